@@ -1,0 +1,33 @@
+# Sellometer: build with `make`, install with `make install`, test with `make installcheck`.
+# `script/test` runs everything (unit, regress, isolation, TAP, S3).
+
+EXTENSION   = sellometer
+EXTVERSION  = 1.0
+MODULE_big  = sellometer
+OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/pure/*.c src/store/*.c src/ingest/*.c src/sql/*.c)))
+DATA_built  = sellometer--$(EXTVERSION).sql
+SQL_PARTS   = $(sort $(wildcard src/sql/*.sql))
+EXTRA_CLEAN = $(DATA_built) test/unit/build
+
+REGRESS       = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
+REGRESS_OPTS  = --dbname=sellometer_regress --encoding=UTF8 --no-locale
+ISOLATION     = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation --dbname=sellometer_isolation
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS   = -std=gnu11 -Wno-declaration-after-statement -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
+              $(if $(WERROR),-Werror)
+SHLIB_LINK  = -lcurl -lexpat -lz -Wl,--version-script=$(srcdir)/src/sellometer.map
+
+PG_CONFIG ?= pg_config
+# The bitcode for JIT inlining is of no use to a module like this one and doubles the build time.
+override with_llvm = no
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# A change of any header rebuilds all: the tree is small and nothing can be stale.
+$(OBJS): $(wildcard src/*.h src/pure/*.h src/store/*.h src/ingest/*.h src/sql/*.h)
+
+sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
+	{ echo '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \
+	  for f in $(SQL_PARTS); do echo; echo "-- $$(basename $$f)"; cat $$f; done; } > $@

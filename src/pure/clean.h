@@ -1,0 +1,39 @@
+/*
+ * clean.h: brand and category as they are counted.
+ */
+#ifndef SLM_PURE_CLEAN_H
+#define SLM_PURE_CLEAN_H
+
+#include "pure/types.h"
+
+/* Room for any category key: the longest allowed, tripled by the fill, and the dots. */
+#define SLM_CATEGORY_BUFFER	(3 * SLM_MAX_KEY_BYTES + 8)
+
+/*
+ * The keys of the three category levels.  Each is a prefix of the next, so one string and two lengths hold them:
+ * "electronics.audio.headphone": l1 "electronics", l2 "electronics.audio", l3 all of it.
+ */
+typedef struct SlmCategory
+{
+	const char *key;			/* the key of category_l3, not NUL-terminated; points into the caller's buffer */
+	uint16_t	l1_len;
+	uint16_t	l2_len;
+	uint16_t	l3_len;
+	const char *code;			/* the cleaned code before fill and cut, "unknown" or the id's text where it was empty */
+	uint16_t	code_len;
+} SlmCategory;
+
+/*
+ * Clean a category: levels are split at '.', trimmed of white space, ASCII-lower-cased, empty levels dropped, filled
+ * to three with the last one, cut to three.  With no level left the category_id's decimal text stands for the code,
+ * and "unknown" where there is none.
+ *
+ * buf: SLM_CATEGORY_BUFFER * 2 bytes, owned by the caller, to which *out points.
+ * Returns false if the key of level 3 (or the cleaned code) would be longer than SLM_MAX_KEY_BYTES.
+ */
+extern bool slm_clean_category(SlmSlice code, bool has_category_id, int64_t category_id, char *buf, SlmCategory *out);
+
+/* The brand as counted: itself, or the product_id as text in buf (at least 20 bytes) where it is empty. */
+extern SlmSlice slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf);
+
+#endif							/* SLM_PURE_CLEAN_H */

@@ -1,0 +1,110 @@
+/*
+ * reader.h: a stream of bytes in, events and rejected rows out.
+ *
+ *   bytes --feed--> [inflate] --> [scan] --> record --> [event] --next--> SlmEvent | SlmReject
+ *
+ * The caller pushes bytes (gzip is recognised by its magic; multi-member too) and pulls rows:
+ *
+ *   r = slm_reader_create(&opts);
+ *   while (bytes come)
+ *       slm_reader_feed(r, bytes, len, is_last);
+ *       while ((st = slm_reader_next(r, &row)) == SLM_READ_EVENT || st == SLM_READ_REJECT) ...
+ *       st is now SLM_READ_MORE (feed again), SLM_READ_END, or SLM_READ_FAILED (see slm_reader_error)
+ *
+ * Memory is bounded (a few MB) whatever the input: a gzip bomb is inflated piece by piece, a line over 1 MB is skipped.
+ */
+#ifndef SLM_PURE_READER_H
+#define SLM_PURE_READER_H
+
+#include "pure/types.h"
+
+typedef struct SlmReader SlmReader;
+
+typedef struct SlmEvent
+{
+	SlmTime		time;
+	int64_t		product_id;
+	int64_t		category_id;	/* valid if has_category_id */
+	int64_t		user_id;		/* valid if has_user_id */
+	SlmMoney	price;
+	SlmEventType type;
+	bool		has_category_id;
+	bool		has_user_id;
+	SlmSlice	category_code;	/* as it came, outer quotes removed; may be empty: slm_clean_category() fills it */
+	SlmSlice	brand;			/* as it came, outer quotes removed; may be empty */
+	SlmSlice	session;		/* as it came; empty = no session */
+} SlmEvent;
+
+typedef struct SlmReject
+{
+	SlmRejectReason reason;
+	int			column;			/* an SlmColumn, or -1 where the row as a whole is at fault */
+	char		detail[128];	/* what was seen, printable UTF-8, NUL-terminated, e.g. event_type "veiw" */
+	SlmSlice	raw;			/* the raw line's first bytes, at most 1 kB, as they came */
+} SlmReject;
+
+typedef struct SlmReadRow
+{
+	uint64_t	line;			/* line number of the row's first line; the header is line 1 */
+	SlmEvent	event;			/* after SLM_READ_EVENT; slices are valid until the next call of feed */
+	SlmReject	reject;			/* after SLM_READ_REJECT; likewise */
+} SlmReadRow;
+
+typedef enum SlmReadStatus
+{
+	SLM_READ_EVENT,
+	SLM_READ_REJECT,
+	SLM_READ_MORE,				/* all that was fed is used up */
+	SLM_READ_END,				/* the input ended well */
+	SLM_READ_FAILED				/* the input as a whole can't be used; slm_reader_error() says why */
+} SlmReadStatus;
+
+typedef enum SlmReadErrorCode
+{
+	SLM_READ_ERROR_NONE,
+	SLM_READ_ERROR_MEMORY,
+	SLM_READ_ERROR_GZIP,		/* damaged gzip data */
+	SLM_READ_ERROR_GZIP_SHORT,	/* gzip data that ends too early */
+	SLM_READ_ERROR_NOT_CSV,		/* the header line is no header: binary, too long, none of the known columns */
+	SLM_READ_ERROR_COLUMN		/* a required column is missing, or a known one stands twice */
+} SlmReadErrorCode;
+
+typedef struct SlmReaderOptions
+{
+	SlmTime		latest;			/* an event later than this is rejected as future; INT64_MAX = no limit */
+} SlmReaderOptions;
+
+/* What was seen so far; owned by the reader. */
+typedef struct SlmReaderStats
+{
+	uint64_t	bytes_in;		/* as fed */
+	uint64_t	bytes_csv;		/* after inflating */
+	uint64_t	rows_total;		/* events + rejects */
+	uint64_t	rows_rejected;
+	int			unknown_columns;	/* columns in the header that are not known, the unnamed index column not counted */
+} SlmReaderStats;
+
+/* A new reader, or NULL if out of memory.  Free with slm_reader_free(). */
+extern SlmReader *slm_reader_create(const SlmReaderOptions *options);
+extern void slm_reader_free(SlmReader *reader);
+
+/*
+ * Hand over the next bytes; they must stay in place until slm_reader_next() has returned SLM_READ_MORE (or END, FAILED).
+ * is_last says that nothing follows; len may be 0 then.
+ */
+extern void slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bool is_last);
+
+/* The next row.  See SlmReadStatus. */
+extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
+
+/* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */
+extern SlmReadErrorCode slm_reader_error(const SlmReader *reader, const char **message);
+
+extern const SlmReaderStats *slm_reader_stats(const SlmReader *reader);
+
+/* The names used in SQL: "event_time" …, "view" …, "bad_time" …  Static strings. */
+extern const char *slm_column_name(SlmColumn column);
+extern const char *slm_event_type_name(SlmEventType type);
+extern const char *slm_reject_name(SlmRejectReason reason);
+
+#endif							/* SLM_PURE_READER_H */

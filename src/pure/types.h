@@ -1,0 +1,85 @@
+/*
+ * types.h: the words that the pure layer speaks.
+ *
+ * Nothing under src/pure/ calls the backend: unit tests, fuzzers and benchmarks link it alone.  Memory comes from
+ * malloc or from an SlmArena; a function that can run out of memory says so in its return value, never by exit.
+ */
+#ifndef SLM_PURE_TYPES_H
+#define SLM_PURE_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Some bytes that somebody else owns.  Not NUL-terminated. */
+typedef struct SlmSlice
+{
+	const char *data;
+	uint32_t	len;
+} SlmSlice;
+
+/* A point in time: microseconds since 2000-01-01 00:00:00 UTC, PostgreSQL's own epoch and unit. */
+typedef int64_t SlmTime;
+
+#define SLM_USECS_PER_SEC	INT64_C(1000000)
+#define SLM_USECS_PER_MIN	(60 * SLM_USECS_PER_SEC)
+
+/* Exact money: 1/10000 of the currency's unit.  A price is below 10^16 of these; sums need SlmMoneySum. */
+typedef int64_t SlmMoney;
+typedef __int128 SlmMoneySum;
+
+#define SLM_MONEY_SCALE		4
+#define SLM_MONEY_ONE		INT64_C(10000)
+#define SLM_PRICE_LIMIT		(INT64_C(1000000000000) * SLM_MONEY_ONE)	/* a price is below this */
+
+/* Event types, in the order of the SQL enum sellometer.event_type. */
+typedef enum SlmEventType
+{
+	SLM_VIEW,
+	SLM_CART,
+	SLM_REMOVE_FROM_CART,
+	SLM_PURCHASE
+} SlmEventType;
+
+#define SLM_EVENT_TYPES	4
+
+/* The columns that are known by name; the values index arrays of fields. */
+typedef enum SlmColumn
+{
+	SLM_COL_EVENT_TIME,
+	SLM_COL_EVENT_TYPE,
+	SLM_COL_PRODUCT_ID,
+	SLM_COL_CATEGORY_ID,
+	SLM_COL_CATEGORY_CODE,
+	SLM_COL_BRAND,
+	SLM_COL_PRICE,
+	SLM_COL_USER_ID,
+	SLM_COL_USER_SESSION
+} SlmColumn;
+
+#define SLM_COLUMNS	9
+
+/* Why a row was rejected.  slm_reject_name() gives the code that stands in sellometer.rejected_rows. */
+typedef enum SlmRejectReason
+{
+	SLM_REJECT_BAD_TIME,
+	SLM_REJECT_BAD_EVENT_TYPE,
+	SLM_REJECT_BAD_PRODUCT_ID,
+	SLM_REJECT_BAD_PRICE,
+	SLM_REJECT_BAD_CATEGORY_ID,
+	SLM_REJECT_BAD_USER_ID,
+	SLM_REJECT_BAD_ENCODING,	/* not UTF-8, or a NUL byte, anywhere in the row */
+	SLM_REJECT_BAD_QUOTE,		/* an opening quote without an end */
+	SLM_REJECT_COLUMN_COUNT,
+	SLM_REJECT_KEY_TOO_LONG,	/* a brand or category that can't be an index key */
+	SLM_REJECT_FUTURE,
+	SLM_REJECT_CLOCK_JUMP,
+	SLM_REJECT_TOO_LONG			/* a line over 1 MB */
+} SlmRejectReason;
+
+#define SLM_REJECT_REASONS	13
+
+/* The longest key (brand, or category joined from three levels) in bytes: well below a btree tuple's 2704. */
+#define SLM_MAX_KEY_BYTES	1000
+
+#endif							/* SLM_PURE_TYPES_H */

@@ -1,0 +1,105 @@
+/*
+ * store.h: where objects live: a directory (file:///dir/) or an S3 bucket (s3://bucket/prefix/).
+ *
+ * A store is a URL prefix that has been opened.  Keys are relative to it: url || key is the object's URL.
+ * Keys come from outside and are data: they may hold any byte but NUL.
+ *
+ * One table of operations, two implementations (store_file.c, store_s3.c); callers see only this header.
+ * Every call that can wait processes interrupts (cancel, terminate) while it waits.
+ *
+ * Failures of the outside come back as SlmStoreError, so that one bad object never aborts a batch; only a misuse
+ * or a cancel is raised with ereport.  slm_store_error_raise() turns one into an ereport where a user is waiting.
+ */
+#ifndef SLM_STORE_STORE_H
+#define SLM_STORE_STORE_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+
+typedef struct SlmStore SlmStore;
+typedef struct SlmTransfer SlmTransfer;
+
+typedef enum SlmStoreErrorKind
+{
+	SLM_STORE_OK,
+	SLM_STORE_NOT_FOUND,		/* no such object, bucket or directory */
+	SLM_STORE_CHANGED,			/* If-Match failed: the object is not the one that was listed */
+	SLM_STORE_DENIED,			/* credentials missing, wrong, or without the right */
+	SLM_STORE_TRANSIENT,		/* worth trying again later: 429, 5xx, timeout, reset, short body, name not resolved */
+	SLM_STORE_FATAL				/* anything else: not worth trying again until something is changed */
+} SlmStoreErrorKind;
+
+/* All strings are in the memory context that was current when the failing call was made.  Never holds a secret. */
+typedef struct SlmStoreError
+{
+	SlmStoreErrorKind kind;
+	int			sqlstate;		/* MAKE_SQLSTATE code */
+	int			retry_after_ms; /* what the server asked for, or 0 */
+	char	   *message;		/* lower-case, no full stop */
+	char	   *detail;			/* or NULL */
+	char	   *hint;			/* or NULL */
+} SlmStoreError;
+
+typedef struct SlmObjectInfo
+{
+	const char *key;			/* relative to the store's URL */
+	const char *etag;			/* without quotes; of a file: made of inode, size and mtime */
+	int64		size;
+	TimestampTz last_modified;
+} SlmObjectInfo;
+
+/* Called for each listed object; the info is valid during the call.  Returning false ends the listing early. */
+typedef bool (*SlmListCallback) (const SlmObjectInfo *info, void *arg);
+
+/*
+ * Open a URL.  server: name of a foreign server of wrapper sellometer_s3, or NULL (environment, AWS endpoints).
+ * userid: whose user mapping counts, and who must hold pg_read_server_files for file:// (pg_write_server_files to
+ * change).  Raises an error for a malformed URL, an unknown scheme, a missing right.  Touches no network yet.
+ * The store lives in the current memory context, and is closed when that is reset or deleted.
+ */
+extern SlmStore *slm_store_open(const char *url, const char *server, Oid userid);
+extern void slm_store_close(SlmStore *store);
+extern const char *slm_store_url(const SlmStore *store);
+
+/*
+ * List the objects whose key begins with prefix ("" = all) and is greater than start_after (NULL = from the start),
+ * calling back for each.  Folder markers (key ending in '/'), and for directories names beginning with '.' or ending
+ * with ".tmp" or ".part", are left out.  The order is the store's; rely on none.  *requests: LIST requests made.
+ */
+extern bool slm_store_list(SlmStore *store, const char *prefix, const char *start_after,
+						   SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
+
+/*
+ * Begin to get an object.  etag: what it must be (If-Match), or NULL.  offset: first byte wanted.  Returns at once;
+ * transfers of one store run at the same time whenever any call on the store waits, each holding at most a few MB
+ * that nobody has read yet.  Transient failures before the first byte are retried here (exponential, jittered).
+ */
+extern SlmTransfer *slm_store_get(SlmStore *store, const char *key, const char *etag, int64 offset);
+
+typedef enum SlmTransferStatus
+{
+	SLM_TRANSFER_DATA,
+	SLM_TRANSFER_END,			/* all bytes were delivered, and their number is what the server announced */
+	SLM_TRANSFER_ERROR,
+	SLM_TRANSFER_WAIT			/* only with wait = false: nothing yet */
+} SlmTransferStatus;
+
+/*
+ * The next bytes of a transfer.  *data is valid until the next call for this transfer.  wait = false never blocks, it
+ * just moves all the store's transfers on.
+ */
+extern SlmTransferStatus slm_transfer_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len,
+										   SlmStoreError *error);
+extern void slm_transfer_close(SlmTransfer *transfer);
+
+/* Put a whole object (small: it stands in memory).  *etag (may be NULL) gets the new ETag. */
+extern bool slm_store_put(SlmStore *store, const char *key, const char *data, size_t len,
+						  char **etag, SlmStoreError *error);
+
+/* Delete some objects; one that is gone already is no failure.  Stops at the first failure. */
+extern bool slm_store_delete(SlmStore *store, const char *const *keys, int nkeys, SlmStoreError *error);
+
+/* ereport(ERROR) what error says. */
+extern void slm_store_error_raise(const SlmStoreError *error) pg_attribute_noreturn();
+
+#endif							/* SLM_STORE_STORE_H */
