@@ -1,0 +1,255 @@
+/*
+ * batch.c: group the rows of some objects.
+ */
+#include "pure/batch.h"
+
+#include <stdlib.h>
+
+#include "pure/dict.h"
+
+#define MIN_SLOTS	1024
+#define AHEAD		16			/* rows between the prefetch of a slot and its use */
+
+void
+slm_batch_init(SlmBatch *batch, SlmCatalog *catalog)
+{
+	*batch = (SlmBatch) {.catalog = catalog};
+}
+
+void
+slm_batch_free(SlmBatch *batch)
+{
+	free(batch->groups.groups);
+	slm_views_free(&batch->views);
+	free(batch->counts);
+	*batch = (SlmBatch) {0};
+}
+
+static int32_t
+minute_of(SlmTime time)
+{
+	return (int32_t) (time / SLM_USECS_PER_MIN - (time % SLM_USECS_PER_MIN < 0));
+}
+
+/* The slot where the search for a group begins. */
+static inline uint64_t
+group_slot(const SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t type)
+{
+	uint64_t	h = ((uint64_t) offer << 32 | (uint32_t) minute << 2 | type) * UINT64_C(0x9E3779B97F4A7C15);
+
+	h ^= h >> 29;
+	return (uint64_t) (((unsigned __int128) (h * UINT64_C(0xBF58476D1CE4E5B9)) * groups->nslots) >> 64);
+}
+
+static SlmGroup *
+find_slot(const SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t type)
+{
+	for (uint64_t s = group_slot(groups, minute, offer, type);;)
+	{
+		SlmGroup   *group = &groups->groups[s];
+
+		if (group->type == SLM_GROUP_FREE ||
+			(group->offer == offer && group->minute == minute && group->type == type))
+			return group;
+		if (++s == groups->nslots)
+			s = 0;
+	}
+}
+
+static bool
+grow_groups(SlmGroups *groups)
+{
+	SlmGroups	bigger = {.nslots = groups->nslots ? groups->nslots * 2 : MIN_SLOTS,.ngroups = groups->ngroups};
+
+	bigger.groups = malloc(bigger.nslots * sizeof(SlmGroup));
+	if (bigger.groups == NULL)
+		return false;
+	for (uint64_t i = 0; i < bigger.nslots; i++)
+		bigger.groups[i].type = SLM_GROUP_FREE;
+	for (uint64_t i = 0; i < groups->nslots; i++)
+	{
+		const SlmGroup *group = &groups->groups[i];
+
+		if (group->type != SLM_GROUP_FREE)
+			*find_slot(&bigger, group->minute, group->offer, group->type) = *group;
+	}
+	free(groups->groups);
+	*groups = bigger;
+	return true;
+}
+
+static bool
+count_event(SlmGroups *groups, SlmTime time, SlmOfferId offer, uint8_t type, int32_t by)
+{
+	int32_t		minute = minute_of(time);
+	SlmGroup   *group;
+
+	if (groups->ngroups >= groups->nslots / 4 * 3 && !grow_groups(groups))
+		return false;
+	group = find_slot(groups, minute, offer, type);
+	if (group->type == SLM_GROUP_FREE)
+	{
+		*group = (SlmGroup) {.minute = minute,.offer = offer,.type = type};
+		groups->ngroups++;
+	}
+	group->count += by;
+	return true;
+}
+
+/* Keep the view if it is the first of its session and product in the batch, or earlier than the one kept. */
+static bool
+add_view(SlmBatch *batch, const SlmChunkRow *row, uint32_t object)
+{
+	bool		found;
+	SlmView    *view = slm_views_add(&batch->views, row->fingerprint, &found);
+
+	if (view == NULL)
+		return false;
+	if (!found)
+	{
+		view->time = row->time;
+		view->offer = row->offer;
+		view->owner = object;
+		batch->counts[object].counted++;
+		return true;
+	}
+	batch->counts[object].duplicate++;
+	if (slm_view_is_earlier(batch->catalog, row->time, row->offer, view))
+	{
+		view->time = row->time;
+		view->offer = row->offer;
+	}
+	return true;
+}
+
+bool
+slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
+{
+	uint32_t	object = batch->nobjects;
+
+	if (!slm_grow((void **) &batch->counts, object, &batch->maxobjects, sizeof(SlmRowCounts)))
+		return false;
+	batch->counts[object] = (SlmRowCounts) {0};
+	batch->nobjects++;
+
+	for (size_t i = 0; i < nrows; i++)
+	{
+		const SlmChunkRow *row = &rows[i];
+
+		if (i + AHEAD < nrows)
+		{
+			const SlmChunkRow *next = row + AHEAD;
+
+			if (next->fingerprint != 0)
+				slm_views_prefetch(&batch->views, next->fingerprint);
+			else if (batch->groups.nslots > 0)
+				__builtin_prefetch(&batch->groups.groups[group_slot(&batch->groups, minute_of(next->time),
+																	next->offer, next->type)]);
+		}
+		if (row->fingerprint != 0)
+		{
+			if (!add_view(batch, row, object))
+				return false;
+			continue;
+		}
+		if (!count_event(&batch->groups, row->time, row->offer, row->type, 1))
+			return false;
+		batch->counts[object].counted++;
+	}
+	return true;
+}
+
+/* Decide one view; *add says whether it goes to the log. */
+static bool
+settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, bool *add)
+{
+	bool		found;
+	SlmView    *counted = slm_views_add(known, view->fingerprint, &found);
+
+	*add = false;
+	if (counted == NULL)
+		return false;
+	if (found)
+	{
+		batch->counts[view->owner].counted--;
+		batch->counts[view->owner].duplicate++;
+		if (!slm_view_is_earlier(batch->catalog, view->time, view->offer, counted))
+			return true;
+		if (!count_event(&batch->groups, counted->time, counted->offer, SLM_VIEW, -1))
+			return false;
+	}
+	counted->time = view->time;
+	counted->offer = view->offer;
+	*add = true;
+	return count_event(&batch->groups, view->time, view->offer, SLM_VIEW, 1);
+}
+
+bool
+slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmView **log, uint64_t *nlog)
+{
+	SlmView    *out = malloc((batch->views.nviews + 1) * sizeof(SlmView));
+	uint64_t	n = 0;
+
+	*log = out;
+	*nlog = 0;
+	if (out == NULL || !slm_views_reserve(known, known->nviews + batch->views.nviews))
+		return false;
+	for (uint64_t i = 0; i < batch->views.nslots; i++)
+	{
+		const SlmView *view = &batch->views.slots[i];
+		bool		add;
+
+		if (view->fingerprint == 0)
+			continue;
+		if (!settle_view(batch, view, known, &add))
+			return false;
+		if (add)
+			out[n++] = *view;
+	}
+	*nlog = n;
+	return true;
+}
+
+size_t
+slm_batch_memory(const SlmBatch *batch)
+{
+	return batch->groups.nslots * sizeof(SlmGroup) + slm_views_memory(&batch->views) +
+		batch->maxobjects * sizeof(SlmRowCounts);
+}
+
+/* Hoare's quickselect with the middle element as pivot. */
+SlmTime
+slm_median_time(SlmTime *times, size_t n)
+{
+	size_t		k = (n - 1) / 2;
+	size_t		lo = 0;
+	size_t		hi = n - 1;
+
+	while (lo < hi)
+	{
+		SlmTime		pivot = times[lo + (hi - lo) / 2];
+		size_t		i = lo;
+		size_t		j = hi;
+
+		for (;;)
+		{
+			while (times[i] < pivot)
+				i++;
+			while (times[j] > pivot)
+				j--;
+			if (i >= j)
+				break;
+
+			SlmTime		t = times[i];
+
+			times[i++] = times[j];
+			times[j--] = t;
+		}
+		/* all of [lo, j] are <= pivot, all after j are >= it */
+		if (k <= j)
+			hi = j;
+		else
+			lo = j + 1;
+	}
+	return times[k];
+}

@@ -1,0 +1,83 @@
+/*
+ * batch.h: the rows of some objects, grouped at the finest grain.
+ *
+ *   chunk rows --+-- view with a session --> views  (fingerprint -> the earliest so far)
+ *                +-- all else -------------> groups (minute, type, offer -> count)
+ *
+ * GMV needs no place in a group: an offer has one price.  Only when the writer holds the lock does it decide which views
+ * count; slm_batch_settle_views() then turns them into groups too.
+ */
+#ifndef SLM_PURE_BATCH_H
+#define SLM_PURE_BATCH_H
+
+#include "pure/views.h"
+
+/* One event of a chunk, cleaned. */
+typedef struct SlmChunkRow
+{
+	SlmTime		time;
+	uint64_t	fingerprint;	/* of a view with a session; else 0 */
+	SlmOfferId	offer;
+	uint8_t		type;			/* SlmEventType */
+} SlmChunkRow;
+
+typedef struct SlmGroup
+{
+	int32_t		minute;			/* minutes since 2000-01-01 00:00 UTC */
+	SlmOfferId	offer;
+	uint8_t		type;			/* SlmEventType */
+	int32_t		count;			/* may be negative: a view that moved away; never 0 is not promised */
+} SlmGroup;
+
+/* Zero-initialised is empty. */
+typedef struct SlmGroups
+{
+	SlmGroup   *groups;			/* nslots of them; a free one has type SLM_GROUP_FREE */
+	uint64_t	nslots;
+	uint64_t	ngroups;
+} SlmGroups;
+
+#define SLM_GROUP_FREE	UINT8_MAX
+
+/* What became of the rows of one object. */
+typedef struct SlmRowCounts
+{
+	uint64_t	counted;
+	uint64_t	duplicate;
+} SlmRowCounts;
+
+typedef struct SlmBatch
+{
+	SlmCatalog *catalog;		/* not owned */
+	SlmGroups	groups;
+	SlmViews	views;			/* owner = number of the object */
+	SlmRowCounts *counts;		/* by number of the object */
+	uint32_t	nobjects;
+	uint32_t	maxobjects;
+} SlmBatch;
+
+/* Times that a group can hold: the years 980 to 3019. */
+#define SLM_BATCH_TIME_LIMIT	(INT64_C(536000000) * SLM_USECS_PER_MIN)
+
+extern void slm_batch_init(SlmBatch *batch, SlmCatalog *catalog);
+extern void slm_batch_free(SlmBatch *batch);
+
+/*
+ * Add the rows of one more object (or of the next chunk of it); all times are within SLM_BATCH_TIME_LIMIT of 2000.
+ * The object gets the next number, from 0.  False if out of memory: the batch is then of no use.
+ */
+extern bool slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows);
+
+/*
+ * Decide each view of the batch against those that are counted already (known): new ones count, earlier ones move the
+ * count, the rest are duplicates.  Adds the outcome to the batch's groups and counts, to known, and to *log (malloc'ed,
+ * the caller frees it): the views to be written to the view log.  False if out of memory.
+ */
+extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmView **log, uint64_t *nlog);
+
+extern size_t slm_batch_memory(const SlmBatch *batch);
+
+/* The lower median of n times; reorders them.  n > 0. */
+extern SlmTime slm_median_time(SlmTime *times, size_t n);
+
+#endif							/* SLM_PURE_BATCH_H */

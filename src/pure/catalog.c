@@ -1,0 +1,331 @@
+/*
+ * catalog.c: offers and dimension keys as numbers.
+ *
+ * An offer is looked up by what stands in the row (product_id, category_code or category_id, brand, price) before
+ * any cleaning; only the first row that names it pays for that.
+ *
+ *   row --hash--> slots --> offers[] {product_id, price, key numbers} and raws[] {the row's own bytes, to compare}
+ *                                        |
+ *                                        +--> products[], texts[brand, l3, l2, l1]
+ */
+#include "pure/catalog.h"
+
+#include <stdlib.h>
+
+#include "pure/clean.h"
+#include "pure/dict.h"
+
+/* What an offer is looked up by. */
+typedef struct RawOffer
+{
+	int64_t		product_id;
+	SlmMoney	price;
+	int64_t		category_id;
+	SlmSlice	category;
+	SlmSlice	brand;
+	bool		has_category_id;
+	bool		clean;			/* values that must not be overridden again */
+} RawOffer;
+
+typedef struct Slot
+{
+	uint32_t	hash;			/* the upper half: the lower chose the slot */
+	uint32_t	offer;			/* number + 1, 0 = free */
+} Slot;
+
+
+struct SlmCatalog
+{
+	SlmHashKey	key;
+	SlmOverride override;
+	void	   *override_arg;
+
+	Slot	   *slots;
+	uint32_t	nslots;
+
+	SlmOffer   *offers;
+	RawOffer   *raws;
+	uint32_t	noffers;
+	uint32_t	maxoffers;
+	uint32_t	maxraws;
+	SlmBytes	bytes;
+
+	SlmDict		products;		/* keyed by the eight bytes of the product_id */
+	SlmDict		texts[SLM_DIMENSIONS];
+};
+
+SlmCatalog *
+slm_catalog_create(const SlmHashKey *key)
+{
+	SlmCatalog *catalog = calloc(1, sizeof(SlmCatalog));
+
+	if (catalog == NULL)
+		return NULL;
+	catalog->key = *key;
+	catalog->nslots = 4096;
+	catalog->slots = calloc(catalog->nslots, sizeof(Slot));
+	if (catalog->slots == NULL)
+	{
+		free(catalog);
+		return NULL;
+	}
+	return catalog;
+}
+
+void
+slm_catalog_free(SlmCatalog *catalog)
+{
+	if (catalog == NULL)
+		return;
+	slm_bytes_free(&catalog->bytes);
+	slm_dict_free(&catalog->products);
+	for (int d = 0; d < SLM_DIMENSIONS; d++)
+		slm_dict_free(&catalog->texts[d]);
+	free(catalog->slots);
+	free(catalog->offers);
+	free(catalog->raws);
+	free(catalog);
+}
+
+void
+slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg)
+{
+	catalog->override = override;
+	catalog->override_arg = arg;
+}
+
+static bool
+same_slice(SlmSlice a, SlmSlice b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static bool
+same_raw(const RawOffer *a, const RawOffer *b)
+{
+	return a->product_id == b->product_id && a->price == b->price && a->clean == b->clean &&
+		a->has_category_id == b->has_category_id && a->category_id == b->category_id &&
+		same_slice(a->brand, b->brand) && same_slice(a->category, b->category);
+}
+
+static uint64_t
+hash_raw(const SlmCatalog *catalog, const RawOffer *raw)
+{
+	const SlmHashKey *key = &catalog->key;
+	uint64_t	h = slm_hash_int(key, (uint64_t) raw->product_id, (uint64_t) raw->price);
+
+	h = slm_hash_int(key, h, (uint64_t) raw->category_id ^ raw->clean);
+	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
+	return slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
+}
+
+static bool
+rehash(SlmCatalog *catalog)
+{
+	uint32_t	nslots = catalog->nslots * 2;
+	Slot	   *slots = calloc(nslots, sizeof(Slot));
+
+	if (slots == NULL)
+		return false;
+	for (uint32_t i = 0; i < catalog->noffers; i++)
+	{
+		uint64_t	hash = hash_raw(catalog, &catalog->raws[i]);
+		uint32_t	s = (uint32_t) hash & (nslots - 1);
+
+		while (slots[s].offer != 0)
+			s = (s + 1) & (nslots - 1);
+		slots[s].hash = hash >> 32;
+		slots[s].offer = i + 1;
+	}
+	free(catalog->slots);
+	catalog->slots = slots;
+	catalog->nslots = nslots;
+	return true;
+}
+
+/* Clean the raw values and number the keys that they give. */
+static bool
+fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogError *error)
+{
+	char		category_buf[SLM_CATEGORY_BUFFER * 2];
+	char		brand_buf[32];
+	SlmCategory category;
+	SlmSlice	code = raw->category;
+	SlmSlice	text[SLM_DIMENSIONS];
+	SlmSlice	product = {(const char *) &raw->product_id, sizeof(int64_t)};
+
+	if (catalog->override != NULL && !raw->clean)
+	{
+		SlmSlice	other = catalog->override(catalog->override_arg, raw->has_category_id, raw->category_id,
+											  raw->product_id);
+
+		if (other.len > 0)
+			code = other;
+	}
+	text[SLM_BRAND] = slm_clean_brand(raw->brand, raw->product_id, brand_buf);
+	if (text[SLM_BRAND].len > SLM_MAX_KEY_BYTES ||
+		!slm_clean_category(code, raw->has_category_id, raw->category_id, category_buf, &category))
+	{
+		*error = SLM_CATALOG_KEY_TOO_LONG;
+		return false;
+	}
+	text[SLM_CATEGORY_L3] = (SlmSlice) {category.key, category.l3_len};
+	text[SLM_CATEGORY_L2] = (SlmSlice) {category.key, category.l2_len};
+	text[SLM_CATEGORY_L1] = (SlmSlice) {category.key, category.l1_len};
+
+	*error = SLM_CATALOG_MEMORY;
+	offer->product_id = raw->product_id;
+	offer->price = raw->price;
+	offer->keys[SLM_PRODUCT_ID] = slm_dict_add(&catalog->products, &catalog->key, product);
+	if (offer->keys[SLM_PRODUCT_ID] == SLM_NO_ENTRY)
+		return false;
+	for (int d = SLM_BRAND; d < SLM_DIMENSIONS; d++)
+	{
+		offer->keys[d] = slm_dict_add(&catalog->texts[d], &catalog->key, text[d]);
+		if (offer->keys[d] == SLM_NO_ENTRY)
+			return false;
+	}
+	return true;
+}
+
+static SlmOfferId
+add_offer(SlmCatalog *catalog, const RawOffer *raw, uint64_t hash, SlmCatalogError *error)
+{
+	SlmOffer	offer;
+	RawOffer	kept = *raw;
+	uint32_t	s;
+
+	if (!fill_keys(catalog, raw, &offer, error))
+		return SLM_NO_OFFER;
+	if ((catalog->noffers >= catalog->nslots / 2 && !rehash(catalog)) ||
+		!slm_grow((void **) &catalog->offers, catalog->noffers, &catalog->maxoffers, sizeof(SlmOffer)) ||
+		!slm_grow((void **) &catalog->raws, catalog->noffers, &catalog->maxraws, sizeof(RawOffer)))
+		return SLM_NO_OFFER;
+	kept.category.data = slm_bytes_keep(&catalog->bytes, raw->category.data, raw->category.len);
+	kept.brand.data = slm_bytes_keep(&catalog->bytes, raw->brand.data, raw->brand.len);
+	if (kept.category.data == NULL || kept.brand.data == NULL)
+		return SLM_NO_OFFER;
+
+	for (s = (uint32_t) hash & (catalog->nslots - 1); catalog->slots[s].offer != 0;)
+		s = (s + 1) & (catalog->nslots - 1);
+	catalog->offers[catalog->noffers] = offer;
+	catalog->raws[catalog->noffers] = kept;
+	catalog->slots[s].hash = hash >> 32;
+	catalog->slots[s].offer = ++catalog->noffers;
+	return catalog->noffers - 1;
+}
+
+static SlmOfferId
+find_or_add(SlmCatalog *catalog, const RawOffer *raw, SlmCatalogError *error)
+{
+	uint64_t	hash = hash_raw(catalog, raw);
+	uint32_t	mask = catalog->nslots - 1;
+
+	for (uint32_t s = (uint32_t) hash & mask; catalog->slots[s].offer != 0; s = (s + 1) & mask)
+	{
+		if (catalog->slots[s].hash == (uint32_t) (hash >> 32) &&
+			same_raw(&catalog->raws[catalog->slots[s].offer - 1], raw))
+			return catalog->slots[s].offer - 1;
+	}
+	return add_offer(catalog, raw, hash, error);
+}
+
+SlmOfferId
+slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error)
+{
+	RawOffer	raw = {0};
+
+	raw.product_id = event->product_id;
+	raw.price = event->price;
+	raw.category = event->category_code;
+	raw.brand = event->brand;
+	raw.has_category_id = event->has_category_id;
+	raw.category_id = event->has_category_id ? event->category_id : 0;
+	return find_or_add(catalog, &raw, error);
+}
+
+SlmOfferId
+slm_catalog_clean_offer(SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmSlice category, SlmSlice brand)
+{
+	RawOffer	raw = {0};
+	SlmCatalogError error;
+
+	raw.product_id = product_id;
+	raw.price = price;
+	raw.category = category;
+	raw.brand = brand;
+	raw.clean = true;
+	return find_or_add(catalog, &raw, &error);
+}
+
+const SlmOffer *
+slm_catalog_get(const SlmCatalog *catalog, SlmOfferId offer)
+{
+	return &catalog->offers[offer];
+}
+
+uint32_t
+slm_catalog_offers(const SlmCatalog *catalog)
+{
+	return catalog->noffers;
+}
+
+uint32_t
+slm_catalog_keys(const SlmCatalog *catalog, SlmDimension dimension)
+{
+	return dimension == SLM_PRODUCT_ID ? catalog->products.nentries : catalog->texts[dimension].nentries;
+}
+
+SlmSlice
+slm_catalog_text(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
+{
+	return catalog->texts[dimension].entries[key].text;
+}
+
+int64_t
+slm_catalog_product(const SlmCatalog *catalog, SlmKeyId key)
+{
+	int64_t		product_id;
+
+	memcpy(&product_id, catalog->products.entries[key].text.data, sizeof(product_id));
+	return product_id;
+}
+
+int
+slm_slice_compare(SlmSlice a, SlmSlice b)
+{
+	uint32_t	len = a.len < b.len ? a.len : b.len;
+	int			c = len ? memcmp(a.data, b.data, len) : 0;
+
+	return c ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+int
+slm_catalog_compare(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
+{
+	const SlmOffer *x = &catalog->offers[a];
+	const SlmOffer *y = &catalog->offers[b];
+	int			c;
+
+	if (a == b)
+		return 0;
+	if (x->price != y->price)
+		return x->price < y->price ? -1 : 1;
+	c = slm_slice_compare(slm_catalog_text(catalog, SLM_CATEGORY_L3, x->keys[SLM_CATEGORY_L3]),
+						  slm_catalog_text(catalog, SLM_CATEGORY_L3, y->keys[SLM_CATEGORY_L3]));
+	if (c == 0)
+		c = slm_slice_compare(slm_catalog_text(catalog, SLM_BRAND, x->keys[SLM_BRAND]),
+							  slm_catalog_text(catalog, SLM_BRAND, y->keys[SLM_BRAND]));
+	return c;
+}
+
+size_t
+slm_catalog_memory(const SlmCatalog *catalog)
+{
+	size_t		memory = sizeof(SlmCatalog) + catalog->bytes.memory + slm_dict_memory(&catalog->products);
+
+	for (int d = 0; d < SLM_DIMENSIONS; d++)
+		memory += slm_dict_memory(&catalog->texts[d]);
+	return memory + catalog->nslots * sizeof(Slot) +
+		catalog->maxoffers * sizeof(SlmOffer) + catalog->maxraws * sizeof(RawOffer);
+}

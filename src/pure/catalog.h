@@ -1,0 +1,87 @@
+/*
+ * catalog.h: small numbers for what repeats.
+ *
+ * Every event names an offer: a product in a category, of a brand, at a price.  A day has millions of events but some
+ * hundred thousand offers, so each is cleaned once, kept once, and from then on is a number.  The offer's dimension
+ * keys (brand, category levels) are numbers too.
+ *
+ * Two offers may hold the same values (a category once in capitals, say): what is derived from them is merged later.
+ * A catalog only grows; its owner looks at slm_catalog_memory() and makes a new one when it has become too large.
+ */
+#ifndef SLM_PURE_CATALOG_H
+#define SLM_PURE_CATALOG_H
+
+#include "pure/hash.h"
+#include "pure/reader.h"
+
+/* The dimensions, in the order in which their tables are written. */
+typedef enum SlmDimension
+{
+	SLM_PRODUCT_ID,
+	SLM_BRAND,
+	SLM_CATEGORY_L3,
+	SLM_CATEGORY_L2,
+	SLM_CATEGORY_L1
+} SlmDimension;
+
+#define SLM_DIMENSIONS	5
+
+typedef uint32_t SlmOfferId;
+typedef uint32_t SlmKeyId;		/* a key of one dimension; dense from 0 */
+
+#define SLM_NO_OFFER	UINT32_MAX
+
+typedef struct SlmOffer
+{
+	int64_t		product_id;
+	SlmMoney	price;
+	SlmKeyId	keys[SLM_DIMENSIONS];
+} SlmOffer;
+
+typedef struct SlmCatalog SlmCatalog;
+
+/* Why slm_catalog_offer() gave SLM_NO_OFFER. */
+typedef enum SlmCatalogError
+{
+	SLM_CATALOG_KEY_TOO_LONG,	/* the row is to be rejected */
+	SLM_CATALOG_MEMORY
+} SlmCatalogError;
+
+/*
+ * A category override, asked for when an offer is first seen: gives the code that counts instead, or an empty slice.
+ * The slice must stay in place until the next call.
+ */
+typedef SlmSlice (*SlmOverride) (void *arg, bool has_category_id, int64_t category_id, int64_t product_id);
+
+/* A new, empty catalog, or NULL if out of memory.  The key is copied. */
+extern SlmCatalog *slm_catalog_create(const SlmHashKey *key);
+extern void slm_catalog_free(SlmCatalog *catalog);
+
+/* Ask this function about each new offer from now on; NULL = none.  Offers known already keep their category. */
+extern void slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg);
+
+/* The offer that an event names; SLM_NO_OFFER and *error if it can't be had. */
+extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);
+
+/* The offer of values that are clean already (category = the key of level 3); SLM_NO_OFFER if out of memory. */
+extern SlmOfferId slm_catalog_clean_offer(SlmCatalog *catalog, int64_t product_id, SlmMoney price,
+										  SlmSlice category, SlmSlice brand);
+
+/* The offer's values; valid until the next offer is added. */
+extern const SlmOffer *slm_catalog_get(const SlmCatalog *catalog, SlmOfferId offer);
+extern uint32_t slm_catalog_offers(const SlmCatalog *catalog);
+
+/* The number of keys of a dimension, and a key's text (not for SLM_PRODUCT_ID) or product_id. */
+extern uint32_t slm_catalog_keys(const SlmCatalog *catalog, SlmDimension dimension);
+extern SlmSlice slm_catalog_text(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key);
+extern int64_t slm_catalog_product(const SlmCatalog *catalog, SlmKeyId key);
+
+/* Which of two views at the same time counts: lower price, then category, then brand, bytewise.  <0, 0, >0. */
+extern int	slm_catalog_compare(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b);
+
+/* Bytewise order of two slices, a prefix before what it begins; <0, 0, >0. */
+extern int	slm_slice_compare(SlmSlice a, SlmSlice b);
+
+extern size_t slm_catalog_memory(const SlmCatalog *catalog);
+
+#endif							/* SLM_PURE_CATALOG_H */

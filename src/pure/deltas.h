@@ -1,0 +1,64 @@
+/*
+ * deltas.h: from groups to the rows of a tier's tables.
+ *
+ *   groups --(bucket of the tier)--> cells (offer, bucket, type, count), once per tier
+ *          --(key of a dimension)--> deltas, sorted by (partition, key, bucket, type), once per dimension
+ */
+#ifndef SLM_PURE_DELTAS_H
+#define SLM_PURE_DELTAS_H
+
+#include "pure/batch.h"
+#include "pure/granularity.h"
+
+/* One bucket of time that the batch touches. */
+typedef struct SlmBucket
+{
+	SlmTime		start;
+	SlmTime		partition;		/* start of the partition that it is in */
+	bool		wanted;			/* the caller may clear it: its cells are then passed over */
+} SlmBucket;
+
+typedef struct SlmCell
+{
+	SlmOfferId	offer;
+	uint32_t	bucket;			/* index into buckets */
+	int32_t		count;
+	uint8_t		type;
+} SlmCell;
+
+typedef struct SlmCells
+{
+	SlmBucket  *buckets;		/* ascending */
+	uint32_t	nbuckets;
+	SlmCell    *cells;
+	uint64_t	ncells;
+} SlmCells;
+
+/* A signed change of one row. */
+typedef struct SlmDelta
+{
+	SlmTime		time;			/* start of the bucket */
+	SlmKeyId	key;
+	uint8_t		type;			/* SlmEventType */
+	int64_t		count;
+	SlmMoneySum gmv;
+} SlmDelta;
+
+typedef struct SlmDeltas
+{
+	SlmDelta   *rows;
+	uint64_t	nrows;
+} SlmDeltas;
+
+/* Find the buckets of the groups.  False if out of memory.  Free with slm_cells_free(). */
+extern bool slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity partition, SlmCells *out);
+extern void slm_cells_free(SlmCells *cells);
+
+/*
+ * The changes to the rows of one dimension; none with both count and gmv 0.  False if out of memory (or, beyond any
+ * real batch, if keys x buckets pass 2^60).  Free with slm_deltas_free().
+ */
+extern bool slm_deltas_make(const SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out);
+extern void slm_deltas_free(SlmDeltas *deltas);
+
+#endif							/* SLM_PURE_DELTAS_H */

@@ -1,0 +1,49 @@
+/*
+ * viewlog.h: the views that a batch counted or moved, packed into bytes, one block per hour of event time.
+ *
+ * The blocks are the truth about which views are counted; an SlmViews in memory is a cache of them.  A view that moves
+ * to an earlier time is written again, so of two entries with the same fingerprint the earlier view counts, whatever
+ * the order in which blocks are read.
+ *
+ * A block: version (1 byte), numbers of entries, categories, brands and offers; the strings of the categories and of the
+ * brands (length, bytes); the offers (product_id, price, category, brand); the entries (fingerprint as 8 bytes little
+ * endian, microseconds after the block's hour, offer).  All other numbers are LEB128 varints.
+ */
+#ifndef SLM_PURE_VIEWLOG_H
+#define SLM_PURE_VIEWLOG_H
+
+#include "pure/views.h"
+
+typedef struct SlmViewLogBlock
+{
+	SlmTime		hour;			/* start of the hour that all its entries are in */
+	uint32_t	nviews;
+	char	   *data;			/* malloc'ed; freed by slm_viewlog_blocks_free() */
+	size_t		len;
+} SlmViewLogBlock;
+
+typedef struct SlmViewLogBlocks
+{
+	SlmViewLogBlock *blocks;
+	uint32_t	nblocks;
+} SlmViewLogBlocks;
+
+/* Pack these views, in any order.  False if out of memory; *out is then empty. */
+extern bool slm_viewlog_pack(const SlmCatalog *catalog, const SlmView *views, uint64_t nviews, SlmViewLogBlocks *out);
+extern void slm_viewlog_blocks_free(SlmViewLogBlocks *blocks);
+
+typedef enum SlmViewLogResult
+{
+	SLM_VIEWLOG_OK,
+	SLM_VIEWLOG_MEMORY,
+	SLM_VIEWLOG_CORRUPT
+} SlmViewLogResult;
+
+/*
+ * Read a block into a table of views: each entry that is not older than not_before and, where only is not NULL, whose
+ * fingerprint stands in only.  New offers go into the catalog.
+ */
+extern SlmViewLogResult slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_before,
+										   const SlmViews *only, SlmCatalog *catalog, SlmViews *views);
+
+#endif							/* SLM_PURE_VIEWLOG_H */

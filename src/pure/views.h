@@ -1,0 +1,90 @@
+/*
+ * views.h: which views count.
+ *
+ * A view of a product counts once per session, at its earliest time; ties go to the lowest price, then category, then
+ * brand.  An SlmViews maps the fingerprint of (session, product) to the view that counts so far.  A batch has one of
+ * its own rows; a backend that loads for long keeps one of all rows inside the view window.
+ *
+ * Open addressing, linear probing, in the order of the fingerprints (slot = fingerprint * nslots / 2^64), so the table
+ * can have any size and grows by one pass from left to right.
+ */
+#ifndef SLM_PURE_VIEWS_H
+#define SLM_PURE_VIEWS_H
+
+#include "pure/catalog.h"
+
+typedef struct SlmView
+{
+	uint64_t	fingerprint;	/* 0 = free slot */
+	SlmTime		time;
+	SlmOfferId	offer;
+	uint32_t	owner;			/* in a batch: the object whose row was counted first */
+} SlmView;
+
+/* Zero-initialised is empty. */
+typedef struct SlmViews
+{
+	SlmView    *slots;
+	uint64_t	nslots;
+	uint64_t	nviews;
+} SlmViews;
+
+/* Make room for this many views in all; false if out of memory. */
+extern bool slm_views_reserve(SlmViews *views, uint64_t nviews);
+
+/* The view of this fingerprint, added (with *found false, only the fingerprint set) if new; NULL if out of memory. */
+extern SlmView *slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found);
+
+/* Drop all views before a time.  False if out of memory: nothing was dropped then. */
+extern bool slm_views_drop_before(SlmViews *views, SlmTime time);
+
+extern void slm_views_free(SlmViews *views);
+
+static inline uint64_t
+slm_views_slot(const SlmViews *views, uint64_t fingerprint)
+{
+	return (uint64_t) (((unsigned __int128) fingerprint * views->nslots) >> 64);
+}
+
+/* The view of this fingerprint, or NULL. */
+static inline SlmView *
+slm_views_find(const SlmViews *views, uint64_t fingerprint)
+{
+	if (views->nslots == 0)
+		return NULL;
+	for (uint64_t s = slm_views_slot(views, fingerprint);;)
+	{
+		SlmView    *view = &views->slots[s];
+
+		if (view->fingerprint == fingerprint)
+			return view;
+		if (view->fingerprint == 0)
+			return NULL;
+		if (++s == views->nslots)
+			s = 0;
+	}
+}
+
+static inline void
+slm_views_prefetch(const SlmViews *views, uint64_t fingerprint)
+{
+	if (views->nslots != 0)
+		__builtin_prefetch(&views->slots[slm_views_slot(views, fingerprint)]);
+}
+
+/* Does a view at (time, offer) come before this one, so that it is the one to count? */
+static inline bool
+slm_view_is_earlier(const SlmCatalog *catalog, SlmTime time, SlmOfferId offer, const SlmView *than)
+{
+	if (time != than->time)
+		return time < than->time;
+	return slm_catalog_compare(catalog, offer, than->offer) < 0;
+}
+
+static inline size_t
+slm_views_memory(const SlmViews *views)
+{
+	return views->nslots * sizeof(SlmView);
+}
+
+#endif							/* SLM_PURE_VIEWS_H */
