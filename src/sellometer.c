@@ -6,6 +6,7 @@
 #include "fmgr.h"
 
 #include "compat.h"
+#include "guc.h"
 
 PG_MODULE_MAGIC;
 
@@ -14,4 +15,5 @@ extern void _PG_init(void);
 void
 _PG_init(void)
 {
+	slm_guc_init();
 }

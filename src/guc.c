@@ -1,0 +1,102 @@
+/*
+ * guc.c: the settings, sellometer.*.
+ *
+ * All can be changed by a reload, but for those that say otherwise.  The worker takes changes up between two batches.
+ */
+#include "postgres.h"
+
+#include <limits.h>
+
+#include "guc.h"
+#include "miscadmin.h"
+#include "utils/guc.h"
+
+char	   *slm_database;
+int			slm_poll_interval;
+int			slm_live_lateness;
+int			slm_view_window;
+int			slm_view_log_retention;
+int			slm_surge_bytes;
+int			slm_max_parse_workers;
+int			slm_max_connections;
+int			slm_batch_bytes;
+int			slm_work_memory;
+double		slm_max_reject_fraction;
+int			slm_max_rejects_kept;
+int			slm_max_clock_skew;
+int			slm_max_clock_jump;
+int			slm_retry_limit;
+int			slm_retry_delay;
+
+typedef struct IntSetting
+{
+	const char *name;
+	const char *what;
+	const char *more;
+	int		   *variable;
+	int			value;
+	int			min;
+	int			max;
+	int			flags;
+} IntSetting;
+
+#define HOURS(n)	((n) * 3600)
+#define DAYS(n)		((n) * 86400)
+
+static const IntSetting settings[] = {
+	{"sellometer.poll_interval", "Time between two looks at the sources.",
+		NULL, &slm_poll_interval, 1000, 10, 3600 * 1000, GUC_UNIT_MS},
+	{"sellometer.live_lateness", "An object this far behind the head is backlog.",
+		"It then waits for sellometer_merge_backlog().", &slm_live_lateness, 300, 0, DAYS(30), GUC_UNIT_S},
+	{"sellometer.view_window", "Views of a product by a session count once if they span less than this.",
+		"The state of this window is kept in memory for speed.", &slm_view_window, DAYS(1), 60, DAYS(365), GUC_UNIT_S},
+	{"sellometer.view_log_retention", "How far behind the head the view log is kept, to correct late views.",
+		"Never less than sellometer.view_window.", &slm_view_log_retention, DAYS(31), 60, DAYS(3650), GUC_UNIT_S},
+	{"sellometer.surge_bytes", "Waiting bytes at which live loading gets everything and housekeeping waits.",
+		NULL, &slm_surge_bytes, 256 * 1024, 1, INT_MAX, GUC_UNIT_KB},
+	{"sellometer.max_connections", "Transfers under way at the same time.",
+		NULL, &slm_max_connections, 16, 1, 256, 0},
+	{"sellometer.batch_bytes", "Objects of at most this many bytes in all are loaded in one transaction.",
+		"A larger single object is loaded in several.", &slm_batch_bytes, 256 * 1024, 64, INT_MAX, GUC_UNIT_KB},
+	{"sellometer.work_memory", "Memory for the state of a load: offers and counted views.",
+		"Beyond it, views are looked up in the view log on disk.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
+	{"sellometer.max_rejects_kept", "Rejected rows kept for each object.",
+		"All of them are counted.", &slm_max_rejects_kept, 100, 0, 100000, 0},
+	{"sellometer.max_clock_skew", "A row this far in the future is rejected.",
+		NULL, &slm_max_clock_skew, 300, 0, DAYS(365), GUC_UNIT_S},
+	{"sellometer.max_clock_jump", "A row this far ahead of its object's median time is rejected.",
+		NULL, &slm_max_clock_jump, DAYS(1), 1, DAYS(3650), GUC_UNIT_S},
+	{"sellometer.retry_limit", "Attempts at an object before it is given up as failed.",
+		NULL, &slm_retry_limit, 10, 0, 1000, 0},
+	{"sellometer.retry_delay", "Delay before the second attempt at an object; it doubles with each.",
+		"Jittered, and never more than an hour.", &slm_retry_delay, 5000, 1, 3600 * 1000, GUC_UNIT_MS},
+};
+
+static void
+define_preload_settings(void)
+{
+	DefineCustomStringVariable("sellometer.database",
+							   "Databases that a worker loads into, separated by commas.",
+							   NULL, &slm_database, "postgres", PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("sellometer.max_parse_workers",
+							"Most background workers that parse during a surge.",
+							NULL, &slm_max_parse_workers, 2, 0, 64, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+}
+
+void
+slm_guc_init(void)
+{
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		const IntSetting *s = &settings[i];
+
+		DefineCustomIntVariable(s->name, s->what, s->more, s->variable, s->value, s->min, s->max, PGC_SUSET,
+								s->flags, NULL, NULL, NULL);
+	}
+	DefineCustomRealVariable("sellometer.max_reject_fraction",
+							 "An object with a greater share of rejected rows (and at least 100) fails whole.",
+							 NULL, &slm_max_reject_fraction, 0.1, 0.0, 1.0, PGC_SUSET, 0, NULL, NULL, NULL);
+	if (process_shared_preload_libraries_in_progress)
+		define_preload_settings();
+	MarkGUCPrefixReserved("sellometer");
+}

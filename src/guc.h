@@ -1,0 +1,28 @@
+/*
+ * guc.h: the settings, sellometer.*.
+ */
+#ifndef SLM_GUC_H
+#define SLM_GUC_H
+
+/* In the units of their declarations: see guc.c, where each is described for pg_settings. */
+extern char *slm_database;
+extern int	slm_poll_interval;		/* ms */
+extern int	slm_live_lateness;		/* s */
+extern int	slm_view_window;		/* s */
+extern int	slm_view_log_retention; /* s */
+extern int	slm_surge_bytes;		/* kB */
+extern int	slm_max_parse_workers;
+extern int	slm_max_connections;
+extern int	slm_batch_bytes;		/* kB */
+extern int	slm_work_memory;		/* kB */
+extern double slm_max_reject_fraction;
+extern int	slm_max_rejects_kept;
+extern int	slm_max_clock_skew;		/* s */
+extern int	slm_max_clock_jump;		/* s */
+extern int	slm_retry_limit;
+extern int	slm_retry_delay;		/* ms */
+
+/* Define all settings; called once, from _PG_init. */
+extern void slm_guc_init(void);
+
+#endif							/* SLM_GUC_H */
