@@ -29,5 +29,5 @@ include $(PGXS)
 $(OBJS): $(wildcard src/*.h src/pure/*.h src/store/*.h src/ingest/*.h src/sql/*.h)
 
 sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
-	{ echo '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \
 	  for f in $(SQL_PARTS); do echo; echo "-- $$(basename $$f)"; cat $$f; done; } > $@

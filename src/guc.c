@@ -94,8 +94,8 @@ slm_guc_init(void)
 								s->flags, NULL, NULL, NULL);
 	}
 	DefineCustomRealVariable("sellometer.max_reject_fraction",
-							 "An object with a greater share of rejected rows (and at least 100) fails whole.",
-							 NULL, &slm_max_reject_fraction, 0.1, 0.0, 1.0, PGC_SUSET, 0, NULL, NULL, NULL);
+							 "An object with a greater share of rejected rows fails whole.",
+							 "Judged for objects of at least 100 rows.", &slm_max_reject_fraction, 0.1, 0.0, 1.0, PGC_SUSET, 0, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
 	MarkGUCPrefixReserved("sellometer");

@@ -1,0 +1,145 @@
+/* Where objects come from. */
+CREATE TABLE sellometer.sources (
+	name			text PRIMARY KEY,
+	url				text NOT NULL,
+	server			text,
+	archive_url		text,
+	enabled			boolean NOT NULL DEFAULT true,
+	owner			regrole NOT NULL DEFAULT CURRENT_USER::pg_catalog.regrole,
+	added_at		timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	head			timestamptz,
+	listed_at		timestamptz,
+	list_requests	bigint NOT NULL DEFAULT 0,
+	last_error		text,
+	last_error_at	timestamptz
+);
+COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
+COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
+COMMENT ON COLUMN sellometer.sources.server IS 'foreign server that says where S3 is; NULL: the environment does';
+COMMENT ON COLUMN sellometer.sources.archive_url IS 'where sellometer_archive() puts what is packed';
+COMMENT ON COLUMN sellometer.sources.owner IS 'role whose user mapping and rights count';
+COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source has reached';
+COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
+COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
+
+/* The ledger.  An object is (source, key, etag); its row commits with what it counted. */
+CREATE TABLE sellometer.objects (
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	source			text NOT NULL,
+	key				text NOT NULL,
+	etag			text NOT NULL,
+	size			bigint NOT NULL,
+	last_modified	timestamptz NOT NULL,
+	state			text NOT NULL DEFAULT 'pending'
+		CHECK (state IN ('pending', 'backlog', 'done', 'failed', 'skipped', 'archived')),
+	object_time		timestamptz,
+	rows_total		bigint NOT NULL DEFAULT 0,
+	rows_counted	bigint NOT NULL DEFAULT 0,
+	rows_duplicate	bigint NOT NULL DEFAULT 0,
+	rows_rejected	bigint NOT NULL DEFAULT 0,
+	rows_expired	bigint NOT NULL DEFAULT 0,
+	first_event		timestamptz,
+	last_event		timestamptz,
+	resume_row		bigint NOT NULL DEFAULT 0,
+	resume_offset	bigint NOT NULL DEFAULT 0,
+	attempts		integer NOT NULL DEFAULT 0,
+	next_attempt	timestamptz,
+	error			text,
+	sqlstate		text,
+	discovered_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	ingested_at		timestamptz,
+	archived_at		timestamptz,
+	archive_key		text,
+	UNIQUE (source, key, etag)
+);
+CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
+CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
+COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
+COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
+COMMENT ON COLUMN sellometer.objects.state IS
+	'pending: waits to be loaded; backlog: late, waits for sellometer_merge_backlog(); done; failed: see error; skipped; archived';
+COMMENT ON COLUMN sellometer.objects.object_time IS 'the time that stands in the key, else the median of its rows once known';
+COMMENT ON COLUMN sellometer.objects.rows_total IS 'rows_counted + rows_duplicate + rows_rejected + rows_expired, once done';
+COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that its session had seen already';
+COMMENT ON COLUMN sellometer.objects.rows_expired IS 'rows older than the retention of every tier';
+COMMENT ON COLUMN sellometer.objects.resume_row IS 'rows of a large object that are committed already';
+COMMENT ON COLUMN sellometer.objects.next_attempt IS 'not tried again before this time';
+
+CREATE TABLE sellometer.rejected_rows (
+	object_id	bigint NOT NULL REFERENCES sellometer.objects (id) ON DELETE CASCADE,
+	source		text NOT NULL,
+	key			text NOT NULL,
+	line		bigint NOT NULL,
+	column_name	text,
+	reason		text NOT NULL,
+	detail		text,
+	raw			text,
+	rejected_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+CREATE INDEX rejected_rows_object ON sellometer.rejected_rows (object_id);
+COMMENT ON TABLE sellometer.rejected_rows IS
+	'Rows that could not be used, at most sellometer.max_rejects_kept for each object';
+COMMENT ON COLUMN sellometer.rejected_rows.line IS 'line number in the object; the header is line 1';
+COMMENT ON COLUMN sellometer.rejected_rows.column_name IS 'column at fault; NULL: the row as a whole';
+COMMENT ON COLUMN sellometer.rejected_rows.raw IS 'up to 1 kB of the line; bytes that are no text are shown as \xHH';
+
+/* One row: what all sources have reached together. */
+CREATE TABLE sellometer.state (
+	only_row		boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	head			timestamptz,
+	views_from		timestamptz,
+	views_dropped	bigint NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
+COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk';
+COMMENT ON COLUMN sellometer.state.views_from IS 'views before this time are no longer known one by one';
+COMMENT ON COLUMN sellometer.state.views_dropped IS 'number of views that are no longer known one by one';
+INSERT INTO sellometer.state DEFAULT VALUES;
+
+/* The key of the fingerprints.  Nobody but the owner reads it: who knows it could make sessions collide. */
+CREATE TABLE sellometer.secret (
+	only_row	boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	hash_key	bytea NOT NULL
+);
+COMMENT ON TABLE sellometer.secret IS 'Key of the session fingerprints in the view log; one row';
+INSERT INTO sellometer.secret (hash_key)
+	SELECT pg_catalog.uuid_send(pg_catalog.gen_random_uuid());
+
+/* The truth about which views are counted: see src/pure/viewlog.h for the format of a block. */
+CREATE TABLE sellometer.view_log (
+	hour		timestamptz NOT NULL,
+	seq			bigint NOT NULL,
+	views		integer NOT NULL,
+	block		bytea NOT NULL
+) PARTITION BY RANGE (hour);
+ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL;
+CREATE INDEX view_log_seq ON sellometer.view_log (seq);
+CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
+COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; append-only';
+
+CREATE TABLE sellometer.tiers (
+	name			text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,23}$'),
+	position		integer NOT NULL UNIQUE,
+	granularity		interval NOT NULL,
+	retention		interval,
+	partition_width	interval NOT NULL,
+	watermark		timestamptz NOT NULL
+);
+COMMENT ON TABLE sellometer.tiers IS 'The tiers, finest first';
+COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
+COMMENT ON COLUMN sellometer.tiers.retention IS 'how far behind the head rows are kept; NULL: for ever';
+COMMENT ON COLUMN sellometer.tiers.watermark IS
+	'rows before this time are complete and corrected directly; later ones are still only in the finer tier';
+
+CREATE TABLE sellometer.runs (
+	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	procedure	text NOT NULL,
+	started		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	finished	timestamptz,
+	outcome		text NOT NULL DEFAULT 'running' CHECK (outcome IN ('running', 'done', 'failed', 'held', 'died')),
+	detail		jsonb
+);
+COMMENT ON TABLE sellometer.runs IS 'Runs of the procedures that did something; the newest 10,000';
+COMMENT ON COLUMN sellometer.runs.outcome IS
+	'running; done; failed: detail has the error; held: a surge was on; died: its server process went away';
+COMMENT ON COLUMN sellometer.runs.detail IS 'what it did: objects, rows, buckets, partitions, longest wait';

@@ -1,0 +1,141 @@
+/*
+ * The tables and views of a tier.
+ *
+ * sellometer.<dimension>_<tier>				stored rows, partitioned by time
+ * sellometer.realtime_<dimension>_<tier>		the same, and above the watermark the finer tier added up
+ * sellometer.<event>_<dimension>_<tier>		the seed's names: one event type of the above
+ * sellometer.<event>_<dimension>_rank			the last hour before the head, best first
+ */
+CREATE FUNCTION sellometer.dimensions()
+RETURNS TABLE (dimension text, key_type text)
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	VALUES ('product_id', 'bigint'), ('brand', 'text COLLATE "C"'), ('category_l1', 'text COLLATE "C"'),
+		('category_l2', 'text COLLATE "C"'), ('category_l3', 'text COLLATE "C"')
+$$;
+COMMENT ON FUNCTION sellometer.dimensions() IS 'The dimensions and the types of their keys';
+
+/* SQL that gives the start of the bucket that a time is in: weeks begin on Mondays, all in UTC. */
+CREATE FUNCTION sellometer.bucket_expression(granularity interval, expression text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE granularity
+		WHEN interval '1 month' THEN format('date_trunc(''month'', %s, ''UTC'')', expression)
+		WHEN interval '3 months' THEN format('date_trunc(''quarter'', %s, ''UTC'')', expression)
+		WHEN interval '1 year' THEN format('date_trunc(''year'', %s, ''UTC'')', expression)
+		ELSE format('date_bin(%L, %s, ''2000-01-03 00:00:00+00'')', granularity, expression)
+	END
+$$;
+COMMENT ON FUNCTION sellometer.bucket_expression(interval, text) IS
+	'SQL expression for the start of the bucket that a time is in';
+
+CREATE FUNCTION sellometer.create_tier_tables(tier text, granularity interval)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+	d record;
+	count_type text := CASE WHEN granularity >= interval '1 day' THEN 'bigint' ELSE 'integer' END;
+	columns text;
+	t text;
+BEGIN
+	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+		t := d.dimension || '_' || tier;
+		-- the order that wastes least on alignment
+		columns := CASE WHEN d.key_type = 'bigint'
+			THEN format('event_time timestamptz NOT NULL, %I %s NOT NULL, event_type sellometer.event_type NOT NULL, count %s NOT NULL',
+				d.dimension, d.key_type, count_type)
+			ELSE format('event_time timestamptz NOT NULL, event_type sellometer.event_type NOT NULL, count %s NOT NULL, %I %s NOT NULL',
+				count_type, d.dimension, d.key_type) END;
+		EXECUTE format('CREATE TABLE sellometer.%I (%s, gmv numeric NOT NULL, PRIMARY KEY (%I, event_time, event_type)) PARTITION BY RANGE (event_time)',
+			t, columns, d.dimension);
+		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
+			format('Events by %s: one row for each %s of time, in UTC', d.dimension, granularity));
+		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the price');
+		EXECUTE format('COMMENT ON COLUMN sellometer.%I.event_time IS %L', t, 'start of the interval');
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.create_tier_tables(text, interval) IS 'Make the five tables of a tier';
+
+/* (Re)make the views of a tier; finer is NULL for the finest. */
+CREATE FUNCTION sellometer.create_tier_views(tier text, granularity interval, finer text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+	d record;
+	e text;
+	body text;
+	v text;
+BEGIN
+	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+		body := format('SELECT event_time, %1$I, event_type, count::bigint AS count, gmv FROM sellometer.%2$I',
+			d.dimension, d.dimension || '_' || tier);
+		IF finer IS NOT NULL THEN
+			body := format('%1$s WHERE event_time < (SELECT watermark FROM sellometer.tiers WHERE name = %2$L)
+				UNION ALL
+				SELECT %3$s, %4$I, event_type, sum(count)::bigint, sum(gmv) FROM sellometer.%5$I
+				WHERE event_time >= (SELECT watermark FROM sellometer.tiers WHERE name = %2$L)
+				GROUP BY 1, 2, 3',
+				body, tier, sellometer.bucket_expression(granularity, 'event_time'), d.dimension,
+				'realtime_' || d.dimension || '_' || finer);
+		END IF;
+		v := 'realtime_' || d.dimension || '_' || tier;
+		EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', v, body);
+		EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', v,
+			format('Events by %s and %s, up to the newest', d.dimension, tier));
+		FOREACH e IN ARRAY enum_range(NULL::sellometer.event_type)::text[] LOOP
+			v := e || '_' || d.dimension || '_' || tier;
+			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS
+				SELECT %2$I, event_time, gmv, count, gmv / count AS avg_price FROM sellometer.%3$I WHERE event_type = %4$L',
+				v, d.dimension, 'realtime_' || d.dimension || '_' || tier, e);
+			EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', v,
+				format('%s events by %s and %s: gmv is the sum of the price', e, d.dimension, tier));
+		END LOOP;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.create_tier_views(text, interval, text) IS 'Make the views of a tier';
+
+CREATE FUNCTION sellometer.create_rank_views(finest text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+	d record;
+	e text;
+BEGIN
+	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+		FOREACH e IN ARRAY enum_range(NULL::sellometer.event_type)::text[] LOOP
+			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%1$I AS
+				SELECT %2$I, sum(gmv) AS gmv, sum(count)::bigint AS count, sum(gmv) / sum(count) AS avg_price
+				FROM sellometer.%3$I
+				WHERE event_type = %4$L AND event_time > (SELECT head - interval ''1 hour'' FROM sellometer.state)
+				GROUP BY 1 ORDER BY sum(gmv) DESC, 1',
+				e || '_' || d.dimension || '_rank', d.dimension, d.dimension || '_' || finest, e);
+			EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', e || '_' || d.dimension || '_rank',
+				format('%s events by %s in the hour before the head, greatest gmv first', e, d.dimension));
+		END LOOP;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.create_rank_views(text) IS 'Make the views of the last hour';
+
+INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark) VALUES
+	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity'),
+	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity');
+SELECT sellometer.create_tier_tables('minute', interval '1 minute');
+SELECT sellometer.create_tier_tables('hour', interval '1 hour');
+SELECT sellometer.create_tier_views('minute', interval '1 minute', NULL);
+SELECT sellometer.create_tier_views('hour', interval '1 hour', 'minute');
+SELECT sellometer.create_rank_views('minute');
