@@ -1,0 +1,109 @@
+/*
+ * spi.c: the one way in which Sellometer's C code speaks SQL.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "ingest/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+void
+slm_secure_transaction(void)
+{
+	if (!FirstSnapshotSet)
+		XactIsoLevel = XACT_READ_COMMITTED;
+	else if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("sellometer needs the isolation level read committed here"),
+				 errhint("Call it on its own, outside of any transaction block.")));
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+static void
+check_result(int result, int expected, const char *sql)
+{
+	if (result != expected)
+		elog(ERROR, "unexpected result %d of: %s", result, sql);
+}
+
+uint64
+slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
+{
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare: %s", statement->sql);
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not keep the plan of: %s", statement->sql);
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, false, 0);
+	check_result(result, expected, statement->sql);
+	return SPI_processed;
+}
+
+uint64
+slm_execute_once(const char *sql, int expected)
+{
+	check_result(SPI_execute(sql, false, 0), expected, sql);
+	return SPI_processed;
+}
+
+Datum
+slm_value(uint64 row, int column, bool *isnull)
+{
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+
+	return *isnull ? (Datum) 0 : value;
+}
+
+int64
+slm_int64(uint64 row, int column, int64 if_null)
+{
+	bool		isnull;
+	Datum		value = slm_value(row, column, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(value);
+}
+
+char *
+slm_text(MemoryContext context, uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = slm_value(row, column, &isnull);
+	MemoryContext old;
+	char	   *copy;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(context);
+	copy = TextDatumGetCString(value);
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+Datum
+slm_array(Datum *values, bool *nulls, int n, Oid type)
+{
+	int16		len;
+	bool		byval;
+	char		align;
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+
+	if (n == 0)
+		return PointerGetDatum(construct_empty_array(type));
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs, type, len, byval, align));
+}

@@ -1,0 +1,48 @@
+/*
+ * spi.h: the one way in which Sellometer's C code speaks SQL.
+ *
+ * The caller has connected to SPI.  All statements run with search_path pg_catalog, pg_temp (slm_secure_transaction),
+ * so nothing in a schema that others can write to is ever picked up; Sellometer's own objects are named in full.
+ */
+#ifndef SLM_INGEST_SPI_H
+#define SLM_INGEST_SPI_H
+
+#include "postgres.h"
+#include "executor/spi.h"
+
+#define SLM_MAX_ARGS	16
+
+/* A statement whose plan is kept for the life of the backend. */
+typedef struct SlmStatement
+{
+	const char *sql;
+	int			nargs;
+	Oid			types[SLM_MAX_ARGS];
+	SPIPlanPtr	plan;			/* NULL until first used */
+} SlmStatement;
+
+/*
+ * For the rest of the transaction: safe search_path, and READ COMMITTED, so that each statement sees what was committed
+ * before it.  Call once after each start of a transaction, before any statement.
+ */
+extern void slm_secure_transaction(void);
+
+/*
+ * Execute; nulls as for SPI_execute_plan, NULL = none is null.  Returns the number of rows; they are in SPI_tuptable.
+ * Any result but expected (SPI_OK_…) is an error.
+ */
+extern uint64 slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected);
+
+/* Execute a command that is used but once, e.g. DDL. */
+extern uint64 slm_execute_once(const char *sql, int expected);
+
+/* A column of a row of the last result; a NULL for a type by reference gives (Datum) 0. */
+extern Datum slm_value(uint64 row, int column, bool *isnull);
+extern int64 slm_int64(uint64 row, int column, int64 if_null);
+/* A copy in the given context, or NULL. */
+extern char *slm_text(MemoryContext context, uint64 row, int column);
+
+/* A one-dimensional array of n elements (int8, text, timestamptz …); nulls may be NULL. */
+extern Datum slm_array(Datum *values, bool *nulls, int n, Oid type);
+
+#endif							/* SLM_INGEST_SPI_H */

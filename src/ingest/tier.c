@@ -1,0 +1,168 @@
+/*
+ * tier.c: the tiers and their partitions.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "ingest/spi.h"
+#include "ingest/tier.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+static const char *const dimension_names[SLM_DIMENSIONS] = {
+	[SLM_PRODUCT_ID] = "product_id",
+	[SLM_BRAND] = "brand",
+	[SLM_CATEGORY_L1] = "category_l1",
+	[SLM_CATEGORY_L2] = "category_l2",
+	[SLM_CATEGORY_L3] = "category_l3"
+};
+
+const char *
+slm_dimension_name(SlmDimension dimension)
+{
+	return dimension_names[dimension];
+}
+
+SlmGranularity
+slm_interval_granularity(Interval *interval)
+{
+	SlmGranularity g = {.months = interval->month,.usecs = interval->time + interval->day * USECS_PER_DAY};
+
+	if ((g.months != 0) == (g.usecs != 0) || g.months < 0 || g.usecs < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("interval is neither a positive number of months nor a positive fixed length"),
+				 errdetail("It is %s.", DatumGetCString(DirectFunctionCall1(interval_out,
+																		   IntervalPGetDatum(interval))))));
+	return g;
+}
+
+static void
+fill_tier(SlmTier *tier, MemoryContext context, uint64 row)
+{
+	bool		isnull;
+	Datum		retention;
+
+	tier->name = slm_text(context, row, 1);
+	tier->granularity = slm_interval_granularity(DatumGetIntervalP(slm_value(row, 2, &isnull)));
+	tier->partition = slm_interval_granularity(DatumGetIntervalP(slm_value(row, 3, &isnull)));
+	retention = slm_value(row, 4, &isnull);
+	if (!isnull)
+		tier->retention = slm_interval_granularity(DatumGetIntervalP(retention));
+	tier->watermark = slm_int64(row, 5, DT_NOBEGIN);
+}
+
+SlmTiers *
+slm_tiers_read(void)
+{
+	static SlmStatement statement = {
+		"SELECT name, granularity, partition_width, retention, watermark FROM sellometer.tiers ORDER BY position"
+	};
+	MemoryContext context = CurrentMemoryContext;
+	SlmTiers   *tiers = palloc0(sizeof(SlmTiers));
+
+	tiers->n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	tiers->tiers = MemoryContextAllocZero(context, sizeof(SlmTier) * Max(tiers->n, 1));
+	for (int i = 0; i < tiers->n; i++)
+		fill_tier(&tiers->tiers[i], context, i);
+	if (tiers->n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sellometer.tiers is empty"),
+				 errhint("DROP EXTENSION sellometer and CREATE EXTENSION sellometer make it anew.")));
+	return tiers;
+}
+
+TimestampTz
+slm_tier_floor(const SlmTier *tier, TimestampTz head)
+{
+	TimestampTz oldest = head;
+
+	if (tier->retention.months == 0 && tier->retention.usecs == 0)
+		return DT_NOBEGIN;
+	if (TIMESTAMP_IS_NOBEGIN(head))
+		return DT_NOBEGIN;
+	if (tier->retention.months > 0)
+	{
+		Interval	span = {.month = tier->retention.months};
+
+		oldest = DatumGetTimestampTz(DirectFunctionCall2(timestamp_mi_interval, TimestampGetDatum(head),
+														 IntervalPGetDatum(&span)));
+	}
+	else
+		oldest -= tier->retention.usecs;
+	return slm_bucket_start(tier->partition, oldest);
+}
+
+const char *
+slm_tier_count_type(const SlmTier *tier)
+{
+	return tier->granularity.months > 0 || tier->granularity.usecs >= USECS_PER_DAY ? "bigint" : "integer";
+}
+
+static void
+partition_name(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(start, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "partition start out of range");
+	snprintf(buf, NAMEDATALEN, "%s_%s_p%04d%02d%02d_%02d%02d", dimension_names[dimension], tier->name,
+			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min);
+}
+
+Oid
+slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf)
+{
+	partition_name(tier, dimension, start, buf);
+	return get_relname_relid(buf, get_namespace_oid("sellometer", false));
+}
+
+/* "FROM … TO …" of a partition, as SQL literals. */
+static void
+partition_bounds(const SlmTier *tier, TimestampTz start, char **from, char **to)
+{
+	*from = pstrdup(timestamptz_to_str(start));
+	*to = pstrdup(timestamptz_to_str(slm_bucket_next(tier->partition, start)));
+}
+
+Oid
+slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
+{
+	char		name[NAMEDATALEN];
+	char	   *from;
+	char	   *to;
+
+	partition_name(tier, dimension, start, name);
+	partition_bounds(tier, start, &from, &to);
+	/* with the constraint, which an empty table meets, attaching need not read the rows */
+	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.%s INCLUDING STORAGE, CONSTRAINT bounds CHECK "
+							  "(event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz))",
+							  quote_identifier(name),
+							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)), from, to),
+					 SPI_OK_UTILITY);
+	return get_relname_relid(name, get_namespace_oid("sellometer", false));
+}
+
+void
+slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
+{
+	char		name[NAMEDATALEN];
+	const char *quoted;
+	char	   *from;
+	char	   *to;
+
+	partition_name(tier, dimension, start, name);
+	quoted = quote_identifier(name);
+	partition_bounds(tier, start, &from, &to);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type)",
+							  quoted, dimension_names[dimension]), SPI_OK_UTILITY);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ATTACH PARTITION sellometer.%s FOR VALUES FROM ('%s') TO ('%s')",
+							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)),
+							  quoted, from, to), SPI_OK_UTILITY);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s DROP CONSTRAINT bounds", quoted), SPI_OK_UTILITY);
+}

@@ -1,0 +1,61 @@
+/*
+ * tier.h: the tiers, their partitions and their watermarks.
+ *
+ * Which tier takes a row of time t:
+ *
+ *      pruned              head - retention             head
+ *  ------|---------------------|-------------------------|---->
+ *   no partition: never      partition or not: yes (made when missing)
+ *
+ * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that the
+ * finest tier does not take must be below the next one's watermark: slm_tier_open_below() sees to that.
+ */
+#ifndef SLM_INGEST_TIER_H
+#define SLM_INGEST_TIER_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "pure/catalog.h"
+#include "pure/granularity.h"
+
+typedef struct SlmTier
+{
+	char	   *name;
+	SlmGranularity granularity;
+	SlmGranularity partition;	/* width of a partition */
+	SlmGranularity retention;	/* both members 0: for ever */
+	TimestampTz watermark;		/* DT_NOEND for the finest */
+} SlmTier;
+
+typedef struct SlmTiers
+{
+	int			n;
+	SlmTier    *tiers;			/* finest first */
+} SlmTiers;
+
+/* Read sellometer.tiers into the current memory context. */
+extern SlmTiers *slm_tiers_read(void);
+
+/* An interval as a granularity; error if it mixes months with shorter units or is not positive. */
+extern SlmGranularity slm_interval_granularity(Interval *interval);
+
+/* The first time that a tier still keeps, given the head; a partition's start, so that partitions go whole. */
+extern TimestampTz slm_tier_floor(const SlmTier *tier, TimestampTz head);
+
+/* The SQL type of the tier's column count: a day's count of views may pass 2^31. */
+extern const char *slm_tier_count_type(const SlmTier *tier);
+
+/* "product_id", "brand", … */
+extern const char *slm_dimension_name(SlmDimension dimension);
+
+/* The partition of a dimension's table that begins at start: its oid, or InvalidOid.  Name: in buf (NAMEDATALEN). */
+extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf);
+
+/*
+ * Make a partition as a table of its own, without index, and give it its index and its place in the parent.  In between
+ * it can be filled at full speed.  Neither waits for or holds up anybody who reads the parent.
+ */
+extern Oid	slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
+extern void slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
+
+#endif							/* SLM_INGEST_TIER_H */

@@ -1,0 +1,425 @@
+/*
+ * tier_write.c: apply deltas to the tables of a tier.
+ *
+ *   cells --slm_deltas_make--> deltas of one dimension, sorted by (partition, key, time, type)
+ *      partition is missing:  make it, fill it, build its index, attach it
+ *      else by bucket:        no rows yet --> bulk insert
+ *                             has rows    --> merge
+ *
+ * Which buckets have rows is asked of category_l1, the smallest table.  That answers for all dimensions: counts are
+ * never negative and their sum over the keys of a bucket and type is the same in each dimension, so a bucket is empty in
+ * all of them or in none.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "ingest/spi.h"
+#include "ingest/tier_write.h"
+#include "miscadmin.h"
+#include "money.h"
+#include "sql/event_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#define ROWS_PER_INSERT		1000
+#define ROWS_PER_MERGE		20000
+
+/* What is the same for all rows of one table. */
+typedef struct Target
+{
+	const SlmTier *tier;
+	SlmDimension dimension;
+	const SlmCatalog *catalog;
+	Datum	   *keys;			/* text keys by number, made when first needed; 0 = not yet */
+	Oid			event_types[SLM_EVENT_TYPES];
+	Oid			event_type_oid;
+	MemoryContext scratch;		/* reset after each piece of rows */
+	MemoryContext text_context; /* holds keys[] */
+} Target;
+
+/* A run of rows of one partition. */
+typedef struct Run
+{
+	const SlmDelta *rows;
+	uint64		nrows;
+	TimestampTz start;			/* of the partition */
+} Run;
+
+static Datum
+key_datum(Target *target, SlmKeyId key)
+{
+	if (target->dimension == SLM_PRODUCT_ID)
+		return Int64GetDatum(slm_catalog_product(target->catalog, key));
+	if (target->keys[key] == (Datum) 0)
+	{
+		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, key);
+		MemoryContext old = MemoryContextSwitchTo(target->text_context);
+
+		target->keys[key] = PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+		MemoryContextSwitchTo(old);
+	}
+	return target->keys[key];
+}
+
+static void
+target_init(Target *target, const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog)
+{
+	target->tier = tier;
+	target->dimension = dimension;
+	target->catalog = catalog;
+	target->text_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer keys", ALLOCSET_DEFAULT_SIZES);
+	target->scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
+	if (dimension != SLM_PRODUCT_ID)
+		target->keys = MemoryContextAllocExtended(target->text_context,
+												  sizeof(Datum) * (slm_catalog_keys(catalog, dimension) + 1),
+												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int t = 0; t < SLM_EVENT_TYPES; t++)
+		target->event_types[t] = slm_event_type_value(t);
+	target->event_type_oid = slm_event_type_oid();
+}
+
+static void
+target_done(Target *target)
+{
+	MemoryContextDelete(target->scratch);
+	MemoryContextDelete(target->text_context);
+}
+
+/* --- bulk insert --- */
+
+/* Where the columns stand in a table: dimension tables order them by alignment. */
+typedef struct Columns
+{
+	int			event_time;
+	int			key;
+	int			event_type;
+	int			count;
+	int			gmv;
+	bool		count_is_int8;
+} Columns;
+
+static Columns
+find_columns(Relation rel, SlmDimension dimension)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	Columns		c;
+
+	c.event_time = SPI_fnumber(desc, "event_time") - 1;
+	c.key = SPI_fnumber(desc, slm_dimension_name(dimension)) - 1;
+	c.event_type = SPI_fnumber(desc, "event_type") - 1;
+	c.count = SPI_fnumber(desc, "count") - 1;
+	c.gmv = SPI_fnumber(desc, "gmv") - 1;
+	if (c.event_time < 0 || c.key < 0 || c.event_type < 0 || c.count < 0 || c.gmv < 0)
+		elog(ERROR, "table %s is not as it should be", RelationGetRelationName(rel));
+	c.count_is_int8 = TupleDescAttr(desc, c.count)->atttypid == INT8OID;
+	return c;
+}
+
+static void
+fill_slot(Target *target, const Columns *c, const SlmDelta *row, TupleTableSlot *slot)
+{
+	ExecClearTuple(slot);
+	slot->tts_values[c->event_time] = TimestampTzGetDatum(row->time);
+	slot->tts_values[c->key] = key_datum(target, row->key);
+	slot->tts_values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
+	slot->tts_values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
+	slot->tts_values[c->gmv] = slm_money_to_numeric(row->gmv);
+	memset(slot->tts_isnull, false, 5 * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
+}
+
+/* The rows for which wanted says true (or all), to a table with or without indexes. */
+static uint64
+bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
+{
+	Relation	rel = table_open(relid, RowExclusiveLock);
+	Columns		columns = find_columns(rel, target->dimension);
+	EState	   *estate = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+	TupleTableSlot *slots[ROWS_PER_INSERT];
+	BulkInsertState bistate = GetBulkInsertState();
+	CommandId	cid = GetCurrentCommandId(true);
+	uint64		inserted = 0;
+
+	InitResultRelInfo(result, rel, 0, NULL, 0);
+	ExecOpenIndices(result, false);
+	for (int i = 0; i < ROWS_PER_INSERT; i++)
+		slots[i] = table_slot_create(rel, NULL);
+
+	for (uint64 i = 0; i < run->nrows;)
+	{
+		MemoryContext old = MemoryContextSwitchTo(target->scratch);
+		int			n = 0;
+
+		for (; i < run->nrows && n < ROWS_PER_INSERT; i++)
+		{
+			if (wanted == NULL || wanted[i])
+				fill_slot(target, &columns, &run->rows[i], slots[n++]);
+		}
+		if (n > 0)
+			table_multi_insert(rel, slots, n, cid, 0, bistate);
+		for (int s = 0; result->ri_NumIndices > 0 && s < n; s++)
+		{
+			slm_exec_insert_index_tuples(result, slots[s], estate);
+			ResetPerTupleExprContext(estate);
+		}
+		inserted += n;
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(target->scratch);
+		CHECK_FOR_INTERRUPTS();
+	}
+
+	for (int i = 0; i < ROWS_PER_INSERT; i++)
+		ExecDropSingleTupleTableSlot(slots[i]);
+	FreeBulkInsertState(bistate);
+	table_finish_bulk_insert(rel, 0);
+	ExecCloseIndices(result);
+	FreeExecutorState(estate);
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+	return inserted;
+}
+
+/* --- merge --- */
+
+static char *
+upsert_sql(const char *partition, const char *key, const char *count_type)
+{
+	return psprintf("INSERT INTO sellometer.%1$s AS t (event_time, %2$s, event_type, count, gmv) "
+					"SELECT * FROM unnest($1, $2, $3, $4::%3$s[], $5) "
+					"ON CONFLICT (%2$s, event_time, event_type) DO UPDATE "
+					"SET count = t.count + excluded.count, gmv = t.gmv + excluded.gmv",
+					partition, key, count_type);
+}
+
+static char *
+replace_sql(const char *partition, const char *key, const char *count_type)
+{
+	return psprintf("WITH d AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS d (event_time, %2$s, event_type, count, gmv)), "
+					"old AS (DELETE FROM sellometer.%1$s AS t USING d "
+					"WHERE t.%2$s = d.%2$s AND t.event_time = d.event_time AND t.event_type = d.event_type "
+					"RETURNING t.event_time, t.%2$s, t.event_type, t.count::bigint, t.gmv) "
+					"INSERT INTO sellometer.%1$s (event_time, %2$s, event_type, count, gmv) "
+					"SELECT event_time, %2$s, event_type, sum(count)::%3$s, sum(gmv) "
+					"FROM (SELECT * FROM old UNION ALL SELECT * FROM d) AS u (event_time, %2$s, event_type, count, gmv) "
+					"GROUP BY 1, 2, 3 HAVING sum(count) <> 0",
+					partition, key, count_type);
+}
+
+/* One piece of rows as five arrays, to a statement. */
+static void
+merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n)
+{
+	MemoryContext old = MemoryContextSwitchTo(target->scratch);
+	Oid			key_type = target->dimension == SLM_PRODUCT_ID ? INT8OID : TEXTOID;
+	Datum	   *values[5];
+	Datum		args[5];
+	int			result;
+
+	for (int c = 0; c < 5; c++)
+		values[c] = palloc(sizeof(Datum) * n);
+	for (int i = 0; i < n; i++)
+	{
+		values[0][i] = TimestampTzGetDatum(rows[i]->time);
+		values[1][i] = key_datum(target, rows[i]->key);
+		values[2][i] = ObjectIdGetDatum(target->event_types[rows[i]->type]);
+		values[3][i] = Int64GetDatum(rows[i]->count);
+		values[4][i] = slm_money_to_numeric(rows[i]->gmv);
+	}
+	args[0] = slm_array(values[0], NULL, n, TIMESTAMPTZOID);
+	args[1] = slm_array(values[1], NULL, n, key_type);
+	args[2] = slm_array(values[2], NULL, n, target->event_type_oid);
+	args[3] = slm_array(values[3], NULL, n, INT8OID);
+	args[4] = slm_array(values[4], NULL, n, NUMERICOID);
+	result = SPI_execute_plan(plan, args, NULL, false, 0);
+	if (result != SPI_OK_INSERT)
+		elog(ERROR, "unexpected result %d of a merge", result);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(target->scratch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static SPIPlanPtr
+prepare_merge(Target *target, const char *partition, bool replace)
+{
+	Oid			types[5] = {TIMESTAMPTZARRAYOID, target->dimension == SLM_PRODUCT_ID ? INT8ARRAYOID : TEXTARRAYOID,
+	get_array_type(target->event_type_oid), INT8ARRAYOID, NUMERICARRAYOID};
+	const char *key = slm_dimension_name(target->dimension);
+	const char *count_type = slm_tier_count_type(target->tier);
+	char	   *sql = replace ? replace_sql(quote_identifier(partition), key, count_type)
+		: upsert_sql(quote_identifier(partition), key, count_type);
+	SPIPlanPtr	plan = SPI_prepare(sql, 5, types);
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare: %s", sql);
+	return plan;
+}
+
+/*
+ * Merge the rows for which wanted says true.  Rows whose count does not grow can empty a row that is there, which only
+ * the replacing statement sees to; both kinds never name the same row, so their order is of no matter.
+ */
+static uint64
+merge_rows(Target *target, const char *partition, const Run *run, const bool *wanted, bool replace)
+{
+	const SlmDelta **piece = palloc(sizeof(SlmDelta *) * ROWS_PER_MERGE);
+	uint64		merged = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+	{
+		bool		replacing = pass == 1;
+		SPIPlanPtr	plan = NULL;
+		int			n = 0;
+
+		for (uint64 i = 0; i <= run->nrows; i++)
+		{
+			if (i < run->nrows && wanted[i] && (replace || run->rows[i].count <= 0) == replacing)
+				piece[n++] = &run->rows[i];
+			if (n == 0 || (n < ROWS_PER_MERGE && i < run->nrows))
+				continue;
+			if (plan == NULL)
+				plan = prepare_merge(target, partition, replacing);
+			merge_piece(target, plan, piece, n);
+			merged += n;
+			n = 0;
+		}
+		if (plan != NULL)
+			SPI_freeplan(plan);
+	}
+	pfree(piece);
+	return merged;
+}
+
+/* --- which way for which rows --- */
+
+static int
+compare_times(const void *a, const void *b)
+{
+	TimestampTz x = *(const TimestampTz *) a;
+	TimestampTz y = *(const TimestampTz *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* The wanted buckets that have rows in the tier already, ascending. */
+static TimestampTz *
+present_buckets(const SlmTier *tier, const SlmCells *cells, int *npresent)
+{
+	Datum	   *times = palloc(sizeof(Datum) * Max(cells->nbuckets, 1));
+	TimestampTz *present;
+	Oid			type = TIMESTAMPTZARRAYOID;
+	Datum		arg;
+	char	   *sql;
+	int			n = 0;
+	MemoryContext context = CurrentMemoryContext;
+
+	for (uint32 i = 0; i < cells->nbuckets; i++)
+	{
+		if (cells->buckets[i].wanted)
+			times[n++] = TimestampTzGetDatum(cells->buckets[i].start);
+	}
+	*npresent = 0;
+	if (n == 0)
+		return NULL;
+	/* the bounds let the planner leave out other partitions; an array alone does not */
+	sql = psprintf("SELECT DISTINCT event_time FROM sellometer.%s WHERE event_time = ANY ($1) "
+				   "AND event_time BETWEEN '%s'::timestamptz AND '%s'::timestamptz",
+				   quote_identifier(psprintf("category_l1_%s", tier->name)),
+				   pstrdup(timestamptz_to_str(DatumGetTimestampTz(times[0]))),
+				   pstrdup(timestamptz_to_str(DatumGetTimestampTz(times[n - 1]))));
+	arg = slm_array(times, NULL, n, TIMESTAMPTZOID);
+	if (SPI_execute_with_args(sql, 1, &type, &arg, NULL, false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not look for buckets of tier %s", tier->name);
+
+	*npresent = (int) SPI_processed;
+	present = MemoryContextAlloc(context, sizeof(TimestampTz) * Max(*npresent, 1));
+	for (int i = 0; i < *npresent; i++)
+		present[i] = slm_int64(i, 1, 0);
+	qsort(present, *npresent, sizeof(TimestampTz), compare_times);
+	return present;
+}
+
+static uint64
+write_run(Target *target, const Run *run, const TimestampTz *present, int npresent, bool replace)
+{
+	char		partition[NAMEDATALEN];
+	Oid			relid = slm_partition_find(target->tier, target->dimension, run->start, partition);
+	bool	   *merge;
+	bool	   *fresh;
+	uint64		written;
+
+	if (!OidIsValid(relid))
+	{
+		relid = slm_partition_create(target->tier, target->dimension, run->start);
+		written = bulk_insert(target, relid, run, NULL);
+		slm_partition_attach(target->tier, target->dimension, run->start);
+		return written;
+	}
+	merge = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
+	fresh = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
+	for (uint64 i = 0; i < run->nrows; i++)
+	{
+		merge[i] = npresent > 0 &&
+			bsearch(&run->rows[i].time, present, npresent, sizeof(TimestampTz), compare_times) != NULL;
+		fresh[i] = !merge[i];
+	}
+	written = merge_rows(target, partition, run, merge, replace);
+	written += bulk_insert(target, relid, run, fresh);
+	pfree(merge);
+	pfree(fresh);
+	return written;
+}
+
+static uint64
+write_dimension(const SlmTier *tier, SlmDimension dimension, const SlmCells *cells, const SlmCatalog *catalog,
+				const TimestampTz *present, int npresent, bool replace)
+{
+	SlmDeltas	deltas;
+	Target		target = {0};
+	uint64		written = 0;
+
+	if (!slm_deltas_make(cells, catalog, dimension, &deltas))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	PG_TRY();
+	{
+		target_init(&target, tier, dimension, catalog);
+		for (uint64 begin = 0, end; begin < deltas.nrows; begin = end)
+		{
+			Run			run = {.rows = &deltas.rows[begin]};
+			TimestampTz next;
+
+			run.start = slm_bucket_start(tier->partition, deltas.rows[begin].time);
+			next = slm_bucket_next(tier->partition, run.start);
+			for (end = begin; end < deltas.nrows && deltas.rows[end].time >= run.start &&
+				 deltas.rows[end].time < next;)
+				end++;
+			run.nrows = end - begin;
+			written += write_run(&target, &run, present, npresent, replace);
+		}
+		target_done(&target);
+	}
+	PG_FINALLY();
+	{
+		slm_deltas_free(&deltas);
+	}
+	PG_END_TRY();
+	return written;
+}
+
+uint64
+slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace)
+{
+	int			npresent;
+	TimestampTz *present = present_buckets(tier, cells, &npresent);
+	uint64		written = 0;
+
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+		written += write_dimension(tier, d, cells, catalog, present, npresent, replace);
+	return written;
+}

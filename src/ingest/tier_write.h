@@ -1,0 +1,21 @@
+/*
+ * tier_write.h: apply deltas to the tables of a tier.
+ */
+#ifndef SLM_INGEST_TIER_WRITE_H
+#define SLM_INGEST_TIER_WRITE_H
+
+#include "ingest/tier.h"
+#include "pure/deltas.h"
+
+/*
+ * Apply the cells' wanted buckets to all five tables of the tier.  The caller holds the writer's lock.  Rows of buckets
+ * that are new are inserted in bulk; those of buckets that have rows are merged:
+ *
+ * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
+ * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
+ *
+ * Returns the number of rows written.
+ */
+extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace);
+
+#endif							/* SLM_INGEST_TIER_WRITE_H */

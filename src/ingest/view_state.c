@@ -1,0 +1,357 @@
+/*
+ * view_state.c: which views are counted, as one backend knows it.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "guc.h"
+#include "ingest/spi.h"
+#include "ingest/view_state.h"
+#include "miscadmin.h"
+#include "pure/viewlog.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define BLOCKS_PER_FETCH	32
+
+/* Live objects may be this much behind the head and still find their views in the cache. */
+#define CACHE_SLACK			(USECS_PER_HOUR)
+
+static void
+out_of_memory(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+					errdetail("Failed while deciding which views count.")));
+}
+
+static int64
+view_window(void)
+{
+	return (int64) slm_view_window * USECS_PER_SEC;
+}
+
+static void
+state_free(void *arg)
+{
+	SlmViewState *state = arg;
+
+	slm_views_free(&state->known);
+	slm_catalog_free(state->catalog);
+	state->catalog = NULL;
+}
+
+static void
+forget(SlmViewState *state)
+{
+	slm_views_free(&state->known);
+	state->valid = false;
+}
+
+static SlmHashKey
+read_hash_key(void)
+{
+	static SlmStatement statement = {"SELECT hash_key FROM sellometer.secret"};
+	bool		isnull;
+	bytea	   *key;
+	uint64		words[2];
+
+	if (slm_execute(&statement, NULL, NULL, SPI_OK_SELECT) != 1)
+		elog(ERROR, "sellometer.secret must have one row");
+	key = DatumGetByteaPP(slm_value(0, 1, &isnull));
+	if (VARSIZE_ANY_EXHDR(key) != sizeof(words))
+		elog(ERROR, "the hash key in sellometer.secret must have 16 bytes");
+	memcpy(words, VARDATA_ANY(key), sizeof(words));
+	return slm_hash_key(words[0], words[1]);
+}
+
+SlmViewState *
+slm_view_state_create(bool persistent)
+{
+	SlmViewState *state = palloc0(sizeof(SlmViewState));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	state->persistent = persistent;
+	state->key = read_hash_key();
+	callback->func = state_free;
+	callback->arg = state;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	state->catalog = slm_catalog_create(&state->key);
+	if (state->catalog == NULL)
+		out_of_memory();
+	return state;
+}
+
+void
+slm_view_state_trim(SlmViewState *state, TimestampTz head)
+{
+	size_t		limit = (size_t) slm_work_memory * 1024;
+
+	if (slm_catalog_memory(state->catalog) > limit / 4)
+	{
+		SlmCatalog *fresh = slm_catalog_create(&state->key);
+
+		if (fresh == NULL)
+			out_of_memory();
+		slm_catalog_free(state->catalog);
+		state->catalog = fresh;
+		forget(state);
+	}
+	if (!state->persistent || slm_views_memory(&state->known) > limit)
+		forget(state);
+	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
+	{
+		TimestampTz from = head - view_window() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
+
+		/* dropping costs a pass over the table, so only now and then */
+		if (from - state->from > view_window() / 4)
+		{
+			if (!slm_views_drop_before(&state->known, from))
+				out_of_memory();
+			state->from = from;
+		}
+	}
+}
+
+/* --- reading the log --- */
+
+static void
+unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmViews *only)
+{
+	bool		isnull;
+	TimestampTz hour = DatumGetTimestampTz(slm_value(row, 1, &isnull));
+	bytea	   *block = DatumGetByteaP(slm_value(row, 2, &isnull));
+	SlmViewLogResult result;
+
+	result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, not_before, only,
+								state->catalog, &state->known);
+	pfree(block);
+	if (result == SLM_VIEWLOG_MEMORY)
+		out_of_memory();
+	if (result == SLM_VIEWLOG_CORRUPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a block of sellometer.view_log is damaged"),
+				 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+}
+
+/* Read blocks with after < seq and first <= hour <= last into known. */
+static void
+read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz last, const SlmViews *only)
+{
+	static SlmStatement statement = {
+		"SELECT hour, block FROM sellometer.view_log WHERE seq > $1 AND hour >= $2 AND hour <= $3",
+		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[3] = {Int64GetDatum(after), TimestampTzGetDatum(first), TimestampTzGetDatum(last)};
+	Portal		portal;
+
+	if (statement.plan == NULL)
+	{
+		statement.plan = SPI_prepare(statement.sql, statement.nargs, statement.types);
+		SPI_keepplan(statement.plan);
+	}
+	portal = SPI_cursor_open(NULL, statement.plan, args, NULL, true);
+	for (;;)
+	{
+		SPITupleTable *table;
+
+		SPI_cursor_fetch(portal, true, BLOCKS_PER_FETCH);
+		if (SPI_processed == 0)
+			break;
+		table = SPI_tuptable;
+		for (uint64 row = 0; row < table->numvals; row++)
+		{
+			SPI_tuptable = table;
+			unpack_row(state, row, first, only);
+			CHECK_FOR_INTERRUPTS();
+		}
+		SPI_freetuptable(table);
+	}
+	SPI_cursor_close(portal);
+}
+
+/*
+ * The newest seq.  Under the lock nobody else is between taking a number and committing, so all blocks up to it are
+ * visible or were rolled back.
+ */
+static int64
+newest_seq(void)
+{
+	static SlmStatement statement = {
+		"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM sellometer.view_log_seq_seq"
+	};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/* How many views the blocks since a time hold. */
+static int64
+count_views(TimestampTz from)
+{
+	static SlmStatement statement = {
+		"SELECT sum(views)::bigint FROM sellometer.view_log WHERE hour >= $1", 1, {TIMESTAMPTZOID}
+	};
+	Datum		arg = TimestampTzGetDatum(from);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/* Bring the persistent cache up to date; false if it would not fit. */
+static bool
+refresh(SlmViewState *state, TimestampTz head)
+{
+	int64		views;
+	int64		last_seq = newest_seq();
+
+	if (state->valid)
+	{
+		if (last_seq > state->last_seq)
+			read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL);
+		state->last_seq = last_seq;
+		return true;
+	}
+	forget(state);
+	state->from = TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN
+		: head - view_window() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
+	views = count_views(state->from);
+	if ((size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
+		return false;
+	if (!slm_views_reserve(&state->known, views))
+		out_of_memory();
+	read_blocks(state, 0, state->from, DT_NOEND, NULL);
+	state->last_seq = last_seq;
+	return true;
+}
+
+/* The span of the batch's views; false if it has none. */
+static bool
+batch_span(const SlmBatch *batch, TimestampTz *first, TimestampTz *last)
+{
+	*first = DT_NOEND;
+	*last = DT_NOBEGIN;
+	for (uint64 i = 0; i < batch->views.nslots; i++)
+	{
+		const SlmView *view = &batch->views.slots[i];
+
+		if (view->fingerprint == 0)
+			continue;
+		*first = Min(*first, view->time);
+		*last = Max(*last, view->time);
+	}
+	return batch->views.nviews > 0;
+}
+
+/* An hour's block holds views up to its end: begin one hour earlier. */
+static TimestampTz
+hours_before(TimestampTz time, int64 usecs)
+{
+	return time - usecs - USECS_PER_HOUR;
+}
+
+static void
+learn(SlmViewState *state, const SlmBatch *batch, TimestampTz head)
+{
+	TimestampTz first;
+	TimestampTz last;
+
+	if (!batch_span(batch, &first, &last))
+		return;
+	if (state->persistent && refresh(state, head))
+	{
+		/* late rows: what they may repeat can be older than the cache */
+		if (hours_before(first, view_window()) < state->from)
+			read_blocks(state, 0, hours_before(first, view_window()), state->from, &batch->views);
+		return;
+	}
+	forget(state);
+	read_blocks(state, 0, hours_before(first, view_window()), last + view_window(), &batch->views);
+}
+
+/* --- writing the log --- */
+
+static void
+ensure_partition(TimestampTz hour)
+{
+	SlmGranularity day = {.usecs = USECS_PER_DAY};
+	TimestampTz start = slm_bucket_start(day, hour);
+	struct pg_tm tm;
+	fsec_t		fsec;
+	char		name[NAMEDATALEN];
+	char	   *from;
+
+	if (timestamp2tm(start, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "hour out of range");
+	snprintf(name, sizeof(name), "view_log_p%04d%02d%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+	if (OidIsValid(get_relname_relid(name, get_namespace_oid("sellometer", false))))
+		return;
+	from = pstrdup(timestamptz_to_str(start));
+	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.view_log INCLUDING STORAGE)", name),
+					 SPI_OK_UTILITY);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.view_log ATTACH PARTITION sellometer.%s "
+							  "FOR VALUES FROM ('%s') TO ('%s')", name, from,
+							  timestamptz_to_str(start + USECS_PER_DAY)), SPI_OK_UTILITY);
+}
+
+static void
+write_blocks(SlmViewState *state, const SlmViewLogBlocks *blocks)
+{
+	static SlmStatement next = {"SELECT nextval('sellometer.view_log_seq_seq')"};
+	static SlmStatement insert = {
+		"INSERT INTO sellometer.view_log (hour, seq, views, block) VALUES ($1, $2, $3, $4)",
+		4, {TIMESTAMPTZOID, INT8OID, INT4OID, BYTEAOID}
+	};
+
+	if (blocks->nblocks == 0)
+		return;
+	slm_execute(&next, NULL, NULL, SPI_OK_SELECT);
+	state->last_seq = slm_int64(0, 1, 0);
+	for (uint32 i = 0; i < blocks->nblocks; i++)
+	{
+		const SlmViewLogBlock *block = &blocks->blocks[i];
+		bytea	   *data = palloc(VARHDRSZ + block->len);
+		Datum		args[4] = {TimestampTzGetDatum(block->hour), Int64GetDatum(state->last_seq),
+		Int32GetDatum(block->nviews), PointerGetDatum(data)};
+
+		SET_VARSIZE(data, VARHDRSZ + block->len);
+		memcpy(VARDATA(data), block->data, block->len);
+		ensure_partition(block->hour);
+		slm_execute(&insert, args, NULL, SPI_OK_INSERT);
+		pfree(data);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+void
+slm_view_state_settle(SlmViewState *state, SlmBatch *batch, TimestampTz head)
+{
+	SlmView    *log = NULL;
+	uint64_t	nlog;
+	SlmViewLogBlocks blocks = {0};
+
+	learn(state, batch, head);
+	state->valid = false;
+	PG_TRY();
+	{
+		if (!slm_batch_settle_views(batch, &state->known, &log, &nlog) ||
+			!slm_viewlog_pack(state->catalog, log, nlog, &blocks))
+			out_of_memory();
+		write_blocks(state, &blocks);
+	}
+	PG_FINALLY();
+	{
+		free(log);
+		slm_viewlog_blocks_free(&blocks);
+	}
+	PG_END_TRY();
+}
+
+void
+slm_view_state_committed(SlmViewState *state)
+{
+	state->valid = state->persistent && (size_t) slm_views_memory(&state->known) <= (size_t) slm_work_memory * 1024;
+}

@@ -1,0 +1,50 @@
+/*
+ * view_state.h: which views are counted, as one backend knows it.
+ *
+ * The truth is the table sellometer.view_log, to which each applied batch adds.  What stands here is a cache of it: it is
+ * brought up to date at the start of each apply, under the writer's lock, by reading the blocks that are newer than the
+ * last one seen.  While a batch is being applied the cache is marked unusable; only after the commit is it usable again.
+ * So a batch that is rolled back, for whatever reason, just makes the next apply read the log anew.
+ *
+ *                 from                                        head
+ *   view log  -----|-------------------------------------------|
+ *   cache          [ all views since `from`                    ]   (persistent)
+ *   cache              [ only the batch's views ]                  (transient: a late or a single batch)
+ */
+#ifndef SLM_INGEST_VIEW_STATE_H
+#define SLM_INGEST_VIEW_STATE_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "pure/batch.h"
+
+typedef struct SlmViewState
+{
+	SlmHashKey	key;
+	SlmCatalog *catalog;
+	SlmViews	known;
+	bool		persistent;		/* wanted: keep all of the window */
+	bool		valid;			/* known holds all views since from that are in blocks up to last_seq */
+	TimestampTz from;
+	int64		last_seq;
+} SlmViewState;
+
+/*
+ * Make a state in the current memory context; its malloc'ed parts go when the context is reset.  Reads the hash key,
+ * so it needs SPI.
+ */
+extern SlmViewState *slm_view_state_create(bool persistent);
+
+/* Between batches: forget what is no longer needed, so that memory stays within sellometer.work_memory. */
+extern void slm_view_state_trim(SlmViewState *state, TimestampTz head);
+
+/*
+ * Under the lock: make known answer for all of the batch's views; decide them; write the outcome to the view log.
+ * The state is invalid from now on, until slm_view_state_committed().
+ */
+extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch, TimestampTz head);
+
+/* The transaction that settled has committed. */
+extern void slm_view_state_committed(SlmViewState *state);
+
+#endif							/* SLM_INGEST_VIEW_STATE_H */

@@ -1,0 +1,118 @@
+/*
+ * chunk.c: the rows of an object before they join a batch.
+ */
+#include "pure/chunk.h"
+
+#include <stdlib.h>
+
+static bool
+keep_raw(SlmChunk *chunk, SlmSlice raw)
+{
+	SlmChunkRaw *kept;
+
+	if (!slm_grow((void **) &chunk->raws, chunk->nraws, &chunk->maxraws, sizeof(SlmChunkRaw)))
+		return false;
+	kept = &chunk->raws[chunk->nraws];
+	kept->row = chunk->nrows;
+	kept->raw.len = raw.len;
+	kept->raw.data = slm_bytes_keep(&chunk->bytes, raw.data, raw.len);
+	if (kept->raw.data == NULL)
+		return false;
+	chunk->nraws++;
+	return true;
+}
+
+bool
+slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, SlmOfferId offer, uint64_t line,
+			  SlmSlice raw, SlmTime max_jump)
+{
+	bool		ahead = chunk->nrows > 0 && event->time - chunk->earliest > max_jump;
+	SlmChunkRow *row;
+
+	/* a file of rows that are all far ahead of its first would keep them all: bound it */
+	if ((chunk->nrows < SLM_CHUNK_RAWS || (ahead && chunk->nraws < 100 * SLM_CHUNK_RAWS)) && !keep_raw(chunk, raw))
+		return false;
+	if (!slm_grow((void **) &chunk->rows, chunk->nrows, &chunk->maxrows, sizeof(SlmChunkRow)) ||
+		!slm_grow((void **) &chunk->lines, chunk->nrows, &chunk->maxlines, sizeof(uint64_t)))
+		return false;
+	row = &chunk->rows[chunk->nrows];
+	row->time = event->time;
+	row->offer = offer;
+	row->type = event->type;
+	row->fingerprint = event->type == SLM_VIEW && event->session.len > 0
+		? slm_view_fingerprint(key, event->session, event->product_id) : 0;
+	chunk->lines[chunk->nrows] = line;
+	if (chunk->nrows == 0 || event->time < chunk->earliest)
+		chunk->earliest = event->time;
+	chunk->nrows++;
+	return true;
+}
+
+bool
+slm_chunk_median(const SlmChunk *chunk, SlmTime *median)
+{
+	SlmTime    *times = malloc(chunk->nrows * sizeof(SlmTime));
+
+	if (times == NULL)
+		return false;
+	for (uint32_t i = 0; i < chunk->nrows; i++)
+		times[i] = chunk->rows[i].time;
+	*median = slm_median_time(times, chunk->nrows);
+	free(times);
+	return true;
+}
+
+uint32_t
+slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, void *arg)
+{
+	uint32_t	kept = 0;
+	uint32_t	next_raw = 0;	/* both rows and raws are in the order of the lines */
+	uint32_t	n = chunk->nrows;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		SlmSlice	raw = {"", 0};
+
+		if (next_raw < chunk->nraws && chunk->raws[next_raw].row == i)
+			raw = chunk->raws[next_raw++].raw;
+		if (chunk->rows[i].time > limit)
+			reject(arg, chunk->lines[i], chunk->rows[i].time, raw);
+		else
+			chunk->rows[kept++] = chunk->rows[i];
+	}
+	chunk->nrows = kept;
+	return n - kept;
+}
+
+uint32_t
+slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit)
+{
+	uint32_t	kept = 0;
+	uint32_t	n = chunk->nrows;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (chunk->rows[i].time >= limit)
+			chunk->rows[kept++] = chunk->rows[i];
+	}
+	chunk->nrows = kept;
+	return n - kept;
+}
+
+void
+slm_chunk_reset(SlmChunk *chunk)
+{
+	chunk->nrows = 0;
+	chunk->nraws = 0;
+	slm_bytes_free(&chunk->bytes);
+}
+
+void
+slm_chunk_free(SlmChunk *chunk)
+{
+	free(chunk->rows);
+	free(chunk->lines);
+	free(chunk->raws);
+	slm_bytes_free(&chunk->bytes);
+	*chunk = (SlmChunk) {0};
+}

@@ -1,0 +1,60 @@
+/*
+ * chunk.h: the rows of an object, or of a large object's next part, before they join a batch.
+ *
+ * A single row must not move the clock: only when all rows are known can those that are far ahead of the median be
+ * told.  So they wait here, cleaned and small (about 40 bytes each).
+ */
+#ifndef SLM_PURE_CHUNK_H
+#define SLM_PURE_CHUNK_H
+
+#include "pure/batch.h"
+#include "pure/dict.h"
+
+/* The most rows of a chunk; a constant, so that where chunks end depends on the object alone. */
+#define SLM_CHUNK_ROWS	1000000
+
+/* The first rows, and those far ahead of what came before, keep their line in case they are rejected. */
+#define SLM_CHUNK_RAWS	100
+
+typedef struct SlmChunkRaw
+{
+	uint32_t	row;
+	SlmSlice	raw;
+} SlmChunkRaw;
+
+/* Zero-initialised is empty. */
+typedef struct SlmChunk
+{
+	SlmChunkRow *rows;
+	uint64_t   *lines;			/* line number of each row */
+	uint32_t	nrows;
+	uint32_t	maxrows;
+	uint32_t	maxlines;
+	SlmChunkRaw *raws;
+	uint32_t	nraws;
+	uint32_t	maxraws;
+	SlmBytes	bytes;
+	SlmTime		earliest;
+} SlmChunk;
+
+/* Told of each row that is taken out again: its line, its time, and the line's text (empty if it was not kept). */
+typedef void (*SlmChunkReject) (void *arg, uint64_t line, SlmTime time, SlmSlice raw);
+
+/* Add an event whose offer is known.  False if out of memory. */
+extern bool slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, SlmOfferId offer,
+						  uint64_t line, SlmSlice raw, SlmTime max_jump);
+
+/* The lower median of the rows' times.  False if out of memory; nrows > 0. */
+extern bool slm_chunk_median(const SlmChunk *chunk, SlmTime *median);
+
+/* Take out the rows later than limit, telling of each; returns their number. */
+extern uint32_t slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, void *arg);
+
+/* Take out the rows earlier than limit; returns their number. */
+extern uint32_t slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit);
+
+/* Empty it for the next object; keeps the memory. */
+extern void slm_chunk_reset(SlmChunk *chunk);
+extern void slm_chunk_free(SlmChunk *chunk);
+
+#endif							/* SLM_PURE_CHUNK_H */
