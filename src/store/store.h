@@ -18,6 +18,7 @@
 
 typedef struct SlmStore SlmStore;
 typedef struct SlmTransfer SlmTransfer;
+typedef struct SlmPut SlmPut;
 
 typedef enum SlmStoreErrorKind
 {
@@ -52,10 +53,14 @@ typedef struct SlmObjectInfo
 typedef bool (*SlmListCallback) (const SlmObjectInfo *info, void *arg);
 
 /*
- * Open a URL.  server: name of a foreign server of wrapper sellometer_s3, or NULL (environment, AWS endpoints).
+ * Open a URL, taken literally (no percent-decoding).  server: name of a foreign server of wrapper sellometer_s3, or NULL (environment, AWS endpoints).
  * userid: whose user mapping counts, and who must hold pg_read_server_files for file:// (pg_write_server_files to
- * change).  Raises an error for a malformed URL, an unknown scheme, a missing right.  Touches no network yet.
- * The store lives in the current memory context, and is closed when that is reset or deleted.
+ * change).  Without a server the environment's credentials are used, so userid needs the same rights there; with one,
+ * USAGE on it.  Raises an error for a malformed URL, an unknown scheme, a missing right.  Touches no network yet, but
+ * reads the catalogues: needs a transaction, as no other call here does.
+ * The store lives in the current memory context, and is closed when that is reset or deleted.  Waiting resets MyLatch.
+ *
+ * A URL need not end in '/': it is just what URLs of objects begin with.  With an object's own URL, its key is "".
  */
 extern SlmStore *slm_store_open(const char *url, const char *server, Oid userid);
 extern void slm_store_close(SlmStore *store);
@@ -98,6 +103,33 @@ extern bool slm_store_put(SlmStore *store, const char *key, const char *data, si
 
 /* Delete some objects; one that is gone already is no failure.  Stops at the first failure. */
 extern bool slm_store_delete(SlmStore *store, const char *const *keys, int nkeys, SlmStoreError *error);
+
+/*
+ * Put an object whose size isn't known: begin, write any number of times, then finish or abort, which also free it.
+ * Nobody sees the object before finish has succeeded.  Memory is bounded: an S3 object of more than 64 MB is uploaded in
+ * parts.  After a write that failed only abort is left.  When the store is closed an unfinished put is aborted as far
+ * as no waiting is needed; slm_store_abort_uploads() clears what killed processes left.
+ */
+extern SlmPut *slm_store_put_begin(SlmStore *store, const char *key);
+extern bool slm_store_put_write(SlmPut *put, const char *data, size_t len, SlmStoreError *error);
+extern bool slm_store_put_finish(SlmPut *put, char **etag, SlmStoreError *error);
+extern void slm_store_put_abort(SlmPut *put);
+
+/*
+ * Remove unfinished puts of objects whose key begins with prefix, begun before the given time (by the store's clock):
+ * multipart uploads, or temporary files.  *aborted (may be NULL) gets their number.
+ */
+extern bool slm_store_abort_uploads(SlmStore *store, const char *prefix, TimestampTz before,
+									int *aborted, SlmStoreError *error);
+
+/*
+ * A key as it can stand in a text column: the key itself if it is valid in the database's encoding (which must be UTF-8
+ * for anything but ASCII), else NULL.
+ */
+extern const char *slm_store_key_text(const char *key);
+
+/* Any bytes made fit for a message: what isn't printable becomes \xHH, and what is too long is cut.  Palloc'd. */
+extern char *slm_store_display(const char *bytes);
 
 /* ereport(ERROR) what error says. */
 extern void slm_store_error_raise(const SlmStoreError *error) pg_attribute_noreturn();

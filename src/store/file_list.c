@@ -1,0 +1,292 @@
+/*
+ * file_list.c: listing a directory tree, with names left out, links not followed, and descriptors that can't leak.
+ */
+#include "postgres.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "utils/timestamp.h"
+
+#include "store/file_internal.h"
+
+/* Deeper trees are refused: each level costs a descriptor. */
+#define MAX_DEPTH	32
+
+typedef struct FileListing
+{
+	dlist_node	node;			/* in the store's list, so that closing the store closes the directories */
+	SlmFileStore *store;
+	DIR		   *dirs[MAX_DEPTH];
+	int			path_len[MAX_DEPTH];	/* length of path up to and with that directory's last '/' */
+	int			depth;			/* open directories */
+	StringInfoData path;		/* of the entry at hand, below the store's directory */
+	char	   *prefix;			/* what paths must begin with */
+} FileListing;
+
+static void
+pop_dir(FileListing *listing)
+{
+	closedir(listing->dirs[--listing->depth]);
+	ReleaseExternalFD();
+}
+
+static void
+end_listing(FileListing *listing)
+{
+	while (listing->depth > 0)
+		pop_dir(listing);
+	dlist_delete(&listing->node);
+}
+
+void
+slm_file_close_listings(SlmFileStore *store)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &store->listings)
+		end_listing(dlist_container(FileListing, node, iter.cur));
+}
+
+/* Open a directory, the store's own or one below the innermost.  Returns false with errno set. */
+static bool
+push_dir(FileListing *listing, const char *name)
+{
+	int			fd;
+	int			saved_errno;
+	DIR		   *dir;
+
+	if (listing->depth == MAX_DEPTH)
+	{
+		errno = ELOOP;
+		return false;
+	}
+	if (!AcquireExternalFD())
+		return false;
+	if (listing->depth == 0)
+		fd = open(listing->store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	else
+		fd = openat(dirfd(listing->dirs[listing->depth - 1]), name,
+					O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL)
+	{
+		saved_errno = errno;
+		if (fd >= 0)
+			close(fd);
+		ReleaseExternalFD();
+		errno = saved_errno;
+		return false;
+	}
+	listing->dirs[listing->depth] = dir;
+	listing->path_len[listing->depth] = listing->path.len;
+	listing->depth++;
+	return true;
+}
+
+static FileListing *
+begin_listing(SlmFileStore *store, const char *prefix, SlmStoreError *error)
+{
+	MemoryContext outer = MemoryContextSwitchTo(store->store.context);
+	FileListing *listing = palloc0(sizeof(FileListing));
+
+	listing->store = store;
+	listing->prefix = psprintf("%s%s", store->prefix, prefix);
+	initStringInfo(&listing->path);
+	MemoryContextSwitchTo(outer);
+	dlist_push_tail(&store->listings, &listing->node);
+	if (push_dir(listing, NULL))
+		return listing;
+	slm_store_fail_errno(error, errno, "could not open directory \"%s\"", slm_store_display(store->dir));
+	error->hint = pstrdup("The directory must exist, and the operating system's user that runs PostgreSQL must be"
+						  " allowed to read it.");
+	end_listing(listing);
+	return NULL;
+}
+
+static bool
+ends_with(const char *name, const char *suffix)
+{
+	size_t		len = strlen(name);
+	size_t		suffix_len = strlen(suffix);
+
+	return len >= suffix_len && strcmp(name + len - suffix_len, suffix) == 0;
+}
+
+static bool
+name_is_left_out(const char *name)
+{
+	return name[0] == '.' || ends_with(name, ".tmp") || ends_with(name, ".part");
+}
+
+static bool
+begins_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Go into a directory, unless no path below can begin with the prefix.  Returns false with *error set. */
+static bool
+descend(FileListing *listing, const char *name, SlmStoreError *error)
+{
+	int			name_pos = listing->path.len - (int) strlen(name);
+
+	appendStringInfoChar(&listing->path, '/');
+	if (strncmp(listing->path.data, listing->prefix, Min(listing->path.len, (int) strlen(listing->prefix))) != 0)
+		return true;
+	if (push_dir(listing, name))
+		return true;
+	/* It was removed, or a link or file took its place, since its name was read. */
+	if (errno == ENOENT || errno == ENOTDIR)
+		return true;
+	/* The one directory that root keeps to itself at the top of every file system. */
+	if (errno == EACCES && name_pos == 0 && strcmp(listing->path.data, "lost+found/") == 0)
+		return true;
+	return slm_store_fail_errno(error, errno, "could not open directory \"%s%s\"", listing->store->dir,
+								slm_store_display(listing->path.data));
+}
+
+typedef enum NextEntry
+{
+	ENTRY_FILE,
+	ENTRY_END,
+	ENTRY_ERROR
+} NextEntry;
+
+/*
+ * The next regular file whose path begins with the prefix: its path is in listing->path.  temporary: only the files
+ * of unfinished puts are wanted, whatever the path.
+ */
+static NextEntry
+next_file(FileListing *listing, bool temporary, struct stat *st, SlmStoreError *error)
+{
+	while (listing->depth > 0)
+	{
+		DIR		   *dir = listing->dirs[listing->depth - 1];
+		struct dirent *entry;
+		bool		is_temporary;
+
+		CHECK_FOR_INTERRUPTS();
+		errno = 0;
+		entry = readdir(dir);
+		listing->path.len = listing->path_len[listing->depth - 1];
+		listing->path.data[listing->path.len] = '\0';
+		if (entry == NULL && errno == 0)
+		{
+			pop_dir(listing);
+			continue;
+		}
+		if (entry == NULL)
+		{
+			slm_store_fail_errno(error, errno, "could not read directory \"%s%s\"", listing->store->dir,
+								 slm_store_display(listing->path.data));
+			return ENTRY_ERROR;
+		}
+		is_temporary = begins_with(entry->d_name, SLM_FILE_TEMP_PREFIX) &&
+			ends_with(entry->d_name, SLM_FILE_TEMP_SUFFIX);
+		if (name_is_left_out(entry->d_name) && !(temporary && is_temporary))
+			continue;
+		appendStringInfoString(&listing->path, entry->d_name);
+		if (entry->d_type != DT_DIR && entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
+			continue;
+		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN && !is_temporary &&
+			!begins_with(listing->path.data, listing->prefix))
+			continue;
+		if (entry->d_type != DT_DIR && fstatat(dirfd(dir), entry->d_name, st, AT_SYMLINK_NOFOLLOW) < 0)
+		{
+			if (errno == ENOENT)
+				continue;
+			slm_store_fail_errno(error, errno, "could not stat file \"%s%s\"", listing->store->dir,
+								 slm_store_display(listing->path.data));
+			return ENTRY_ERROR;
+		}
+		if (entry->d_type == DT_DIR || S_ISDIR(st->st_mode))
+		{
+			if (!descend(listing, entry->d_name, error))
+				return ENTRY_ERROR;
+			continue;
+		}
+		if (S_ISREG(st->st_mode) && is_temporary == temporary &&
+			(temporary || begins_with(listing->path.data, listing->prefix)))
+			return ENTRY_FILE;
+	}
+	return ENTRY_END;
+}
+
+static TimestampTz
+timestamp_of(const struct timespec *ts)
+{
+	return time_t_to_timestamptz(ts->tv_sec) + ts->tv_nsec / 1000;
+}
+
+bool
+slm_file_list(SlmStore *base, const char *prefix, const char *start_after,
+			  SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
+{
+	SlmFileStore *store = (SlmFileStore *) base;
+	FileListing *listing = begin_listing(store, prefix, error);
+	NextEntry	next;
+	struct stat st;
+
+	*requests = 1;
+	if (listing == NULL)
+		return false;
+	while ((next = next_file(listing, false, &st, error)) == ENTRY_FILE)
+	{
+		char		etag[SLM_FILE_ETAG_SIZE];
+		SlmObjectInfo info = {
+			.key = listing->path.data + strlen(store->prefix),
+			.etag = etag,
+			.size = st.st_size,
+			.last_modified = timestamp_of(&st.st_mtim),
+		};
+
+		if (start_after != NULL && strcmp(info.key, start_after) <= 0)
+			continue;
+		slm_file_etag(&st, etag);
+		if (!callback(&info, arg))
+			break;
+	}
+	end_listing(listing);
+	return next != ENTRY_ERROR;
+}
+
+bool
+slm_file_abort_uploads(SlmStore *base, const char *prefix, TimestampTz before, int *aborted, SlmStoreError *error)
+{
+	SlmFileStore *store = (SlmFileStore *) base;
+	char	   *full = psprintf("%s%s", store->prefix, prefix);
+	char	   *slash = strrchr(full, '/');
+	FileListing *listing;
+	NextEntry	next;
+	struct stat st;
+
+	/* A temporary file bears no trace of its object's name, so all of the directories that the prefix names count. */
+	if (slash)
+		slash[1] = '\0';
+	listing = begin_listing(store, slash ? full + strlen(store->prefix) : "", error);
+	if (listing == NULL)
+		return false;
+	while ((next = next_file(listing, true, &st, error)) == ENTRY_FILE)
+	{
+		int			dir = dirfd(listing->dirs[listing->depth - 1]);
+
+		if (timestamp_of(&st.st_mtim) >= before)
+			continue;
+		if (unlinkat(dir, listing->path.data + listing->path_len[listing->depth - 1], 0) == 0)
+			(*aborted)++;
+		else if (errno != ENOENT)
+		{
+			slm_store_fail_errno(error, errno, "could not remove file \"%s%s\"", store->dir,
+								 slm_store_display(listing->path.data));
+			next = ENTRY_ERROR;
+			break;
+		}
+	}
+	end_listing(listing);
+	return next != ENTRY_ERROR;
+}

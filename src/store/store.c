@@ -1,0 +1,385 @@
+/*
+ * store.c: opening a store, rights, the table of operations, and errors.  See store.h.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+
+#include "store/store_internal.h"
+
+/* How much of a key or of a server's words a message shows. */
+#define MAX_DISPLAY_BYTES	300
+
+static void
+close_on_reset(void *arg)
+{
+	SlmStore   *store = arg;
+
+	store->ops->close(store);
+}
+
+/* Without a server of its own, a store acts with the rights of the operating system's user: who may ask for that? */
+static void
+check_read_right(const SlmUrl *url, Oid userid)
+{
+	if (has_privs_of_role(userid, ROLE_PG_READ_SERVER_FILES))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 url->scheme == SLM_URL_FILE
+			 ? errmsg("permission denied to read files of the server")
+			 : errmsg("permission denied to use the server's own S3 credentials"),
+			 errdetail("This needs the privileges of the role \"%s\".", "pg_read_server_files"),
+			 url->scheme == SLM_URL_FILE
+			 ? errhint("Ask a superuser to GRANT pg_read_server_files, or use a bucket through a foreign server.")
+			 : errhint("Name a foreign server of wrapper sellometer_s3 on which you have USAGE and a user mapping.")));
+}
+
+SlmStore *
+slm_store_open(const char *url, const char *server, Oid userid)
+{
+	SlmUrl		parsed;
+	const char *hint;
+	const char *problem = slm_url_parse(url, &parsed, &hint);
+	MemoryContext context;
+	MemoryContext outer;
+	SlmStore   *store;
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s: \"%s\"", problem, slm_store_display(url)),
+				 errhint("%s", hint)));
+	if (parsed.scheme == SLM_URL_FILE && server != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a file URL takes no foreign server"),
+				 errdetail("The URL is \"%s\", the server \"%s\".", slm_store_display(url), server)));
+	if (server == NULL)
+		check_read_right(&parsed, userid);
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "sellometer store", ALLOCSET_DEFAULT_SIZES);
+	outer = MemoryContextSwitchTo(context);
+	url = pstrdup(url);
+	slm_url_parse(url, &parsed, &hint);
+	if (parsed.scheme == SLM_URL_FILE)
+		store = slm_file_open(&parsed);
+	else
+		store = slm_s3_open(&parsed, server, userid);
+	store->context = context;
+	store->url = unconstify(char *, url);
+	store->parsed = parsed;
+	store->userid = userid;
+	store->may_write = server != NULL || has_privs_of_role(userid, ROLE_PG_WRITE_SERVER_FILES);
+	store->on_reset.func = close_on_reset;
+	store->on_reset.arg = store;
+	MemoryContextRegisterResetCallback(context, &store->on_reset);
+	MemoryContextSwitchTo(outer);
+	return store;
+}
+
+void
+slm_store_close(SlmStore *store)
+{
+	MemoryContextDelete(store->context);
+}
+
+const char *
+slm_store_url(const SlmStore *store)
+{
+	return store->url;
+}
+
+bool
+slm_store_list(SlmStore *store, const char *prefix, const char *start_after,
+			   SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
+{
+	int			ignored;
+
+	memset(error, 0, sizeof(*error));
+	if (requests == NULL)
+		requests = &ignored;
+	*requests = 0;
+	return store->ops->list(store, prefix, start_after, callback, arg, requests, error);
+}
+
+SlmTransfer *
+slm_store_get(SlmStore *store, const char *key, const char *etag, int64 offset)
+{
+	Assert(offset >= 0);
+	return store->ops->get(store, key, etag, offset);
+}
+
+SlmTransferStatus
+slm_transfer_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
+{
+	memset(error, 0, sizeof(*error));
+	return transfer->store->ops->read(transfer, wait, data, len, error);
+}
+
+void
+slm_transfer_close(SlmTransfer *transfer)
+{
+	transfer->store->ops->close_transfer(transfer);
+}
+
+static bool
+check_may_write(SlmStore *store, const char *key, SlmStoreError *error)
+{
+	memset(error, 0, sizeof(*error));
+	if (store->may_write)
+		return true;
+	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INSUFFICIENT_PRIVILEGE,
+				   "permission denied to change %s", slm_store_display_url(store, key));
+	error->detail = psprintf("This needs the privileges of the role \"%s\".", "pg_write_server_files");
+	error->hint = pstrdup("Ask a superuser to GRANT pg_write_server_files to the source's owner.");
+	return false;
+}
+
+bool
+slm_store_put(SlmStore *store, const char *key, const char *data, size_t len, char **etag, SlmStoreError *error)
+{
+	char	   *ignored;
+
+	return check_may_write(store, key, error) &&
+		store->ops->put(store, key, data, len, etag ? etag : &ignored, error);
+}
+
+bool
+slm_store_delete(SlmStore *store, const char *const *keys, int nkeys, SlmStoreError *error)
+{
+	memset(error, 0, sizeof(*error));
+	if (nkeys == 0)
+		return true;
+	return check_may_write(store, keys[0], error) && store->ops->delete(store, keys, nkeys, error);
+}
+
+SlmPut *
+slm_store_put_begin(SlmStore *store, const char *key)
+{
+	return store->ops->put_begin(store, key);
+}
+
+bool
+slm_store_put_write(SlmPut *put, const char *data, size_t len, SlmStoreError *error)
+{
+	Assert(!put->failed);
+	if (!check_may_write(put->store, "", error) || !put->store->ops->put_write(put, data, len, error))
+		put->failed = true;
+	return !put->failed;
+}
+
+bool
+slm_store_put_finish(SlmPut *put, char **etag, SlmStoreError *error)
+{
+	SlmStore   *store = put->store;
+	char	   *ignored;
+
+	Assert(!put->failed);
+	if (!check_may_write(store, "", error))
+	{
+		store->ops->put_abort(put);
+		return false;
+	}
+	return store->ops->put_finish(put, etag ? etag : &ignored, error);
+}
+
+void
+slm_store_put_abort(SlmPut *put)
+{
+	put->store->ops->put_abort(put);
+}
+
+bool
+slm_store_abort_uploads(SlmStore *store, const char *prefix, TimestampTz before, int *aborted, SlmStoreError *error)
+{
+	int			ignored;
+
+	if (aborted == NULL)
+		aborted = &ignored;
+	*aborted = 0;
+	return check_may_write(store, prefix, error) &&
+		store->ops->abort_uploads(store, prefix, before, aborted, error);
+}
+
+static bool fail_va(SlmStoreError *error, SlmStoreErrorKind kind, int sqlstate, const char *suffix,
+					const char *message, va_list args) pg_attribute_printf(5, 0);
+
+static bool
+fail_va(SlmStoreError *error, SlmStoreErrorKind kind, int sqlstate, const char *suffix, const char *message,
+		va_list args)
+{
+	StringInfoData text;
+	int			needed;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		copy;
+
+		va_copy(copy, args);
+		needed = appendStringInfoVA(&text, message, copy);
+		va_end(copy);
+		if (needed == 0)
+			break;
+		enlargeStringInfo(&text, needed);
+	}
+	if (suffix != NULL)
+		appendStringInfo(&text, ": %s", suffix);
+	memset(error, 0, sizeof(*error));
+	error->kind = kind;
+	error->sqlstate = sqlstate;
+	error->message = text.data;
+	return false;
+}
+
+bool
+slm_store_fail(SlmStoreError *error, SlmStoreErrorKind kind, int sqlstate, const char *message,...)
+{
+	va_list		args;
+
+	va_start(args, message);
+	fail_va(error, kind, sqlstate, NULL, message, args);
+	va_end(args);
+	return false;
+}
+
+bool
+slm_store_fail_errno(SlmStoreError *error, int saved_errno, const char *message,...)
+{
+	SlmStoreErrorKind kind;
+	int			sqlstate;
+	va_list		args;
+
+	switch (saved_errno)
+	{
+		case ENOENT:
+		case ENOTDIR:
+			kind = SLM_STORE_NOT_FOUND;
+			sqlstate = ERRCODE_UNDEFINED_FILE;
+			break;
+		case EACCES:
+		case EPERM:
+		case EROFS:
+			kind = SLM_STORE_DENIED;
+			sqlstate = ERRCODE_INSUFFICIENT_PRIVILEGE;
+			break;
+		case ENOSPC:
+		case EDQUOT:
+			kind = SLM_STORE_TRANSIENT;
+			sqlstate = ERRCODE_DISK_FULL;
+			break;
+		case EMFILE:
+		case ENFILE:
+			kind = SLM_STORE_TRANSIENT;
+			sqlstate = ERRCODE_INSUFFICIENT_RESOURCES;
+			break;
+		case ENOMEM:
+			kind = SLM_STORE_TRANSIENT;
+			sqlstate = ERRCODE_OUT_OF_MEMORY;
+			break;
+		case EIO:
+		case EINTR:
+		case EAGAIN:
+		case EBUSY:
+		case ESTALE:
+		case ETIMEDOUT:
+			kind = SLM_STORE_TRANSIENT;
+			sqlstate = ERRCODE_IO_ERROR;
+			break;
+		default:
+			kind = SLM_STORE_FATAL;
+			sqlstate = ERRCODE_IO_ERROR;
+			break;
+	}
+	va_start(args, message);
+	fail_va(error, kind, sqlstate, strerror(saved_errno), message, args);
+	va_end(args);
+	return false;
+}
+
+void
+slm_store_error_copy(SlmStoreError *to, const SlmStoreError *from)
+{
+	*to = *from;
+	if (from->message)
+		to->message = pstrdup(from->message);
+	if (from->detail)
+		to->detail = pstrdup(from->detail);
+	if (from->hint)
+		to->hint = pstrdup(from->hint);
+}
+
+void
+slm_store_error_raise(const SlmStoreError *error)
+{
+	Assert(error->kind != SLM_STORE_OK);
+	ereport(ERROR,
+			(errcode(error->sqlstate),
+			 errmsg_internal("%s", error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+	pg_unreachable();
+}
+
+const char *
+slm_store_key_text(const char *key)
+{
+	size_t		len = strlen(key);
+
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return pg_verify_mbstr(PG_UTF8, key, len, true) ? key : NULL;
+	for (const char *p = key; *p; p++)
+		if (IS_HIGHBIT_SET(*p))
+			return NULL;
+	return key;
+}
+
+char *
+slm_store_display(const char *bytes)
+{
+	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
+	const unsigned char *p = (const unsigned char *) bytes;
+	StringInfoData out;
+
+	initStringInfo(&out);
+	while (*p)
+	{
+		int			len = 1;
+
+		if (out.len > MAX_DISPLAY_BYTES)
+		{
+			appendStringInfoString(&out, "...");
+			break;
+		}
+		if (utf8 && IS_HIGHBIT_SET(*p))
+		{
+			int			wanted = pg_utf_mblen(p);
+
+			if (strnlen((const char *) p, wanted) == wanted && pg_utf8_islegal(p, wanted))
+				len = wanted;
+		}
+		if (len > 1 || (*p >= 0x20 && *p < 0x7f))
+			appendBinaryStringInfo(&out, (const char *) p, len);
+		else
+			appendStringInfo(&out, "\\x%02X", *p);
+		p += len;
+	}
+	return out.data;
+}
+
+char *
+slm_store_display_url(const SlmStore *store, const char *key)
+{
+	char	   *url = psprintf("%s%s", store->url, key);
+	char	   *shown = slm_store_display(url);
+	char	   *quoted = psprintf("\"%s\"", shown);
+
+	pfree(url);
+	pfree(shown);
+	return quoted;
+}

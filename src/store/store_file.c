@@ -1,0 +1,313 @@
+/*
+ * store_file.c: objects as files below a directory of the server: opening, reading.
+ *
+ * Writers of such a directory must move finished files into place (or use names that are left out: ".x", "x.tmp",
+ * "x.part"), since a file counts from the moment that it is listed.  One that is changed later has a new ETag.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#include "store/file_internal.h"
+
+#define READ_BYTES	((size_t) 1024 * 1024)
+
+typedef struct FileTransfer
+{
+	SlmTransfer transfer;
+	SlmFileHandle file;
+	char	   *key;
+	char	   *wanted;			/* the ETag that the file must have, or NULL */
+	char		etag[SLM_FILE_ETAG_SIZE];	/* the one it had when it was opened */
+	int64		offset;
+	int64		size;
+	char	   *buffer;
+} FileTransfer;
+
+void
+slm_file_hold(SlmFileStore *store, SlmFileHandle *handle, int fd)
+{
+	handle->fd = fd;
+	dlist_push_tail(&store->open_files, &handle->node);
+}
+
+void
+slm_file_drop(SlmFileHandle *handle)
+{
+	if (handle->fd < 0)
+		return;
+	dlist_delete(&handle->node);
+	slm_file_close_fd(handle->fd);
+	handle->fd = -1;
+}
+
+void
+slm_file_close_fd(int fd)
+{
+	close(fd);
+	ReleaseExternalFD();
+}
+
+void
+slm_file_etag(const struct stat *st, char *etag)
+{
+	snprintf(etag, SLM_FILE_ETAG_SIZE, "%llx-%llx-%llx",
+			 (unsigned long long) st->st_ino, (unsigned long long) st->st_size,
+			 (unsigned long long) st->st_mtim.tv_sec * 1000000000ULL + (unsigned long long) st->st_mtim.tv_nsec);
+}
+
+/* The path must be made of plain names: nothing empty, "." or "..". */
+static bool
+path_is_plain(const char *path)
+{
+	for (;;)
+	{
+		size_t		len = strcspn(path, "/");
+
+		if (len == 0 || (len == 1 && path[0] == '.') || (len == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
+}
+
+static int
+open_below(int parent, const char *name, bool create, SlmStoreError *error, const char *shown)
+{
+	int			fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT && create)
+	{
+		if (mkdirat(parent, name, 0777) < 0 && errno != EEXIST)
+		{
+			slm_store_fail_errno(error, errno, "could not create the directory of \"%s\"", shown);
+			return -1;
+		}
+		/* Else a file could be durable in a directory that isn't. */
+		(void) pg_fsync(parent);
+		fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
+	if (fd < 0)
+		slm_store_fail_errno(error, errno, "could not open the directory of \"%s\"", shown);
+	return fd;
+}
+
+int
+slm_file_open_parent(SlmFileStore *store, const char *path, bool create, const char **name, SlmStoreError *error)
+{
+	char	   *full = psprintf("%s%s", store->dir, path);
+	char	   *shown = slm_store_display(full);
+	char	   *segment = full + strlen(store->dir);
+	char	   *slash;
+	int			fd;
+
+	*name = NULL;
+	if (!path_is_plain(path))
+	{
+		slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_INVALID_NAME, "invalid file name \"%s\"", shown);
+		error->detail = pstrdup("The part below the store's directory has an empty segment, \".\" or \"..\".");
+		return -1;
+	}
+	if (!AcquireExternalFD())
+	{
+		slm_store_fail_errno(error, EMFILE, "could not open \"%s\"", shown);
+		return -1;
+	}
+	fd = open(store->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+	{
+		slm_store_fail_errno(error, errno, "could not open directory \"%s\"", slm_store_display(store->dir));
+		error->hint = pstrdup("The directory must exist, and the operating system's user that runs PostgreSQL must"
+							  " be allowed to read it.");
+	}
+	else
+		*name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+	while (fd >= 0 && (slash = strchr(segment, '/')) != NULL)
+	{
+		int			below;
+
+		*slash = '\0';
+		below = open_below(fd, segment, create, error, shown);
+		close(fd);
+		fd = below;
+		segment = slash + 1;
+	}
+	if (fd < 0)
+		ReleaseExternalFD();
+	pfree(full);
+	pfree(shown);
+	return fd;
+}
+
+static SlmTransfer *
+file_get(SlmStore *base, const char *key, const char *etag, int64 offset)
+{
+	SlmFileStore *store = (SlmFileStore *) base;
+	FileTransfer *t = MemoryContextAllocZero(base->context, sizeof(FileTransfer));
+
+	t->transfer.store = base;
+	t->file.fd = -1;
+	t->key = MemoryContextAlloc(base->context, strlen(store->prefix) + strlen(key) + 1);
+	sprintf(t->key, "%s%s", store->prefix, key);
+	t->wanted = etag ? MemoryContextStrdup(base->context, etag) : NULL;
+	t->offset = offset;
+	return &t->transfer;
+}
+
+static bool
+fail_changed(FileTransfer *t, SlmStoreError *error)
+{
+	SlmFileStore *store = (SlmFileStore *) t->transfer.store;
+
+	slm_store_fail(error, SLM_STORE_CHANGED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+				   "file \"%s%s\" is not the one that was listed", store->dir, slm_store_display(t->key));
+	error->detail = pstrdup("Its inode, size or time of last change differs.");
+	error->hint = pstrdup("Write files under a name that begins with \".\" or ends in \".tmp\" or \".part\", and rename"
+						  " them when they are complete.");
+	return false;
+}
+
+/* Open the file at the first read, so that only transfers under way hold a descriptor. */
+static bool
+open_transfer(FileTransfer *t, SlmStoreError *error)
+{
+	SlmFileStore *store = (SlmFileStore *) t->transfer.store;
+	const char *name;
+	struct stat st;
+	int			parent = slm_file_open_parent(store, t->key, false, &name, error);
+	int			fd;
+
+	if (parent < 0)
+		return false;
+	/* O_NONBLOCK: a pipe that took the file's place must not make us wait for its writer. */
+	fd = openat(parent, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+	{
+		slm_store_fail_errno(error, errno, "could not open file \"%s%s\"", store->dir, slm_store_display(t->key));
+		if (fd >= 0)
+			close(fd);
+		slm_file_close_fd(parent);
+		return false;
+	}
+	close(parent);
+	/* The parent's place in the count of descriptors goes to the file. */
+	slm_file_hold(store, &t->file, fd);
+	if (!S_ISREG(st.st_mode))
+		return slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_WRONG_OBJECT_TYPE,
+							  "\"%s%s\" is not a regular file", store->dir, slm_store_display(t->key));
+	slm_file_etag(&st, t->etag);
+	if (t->wanted != NULL && strcmp(t->wanted, t->etag) != 0)
+		return fail_changed(t, error);
+	t->size = st.st_size;
+	if (t->offset > t->size)
+		return slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_INVALID_PARAMETER_VALUE,
+							  "file \"%s%s\" is shorter than the offset " INT64_FORMAT,
+							  store->dir, slm_store_display(t->key), t->offset);
+#ifdef POSIX_FADV_SEQUENTIAL
+	(void) posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+#endif
+	t->buffer = MemoryContextAlloc(store->store.context, Max(1, Min(READ_BYTES, (size_t) (t->size - t->offset))));
+	return true;
+}
+
+static SlmTransferStatus
+file_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
+{
+	FileTransfer *t = (FileTransfer *) transfer;
+	SlmFileStore *store = (SlmFileStore *) transfer->store;
+	size_t		wanted;
+	ssize_t		got;
+	struct stat st;
+	char		etag[SLM_FILE_ETAG_SIZE];
+
+	CHECK_FOR_INTERRUPTS();
+	if (t->file.fd < 0 && !open_transfer(t, error))
+		return SLM_TRANSFER_ERROR;
+	wanted = Min(READ_BYTES, (size_t) (t->size - t->offset));
+	got = wanted == 0 ? 0 : pread(t->file.fd, t->buffer, wanted, t->offset);
+	if (got < 0)
+	{
+		slm_store_fail_errno(error, errno, "could not read file \"%s%s\"", store->dir, slm_store_display(t->key));
+		return SLM_TRANSFER_ERROR;
+	}
+	if (got > 0)
+	{
+		*data = t->buffer;
+		*len = got;
+		t->offset += got;
+		return SLM_TRANSFER_DATA;
+	}
+	/* At the end: was it the same file all the time? */
+	if (fstat(t->file.fd, &st) < 0)
+	{
+		slm_store_fail_errno(error, errno, "could not stat file \"%s%s\"", store->dir, slm_store_display(t->key));
+		return SLM_TRANSFER_ERROR;
+	}
+	slm_file_etag(&st, etag);
+	if (wanted > 0 || strcmp(etag, t->etag) != 0)
+	{
+		fail_changed(t, error);
+		return SLM_TRANSFER_ERROR;
+	}
+	return SLM_TRANSFER_END;
+}
+
+static void
+file_close_transfer(SlmTransfer *transfer)
+{
+	FileTransfer *t = (FileTransfer *) transfer;
+
+	slm_file_drop(&t->file);
+	if (t->buffer)
+		pfree(t->buffer);
+	if (t->wanted)
+		pfree(t->wanted);
+	pfree(t->key);
+	pfree(t);
+}
+
+static void
+file_close(SlmStore *base)
+{
+	SlmFileStore *store = (SlmFileStore *) base;
+	dlist_mutable_iter iter;
+
+	slm_file_close_listings(store);
+	slm_file_close_puts(store);
+	dlist_foreach_modify(iter, &store->open_files)
+		slm_file_drop(dlist_container(SlmFileHandle, node, iter.cur));
+}
+
+static const SlmStoreOps file_ops = {
+	.list = slm_file_list,
+	.get = file_get,
+	.read = file_read,
+	.close_transfer = file_close_transfer,
+	.put = slm_file_put,
+	.delete = slm_file_delete,
+	.put_begin = slm_file_put_begin,
+	.put_write = slm_file_put_write,
+	.put_finish = slm_file_put_finish,
+	.put_abort = slm_file_put_abort,
+	.abort_uploads = slm_file_abort_uploads,
+	.close = file_close,
+};
+
+SlmStore *
+slm_file_open(const SlmUrl *url)
+{
+	SlmFileStore *store = palloc0(sizeof(SlmFileStore));
+
+	store->store.ops = &file_ops;
+	store->dir = pnstrdup(url->dir.data, url->dir.len);
+	store->prefix = pnstrdup(url->prefix.data, url->prefix.len);
+	dlist_init(&store->open_files);
+	dlist_init(&store->listings);
+	dlist_init(&store->puts);
+	return &store->store;
+}

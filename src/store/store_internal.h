@@ -1,0 +1,84 @@
+/*
+ * store_internal.h: what the implementations of stores share.  Nobody else includes it.
+ */
+#ifndef SLM_STORE_INTERNAL_H
+#define SLM_STORE_INTERNAL_H
+
+#include "postgres.h"
+#include "utils/memutils.h"
+
+#include "store/store.h"
+#include "store/url.h"
+
+/* The table of operations.  Arguments are as in store.h; pointers to results are never NULL here. */
+typedef struct SlmStoreOps
+{
+	bool		(*list) (SlmStore *store, const char *prefix, const char *start_after,
+						 SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
+	SlmTransfer *(*get) (SlmStore *store, const char *key, const char *etag, int64 offset);
+	SlmTransferStatus (*read) (SlmTransfer *transfer, bool wait, const char **data, size_t *len,
+							   SlmStoreError *error);
+	void		(*close_transfer) (SlmTransfer *transfer);
+	bool		(*put) (SlmStore *store, const char *key, const char *data, size_t len,
+						char **etag, SlmStoreError *error);
+	bool		(*delete) (SlmStore *store, const char *const *keys, int nkeys, SlmStoreError *error);
+	SlmPut	   *(*put_begin) (SlmStore *store, const char *key);
+	bool		(*put_write) (SlmPut *put, const char *data, size_t len, SlmStoreError *error);
+	bool		(*put_finish) (SlmPut *put, char **etag, SlmStoreError *error);
+	void		(*put_abort) (SlmPut *put);
+	bool		(*abort_uploads) (SlmStore *store, const char *prefix, TimestampTz before,
+								  int *aborted, SlmStoreError *error);
+
+	/*
+	 * Give back what isn't memory of the store's context.  Runs when that context is reset, so it must not throw, wait or
+	 * allocate, and child contexts are gone already.
+	 */
+	void		(*close) (SlmStore *store);
+} SlmStoreOps;
+
+/* What every store begins with. */
+struct SlmStore
+{
+	const SlmStoreOps *ops;
+	MemoryContext context;		/* the store's own, a child of the opener's */
+	MemoryContextCallback on_reset;
+	char	   *url;
+	SlmUrl		parsed;			/* slices of url */
+	Oid			userid;
+	bool		may_write;
+};
+
+/* What every transfer, and every put, begins with. */
+struct SlmTransfer
+{
+	SlmStore   *store;
+};
+
+struct SlmPut
+{
+	SlmStore   *store;
+	bool		failed;			/* a write has failed: finish must not be called */
+};
+
+/*
+ * Fill *error: the message is a format; detail and hint are set to NULL for the caller to change.  All is palloc'd in
+ * the current context.  Always returns false.
+ */
+extern bool slm_store_fail(SlmStoreError *error, SlmStoreErrorKind kind, int sqlstate,
+						   const char *message,...) pg_attribute_printf(4, 5);
+
+/* The same from errno of a file operation, whose message ends in ": No such file ..." as PostgreSQL's do. */
+extern bool slm_store_fail_errno(SlmStoreError *error, int saved_errno,
+								 const char *message,...) pg_attribute_printf(3, 4);
+
+/* A copy of error whose strings are in the current context. */
+extern void slm_store_error_copy(SlmStoreError *to, const SlmStoreError *from);
+
+/* The URL of an object fit for a message, in double quotes. */
+extern char *slm_store_display_url(const SlmStore *store, const char *key);
+
+/* Open a store of either kind in the current context, which is its own; the caller fills the fields of SlmStore. */
+extern SlmStore *slm_file_open(const SlmUrl *url);
+extern SlmStore *slm_s3_open(const SlmUrl *url, const char *server, Oid userid);
+
+#endif							/* SLM_STORE_INTERNAL_H */
