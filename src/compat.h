@@ -8,4 +8,8 @@
 #error "Sellometer needs PostgreSQL 15 or newer"
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"				/* was in postgres.h */
+#endif
+
 #endif							/* SLM_COMPAT_H */
