@@ -4,7 +4,7 @@
 EXTENSION   = sellometer
 EXTVERSION  = 1.0
 MODULE_big  = sellometer
-OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/pure/*.c src/store/*.c src/ingest/*.c src/sql/*.c)))
+OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/pure/*.c src/types/*.c src/store/*.c src/ingest/*.c src/sql/*.c)))
 DATA_built  = sellometer--$(EXTVERSION).sql
 SQL_PARTS   = $(sort $(wildcard src/sql/*.sql))
 EXTRA_CLEAN = $(DATA_built) test/unit/build
@@ -26,7 +26,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # A change of any header rebuilds all: the tree is small and nothing can be stale.
-$(OBJS): $(wildcard src/*.h src/pure/*.h src/store/*.h src/ingest/*.h src/sql/*.h)
+$(OBJS): $(wildcard src/*.h src/pure/*.h src/types/*.h src/store/*.h src/ingest/*.h src/sql/*.h)
 
 sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \

@@ -8,8 +8,13 @@
 #error "Sellometer needs PostgreSQL 15 or newer"
 #endif
 
+/* Insert a tuple's entries into all indexes of a table; a duplicate key is an error. */
 #if PG_VERSION_NUM >= 160000
-#include "varatt.h"				/* was in postgres.h */
+#define slm_exec_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define slm_exec_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
 #endif							/* SLM_COMPAT_H */

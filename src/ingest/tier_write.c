@@ -22,8 +22,8 @@
 #include "ingest/spi.h"
 #include "ingest/tier_write.h"
 #include "miscadmin.h"
-#include "money.h"
-#include "sql/event_type.h"
+#include "types/money.h"
+#include "types/event_type.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -129,7 +129,7 @@ fill_slot(Target *target, const Columns *c, const SlmDelta *row, TupleTableSlot 
 	slot->tts_values[c->key] = key_datum(target, row->key);
 	slot->tts_values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
 	slot->tts_values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
-	slot->tts_values[c->gmv] = slm_money_to_numeric(row->gmv);
+	slot->tts_values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
 	memset(slot->tts_isnull, false, 5 * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
 }
@@ -230,7 +230,7 @@ merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n)
 		values[1][i] = key_datum(target, rows[i]->key);
 		values[2][i] = ObjectIdGetDatum(target->event_types[rows[i]->type]);
 		values[3][i] = Int64GetDatum(rows[i]->count);
-		values[4][i] = slm_money_to_numeric(rows[i]->gmv);
+		values[4][i] = NumericGetDatum(slm_money_to_numeric(rows[i]->gmv));
 	}
 	args[0] = slm_array(values[0], NULL, n, TIMESTAMPTZOID);
 	args[1] = slm_array(values[1], NULL, n, key_type);

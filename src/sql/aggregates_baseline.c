@@ -19,7 +19,7 @@
 
 #include "compat.h"
 #include "sql/aggregates.h"
-#include "sql/money.h"
+#include "types/money.h"
 
 /* About 25 MB at most: 2^20 entries of 24 bytes. */
 #define MAX_DISTINCT_PRICES 500000

@@ -15,7 +15,7 @@
 
 #include "compat.h"
 #include "sql/aggregates.h"
-#include "sql/money.h"
+#include "types/money.h"
 
 typedef struct SumState
 {

@@ -12,7 +12,7 @@
 
 #include "compat.h"
 #include "sql/aggregates.h"
-#include "sql/money.h"
+#include "types/money.h"
 #include "sql/top_summary.h"
 
 PG_FUNCTION_INFO_V1(sellometer_top_n_transition);

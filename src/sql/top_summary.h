@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "sql/aggregates.h"
-#include "sql/money.h"
+#include "types/money.h"
 
 /* Bytes that somebody else owns. */
 typedef struct SlmTopKey

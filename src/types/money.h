@@ -1,8 +1,8 @@
 /*
  * money.h: between numeric and exact fixed-point money, and a sum of numerics that is exact whatever comes.
  */
-#ifndef SLM_SQL_MONEY_H
-#define SLM_SQL_MONEY_H
+#ifndef SLM_TYPES_MONEY_H
+#define SLM_TYPES_MONEY_H
 
 #include "postgres.h"
 
@@ -65,4 +65,4 @@ extern void slm_sum_recv(StringInfo buf, SlmSum *sum);
 extern void slm_send_int128(StringInfo buf, int128 value);
 extern int128 slm_recv_int128(StringInfo buf);
 
-#endif							/* SLM_SQL_MONEY_H */
+#endif							/* SLM_TYPES_MONEY_H */

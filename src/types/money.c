@@ -19,7 +19,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
-#include "sql/money.h"
+#include "types/money.h"
 
 #define FORM_MASK			0xC000
 #define FORM_SHORT			0x8000
