@@ -25,7 +25,9 @@
 #include "types/money.h"
 #include "types/event_type.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #define ROWS_PER_INSERT		1000
 #define ROWS_PER_MERGE		20000
@@ -382,7 +384,7 @@ write_dimension(const SlmTier *tier, SlmDimension dimension, const SlmCells *cel
 {
 	SlmDeltas	deltas;
 	Target		target = {0};
-	uint64		written = 0;
+	volatile uint64 written = 0;
 
 	if (!slm_deltas_make(cells, catalog, dimension, &deltas))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));

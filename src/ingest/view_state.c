@@ -9,6 +9,7 @@
 #include "ingest/spi.h"
 #include "ingest/view_state.h"
 #include "miscadmin.h"
+#include "pure/granularity.h"
 #include "pure/viewlog.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

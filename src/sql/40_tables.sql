@@ -54,6 +54,9 @@ CREATE TABLE sellometer.objects (
 );
 CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
+-- whatever goes wrong elsewhere: no key is ever counted with two contents
+CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)
+	WHERE state IN ('done', 'archived');
 COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
 COMMENT ON COLUMN sellometer.objects.state IS

@@ -1,0 +1,32 @@
+/*
+ * apply.h: from a batch to committed rows.
+ */
+#ifndef SLM_INGEST_APPLY_H
+#define SLM_INGEST_APPLY_H
+
+#include "ingest/object.h"
+#include "ingest/view_state.h"
+
+/* What an apply did. */
+typedef struct SlmApplied
+{
+	uint64		rows_written;	/* in all tables */
+	double		wait_ms;		/* for the lock */
+	double		held_ms;		/* from the lock to the return */
+} SlmApplied;
+
+/*
+ * Take the writer's lock: one for each database, held to the end of the transaction.  Everything that writes tiers or the
+ * view log holds it.  Returns the wait in milliseconds.
+ */
+extern double slm_writer_lock(void);
+/* Likewise, but give up at once; true if it is held. */
+extern bool slm_writer_trylock(void);
+
+/*
+ * In a transaction whose caller has picked the objects: take the lock, decide the views, write the tiers, the view log,
+ * the heads and the ledger.  replace: see slm_tier_write().
+ */
+extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace);
+
+#endif							/* SLM_INGEST_APPLY_H */

@@ -1,0 +1,335 @@
+/*
+ * ledger.c: sellometer.objects.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "guc.h"
+#include "ingest/ledger.h"
+#include "ingest/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#define MAX_RETRY_DELAY_MS	(3600 * 1000)
+
+TimestampTz
+slm_head_read(void)
+{
+	static SlmStatement statement = {"SELECT head FROM sellometer.state"};
+
+	if (slm_execute(&statement, NULL, NULL, SPI_OK_SELECT) != 1)
+		elog(ERROR, "sellometer.state must have one row");
+	return slm_int64(0, 1, DT_NOBEGIN);
+}
+
+TimestampTz
+slm_head_advance(SlmObject *objects, int n, TimestampTz head)
+{
+	static SlmStatement source_head = {
+		"UPDATE sellometer.sources SET head = $2 WHERE name = $1 AND (head IS NULL OR head < $2)",
+		2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	static SlmStatement all_heads = {
+		"UPDATE sellometer.state SET head = $1 WHERE head IS NULL OR head < $1", 1, {TIMESTAMPTZOID}
+	};
+	TimestampTz newest = head;
+
+	for (int i = 0; i < n; i++)
+	{
+		TimestampTz best = objects[i].median;
+		bool		first = true;
+
+		if (objects[i].number < 0 || TIMESTAMP_IS_NOBEGIN(best))
+			continue;
+		newest = Max(newest, best);
+		/* one statement a source: the first object of each looks through the rest */
+		for (int j = 0; j < n; j++)
+		{
+			if (objects[j].number < 0 || strcmp(objects[j].source, objects[i].source) != 0)
+				continue;
+			if (j < i)
+			{
+				first = false;
+				break;
+			}
+			best = Max(best, objects[j].median);
+		}
+		if (first)
+		{
+			Datum		args[2] = {CStringGetTextDatum(objects[i].source), TimestampTzGetDatum(best)};
+
+			slm_execute(&source_head, args, NULL, SPI_OK_UPDATE);
+		}
+	}
+	if (newest > head)
+	{
+		Datum		arg = TimestampTzGetDatum(newest);
+
+		slm_execute(&all_heads, &arg, NULL, SPI_OK_UPDATE);
+	}
+	return newest;
+}
+
+void
+slm_ledger_sort_out_late(TimestampTz head)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET state = 'backlog' WHERE id IN (SELECT id FROM sellometer.objects "
+		"WHERE state = 'pending' AND object_time < $1 AND resume_row = 0 FOR UPDATE SKIP LOCKED)",
+		1, {TIMESTAMPTZOID}
+	};
+	Datum		arg = TimestampTzGetDatum(head - (int64) slm_live_lateness * USECS_PER_SEC);
+
+	if (!TIMESTAMP_IS_NOBEGIN(head))
+		slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+}
+
+int
+slm_ledger_pick(const char *state, const char *source, int limit, int64 limit_bytes, SlmObject **objects)
+{
+	static SlmStatement statement = {
+		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row "
+		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
+		"WHERE o.state = $1 AND ($2 IS NULL OR o.source = $2) "
+		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) "
+		"ORDER BY o.object_time NULLS LAST, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED",
+		3, {TEXTOID, TEXTOID, INT4OID}
+	};
+	Datum		args[3] = {CStringGetTextDatum(state), source ? CStringGetTextDatum(source) : (Datum) 0,
+	Int32GetDatum(limit)};
+	MemoryContext context = CurrentMemoryContext;
+	int			n = slm_execute(&statement, args, source ? "   " : " n ", SPI_OK_SELECT);
+	int64		bytes = 0;
+	int			i;
+
+	*objects = MemoryContextAllocZero(context, sizeof(SlmObject) * Max(n, 1));
+	for (i = 0; i < n; i++)
+	{
+		SlmObject  *object = &(*objects)[i];
+
+		object->size = slm_int64(i, 5, 0);
+		if (i > 0 && bytes + object->size > limit_bytes)
+			break;
+		bytes += object->size;
+		object->id = slm_int64(i, 1, 0);
+		object->source = slm_text(context, i, 2);
+		object->key = slm_text(context, i, 3);
+		object->etag = slm_text(context, i, 4);
+		object->attempts = (int32) slm_int64(i, 6, 0);
+		object->object_time = slm_int64(i, 7, DT_NOBEGIN);
+		object->resume_row = slm_int64(i, 8, 0);
+		object->number = -1;
+	}
+	return i;
+}
+
+/* --- recording --- */
+
+/* When to try again: twice the delay of the last time, half of it by chance; what the server asked for, at least. */
+static TimestampTz
+next_attempt(const SlmObject *object)
+{
+	double		delay = slm_retry_delay * pow(2.0, Min(object->attempts, 30));
+
+	delay = Min(delay, (double) MAX_RETRY_DELAY_MS);
+	delay *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
+	delay = Max(delay, (double) object->retry_after_ms);
+	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) delay);
+}
+
+static Datum
+time_or_null(TimestampTz time, char *null)
+{
+	*null = TIMESTAMP_NOT_FINITE(time) ? 'n' : ' ';
+	return TimestampTzGetDatum(time);
+}
+
+/* A loaded object: done, unless more parts of it are to come. */
+static void
+record_loaded(const SlmObject *object, const SlmRowCounts *counts)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET state = CASE WHEN $2 THEN state ELSE 'done' END, "
+		"rows_total = rows_total + $3, rows_counted = rows_counted + $4, rows_duplicate = rows_duplicate + $5, "
+		"rows_rejected = rows_rejected + $6, rows_expired = rows_expired + $7, "
+		"first_event = least(first_event, $8), last_event = greatest(last_event, $9), "
+		"object_time = coalesce(object_time, $10), "
+		"resume_row = CASE WHEN $2 THEN resume_row + $3 ELSE 0 END, "
+		"ingested_at = CASE WHEN $2 THEN NULL ELSE clock_timestamp() END, "
+		"next_attempt = NULL, error = NULL, sqlstate = NULL "
+		"WHERE id = $1",
+		10, {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+		TIMESTAMPTZOID}
+	};
+	char		nulls[] = "          ";
+	Datum		args[10];
+
+	args[0] = Int64GetDatum(object->id);
+	args[1] = BoolGetDatum(object->outcome == SLM_OBJECT_PART);
+	args[2] = Int64GetDatum(object->rows_total);
+	args[3] = Int64GetDatum(counts->counted);
+	args[4] = Int64GetDatum(counts->duplicate);
+	args[5] = Int64GetDatum(object->rows_rejected);
+	args[6] = Int64GetDatum(object->rows_expired);
+	args[7] = time_or_null(object->first_event, &nulls[7]);
+	args[8] = time_or_null(object->last_event, &nulls[8]);
+	args[9] = time_or_null(object->median, &nulls[9]);
+	slm_execute(&statement, args, nulls, SPI_OK_UPDATE);
+}
+
+static void
+record_late(const SlmObject *object)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET state = 'backlog', object_time = $2 WHERE id = $1", 2, {INT8OID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {Int64GetDatum(object->id), TimestampTzGetDatum(object->object_time)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+}
+
+static void
+record_trouble(const SlmObject *object)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET state = CASE WHEN $2 THEN 'failed' ELSE state END, attempts = $3, "
+		"next_attempt = $4, error = $5, sqlstate = $6 WHERE id = $1",
+		6, {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
+	};
+	bool		failed = object->outcome == SLM_OBJECT_FAILED || object->attempts >= slm_retry_limit;
+	char		nulls[] = "      ";
+	Datum		args[6];
+
+	args[0] = Int64GetDatum(object->id);
+	args[1] = BoolGetDatum(failed);
+	args[2] = Int32GetDatum(object->attempts + 1);
+	args[3] = time_or_null(failed ? DT_NOBEGIN : next_attempt(object), &nulls[3]);
+	args[4] = CStringGetTextDatum(object->error);
+	args[5] = CStringGetTextDatum(unpack_sql_state(object->sqlstate));
+	slm_execute(&statement, args, nulls, SPI_OK_UPDATE);
+}
+
+static void
+record_rejects(const SlmObject *object)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.rejected_rows (object_id, source, key, line, column_name, reason, detail, raw) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		8, {INT8OID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+	};
+
+	for (int i = 0; i < object->nrejects; i++)
+	{
+		const SlmRejectedRow *row = &object->rejects[i];
+		Datum		args[8] = {Int64GetDatum(object->id), CStringGetTextDatum(object->source),
+			CStringGetTextDatum(object->key), Int64GetDatum(row->line),
+			row->column ? CStringGetTextDatum(row->column) : (Datum) 0, CStringGetTextDatum(row->reason),
+		CStringGetTextDatum(row->detail), CStringGetTextDatum(row->raw)};
+
+		slm_execute(&statement, args, row->column ? NULL : "    n   ", SPI_OK_INSERT);
+	}
+}
+
+void
+slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
+{
+	for (int i = 0; i < n; i++)
+	{
+		SlmObject  *object = &objects[i];
+
+		switch (object->outcome)
+		{
+			case SLM_OBJECT_LOADED:
+			case SLM_OBJECT_PART:
+				record_loaded(object, &counts[object->number]);
+				record_rejects(object);
+				break;
+			case SLM_OBJECT_LATE:
+				record_late(object);
+				break;
+			case SLM_OBJECT_RETRY:
+				record_trouble(object);
+				break;
+			case SLM_OBJECT_FAILED:
+				record_trouble(object);
+				record_rejects(object);
+				break;
+			case SLM_OBJECT_WAITING:
+				break;
+		}
+	}
+}
+
+SlmWaiting
+slm_ledger_waiting(const char *state)
+{
+	static SlmStatement statement = {
+		"SELECT count(*), coalesce(sum(o.size), 0)::bigint FROM sellometer.objects o "
+		"JOIN sellometer.sources s ON s.name = o.source AND s.enabled WHERE o.state = $1", 1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(state);
+	SlmWaiting	waiting;
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	waiting.objects = slm_int64(0, 1, 0);
+	waiting.bytes = slm_int64(0, 2, 0);
+	return waiting;
+}
+
+/* --- discovery --- */
+
+/*
+ * A new ETag of a known key is a changed object: never loaded beside the first.  It gets its row in state failed, unless
+ * the first was not loaded yet: then that one is skipped in favour of the new.
+ */
+static SlmStatement discover_statement = {
+	"WITH listed AS (SELECT key, etag, max(size) AS size, max(last_modified) AS last_modified, max(object_time) AS object_time "
+	"FROM unnest($2, $3, $4, $5, $6) AS l (key, etag, size, last_modified, object_time) GROUP BY key, etag), "
+	"fresh AS (SELECT * FROM listed l WHERE NOT EXISTS (SELECT 1 FROM sellometer.objects o "
+	"WHERE o.source = $1 AND o.key = l.key AND o.etag = l.etag)), "
+	"superseded AS (UPDATE sellometer.objects o SET state = 'skipped', next_attempt = NULL, "
+	"error = 'changed before it was loaded', sqlstate = NULL FROM fresh f WHERE o.source = $1 AND o.key = f.key "
+	"AND (o.state IN ('pending', 'backlog', 'failed') AND o.resume_row = 0 AND o.rows_total = 0) RETURNING o.id) "
+	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error, sqlstate) "
+	"SELECT $1, f.key, f.etag, f.size, f.last_modified, f.object_time, "
+	"CASE WHEN known.changed THEN 'failed' ELSE 'pending' END, "
+	"CASE WHEN known.changed THEN 'the object has changed since it was loaded "
+	"(its first content stays counted; sellometer_retry(source, key, replace => true) counts this one instead)' END, "
+	"CASE WHEN known.changed THEN '55000' END "
+	"FROM fresh f CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM sellometer.objects o "
+	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0)) AS changed) known "
+	"ORDER BY f.object_time NULLS LAST, f.key",
+	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+int
+slm_ledger_discover(const char *source, const SlmListed *listed, int n)
+{
+	Datum	   *columns[5];
+	bool	   *null_times = palloc(sizeof(bool) * Max(n, 1));
+	Datum		args[6];
+
+	for (int c = 0; c < 5; c++)
+		columns[c] = palloc(sizeof(Datum) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		TimestampTz time = slm_key_time(listed[i].key);
+
+		columns[0][i] = CStringGetTextDatum(listed[i].key);
+		columns[1][i] = CStringGetTextDatum(listed[i].etag);
+		columns[2][i] = Int64GetDatum(listed[i].size);
+		columns[3][i] = TimestampTzGetDatum(listed[i].last_modified);
+		columns[4][i] = TimestampTzGetDatum(time);
+		null_times[i] = TIMESTAMP_IS_NOBEGIN(time);
+	}
+	args[0] = CStringGetTextDatum(source);
+	args[1] = slm_array(columns[0], NULL, n, TEXTOID);
+	args[2] = slm_array(columns[1], NULL, n, TEXTOID);
+	args[3] = slm_array(columns[2], NULL, n, INT8OID);
+	args[4] = slm_array(columns[3], NULL, n, TIMESTAMPTZOID);
+	args[5] = slm_array(columns[4], null_times, n, TIMESTAMPTZOID);
+	return (int) slm_execute(&discover_statement, args, NULL, SPI_OK_INSERT);
+}

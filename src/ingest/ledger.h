@@ -1,0 +1,51 @@
+/*
+ * ledger.h: sellometer.objects: which objects wait, and what became of them.
+ *
+ * An object's row is locked from the moment it is picked to the end of the transaction that loads it, so that two
+ * backends never load the same object; and it commits together with what it vouches for.
+ */
+#ifndef SLM_INGEST_LEDGER_H
+#define SLM_INGEST_LEDGER_H
+
+#include "ingest/object.h"
+#include "pure/batch.h"
+
+/* What waits, as numbers. */
+typedef struct SlmWaiting
+{
+	int64		objects;
+	int64		bytes;
+} SlmWaiting;
+
+/* The head of all data; DT_NOBEGIN if there is none. */
+extern TimestampTz slm_head_read(void);
+/* Move the head, and that of the source of each loaded object, on to the objects' medians. */
+extern TimestampTz slm_head_advance(SlmObject *objects, int n, TimestampTz head);
+
+/* Put pending objects that are late by now into the backlog. */
+extern void slm_ledger_sort_out_late(TimestampTz head);
+
+/*
+ * Pick waiting objects in the order of their time: at most limit, and as many as have limit_bytes together (but one at
+ * least).  state: "pending" or "backlog"; source: NULL = all.  Objects are allocated in the current memory context.
+ */
+extern int	slm_ledger_pick(const char *state, const char *source, int limit, int64 limit_bytes, SlmObject **objects);
+
+/* Record what became of the objects, and their rejected rows.  counts: by object number in the batch. */
+extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);
+
+/* The waiting objects of a state, due or not. */
+extern SlmWaiting slm_ledger_waiting(const char *state);
+
+/* Add what was listed and isn't known yet; returns the number of objects added. */
+typedef struct SlmListed
+{
+	char	   *key;
+	char	   *etag;
+	int64		size;
+	TimestampTz last_modified;
+} SlmListed;
+
+extern int	slm_ledger_discover(const char *source, const SlmListed *listed, int n);
+
+#endif							/* SLM_INGEST_LEDGER_H */

@@ -1,0 +1,453 @@
+/*
+ * object.c: read one object into a chunk.
+ *
+ *   transfer --bytes--> reader --rows--> catalog (offer) --> chunk --(median known)--> clock jumps and expired rows out
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "ingest/object.h"
+#include "ingest/tier.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "pure/reader.h"
+#include "utils/timestamp.h"
+
+#define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows */
+
+struct SlmReading
+{
+	SlmObject  *object;
+	const SlmHashKey *key;
+	SlmCatalog *catalog;
+	SlmReader  *reader;
+	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
+	uint64		skip;			/* rows still to be passed over */
+	bool		fed;			/* the reader has bytes that it has not used up */
+};
+
+void
+slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error)
+{
+	object->outcome = outcome;
+	object->sqlstate = sqlstate;
+	object->error = pstrdup(error);
+}
+
+static void
+fail_by_store(SlmObject *object, const SlmStoreError *error)
+{
+	StringInfoData message;
+
+	initStringInfo(&message);
+	appendStringInfoString(&message, error->message);
+	if (error->detail)
+		appendStringInfo(&message, ": %s", error->detail);
+	if (error->hint)
+		appendStringInfo(&message, " (%s)", error->hint);
+	slm_object_fail(object, error->kind == SLM_STORE_TRANSIENT || error->kind == SLM_STORE_DENIED
+					? SLM_OBJECT_RETRY : SLM_OBJECT_FAILED,
+					error->sqlstate, message.data);
+	object->retry_after_ms = error->retry_after_ms;
+}
+
+/* --- rejected rows --- */
+
+/* Bytes as text: what isn't valid UTF-8, and NUL, becomes \xHH. */
+static char *
+printable(SlmSlice raw)
+{
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (uint32 i = 0; i < raw.len;)
+	{
+		const unsigned char *p = (const unsigned char *) raw.data + i;
+		int			len = pg_utf_mblen(p);
+
+		if (*p != 0 && i + len <= raw.len && pg_utf8_islegal(p, len))
+		{
+			appendBinaryStringInfo(&buf, (const char *) p, len);
+			i += len;
+		}
+		else
+		{
+			appendStringInfo(&buf, "\\x%02X", *p);
+			i++;
+		}
+	}
+	return buf.data;
+}
+
+static void
+keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReason reason, const char *detail,
+			SlmSlice raw)
+{
+	SlmObject  *object = reading->object;
+	SlmRejectedRow *row;
+
+	object->rows_rejected++;
+	if (object->nrejects >= slm_max_rejects_kept)
+		return;
+	if (object->rejects == NULL)
+	{
+		object->maxrejects = 8;
+		object->rejects = palloc(sizeof(SlmRejectedRow) * object->maxrejects);
+	}
+	else if (object->nrejects >= object->maxrejects)
+	{
+		object->maxrejects *= 2;
+		object->rejects = repalloc(object->rejects, sizeof(SlmRejectedRow) * object->maxrejects);
+	}
+	row = &object->rejects[object->nrejects++];
+	row->line = line;
+	row->column = column;
+	row->reason = slm_reject_name(reason);
+	row->detail = pstrdup(detail);
+	row->raw = printable(raw);
+}
+
+static void
+reject_jump(void *arg, uint64_t line, SlmTime time, SlmSlice raw)
+{
+	char		detail[128];
+
+	snprintf(detail, sizeof(detail), "more than sellometer.max_clock_jump ahead of the object's median time: %s",
+			 timestamptz_to_str(time));
+	keep_reject(arg, line, slm_column_name(SLM_COL_EVENT_TIME), SLM_REJECT_CLOCK_JUMP, detail, raw);
+}
+
+/* --- rows --- */
+
+static void
+out_of_memory(SlmObject *object)
+{
+	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_OUT_OF_MEMORY, "out of memory");
+}
+
+/* One event into the chunk; false if out of memory. */
+static bool
+take_event(SlmReading *reading, const SlmReadRow *row)
+{
+	SlmCatalogError error;
+	SlmOfferId	offer = slm_catalog_offer(reading->catalog, &row->event, &error);
+	TimestampTz time = row->event.time;
+
+	if (offer == SLM_NO_OFFER)
+	{
+		if (error == SLM_CATALOG_MEMORY)
+			return false;
+		keep_reject(reading, row->line, NULL, SLM_REJECT_KEY_TOO_LONG,
+					"brand or category_code is too long for a key", row->raw);
+		return true;
+	}
+	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
+	{
+		reading->object->rows_expired++;
+		return true;
+	}
+	return reading->chunk == NULL ||
+		slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
+					  (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
+}
+
+static void
+fail_by_reader(SlmReading *reading)
+{
+	const char *message;
+
+	switch (slm_reader_error(reading->reader, &message))
+	{
+		case SLM_READ_ERROR_MEMORY:
+			out_of_memory(reading->object);
+			break;
+		case SLM_READ_ERROR_COLUMN:
+			slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_UNDEFINED_COLUMN, message);
+			break;
+		default:
+			slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_BAD_COPY_FILE_FORMAT, message);
+			break;
+	}
+}
+
+/* Take all rows that the reader can give now.  True if it needs more bytes; else the outcome is set. */
+static bool
+take_rows(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+	SlmReadRow	row;
+
+	for (;;)
+	{
+		SlmReadStatus status;
+
+		if (reading->chunk != NULL && reading->chunk->nrows >= SLM_CHUNK_ROWS)
+		{
+			object->outcome = SLM_OBJECT_PART;
+			return false;
+		}
+		status = slm_reader_next(reading->reader, &row);
+		switch (status)
+		{
+			case SLM_READ_MORE:
+				reading->fed = false;
+				return true;
+			case SLM_READ_END:
+				object->outcome = SLM_OBJECT_LOADED;
+				return false;
+			case SLM_READ_FAILED:
+				fail_by_reader(reading);
+				return false;
+			default:
+				break;
+		}
+		if (reading->skip > 0)
+		{
+			if (--reading->skip == 0)
+				return false;
+			continue;
+		}
+		object->rows_total++;
+		if (status == SLM_READ_REJECT)
+			keep_reject(reading, row.line, row.reject.column < 0 ? NULL : slm_column_name(row.reject.column),
+						row.reject.reason, row.reject.detail, row.reject.raw);
+		else if (!take_event(reading, &row))
+		{
+			out_of_memory(object);
+			return false;
+		}
+	}
+}
+
+/* Move bytes from the transfer to the reader and rows from there, until the outcome is set (or all is skipped). */
+static void
+pump(SlmReading *reading)
+{
+	SlmStoreError error;
+	const char *data;
+	size_t		len;
+
+	while (!reading->fed || take_rows(reading))
+	{
+		switch (slm_transfer_read(reading->object->transfer, true, &data, &len, &error))
+		{
+			case SLM_TRANSFER_DATA:
+				slm_reader_feed(reading->reader, data, len, false);
+				break;
+			case SLM_TRANSFER_END:
+				slm_reader_feed(reading->reader, NULL, 0, true);
+				break;
+			default:
+				fail_by_store(reading->object, &error);
+				return;
+		}
+		reading->fed = true;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* --- when all rows of a chunk are known --- */
+
+static void
+judge_rejects(SlmObject *object)
+{
+	StringInfoData message;
+
+	if (object->rows_total < MIN_ROWS_TO_FAIL ||
+		(double) object->rows_rejected <= slm_max_reject_fraction * (double) object->rows_total)
+		return;
+	initStringInfo(&message);
+	appendStringInfo(&message, UINT64_FORMAT " of " UINT64_FORMAT " rows can't be used, more than "
+					 "sellometer.max_reject_fraction allows", object->rows_rejected, object->rows_total);
+	if (object->nrejects > 0)
+		appendStringInfo(&message, "; the first is line " UINT64_FORMAT ", %s: %s", object->rejects[0].line,
+						 object->rejects[0].reason, object->rejects[0].detail);
+	slm_object_fail(object, SLM_OBJECT_FAILED, ERRCODE_BAD_COPY_FILE_FORMAT, message.data);
+}
+
+/* Judge the rows' times by the median; note the span of what is left. */
+static void
+judge_times(SlmReading *reading, const SlmClock *clock)
+{
+	SlmObject  *object = reading->object;
+	SlmChunk   *chunk = reading->chunk;
+	SlmTime		median;
+
+	if (chunk->nrows == 0)
+		return;
+	if (!slm_chunk_median(chunk, &median))
+	{
+		out_of_memory(object);
+		return;
+	}
+	object->median = median;
+	slm_chunk_reject_after(chunk, median + (SlmTime) slm_max_clock_jump * USECS_PER_SEC, reject_jump, reading);
+	object->rows_expired += slm_chunk_drop_before(chunk, slm_tier_floor(clock->coarsest, Max(median, clock->head)));
+	for (uint32 i = 0; i < chunk->nrows; i++)
+	{
+		object->first_event = Min(object->first_event, chunk->rows[i].time);
+		object->last_event = Max(object->last_event, chunk->rows[i].time);
+	}
+}
+
+/* An object without a time in its key is known to be late only now. */
+static void
+judge_lateness(SlmObject *object, const SlmClock *clock)
+{
+	if (!clock->live || !TIMESTAMP_IS_NOBEGIN(object->object_time) || TIMESTAMP_IS_NOBEGIN(object->median))
+		return;
+	object->object_time = object->median;
+	if (!TIMESTAMP_IS_NOBEGIN(clock->head) &&
+		object->median < clock->head - (int64) slm_live_lateness * USECS_PER_SEC)
+		object->outcome = SLM_OBJECT_LATE;
+}
+
+static void
+reset_counts(SlmObject *object)
+{
+	object->outcome = SLM_OBJECT_WAITING;
+	object->rows_total = object->rows_rejected = object->rows_expired = 0;
+	object->rejects = NULL;
+	object->nrejects = 0;
+	object->first_event = DT_NOEND;
+	object->last_event = DT_NOBEGIN;
+	object->median = DT_NOBEGIN;
+}
+
+static void
+free_reader(void *arg)
+{
+	SlmReading *reading = arg;
+
+	slm_reader_free(reading->reader);
+	reading->reader = NULL;
+}
+
+SlmReading *
+slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key, SlmCatalog *catalog)
+{
+	SlmReaderOptions options = {.latest = clock->latest};
+	SlmReading *reading = palloc0(sizeof(SlmReading));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	reading->object = object;
+	reading->key = key;
+	reading->catalog = catalog;
+	callback->func = free_reader;
+	callback->arg = reading;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	reading->reader = slm_reader_create(&options);
+	if (reading->reader == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return reading;
+}
+
+bool
+slm_reading_skip(SlmReading *reading, uint64 rows)
+{
+	reset_counts(reading->object);
+	reading->skip = rows;
+	if (rows > 0)
+		pump(reading);
+	return reading->object->outcome == SLM_OBJECT_WAITING;
+}
+
+void
+slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmChunk *chunk)
+{
+	SlmObject  *object = reading->object;
+
+	reset_counts(object);
+	slm_chunk_reset(chunk);
+	reading->chunk = chunk;
+	pump(reading);
+	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+		judge_times(reading, clock);
+	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
+		judge_rejects(object);
+	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+		judge_lateness(object, clock);
+}
+
+void
+slm_reading_validate(SlmReading *reading)
+{
+	reset_counts(reading->object);
+	reading->chunk = NULL;
+	pump(reading);
+	if (reading->object->outcome == SLM_OBJECT_LOADED)
+		judge_rejects(reading->object);
+}
+
+void
+slm_reading_end(SlmReading *reading)
+{
+	free_reader(reading);
+}
+
+/* --- the time in a key --- */
+
+/* Exactly n digits at p, not followed by a further one; -1 if not. */
+static int
+digits_at(const char *p, int n)
+{
+	int			value = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (p[i] < '0' || p[i] > '9')
+			return -1;
+		value = value * 10 + p[i] - '0';
+	}
+	return p[n] >= '0' && p[n] <= '9' ? -1 : value;
+}
+
+/* "YYYY-MM-DD-HH-MM", with "-SS" where a further part follows that; '_', 'T' and ':' may stand for '-'. */
+static bool
+time_at(const char *p, struct pg_tm *tm)
+{
+	static const int lengths[5] = {4, 2, 2, 2, 2};
+	int			part[6] = {0};
+
+	for (int i = 0; i < 5; i++)
+	{
+		part[i] = digits_at(p, lengths[i]);
+		if (part[i] < 0)
+			return false;
+		p += lengths[i];
+		if (i < 4 && (*p == '\0' || strchr("-_T:", *p) == NULL))
+			return false;
+		if (i == 4)
+		{
+			/* what follows may be a server's number: seconds only if yet another part comes */
+			if (*p != '\0' && strchr("-_:", *p) != NULL && digits_at(p + 1, 2) >= 0 &&
+				p[3] != '\0' && strchr("-_", p[3]) != NULL)
+				part[5] = digits_at(p + 1, 2);
+			break;
+		}
+		p++;
+	}
+	tm->tm_year = part[0];
+	tm->tm_mon = part[1];
+	tm->tm_mday = part[2];
+	tm->tm_hour = part[3];
+	tm->tm_min = part[4];
+	tm->tm_sec = part[5];
+	return part[1] >= 1 && part[1] <= 12 && part[2] >= 1 && part[2] <= day_tab[isleap(part[0])][part[1] - 1] &&
+		part[3] < 24 && part[4] < 60 && part[5] < 60;
+}
+
+TimestampTz
+slm_key_time(const char *key)
+{
+	struct pg_tm tm = {0};
+	TimestampTz time;
+
+	for (const char *p = key; *p; p++)
+	{
+		if ((p == key || p[-1] < '0' || p[-1] > '9') && time_at(p, &tm) && tm2timestamp(&tm, 0, NULL, &time) == 0)
+			return time;
+	}
+	return DT_NOBEGIN;
+}

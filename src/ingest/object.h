@@ -1,0 +1,101 @@
+/*
+ * object.h: an object on its way from the ledger through a batch and back.
+ */
+#ifndef SLM_INGEST_OBJECT_H
+#define SLM_INGEST_OBJECT_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "pure/catalog.h"
+#include "pure/chunk.h"
+#include "store/store.h"
+
+typedef enum SlmOutcome
+{
+	SLM_OBJECT_WAITING,			/* not looked at yet */
+	SLM_OBJECT_LOADED,			/* its rows are in the batch */
+	SLM_OBJECT_PART,			/* more rows than a chunk: its next part was read, more is to come */
+	SLM_OBJECT_LATE,			/* belongs to the backlog */
+	SLM_OBJECT_RETRY,			/* try again later */
+	SLM_OBJECT_FAILED
+} SlmOutcome;
+
+/* A rejected row, as it goes to sellometer.rejected_rows. */
+typedef struct SlmRejectedRow
+{
+	uint64		line;
+	const char *column;			/* NULL: the row as a whole */
+	const char *reason;
+	char	   *detail;
+	char	   *raw;			/* valid text */
+} SlmRejectedRow;
+
+/* All strings live in the batch's context. */
+typedef struct SlmObject
+{
+	int64		id;
+	char	   *source;
+	char	   *key;
+	char	   *etag;
+	int64		size;
+	int			attempts;
+	TimestampTz object_time;	/* DT_NOBEGIN: not known */
+	int64		resume_row;
+
+	SlmTransfer *transfer;		/* under way, or NULL */
+	SlmOutcome	outcome;
+	int			number;			/* in the batch, if loaded */
+	uint64		rows_total;
+	uint64		rows_rejected;
+	uint64		rows_expired;
+	TimestampTz first_event;	/* DT_NOEND: no row */
+	TimestampTz last_event;
+	TimestampTz median;
+	SlmRejectedRow *rejects;
+	int			nrejects;
+	int			maxrejects;		/* allocated */
+	int			sqlstate;		/* with RETRY and FAILED */
+	char	   *error;
+	int			retry_after_ms;
+} SlmObject;
+
+/* Against what the times of rows are judged: read once a batch. */
+typedef struct SlmClock
+{
+	TimestampTz head;			/* DT_NOBEGIN: no data yet */
+	TimestampTz latest;			/* now + sellometer.max_clock_skew */
+	bool		live;			/* late objects are put back as backlog */
+	const struct SlmTier *coarsest;
+} SlmClock;
+
+/* A reading of one object, which may go on over several transactions. */
+typedef struct SlmReading SlmReading;
+
+/*
+ * Begin to read an object from its transfer.  Lives in the current memory context and ends with it.
+ */
+extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key,
+									 SlmCatalog *catalog);
+
+/* Pass over rows that are committed already.  False if the object fails before that. */
+extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
+
+/*
+ * Read the next rows, at most SLM_CHUNK_ROWS, into chunk, judge their times, and set the object's outcome and all that
+ * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
+ * raises an error for what is in the object.
+ */
+extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmChunk *chunk);
+
+/* Read to the end just to see whether the object would fail: sets its outcome as above. */
+extern void slm_reading_validate(SlmReading *reading);
+
+extern void slm_reading_end(SlmReading *reading);
+
+/* Say that the object can't be loaded.  The strings are copied. */
+extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
+
+/* The time that stands in a key (2019-10-01-00-07-00-3.csv), or DT_NOBEGIN. */
+extern TimestampTz slm_key_time(const char *key);
+
+#endif							/* SLM_INGEST_OBJECT_H */

@@ -1,0 +1,24 @@
+/*
+ * rollup.h: from a tier's complete buckets to the rows of the next one.
+ */
+#ifndef SLM_INGEST_ROLLUP_H
+#define SLM_INGEST_ROLLUP_H
+
+#include "ingest/tier.h"
+
+/*
+ * Under the writer's lock: if time is not before the watermark of tier t (1 or more), roll up until it is, and set the
+ * watermark, in tiers too.  Nothing to do for DT_NOBEGIN.
+ */
+extern void slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time);
+
+/*
+ * Under the writer's lock: add up the finer tier's rows of the bucket that begins at the watermark of tier t, DELETE and
+ * INSERT that bucket of tier t, and move the watermark past it.  Returns the number of rows.
+ */
+extern uint64 slm_rollup_bucket(SlmTiers *tiers, int t);
+
+/* The first bucket of tier t that is not rolled up and for which the finer tier has rows; DT_NOEND if there is none. */
+extern TimestampTz slm_rollup_next(const SlmTiers *tiers, int t);
+
+#endif							/* SLM_INGEST_ROLLUP_H */
