@@ -46,7 +46,7 @@ typedef struct SlmReject
 typedef struct SlmReadRow
 {
 	uint64_t	line;			/* line number of the row's first line; the header is line 1 */
-	SlmEvent	event;			/* after SLM_READ_EVENT; slices are valid until the next call of feed */
+	SlmEvent	event;			/* after SLM_READ_EVENT; slices are valid until the next call of slm_reader_next() */
 	SlmReject	reject;			/* after SLM_READ_REJECT; likewise */
 } SlmReadRow;
 
@@ -89,8 +89,8 @@ extern SlmReader *slm_reader_create(const SlmReaderOptions *options);
 extern void slm_reader_free(SlmReader *reader);
 
 /*
- * Hand over the next bytes; they must stay in place until slm_reader_next() has returned SLM_READ_MORE (or END, FAILED).
- * is_last says that nothing follows; len may be 0 then.
+ * Hand over the next bytes; they must stay in place until slm_reader_next() has returned SLM_READ_MORE (or END,
+ * FAILED).  is_last says that nothing follows; len may be 0 then.
  */
 extern void slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bool is_last);
 
@@ -99,6 +99,9 @@ extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
 
 /* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */
 extern SlmReadErrorCode slm_reader_error(const SlmReader *reader, const char **message);
+
+/* For tests and benchmarks: scan by the routine of this number in slm_scan_routines(), not by the fastest. */
+extern void slm_reader_use_scan(SlmReader *reader, int routine);
 
 extern const SlmReaderStats *slm_reader_stats(const SlmReader *reader);
 

@@ -1,0 +1,500 @@
+/*
+ * csv.c: stage 2 of reading CSV: records and fields.  csv.h draws the window and says what comes out.
+ *
+ * Quotes mean something only where a field begins.  A record is decided by its first SLM_MAX_RECORD + 1 bytes:
+ *  - its newline is among them, outside quotes: a record;
+ *  - it is not, or the input ends, and a quote is open: the quote is taken for a stray one that costs its own physical
+ *    line and nothing else; reading goes on at the line that follows;
+ *  - it is not, and no quote is open: too long, and passed over up to the next newline;
+ *  - a closing quote is followed by anything but a comma or a line end: as if the quote had not been closed, since
+ *    mostly it is a stray quote that met the opening quote of a later line.
+ * A quote left open that passes over a line goes through its quotes in pairs, so none of the lines it passed can leave
+ * one open past the same place: no byte is looked at more than twice.
+ */
+#include "pure/csv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pure/number.h"
+#include "pure/utf8.h"
+
+/* See slm_csv_room(). */
+#define CAPACITY	(2 * SLM_MAX_RECORD + SLM_CSV_BLOCK)
+
+typedef enum WalkResult
+{
+	WALK_ON,					/* go on with the next position */
+	WALK_RECORD,				/* complete; ends at *end */
+	WALK_BAD_QUOTE,
+	WALK_TOO_LONG,
+	WALK_WAIT,					/* scan or add more */
+	WALK_END
+} WalkResult;
+
+bool
+slm_csv_init(SlmCsv *csv, SlmScanFunction scan)
+{
+	uint32_t   *positions;
+
+	memset(csv, 0, sizeof(*csv));
+	csv->scan = scan;
+	csv->line = 1;
+	/* not touched before it is needed: mostly the first block or two are all that is ever used */
+	csv->buf = malloc(CAPACITY + SLM_PAD);
+	positions = malloc(sizeof(uint32_t) * (1 + SLM_CSV_FAST_FIELDS + SLM_CSV_BLOCK));
+	csv->positions = positions == NULL ? NULL : positions + 1;
+	return csv->buf != NULL && positions != NULL;
+}
+
+void
+slm_csv_free(SlmCsv *csv)
+{
+	free(csv->buf);
+	if (csv->positions != NULL)
+		free(csv->positions - 1);
+	free(csv->roles);
+}
+
+bool
+slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field)
+{
+	csv->roles = malloc(nfields);
+	if (csv->roles == NULL)
+		return false;
+	memset(csv->roles, SLM_COLUMNS, nfields);
+	csv->nfields = nfields;
+	for (int c = 0; c < SLM_COLUMNS; c++)
+	{
+		csv->column_field[c] = column_field[c];
+		if (column_field[c] >= 0)
+			csv->roles[column_field[c]] = (uint8_t) c;
+	}
+	return true;
+}
+
+/* Move what is not used up to the window's beginning. */
+static void
+rebase(SlmCsv *csv)
+{
+	size_t		shift = csv->start;
+
+	memmove(csv->buf, csv->buf + shift, csv->filled - shift);
+	for (size_t i = csv->cursor; i < csv->npositions; i++)
+		csv->positions[i] -= (uint32_t) shift;
+	csv->start = 0;
+	csv->scanned -= shift;
+	csv->filled -= shift;
+}
+
+char *
+slm_csv_room(SlmCsv *csv)
+{
+	size_t		tail = csv->filled - csv->start;
+
+	/*
+	 * A byte is moved at most once for each byte used up.  More bytes are asked for only while the record at hand is
+	 * undecided, so the tail is at most SLM_MAX_RECORD long; where it stays, less than that lies before it, and the
+	 * block fits behind it.
+	 */
+	if (csv->start > 0 && tail <= csv->start)
+		rebase(csv);
+	return csv->buf + csv->filled;
+}
+
+void
+slm_csv_added(SlmCsv *csv, size_t len, bool ended)
+{
+	csv->filled += len;
+	csv->ended = ended;
+}
+
+/* Find the positions of the next block. */
+static void
+scan_block(SlmCsv *csv)
+{
+	size_t		len = csv->filled - csv->scanned;
+	size_t		left = csv->npositions - csv->cursor;
+
+	if (len > SLM_CSV_BLOCK)
+		len = SLM_CSV_BLOCK;
+	memmove(csv->positions, csv->positions + csv->cursor, left * sizeof(uint32_t));
+	csv->cursor = 0;
+	/* what is left of the last block counts only if it is dirty itself, else one odd byte would slow down all rows */
+	if (csv->dirty && csv->scanned - csv->start < SLM_CSV_BLOCK)
+		csv->dirty = !slm_is_ascii(csv->buf + csv->start, csv->scanned - csv->start);
+	csv->npositions = left + csv->scan((uint8_t *) csv->buf + csv->scanned, len, (uint32_t) csv->scanned,
+									   csv->positions + left, &csv->dirty);
+	csv->scanned += len;
+}
+
+/* Go on at offset start, with nothing known of what follows. */
+static void
+restart_at(SlmCsv *csv, size_t start)
+{
+	csv->start = csv->scanned = start;
+	csv->cursor = csv->npositions = 0;
+	csv->walk = (SlmCsvWalk) {0};
+}
+
+typedef enum QuoteMeaning
+{
+	QUOTE_CLOSES,
+	QUOTE_DOUBLED,
+	QUOTE_MALFORMED,
+	QUOTE_UNKNOWN				/* what follows it is not there yet */
+} QuoteMeaning;
+
+/* What the quote at p, inside quotes, means; p is before limit, the last offset that counts for this record. */
+static QuoteMeaning
+quote_meaning(const SlmCsv *csv, size_t p, size_t limit)
+{
+	if (p + 1 == csv->filled)
+		return csv->ended ? QUOTE_CLOSES : QUOTE_UNKNOWN;
+	switch (csv->buf[p + 1])
+	{
+		case '"':
+			return QUOTE_DOUBLED;
+		case ',':
+		case '\n':
+			return QUOTE_CLOSES;
+		case '\r':
+			/* beyond the limit it makes no difference: the record is too long */
+			if (p + 2 > limit)
+				return QUOTE_CLOSES;
+			if (p + 2 == csv->filled)
+				return csv->ended ? QUOTE_CLOSES : QUOTE_UNKNOWN;
+			return csv->buf[p + 2] == '\n' ? QUOTE_CLOSES : QUOTE_MALFORMED;
+		default:
+			return QUOTE_MALFORMED;
+	}
+}
+
+/* One position inside quotes. */
+static WalkResult
+walk_quoted(SlmCsv *csv, size_t p, size_t limit)
+{
+	SlmCsvWalk *walk = &csv->walk;
+
+	if (csv->buf[p] == '\n')
+	{
+		if (!walk->has_newline)
+		{
+			walk->has_newline = true;
+			walk->newline = p - csv->start;
+			if (walk->malformed)
+				return WALK_BAD_QUOTE;
+		}
+		walk->newlines++;
+	}
+	else if (csv->buf[p] == '"' && !walk->malformed)
+	{
+		if (p >= limit || (walk->twin != 0 && p - csv->start == walk->twin))
+			return WALK_ON;
+		switch (quote_meaning(csv, p, limit))
+		{
+			case QUOTE_CLOSES:
+				walk->in_quotes = false;
+				break;
+			case QUOTE_DOUBLED:
+				walk->twin = p + 1 - csv->start;
+				break;
+			case QUOTE_MALFORMED:
+				walk->malformed = true;
+				if (walk->has_newline)
+					return WALK_BAD_QUOTE;
+				break;
+			case QUOTE_UNKNOWN:
+				return WALK_WAIT;
+		}
+	}
+	return WALK_ON;
+}
+
+/* Find the end of the record at hand, going on where the last call stopped. */
+static WalkResult
+walk_record(SlmCsv *csv, size_t *end)
+{
+	SlmCsvWalk *walk = &csv->walk;
+	size_t		limit = csv->start + SLM_MAX_RECORD;
+
+	walk->begun = true;
+	for (; csv->cursor < csv->npositions; csv->cursor++)
+	{
+		size_t		p = csv->positions[csv->cursor];
+
+		if (p > limit)
+			break;
+		if (walk->in_quotes)
+		{
+			WalkResult	result = walk_quoted(csv, p, limit);
+
+			if (result != WALK_ON)
+				return result;
+		}
+		else if (csv->buf[p] == ',')
+			walk->field = p + 1 - csv->start;
+		else if (csv->buf[p] == '\n')
+		{
+			csv->cursor++;
+			*end = p;
+			return WALK_RECORD;
+		}
+		else if (p - csv->start == walk->field)
+			walk->in_quotes = true;
+	}
+	if (csv->scanned > limit)
+		return walk->in_quotes ? WALK_BAD_QUOTE : WALK_TOO_LONG;
+	if (csv->scanned < csv->filled || !csv->ended)
+		return WALK_WAIT;
+	*end = csv->filled;
+	if (walk->in_quotes)
+		return WALK_BAD_QUOTE;
+	return csv->start < csv->filled ? WALK_RECORD : WALK_END;
+}
+
+bool
+slm_csv_field(SlmSlice *rest, SlmSlice *field)
+{
+	char	   *data = (char *) (uintptr_t) rest->data;
+	char	   *end = data + rest->len;
+	char	   *p;
+
+	if (data == NULL)
+		return false;
+	if (data < end && *data == '"')
+	{
+		char	   *out = ++data;
+
+		/* well-formed, so that there is a closing quote */
+		for (p = data; *p != '"' || (p + 1 < end && p[1] == '"'); p++)
+		{
+			if (*p == '"')
+				p++;
+			*out++ = *p;
+		}
+		field->data = data;
+		field->len = (uint32_t) (out - data);
+		p++;
+	}
+	else
+	{
+		p = memchr(data, ',', (size_t) (end - data));
+		if (p == NULL)
+			p = end;
+		field->data = data;
+		field->len = (uint32_t) (p - data);
+	}
+	/* a comma at the very end has one more, empty field behind it */
+	rest->data = p < end ? p + 1 : NULL;
+	rest->len = p < end ? (uint32_t) (end - p - 1) : 0;
+	return true;
+}
+
+/* Fill in raw and, if the header is known, the fields of the record that walk_record() found. */
+static void
+cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
+{
+	SlmSlice	rest;
+
+	if (end > csv->start && csv->buf[end - 1] == '\r')
+		end--;
+	record->raw = (SlmSlice) {csv->buf + csv->start, (uint32_t) (end - csv->start)};
+	record->invalid_at = -1;
+	if (csv->dirty)
+	{
+		size_t		valid = slm_utf8_check(record->raw.data, record->raw.len);
+
+		record->invalid_at = valid < record->raw.len ? (int64_t) valid : -1;
+	}
+	if (csv->nfields == 0)
+		return;
+
+	for (int c = 0; c < SLM_COLUMNS; c++)
+		record->field[c] = (SlmSlice) {csv->buf, 0};
+	rest = record->raw;
+	/* undoing doubled quotes writes to the record */
+	if (rest.len > SLM_MAX_RAW)
+		record->raw.len = SLM_MAX_RAW;
+	record->raw.data = memcpy(csv->raw, rest.data, record->raw.len);
+	record->nfields = 0;
+	for (SlmSlice field; slm_csv_field(&rest, &field); record->nfields++)
+	{
+		if (record->nfields < csv->nfields && csv->roles[record->nfields] < SLM_COLUMNS)
+			record->field[csv->roles[record->nfields]] = field;
+	}
+}
+
+/*
+ * The short cut: the next nfields positions are all commas but the last, a newline, hence no quotes.  Fills in the
+ * record and returns true if so.
+ */
+static inline bool
+cut_plain_record(SlmCsv *csv, SlmRecord *record)
+{
+	const char *buf = csv->buf;
+	size_t		last = csv->nfields - 1;
+	uint32_t   *position = csv->positions + csv->cursor;
+	uint32_t	end = position[last];
+	unsigned	other = (unsigned) (uint8_t) buf[end] ^ '\n';
+
+	for (size_t i = 0; i < last; i++)
+		other |= (unsigned) (uint8_t) buf[position[i]] ^ ',';
+	if (other != 0 || end - csv->start > SLM_MAX_RECORD)
+		return false;
+
+	/* field i lies between positions i - 1 and i */
+	position[-1] = (uint32_t) csv->start - 1;
+	csv->cursor += csv->nfields;
+	if (buf[end - 1] == '\r')
+		end--;
+	for (int c = 0; c < SLM_COLUMNS; c++)
+	{
+		int			i = csv->column_field[c];
+
+		if (i >= 0)
+		{
+			uint32_t	from = position[i - 1] + 1;
+			uint32_t	to = (size_t) i == last ? end : position[i];
+
+			record->field[c] = (SlmSlice) {buf + from, to - from};
+		}
+		else
+			record->field[c] = (SlmSlice) {buf, 0};
+	}
+	record->line = csv->line++;
+	record->raw = (SlmSlice) {buf + csv->start, (uint32_t) (end - csv->start)};
+	record->nfields = csv->nfields;
+	record->invalid_at = -1;
+	if (csv->dirty)
+	{
+		size_t		valid = slm_utf8_check(record->raw.data, record->raw.len);
+
+		if (valid < record->raw.len)
+			record->invalid_at = (int64_t) valid;
+	}
+	csv->start = position[last] + 1;
+	return true;
+}
+
+/* A record that is rejected for its form: hand out its first physical line and go on behind it. */
+static void
+drop_record(SlmCsv *csv, bool too_long, SlmRecord *record)
+{
+	const SlmCsvWalk *walk = &csv->walk;
+	size_t		limit = csv->start + SLM_MAX_RECORD;
+	size_t		len = csv->filled - csv->start;
+
+	if (!too_long && walk->has_newline)
+		len = walk->newline;
+	if (len > 0 && csv->buf[csv->start + len - 1] == '\r')
+		len--;
+	record->line = csv->line;
+	record->fault = walk->malformed ? "text after a closing quote" : "opening quote without an end";
+	record->raw = (SlmSlice) {csv->raw, len > SLM_MAX_RAW ? SLM_MAX_RAW : (uint32_t) len};
+	memcpy(csv->raw, csv->buf + csv->start, record->raw.len);
+
+	if (!too_long && walk->has_newline)
+	{
+		csv->line++;
+		restart_at(csv, csv->start + walk->newline + 1);
+		return;
+	}
+	csv->line += walk->newlines;
+	csv->skipping = true;
+	restart_at(csv, csv->filled < limit ? csv->filled : limit);
+}
+
+/* Pass over the rest of a line.  False if its end is not there yet. */
+static bool
+skip_line(SlmCsv *csv)
+{
+	char	   *newline = memchr(csv->buf + csv->start, '\n', csv->filled - csv->start);
+
+	restart_at(csv, newline != NULL ? (size_t) (newline - csv->buf) + 1 : csv->filled);
+	if (newline == NULL)
+		return false;
+	csv->skipping = false;
+	csv->line++;
+	return true;
+}
+
+/* Pass over a byte order mark.  False if it can't be told yet whether there is one. */
+static bool
+skip_mark(SlmCsv *csv)
+{
+	static const char mark[] = {'\xef', '\xbb', '\xbf'};
+	size_t		len = csv->filled < sizeof(mark) ? csv->filled : sizeof(mark);
+
+	if (memcmp(csv->buf, mark, len) == 0)
+	{
+		if (len < sizeof(mark) && !csv->ended)
+			return false;
+		if (len == sizeof(mark))
+			restart_at(csv, len);
+	}
+	csv->begun = true;
+	return true;
+}
+
+/* Not enough positions for the short cut, yet nothing to suggest that they won't come. */
+static inline bool
+may_wait(const SlmCsv *csv)
+{
+	return !csv->walk.begun && csv->filled - csv->start < SLM_CSV_BLOCK &&
+		(csv->scanned < csv->filled || !csv->ended);
+}
+
+SlmCsvStatus
+slm_csv_next(SlmCsv *csv, SlmRecord *record)
+{
+	if (!csv->begun && !skip_mark(csv))
+		return SLM_CSV_MORE;
+	if (csv->skipping && !skip_line(csv))
+		return csv->ended ? SLM_CSV_END : SLM_CSV_MORE;
+
+	for (;;)
+	{
+		WalkResult	result = WALK_WAIT;
+		size_t		end = 0;
+
+		if (csv->nfields == 0 || csv->nfields > SLM_CSV_FAST_FIELDS)
+			result = walk_record(csv, &end);
+		else if (csv->npositions - csv->cursor < csv->nfields)
+		{
+			if (!may_wait(csv))
+				result = walk_record(csv, &end);
+		}
+		else if (!csv->walk.begun && cut_plain_record(csv, record))
+			return SLM_CSV_RECORD;
+		else
+			result = walk_record(csv, &end);
+
+		switch (result)
+		{
+			case WALK_RECORD:
+				record->line = csv->line;
+				cut_record(csv, end, record);
+				csv->line += 1 + csv->walk.newlines;
+				csv->start = end < csv->filled ? end + 1 : end;
+				csv->walk = (SlmCsvWalk) {0};
+				if (record->raw.len > 0)
+					return SLM_CSV_RECORD;
+				break;
+			case WALK_BAD_QUOTE:
+				drop_record(csv, false, record);
+				return SLM_CSV_BAD_QUOTE;
+			case WALK_TOO_LONG:
+				drop_record(csv, true, record);
+				return SLM_CSV_TOO_LONG;
+			case WALK_END:
+				return SLM_CSV_END;
+			case WALK_ON:
+			case WALK_WAIT:
+				if (csv->scanned == csv->filled)
+					return csv->ended ? SLM_CSV_END : SLM_CSV_MORE;
+				scan_block(csv);
+				break;
+		}
+	}
+}

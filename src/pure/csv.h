@@ -1,0 +1,111 @@
+/*
+ * csv.h: bytes in, records out (RFC 4180, and what is to be done with lines that break it).
+ *
+ *      0        start            scanned      filled          capacity
+ *      | used up | record at hand | not scanned | room for more |
+ *
+ * Bytes are put into one window; stage 1 (scan.h) notes where the commas, newlines and quotes of a block of it are;
+ * stage 2, here, walks these positions.  A record without quotes and with as many fields as the header is cut straight
+ * from the positions; all others are walked one position at a time, and can be taken up again when more bytes have
+ * come.
+ *
+ * What comes out depends on the bytes alone, never on how they were cut up on their way in.
+ */
+#ifndef SLM_PURE_CSV_H
+#define SLM_PURE_CSV_H
+
+#include "pure/scan.h"
+
+/* The longest record in bytes, its line end not counted.  Part of what users are told: a line over 1 MB is rejected. */
+#define SLM_MAX_RECORD	1048576
+
+/* How much of a record's raw text is kept for a reject. */
+#define SLM_MAX_RAW		1024
+
+/* Bytes that are taken in, and scanned, at a time: window and positions then stay in the first two caches. */
+#define SLM_CSV_BLOCK	32768
+
+/* Headers with more fields than this are read without the short cut. */
+#define SLM_CSV_FAST_FIELDS	256
+
+typedef struct SlmCsvWalk
+{
+	bool		begun;
+	bool		in_quotes;
+	bool		malformed;		/* text after a closing quote: only the end of the physical line is looked for */
+	bool		has_newline;
+	/* offsets from the record's start */
+	size_t		field;			/* where the field at hand begins */
+	size_t		twin;			/* the second quote of a doubled one, to be passed over; 0 = none */
+	size_t		newline;		/* the first newline inside quotes, if has_newline */
+	uint64_t	newlines;		/* how many newlines there were inside quotes */
+} SlmCsvWalk;
+
+typedef struct SlmCsv
+{
+	SlmScanFunction scan;
+	char	   *buf;
+	size_t		start;
+	size_t		scanned;
+	size_t		filled;
+	bool		ended;			/* nothing will be added */
+	bool		begun;			/* a byte order mark has been looked for */
+	bool		skipping;		/* what is left of an over-long line is being passed over */
+	bool		dirty;			/* there may be NUL or non-ASCII bytes between start and scanned */
+	uint32_t   *positions;		/* positions[-1] may be written to */
+	size_t		cursor;
+	size_t		npositions;
+	uint64_t	line;			/* number of the line at start */
+	SlmCsvWalk	walk;
+	size_t		nfields;		/* what the header has; 0 until it is known */
+	uint8_t    *roles;			/* of each field: the SlmColumn it is, or SLM_COLUMNS */
+	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
+	char		raw[SLM_MAX_RAW];
+} SlmCsv;
+
+typedef struct SlmRecord
+{
+	uint64_t	line;
+	SlmSlice	raw;			/* as it came, without line end; perhaps only its first SLM_MAX_RAW bytes */
+	int64_t		invalid_at;		/* offset of the first byte that is no valid UTF-8 or NUL, or -1 */
+	size_t		nfields;
+	const char *fault;			/* of SLM_CSV_BAD_QUOTE: what is wrong, a static string */
+	SlmSlice	field[SLM_COLUMNS]; /* without outer quotes; empty where the header has no such column */
+} SlmRecord;
+
+typedef enum SlmCsvStatus
+{
+	SLM_CSV_RECORD,
+	SLM_CSV_BAD_QUOTE,			/* the first line of a record whose quoting is broken; has line, raw, fault */
+	SLM_CSV_TOO_LONG,			/* a record over SLM_MAX_RECORD; has line, raw */
+	SLM_CSV_MORE,				/* add bytes */
+	SLM_CSV_END
+} SlmCsvStatus;
+
+/* Set up; false if out of memory.  slm_csv_free() is to be called either way. */
+extern bool slm_csv_init(SlmCsv *csv, SlmScanFunction scan);
+extern void slm_csv_free(SlmCsv *csv);
+
+/*
+ * Where to put the next bytes, at most SLM_CSV_BLOCK of them.  To be called after SLM_CSV_MORE only; records got before
+ * are no longer valid.  Then slm_csv_added() says how many were put there.
+ */
+extern char *slm_csv_room(SlmCsv *csv);
+extern void slm_csv_added(SlmCsv *csv, size_t len, bool ended);
+
+/*
+ * The header is known: it has nfields, of which column_field[c] is column c (-1: none).  Until then records come with
+ * raw and invalid_at only.  False if out of memory.
+ */
+extern bool slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field);
+
+/* The next record that is no empty line; valid until the next call of this or slm_csv_room(). */
+extern SlmCsvStatus slm_csv_next(SlmCsv *csv, SlmRecord *record);
+
+/*
+ * The fields of a well-formed record one by one: cuts the next one off *rest, undoes its quoting (in place), and
+ * returns false when there are no more.  Begin with rest = raw and data not NULL; it becomes NULL at the end.
+ */
+extern bool slm_csv_field(SlmSlice *rest, SlmSlice *field);
+
+#endif							/* SLM_PURE_CSV_H */

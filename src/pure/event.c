@@ -1,0 +1,227 @@
+/*
+ * event.c: header lines and events.
+ */
+#include "pure/event.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pure/utf8.h"
+
+static const char *const column_names[SLM_COLUMNS] = {
+	"event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id",
+	"user_session"
+};
+
+static const bool column_required[SLM_COLUMNS] = {
+	[SLM_COL_EVENT_TIME] = true,[SLM_COL_EVENT_TYPE] = true,[SLM_COL_PRODUCT_ID] = true,[SLM_COL_PRICE] = true
+};
+
+static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_from_cart", "purchase"};
+
+static const char *const reject_names[SLM_REJECT_REASONS] = {
+	"bad_time", "bad_event_type", "bad_product_id", "bad_price", "bad_category_id", "bad_user_id", "bad_encoding",
+	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long"
+};
+
+const char *
+slm_column_name(SlmColumn column)
+{
+	return column_names[column];
+}
+
+const char *
+slm_event_type_name(SlmEventType type)
+{
+	return type_names[type];
+}
+
+const char *
+slm_reject_name(SlmRejectReason reason)
+{
+	return reject_names[reason];
+}
+
+/* Is s, with ASCII capitals taken as small letters, the small name? */
+static bool
+is_name(SlmSlice s, const char *name)
+{
+	size_t		len = strlen(name);
+
+	if (s.len != len)
+		return false;
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = s.data[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c += 'a' - 'A';
+		if (c != name[i])
+			return false;
+	}
+	return true;
+}
+
+static bool
+header_error(SlmReadErrorCode *code, SlmReadErrorCode error, char *message, const char *format, const char *name)
+{
+	*code = error;
+	snprintf(message, SLM_MESSAGE_SIZE, format, name);
+	return false;
+}
+
+bool
+slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE])
+{
+	bool		any = false;
+
+	*header = (SlmHeader) {0};
+	for (int c = 0; c < SLM_COLUMNS; c++)
+		header->column_field[c] = -1;
+	for (SlmSlice field; slm_csv_field(&line, &field); header->nfields++)
+	{
+		int			c = 0;
+
+		field = slm_trim(field);
+		while (c < SLM_COLUMNS && !is_name(field, column_names[c]))
+			c++;
+		if (c == SLM_COLUMNS)
+		{
+			/* an unnamed first column is the index that pandas writes */
+			if (header->nfields > 0 || field.len > 0)
+				header->unknown_columns++;
+			continue;
+		}
+		if (header->column_field[c] >= 0)
+			return header_error(code, SLM_READ_ERROR_COLUMN, message,
+								"the header line names column \"%s\" twice", column_names[c]);
+		header->column_field[c] = (int) header->nfields;
+		any = true;
+	}
+	if (!any)
+		return header_error(code, SLM_READ_ERROR_NOT_CSV, message,
+							"the first line is no header: it names none of the known columns%s", "");
+	for (int c = 0; c < SLM_COLUMNS; c++)
+	{
+		if (column_required[c] && header->column_field[c] < 0)
+			return header_error(code, SLM_READ_ERROR_COLUMN, message,
+								"the header line lacks the required column \"%s\"", column_names[c]);
+	}
+	return true;
+}
+
+bool
+slm_parse_event_type(SlmSlice text, SlmEventType *type)
+{
+	/* nearly all are these four bytes */
+	if (text.len == 4 && memcmp(text.data, "view", 4) == 0)
+	{
+		*type = SLM_VIEW;
+		return true;
+	}
+	text = slm_trim(text);
+	for (int t = 0; t < SLM_EVENT_TYPES; t++)
+	{
+		if (is_name(text, type_names[t]))
+		{
+			*type = (SlmEventType) t;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Write the character at data as it is, or its first byte as \xNN.  Returns how many bytes it takes from data. */
+static size_t
+put_printable(char *out, size_t *out_len, const char *data, size_t len)
+{
+	size_t		n = (size_t) slm_utf8_length(data, len);
+	uint8_t		first = (uint8_t) data[0];
+	/* the control characters: below blank, delete, and c2 80 to c2 9f */
+	bool		control = n <= 1 ? first < 0x20 || first == 0x7f : first == 0xc2 && (uint8_t) data[1] < 0xa0;
+
+	if (n > 0 && !control)
+	{
+		memcpy(out, data, n);
+		*out_len = n;
+		return n;
+	}
+	*out_len = (size_t) snprintf(out, 5, "\\x%02x", first);
+	return 1;
+}
+
+void
+slm_reject_detail(char detail[128], const char *name, SlmSlice value)
+{
+	static const size_t ending = sizeof("...\"");
+	size_t		at;
+
+	if (value.len == 0)
+	{
+		snprintf(detail, 128, "%s is empty", name);
+		return;
+	}
+	at = (size_t) snprintf(detail, 64, "%s \"", name);
+	for (uint32_t i = 0; i < value.len;)
+	{
+		char		shown[8];
+		size_t		len;
+		size_t		used = put_printable(shown, &len, value.data + i, value.len - i);
+
+		if (at + len + ending > 128)
+		{
+			memcpy(detail + at, "...", 3);
+			at += 3;
+			break;
+		}
+		memcpy(detail + at, shown, len);
+		at += len;
+		i += (uint32_t) used;
+	}
+	memcpy(detail + at, "\"", 2);
+}
+
+static bool
+reject_value(SlmReject *reject, SlmRejectReason reason, SlmColumn column, const SlmSlice *field)
+{
+	reject->reason = reason;
+	reject->column = column;
+	slm_reject_detail(reject->detail, column_names[column], field[column]);
+	return false;
+}
+
+/* An optional id: empty is well, and means that there is none. */
+static inline bool
+optional_id(SlmSlice text, bool *has, int64_t *id)
+{
+	*has = true;
+	if (text.len > 0 && slm_parse_id(text, true, id))
+		return true;
+	*has = false;
+	*id = 0;
+	return slm_trim(text).len == 0;
+}
+
+bool
+slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime latest,
+				SlmEvent *event, SlmReject *reject)
+{
+	if (!slm_parse_time(field[SLM_COL_EVENT_TIME], cache, &event->time))
+		return reject_value(reject, SLM_REJECT_BAD_TIME, SLM_COL_EVENT_TIME, field);
+	if (!slm_parse_event_type(field[SLM_COL_EVENT_TYPE], &event->type))
+		return reject_value(reject, SLM_REJECT_BAD_EVENT_TYPE, SLM_COL_EVENT_TYPE, field);
+	if (!slm_parse_id(field[SLM_COL_PRODUCT_ID], false, &event->product_id))
+		return reject_value(reject, SLM_REJECT_BAD_PRODUCT_ID, SLM_COL_PRODUCT_ID, field);
+	if (!optional_id(field[SLM_COL_CATEGORY_ID], &event->has_category_id, &event->category_id))
+		return reject_value(reject, SLM_REJECT_BAD_CATEGORY_ID, SLM_COL_CATEGORY_ID, field);
+	if (!slm_parse_price(field[SLM_COL_PRICE], &event->price))
+		return reject_value(reject, SLM_REJECT_BAD_PRICE, SLM_COL_PRICE, field);
+	if (!optional_id(field[SLM_COL_USER_ID], &event->has_user_id, &event->user_id))
+		return reject_value(reject, SLM_REJECT_BAD_USER_ID, SLM_COL_USER_ID, field);
+	event->category_code = field[SLM_COL_CATEGORY_CODE];
+	event->brand = field[SLM_COL_BRAND];
+	event->session = field[SLM_COL_USER_SESSION];
+	if (event->time > latest)
+		return reject_value(reject, SLM_REJECT_FUTURE, SLM_COL_EVENT_TIME, field);
+	return true;
+}

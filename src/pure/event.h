@@ -1,0 +1,44 @@
+/*
+ * event.h: from a header line to columns, and from a record's fields to an event.
+ */
+#ifndef SLM_PURE_EVENT_H
+#define SLM_PURE_EVENT_H
+
+#include "pure/csv.h"
+#include "pure/datetime.h"
+#include "pure/reader.h"
+
+/* What a header line says. */
+typedef struct SlmHeader
+{
+	size_t		nfields;
+	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
+	int			unknown_columns;	/* fields that are no column, not counting an unnamed first one */
+} SlmHeader;
+
+#define SLM_MESSAGE_SIZE	256
+
+/*
+ * Read a header line.  Names are trimmed and compared without regard to case (ASCII); their quoting is undone in place.
+ * On failure *code and message say why.
+ */
+extern bool slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
+
+/*
+ * Turn a record's fields (each followed by SLM_PAD readable bytes) into an event whose slices point into them.  The
+ * columns are checked in SlmColumn's order, and last whether the time is later than latest.  If it can't be used,
+ * returns false and sets reject's reason, column and detail.
+ */
+extern bool slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime latest,
+							SlmEvent *event, SlmReject *reject);
+
+/* The type that a text names, blanks and case ignored.  text: followed by SLM_PAD readable bytes.  False if none. */
+extern bool slm_parse_event_type(SlmSlice text, SlmEventType *type);
+
+/*
+ * Write `name "value"` to detail: printable UTF-8, what is not shown as \xNN, cut with ... where it is too long for
+ * detail; and `name is empty` for an empty value.
+ */
+extern void slm_reject_detail(char detail[128], const char *name, SlmSlice value);
+
+#endif							/* SLM_PURE_EVENT_H */

@@ -1,0 +1,327 @@
+/*
+ * reader.c: the reader as callers see it: what kind of bytes they are, the header, and the counting.
+ *
+ *   fed bytes --[inflate]--> csv's window --> record --> event or reject
+ */
+#include "pure/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pure/event.h"
+#include "pure/inflate.h"
+
+typedef enum SlmSourceKind
+{
+	SOURCE_UNKNOWN,				/* not even two bytes yet */
+	SOURCE_PLAIN,
+	SOURCE_GZIP
+} SlmSourceKind;
+
+struct SlmReader
+{
+	SlmReaderOptions options;
+	SlmReaderStats stats;
+	SlmTimeCache cache;
+	SlmSourceKind kind;
+	SlmInflate	inflate;
+	SlmCsv		csv;
+	bool		has_header;
+	const uint8_t *in;			/* fed, and not taken yet */
+	size_t		in_len;
+	bool		in_last;
+	uint8_t		first_byte;		/* the first byte of the input, if it was fed alone */
+	bool		has_first_byte;
+	SlmReadErrorCode input_error;	/* to be raised when the rows before it have been handed out */
+	SlmReadErrorCode error;
+	char		message[SLM_MESSAGE_SIZE];
+};
+
+SlmReader *
+slm_reader_create(const SlmReaderOptions *options)
+{
+	SlmReader  *reader = calloc(1, sizeof(SlmReader));
+
+	if (reader == NULL)
+		return NULL;
+	reader->options = *options;
+	if (!slm_csv_init(&reader->csv, slm_scan_best()))
+	{
+		slm_reader_free(reader);
+		return NULL;
+	}
+	return reader;
+}
+
+void
+slm_reader_free(SlmReader *reader)
+{
+	if (reader == NULL)
+		return;
+	slm_csv_free(&reader->csv);
+	slm_inflate_free(&reader->inflate);
+	free(reader);
+}
+
+void
+slm_reader_use_scan(SlmReader *reader, int routine)
+{
+	int			count;
+	const SlmScanRoutine *routines = slm_scan_routines(&count);
+
+	if (routine >= 0 && routine < count)
+		reader->csv.scan = routines[routine].scan;
+}
+
+void
+slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bool is_last)
+{
+	reader->in = bytes;
+	reader->in_len = len;
+	reader->in_last = is_last;
+	reader->stats.bytes_in += len;
+}
+
+SlmReadErrorCode
+slm_reader_error(const SlmReader *reader, const char **message)
+{
+	*message = reader->message;
+	return reader->error;
+}
+
+const SlmReaderStats *
+slm_reader_stats(const SlmReader *reader)
+{
+	return &reader->stats;
+}
+
+static SlmReadStatus
+fail(SlmReader *reader, SlmReadErrorCode code, const char *message)
+{
+	reader->error = code;
+	snprintf(reader->message, sizeof(reader->message), "%s", message);
+	return SLM_READ_FAILED;
+}
+
+/*
+ * Tell gzip from plain by the first two bytes.  False if they are not all there yet; a single byte is then set aside,
+ * since the caller takes the fed bytes back.
+ */
+static bool
+find_kind(SlmReader *reader)
+{
+	const uint8_t *in = reader->in;
+	size_t		have = reader->has_first_byte + reader->in_len;
+
+	if (have < 2 && !reader->in_last)
+	{
+		if (reader->in_len > 0)
+		{
+			reader->first_byte = in[0];
+			reader->has_first_byte = true;
+			reader->in_len = 0;
+		}
+		return false;
+	}
+	reader->kind = SOURCE_PLAIN;
+	if (have >= 2)
+	{
+		uint8_t		first = reader->has_first_byte ? reader->first_byte : in[0];
+		uint8_t		second = reader->has_first_byte ? in[0] : in[1];
+
+		if (first == 0x1f && second == 0x8b)
+			reader->kind = SOURCE_GZIP;
+	}
+	if (reader->kind == SOURCE_GZIP && !slm_inflate_init(&reader->inflate))
+		reader->input_error = SLM_READ_ERROR_MEMORY;
+	return true;
+}
+
+/* Put up to room plain or inflated bytes from *in to out; returns how many. */
+static size_t
+take_bytes(SlmReader *reader, const uint8_t **in, size_t *in_len, char *out, size_t room)
+{
+	size_t		taken;
+
+	if (reader->kind == SOURCE_PLAIN)
+	{
+		taken = *in_len < room ? *in_len : room;
+		/* an empty feed may come with a null pointer, which memcpy must not see */
+		if (taken > 0)
+			memcpy(out, *in, taken);
+		*in += taken;
+		*in_len -= taken;
+		return taken;
+	}
+	switch (slm_inflate_run(&reader->inflate, in, in_len, out, room, &taken))
+	{
+		case SLM_INFLATE_OK:
+			break;
+		case SLM_INFLATE_DAMAGED:
+			reader->input_error = SLM_READ_ERROR_GZIP;
+			break;
+		case SLM_INFLATE_MEMORY:
+			reader->input_error = SLM_READ_ERROR_MEMORY;
+			break;
+	}
+	return taken;
+}
+
+/* Move bytes into the window.  False if nothing changed, so that more must be fed. */
+static bool
+fill_window(SlmReader *reader)
+{
+	const size_t room = SLM_CSV_BLOCK;
+	size_t		taken = 0;
+	char	   *out;
+	bool		ended;
+
+	if (reader->input_error != SLM_READ_ERROR_NONE)
+		return false;
+	if (reader->kind == SOURCE_UNKNOWN && !find_kind(reader))
+		return false;
+
+	out = slm_csv_room(&reader->csv);
+	if (reader->has_first_byte && reader->input_error == SLM_READ_ERROR_NONE)
+	{
+		const uint8_t *first = &reader->first_byte;
+		size_t		one = 1;
+
+		taken = take_bytes(reader, &first, &one, out, room);
+		reader->has_first_byte = false;
+	}
+	if (reader->input_error == SLM_READ_ERROR_NONE)
+		taken += take_bytes(reader, &reader->in, &reader->in_len, out + taken, room - taken);
+
+	ended = reader->in_last && reader->in_len == 0 && reader->input_error == SLM_READ_ERROR_NONE;
+	if (ended && reader->kind == SOURCE_GZIP)
+	{
+		/* a full window may have left something inside zlib */
+		if (taken == room)
+			ended = false;
+		else if (!slm_inflate_at_end(&reader->inflate))
+		{
+			reader->input_error = SLM_READ_ERROR_GZIP_SHORT;
+			ended = false;
+		}
+	}
+	slm_csv_added(&reader->csv, taken, ended);
+	reader->stats.bytes_csv += taken;
+	return taken > 0 || ended;
+}
+
+static SlmReadStatus
+input_failed(SlmReader *reader)
+{
+	switch (reader->input_error)
+	{
+		case SLM_READ_ERROR_GZIP:
+			return fail(reader, reader->input_error, "the gzip data is damaged");
+		case SLM_READ_ERROR_GZIP_SHORT:
+			return fail(reader, reader->input_error, "the gzip data ends too early");
+		default:
+			return fail(reader, reader->input_error, "out of memory");
+	}
+}
+
+/* Take a record for the header.  False if it can't be one. */
+static bool
+read_header(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record)
+{
+	SlmHeader	header;
+
+	if (status == SLM_CSV_TOO_LONG)
+		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: it is over 1 MB long");
+	else if (status == SLM_CSV_BAD_QUOTE)
+		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: its quoting is broken");
+	else if (record->invalid_at >= 0 && record->raw.data[record->invalid_at] == '\0')
+		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: it holds a NUL byte");
+	else if (record->invalid_at >= 0)
+		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: it is not UTF-8");
+	else if (slm_header_parse(record->raw, &header, &reader->error, reader->message))
+	{
+		reader->stats.unknown_columns = header.unknown_columns;
+		reader->has_header = slm_csv_set_columns(&reader->csv, header.nfields, header.column_field);
+		if (!reader->has_header)
+			fail(reader, SLM_READ_ERROR_MEMORY, "out of memory");
+	}
+	return reader->has_header;
+}
+
+static void
+reject_row(SlmReject *reject, SlmRejectReason reason)
+{
+	reject->reason = reason;
+	reject->column = -1;
+}
+
+/* Turn a record into a row. */
+static inline SlmReadStatus
+read_row(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record, SlmReadRow *row)
+{
+	SlmReject  *reject = &row->reject;
+
+	row->line = record->line;
+	reader->stats.rows_total++;
+	if (status == SLM_CSV_TOO_LONG)
+	{
+		reject_row(reject, SLM_REJECT_TOO_LONG);
+		snprintf(reject->detail, sizeof(reject->detail), "longer than %d bytes", SLM_MAX_RECORD);
+	}
+	else if (status == SLM_CSV_BAD_QUOTE)
+	{
+		reject_row(reject, SLM_REJECT_BAD_QUOTE);
+		snprintf(reject->detail, sizeof(reject->detail), "%s", record->fault);
+	}
+	else if (record->invalid_at >= 0)
+	{
+		reject_row(reject, SLM_REJECT_BAD_ENCODING);
+		snprintf(reject->detail, sizeof(reject->detail), "no valid UTF-8 at byte %lld of the row",
+				 (long long) record->invalid_at + 1);
+	}
+	else if (record->nfields != reader->csv.nfields)
+	{
+		reject_row(reject, SLM_REJECT_COLUMN_COUNT);
+		snprintf(reject->detail, sizeof(reject->detail), "%zu fields where the header has %zu",
+				 record->nfields, reader->csv.nfields);
+	}
+	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject))
+		return SLM_READ_EVENT;
+
+	reader->stats.rows_rejected++;
+	reject->raw = record->raw;
+	if (reject->raw.len > SLM_MAX_RAW)
+		reject->raw.len = SLM_MAX_RAW;
+	return SLM_READ_REJECT;
+}
+
+SlmReadStatus
+slm_reader_next(SlmReader *reader, SlmReadRow *row)
+{
+	if (reader->error != SLM_READ_ERROR_NONE)
+		return SLM_READ_FAILED;
+	for (;;)
+	{
+		SlmRecord	record;
+		SlmCsvStatus status = slm_csv_next(&reader->csv, &record);
+
+		switch (status)
+		{
+			case SLM_CSV_RECORD:
+			case SLM_CSV_BAD_QUOTE:
+			case SLM_CSV_TOO_LONG:
+				if (reader->has_header)
+					return read_row(reader, status, &record, row);
+				if (!read_header(reader, status, &record))
+					return SLM_READ_FAILED;
+				break;
+			case SLM_CSV_MORE:
+				if (fill_window(reader))
+					break;
+				return reader->input_error != SLM_READ_ERROR_NONE ? input_failed(reader) : SLM_READ_MORE;
+			case SLM_CSV_END:
+				return SLM_READ_END;
+		}
+	}
+}

@@ -1,0 +1,353 @@
+/*
+ * test_event.c: times, ids, prices, event types, header lines, details.
+ */
+#include "unit.h"
+
+#include <time.h>
+
+#include "pure/event.h"
+
+#define UNIX_TO_2000	INT64_C(946684800)
+
+/* A slice in memory of its own, with exactly the padding it must have. */
+static SlmSlice
+padded(const char *text, size_t len)
+{
+	static char *last;
+	char	   *copy = malloc(len + SLM_PAD);
+
+	free(last);
+	last = copy;
+	memcpy(copy, text, len);
+	/* digits, so that reading beyond the end would show */
+	memset(copy + len, '7', SLM_PAD);
+	return (SlmSlice) {copy, (uint32_t) len};
+}
+
+static SlmSlice
+text(const char *s)
+{
+	return padded(s, strlen(s));
+}
+
+static SlmTimeCache cache;
+
+static void
+time_is(const char *s, int year, int month, int day, int hour, int min, int sec, int usec)
+{
+	struct tm	tm = {
+		.tm_year = year - 1900,.tm_mon = month - 1,.tm_mday = day,.tm_hour = hour,.tm_min = min,.tm_sec = sec
+	};
+	SlmTime		expected = (timegm(&tm) - UNIX_TO_2000) * SLM_USECS_PER_SEC + usec;
+	SlmTime		got = -1;
+
+	UNIT_OK(slm_parse_time(text(s), &cache, &got), "time [%s]", s);
+	UNIT_EQ(got, expected, "value of time [%s]", s);
+	got = -1;
+	UNIT_OK(slm_parse_time(text(s), &(SlmTimeCache) {0}, &got) && got == expected, "time [%s] without cache", s);
+}
+
+static void
+time_bad(const char *s)
+{
+	SlmTime		got;
+
+	UNIT_OK(!slm_parse_time(text(s), &cache, &got), "no time [%s]", s);
+	UNIT_OK(!slm_parse_time(text(s), &(SlmTimeCache) {0}, &got), "no time [%s] without cache", s);
+}
+
+static void
+test_times(void)
+{
+	static const char *const bad[] = {
+		"", " ", "2019", "2019-10-01", "2019-10-01 00:00", "2019-10-01 00:00:0", "2019-10-01 00:00:60",
+		"2019-10-01 00:60:00", "2019-10-01 24:00:00", "2019-13-01 00:00:00", "2019-00-01 00:00:00",
+		"2019-10-00 00:00:00", "2019-10-32 00:00:00", "2019-09-31 00:00:00", "2019-02-29 00:00:00",
+		"1900-02-29 00:00:00", "2100-02-29 00:00:00", "1969-12-31 23:59:59", "0000-01-01 00:00:00",
+		"2019/10/01 00:00:00", "2019-10-01_00:00:00", "2019-10-01  00:00:00", "2019-10-01 00.00.00",
+		"2019-10-01 00:00:00.", "2019-10-01 00:00:00.Z", "2019-10-01 00:00:00,5", "2019-10-01 00:00:00 CET",
+		"2019-10-01 00:00:00 UTCX", "2019-10-01 00:00:00 UT", "2019-10-01 00:00:00+", "2019-10-01 00:00:00+1",
+		"2019-10-01 00:00:00+16", "2019-10-01 00:00:00+01:60", "2019-10-01 00:00:00+01:0", "2019-10-01 00:00:00+1:00",
+		"2019-10-01 00:00:00+010", "2019-10-01 00:00:00+01:000", "2019-10-01 00:00:00ZZ", "2019-10-01 00:00:00 X",
+		"2019-10-01 00:00:0a", "2019-10-01 00:00:a0", "2019-10-01 00:0a:00", "2o19-10-01 00:00:00",
+		"2019-10-01 00:00:00 00:00", "2019-10-01 00:00:00.1.2", "+2019-10-01 00:00:00", "12019-10-01 00:00:00",
+		"2019-10-01T00:00:00T", "2019-10-01 00:00:00-", "2019-10-01 00:00:00.5 5", "1569888000", "nan", "NaT",
+		"2019-10-01 00:00:00 U\x14" "C"
+	};
+
+	time_is("2019-10-01 00:00:00 UTC", 2019, 10, 1, 0, 0, 0, 0);
+	time_is("2019-10-01 00:00:01 UTC", 2019, 10, 1, 0, 0, 1, 0);
+	time_is("2019-10-01 00:01:59", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01 00:01:59", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("  2019-10-01 00:01:59 UTC\t", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01 00:01:59 utc", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01 00:01:59UTC", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01 00:01:59 GMT", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01T00:01:59Z", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01t00:01:59z", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01 00:01:59 Z", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01T00:01:59.5Z", 2019, 10, 1, 0, 1, 59, 500000);
+	time_is("2019-10-01T00:01:59.123456", 2019, 10, 1, 0, 1, 59, 123456);
+	time_is("2019-10-01T00:01:59.000001Z", 2019, 10, 1, 0, 1, 59, 1);
+	/* what is finer than a microsecond is dropped */
+	time_is("2019-10-01T00:01:59.999999999Z", 2019, 10, 1, 0, 1, 59, 999999);
+	time_is("2019-10-01T00:01:59.0000009999999999999999999 UTC", 2019, 10, 1, 0, 1, 59, 0);
+	time_is("2019-10-01T02:00:00+02:00", 2019, 10, 1, 0, 0, 0, 0);
+	time_is("2019-10-01T02:00:00+0200", 2019, 10, 1, 0, 0, 0, 0);
+	time_is("2019-10-01T02:00:00+02", 2019, 10, 1, 0, 0, 0, 0);
+	time_is("2019-10-01 02:00:00 +02", 2019, 10, 1, 0, 0, 0, 0);
+	time_is("2019-10-01T00:00:00+05:45", 2019, 9, 30, 18, 15, 0, 0);
+	time_is("2019-12-31T23:59:59.25-11:30", 2020, 1, 1, 11, 29, 59, 250000);
+	time_is("2019-10-01T00:00:00+00:00", 2019, 10, 1, 0, 0, 0, 0);
+	time_is("2020-02-29 12:00:00", 2020, 2, 29, 12, 0, 0, 0);
+	time_is("2000-02-29 12:00:00", 2000, 2, 29, 12, 0, 0, 0);
+	time_is("1970-01-01 00:00:00", 1970, 1, 1, 0, 0, 0, 0);
+	time_is("2099-12-31 23:59:59", 2099, 12, 31, 23, 59, 59, 0);
+	time_is("9999-12-31 23:59:59.999999", 9999, 12, 31, 23, 59, 59, 999999);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		time_bad(bad[i]);
+	UNIT_OK(!slm_parse_time(padded("2019-10-01 00:00:00\0", 20), &cache, &(SlmTime) {0}), "no time with a NUL");
+}
+
+/* All days against the C library, in a random order of minutes so that the cache is hit and missed. */
+static void
+test_every_day(void)
+{
+	long		bad = 0;
+
+	for (int64_t day = 0; day < 146097; day++)
+	{
+		time_t		unix_time = (time_t) (day * 86400 + (int64_t) unit_random(86400));
+		struct tm	tm;
+		char		s[64];
+		SlmTime		got = 0;
+
+		gmtime_r(&unix_time, &tm);
+		strftime(s, sizeof(s), "%Y-%m-%d %H:%M:%S UTC", &tm);
+		if (!slm_parse_time(text(s), &cache, &got) || got != (unix_time - UNIX_TO_2000) * SLM_USECS_PER_SEC)
+			bad++;
+	}
+	UNIT_EQ(bad, 0, "every day of 400 years");
+}
+
+static void
+id_is(const char *s, bool negative, int64_t expected)
+{
+	int64_t		got = -99;
+
+	UNIT_OK(slm_parse_id(text(s), negative, &got), "id [%s]", s);
+	UNIT_EQ(got, expected, "value of id [%s]", s);
+}
+
+static void
+test_ids(void)
+{
+	static const char *const bad[] = {
+		"", " ", "a", "-", "+5", "1 2", "0x10", "1e5", "1.5", "1.", ".0", "1.0x", "1..0", "9223372036854775808",
+		"9999999999999999999", "10000000000000000000", "99999999999999999999999", "1,000", "12345678a", "a2345678",
+		"123456789012345678a", "1234567/", "1234567:", "NaN", "--1", "- 1", "-", "12345678901234567890.0"
+	};
+	char		digits[40] = "";
+	int64_t		expected = 0;
+
+	for (int len = 1; len <= 18; len++)
+	{
+		digits[len - 1] = (char) ('0' + len % 10);
+		digits[len] = '\0';
+		expected = expected * 10 + len % 10;
+		id_is(digits, false, expected);
+	}
+	id_is("0", false, 0);
+	id_is("9223372036854775807", false, INT64_MAX);
+	id_is("2103807459595387724", true, INT64_C(2103807459595387724));
+	id_is("00000000000000000000000000042", false, 42);
+	id_is(" 42\t", false, 42);
+	id_is("541312140.0", true, 541312140);
+	id_is("541312140.000", false, 541312140);
+	id_is("-1", true, -1);
+	id_is("-9223372036854775808", true, INT64_MIN);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		UNIT_OK(!slm_parse_id(text(bad[i]), true, &expected), "no id [%s]", bad[i]);
+	UNIT_OK(!slm_parse_id(text("-1"), false, &expected), "no product id [-1]");
+	UNIT_OK(!slm_parse_id(text("-9223372036854775809"), true, &expected), "no id [-9223372036854775809]");
+	UNIT_OK(!slm_parse_id(padded("12\0", 3), true, &expected), "no id with a NUL");
+}
+
+static void
+price_is(const char *s, int64_t expected)
+{
+	SlmMoney	got = -99;
+
+	UNIT_OK(slm_parse_price(text(s), &got), "price [%s]", s);
+	UNIT_EQ(got, expected, "value of price [%s]", s);
+}
+
+static void
+test_prices(void)
+{
+	static const char *const bad[] = {
+		"", " ", ".", "-1", "-0.00", "+1.5", "1e3", "1.5e1", "1 2", "1. 5", "1.2.3", "1,5", "$5", "NaN", "nan", "inf",
+		"1000000000000", "1000000000000.00", "99999999999999999999999999", "1.23451", "0.00001", "1.5a", "a.50",
+		"1a.50", "0x1.50", "-1.50", "12345678-.50", "1.5-", "1.-5", "12:.50", "12/.50", "1.:0", "1.0/", "--"
+	};
+	SlmMoney	price;
+
+	price_is("35.79", 357900);
+	price_is("0.00", 0);
+	price_is("0", 0);
+	price_is("35", 350000);
+	price_is("35.", 350000);
+	price_is(".5", 5000);
+	price_is(".50", 5000);
+	price_is("35.7", 357000);
+	price_is("35.795", 357950);
+	price_is("35.7951", 357951);
+	price_is("35.795100000000", 357951);
+	price_is("0.0001", 1);
+	price_is("12345678.90", 123456789000);
+	price_is("123456789.01", 1234567890100);
+	price_is("999999999999.9999", SLM_PRICE_LIMIT - 1);
+	price_is("999999999999", SLM_PRICE_LIMIT - 10000);
+	price_is("00000000000000000000035.79", 357900);
+	price_is(" 35.79 ", 357900);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		UNIT_OK(!slm_parse_price(text(bad[i]), &price), "no price [%s]", bad[i]);
+}
+
+static void
+test_types(void)
+{
+	static const char *const good[] = {"view", "cart", "remove_from_cart", "purchase", " View ", "CART",
+	"Remove_From_Cart\t", "PURCHASE"};
+	static const char *const bad[] = {"", " ", "veiw", "views", "vie", "purchas", "remove", "remove from cart", "v iew",
+	"0"};
+	SlmEventType type;
+
+	for (int i = 0; i < 8; i++)
+	{
+		UNIT_OK(slm_parse_event_type(text(good[i]), &type), "event type [%s]", good[i]);
+		UNIT_EQ(type, i % 4, "value of event type [%s]", good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		UNIT_OK(!slm_parse_event_type(text(bad[i]), &type), "no event type [%s]", bad[i]);
+}
+
+static void
+header_fails(const char *line, SlmReadErrorCode expected, const char *expected_message)
+{
+	SlmHeader	header;
+	SlmReadErrorCode code = SLM_READ_ERROR_NONE;
+	char		message[SLM_MESSAGE_SIZE] = "";
+
+	UNIT_OK(!slm_header_parse(text(line), &header, &code, message), "header [%s]", line);
+	UNIT_EQ(code, expected, "code of header [%s]", line);
+	UNIT_STR(message, strlen(message), expected_message, "message of header [%s]", line);
+}
+
+static void
+test_headers(void)
+{
+	SlmHeader	header;
+	SlmReadErrorCode code;
+	char		message[SLM_MESSAGE_SIZE];
+
+	UNIT_OK(slm_header_parse(text(",event_time,event_type,product_id,category_id,category_code,brand,price,user_id,"
+								  "user_session"), &header, &code, message), "a pandas header");
+	UNIT_EQ(header.nfields, 10, "its fields");
+	UNIT_EQ(header.unknown_columns, 0, "the index column is not counted");
+	UNIT_EQ(header.column_field[SLM_COL_USER_SESSION], 9, "user_session is the last one");
+	UNIT_OK(slm_header_parse(text("x,PRICE, \"Event_Type\" ,,\"product_id\",\"a \"\"b\"\"\", event_time "),
+							 &header, &code, message) == false, "a quote after a blank is no quote");
+	UNIT_OK(slm_header_parse(text("x,PRICE,\"Event_Type\",,\"product_id\",\"a, \"\"b\"\"\", event_time "),
+							 &header, &code, message), "any order, quoted, capitals, blanks, extra columns");
+	UNIT_EQ(header.unknown_columns, 3, "its unknown columns");
+	UNIT_EQ(header.nfields, 7, "its fields");
+	UNIT_EQ(header.column_field[SLM_COL_PRICE], 1, "where price is");
+	UNIT_EQ(header.column_field[SLM_COL_EVENT_TIME], 6, "where event_time is");
+	UNIT_EQ(header.column_field[SLM_COL_BRAND], -1, "where brand is not");
+	header_fails("event_time,event_type,product_id,brand", SLM_READ_ERROR_COLUMN,
+				 "the header line lacks the required column \"price\"");
+	header_fails("event_type,product_id,price", SLM_READ_ERROR_COLUMN,
+				 "the header line lacks the required column \"event_time\"");
+	header_fails("event_time,event_type,product_id,price,brand,Brand", SLM_READ_ERROR_COLUMN,
+				 "the header line names column \"brand\" twice");
+	header_fails("a,b,c", SLM_READ_ERROR_NOT_CSV, "the first line is no header: it names none of the known columns");
+	header_fails("", SLM_READ_ERROR_NOT_CSV, "the first line is no header: it names none of the known columns");
+}
+
+static void
+detail_is(const char *value, size_t len, const char *expected)
+{
+	char		detail[128];
+
+	memset(detail, 'x', sizeof(detail));
+	slm_reject_detail(detail, "brand", padded(value, len));
+	UNIT_STR(detail, strnlen(detail, 128), expected, "detail %s", expected);
+}
+
+static void
+test_details(void)
+{
+	char		longest[1000];
+
+	detail_is("", 0, "brand is empty");
+	detail_is("veiw", 4, "brand \"veiw\"");
+	detail_is("a\tb\0c\x7f\xff" "d\xc2\x85\xc3\xa9\xed\xa0\x80", 15,
+			  "brand \"a\\x09b\\x00c\\x7f\\xffd\\xc2\\x85\xc3\xa9\\xed\\xa0\\x80\"");
+	memset(longest, 'a', sizeof(longest));
+	detail_is(longest, 119, "brand \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"");
+	memset(longest, '\xff', sizeof(longest));
+	detail_is(longest, 1000, "brand \"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
+			  "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff...\"");
+}
+
+/* An event from nine texts; what is not given is empty. */
+static void
+test_events(void)
+{
+	static const char pad[] = "2019-10-01 00:00:00 view 7 x 5.00 999999999999999999999";
+	SlmSlice	f[SLM_COLUMNS] = {
+		{pad, 19}, {pad + 20, 4}, {pad + 25, 1}, {pad, 0}, {pad, 0}, {pad, 0}, {pad + 29, 4}, {pad, 0}, {pad, 0}
+	};
+	SlmSlice	x = {pad + 27, 1};
+	SlmEvent	event;
+	SlmReject	reject;
+	static const struct
+	{
+		SlmColumn	column;
+		SlmRejectReason reason;
+	}			order[] = {
+		{SLM_COL_EVENT_TIME, SLM_REJECT_BAD_TIME}, {SLM_COL_EVENT_TYPE, SLM_REJECT_BAD_EVENT_TYPE},
+		{SLM_COL_PRODUCT_ID, SLM_REJECT_BAD_PRODUCT_ID}, {SLM_COL_CATEGORY_ID, SLM_REJECT_BAD_CATEGORY_ID},
+		{SLM_COL_PRICE, SLM_REJECT_BAD_PRICE}, {SLM_COL_USER_ID, SLM_REJECT_BAD_USER_ID}
+	};
+
+	UNIT_OK(slm_event_parse(f, &cache, INT64_MAX, &event, &reject), "the least event");
+	UNIT_OK(!event.has_category_id && !event.has_user_id && event.session.len == 0, "it lacks what is not there");
+	UNIT_OK(slm_event_parse(f, &cache, event.time, &event, &reject), "an event at the latest time");
+	UNIT_OK(!slm_event_parse(f, &cache, event.time - 1, &event, &reject), "an event later than that");
+	UNIT_EQ(reject.reason, SLM_REJECT_FUTURE, "is of the future");
+	/* with everything from column i on wrong, column i is to blame, and never the future */
+	for (int i = 5; i >= 0; i--)
+	{
+		f[order[i].column] = x;
+		UNIT_OK(!slm_event_parse(f, &cache, INT64_MIN, &event, &reject), "%s \"x\"", slm_column_name(order[i].column));
+		UNIT_EQ(reject.reason, order[i].reason, "gives %s", slm_reject_name(order[i].reason));
+		UNIT_EQ(reject.column, order[i].column, "in its column");
+	}
+}
+
+int
+main(void)
+{
+	test_times();
+	test_every_day();
+	test_ids();
+	test_prices();
+	test_types();
+	test_headers();
+	test_details();
+	test_events();
+	return unit_done();
+}

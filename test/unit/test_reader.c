@@ -1,0 +1,437 @@
+/*
+ * test_reader.c: the reader as a whole: gzip, headers, statistics, and bytes by the gigabyte.
+ */
+#include "unit.h"
+
+#include <sys/resource.h>
+#include <zlib.h>
+
+#include "feed.h"
+#include "pure/csv.h"
+
+#define HEAD	"event_time,event_type,product_id,price,brand,user_session\n"
+#define ROW		"2019-10-01 00:00:00 UTC,view,1,2.00,a,s\n"
+
+static const char sample[] =
+	"event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+	"2019-10-01 00:00:00 UTC,view,44600062,2103807459595387724,,shiseido,35.79,541312140,"
+	"72d76fde-8bb3-4e00-8c23-a032dfed738c\n"
+	"2019-10-01 00:00:00 UTC,view,3900821,2053013552326770905,appliances.environment.water_heater,aqua,33.20,"
+	"554748717,9333dfbd-b87a-4708-9857-6336556b0fcc\n"
+	"2019-10-01 00:00:01 UTC,view,17200506,2053013559792632471,furniture.living_room.sofa,,543.10,519107250,"
+	"566511c2-e2e3-422b-b695-cf8e6e792ca8\n";
+
+static const char sample_read[] =
+	"2: 623203200000000 view 44600062 357900 c2103807459595387724 u541312140 code=[] brand=[shiseido] "
+	"session=[72d76fde-8bb3-4e00-8c23-a032dfed738c]\n"
+	"3: 623203200000000 view 3900821 332000 c2053013552326770905 u554748717 "
+	"code=[appliances.environment.water_heater] brand=[aqua] session=[9333dfbd-b87a-4708-9857-6336556b0fcc]\n"
+	"4: 623203201000000 view 17200506 5431000 c2053013559792632471 u519107250 code=[furniture.living_room.sofa] "
+	"brand=[] session=[566511c2-e2e3-422b-b695-cf8e6e792ca8]\n"
+	"rows 3 rejected 0 csv 504 unknown 0\n";
+
+/* A literal and its length. */
+#define TEXT(literal)	literal, sizeof(literal) - 1
+
+typedef struct Bytes
+{
+	char		data[65536];
+	size_t		len;
+} Bytes;
+
+/* Append a gzip member that holds text. */
+static void
+add_member(Bytes *bytes, const char *text, size_t len)
+{
+	z_stream	stream = {0};
+
+	deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+	stream.next_in = (Bytef *) (uintptr_t) text;
+	stream.avail_in = (uInt) len;
+	stream.next_out = (Bytef *) bytes->data + bytes->len;
+	stream.avail_out = (uInt) (sizeof(bytes->data) - bytes->len);
+	deflate(&stream, Z_FINISH);
+	bytes->len = sizeof(bytes->data) - stream.avail_out;
+	deflateEnd(&stream);
+}
+
+static void
+add(Bytes *bytes, const char *data, size_t len)
+{
+	memcpy(bytes->data + bytes->len, data, len);
+	bytes->len += len;
+}
+
+static void
+reads(const char *name, const void *data, size_t len, const char *expected)
+{
+	static const long pieces[] = {0, 1, 2, 5, 100, -1, -2};
+	int			bad = 0;
+
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++)
+	{
+		Transcript	t = transcribe(data, len, pieces[i], (int) i % 2 == 0 ? 0 : 1, INT64_MAX);
+
+		if (strcmp(t.text, expected) != 0 && bad++ == 0)
+			printf("# pieces of %ld\n# got\n%s# expected\n%s", pieces[i], t.text, expected);
+		free(t.text);
+	}
+	UNIT_EQ(bad, 0, "%s", name);
+}
+
+static SlmReadErrorCode
+error_of(const Bytes *bytes, long piece)
+{
+	Transcript	t = transcribe(bytes->data, bytes->len, piece, 0, INT64_MAX);
+
+	free(t.text);
+	return t.error;
+}
+
+static void
+test_gzip(void)
+{
+	static const char zeros[600];
+	size_t		cut = sizeof(sample) / 2;
+	Bytes	   *b = calloc(1, sizeof(Bytes));
+	Bytes	   *short_of = calloc(1, sizeof(Bytes));
+	int			bad = 0;
+
+	reads("plain", sample, strlen(sample), sample_read);
+	add_member(b, sample, strlen(sample));
+	reads("gzip", b->data, b->len, sample_read);
+	/* cut anywhere, it ends too early */
+	for (size_t len = 2; len < b->len; len++)
+	{
+		Transcript	t = transcribe(b->data, len, (long) (len % 7), 0, INT64_MAX);
+
+		bad += t.error != SLM_READ_ERROR_GZIP_SHORT;
+		free(t.text);
+	}
+	UNIT_EQ(bad, 0, "gzip cut at any byte");
+	*short_of = *b;
+	add(b, zeros, sizeof(zeros));
+	reads("gzip with padding", b->data, b->len, sample_read);
+	add(b, "\x1f", 1);
+	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP, "anything behind the padding");
+	*b = *short_of;
+	add(b, "x", 1);
+	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP, "garbage behind a member");
+	*b = *short_of;
+	add(b, "\x1f\x8b\x07\0", 4);
+	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP, "no member behind a member");
+	*b = *short_of;
+	add(b, "\x1f", 1);
+	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP_SHORT, "one byte of a member behind a member");
+
+	b->len = 0;
+	add_member(b, sample, cut);
+	add_member(b, "", 0);
+	add_member(b, sample + cut, strlen(sample) - cut);
+	reads("gzip of three members, one empty", b->data, b->len, sample_read);
+	b->data[20] ^= 0x55;
+	UNIT_EQ(error_of(b, 1), SLM_READ_ERROR_GZIP, "damaged gzip");
+
+	b->len = 0;
+	add_member(b, "", 0);
+	reads("empty gzip", b->data, b->len, "rows 0 rejected 0 csv 0 unknown 0\n");
+	b->len = 0;
+	add_member(b, "\xef\xbb\xbf" HEAD ROW, strlen(HEAD ROW) + 3);
+	reads("gzip with a byte order mark", b->data, b->len,
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\nrows 1 rejected 0 csv 101 unknown 0\n");
+	/* the checksum is wrong: what was read stands, and the end is no good one */
+	*b = *short_of;
+	b->data[b->len - 5] ^= 1;
+	{
+		char		expected[2000];
+
+		sprintf(expected, "%.*sfailed: the gzip data is damaged\nrows 3 rejected 0 csv 504 unknown 0\n",
+				(int) (strstr(sample_read, "rows") - sample_read), sample_read);
+		reads("gzip with a wrong checksum", b->data, b->len, expected);
+	}
+	free(b);
+	free(short_of);
+}
+
+static void
+fails(const char *name, const char *data, size_t len, SlmReadErrorCode code)
+{
+	int			bad = 0;
+
+	for (long piece = 0; piece < 4; piece++)
+	{
+		Transcript	t = transcribe(data, len, piece, 0, INT64_MAX);
+
+		bad += t.error != code || t.events != 0 || strstr(t.text, "failed: ") == NULL;
+		free(t.text);
+	}
+	UNIT_EQ(bad, 0, "%s", name);
+}
+
+static void
+test_headers(void)
+{
+	char	   *longest = malloc(3000000);
+
+	reads("pandas", TEXT(",event_time,event_type,product_id,price\n0,2019-10-01 00:00:00,cart,5,1\n"),
+		  "2: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\nrows 1 rejected 0 csv 71 unknown 0\n");
+	reads("unknown columns", TEXT("a,event_time,b,event_type,product_id,price,\n0,2019-10-01 00:00:00,b,cart,5,1,\n"),
+		  "2: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\nrows 1 rejected 0 csv 78 unknown 3\n");
+	fails("a missing column", TEXT("event_time,event_type,price\n"), SLM_READ_ERROR_COLUMN);
+	fails("a column twice", TEXT("event_time,event_type,product_id,price,price\n"), SLM_READ_ERROR_COLUMN);
+	fails("no known column", TEXT("<html>\n<body>\n"), SLM_READ_ERROR_NOT_CSV);
+	fails("NUL in the header", TEXT("event_time\0,event_type,product_id,price\n"), SLM_READ_ERROR_NOT_CSV);
+	fails("UTF-16", TEXT("\xff\xfe" "e\0v\0"), SLM_READ_ERROR_NOT_CSV);
+	fails("Latin-1 in the header", TEXT("event_time,event_type,product_id,price,\xe9\n"), SLM_READ_ERROR_NOT_CSV);
+	fails("one byte of a gzip magic", TEXT("\x1f"), SLM_READ_ERROR_NOT_CSV);
+	fails("gzip magic and nothing more", TEXT("\x1f\x8b"), SLM_READ_ERROR_GZIP_SHORT);
+	memset(longest, 'x', 3000000);
+	fails("a header of 3 MB", longest, 3000000, SLM_READ_ERROR_NOT_CSV);
+	memset(longest, ',', 3000000);
+	memcpy(longest, "event_time,event_type,product_id,price", 38);
+	longest[1000000] = '\n';
+	memset(longest + 1000001, ',', 999965);
+	longest[1999966] = '\n';
+	{
+		Transcript	t = transcribe(longest, 1999967, 1000, 1, INT64_MAX);
+
+		UNIT_OK(t.error == SLM_READ_ERROR_NONE && t.rejects == 1 && strstr(t.text, "bad_time") != NULL,
+				"a header of a million fields, and a row of as many");
+		UNIT_EQ(t.stats.unknown_columns, 999962, "nearly all of them unknown");
+		free(t.text);
+	}
+	free(longest);
+}
+
+static void
+test_latest(void)
+{
+	static const char csv[] = HEAD
+		"2019-10-01 00:00:01,view,1,1,,\n2019-10-01 00:00:00,view,1,1,,\n2019-10-01 00:00:00.000001,view,1,1,,\n";
+	Transcript	t = transcribe(csv, strlen(csv), 0, 0, INT64_C(623203200000000));
+
+	UNIT_STR(t.text, t.len, "2: future 0 (event_time \"2019-10-01 00:00:01\") raw=[2019-10-01 00:00:01,view,1,1,,]\n"
+			 "3: 623203200000000 view 1 10000 code=[] brand=[] session=[]\n"
+			 "4: future 0 (event_time \"2019-10-01 00:00:00.000001\") raw=[2019-10-01 00:00:00.000001,view,1,1,,]\n"
+			 "rows 3 rejected 2 csv 158 unknown 0\n", "rows later than the latest time");
+	free(t.text);
+}
+
+/* All reasons that the reader finds, each in one row, cut at every pair of places. */
+static void
+test_splits(void)
+{
+	static const char csv[] = HEAD
+		"x,view,1,2.00,a,s\n" ROW
+		"2019-10-01 00:00:00 UTC,veiw,1,2.00,\"q,\nr\"\"\",s\r\n"
+		"2019-10-01 00:00:00 UTC,view,-1,2.00,a,s\n\n"
+		"2019-10-01 00:00:00 UTC,view,1,-2.00,\"a,s\n"
+		"2019-10-01 00:00:00 UTC,view,1,-2.00,a,s\n"
+		"\xff,\n,\n"
+		"2019-10-01 00:00:00 UTC,view,1,2.00,\"a\"\"b, c\n\",s\n" ROW "\"";
+	size_t		len = strlen(csv);
+	Transcript	whole = transcribe(csv, len, 0, 0, INT64_MAX);
+	SlmReaderOptions options = {INT64_MAX};
+	int			bad = 0;
+
+	UNIT_EQ(whole.stats.rows_total, 11, "rows");
+	UNIT_EQ(whole.rejects, 8, "rejects");
+	for (size_t a = 0; a <= len; a++)
+	{
+		/* the second cut anywhere near the first one, and here and there behind */
+		for (size_t b = a; b <= len; b += b - a < 24 ? 1 : 37)
+		{
+			size_t		ends[] = {a, b, len};
+			size_t		at = 0;
+			Transcript	t = {0};
+			SlmReader  *reader = slm_reader_create(&options);
+
+			note(&t, "%s", "");
+			for (int i = 0; i < 3; i++)
+			{
+				SlmReadRow	row;
+				SlmReadStatus status;
+
+				slm_reader_feed(reader, csv + at, ends[i] - at, i == 2);
+				at = ends[i];
+				while ((status = slm_reader_next(reader, &row)) == SLM_READ_EVENT || status == SLM_READ_REJECT)
+					note_row(&t, status, &row);
+				bad += status != (i == 2 ? SLM_READ_END : SLM_READ_MORE);
+			}
+			if (strncmp(whole.text, t.text, t.len) != 0 && bad++ == 0)
+				printf("# cut at %zu and %zu\n%s# whole\n%s", a, b, t.text, whole.text);
+			slm_reader_free(reader);
+			free(t.text);
+		}
+	}
+	UNIT_EQ(bad, 0, "cut in three");
+	free(whole.text);
+}
+
+static void
+test_after_the_end(void)
+{
+	SlmReaderOptions options = {INT64_MAX};
+	SlmReader  *reader = slm_reader_create(&options);
+	const char *message;
+	SlmReadRow	row;
+
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "nothing fed yet");
+	slm_reader_feed(reader, NULL, 0, false);
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "nothing in an empty feed");
+	slm_reader_feed(reader, HEAD ROW, strlen(HEAD ROW), false);
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_EVENT, "an event");
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "no more yet");
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "and still no more");
+	slm_reader_feed(reader, NULL, 0, true);
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_END, "the end");
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_END, "still the end");
+	UNIT_EQ(slm_reader_error(reader, &message), SLM_READ_ERROR_NONE, "no error");
+	UNIT_EQ(slm_reader_stats(reader)->bytes_in, strlen(HEAD ROW), "bytes fed");
+	slm_reader_free(reader);
+
+	reader = slm_reader_create(&options);
+	slm_reader_feed(reader, "x\n", 2, false);
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_FAILED, "failed");
+	slm_reader_feed(reader, HEAD ROW, strlen(HEAD ROW), true);
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_FAILED, "still failed");
+	UNIT_EQ(slm_reader_error(reader, &message), SLM_READ_ERROR_NOT_CSV, "with the first code");
+	slm_reader_free(reader);
+	slm_reader_free(NULL);
+}
+
+static long
+peak_kb(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_maxrss;
+}
+
+/* A line of 1 GB, then a good row, in bounded memory; begun by a quote or not. */
+static void
+test_gigabyte(const char *begin, SlmRejectReason reason)
+{
+	SlmReaderOptions options = {INT64_MAX};
+	SlmReader  *reader = slm_reader_create(&options);
+	size_t		piece = 1 << 20;
+	char	   *data = malloc(piece);
+	long		before = peak_kb();
+	int			events = 0,
+				rejects = 0;
+	SlmReadStatus status;
+	SlmReadRow	row;
+
+	memset(data, 'x', piece);
+	slm_reader_feed(reader, HEAD, strlen(HEAD), false);
+	for (int i = 0; i < 1026; i++)
+	{
+		while ((status = slm_reader_next(reader, &row)) == SLM_READ_EVENT || status == SLM_READ_REJECT)
+		{
+			events += status == SLM_READ_EVENT;
+			rejects += status == SLM_READ_REJECT;
+			if (status == SLM_READ_REJECT && (row.reject.reason != reason || row.line != 2))
+				rejects += 100;
+			if (status == SLM_READ_EVENT && row.line != 3)
+				events += 100;
+		}
+		if (i == 0)
+			slm_reader_feed(reader, begin, strlen(begin), false);
+		else if (i < 1025)
+			slm_reader_feed(reader, data, piece, false);
+		else
+			slm_reader_feed(reader, "\n" ROW, strlen("\n" ROW), true);
+	}
+	while ((status = slm_reader_next(reader, &row)) == SLM_READ_EVENT)
+		events++;
+	UNIT_OK(events == 1 && rejects == 1 && status == SLM_READ_END, "a line of 1 GB beginning with %s is one %s",
+			begin, slm_reject_name(reason));
+	UNIT_OK(peak_kb() - before < 8 * 1024, "in less than 8 MB");
+	slm_reader_free(reader);
+	free(data);
+}
+
+/* A gzip bomb: 256 MB of empty lines in 256 kB. */
+static void
+test_bomb(void)
+{
+	SlmReaderOptions options = {INT64_MAX};
+	SlmReader  *reader = slm_reader_create(&options);
+	z_stream	stream = {0};
+	size_t		room = 1 << 20;
+	char	   *packed = malloc(room);
+	char	   *lines = malloc(1 << 20);
+	long		before;
+	SlmReadStatus status;
+	SlmReadRow	row;
+
+	deflateInit2(&stream, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+	stream.next_out = (Bytef *) packed;
+	stream.avail_out = (uInt) room;
+	stream.next_in = (Bytef *) (uintptr_t) HEAD;
+	stream.avail_in = (uInt) strlen(HEAD);
+	deflate(&stream, Z_NO_FLUSH);
+	memset(lines, '\n', 1 << 20);
+	for (int i = 0; i < 256; i++)
+	{
+		stream.next_in = (Bytef *) lines;
+		stream.avail_in = 1 << 20;
+		deflate(&stream, i == 255 ? Z_FINISH : Z_NO_FLUSH);
+	}
+	before = peak_kb();
+	slm_reader_feed(reader, packed, room - stream.avail_out, true);
+	status = slm_reader_next(reader, &row);
+	UNIT_EQ(status, SLM_READ_END, "a gzip bomb ends");
+	UNIT_EQ(slm_reader_stats(reader)->bytes_csv, (256 << 20) + strlen(HEAD), "all of it was seen");
+	UNIT_OK(peak_kb() - before < 8 * 1024, "in less than 8 MB");
+	deflateEnd(&stream);
+	slm_reader_free(reader);
+	free(packed);
+	free(lines);
+}
+
+/* A million rows of mixed kinds, in large random pieces, by each routine: the same transcript. */
+static void
+test_many(void)
+{
+	static const char *const kinds[] = {
+		ROW, "2019-10-01 00:00:01,cart,77,12.5,\"x, y\",t\r\n", "2019-10-01T00:01:00.25Z,purchase,3,.5,\xc3\xa9,\n",
+		"bad,view,1,2,3,4\n", "\n", "short\n", "2019-10-01 00:00:00 UTC,view,1,2.00,\"a\"\"\",s\n"
+	};
+	size_t		rows = 100000;
+	char	   *csv = malloc(rows * 64);
+	char	   *p = csv + sprintf(csv, "%s", HEAD);
+	int			count;
+	Transcript	first;
+
+	for (size_t i = 0; i < rows; i++)
+		p += sprintf(p, "%s", kinds[unit_random(20) < 14 ? 0 : unit_random(7)]);
+	slm_scan_routines(&count);
+	first = transcribe(csv, (size_t) (p - csv), 0, 0, INT64_MAX);
+	for (int routine = 0; routine < count; routine++)
+	{
+		Transcript	t = transcribe(csv, (size_t) (p - csv), -3 - routine, routine, INT64_MAX);
+
+		UNIT_OK(strcmp(t.text, first.text) == 0 && t.events > 80000,
+				"100000 rows of all kinds read the same by routine %d in random pieces", routine);
+		free(t.text);
+	}
+	free(first.text);
+	free(csv);
+}
+
+int
+main(void)
+{
+	test_gzip();
+	test_headers();
+	test_latest();
+	test_splits();
+	test_after_the_end();
+	test_gigabyte("x,", SLM_REJECT_TOO_LONG);
+	test_gigabyte("x,\"", SLM_REJECT_BAD_QUOTE);
+	test_bomb();
+	test_many();
+	return unit_done();
+}
