@@ -19,7 +19,7 @@ typedef struct SlmCategory
 	uint16_t	l1_len;
 	uint16_t	l2_len;
 	uint16_t	l3_len;
-	const char *code;			/* the cleaned code before fill and cut, "unknown" or the id's text where it was empty */
+	const char *code;			/* the cleaned code before fill and cut; "unknown" or the id's text if empty */
 	uint16_t	code_len;
 } SlmCategory;
 
