@@ -12,6 +12,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "pure/reader.h"
+#include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows */
@@ -211,7 +212,7 @@ take_rows(SlmReading *reading)
 		object->rows_total++;
 		if (status == SLM_READ_REJECT)
 			keep_reject(reading, row.line, row.reject.column < 0 ? NULL : slm_column_name(row.reject.column),
-						row.reject.reason, row.reject.detail, row.reject.raw);
+						row.reject.reason, row.reject.detail, row.raw);
 		else if (!take_event(reading, &row))
 		{
 			out_of_memory(object);

@@ -338,7 +338,7 @@ real_read(Transcript *t, const char *csv, size_t len, int routine)
 			if (row.reject.reason != SLM_REJECT_BAD_QUOTE && row.reject.reason != SLM_REJECT_BAD_ENCODING)
 				what = "row";
 			note(t, "%llu %s %016llx\n", (unsigned long long) row.line, what,
-				 (unsigned long long) digest(row.reject.raw));
+				 (unsigned long long) digest(row.raw));
 		}
 	}
 	if (status != SLM_READ_END)
