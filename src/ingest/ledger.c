@@ -88,20 +88,22 @@ slm_ledger_sort_out_late(TimestampTz head)
 }
 
 int
-slm_ledger_pick(const char *state, const char *source, int limit, int64 limit_bytes, SlmObject **objects)
+slm_ledger_pick(const SlmPick *pick, SlmObject **objects)
 {
 	static SlmStatement statement = {
 		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row "
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
 		"WHERE o.state = $1 AND ($2 IS NULL OR o.source = $2) "
 		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) "
+		"AND (NOT $4 OR o.resume_row = 0) "
 		"ORDER BY o.object_time NULLS LAST, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED",
-		3, {TEXTOID, TEXTOID, INT4OID}
+		4, {TEXTOID, TEXTOID, INT4OID, BOOLOID}
 	};
-	Datum		args[3] = {CStringGetTextDatum(state), source ? CStringGetTextDatum(source) : (Datum) 0,
-	Int32GetDatum(limit)};
+	Datum		args[4] = {CStringGetTextDatum(pick->state),
+		pick->source ? CStringGetTextDatum(pick->source) : (Datum) 0,
+	Int32GetDatum(pick->limit), BoolGetDatum(pick->no_parts)};
 	MemoryContext context = CurrentMemoryContext;
-	int			n = slm_execute(&statement, args, source ? "   " : " n ", SPI_OK_SELECT);
+	int			n = slm_execute(&statement, args, pick->source ? NULL : " n  ", SPI_OK_SELECT);
 	int64		bytes = 0;
 	int			i;
 
@@ -111,7 +113,7 @@ slm_ledger_pick(const char *state, const char *source, int limit, int64 limit_by
 		SlmObject  *object = &(*objects)[i];
 
 		object->size = slm_int64(i, 5, 0);
-		if (i > 0 && bytes + object->size > limit_bytes)
+		if (i > 0 && bytes + object->size > pick->limit_bytes)
 			break;
 		bytes += object->size;
 		object->id = slm_int64(i, 1, 0);

@@ -21,9 +21,9 @@ struct SlmReading
 {
 	SlmObject  *object;
 	const SlmHashKey *key;
-	SlmCatalog *catalog;
 	SlmReader  *reader;
 	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
+	SlmCatalog *catalog;		/* likewise */
 	uint64		skip;			/* rows still to be passed over */
 	bool		fed;			/* the reader has bytes that it has not used up */
 };
@@ -132,9 +132,12 @@ static bool
 take_event(SlmReading *reading, const SlmReadRow *row)
 {
 	SlmCatalogError error;
-	SlmOfferId	offer = slm_catalog_offer(reading->catalog, &row->event, &error);
+	SlmOfferId	offer;
 	TimestampTz time = row->event.time;
 
+	if (reading->chunk == NULL)
+		return true;
+	offer = slm_catalog_offer(reading->catalog, &row->event, &error);
 	if (offer == SLM_NO_OFFER)
 	{
 		if (error == SLM_CATALOG_MEMORY)
@@ -148,9 +151,8 @@ take_event(SlmReading *reading, const SlmReadRow *row)
 		reading->object->rows_expired++;
 		return true;
 	}
-	return reading->chunk == NULL ||
-		slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
-					  (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
+	return slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
+						 (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 }
 
 static void
@@ -326,7 +328,7 @@ free_reader(void *arg)
 }
 
 SlmReading *
-slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key, SlmCatalog *catalog)
+slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key)
 {
 	SlmReaderOptions options = {.latest = clock->latest};
 	SlmReading *reading = palloc0(sizeof(SlmReading));
@@ -334,7 +336,6 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 
 	reading->object = object;
 	reading->key = key;
-	reading->catalog = catalog;
 	callback->func = free_reader;
 	callback->arg = reading;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
@@ -355,13 +356,14 @@ slm_reading_skip(SlmReading *reading, uint64 rows)
 }
 
 void
-slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmChunk *chunk)
+slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk)
 {
 	SlmObject  *object = reading->object;
 
 	reset_counts(object);
 	slm_chunk_reset(chunk);
 	reading->chunk = chunk;
+	reading->catalog = catalog;
 	pump(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 		judge_times(reading, clock);

@@ -74,8 +74,7 @@ typedef struct SlmReading SlmReading;
 /*
  * Begin to read an object from its transfer.  Lives in the current memory context and ends with it.
  */
-extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key,
-									 SlmCatalog *catalog);
+extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key);
 
 /* Pass over rows that are committed already.  False if the object fails before that. */
 extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
@@ -85,9 +84,9 @@ extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
  * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
  * raises an error for what is in the object.
  */
-extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmChunk *chunk);
+extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk);
 
-/* Read to the end just to see whether the object would fail: sets its outcome as above. */
+/* Read to the end just to see whether the object would fail: sets its outcome as above, and counts its rows. */
 extern void slm_reading_validate(SlmReading *reading);
 
 extern void slm_reading_end(SlmReading *reading);

@@ -154,7 +154,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 		statement.plan = SPI_prepare(statement.sql, statement.nargs, statement.types);
 		SPI_keepplan(statement.plan);
 	}
-	portal = SPI_cursor_open(NULL, statement.plan, args, NULL, true);
+	portal = SPI_cursor_open(NULL, statement.plan, args, NULL, false);
 	for (;;)
 	{
 		SPITupleTable *table;

@@ -1,0 +1,338 @@
+/*
+ * ingest.c: one batch, from the ledger to the commit.
+ *
+ * The transaction of a batch:
+ *
+ *   pick objects (rows locked)
+ *   +-- subtransaction --------------------------------+
+ *   | fetch and read each object into the batch        |
+ *   | take the writer's lock, apply                    |   on an error: rolled back, the error is noted with the
+ *   +--------------------------------------------------+   object, or the objects are loaded one by one to find it
+ *   commit
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "guc.h"
+#include "ingest/ingest.h"
+#include "ingest/large.h"
+#include "ingest/spi.h"
+#include "ingest/tier.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/timestamp.h"
+
+#define MAX_OBJECTS_PER_BATCH	2000
+
+static void
+ingest_free(void *arg)
+{
+	SlmIngest  *ingest = arg;
+
+	slm_batch_free(&ingest->batch);
+	slm_chunk_free(&ingest->chunk);
+}
+
+SlmIngest *
+slm_ingest_begin(bool persistent)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer ingest", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	SlmIngest  *ingest = palloc0(sizeof(SlmIngest));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = ingest_free;
+	callback->arg = ingest;
+	MemoryContextRegisterResetCallback(context, callback);
+	ingest->context = context;
+	ingest->batch_context = AllocSetContextCreate(context, "sellometer batch", ALLOCSET_DEFAULT_SIZES);
+	ingest->sources = slm_sources_create();
+	slm_secure_transaction();
+	ingest->views = slm_view_state_create(persistent);
+	MemoryContextSwitchTo(old);
+	return ingest;
+}
+
+void
+slm_ingest_end(SlmIngest *ingest)
+{
+	MemoryContextDelete(ingest->context);
+}
+
+/* --- reading --- */
+
+/* Start the transfers of the next objects, as far as connections allow. */
+static int
+start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int started)
+{
+	for (; started < n && started < current + slm_max_connections; started++)
+	{
+		SlmObject  *object = &objects[started];
+		SlmSource  *source = slm_sources_find(ingest->sources, object->source);
+
+		if (source == NULL || source->store == NULL)
+			slm_object_fail(object, SLM_OBJECT_RETRY,
+							source ? source->error.sqlstate : ERRCODE_CONNECTION_DOES_NOT_EXIST,
+							source ? source->error.message : "the source is not enabled any more");
+		else
+			object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
+	}
+	return started;
+}
+
+static void
+close_transfers(SlmObject *objects, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (objects[i].transfer != NULL)
+			slm_transfer_close(objects[i].transfer);
+		objects[i].transfer = NULL;
+	}
+}
+
+static void
+add_to_batch(SlmIngest *ingest, SlmObject *object)
+{
+	object->number = ingest->batch.nobjects;
+	if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+static size_t
+ingest_memory(const SlmIngest *ingest)
+{
+	return slm_batch_memory(&ingest->batch) + slm_catalog_memory(ingest->views->catalog);
+}
+
+/* Read one object whole; large objects come back as SLM_OBJECT_PART, and nothing of them is in the batch. */
+static void
+read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
+{
+	SlmReading *reading = slm_reading_begin(object, clock, &ingest->views->key);
+
+	slm_reading_chunk(reading, clock, ingest->views->catalog, &ingest->chunk);
+	slm_reading_end(reading);
+	slm_transfer_close(object->transfer);
+	object->transfer = NULL;
+	if (object->outcome == SLM_OBJECT_LOADED)
+		add_to_batch(ingest, object);
+}
+
+/*
+ * Read objects into the batch until all are read, memory is short, or a large one comes up.  Returns how many were
+ * dealt with; 0 means that the first is a large one.
+ */
+static int
+read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
+{
+	int			started = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (objects[i].resume_row > 0)
+			return i;
+		started = start_transfers(ingest, objects, n, i, started);
+		if (objects[i].outcome == SLM_OBJECT_WAITING)
+			read_object(ingest, clock, &objects[i]);
+		if (objects[i].outcome == SLM_OBJECT_PART)
+		{
+			objects[i].outcome = SLM_OBJECT_WAITING;
+			return i;
+		}
+		if (ingest_memory(ingest) > (size_t) slm_work_memory * 1024 / 2)
+			return i + 1;
+	}
+	return n;
+}
+
+/* --- one batch --- */
+
+/* What the subtransaction of a batch works on. */
+typedef struct Work
+{
+	SlmIngest  *ingest;
+	const SlmClock *clock;
+	const char *state;
+	SlmObject  *objects;
+	int			n;
+	int			done;			/* objects dealt with */
+	SlmBatchResult *result;
+} Work;
+
+static void
+sum_up(Work *work)
+{
+	for (int i = 0; i < work->done; i++)
+	{
+		work->result->bytes += work->objects[i].size;
+		work->result->rows += work->objects[i].number >= 0 ? work->objects[i].rows_total : 0;
+	}
+	work->result->objects = work->done;
+}
+
+static void
+load_batch(Work *work)
+{
+	SlmIngest  *ingest = work->ingest;
+	bool		replace = !work->clock->live;
+
+	slm_batch_init(&ingest->batch, ingest->views->catalog);
+	work->done = read_objects(ingest, work->clock, work->objects, work->n);
+	close_transfers(work->objects, work->n);
+	if (work->done == 0)
+	{
+		work->done = 1;
+		slm_large_part(ingest, &work->objects[0], work->clock);
+	}
+	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace);
+	sum_up(work);
+}
+
+/* Errors that say nothing about the objects: the batch is not to blame, and trying another would not help. */
+static bool
+is_server_trouble(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+			return sqlstate != ERRCODE_OUT_OF_MEMORY;
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+			return true;
+		default:
+			return sqlstate == ERRCODE_DATA_CORRUPTED || sqlstate == ERRCODE_INDEX_CORRUPTED;
+	}
+}
+
+/* A batch has failed and was rolled back: find out which object it is, or note the error with the only one. */
+static void
+note_failure(Work *work, const ErrorData *edata)
+{
+	StringInfoData message;
+
+	if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_TRANSACTION_ROLLBACK)
+		return;					/* a deadlock with somebody's DDL: just once more */
+	if (work->n > 1)
+	{
+		work->ingest->one_by_one = work->n;
+		return;
+	}
+	initStringInfo(&message);
+	appendStringInfoString(&message, edata->message);
+	if (edata->detail)
+		appendStringInfo(&message, ": %s", edata->detail);
+	slm_object_fail(work->objects, SLM_OBJECT_RETRY, edata->sqlerrcode, message.data);
+	work->objects[0].nrejects = 0;
+	slm_ledger_record(work->objects, 1, NULL);
+}
+
+/* Load in a subtransaction; false if that failed and was noted. */
+static bool
+try_batch(Work *work)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool ok = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		load_batch(work);
+		ReleaseCurrentSubTransaction();
+		ok = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *edata;
+
+		MemoryContextSwitchTo(context);
+		edata = CopyErrorData();
+		FlushErrorState();
+		close_transfers(work->objects, work->n);
+		slm_large_end(work->ingest);
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (is_server_trouble(edata->sqlerrcode))
+			ReThrowError(edata);
+		ereport(LOG,
+				(errcode(edata->sqlerrcode),
+				 errmsg("a batch of %d objects could not be loaded: %s", work->n, edata->message),
+				 work->n > 1 ? errdetail("Its objects are loaded one by one now.") : 0));
+		note_failure(work, edata);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	slm_batch_free(&work->ingest->batch);
+	return ok;
+}
+
+static SlmClock
+read_clock(const char *state)
+{
+	SlmTiers   *tiers = slm_tiers_read();
+	SlmClock	clock;
+
+	clock.live = strcmp(state, "pending") == 0;
+	clock.head = slm_head_read();
+	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
+	clock.coarsest = &tiers->tiers[tiers->n - 1];
+	return clock;
+}
+
+static int
+pick(SlmIngest *ingest, const char *state, const char *source, SlmObject **objects)
+{
+	SlmPick		pick = {.state = state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
+	.limit_bytes = (int64) slm_batch_bytes * 1024,.no_parts = ingest->no_parts};
+	int			n;
+
+	if (ingest->one_by_one > 0)
+	{
+		ingest->one_by_one--;
+		pick.limit = 1;
+	}
+	n = slm_ledger_pick(&pick, objects);
+	if (n == 0 && pick.no_parts)
+	{
+		pick.no_parts = false;
+		n = slm_ledger_pick(&pick, objects);
+	}
+	return n;
+}
+
+void
+slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBatchResult *result)
+{
+	MemoryContext old;
+	Work		work = {.ingest = ingest,.state = state,.result = result};
+	SlmClock	clock;
+	bool		ok = false;
+
+	*result = (SlmBatchResult) {0};
+	MemoryContextReset(ingest->batch_context);
+	slm_secure_transaction();
+	old = MemoryContextSwitchTo(ingest->batch_context);
+	slm_sources_refresh(ingest->sources);
+	slm_large_check(ingest);
+	clock = read_clock(state);
+	work.clock = &clock;
+	slm_view_state_trim(ingest->views, clock.head);
+	if (clock.live)
+		slm_ledger_sort_out_late(clock.head);
+	work.n = pick(ingest, state, source, &work.objects);
+	if (work.n > 0)
+		ok = try_batch(&work);
+	result->objects = work.n > 0 && !ok ? work.n : work.done;
+	SPI_commit();
+	if (ok)
+		slm_view_state_committed(ingest->views);
+	/* parts of a large object and batches of others take turns */
+	ingest->no_parts = ingest->large != NULL && !ingest->no_parts;
+	MemoryContextSwitchTo(old);
+}

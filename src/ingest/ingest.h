@@ -1,0 +1,53 @@
+/*
+ * ingest.h: loading, as the worker and sellometer_ingest() share it.
+ *
+ *   discover (LIST -> ledger) --> batch: pick --> fetch and read --> [lock] apply [commit] --> next batch
+ *
+ * All calls need an SPI connection that is not atomic (SPI_OPT_NONATOMIC): each batch is a transaction of its own.
+ */
+#ifndef SLM_INGEST_INGEST_H
+#define SLM_INGEST_INGEST_H
+
+#include "ingest/apply.h"
+#include "ingest/ledger.h"
+#include "ingest/source.h"
+#include "ingest/view_state.h"
+
+typedef struct SlmIngest
+{
+	MemoryContext context;		/* of all that outlives a batch */
+	MemoryContext batch_context;	/* reset before each batch */
+	SlmSources *sources;
+	SlmViewState *views;
+	SlmChunk	chunk;
+	SlmBatch	batch;
+	struct SlmLarge *large;		/* a large object of which parts are still to come, or NULL */
+	bool		no_parts;		/* it is the turn of other objects */
+	int			one_by_one;		/* a batch has failed: so many objects are loaded alone, to find the culprit */
+} SlmIngest;
+
+/* What a batch did. */
+typedef struct SlmBatchResult
+{
+	int			objects;		/* picked */
+	int64		bytes;
+	uint64		rows;			/* read from loaded objects */
+	SlmApplied	applied;
+} SlmBatchResult;
+
+/*
+ * Begin: persistent says whether the state of the whole view window is to be kept in memory (for a backend that loads
+ * for long), or just what each batch needs.  Lives in the current memory context, until slm_ingest_end() or the
+ * context's end.
+ */
+extern SlmIngest *slm_ingest_begin(bool persistent);
+extern void slm_ingest_end(SlmIngest *ingest);
+
+/*
+ * Load one batch of objects in the given state ("pending" or "backlog"; the latter by DELETE and INSERT), of one source or
+ * of all (NULL).  result->objects is 0 if none was due.  What is wrong with objects is noted in the ledger; an error is
+ * raised only where the whole server is in trouble (disk full, shutdown, cancel).
+ */
+extern void slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBatchResult *result);
+
+#endif							/* SLM_INGEST_INGEST_H */

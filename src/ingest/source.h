@@ -1,0 +1,51 @@
+/*
+ * source.h: the sources, their stores, and what is new in them.
+ */
+#ifndef SLM_INGEST_SOURCE_H
+#define SLM_INGEST_SOURCE_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "store/store.h"
+
+typedef struct SlmSource
+{
+	char	   *name;
+	char	   *url;
+	char	   *server;			/* or NULL */
+	Oid			owner;
+	SlmStore   *store;			/* NULL: could not be opened */
+	MemoryContext context;		/* of all of this source */
+	SlmStoreError error;		/* why not, if store is NULL */
+	uint32		seen;			/* round in which it was last there */
+	TimestampTz next_sweep;		/* when to list it whole again */
+	char	   *newest_key;		/* greatest key seen; NULL before the first sweep */
+	int			requests;		/* not written to the source's row yet */
+	bool		failing;		/* its row holds an error */
+	TimestampTz noted_at;		/* when its row was written last */
+} SlmSource;
+
+/* The sources as one backend knows them; stores stay open between rounds. */
+typedef struct SlmSources SlmSources;
+
+/* An empty set, in a child of the current memory context; it goes with that. */
+extern SlmSources *slm_sources_create(void);
+
+/*
+ * In a transaction with SPI: read sellometer.sources, open the stores of enabled ones, close those of others and those
+ * whose definition, server or user mapping has changed (at the next call: until then transfers from them stay open).  A
+ * store that can't be opened is noted, not raised.
+ */
+extern void slm_sources_refresh(SlmSources *sources);
+
+/* The source of this name, or NULL. */
+extern SlmSource *slm_sources_find(SlmSources *sources, const char *name);
+
+/*
+ * List what is there and add what is new to the ledger, in transactions of their own (SPI, not atomic); only names one
+ * source, or all if NULL.  A source that can't be listed gets its last_error, and does not stop the others.  Returns the
+ * number of objects that were added.
+ */
+extern int	slm_sources_discover(SlmSources *sources, const char *only, bool sweep);
+
+#endif							/* SLM_INGEST_SOURCE_H */

@@ -1,0 +1,204 @@
+/*
+ * ingest_calls.c: sellometer_ingest(), sellometer_merge_backlog() and the functions about sources and objects.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "ingest/ingest.h"
+#include "ingest/spi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "tcop/pquery.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(sellometer_ingest);
+PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
+PG_FUNCTION_INFO_V1(sellometer_add_source);
+
+/* Connect to SPI so that each batch can commit; an error if the CALL is inside a transaction block. */
+static void
+connect_to_commit(FunctionCallInfo fcinfo, const char *procedure)
+{
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("%s() commits its work piece by piece and can't run inside a transaction", procedure),
+				 errhint("CALL it on its own, not in a transaction block, a function or a DO block.")));
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+}
+
+/* The name of an existing source, kept beyond commits; NULL for all. */
+static char *
+source_argument(FunctionCallInfo fcinfo)
+{
+	static SlmStatement statement = {"SELECT 1 FROM sellometer.sources WHERE name = $1", 1, {TEXTOID}};
+	Datum		arg;
+	char	   *name;
+
+	if (PG_ARGISNULL(0))
+		return NULL;
+	name = MemoryContextStrdup(PortalContext, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	arg = CStringGetTextDatum(name);
+	slm_secure_transaction();
+	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("source \"%s\" does not exist", name),
+				 errhint("The sources are listed in sellometer.sources; sellometer_add_source() adds one.")));
+	return name;
+}
+
+/* Load batches of one state until none is due. */
+static void
+load_all(SlmIngest *ingest, const char *state, const char *source)
+{
+	SlmBatchResult result;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		slm_ingest_batch(ingest, state, source, &result);
+	} while (result.objects > 0);
+}
+
+Datum
+sellometer_ingest(PG_FUNCTION_ARGS)
+{
+	char	   *source;
+	SlmIngest  *ingest;
+	MemoryContext old;
+
+	connect_to_commit(fcinfo, "sellometer_ingest");
+	source = source_argument(fcinfo);
+	old = MemoryContextSwitchTo(PortalContext);
+	ingest = slm_ingest_begin(true);
+	MemoryContextSwitchTo(old);
+	slm_secure_transaction();
+	slm_sources_refresh(ingest->sources);
+	slm_sources_discover(ingest->sources, source, true);
+	load_all(ingest, "pending", source);
+	slm_ingest_end(ingest);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_merge_backlog(PG_FUNCTION_ARGS)
+{
+	char	   *source;
+	SlmIngest  *ingest;
+	MemoryContext old;
+
+	connect_to_commit(fcinfo, "sellometer_merge_backlog");
+	source = source_argument(fcinfo);
+	old = MemoryContextSwitchTo(PortalContext);
+	ingest = slm_ingest_begin(false);
+	MemoryContextSwitchTo(old);
+	load_all(ingest, "backlog", source);
+	slm_ingest_end(ingest);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* --- sources --- */
+
+static bool
+stop_at_first(const SlmObjectInfo *info, void *arg)
+{
+	return false;
+}
+
+/* An error unless the URL can be listed; gives it back as the store spells it. */
+static char *
+check_listable(const char *url, const char *server)
+{
+	SlmStore   *store = slm_store_open(url, server, GetUserId());
+	SlmStoreError error = {0};
+	int			requests = 0;
+	char	   *canonical;
+
+	if (!slm_store_list(store, "", NULL, stop_at_first, NULL, &requests, &error))
+		slm_store_error_raise(&error);
+	canonical = pstrdup(slm_store_url(store));
+	slm_store_close(store);
+	return canonical;
+}
+
+static char *
+text_argument(FunctionCallInfo fcinfo, int i, const char *what)
+{
+	char	   *value = PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
+
+	if (what != NULL && (value == NULL || *value == '\0'))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be empty", what)));
+	return value;
+}
+
+static Datum
+optional_text(const char *value, char *null)
+{
+	*null = value ? ' ' : 'n';
+	return value ? CStringGetTextDatum(value) : (Datum) 0;
+}
+
+/* Objects that are in two sources would be counted twice. */
+static void
+check_overlap(const char *name, const char *url)
+{
+	static SlmStatement statement = {
+		"SELECT name, url FROM sellometer.sources WHERE starts_with($1, url) OR starts_with(url, $1) LIMIT 1",
+		1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(url);
+
+	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("source \"%s\" would overlap with source \"%s\"", name, slm_text(CurrentMemoryContext, 0, 1)),
+				 errdetail("%s and %s have objects in common, which would be counted twice.", url,
+						   slm_text(CurrentMemoryContext, 0, 2))));
+}
+
+Datum
+sellometer_add_source(PG_FUNCTION_ARGS)
+{
+	static SlmStatement insert = {
+		"INSERT INTO sellometer.sources (name, url, server, archive_url, enabled, owner) "
+		"VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING",
+		6, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, REGROLEOID}
+	};
+	char	   *name = text_argument(fcinfo, 0, "the name of a source");
+	char	   *url = text_argument(fcinfo, 1, "the url of a source");
+	char	   *server = text_argument(fcinfo, 2, NULL);
+	char	   *archive_url = text_argument(fcinfo, 3, NULL);
+	char		nulls[] = "      ";
+	Datum		args[6];
+
+	SPI_connect();
+	url = check_listable(url, server);
+	if (archive_url != NULL)
+		archive_url = check_listable(archive_url, server);
+	if (archive_url != NULL && strncmp(archive_url, url, strlen(url)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("archive_url must not be inside url"),
+				 errdetail("What is archived below %s would be loaded again.", url)));
+	check_overlap(name, url);
+	args[0] = CStringGetTextDatum(name);
+	args[1] = CStringGetTextDatum(url);
+	args[2] = optional_text(server, &nulls[2]);
+	args[3] = optional_text(archive_url, &nulls[3]);
+	args[4] = BoolGetDatum(PG_ARGISNULL(4) || PG_GETARG_BOOL(4));
+	args[5] = ObjectIdGetDatum(GetUserId());
+	if (slm_execute(&insert, args, nulls, SPI_OK_INSERT) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("source \"%s\" exists already", name),
+				 errhint("Choose another name, or call sellometer_drop_source() first.")));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
