@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "pure/number.h"
+#include "pure/event.h"
 
 /* Decimal digits of value at out, 20 bytes at most; returns how many. */
 static size_t
@@ -27,8 +27,8 @@ put_integer(char *out, int64_t value)
 }
 
 /*
- * Write the cleaned code to out, which has room for SLM_MAX_KEY_BYTES, and the ends of its first three levels to
- * ends.  Returns its length; *levels says how many of ends are set; false if there is no room.
+ * Write the cleaned code to out, which has room for SLM_MAX_KEY_BYTES, its length to *out_len, the ends of its first
+ * three levels to ends, and how many of these are set to *levels.  False if there is no room.
  */
 static bool
 clean_code(SlmSlice code, char *out, size_t *out_len, size_t ends[3], int *levels)
@@ -49,7 +49,7 @@ clean_code(SlmSlice code, char *out, size_t *out_len, size_t ends[3], int *level
 		p = stop + 1;
 		if (level.len == 0)
 			continue;
-		if (len + 1 + level.len > SLM_MAX_KEY_BYTES + (len == 0))
+		if (len + 1 + level.len > SLM_MAX_KEY_BYTES + (size_t) (len == 0))
 			return false;
 		if (len > 0)
 			out[len++] = '.';
@@ -72,7 +72,6 @@ slm_clean_category(SlmSlice code, bool has_category_id, int64_t category_id, cha
 	char	   *key = buf + SLM_CATEGORY_BUFFER;
 	size_t		len;
 	size_t		ends[3];
-	size_t		last_len;
 	int			levels;
 
 	if (!clean_code(code, buf, &len, ends, &levels))
@@ -97,8 +96,8 @@ slm_clean_category(SlmSlice code, bool has_category_id, int64_t category_id, cha
 	if (levels < 3)
 	{
 		const char *last = levels == 1 ? buf : buf + ends[0] + 1;
+		size_t		last_len = len - (size_t) (last - buf);
 
-		last_len = len - (size_t) (last - buf);
 		memcpy(key, buf, len);
 		out->key = key;
 		for (; levels < 3; levels++)
@@ -121,4 +120,24 @@ slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf)
 	if (brand.len > 0)
 		return brand;
 	return (SlmSlice) {buf, (uint32_t) put_integer(buf, product_id)};
+}
+
+bool
+slm_clean_event(const SlmEvent *event, char *buf, SlmCleanEvent *out, SlmReject *reject)
+{
+	out->brand = slm_clean_brand(event->brand, event->product_id, buf + SLM_CATEGORY_BUFFER * 2);
+	reject->reason = SLM_REJECT_KEY_TOO_LONG;
+	if (!slm_clean_category(event->category_code, event->has_category_id, event->category_id, buf, &out->category))
+	{
+		reject->column = SLM_COL_CATEGORY_CODE;
+		slm_reject_detail(reject->detail, "category_code", event->category_code);
+		return false;
+	}
+	if (out->brand.len > SLM_MAX_KEY_BYTES)
+	{
+		reject->column = SLM_COL_BRAND;
+		slm_reject_detail(reject->detail, "brand", event->brand);
+		return false;
+	}
+	return true;
 }

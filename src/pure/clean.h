@@ -4,7 +4,7 @@
 #ifndef SLM_PURE_CLEAN_H
 #define SLM_PURE_CLEAN_H
 
-#include "pure/types.h"
+#include "pure/reader.h"
 
 /* Room for any category key: the longest allowed, tripled by the fill, and the dots. */
 #define SLM_CATEGORY_BUFFER	(3 * SLM_MAX_KEY_BYTES + 8)
@@ -33,7 +33,23 @@ typedef struct SlmCategory
  */
 extern bool slm_clean_category(SlmSlice code, bool has_category_id, int64_t category_id, char *buf, SlmCategory *out);
 
+/* An event's brand and category as counted. */
+typedef struct SlmCleanEvent
+{
+	SlmSlice	brand;
+	SlmCategory category;
+} SlmCleanEvent;
+
+/* Room that slm_clean_event() needs. */
+#define SLM_CLEAN_BUFFER	(SLM_CATEGORY_BUFFER * 2 + 20)
+
 /* The brand as counted: itself, or the product_id as text in buf (at least 20 bytes) where it is empty. */
 extern SlmSlice slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf);
+
+/*
+ * Both for an event; *out points into the event and into buf (SLM_CLEAN_BUFFER bytes, the caller's).  Where one of
+ * them is too long for a key, returns false and sets reject's reason, column and detail.
+ */
+extern bool slm_clean_event(const SlmEvent *event, char *buf, SlmCleanEvent *out, SlmReject *reject);
 
 #endif							/* SLM_PURE_CLEAN_H */
