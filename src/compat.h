@@ -8,13 +8,39 @@
 #error "Sellometer needs PostgreSQL 15 or newer"
 #endif
 
-/* Insert a tuple's entries into all indexes of a table; a duplicate key is an error. */
-#if PG_VERSION_NUM >= 160000
-#define slm_exec_insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+/* A set of events to wait for, freed by FreeWaitEventSet() alone. */
+#if PG_VERSION_NUM >= 170000
+#define slm_create_wait_event_set(context, nevents)	CreateWaitEventSet(NULL, nevents)
 #else
-#define slm_exec_insert_index_tuples(result, slot, estate) \
-	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#define slm_create_wait_event_set(context, nevents)	CreateWaitEventSet(context, nevents)
+#endif
+
+/* What pg_stat_activity shows while waiting.  Before 17 an extension's waits all bear the same name. */
+#if PG_VERSION_NUM >= 170000
+#define slm_wait_event(name)	({ static uint32 event_; if (event_ == 0) event_ = WaitEventExtensionNew(name); event_; })
+#else
+#define slm_wait_event(name)	PG_WAIT_EXTENSION
+#endif
+
+/* May a role use a foreign server? */
+#if PG_VERSION_NUM >= 160000
+#define slm_server_aclcheck(server, role)	object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)
+#else
+#define slm_server_aclcheck(server, role)	pg_foreign_server_aclcheck(server, role, ACL_USAGE)
+#endif
+
+/* Which of some words is the likeliest for a misspelt one?  NULL = none; always before 16. */
+#if PG_VERSION_NUM >= 160000
+#define slm_closest_match(word, words, nwords) \
+	({ \
+		ClosestMatchState state_; \
+		initClosestMatch(&state_, word, 4); \
+		for (int i_ = 0; i_ < (nwords); i_++) \
+			updateClosestMatch(&state_, (words)[i_]); \
+		getClosestMatch(&state_); \
+	})
+#else
+#define slm_closest_match(word, words, nwords)	((void) (words), (const char *) NULL)
 #endif
 
 #endif							/* SLM_COMPAT_H */

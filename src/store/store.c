@@ -49,10 +49,12 @@ slm_store_open(const char *url, const char *server, Oid userid)
 	MemoryContext outer;
 	SlmStore   *store;
 
+	/* A URL that somebody wrote credentials into is not shown. */
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s: \"%s\"", problem, slm_store_display(url)),
+				 strchr(url, '@') ? errmsg_internal("%s", problem)
+				 : errmsg("%s: \"%s\"", problem, slm_store_display(url)),
 				 errhint("%s", hint)));
 	if (parsed.scheme == SLM_URL_FILE && server != NULL)
 		ereport(ERROR,

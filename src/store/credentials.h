@@ -1,0 +1,50 @@
+/*
+ * credentials.h: the S3 credentials of the process, from where AWS's own tools look for them:
+ *
+ *   environment -> shared credentials file -> shared config file -> container metadata -> instance metadata (IMDSv2)
+ *
+ * The first place that has some wins.  What was found is kept for the process, and asked for again before it expires.
+ * Credentials of a user mapping don't come from here.  No message ever holds a value, only the name of the place.
+ */
+#ifndef SLM_STORE_CREDENTIALS_H
+#define SLM_STORE_CREDENTIALS_H
+
+#include "postgres.h"
+
+#include "store/store.h"
+
+typedef struct SlmCredentials
+{
+	char	   *access_key;		/* malloc'ed, as the next two */
+	char	   *secret_key;
+	char	   *session_token;	/* or NULL */
+	char		source[256];	/* e.g. "the environment variable AWS_ACCESS_KEY_ID", fit for a message */
+	int64		expires;		/* Unix time; 0 = never */
+	bool		refreshable;	/* asking again may give others */
+} SlmCredentials;
+
+/*
+ * The process's credentials, valid until the next call.  NULL with *error set if there are none.  May wait for a
+ * metadata service, and processes interrupts then.
+ */
+extern const SlmCredentials *slm_credentials_get(SlmStoreError *error);
+
+/* What slm_credentials_get() returned last, or NULL. */
+extern const SlmCredentials *slm_credentials_current(void);
+
+/* The server said that they have expired: ask again at the next call. */
+extern void slm_credentials_forget(void);
+
+/* Overwrite and free the values. */
+extern void slm_credentials_wipe(SlmCredentials *credentials);
+
+/* A malloc'ed copy, or NULL if text is NULL.  Raises an error when out of memory. */
+extern char *slm_credentials_copy(const char *text);
+
+/* The region that the environment or the shared config file names, palloc'd, or NULL. */
+extern char *slm_environment_region(void);
+
+/* The endpoint that the environment names (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL), or NULL.  Not a copy. */
+extern const char *slm_environment_endpoint(void);
+
+#endif							/* SLM_STORE_CREDENTIALS_H */

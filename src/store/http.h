@@ -1,0 +1,130 @@
+/*
+ * http.h: many HTTP transfers at the same time, waiting in the same place as the latch.
+ *
+ *   slm_http_begin --> curl --> chunks of the answer's body --> slm_chunks_take
+ *                        ^
+ *   slm_http_poll: one WaitEventSet for curl's sockets, MyLatch and postmaster death
+ *
+ * This file knows one attempt of one request; s3_call.c knows S3, retries and errors.
+ *
+ * No curl callback ever throws, since curl could not survive a longjmp: they only fill chunks, tables and flags.
+ * Whatever waits does it outside of curl, so a cancel leaves handles in order, and slm_http_destroy(), called when the
+ * store's memory context is reset, frees them.
+ */
+#ifndef SLM_STORE_HTTP_H
+#define SLM_STORE_HTTP_H
+
+#include "postgres.h"
+
+#include <curl/curl.h>
+
+#include "lib/ilist.h"
+
+/* A queue of bytes.  Chunks are allocated without throwing; their memory is the context's. */
+typedef struct SlmChunk
+{
+	struct SlmChunk *next;
+	uint32		len;			/* bytes that are there */
+	uint32		taken;			/* of them, already handed out */
+	char		data[FLEXIBLE_ARRAY_MEMBER];
+} SlmChunk;
+
+#define SLM_CHUNK_BYTES	(256 * 1024 - offsetof(SlmChunk, data))
+
+typedef struct SlmChunks
+{
+	SlmChunk   *first;
+	SlmChunk   *last;
+	size_t		waiting;		/* bytes that nobody has taken */
+	int64		total;			/* bytes that ever came */
+} SlmChunks;
+
+typedef struct SlmHttp SlmHttp;
+typedef struct SlmHttpRequest SlmHttpRequest;
+
+/* What to ask for, and how.  All but chunks, body and arg is copied by slm_http_begin(). */
+typedef struct SlmHttpSpec
+{
+	const char *method;
+	const char *url;			/* percent-encoded */
+	const char *const *headers; /* "Name: value"; all are signed */
+	int			nheaders;
+	const char *body;			/* or NULL; must stay until the request is ended */
+	size_t		body_len;
+	const char *sigv4;			/* NULL = don't sign */
+	const char *access_key;
+	const char *secret_key;
+	const char *ca_file;		/* NULL = the system's */
+	int			connect_timeout_ms;
+	int			stall_timeout_s;
+	bool		no_proxy;		/* don't use the environment's http_proxy */
+
+	SlmChunks  *chunks;			/* where the body of a 2xx answer goes */
+	size_t		max_waiting;	/* the limit of chunks->waiting ... */
+	bool		pause;			/* ... beyond which curl pauses; if false, the request fails (too_long) */
+	int			discard;		/* so many bytes at the body's beginning are not wanted */
+
+	/* Asked once when the headers of a 2xx answer are there: is this what we want?  Must not throw. */
+	bool		(*accept) (SlmHttpRequest *request, void *arg);
+	void	   *arg;
+} SlmHttpSpec;
+
+struct SlmHttpRequest
+{
+	dlist_node	node;
+	SlmHttp    *http;
+	SlmHttpSpec spec;			/* strings in it are not valid any more, see above */
+	CURL	   *easy;
+	struct curl_slist *headers;
+	bool		added;			/* curl's multi handle knows it */
+	bool		done;
+	bool		paused;
+	bool		asked;			/* accept was called */
+	bool		refused;		/* and returned false */
+	bool		too_long;
+	bool		out_of_memory;
+	int			discard;		/* bytes still to be dropped */
+
+	/* The answer. */
+	CURLcode	code;
+	char		curl_error[CURL_ERROR_SIZE];
+	int			status;			/* 0 = none came */
+	int64		content_length; /* -1 = not given, as in the next two */
+	int64		range_start;
+	int64		range_total;
+	bool		chunked;
+	int			retry_after_ms; /* 0 = not given */
+	int64		server_time;	/* the Date header as Unix time, -1 = not given */
+	char		etag[256];		/* without quotes */
+	char		request_id[128];
+	char		bucket_region[64];
+	char		location[512];
+	char	   *error_body;		/* the beginning of an answer that isn't 2xx, or NULL */
+	size_t		error_len;
+};
+
+/* A new engine in the given context.  Raises an error when out of memory. */
+extern SlmHttp *slm_http_create(MemoryContext context);
+
+/* End all.  Doesn't throw; the memory of the context must still be there. */
+extern void slm_http_destroy(SlmHttp *http);
+
+/* Start a request.  It moves on in slm_http_poll() until done is set; then, or earlier, slm_http_end() frees it. */
+extern SlmHttpRequest *slm_http_begin(SlmHttp *http, const SlmHttpSpec *spec);
+extern void slm_http_end(SlmHttpRequest *request);
+
+/* Move all requests on, waiting for at most so many milliseconds for something to do.  Processes interrupts. */
+extern void slm_http_poll(SlmHttp *http, long timeout_ms);
+
+/*
+ * The next bytes of a queue, or false if none wait.  They stay valid until the next call for this queue.  The request
+ * that fills it, or NULL, goes on if it had paused.
+ */
+extern bool slm_chunks_take(SlmHttp *http, SlmChunks *chunks, SlmHttpRequest *request,
+							const char **data, size_t *len);
+extern void slm_chunks_clear(SlmHttp *http, SlmChunks *chunks);
+
+/* Milliseconds of a clock that nobody sets. */
+extern double slm_now_ms(void);
+
+#endif							/* SLM_STORE_HTTP_H */

@@ -1,0 +1,91 @@
+/*
+ * s3_get.c: reading objects, many at the same time.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "store/s3_internal.h"
+
+/* While data waits there is no hurry to see what the other transfers do, but they must not stand still either. */
+#define PUMP_INTERVAL_MS	1.0
+
+typedef struct S3Transfer
+{
+	SlmTransfer transfer;
+	SlmS3Call  *call;
+	double		last_pump;
+} S3Transfer;
+
+SlmTransfer *
+slm_s3_get(SlmStore *base, const char *key, const char *etag, int64 offset)
+{
+	SlmS3Store *s3 = (SlmS3Store *) base;
+	S3Transfer *t = MemoryContextAllocZero(base->context, sizeof(S3Transfer));
+	char	   *shown = slm_store_display_url(base, key);
+
+	t->transfer.store = base;
+	t->call = slm_s3_call_create(s3, "GET", key, "", "read %s", shown);
+	t->call->is_read = true;
+	t->call->offset = offset;
+	t->call->etag = etag ? MemoryContextStrdup(base->context, etag) : NULL;
+	pfree(shown);
+	return &t->transfer;
+}
+
+/*
+ * A read that began without an ETag is held to the one of its first answer, should it have to begin again.  (Not done
+ * where the answer comes in, since nothing may be allocated there.)
+ */
+static void
+remember_etag(SlmS3Call *call)
+{
+	if (call->etag == NULL && call->chunks.total > 0 && call->request != NULL && call->request->etag[0] != '\0')
+		call->etag = MemoryContextStrdup(call->s3->store.context, call->request->etag);
+}
+
+SlmTransferStatus
+slm_s3_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
+{
+	S3Transfer *t = (S3Transfer *) transfer;
+	SlmS3Call  *call = t->call;
+	SlmS3Store *s3 = call->s3;
+
+	call->urgent |= wait;
+	for (;;)
+	{
+		SlmHttpRequest *running = call->state == SLM_CALL_RUNNING ? call->request : NULL;
+		double		now = slm_now_ms();
+
+		remember_etag(call);
+		if (slm_chunks_take(s3->http, &call->chunks, running, data, len))
+		{
+			if (now - t->last_pump >= PUMP_INTERVAL_MS)
+			{
+				t->last_pump = now;
+				slm_s3_pump(s3, 0);
+			}
+			return SLM_TRANSFER_DATA;
+		}
+		if (call->state == SLM_CALL_ENDED)
+		{
+			if (call->outcome == SLM_STORE_OK)
+				return SLM_TRANSFER_END;
+			slm_s3_describe(call, error);
+			return SLM_TRANSFER_ERROR;
+		}
+		slm_s3_pump(s3, wait ? 60000 : 0);
+		t->last_pump = slm_now_ms();
+		if (!wait && call->chunks.waiting == 0 && call->state != SLM_CALL_ENDED)
+			return SLM_TRANSFER_WAIT;
+	}
+}
+
+void
+slm_s3_close_transfer(SlmTransfer *transfer)
+{
+	S3Transfer *t = (S3Transfer *) transfer;
+
+	slm_s3_call_free(t->call);
+	pfree(t);
+}

@@ -1,0 +1,361 @@
+/*
+ * s3_options.c: options of foreign servers and user mappings of wrapper sellometer_s3: the validator, and reading them.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/reloptions.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "fmgr.h"
+#include "foreign/foreign.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+#include "compat.h"
+#include "store/s3_options.h"
+#include "store/store_internal.h"
+
+#define WRAPPER	"sellometer_s3"
+
+PG_FUNCTION_INFO_V1(sellometer_s3_validator);
+
+typedef enum OptionKind
+{
+	OPTION_ENDPOINT,
+	OPTION_REGION,
+	OPTION_URL_STYLE,
+	OPTION_CA_FILE,
+	OPTION_SECONDS,
+	OPTION_SECRET
+} OptionKind;
+
+static const struct Option
+{
+	const char *name;
+	Oid			catalog;
+	OptionKind	kind;
+}			all_options[] = {
+	{"endpoint", ForeignServerRelationId, OPTION_ENDPOINT},
+	{"region", ForeignServerRelationId, OPTION_REGION},
+	{"url_style", ForeignServerRelationId, OPTION_URL_STYLE},
+	{"ca_file", ForeignServerRelationId, OPTION_CA_FILE},
+	{"connect_timeout", ForeignServerRelationId, OPTION_SECONDS},
+	{"stall_timeout", ForeignServerRelationId, OPTION_SECONDS},
+	{"retry_timeout", ForeignServerRelationId, OPTION_SECONDS},
+	{"access_key_id", UserMappingRelationId, OPTION_SECRET},
+	{"secret_access_key", UserMappingRelationId, OPTION_SECRET},
+	{"session_token", UserMappingRelationId, OPTION_SECRET},
+};
+
+/* The secret's own value is never shown, so an unknown option's isn't either. */
+static void
+raise_unknown_option(const char *name, Oid catalog)
+{
+	const char *words[lengthof(all_options)];
+	int			nwords = 0;
+	const char *closest;
+	StringInfoData valid;
+
+	initStringInfo(&valid);
+	for (int i = 0; i < lengthof(all_options); i++)
+	{
+		if (all_options[i].catalog != catalog)
+			continue;
+		appendStringInfo(&valid, "%s%s", valid.len ? ", " : "", all_options[i].name);
+		words[nwords++] = all_options[i].name;
+	}
+	closest = slm_closest_match(name, words, nwords);
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 closest ? errhint("Perhaps you meant the option \"%s\".", closest)
+			 : valid.len ? errhint("Valid options in this context are: %s.", valid.data)
+			 : errhint("There are no valid options in this context.")));
+}
+
+static bool
+is_token(const char *text, const char *more)
+{
+	for (const char *p = text; *p; p++)
+		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr(more, *p)))
+			return false;
+	return text[0] != '\0';
+}
+
+static const char *
+endpoint_host(const char *endpoint)
+{
+	if (strncmp(endpoint, "https://", 8) == 0)
+		return endpoint + 8;
+	if (strncmp(endpoint, "http://", 7) == 0)
+		return endpoint + 7;
+	return NULL;
+}
+
+static void
+check_endpoint(const char *value)
+{
+	const char *host = endpoint_host(value);
+	size_t		len = host ? strlen(host) : 0;
+	char	   *bare;
+
+	if (host == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid endpoint: \"%s\"", slm_store_display(value)),
+				 errhint("Write https://host or https://host:port.")));
+	if (len > 0 && host[len - 1] == '/')
+		len--;
+	bare = pnstrdup(host, len);
+	if (!is_token(bare, "-._:[]"))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid endpoint"),
+				 errdetail("Behind \"://\" stands more than a host and port."),
+				 errhint("Write https://host or https://host:port. Credentials belong in a user mapping, the bucket"
+						 " in the URL of the source.")));
+}
+
+static int
+seconds_of(const char *name, const char *value)
+{
+	char	   *end;
+	long		seconds;
+
+	errno = 0;
+	seconds = strtol(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || seconds < 1 || seconds > 3600)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+				 errhint("Give whole seconds, from 1 to 3600.")));
+	return (int) seconds;
+}
+
+static void
+check_option(const struct Option *option, const char *value)
+{
+	switch (option->kind)
+	{
+		case OPTION_ENDPOINT:
+			check_endpoint(value);
+			break;
+		case OPTION_REGION:
+			if (!is_token(value, "-_") || strlen(value) > 60)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						 errmsg("invalid region: \"%s\"", slm_store_display(value)),
+						 errhint("A region looks like eu-central-1.")));
+			break;
+		case OPTION_URL_STYLE:
+			if (strcmp(value, "path") != 0 && strcmp(value, "virtual") != 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						 errmsg("invalid value for option \"url_style\": \"%s\"", slm_store_display(value)),
+						 errhint("Write 'path' (https://host/bucket/key) or 'virtual' (https://bucket.host/key).")));
+			break;
+		case OPTION_CA_FILE:
+			if (!superuser())
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("permission denied to set option \"ca_file\""),
+						 errdetail("Only superusers may name a file of the server."),
+						 errhint("Add the certificate to the operating system's trusted ones instead.")));
+			if (!is_absolute_path(value))
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						 errmsg("ca_file must be an absolute path")));
+			break;
+		case OPTION_SECONDS:
+			seconds_of(option->name, value);
+			break;
+		case OPTION_SECRET:
+			/* A line break would end the header that it is sent in. */
+			for (const char *p = value; *p; p++)
+				if (*p <= ' ' || *p >= 0x7f)
+					ereport(ERROR,
+							(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+							 errmsg("invalid value for option \"%s\"", option->name),
+							 errdetail("It holds a space, a line break or another character that can't be.")));
+			if (value[0] == '\0')
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						 errmsg("option \"%s\" must not be empty", option->name)));
+			break;
+	}
+}
+
+Datum
+sellometer_s3_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+	bool		has_access_key = false;
+	bool		has_secret_key = false;
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		const struct Option *option = NULL;
+
+		for (int i = 0; i < lengthof(all_options); i++)
+			if (all_options[i].catalog == catalog && strcmp(all_options[i].name, def->defname) == 0)
+				option = &all_options[i];
+		if (option == NULL)
+			raise_unknown_option(def->defname, catalog);
+		check_option(option, defGetString(def));
+		has_access_key |= strcmp(def->defname, "access_key_id") == 0;
+		has_secret_key |= strcmp(def->defname, "secret_access_key") == 0;
+	}
+	if (catalog == UserMappingRelationId && (!has_access_key || !has_secret_key))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
+				 errmsg("a user mapping needs both access_key_id and secret_access_key"),
+				 errhint("Without a user mapping, superusers and members of pg_read_server_files use the server"
+						 " process's own credentials.")));
+	PG_RETURN_VOID();
+}
+
+static void
+read_server(ForeignServer *server, SlmS3Options *o)
+{
+	ListCell   *cell;
+
+	foreach(cell, server->options)
+	{
+		DefElem    *def = lfirst_node(DefElem, cell);
+		char	   *value = defGetString(def);
+
+		if (strcmp(def->defname, "endpoint") == 0)
+			o->endpoint = pstrdup(value);
+		else if (strcmp(def->defname, "region") == 0)
+			o->region = pstrdup(value);
+		else if (strcmp(def->defname, "url_style") == 0)
+			o->url_style = pstrdup(value);
+		else if (strcmp(def->defname, "ca_file") == 0)
+			o->ca_file = pstrdup(value);
+		else if (strcmp(def->defname, "connect_timeout") == 0)
+			o->connect_timeout_s = seconds_of(def->defname, value);
+		else if (strcmp(def->defname, "stall_timeout") == 0)
+			o->stall_timeout_s = seconds_of(def->defname, value);
+		else if (strcmp(def->defname, "retry_timeout") == 0)
+			o->retry_timeout_s = seconds_of(def->defname, value);
+	}
+}
+
+/* The mapping of the user, else that of PUBLIC; both are looked up without an error when missing. */
+static void
+read_mapping(ForeignServer *server, Oid userid, SlmS3Options *o)
+{
+	Oid			owner = userid;
+	HeapTuple	tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid),
+										ObjectIdGetDatum(server->serverid));
+	Datum		datum;
+	bool		isnull;
+	ListCell   *cell;
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		owner = InvalidOid;
+		tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(InvalidOid),
+								ObjectIdGetDatum(server->serverid));
+	}
+	if (!HeapTupleIsValid(tuple))
+		return;
+	datum = SysCacheGetAttr(USERMAPPINGUSERSERVER, tuple, Anum_pg_user_mapping_umoptions, &isnull);
+	if (!isnull)
+	{
+		foreach(cell, untransformRelOptions(datum))
+		{
+			DefElem    *def = lfirst_node(DefElem, cell);
+			char	   *value = defGetString(def);
+
+			if (strcmp(def->defname, "access_key_id") == 0)
+				o->mapping.access_key = slm_credentials_copy(value);
+			else if (strcmp(def->defname, "secret_access_key") == 0)
+				o->mapping.secret_key = slm_credentials_copy(value);
+			else if (strcmp(def->defname, "session_token") == 0)
+				o->mapping.session_token = slm_credentials_copy(value);
+			explicit_bzero(value, strlen(value));
+		}
+		o->has_mapping = o->mapping.access_key != NULL && o->mapping.secret_key != NULL;
+		snprintf(o->mapping.source, sizeof(o->mapping.source), "the user mapping of %s on server \"%s\"",
+				 OidIsValid(owner) ? psprintf("role \"%s\"", GetUserNameFromId(owner, false)) : "PUBLIC",
+				 server->servername);
+	}
+	ReleaseSysCache(tuple);
+}
+
+static void
+read_from_catalog(const char *name, Oid userid, SlmS3Options *o)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	ForeignDataWrapper *wrapper;
+
+	if (server == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("server \"%s\" does not exist", name),
+				 errhint("Use CREATE SERVER ... FOREIGN DATA WRAPPER " WRAPPER " OPTIONS (endpoint '...', region '...').")));
+	wrapper = GetForeignDataWrapper(server->fdwid);
+	if (strcmp(wrapper->fdwname, WRAPPER) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not one of wrapper " WRAPPER, name),
+				 errdetail("Its wrapper is \"%s\".", wrapper->fdwname)));
+	if (slm_server_aclcheck(server->serverid, userid) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for foreign server %s", name),
+				 errhint("GRANT USAGE ON FOREIGN SERVER %s TO %s.", quote_identifier(name),
+						 quote_identifier(GetUserNameFromId(userid, false)))));
+	read_server(server, o);
+	read_mapping(server, userid, o);
+
+	/* The process's credentials may open more than the user may. */
+	if (!o->has_mapping && !has_privs_of_role(userid, ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("user mapping not found for \"%s\" on server \"%s\"", GetUserNameFromId(userid, false), name),
+				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s OPTIONS (access_key_id '...', secret_access_key"
+						 " '...').", quote_identifier(GetUserNameFromId(userid, false)), quote_identifier(name))));
+}
+
+void
+slm_s3_options_read(const char *server, Oid userid, SlmS3Options *o)
+{
+	size_t		len;
+
+	memset(o, 0, sizeof(*o));
+	o->connect_timeout_s = 10;
+	o->stall_timeout_s = 30;
+	o->retry_timeout_s = 30;
+	if (server != NULL)
+		read_from_catalog(server, userid, o);
+	else
+	{
+		const char *endpoint = slm_environment_endpoint();
+
+		if (endpoint != NULL)
+		{
+			check_endpoint(endpoint);
+			o->endpoint = pstrdup(endpoint);
+		}
+		if (getenv("AWS_CA_BUNDLE"))
+			o->ca_file = pstrdup(getenv("AWS_CA_BUNDLE"));
+	}
+	if (o->region == NULL)
+		o->region = slm_environment_region();
+	if (o->region == NULL || !is_token(o->region, "-_") || strlen(o->region) > 60)
+		o->region = pstrdup("us-east-1");
+	len = o->endpoint ? strlen(o->endpoint) : 0;
+	if (len > 0 && o->endpoint[len - 1] == '/')
+		o->endpoint[len - 1] = '\0';
+}
