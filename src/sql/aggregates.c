@@ -43,9 +43,10 @@ slm_aggregate_begin_send(StringInfo buf, SlmStateTag tag)
 void
 slm_aggregate_begin_recv(FunctionCallInfo fcinfo, StringInfo buf, SlmStateTag tag)
 {
-	bytea	   *bytes = PG_GETARG_BYTEA_PP(0);
+	bytea	   *bytes;
 
 	(void) slm_aggregate_context(fcinfo);
+	bytes = PG_GETARG_BYTEA_PP(0);
 	buf->data = VARDATA_ANY(bytes);
 	buf->len = VARSIZE_ANY_EXHDR(bytes);
 	buf->maxlen = buf->len;
