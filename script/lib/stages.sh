@@ -1,0 +1,198 @@
+# Part of script/test: the stages.
+
+shopt -s nullglob
+
+prepare() {
+	LOGS=$WORK/logs
+	RESULTS=$LOGS/results
+	mkdir "$LOGS"
+	: > "$RESULTS"
+	STAGE=prepare
+	catch_signals
+	copy_postgres
+	PATH=$PGBIN:$PATH
+	MAKE=(make --no-print-directory "-j$(nproc)" "PG_CONFIG=$PGBIN/pg_config")
+}
+
+# Copy the PostgreSQL installation, all of it at the same place below $WORK/pg: its programs find the rest by going up from
+# where they are themselves.
+copy_postgres() {
+	local what dir
+
+	for what in bindir pkglibdir sharedir pkgincludedir includedir-server; do
+		dir=$("$PG_CONFIG" "--$what")
+		if [ ! -e "$WORK/pg$dir" ]; then
+			mkdir -p "$WORK/pg${dir%/*}"
+			cp -a "$dir" "$WORK/pg$dir"
+		fi
+	done
+	PGBIN=$WORK/pg$("$PG_CONFIG" --bindir)
+	PGXS=$(dirname "$("$PGBIN/pg_config" --pgxs)")/../..
+	if [[ $("$PGBIN/pg_config" --pkglibdir) != "$WORK/pg"* ]]; then
+		echo "script/test: a copy of this PostgreSQL would use files of the original; it can't be tested with" >&2
+		exit 1
+	fi
+}
+
+# Returns 1 if there is no point in going on.
+run_stage() {
+	local begin=$SECONDS status=0
+
+	STAGE=$1
+	"stage_$STAGE" || status=1
+	printf '%-10s %5d passed %5d failed %5d s\n' \
+		"$STAGE" "$(count pass "$STAGE"$'\t')" "$(count fail "$STAGE"$'\t')" $((SECONDS - begin))
+	return $status
+}
+
+stage_build() {
+	if run "$LOGS/build.log" "${MAKE[@]}" -s WERROR=1 COPT=-DUSE_ASSERT_CHECKING all install; then
+		pass "builds without warnings, and installs"
+	else
+		fail "does not build or install" "$LOGS/build.log"
+		return 1
+	fi
+}
+
+# Every file that looks like a test must be where a stage finds it, and every expected output belong to a test.
+stage_files() {
+	local file stray=0
+
+	while IFS= read -r file; do
+		fail "$file is run by no stage"
+		stray=1
+	done < <(find test -type d -name build -prune -o -type f \( -name '*.pl' -o -name '*.t' -o -name '*.spec' -o \
+		-name 'test_*.*' -o -name '*_test.*' -o -name 'fuzz_*.c' \) ! -path 'test/t/*.pl' \
+		! -path 'test/isolation/specs/*.spec' ! -path 'test/unit/test_*.c' ! -path 'test/fuzz/fuzz_*.c' -print | sort)
+	for file in expected/*.out test/isolation/expected/*.out; do
+		if ! has_test "$file"; then
+			fail "$file belongs to no test"
+			stray=1
+		fi
+	done
+	if [ $stray = 0 ]; then
+		pass "every test is run by a stage"
+	fi
+}
+
+# An expected output has a test of its name; or without the _1 of an alternative.
+has_test() {
+	local name dir
+
+	name=$(basename "$1" .out)
+	dir=$(dirname "$(dirname "$1")")
+	for name in "$name" "${name%_[0-9]}"; do
+		if [ -e "$dir/sql/$name.sql" ] || [ -e "$dir/specs/$name.spec" ]; then return 0; fi
+	done
+	return 1
+}
+
+stage_unit() {
+	local file name status=0
+
+	[ -d test/unit ] || return 0
+	run "$LOGS/unit.log" "${MAKE[@]}" -C test/unit check || status=$?
+	for file in test/unit/test_*.c; do
+		name=$(basename "$file" .c)
+		if [ -s "test/unit/build/$name.tap" ]; then
+			tap_results "$name" "test/unit/build/$name.tap" 0
+		else
+			fail "$name was not run" "$LOGS/unit.log"
+		fi
+	done
+	if [ $status -ne 0 ] && [ "$(count fail unit)" -eq 0 ]; then
+		fail "make check (exit status $status)" "$LOGS/unit.log"
+	fi
+}
+
+# Whatever it prints: TAP counts test by test, else the exit status counts as one.
+check_results() {
+	local name=$1 log=$2 status=$3
+
+	if grep -q '^1\.\.[0-9]' "$log"; then
+		tap_results "$name" "$log" "$status"
+	elif [ "$status" -eq 0 ]; then
+		pass "$name"
+	else
+		fail "$name (exit status $status)" "$log"
+	fi
+}
+
+stage_traffic() {
+	local status=0
+
+	[ -e test/traffic/check ] || return 0
+	run "$LOGS/traffic.log" "${MAKE[@]}" -C test/traffic check || status=$?
+	check_results test/traffic/check "$LOGS/traffic.log" $status
+}
+
+stage_regress() {
+	local files=(sql/*.sql)
+
+	installcheck ISOLATION= regression "${files[@]}"
+	cp regression.diffs "$LOGS" 2>/dev/null || true
+}
+
+stage_isolation() {
+	local files=(test/isolation/specs/*.spec)
+
+	installcheck REGRESS= test/isolation/regression "${files[@]}"
+	cp test/isolation/regression.diffs "$LOGS/isolation.diffs" 2>/dev/null || true
+}
+
+# installcheck WITHOUT DIFFS FILE...: make installcheck, but for one of its two halves.
+installcheck() {
+	local without=$1 diffs=$2.diffs names status=0
+
+	shift 2
+	[ $# -gt 0 ] || return 0
+	if ! start_server; then
+		fail "the server does not start" "$SERVER_LOG"
+		return 0
+	fi
+	run "$LOGS/$STAGE.log" "${MAKE[@]}" -s installcheck "$without" || status=$?
+	mapfile -t names < <(printf '%s\n' "$@" | sed 's#.*/##; s#\.[^.]*$##')
+	regress_results "$LOGS/$STAGE.log" "$diffs" "${names[@]}"
+	if [ $status -ne 0 ] && [ "$(count fail "$STAGE")" -eq 0 ]; then
+		fail "make installcheck (exit status $status)" "$LOGS/$STAGE.log"
+	fi
+	server_results
+}
+
+stage_tap() {
+	local file name dir status
+
+	stop_server
+	if [ -e test/traffic/Makefile ] && ! run "$LOGS/traffic_build.log" "${MAKE[@]}" -C test/traffic; then
+		fail "the traffic generator does not build" "$LOGS/traffic_build.log"
+	fi
+	for file in "${TAP_FILES[@]}"; do
+		name=$(basename "$file" .pl)
+		dir=$WORK/tap/$name
+		mkdir -p "$dir"
+		status=0
+		# Up to PostgreSQL 15 TESTDIR is where data and logs go, later the other two.
+		run "$LOGS/$name.tap" env PG_REGRESS="$PGXS/src/test/regress/pg_regress" TESTDIR="$dir" \
+			TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" PG_CONFIG="$PGBIN/pg_config" \
+			perl -I "$PGXS/src/test/perl" -I test/perl "$file" || status=$?
+		mkdir "$LOGS/$name"
+		cp -r "$dir"/tmp_check/log/. "$LOGS/$name" 2>/dev/null || true
+		tap_results "$name" "$LOGS/$name.tap" $status
+		for log in "$LOGS/$name"/*.log; do
+			SERVER_LOG=$log server_results
+		done
+		rm -rf "$dir"
+	done
+}
+
+stage_fuzz() {
+	local file name status=0
+
+	[ -d test/fuzz ] || return 0
+	run "$LOGS/fuzz.log" "${MAKE[@]}" -C test/fuzz check "FUZZ_SECONDS=$FUZZ_SECONDS" || status=$?
+	check_results "make check" "$LOGS/fuzz.log" $status
+	for file in test/fuzz/fuzz_*.c; do
+		name=$(basename "$file" .c)
+		if ! grep -q "$name" "$LOGS/fuzz.log"; then fail "$name was not run"; fi
+	done
+}
