@@ -10,9 +10,9 @@ SQL_PARTS   = $(sort $(wildcard src/sql/*.sql))
 EXTRA_CLEAN = $(DATA_built) test/unit/build
 
 REGRESS       = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
-REGRESS_OPTS  = --dbname=sellometer_regress --encoding=UTF8 --no-locale
+REGRESS_OPTS  = --encoding=UTF8 --no-locale
 ISOLATION     = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation --dbname=sellometer_isolation
+ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation
 
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS   = -std=gnu11 -Wno-declaration-after-statement -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
@@ -24,6 +24,10 @@ PG_CONFIG ?= pg_config
 override with_llvm = no
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
+
+# PGXS names databases after contrib; these are set last, as pg_regress takes the last one that it is given.
+CONTRIB_TESTDB   = sellometer_regress
+ISOLATION_TESTDB = sellometer_isolation
 
 # A change of any header rebuilds all: the tree is small and nothing can be stale.
 $(OBJS): $(wildcard src/*.h src/pure/*.h src/types/*.h src/store/*.h src/ingest/*.h src/sql/*.h)

@@ -1,14 +1,19 @@
 # Part of script/test: what came out.  Each test is a line of $RESULTS: "pass" or "fail", stage, name, between tabs.
 
+SHOWN=
+
 pass() {
 	printf 'pass\t%s\t%s\n' "$STAGE" "$1" >> "$RESULTS"
 }
 
-# fail NAME [LOG]: also shows the end of the log.
+# fail NAME [LOG]: also shows the end of the log, unless it has been shown.
 fail() {
 	printf 'fail\t%s\t%s\n' "$STAGE" "$1" >> "$RESULTS"
 	printf 'FAILED  %s: %s\n' "$STAGE" "$1"
-	if [ -n "${2:-}" ]; then show < "$2"; fi
+	if [ -n "${2:-}" ] && [ "$2" != "$SHOWN" ]; then
+		SHOWN=$2
+		show < "$2"
+	fi
 }
 
 show() {

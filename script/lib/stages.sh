@@ -91,7 +91,7 @@ stage_unit() {
 	local file name status=0
 
 	[ -d test/unit ] || return 0
-	run "$LOGS/unit.log" "${MAKE[@]}" -C test/unit check || status=$?
+	run "$LOGS/unit.log" "${MAKE[@]}" -s -C test/unit check || status=$?
 	for file in test/unit/test_*.c; do
 		name=$(basename "$file" .c)
 		if [ -s "test/unit/build/$name.tap" ]; then
@@ -122,7 +122,7 @@ stage_traffic() {
 	local status=0
 
 	[ -e test/traffic/check ] || return 0
-	run "$LOGS/traffic.log" "${MAKE[@]}" -C test/traffic check || status=$?
+	run "$LOGS/traffic.log" "${MAKE[@]}" -s -C test/traffic check || status=$?
 	check_results test/traffic/check "$LOGS/traffic.log" $status
 }
 
