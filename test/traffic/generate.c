@@ -1,0 +1,73 @@
+/*
+ * generate.c: second by second, as many events as the hour of the day brings.
+ */
+#include "generate.h"
+
+#include <string.h>
+
+#include "files.h"
+
+/* How busy the shop is. */
+typedef struct Volume
+{
+	Rng			rng;
+	double		wobble;			/* logarithm of the present deviation */
+	int64_t		minute;
+} Volume;
+
+/* Mean events in this second. */
+static double
+volume_at(Volume *volume, const Options *options, int64_t second)
+{
+	double		hour = (double) (second % 86400) / 3600.0;
+	double		mean = options->rate / 60.0;
+
+	if (options->day_curve > 0)
+		mean *= 1.0 + options->day_curve * cos(2.0 * M_PI * (hour - 16.0) / 24.0);
+	if (options->wobble > 0)
+	{
+		/* A random walk that is pulled back, of deviation options->wobble, with a memory of about an hour. */
+		if (volume->minute != second / 60)
+			volume->wobble = 0.98 * volume->wobble + 0.199 * options->wobble * rng_gauss(&volume->rng);
+		volume->minute = second / 60;
+		mean *= exp(volume->wobble);
+	}
+	return mean;
+}
+
+void
+generate(const Options *options)
+{
+	Catalogue	catalogue;
+	Visitors	visitors;
+	Volume		volume = {.minute = -1};
+	Files		files;
+	int64_t		end = options->minutes > 0 ? options->start + options->minutes * 60 : INT64_MAX;
+	int64_t		left = options->events > 0 ? options->events : INT64_MAX;
+
+	catalogue_build(&catalogue, options);
+	catalogue_set_day(&catalogue, options->start / 86400);
+	if (options->catalogue != NULL)
+		catalogue_write(&catalogue, options->catalogue);
+	visitors_start(&visitors, &catalogue, options);
+	rng_seed(&volume.rng, options->seed, STREAM_VOLUME);
+	files_open(&files, options, options->start);
+	for (int64_t second = options->start; second < end && left > 0 && !stopped; second++)
+	{
+		Event		event = {.second = second};
+		int64_t		n = rng_poisson(&volume.rng, volume_at(&volume, options, second));
+
+		if (second % 86400 == 0)
+			catalogue_set_day(&catalogue, second / 86400);
+		files_time(&files, second);
+		n = n < left ? n : left;
+		for (int64_t i = 0; i < n; i++)
+		{
+			event.usec = (int32_t) (i * 1000000 / n);
+			visitors_next(&visitors, &event);
+			files_event(&files, &event);
+		}
+		left -= n;
+	}
+	files_close(&files);
+}
