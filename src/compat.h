@@ -8,6 +8,15 @@
 #error "Sellometer needs PostgreSQL 15 or newer"
 #endif
 
+/* Insert a tuple's entries into all indexes of a table; a duplicate key is an error. */
+#if PG_VERSION_NUM >= 160000
+#define slm_exec_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#else
+#define slm_exec_insert_index_tuples(result, slot, estate) \
+	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#endif
+
 /* A set of events to wait for, freed by FreeWaitEventSet() alone. */
 #if PG_VERSION_NUM >= 170000
 #define slm_create_wait_event_set(context, nevents)	CreateWaitEventSet(NULL, nevents)

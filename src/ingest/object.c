@@ -106,7 +106,7 @@ keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReaso
 	row->column = column;
 	row->reason = slm_reject_name(reason);
 	row->detail = pstrdup(detail);
-	row->reject.raw = printable(raw);
+	row->raw = printable(raw);
 }
 
 static void
