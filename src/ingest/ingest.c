@@ -16,6 +16,7 @@
 #include "guc.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
+#include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "lib/stringinfo.h"
@@ -119,6 +120,8 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 	object->transfer = NULL;
 	if (object->outcome == SLM_OBJECT_LOADED)
 		add_to_batch(ingest, object);
+	if (object->outcome != SLM_OBJECT_PART)
+		slm_progress_add(1, object->size, object->rows_total);
 }
 
 /*
@@ -180,6 +183,7 @@ load_batch(Work *work)
 	bool		replace = !work->clock->live;
 
 	slm_batch_init(&ingest->batch, ingest->views->catalog);
+	slm_progress_phase("fetch and read");
 	work->done = read_objects(ingest, work->clock, work->objects, work->n);
 	close_transfers(work->objects, work->n);
 	if (work->done == 0)
@@ -187,6 +191,7 @@ load_batch(Work *work)
 		work->done = 1;
 		slm_large_part(ingest, &work->objects[0], work->clock);
 	}
+	slm_progress_phase("apply");
 	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace);
 	sum_up(work);
 }
@@ -329,7 +334,7 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	if (work.n > 0)
 		ok = try_batch(&work);
 	result->objects = work.n > 0 && !ok ? work.n : work.done;
-	SPI_commit();
+	slm_commit();
 	if (ok)
 		slm_view_state_committed(ingest->views);
 	/* parts of a large object and batches of others take turns */

@@ -315,7 +315,7 @@ slm_sources_discover(SlmSources *sources, const char *only, bool sweep)
 			continue;
 		slm_secure_transaction();
 		added += discover_source(sources->items[i], sweep);
-		SPI_commit();
+		slm_commit();
 	}
 	return added;
 }

@@ -6,6 +6,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "ingest/spi.h"
+#include "tcop/pquery.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -24,6 +25,19 @@ slm_secure_transaction(void)
 				 errhint("Call it on its own, outside of any transaction block.")));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
+	/* below a CALL the portal keeps a snapshot; a background worker has no portal */
+	if (ActivePortal != NULL)
+		EnsurePortalSnapshotExists();
+	else if (!ActiveSnapshotSet())
+		PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+slm_commit(void)
+{
+	if (ActivePortal == NULL && ActiveSnapshotSet())
+		PopActiveSnapshot();
+	SPI_commit();
 }
 
 static void

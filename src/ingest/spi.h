@@ -22,10 +22,13 @@ typedef struct SlmStatement
 } SlmStatement;
 
 /*
- * For the rest of the transaction: safe search_path, and READ COMMITTED, so that each statement sees what was committed
- * before it.  Call once after each start of a transaction, before any statement.
+ * For the rest of the transaction: safe search_path, a snapshot for what is outside of statements, and READ COMMITTED, so
+ * that each statement sees what was committed before it.  Call once after each start of a transaction, before any statement.
  */
 extern void slm_secure_transaction(void);
+
+/* Commit, and begin the next transaction: slm_secure_transaction() must follow before its first statement. */
+extern void slm_commit(void);
 
 /*
  * Execute; nulls as for SPI_execute_plan, NULL = none is null.  Returns the number of rows; they are in SPI_tuptable.

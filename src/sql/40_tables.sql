@@ -53,6 +53,7 @@ CREATE TABLE sellometer.objects (
 	UNIQUE (source, key, etag)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
+CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at);
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
 -- whatever goes wrong elsewhere: no key is ever counted with two contents
 CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)

@@ -17,6 +17,7 @@
 PG_FUNCTION_INFO_V1(sellometer_ingest);
 PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
 PG_FUNCTION_INFO_V1(sellometer_add_source);
+PG_FUNCTION_INFO_V1(sellometer_check_url);
 
 /* Connect to SPI so that each batch can commit; an error if the CALL is inside a transaction block. */
 static void
@@ -126,6 +127,15 @@ check_listable(const char *url, const char *server)
 	canonical = pstrdup(slm_store_url(store));
 	slm_store_close(store);
 	return canonical;
+}
+
+Datum
+sellometer_check_url(PG_FUNCTION_ARGS)
+{
+	char	   *url = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	(void) check_listable(url, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
 }
 
 static char *

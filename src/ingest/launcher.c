@@ -1,0 +1,154 @@
+/*
+ * launcher.c: one static process that keeps one worker running for each database in sellometer.database.
+ *
+ * It starts only when recovery has ended, so a standby has none until it is promoted.  It is connected to no database:
+ * whether one exists is found out by the worker, which exits if not and is tried again, less and less often.
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "guc.h"
+#include "ingest/shmem.h"
+#include "ingest/worker.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#define MIN_DELAY_MS	1000
+#define MAX_DELAY_MS	60000
+
+/* What the launcher knows of one database's worker. */
+typedef struct Child
+{
+	BackgroundWorkerHandle *handle; /* NULL: not started */
+	TimestampTz started;
+	TimestampTz not_before;
+	int			delay_ms;
+} Child;
+
+void
+slm_launcher_register(void)
+{
+	BackgroundWorker worker = {0};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 5;
+	strlcpy(worker.bgw_library_name, "sellometer", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "sellometer_launcher_main", BGW_MAXLEN);
+	strlcpy(worker.bgw_name, "sellometer launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "sellometer launcher", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}
+
+static void
+start_child(Child *child, int slot, const char *database)
+{
+	BackgroundWorker worker = {0};
+
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker.bgw_library_name, "sellometer", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "sellometer_worker_main", BGW_MAXLEN);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "sellometer worker for %s", database);
+	strlcpy(worker.bgw_type, "sellometer worker", BGW_MAXLEN);
+	worker.bgw_main_arg = Int32GetDatum(slot);
+	worker.bgw_notify_pid = MyProcPid;
+	strlcpy(worker.bgw_extra, database, BGW_EXTRALEN);
+	child->started = GetCurrentTimestamp();
+	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
+	{
+		child->handle = NULL;
+		child->not_before = child->started + (int64) MAX_DELAY_MS * 1000;
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no background worker is free to load into database \"%s\"", database),
+				 errhint("Raise max_worker_processes.")));
+	}
+}
+
+/* A worker that ran for a while is started again soon; one that keeps failing less and less often. */
+static void
+note_exit(Child *child)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	pfree(child->handle);
+	child->handle = NULL;
+	if (now - child->started > (int64) MAX_DELAY_MS * 1000)
+		child->delay_ms = MIN_DELAY_MS;
+	else
+		child->delay_ms = Min(Max(child->delay_ms * 2, MIN_DELAY_MS), MAX_DELAY_MS);
+	child->not_before = now + (int64) (child->delay_ms * (500 + 500 * pg_prng_double(&pg_global_prng_state)));
+}
+
+static void
+look_after(Child *child, int slot)
+{
+	char		database[NAMEDATALEN];
+	pid_t		pid;
+
+	if (child->handle != NULL && GetBackgroundWorkerPid(child->handle, &pid) == BGWH_STOPPED)
+		note_exit(child);
+	if (child->handle == NULL && GetCurrentTimestamp() >= child->not_before && slm_slot_may_start(slot, database))
+		start_child(child, slot, database);
+}
+
+/* The names in sellometer.database. */
+static int
+configured_databases(char **names)
+{
+	List	   *list;
+	ListCell   *cell;
+	int			n = 0;
+
+	if (!SplitIdentifierString(pstrdup(slm_database), ',', &list))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("sellometer.database is no list of database names"),
+				 errdetail("It is \"%s\".", slm_database)));
+	foreach(cell, list)
+	{
+		if (n < SLM_MAX_DATABASES)
+			names[n++] = lfirst(cell);
+	}
+	return n;
+}
+
+void
+sellometer_launcher_main(Datum arg)
+{
+	char	   *names[SLM_MAX_DATABASES];
+	Child	   *children;
+	int			n;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	BackgroundWorkerUnblockSignals();
+	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "sellometer launcher", ALLOCSET_DEFAULT_SIZES);
+	n = slm_slots_set(names, configured_databases(names));
+	children = palloc0(sizeof(Child) * Max(n, 1));
+
+	while (!ShutdownRequestPending)
+	{
+		for (int i = 0; i < n; i++)
+			look_after(&children[i], i);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, MIN_DELAY_MS, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+	}
+	proc_exit(0);
+}

@@ -1,0 +1,338 @@
+/*
+ * shmem.c: what the worker and others tell each other.
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "ingest/shmem.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
+#include "storage/shmem.h"
+#include "utils/wait_event.h"
+#include "utils/timestamp.h"
+
+#define STOP_WAIT_MS	5000
+
+typedef struct SlmShared
+{
+	LWLock	   *lock;
+	int			nslots;
+	SlmWorkerSlot slots[SLM_MAX_DATABASES];
+	SlmProgress progress[SLM_MAX_PROGRESS];
+} SlmShared;
+
+static SlmShared *shared;
+static SlmProgress *own_progress;
+static int	own_slot = -1;
+static shmem_request_hook_type next_request_hook;
+static shmem_startup_hook_type next_startup_hook;
+
+static void
+request(void)
+{
+	if (next_request_hook)
+		next_request_hook();
+	RequestAddinShmemSpace(MAXALIGN(sizeof(SlmShared)));
+	RequestNamedLWLockTranche("sellometer", 1);
+}
+
+static void
+startup(void)
+{
+	bool		found;
+
+	if (next_startup_hook)
+		next_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("sellometer", sizeof(SlmShared), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(SlmShared));
+		shared->lock = &GetNamedLWLockTranche("sellometer")->lock;
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+slm_shmem_init(void)
+{
+	next_request_hook = shmem_request_hook;
+	shmem_request_hook = request;
+	next_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+}
+
+bool
+slm_shmem_ready(void)
+{
+	return shared != NULL;
+}
+
+/* --- slots --- */
+
+int
+slm_slots_set(char **databases, int n)
+{
+	n = Min(n, SLM_MAX_DATABASES);
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->nslots = n;
+	for (int i = 0; i < n; i++)
+	{
+		if (shared->slots[i].pid != 0 && strcmp(shared->slots[i].name, databases[i]) == 0)
+			continue;			/* its worker outlived the launcher */
+		memset(&shared->slots[i], 0, sizeof(SlmWorkerSlot));
+		strlcpy(shared->slots[i].name, databases[i], NAMEDATALEN);
+	}
+	LWLockRelease(shared->lock);
+	return n;
+}
+
+bool
+slm_slot_may_start(int slot, char *name)
+{
+	bool		may;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	may = shared->slots[slot].pid == 0 && GetCurrentTimestamp() >= shared->slots[slot].hold_until;
+	strlcpy(name, shared->slots[slot].name, NAMEDATALEN);
+	LWLockRelease(shared->lock);
+	return may;
+}
+
+static void
+release_slot(int code, Datum arg)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[own_slot].pid = 0;
+	shared->slots[own_slot].database = InvalidOid;
+	shared->slots[own_slot].surge = false;
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_slot_claim(int slot)
+{
+	own_slot = slot;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slot].pid = MyProcPid;
+	shared->slots[slot].database = MyDatabaseId;
+	shared->slots[slot].surge = false;
+	LWLockRelease(shared->lock);
+	before_shmem_exit(release_slot, (Datum) 0);
+}
+
+void
+slm_slot_set_surge(int slot, bool surge)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slot].surge = surge;
+	LWLockRelease(shared->lock);
+}
+
+bool
+slm_slot_take_wake(int slot)
+{
+	bool		wake;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	wake = shared->slots[slot].wake;
+	shared->slots[slot].wake = false;
+	LWLockRelease(shared->lock);
+	return wake;
+}
+
+/* The slot of this database's worker; the caller holds the lock.  NULL if none runs. */
+static SlmWorkerSlot *
+slot_of_database(void)
+{
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		if (shared->slots[i].pid != 0 && shared->slots[i].database == MyDatabaseId)
+			return &shared->slots[i];
+	}
+	return NULL;
+}
+
+int
+slm_worker_pid(void)
+{
+	SlmWorkerSlot *slot;
+	int			pid = 0;
+
+	if (shared == NULL)
+		return 0;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	slot = slot_of_database();
+	if (slot != NULL)
+		pid = slot->pid;
+	LWLockRelease(shared->lock);
+	return pid;
+}
+
+bool
+slm_in_surge(void)
+{
+	SlmWorkerSlot *slot;
+	bool		surge = false;
+
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	slot = slot_of_database();
+	if (slot != NULL)
+		surge = slot->surge;
+	LWLockRelease(shared->lock);
+	return surge;
+}
+
+bool
+slm_wake_worker(void)
+{
+	SlmWorkerSlot *slot;
+	PGPROC	   *proc = NULL;
+
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	slot = slot_of_database();
+	if (slot != NULL)
+	{
+		slot->wake = true;
+		proc = BackendPidGetProc(slot->pid);
+	}
+	LWLockRelease(shared->lock);
+	if (proc != NULL)
+		SetLatch(&proc->procLatch);
+	return proc != NULL;
+}
+
+void
+slm_stop_worker(const char *database)
+{
+	if (shared == NULL)
+		return;
+	for (int waited = 0; waited < STOP_WAIT_MS; waited += 20)
+	{
+		int			pid = 0;
+
+		LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+		for (int i = 0; i < shared->nslots; i++)
+		{
+			if (strcmp(shared->slots[i].name, database) == 0)
+			{
+				pid = shared->slots[i].pid;
+				shared->slots[i].hold_until = GetCurrentTimestamp() + USECS_PER_MINUTE;
+			}
+		}
+		LWLockRelease(shared->lock);
+		if (pid == 0)
+			return;
+		if (waited == 0)
+			kill(pid, SIGTERM);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* --- progress --- */
+
+static void
+release_progress(int code, Datum arg)
+{
+	slm_progress_end();
+}
+
+void
+slm_progress_begin(const char *task)
+{
+	static bool registered = false;
+
+	if (shared == NULL)
+		return;
+	slm_progress_end();
+	if (!registered)
+		before_shmem_exit(release_progress, (Datum) 0);
+	registered = true;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SLM_MAX_PROGRESS && own_progress == NULL; i++)
+	{
+		if (shared->progress[i].pid == 0)
+			own_progress = &shared->progress[i];
+	}
+	if (own_progress != NULL)
+	{
+		memset(own_progress, 0, sizeof(SlmProgress));
+		own_progress->pid = MyProcPid;
+		own_progress->database = MyDatabaseId;
+		own_progress->started = GetCurrentTimestamp();
+		strlcpy(own_progress->task, task, NAMEDATALEN);
+	}
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_progress_totals(int64 objects, int64 bytes)
+{
+	if (own_progress == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	own_progress->objects_total = objects;
+	own_progress->bytes_total = bytes;
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_progress_phase(const char *phase)
+{
+	if (own_progress == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	strlcpy(own_progress->phase, phase, NAMEDATALEN);
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_progress_add(int64 objects, int64 bytes, int64 rows)
+{
+	if (own_progress == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	own_progress->objects_done += objects;
+	own_progress->bytes_done += bytes;
+	own_progress->rows_done += rows;
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_progress_end(void)
+{
+	if (own_progress == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	own_progress->pid = 0;
+	LWLockRelease(shared->lock);
+	own_progress = NULL;
+}
+
+int
+slm_progress_read(SlmProgress *out)
+{
+	int			n = 0;
+
+	if (shared == NULL)
+		return 0;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < SLM_MAX_PROGRESS; i++)
+	{
+		if (shared->progress[i].pid != 0)
+			out[n++] = shared->progress[i];
+	}
+	LWLockRelease(shared->lock);
+	return n;
+}

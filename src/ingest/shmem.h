@@ -1,0 +1,76 @@
+/*
+ * shmem.h: what the worker and others tell each other: who loads which database, progress, surge.
+ *
+ * There only if the library is in shared_preload_libraries; else all calls do nothing and answer "no".
+ */
+#ifndef SLM_INGEST_SHMEM_H
+#define SLM_INGEST_SHMEM_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+
+#define SLM_MAX_DATABASES	64
+#define SLM_MAX_PROGRESS	64
+
+/* Work under way in one backend. */
+typedef struct SlmProgress
+{
+	int			pid;			/* 0 = free */
+	Oid			database;
+	char		task[NAMEDATALEN];	/* "load", "merge_backlog", "rollup" … */
+	char		phase[NAMEDATALEN]; /* "fetch and read", "wait for lock", "apply" … */
+	int64		objects_done;
+	int64		objects_total;
+	int64		bytes_done;
+	int64		bytes_total;
+	int64		rows_done;
+	TimestampTz started;
+} SlmProgress;
+
+/* One configured database. */
+typedef struct SlmWorkerSlot
+{
+	char		name[NAMEDATALEN];
+	int			pid;			/* of its worker; 0 = none */
+	Oid			database;		/* once connected */
+	TimestampTz hold_until;		/* not to be started before this */
+	bool		surge;
+	bool		wake;			/* look at the sources now */
+} SlmWorkerSlot;
+
+/* Under preload, from _PG_init: reserve the memory. */
+extern void slm_shmem_init(void);
+extern bool slm_shmem_ready(void);
+
+/* --- the launcher's and the worker's side; slots are numbered from 0 --- */
+extern int	slm_slots_set(char **databases, int n);
+extern bool slm_slot_may_start(int slot, char *name);
+/* This process is the worker of a slot from now on, until it exits. */
+extern void slm_slot_claim(int slot);
+extern void slm_slot_set_surge(int slot, bool surge);
+/* Has somebody asked for a look at the sources?  Resets the wish. */
+extern bool slm_slot_take_wake(int slot);
+
+/* --- for others --- */
+
+/* Ask the worker of this database to look now; false if there is none. */
+extern bool slm_wake_worker(void);
+/* Is a surge on in this database? */
+extern bool slm_in_surge(void);
+/* The worker's process of this database, 0 if none. */
+extern int	slm_worker_pid(void);
+/* Stop the worker of a database, and keep it from being started for a minute: DROP DATABASE wants it. */
+extern void slm_stop_worker(const char *database);
+
+/* --- progress --- */
+
+/* Begin to report (ends by itself when the backend exits); then bring up to date; end. */
+extern void slm_progress_begin(const char *task);
+extern void slm_progress_totals(int64 objects, int64 bytes);
+extern void slm_progress_phase(const char *phase);
+extern void slm_progress_add(int64 objects, int64 bytes, int64 rows);
+extern void slm_progress_end(void);
+/* Copies of all reports; returns their number (at most SLM_MAX_PROGRESS). */
+extern int	slm_progress_read(SlmProgress *out);
+
+#endif							/* SLM_INGEST_SHMEM_H */

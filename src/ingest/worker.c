@@ -1,0 +1,212 @@
+/*
+ * worker.c: the process that loads into one database.
+ *
+ *   round:  is the extension here? --> list the sources --> batches until none is due --> keep the tiers in step
+ *   wait:   poll_interval, or until sellometer_wake()
+ *
+ * Two contexts: ingest->context lives as long as all goes well, and holds the state of the views; round_context is reset
+ * after each round.  An error ends the round: the transaction is aborted, all state is dropped (it is a cache of what is
+ * committed), and after a delay the next round begins with a clean slate.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "commands/extension.h"
+#include "common/pg_prng.h"
+#include "executor/spi.h"
+#include "guc.h"
+#include "ingest/ingest.h"
+#include "ingest/shmem.h"
+#include "ingest/spi.h"
+#include "ingest/worker.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+static SlmIngest *ingest;
+static Oid	ingest_extension;	/* the extension that ingest belongs to: it may be dropped and created anew */
+static int	my_slot;
+
+static void
+forget_state(void)
+{
+	if (ingest != NULL)
+		slm_ingest_end(ingest);
+	ingest = NULL;
+}
+
+/* Surge begins when more than surge_bytes wait, and ends below half of that. */
+static void
+judge_surge(int64 waiting_bytes)
+{
+	static bool surge = false;
+	int64		limit = (int64) slm_surge_bytes * 1024;
+	bool		now = surge ? waiting_bytes > limit / 2 : waiting_bytes > limit;
+
+	if (now != surge)
+		ereport(LOG,
+				(errmsg(now ? "surge begins: live loading gets everything" : "surge is over"),
+				 errdetail(INT64_FORMAT " MB wait.", waiting_bytes / (1024 * 1024))));
+	surge = now;
+	slm_slot_set_surge(my_slot, surge);
+}
+
+/* What waits, for the surge and the progress report. */
+static void
+look_at_waiting(const SlmBatchResult *last)
+{
+	SlmWaiting	waiting;
+	static int64 objects_done;
+	static int64 bytes_done;
+
+	if (last == NULL)
+		objects_done = bytes_done = 0;
+	else
+	{
+		objects_done += last->objects;
+		bytes_done += last->bytes;
+	}
+	slm_secure_transaction();
+	waiting = slm_ledger_waiting("pending");
+	slm_commit();
+	judge_surge(waiting.bytes);
+	if (last == NULL && waiting.objects > 0)
+		slm_progress_begin("load");
+	slm_progress_totals(objects_done + waiting.objects, bytes_done + waiting.bytes);
+}
+
+static void
+reload_settings(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+static void
+load(bool sweep)
+{
+	SlmBatchResult result;
+
+	slm_secure_transaction();
+	slm_sources_refresh(ingest->sources);
+	slm_sources_discover(ingest->sources, NULL, sweep);
+	look_at_waiting(NULL);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		reload_settings();
+		slm_ingest_batch(ingest, "pending", NULL, &result);
+		if (result.objects > 0)
+		{
+			slm_sources_discover(ingest->sources, NULL, false);
+			look_at_waiting(&result);
+		}
+	} while (result.objects > 0);
+	slm_progress_end();
+}
+
+/* One round, in a transaction that the loading commits piece by piece. */
+static void
+round_of_work(bool sweep)
+{
+	Oid			extension;
+
+	StartTransactionCommand();
+	extension = get_extension_oid("sellometer", true);
+	if (ingest != NULL && extension != ingest_extension)
+		forget_state();
+	if (OidIsValid(extension))
+	{
+		if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+			elog(ERROR, "could not connect to SPI");
+		if (ingest == NULL)
+		{
+			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+			ingest = slm_ingest_begin(true);
+			ingest_extension = extension;
+			MemoryContextSwitchTo(old);
+		}
+		load(sweep);
+		slm_commit();
+		SPI_finish();
+	}
+	CommitTransactionCommand();
+	pgstat_report_stat(true);
+}
+
+/* A round that may fail; false if it did. */
+static bool
+guarded_round(MemoryContext round_context, bool sweep)
+{
+	volatile bool ok = true;
+
+	MemoryContextSwitchTo(round_context);
+	PG_TRY();
+	{
+		pgstat_report_activity(STATE_RUNNING, "loading");
+		round_of_work(sweep);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		forget_state();
+		slm_progress_end();
+		RESUME_INTERRUPTS();
+		ok = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(round_context);
+	MemoryContextReset(round_context);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return ok;
+}
+
+static void
+wait_for_work(bool ok)
+{
+	long		delay = slm_poll_interval;
+
+	if (!ok)
+		delay = (long) (slm_retry_delay * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state)));
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, delay, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	reload_settings();
+}
+
+void
+sellometer_worker_main(Datum arg)
+{
+	MemoryContext round_context;
+	bool		ok;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
+	my_slot = DatumGetInt32(arg);
+	slm_slot_claim(my_slot);
+	round_context = AllocSetContextCreate(TopMemoryContext, "sellometer round", ALLOCSET_DEFAULT_SIZES);
+	PortalContext = round_context;	/* SPI keeps there what must outlive the commits of a round */
+	ereport(LOG, (errmsg("sellometer worker for database \"%s\" started", MyBgworkerEntry->bgw_extra)));
+
+	for (;;)
+	{
+		ok = guarded_round(round_context, slm_slot_take_wake(my_slot));
+		wait_for_work(ok);
+	}
+}

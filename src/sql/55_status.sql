@@ -1,0 +1,273 @@
+/* Objects one by one, and operations at a glance. */
+CREATE FUNCTION @extschema@.sellometer_wake()
+RETURNS boolean
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_wake';
+COMMENT ON FUNCTION @extschema@.sellometer_wake() IS
+	'Have the worker look at the sources now; false if none runs for this database';
+
+CREATE FUNCTION @extschema@.sellometer_retry(source text, key text, replace boolean DEFAULT false)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	o sellometer.objects;
+BEGIN
+	SELECT * INTO o FROM sellometer.objects x
+	WHERE x.source = sellometer_retry.source AND x.key = sellometer_retry.key
+	ORDER BY x.id DESC LIMIT 1 FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
+			HINT = 'The objects are listed in sellometer.objects.';
+	END IF;
+	IF EXISTS (SELECT 1 FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id <> o.id
+			AND (x.state IN ('done', 'archived') OR x.resume_row > 0)) THEN
+		RAISE feature_not_supported USING
+			MESSAGE = format('object "%s" was loaded with another content before', key),
+			DETAIL = 'Its first content is counted, and can''t be taken out again yet.',
+			HINT = 'sellometer_skip() puts the changed object aside.';
+	END IF;
+	IF o.state IN ('done', 'archived') THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('object "%s" is %s already', key, o.state);
+	END IF;
+	UPDATE sellometer.objects SET state = CASE WHEN o.state = 'backlog' THEN 'backlog' ELSE 'pending' END,
+		attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL
+	WHERE id = o.id;
+	DELETE FROM sellometer.rejected_rows WHERE object_id = o.id AND o.resume_row = 0;
+	PERFORM @extschema@.sellometer_wake();
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) IS
+	'Have an object loaded that has failed or was skipped, or that waits for its next attempt';
+
+CREATE FUNCTION @extschema@.sellometer_skip(source text, key text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	o sellometer.objects;
+BEGIN
+	SELECT * INTO o FROM sellometer.objects x
+	WHERE x.source = sellometer_skip.source AND x.key = sellometer_skip.key
+	ORDER BY x.id DESC LIMIT 1 FOR UPDATE;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
+			HINT = 'The objects are listed in sellometer.objects.';
+	END IF;
+	IF o.state IN ('done', 'archived') OR o.resume_row > 0 THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('object "%s" is counted already', key),
+			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total);
+	END IF;
+	UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL WHERE id = o.id;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_skip(text, text) IS 'Never load this object';
+
+CREATE FUNCTION sellometer.progress_entries(
+	OUT pid integer, OUT task text, OUT phase text, OUT objects_done bigint, OUT objects_total bigint,
+	OUT bytes_done bigint, OUT bytes_total bigint, OUT rows_done bigint, OUT started timestamptz,
+	OUT estimated_finish timestamptz)
+RETURNS SETOF record
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_progress_entries';
+COMMENT ON FUNCTION sellometer.progress_entries() IS 'What the view sellometer.progress shows';
+
+CREATE FUNCTION sellometer.in_surge()
+RETURNS boolean
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_in_surge';
+COMMENT ON FUNCTION sellometer.in_surge() IS 'Is a surge on in this database?';
+
+CREATE FUNCTION sellometer.worker_pid()
+RETURNS integer
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_worker_pid';
+COMMENT ON FUNCTION sellometer.worker_pid() IS 'Process of the worker that loads into this database; NULL if none runs';
+
+CREATE VIEW sellometer.progress AS SELECT * FROM sellometer.progress_entries();
+COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
+COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, detect';
+COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done';
+COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
+COMMENT ON COLUMN sellometer.progress.estimated_finish IS 'if it goes on as fast as so far; NULL: too early to say';
+
+CREATE VIEW sellometer.status AS
+SELECT s.name AS source,
+	s.enabled,
+	s.head,
+	pg_catalog.clock_timestamp() - s.head AS event_lag,
+	CASE WHEN p.oldest IS NULL THEN l.lag ELSE greatest(l.lag, pg_catalog.clock_timestamp() - p.oldest) END AS arrival_lag,
+	p.objects AS pending_objects,
+	p.bytes AS pending_bytes,
+	p.oldest AS pending_oldest,
+	b.objects AS backlog_objects,
+	b.bytes AS backlog_bytes,
+	f.objects AS failed_objects,
+	sellometer.in_surge() AS surge,
+	r.rows_per_second,
+	s.list_requests,
+	s.listed_at,
+	st.head AS head_of_all,
+	st.views_from,
+	st.views_dropped,
+	sellometer.worker_pid() AS worker_pid,
+	coalesce(s.last_error, e.error) AS last_error,
+	coalesce(s.last_error_at, e.at) AS last_error_at
+FROM sellometer.sources s
+CROSS JOIN sellometer.state st
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, coalesce(pg_catalog.sum(size), 0)::bigint AS bytes,
+	pg_catalog.min(last_modified) AS oldest FROM sellometer.objects WHERE source = s.name AND state = 'pending') p
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, coalesce(pg_catalog.sum(size), 0)::bigint AS bytes
+	FROM sellometer.objects WHERE source = s.name AND state = 'backlog') b
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects FROM sellometer.objects WHERE source = s.name AND state = 'failed') f
+LEFT JOIN LATERAL (SELECT ingested_at - last_modified AS lag FROM sellometer.objects
+	WHERE source = s.name AND ingested_at IS NOT NULL ORDER BY ingested_at DESC LIMIT 1) l ON true
+CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.sum(rows_total), 0)::float8 / 60 AS rows_per_second FROM sellometer.objects
+	WHERE source = s.name AND ingested_at > pg_catalog.clock_timestamp() - interval '1 minute') r
+LEFT JOIN LATERAL (SELECT o.key || ': ' || o.error AS error, o.discovered_at AS at FROM sellometer.objects o
+	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true;
+COMMENT ON VIEW sellometer.status IS 'How each source is doing';
+COMMENT ON COLUMN sellometer.status.head IS 'newest event time that this source has reached';
+COMMENT ON COLUMN sellometer.status.event_lag IS 'how far the head is behind the clock';
+COMMENT ON COLUMN sellometer.status.arrival_lag IS
+	'from an object''s arrival in the source to its commit: the last one''s, or the age of the oldest that waits';
+COMMENT ON COLUMN sellometer.status.pending_oldest IS 'arrival of the oldest object that waits';
+COMMENT ON COLUMN sellometer.status.surge IS 'live loading gets everything, housekeeping waits';
+COMMENT ON COLUMN sellometer.status.rows_per_second IS 'mean of the last minute';
+COMMENT ON COLUMN sellometer.status.list_requests IS 'LIST requests made so far';
+COMMENT ON COLUMN sellometer.status.listed_at IS 'when it was last listed whole; brought up to date each minute';
+COMMENT ON COLUMN sellometer.status.head_of_all IS 'newest event time that all sources together have reached';
+COMMENT ON COLUMN sellometer.status.views_from IS 'views before this time are no longer known one by one; NULL: all are';
+COMMENT ON COLUMN sellometer.status.views_dropped IS 'number of views that are no longer known one by one';
+COMMENT ON COLUMN sellometer.status.worker_pid IS 'process that loads; NULL: none runs';
+COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object';
+
+CREATE FUNCTION sellometer.check_url(url text, server text)
+RETURNS void
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_check_url';
+COMMENT ON FUNCTION sellometer.check_url(text, text) IS 'An error that says what is wrong, if a URL can''t be listed';
+
+/* One invariant or precondition a row. */
+CREATE FUNCTION @extschema@.sellometer_check()
+RETURNS TABLE (name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	s record;
+	t record;
+	d record;
+	n bigint;
+	head timestamptz := (SELECT st.head FROM sellometer.state st);
+	message text;
+	message_hint text;
+BEGIN
+	name := 'preload';
+	ok := current_setting('shared_preload_libraries') ~ '\msellometer\M';
+	detail := format('shared_preload_libraries is %L', current_setting('shared_preload_libraries'));
+	hint := CASE WHEN NOT ok THEN 'Add sellometer to shared_preload_libraries and restart the server.' END;
+	RETURN NEXT;
+
+	name := 'worker';
+	ok := sellometer.worker_pid() IS NOT NULL;
+	detail := CASE WHEN ok THEN format('process %s loads into this database', sellometer.worker_pid())
+		ELSE format('no worker runs for database %I', current_database()) END;
+	hint := CASE WHEN NOT ok THEN 'Name the database in sellometer.database and restart the server, or CALL sellometer_ingest() yourself.' END;
+	RETURN NEXT;
+
+	name := 'pg_cron';
+	ok := EXISTS (SELECT 1 FROM pg_available_extensions e WHERE e.name = 'pg_cron')
+		AND current_setting('shared_preload_libraries') ~ '\mpg_cron\M';
+	detail := CASE WHEN ok THEN 'installed and preloaded' ELSE 'not installed or not preloaded' END;
+	hint := CASE WHEN NOT ok THEN 'Without pg_cron nothing calls rollup, prune and backlog: install it, or CALL them from elsewhere.' END;
+	RETURN NEXT;
+
+	FOR s IN SELECT * FROM sellometer.sources x WHERE x.enabled ORDER BY x.name LOOP
+		name := 'source ' || s.name;
+		ok := true;
+		detail := s.url || ' can be listed';
+		hint := NULL;
+		BEGIN
+			PERFORM sellometer.check_url(s.url, s.server);
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, message_hint = PG_EXCEPTION_HINT;
+			ok := false;
+			detail := message;
+			hint := nullif(message_hint, '');
+		END;
+		RETURN NEXT;
+	END LOOP;
+
+	name := 'ledger';
+	SELECT count(*) INTO n FROM sellometer.objects o
+	WHERE o.rows_total <> o.rows_counted + o.rows_duplicate + o.rows_rejected + o.rows_expired;
+	ok := n = 0;
+	detail := CASE WHEN ok THEN 'rows of each object add up' ELSE format('rows of %s objects do not add up', n) END;
+	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;
+	RETURN NEXT;
+
+	name := 'failed objects';
+	SELECT count(*) INTO n FROM sellometer.objects o WHERE o.state = 'failed';
+	ok := n = 0;
+	detail := format('%s objects have failed', n);
+	hint := CASE WHEN NOT ok THEN 'See error in sellometer.objects; then sellometer_retry() or sellometer_skip().' END;
+	RETURN NEXT;
+
+	-- every tier holds the same counts in each dimension
+	FOR t IN SELECT * FROM sellometer.tiers x ORDER BY x.position LOOP
+		name := format('dimensions of tier %s', t.name);
+		n := 0;
+		FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+			EXECUTE format('SELECT $1 + count(*) FROM
+				(SELECT event_time, event_type, sum(count) AS count, sum(gmv) AS gmv, min(count) AS least
+					FROM sellometer.%1$I GROUP BY 1, 2) a
+				FULL JOIN (SELECT event_time, event_type, sum(count) AS count, sum(gmv) AS gmv
+					FROM sellometer.%2$I GROUP BY 1, 2) b USING (event_time, event_type)
+				WHERE a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv OR a.least < 1',
+				d.dimension || '_' || t.name, 'category_l1_' || t.name) INTO n USING n;
+		END LOOP;
+		ok := n = 0;
+		detail := CASE WHEN ok THEN 'all dimensions have the same sums'
+			ELSE format('%s sums by time and event type differ', n) END;
+		hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;
+		RETURN NEXT;
+	END LOOP;
+
+	-- invariant 4: the rows of a coarse bucket are the sum of the finer ones, wherever both are kept whole
+	FOR t IN SELECT c.name, c.granularity, c.watermark, f.name AS finer
+			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.position = (SELECT max(x.position) FROM sellometer.tiers x
+				WHERE x.position < c.position) ORDER BY c.position LOOP
+		name := format('tier %s is the sum of %s', t.name, t.finer);
+		n := 0;
+		FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+			EXECUTE format('WITH fine AS (SELECT %1$s AS event_time, %2$I, event_type, sum(count) AS count, sum(gmv) AS gmv
+					FROM sellometer.%3$I WHERE event_time < $2 GROUP BY 1, 2, 3),
+				first AS (SELECT min(event_time) AS t FROM sellometer.%3$I),
+				coarse AS (SELECT event_time, %2$I, event_type, count, gmv FROM sellometer.%4$I, first
+					WHERE event_time >= first.t)
+				SELECT $1 + count(*) FROM (SELECT fine.* FROM fine, first WHERE event_time >= first.t) f
+				FULL JOIN coarse c USING (event_time, %2$I, event_type)
+				WHERE f.count IS DISTINCT FROM c.count OR f.gmv IS DISTINCT FROM c.gmv',
+				sellometer.bucket_expression(t.granularity, 'event_time'), d.dimension,
+				d.dimension || '_' || t.finer, d.dimension || '_' || t.name) INTO n USING n, t.watermark;
+		END LOOP;
+		ok := n = 0;
+		detail := CASE WHEN ok THEN format('equal up to %s', t.watermark) ELSE format('%s rows differ', n) END;
+		hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_check() IS
+	'Is all set up, and do the invariants hold?  Reads all tiers: takes a while on much data';
+
+REVOKE ALL ON FUNCTION @extschema@.sellometer_wake() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_skip(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.check_url(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_check() FROM PUBLIC;
