@@ -35,9 +35,12 @@ slm_secure_transaction(void)
 void
 slm_commit(void)
 {
+	MemoryContext context = CurrentMemoryContext;
+
 	if (ActivePortal == NULL && ActiveSnapshotSet())
 		PopActiveSnapshot();
 	SPI_commit();
+	MemoryContextSwitchTo(context);
 }
 
 static void
@@ -50,6 +53,7 @@ check_result(int result, int expected, const char *sql)
 uint64
 slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
 {
+	MemoryContext context = CurrentMemoryContext;	/* SPI leaves its own behind */
 	int			result;
 
 	if (statement->plan == NULL)
@@ -63,6 +67,7 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 		statement->plan = plan;
 	}
 	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, false, 0);
+	MemoryContextSwitchTo(context);
 	check_result(result, expected, statement->sql);
 	return SPI_processed;
 }
@@ -70,7 +75,11 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 uint64
 slm_execute_once(const char *sql, int expected)
 {
-	check_result(SPI_execute(sql, false, 0), expected, sql);
+	MemoryContext context = CurrentMemoryContext;
+	int			result = SPI_execute(sql, false, 0);
+
+	MemoryContextSwitchTo(context);
+	check_result(result, expected, sql);
 	return SPI_processed;
 }
 

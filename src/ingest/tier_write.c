@@ -250,6 +250,7 @@ merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n)
 static SPIPlanPtr
 prepare_merge(Target *target, const char *partition, bool replace)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Oid			types[5] = {TIMESTAMPTZARRAYOID, target->dimension == SLM_PRODUCT_ID ? INT8ARRAYOID : TEXTARRAYOID,
 	get_array_type(target->event_type_oid), INT8ARRAYOID, NUMERICARRAYOID};
 	const char *key = slm_dimension_name(target->dimension);
@@ -260,6 +261,7 @@ prepare_merge(Target *target, const char *partition, bool replace)
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare: %s", sql);
+	MemoryContextSwitchTo(context);
 	return plan;
 }
 
@@ -338,6 +340,7 @@ present_buckets(const SlmTier *tier, const SlmCells *cells, int *npresent)
 	arg = slm_array(times, NULL, n, TIMESTAMPTZOID);
 	if (SPI_execute_with_args(sql, 1, &type, &arg, NULL, false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not look for buckets of tier %s", tier->name);
+	MemoryContextSwitchTo(context);
 
 	*npresent = (int) SPI_processed;
 	present = MemoryContextAlloc(context, sizeof(TimestampTz) * Max(*npresent, 1));

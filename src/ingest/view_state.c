@@ -147,6 +147,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	Datum		args[3] = {Int64GetDatum(after), TimestampTzGetDatum(first), TimestampTzGetDatum(last)};
+	MemoryContext context = CurrentMemoryContext;
 	Portal		portal;
 
 	if (statement.plan == NULL)
@@ -163,6 +164,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 		if (SPI_processed == 0)
 			break;
 		table = SPI_tuptable;
+		MemoryContextSwitchTo(context);
 		for (uint64 row = 0; row < table->numvals; row++)
 		{
 			SPI_tuptable = table;
@@ -172,6 +174,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 		SPI_freetuptable(table);
 	}
 	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(context);
 }
 
 /*
