@@ -263,9 +263,9 @@ read_row(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record, SlmRea
 	SlmReject  *reject = &row->reject;
 
 	row->line = record->line;
-	reject->raw = record->raw;
-	if (reject->raw.len > SLM_MAX_RAW)
-		reject->raw.len = SLM_MAX_RAW;
+	row->raw = record->raw;
+	if (row->raw.len > SLM_MAX_RAW)
+		row->raw.len = SLM_MAX_RAW;
 	reader->stats.rows_total++;
 	if (status == SLM_CSV_TOO_LONG)
 	{

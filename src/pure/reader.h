@@ -40,7 +40,6 @@ typedef struct SlmReject
 	SlmRejectReason reason;
 	int			column;			/* an SlmColumn, or -1 where the row as a whole is at fault */
 	char		detail[128];	/* what was seen, printable UTF-8, NUL-terminated, e.g. event_type "veiw" */
-	SlmSlice	raw;			/* the raw line's first bytes, at most 1 kB, as they came; of an event too */
 } SlmReject;
 
 typedef struct SlmReadRow
@@ -48,7 +47,7 @@ typedef struct SlmReadRow
 	uint64_t	line;			/* line number of the row's first line; the header is line 1 */
 	SlmSlice	raw;			/* the row's first bytes, at most 1 kB, as they came; valid as the slices below */
 	SlmEvent	event;			/* after SLM_READ_EVENT; slices are valid until the next call of slm_reader_next() */
-	SlmReject	reject;			/* after SLM_READ_REJECT; likewise.  Its raw is set after SLM_READ_EVENT too */
+	SlmReject	reject;			/* after SLM_READ_REJECT */
 } SlmReadRow;
 
 typedef enum SlmReadStatus

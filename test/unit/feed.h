@@ -74,7 +74,7 @@ note_row(Transcript *t, SlmReadStatus status, const SlmReadRow *row)
 	{
 		t->rejects++;
 		note(t, " %s %d (%s)", slm_reject_name(row->reject.reason), row->reject.column, row->reject.detail);
-		note_text(t, "raw", row->reject.raw);
+		note_text(t, "raw", row->raw);
 	}
 	else
 	{

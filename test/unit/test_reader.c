@@ -281,7 +281,7 @@ test_after_the_end(void)
 	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "nothing in an empty feed");
 	slm_reader_feed(reader, HEAD ROW, strlen(HEAD ROW), false);
 	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_EVENT, "an event");
-	UNIT_STR(row.reject.raw.data, row.reject.raw.len, "2019-10-01 00:00:00 UTC,view,1,2.00,a,s",
+	UNIT_STR(row.raw.data, row.raw.len, "2019-10-01 00:00:00 UTC,view,1,2.00,a,s",
 			 "whose raw line is at hand for later rejects");
 	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "no more yet");
 	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_MORE, "and still no more");
