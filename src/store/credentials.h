@@ -44,7 +44,7 @@ extern char *slm_credentials_copy(const char *text);
 /* The region that the environment or the shared config file names, palloc'd, or NULL. */
 extern char *slm_environment_region(void);
 
-/* The endpoint that the environment names (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL), or NULL.  Not a copy. */
-extern const char *slm_environment_endpoint(void);
+/* The endpoint that the environment (AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL) or the file names, palloc'd, or NULL. */
+extern char *slm_environment_endpoint(void);
 
 #endif							/* SLM_STORE_CREDENTIALS_H */

@@ -341,13 +341,9 @@ slm_s3_options_read(const char *server, Oid userid, SlmS3Options *o)
 		read_from_catalog(server, userid, o);
 	else
 	{
-		const char *endpoint = slm_environment_endpoint();
-
-		if (endpoint != NULL)
-		{
-			check_endpoint(endpoint);
-			o->endpoint = pstrdup(endpoint);
-		}
+		o->endpoint = slm_environment_endpoint();
+		if (o->endpoint != NULL)
+			check_endpoint(o->endpoint);
 		if (getenv("AWS_CA_BUNDLE"))
 			o->ca_file = pstrdup(getenv("AWS_CA_BUNDLE"));
 	}
