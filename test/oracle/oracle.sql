@@ -1,0 +1,326 @@
+/*
+ * oracle.sql: what the tier tables must hold, in plain SQL over the raw rows.
+ *
+ *   psql -f oracle.sql                       make the schema (what was there is dropped)
+ *   load.py DIRECTORY                        raw text rows into oracle.raw
+ *   SELECT oracle.build();                   clean, judge, count
+ *   SELECT * FROM oracle.diff('minute');     rows that differ from sellometer's tables: none
+ *
+ * Written from the description of the data alone and on purpose without a look at how the extension does it.  Works in
+ * any database; only the diff functions need the extension.
+ *
+ * oracle.raw -> event (typed; reason where rejected) -> object_total -> counted (views once) -> <dimension>_<tier>
+ */
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+-- the diff functions name tables that need not be there yet
+SET check_function_bodies = off;
+DROP SCHEMA IF EXISTS oracle CASCADE;
+CREATE SCHEMA oracle;
+
+-- One row for each row of an object, as text; flaw: what is wrong with the row as a row, else ''.
+CREATE UNLOGGED TABLE oracle.raw (
+	object			text,
+	line			bigint,
+	flaw			text,
+	event_time		text,
+	event_type		text,
+	product_id		text,
+	category_id		text,
+	category_code	text,
+	brand			text,
+	price			text,
+	user_id			text,
+	user_session	text
+);
+
+-- The objects; useless: why one can't be used as a whole, else ''.
+CREATE UNLOGGED TABLE oracle.object (object text PRIMARY KEY, useless text NOT NULL DEFAULT '');
+
+-- What may be changed before oracle.build().
+CREATE TABLE oracle.setting (
+	only_row			boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	present				timestamptz NOT NULL DEFAULT now(),
+	max_clock_skew		interval NOT NULL DEFAULT '5 minutes',
+	max_clock_jump		interval NOT NULL DEFAULT '1 day',
+	max_reject_fraction	numeric NOT NULL DEFAULT 0.1,
+	min_reject_rows		bigint NOT NULL DEFAULT 100,
+	max_key_bytes		integer NOT NULL DEFAULT 1000
+);
+INSERT INTO oracle.setting DEFAULT VALUES;
+
+CREATE TABLE oracle.tier (name text PRIMARY KEY, granularity interval NOT NULL);
+INSERT INTO oracle.tier VALUES ('minute', '1 minute'), ('hour', '1 hour'), ('day', '1 day');
+
+/*
+ * A time, or NULL if the text is none.  YYYY-MM-DD HH:MM:SS with or without " UTC", or ISO 8601: T, fraction, Z or an
+ * offset.  Without a zone it is UTC.
+ */
+CREATE FUNCTION oracle.time_of(value text) RETURNS timestamptz
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+	day text := left(value, 10);
+	clock text := substr(value, 12, 8);
+	rest text := substr(value, 20);		-- fraction and zone
+	fraction text := coalesce(substring(rest FROM '^\.\d+'), '');
+	zone text := substr(rest, length(fraction) + 1);
+	away interval := interval '0';
+	first_of_month date;
+BEGIN
+	IF day !~ '^\d{4}-(0[1-9]|1[0-2])-\d\d$' OR left(day, 4) = '0000' OR right(day, 2) = '00'
+		OR substr(value, 11, 1) NOT IN (' ', 'T') OR clock !~ '^([01]\d|2[0-3]):[0-5]\d:[0-5]\d$'
+	THEN
+		RETURN NULL;
+	END IF;
+	IF zone ~ '^[+-](0\d|1[0-5]):?[0-5]\d$' THEN
+		away := make_interval(hours => substr(zone, 2, 2)::int, mins => right(zone, 2)::int);
+		IF left(zone, 1) = '-' THEN
+			away := -away;
+		END IF;
+	ELSIF zone NOT IN ('', ' UTC', 'Z') THEN
+		RETURN NULL;
+	END IF;
+	first_of_month := (left(day, 8) || '01')::date;
+	IF first_of_month + right(day, 2)::int - 1 >= first_of_month + interval '1 month' THEN
+		RETURN NULL;
+	END IF;
+	RETURN (day || ' ' || clock || left(fraction, 7))::timestamp AT TIME ZONE 'UTC' - away;
+END
+$$;
+
+-- A bigint, or NULL if the text is none.
+CREATE FUNCTION oracle.bigint_of(value text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE
+	WHEN value ~ '^\d{1,18}$' THEN value::bigint
+	WHEN value ~ '^-?\d{1,60}$' THEN
+		CASE WHEN value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN value::numeric::bigint END
+END;
+
+-- A price, or NULL if the text is none.
+CREATE FUNCTION oracle.price_of(value text) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN value ~ '^\d{1,60}(\.\d{1,4})?$' THEN
+	CASE WHEN value::numeric < 1000000000000 THEN value::numeric END
+END;
+
+/*
+ * The levels of a category as an array: trimmed, lower-cased, empty ones left out; the category_id where there is no
+ * code; unknown where there is neither.
+ */
+CREATE FUNCTION oracle.levels_of(category_code text, category_id bigint) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(
+	nullif(ARRAY(
+		SELECT btrim(level, E' \t\r\n\x0b\f')
+		FROM unnest(string_to_array(lower(category_code COLLATE "C"), '.')) WITH ORDINALITY AS l(level, i)
+		WHERE btrim(level, E' \t\r\n\x0b\f') <> ''
+		ORDER BY i), '{}'),
+	ARRAY[coalesce(category_id::text, 'unknown')]);
+
+/*
+ * Typed rows.  Few texts come again and again, so times, categories and prices are understood once each.
+ */
+CREATE FUNCTION oracle.build_event() RETURNS void
+LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
+BEGIN
+	DROP TABLE IF EXISTS oracle.event, oracle.time_text, oracle.price_text, oracle.category;
+	ANALYZE oracle.raw, oracle.object, oracle.setting;
+	CREATE UNLOGGED TABLE oracle.time_text AS
+		SELECT event_time, oracle.time_of(event_time) AS t FROM (SELECT DISTINCT event_time FROM oracle.raw) d;
+	CREATE UNLOGGED TABLE oracle.price_text AS
+		SELECT price, oracle.price_of(price) AS value FROM (SELECT DISTINCT price FROM oracle.raw) d;
+	CREATE UNLOGGED TABLE oracle.category AS
+		SELECT category_code, category_id, id_value, l1,
+			l1 || '.' || coalesce(levels[2], l1) AS l2,
+			l1 || '.' || coalesce(levels[2], l1) || '.' || coalesce(levels[3], levels[2], l1) AS l3,
+			octet_length(array_to_string(levels, '.')) AS code_bytes
+		FROM (SELECT *, levels[1] AS l1
+			FROM (SELECT *, oracle.levels_of(category_code, id_value) AS levels
+				FROM (SELECT category_code, category_id, oracle.bigint_of(category_id) AS id_value
+					FROM (SELECT DISTINCT category_code, category_id FROM oracle.raw) a) b) c) d;
+	ANALYZE oracle.time_text, oracle.price_text, oracle.category;
+
+	CREATE UNLOGGED TABLE oracle.event AS
+	SELECT object, line, t, event_type, product_id, price,
+		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session,
+		CASE
+			WHEN flaw <> '' THEN flaw
+			WHEN t IS NULL THEN 'bad_time'
+			WHEN event_type NOT IN ('view', 'cart', 'remove_from_cart', 'purchase') THEN 'bad_event_type'
+			WHEN product_id IS NULL THEN 'bad_product_id'
+			WHEN price IS NULL THEN 'bad_price'
+			WHEN category_id_text <> '' AND category_id IS NULL THEN 'bad_category_id'
+			WHEN user_id_text <> '' AND user_id IS NULL THEN 'bad_user_id'
+			WHEN octet_length(brand) > max_key_bytes OR octet_length(l3) > max_key_bytes OR code_bytes > max_key_bytes
+				THEN 'key_too_long'
+			WHEN t > present + max_clock_skew THEN 'future'
+		END AS reason
+	FROM (
+		SELECT r.object, r.line, r.flaw, tt.t, lower(btrim(r.event_type, E' \t\r\n\x0b\f') COLLATE "C") AS event_type,
+			oracle.bigint_of(r.product_id) AS product_id, pt.value AS price, r.brand, r.user_session,
+			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id AS category_id_text,
+			r.user_id AS user_id_text, oracle.bigint_of(r.user_id) AS user_id
+		FROM oracle.raw r
+		JOIN oracle.time_text tt USING (event_time)
+		JOIN oracle.price_text pt USING (price)
+		JOIN oracle.category c ON c.category_code = r.category_code AND c.category_id = r.category_id
+		-- of an object that is useless as a whole nothing is counted
+		WHERE NOT EXISTS (SELECT FROM oracle.object o WHERE o.object = r.object AND o.useless <> '')
+	) typed, oracle.setting;
+	ANALYZE oracle.event;
+END
+$$;
+
+/* Rows far ahead of their own object's (lower) median time; then what each object comes to. */
+CREATE FUNCTION oracle.judge_objects() RETURNS void
+LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
+BEGIN
+	UPDATE oracle.event e SET reason = 'clock_jump'
+	FROM (SELECT object, percentile_disc(0.5) WITHIN GROUP (ORDER BY t) AS median
+		FROM oracle.event WHERE reason IS NULL GROUP BY object) m, oracle.setting s
+	WHERE e.object = m.object AND e.reason IS NULL AND e.t > m.median + s.max_clock_jump;
+
+	DROP TABLE IF EXISTS oracle.object_total;
+	CREATE UNLOGGED TABLE oracle.object_total AS
+	SELECT o.object, o.useless <> '' OR coalesce(too_bad, false) AS failed, coalesce(rows_total, 0) AS rows_total,
+		coalesce(rows_rejected, 0) AS rows_rejected
+	FROM oracle.object o
+	LEFT JOIN (SELECT object, rows_total, rows_rejected,
+			rows_total >= min_reject_rows AND rows_rejected > max_reject_fraction * rows_total AS too_bad
+		FROM (SELECT object, count(*) AS rows_total, count(reason) AS rows_rejected
+			FROM oracle.event GROUP BY object) e, oracle.setting) t USING (object);
+	ANALYZE oracle.object_total;
+END
+$$;
+
+/* The rows that count: of a session's views of a product the first, everything else. */
+CREATE FUNCTION oracle.build_counted() RETURNS void
+LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
+BEGIN
+	DROP TABLE IF EXISTS oracle.counted;
+	CREATE UNLOGGED TABLE oracle.counted AS
+	WITH usable AS NOT MATERIALIZED (
+		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
+		WHERE e.reason IS NULL AND NOT o.failed)
+	SELECT t, event_type, product_id, brand, l1, l2, l3, price FROM usable
+	WHERE event_type <> 'view' OR user_session = ''
+	UNION ALL
+	(SELECT DISTINCT ON (user_session COLLATE "C", product_id)
+		t, event_type, product_id, brand, l1, l2, l3, price FROM usable
+	WHERE event_type = 'view' AND user_session <> ''
+	ORDER BY user_session COLLATE "C", product_id, t, price, l3 COLLATE "C", brand COLLATE "C");
+	ANALYZE oracle.counted;
+END
+$$;
+
+/* The five tables of a tier. */
+CREATE FUNCTION oracle.build_tier(tier text, granularity interval) RETURNS void
+LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
+DECLARE
+	dimension text;
+	key text;
+BEGIN
+	FOR dimension, key IN VALUES ('product_id', 'product_id'), ('brand', 'brand COLLATE "C"'),
+		('category_l1', 'l1 COLLATE "C"'), ('category_l2', 'l2 COLLATE "C"'), ('category_l3', 'l3 COLLATE "C"')
+	LOOP
+		EXECUTE format('DROP TABLE IF EXISTS oracle.%I', dimension || '_' || tier);
+		EXECUTE format('CREATE UNLOGGED TABLE oracle.%I AS
+			SELECT date_bin(%L, t, ''2000-01-03 00:00:00+00'') AS event_time, %s AS %I, event_type,
+				count(*) AS count, sum(price) AS gmv
+			FROM oracle.counted GROUP BY 1, 2, 3',
+			dimension || '_' || tier, granularity, key, dimension);
+		EXECUTE format('ANALYZE oracle.%I', dimension || '_' || tier);
+	END LOOP;
+END
+$$;
+
+/* Everything, from oracle.raw to the tiers of oracle.tier; returns the rows that came, were rejected, are counted. */
+CREATE FUNCTION oracle.build(OUT rows_total bigint, OUT rows_rejected bigint, OUT rows_counted bigint)
+LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM oracle.build_event();
+	PERFORM oracle.judge_objects();
+	PERFORM oracle.build_counted();
+	PERFORM oracle.build_tier(name, granularity) FROM oracle.tier;
+	SELECT count(*), count(e.reason) INTO rows_total, rows_rejected
+	FROM oracle.event e JOIN oracle.object_total o USING (object) WHERE NOT o.failed;
+	SELECT count(*) INTO rows_counted FROM oracle.counted;
+END
+$$;
+
+/*
+ * Rows in which a tier differs from sellometer's, in a range of time; none if all is well.  side: missing (only the
+ * oracle has it) or unexpected (only sellometer has it).  realtime: compare the view that also holds what is not yet
+ * rolled up.
+ */
+CREATE FUNCTION oracle.diff(tier text, from_time timestamptz DEFAULT '-infinity', to_time timestamptz DEFAULT 'infinity',
+	realtime boolean DEFAULT false)
+RETURNS TABLE (dimension text, side text, key text, event_time timestamptz, event_type text, count bigint, gmv numeric)
+LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
+BEGIN
+	FOREACH dimension IN ARRAY ARRAY['product_id', 'brand', 'category_l1', 'category_l2', 'category_l3'] LOOP
+		RETURN QUERY EXECUTE format('
+			WITH expected AS NOT MATERIALIZED (
+				SELECT event_time, %1$I AS key, event_type, count, gmv FROM oracle.%2$I
+				WHERE event_time >= $1 AND event_time < $2),
+			actual AS NOT MATERIALIZED (
+				SELECT event_time, %1$I AS key, event_type::text, count::bigint, gmv FROM sellometer.%3$I
+				WHERE event_time >= $1 AND event_time < $2)
+			SELECT %1$L, side, key::text, event_time, event_type, count, gmv
+			FROM (SELECT ''missing'' AS side, * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
+				UNION ALL
+				SELECT ''unexpected'', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u) d
+			ORDER BY event_time, key, event_type, side',
+			dimension, dimension || '_' || tier,
+			CASE WHEN realtime THEN 'realtime_' ELSE '' END || dimension || '_' || tier)
+		USING from_time, to_time;
+	END LOOP;
+END
+$$;
+
+/*
+ * Objects whose ledger row differs: state, rows in all, rows rejected.  Then the sums: rows counted and duplicate must
+ * agree over all objects (which object a view is counted for depends on the order they came in).  Objects of several
+ * sources are told apart by key alone.
+ */
+CREATE FUNCTION oracle.diff_objects()
+RETURNS TABLE (object text, what text, expected text, actual text)
+LANGUAGE sql AS $$
+	WITH both_sides AS (
+		SELECT coalesce(o.object, s.key) AS object,
+			CASE WHEN o.failed THEN 'failed' WHEN o.object IS NOT NULL THEN 'done' END AS state,
+			CASE WHEN NOT o.failed THEN o.rows_total END AS rows_total,
+			CASE WHEN NOT o.failed THEN o.rows_rejected END AS rows_rejected,
+			CASE s.state WHEN 'archived' THEN 'done' ELSE s.state END AS s_state,
+			CASE WHEN s.state <> 'failed' THEN s.rows_total END AS s_total,
+			CASE WHEN s.state <> 'failed' THEN s.rows_rejected END AS s_rejected
+		FROM oracle.object_total o FULL JOIN sellometer.objects s ON s.key = o.object)
+	SELECT object, what, expected, actual
+	FROM both_sides, LATERAL (VALUES ('state', state, s_state), ('rows_total', rows_total::text, s_total::text),
+		('rows_rejected', rows_rejected::text, s_rejected::text)) v(what, expected, actual)
+	WHERE expected IS DISTINCT FROM actual
+	UNION ALL
+	SELECT NULL, what, expected::text, actual::text
+	FROM (SELECT sum(rows_counted) AS counted, sum(rows_duplicate) AS duplicate FROM sellometer.objects) s,
+		(SELECT count(*) AS counted FROM oracle.counted) c,
+		(SELECT sum(rows_total - rows_rejected) AS good FROM oracle.object_total WHERE NOT failed) g,
+		LATERAL (VALUES ('rows_counted', c.counted, s.counted), ('rows_duplicate', g.good - c.counted, s.duplicate))
+			v(what, expected, actual)
+	WHERE expected IS DISTINCT FROM actual
+$$;
+
+/* Rejected rows that differ in object, line or reason; those beyond sellometer.max_rejects_kept count as missing. */
+CREATE FUNCTION oracle.diff_rejects()
+RETURNS TABLE (side text, object text, line bigint, reason text)
+LANGUAGE sql AS $$
+	WITH expected AS (
+		SELECT e.object, e.line, e.reason FROM oracle.event e JOIN oracle.object_total o USING (object)
+		WHERE e.reason IS NOT NULL AND NOT o.failed),
+	actual AS (
+		SELECT r.key, r.line, r.reason FROM sellometer.rejected_rows r
+		WHERE NOT EXISTS (SELECT FROM oracle.object_total o WHERE o.object = r.key AND o.failed))
+	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
+	UNION ALL
+	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
+$$;
