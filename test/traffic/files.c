@@ -148,7 +148,7 @@ begin_file(Files *files, OutFile *file)
 	file->last_row_bad = true;
 	memset(file->bad, 0, sizeof(file->bad));
 	style_choose(&file->style, files->options, &files->choose);
-	style_header(&file->style, &file->buffer);
+	style_header(&file->style, files->header, &file->buffer);
 	if (files->options->one_file != NULL)
 		files->one = sink_open(files->options->one_file, file->style.gzip, false);
 }
@@ -360,20 +360,39 @@ files_event(Files *files, const Event *event)
 {
 	const Options *options = files->options;
 	OutFile    *file = files_deal(files, event->session->home);
-	int			bad = options->bad > 0 ? choose_bad(files, file, event) : -1;
+	RowWish		wish;
 
-	if (bad < 0 && file->style.plain && options->quoted <= 0 && options->fractional <= 0)
+	wish.bad = options->bad > 0 ? choose_bad(files, file, event) : -1;
+	/* The other half of the quoted rows is that of brands which need it. */
+	wish.quoted = options->quoted > 0 && rng_chance(&files->spell, options->quoted / 2);
+	wish.fraction = options->fractional > 0 && rng_chance(&files->spell, options->fractional);
+	wish.index = file->rows - 1;
+	if (file->style.plain && wish.bad < 0 && !wish.quoted && !wish.fraction)
 	{
-		row_plain(event, &files->clock, &file->buffer);
+		row_plain(event, &file->style, wish.index, &files->clock, &file->buffer);
 		return;
 	}
-	row_styled(event, &file->style, options, &files->spell, file->rows - 1, bad, &file->buffer);
-	if (bad >= 0)
+	row_styled(event, &file->style, &wish, &files->spell, &file->buffer);
+	if (wish.bad >= 0)
 	{
 		file->last_row_bad = true;
-		file->bad[bad]++;
-		files->bad[bad]++;
+		file->bad[wish.bad]++;
+		files->bad[wish.bad]++;
 	}
+}
+
+void
+files_raw(Files *files, uint16_t home, bool timed, const char *rest, size_t len)
+{
+	OutFile    *file = files_deal(files, home);
+	Buffer	   *buffer = &file->buffer;
+
+	buffer_reserve(buffer, len + 64);
+	if (file->style.pandas)
+		buffer->len += (size_t) sprintf(buffer->data + buffer->len, "%llu,", (unsigned long long) file->rows - 1);
+	if (timed)
+		buffer_add(buffer, files->clock.text, file->style.pandas ? CLOCK_DATE_TIME : CLOCK_UTC - 1);
+	buffer_add(buffer, rest, len);
 }
 
 void

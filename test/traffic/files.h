@@ -46,6 +46,7 @@ typedef struct Files
 	double		wall_start;		/* and the clock's time then */
 	OutFile    *file;			/* one a server; or one in all */
 	int			n_files;
+	const char *header;			/* of split: the header line behind event_time; else NULL */
 	struct Sink *one;			/* the one file */
 	Held	   *held;
 	size_t		n_held;
@@ -69,6 +70,9 @@ extern OutFile *files_deal(Files *files, uint16_t home);
 
 /* Write an event into the open minute. */
 extern void files_event(Files *files, const Event *event);
+
+/* Write a row that is given from the comma behind its time on, or, without timed, whole. */
+extern void files_raw(Files *files, uint16_t home, bool timed, const char *rest, size_t len);
 
 /* Write all that is left, and the totals. */
 extern void files_close(Files *files);

@@ -111,17 +111,23 @@ style_choose(Style *style, const Options *options, Rng *rng)
 		style->no_last_newline = rng_chance(rng, 0.3);
 		choose_columns(style, rng);
 	}
-	style->plain = !style->pandas && !style->iso && !style->odd;
+	style->plain = !style->iso && !style->odd;
 }
 
 void
-style_header(const Style *style, Buffer *buffer)
+style_header(const Style *style, const char *rest, Buffer *buffer)
 {
 	buffer_reserve(buffer, 1024);
 	if (style->bom)
 		buffer_add(buffer, "\357\273\277", 3);
 	if (style->pandas)
 		buffer_add(buffer, ",", 1);
+	if (rest != NULL)
+	{
+		buffer_add(buffer, column_names[0], strlen(column_names[0]));
+		buffer_add(buffer, rest, strlen(rest));
+		return;
+	}
 	for (uint8_t i = 0; i < style->n_columns; i++)
 	{
 		const char *name = column_names[style->columns[i]];
@@ -132,8 +138,24 @@ style_header(const Style *style, Buffer *buffer)
 	}
 }
 
+/* "123," */
+static char *
+index_text(char *to, uint64_t index)
+{
+	char		digits[24];
+	int			n = 0;
+
+	do
+		digits[n++] = (char) ('0' + index % 10);
+	while ((index /= 10) > 0);
+	while (n > 0)
+		*to++ = digits[--n];
+	*to++ = ',';
+	return to;
+}
+
 void
-row_plain(const Event *event, const Clock *clock, Buffer *buffer)
+row_plain(const Event *event, const Style *style, uint64_t index, const Clock *clock, Buffer *buffer)
 {
 	static const char type_text[4][24] = {"view,", "cart,", "remove_from_cart,", "purchase,"};
 	static const uint8_t type_len[4] = {5, 5, 17, 9};
@@ -143,8 +165,18 @@ row_plain(const Event *event, const Clock *clock, Buffer *buffer)
 
 	buffer_reserve(buffer, ROW_ROOM);
 	to = buffer->data + buffer->len;
-	memcpy(to, clock->text, CLOCK_UTC);
-	to += CLOCK_UTC;
+	if (style->pandas)
+	{
+		to = index_text(to, index);
+		memcpy(to, clock->text, CLOCK_DATE_TIME);
+		to += CLOCK_DATE_TIME;
+		*to++ = ',';
+	}
+	else
+	{
+		memcpy(to, clock->text, CLOCK_UTC);
+		to += CLOCK_UTC;
+	}
 	memcpy(to, type_text[event->type], sizeof(type_text[0]));
 	to += type_len[event->type];
 	memcpy(to, product->text, product->text_len);
@@ -157,9 +189,8 @@ row_plain(const Event *event, const Clock *clock, Buffer *buffer)
 
 /* The event's time in the file's spelling. */
 static void
-field_time(const Event *event, const Style *style, const Options *options, Rng *rng, char *to)
+field_time(const Event *event, const Style *style, bool fraction, Rng *rng, char *to)
 {
-	bool		fraction = options->fractional > 0 && rng_chance(rng, options->fractional);
 	int64_t		second = event->second;
 
 	if (!style->iso && !fraction)
@@ -207,19 +238,17 @@ field_untidy(char *text, Rng *rng)
 }
 
 void
-row_styled(const Event *event, const Style *style, const Options *options, Rng *rng, uint64_t index, int bad,
-		   Buffer *buffer)
+row_styled(const Event *event, const Style *style, const RowWish *wish, Rng *rng, Buffer *buffer)
 {
 	RowText		row;
 	const Product *product = event->product;
 	const Session *session = event->session;
-	bool		quoted = options->quoted > 0 && rng_chance(rng, options->quoted / 2);
-	uint64_t	which_quoted = quoted ? rng_next(rng) | rng_next(rng) : 0;
+	uint64_t	which_quoted = wish->quoted ? rng_next(rng) | rng_next(rng) : 0;
 	size_t		tail = session->tail_len - 1U - session->user_len - 1U;
 
 	row.more_columns = 0;
 	row.brand_padding = 0;
-	field_time(event, style, options, rng, row.field[0]);
+	field_time(event, style, wish->fraction, rng, row.field[0]);
 	strcpy(row.field[1], event_type_names[event->type]);
 	sprintf(row.field[2], "%lld", (long long) product->id);
 	sprintf(row.field[3], "%lld", (long long) event->category->id);
@@ -242,9 +271,9 @@ row_styled(const Event *event, const Style *style, const Options *options, Rng *
 		field_untidy(row.field[column], rng);
 		row.len[column] = strlen(row.field[column]);
 	}
-	if (bad >= 0)
-		row_spoil(&row, event, (BadKind) bad, rng);
-	row_write(&row, style, index, which_quoted, buffer);
+	if (wish->bad >= 0)
+		row_spoil(&row, event, (BadKind) wish->bad, rng);
+	row_write(&row, style, wish->index, which_quoted, buffer);
 	if (style->empty_lines && rng_chance(rng, 0.01))
 		buffer_add(buffer, style->crlf ? "\r\n" : "\n", style->crlf ? 2 : 1);
 }

@@ -12,7 +12,7 @@
 /* The shape of one file.  All zero (with columns in their usual order) is the shape of the public data set. */
 typedef struct Style
 {
-	bool		plain;			/* nothing special at all: rows may be written the short way */
+	bool		plain;			/* at most pandas: rows may be written the short way */
 	bool		pandas;			/* unnamed index column first, times without " UTC" */
 	bool		iso;			/* ISO 8601 times, in several spellings */
 	bool		gzip;
@@ -54,14 +54,23 @@ extern void buffer_add(Buffer *buffer, const char *data, size_t len);
 extern void clock_set(Clock *clock, int64_t second);
 
 extern void style_choose(Style *style, const Options *options, Rng *rng);
-extern void style_header(const Style *style, Buffer *buffer);
+/* The header line; rest: what is to follow event_time, or NULL for the style's own columns. */
+extern void style_header(const Style *style, const char *rest, Buffer *buffer);
 
-/* Append an event as a plain row. */
-extern void row_plain(const Event *event, const Clock *clock, Buffer *buffer);
+/* Append an event in a plain style; index is that of pandas. */
+extern void row_plain(const Event *event, const Style *style, uint64_t index, const Clock *clock, Buffer *buffer);
 
-/* Append it in any style; index is the pandas index; bad: a BadKind, or -1 for a good row. */
-extern void row_styled(const Event *event, const Style *style, const Options *options, Rng *rng, uint64_t index,
-					   int bad, Buffer *buffer);
+/* What is special about one row. */
+typedef struct RowWish
+{
+	bool		quoted;
+	bool		fraction;		/* of a second */
+	int			bad;			/* a BadKind, or -1 for a good row */
+	uint64_t	index;			/* of pandas */
+} RowWish;
+
+/* Append it in any style. */
+extern void row_styled(const Event *event, const Style *style, const RowWish *wish, Rng *rng, Buffer *buffer);
 
 /* Write "YYYY-MM-DD HH:MM:SS" (19 bytes and a NUL). */
 extern void time_text(char *to, int64_t second);
