@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Load CSV objects as text rows into oracle.raw, for oracle.sql to judge.
 
 A reader of its own, on Python's csv and gzip modules: it knows the shapes that an object may have (gzip by its magic
