@@ -89,5 +89,6 @@ leave() {
 		rm -rf "$WORK"
 	elif [ "$KEEP" = 0 ]; then
 		find "$WORK" -mindepth 1 -maxdepth 1 ! -path "$LOGS" -exec rm -rf {} +
+		[ $status -eq 1 ] || echo "Ended early; logs are kept in $LOGS" >&2
 	fi
 }

@@ -85,11 +85,13 @@ regress_results() {
 	done
 }
 
-# A server that crashed has failed, whatever the tests say.
+# server_results LOG: a server that crashed has failed, whatever the tests say.  Signal 9 comes from the tests only.
 server_results() {
-	if grep -q -E 'was terminated by signal|TRAP: |PANIC: ' "$SERVER_LOG"; then
+	local signs='was terminated by signal ([1-8]|1[0-9])\>|TRAP: |PANIC: '
+
+	if grep -q -E "$signs" "$1"; then
 		fail "the server crashed"
-		grep -E -B5 -A5 'was terminated by signal|TRAP: |PANIC: ' "$SERVER_LOG" | show
+		grep -E -B5 -A5 "$signs" "$1" | show
 	fi
 }
 
