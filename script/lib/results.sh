@@ -16,8 +16,12 @@ fail() {
 	fi
 }
 
+# Indented; of much only the beginning and the end.
 show() {
-	tail -40 | sed 's/^/        /'
+	awk '{ line[NR] = $0 } END { for (i = 1; i <= NR; i++) {
+		if (NR <= 60 || i <= 25 || i > NR - 30) print "        " line[i]
+		else if (i == 26) print "        ... " NR - 55 " lines ..."
+	} }'
 }
 
 # count VERDICT [STAGE]
@@ -78,7 +82,7 @@ regress_results() {
 			*)
 				fail "$name"
 				if [ -e "$diffs" ]; then
-					awk -v out="/$name.out " '/^diff / { wanted = index($0 " ", out) } wanted' "$diffs" | head -60 | show
+					awk -v out="/$name.out " '/^diff / { wanted = index($0 " ", out) } wanted' "$diffs" | show
 				fi
 				;;
 		esac
