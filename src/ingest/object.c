@@ -143,7 +143,7 @@ take_event(SlmReading *reading, const SlmReadRow *row)
 		if (error == SLM_CATALOG_MEMORY)
 			return false;
 		keep_reject(reading, row->line, NULL, SLM_REJECT_KEY_TOO_LONG,
-					"brand or category_code is too long for a key", row->reject.raw);
+					"brand or category_code is too long for a key", row->raw);
 		return true;
 	}
 	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
@@ -151,7 +151,7 @@ take_event(SlmReading *reading, const SlmReadRow *row)
 		reading->object->rows_expired++;
 		return true;
 	}
-	return slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->reject.raw,
+	return slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
 						 (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 }
 
@@ -214,7 +214,7 @@ take_rows(SlmReading *reading)
 		object->rows_total++;
 		if (status == SLM_READ_REJECT)
 			keep_reject(reading, row.line, row.reject.column < 0 ? NULL : slm_column_name(row.reject.column),
-						row.reject.reason, row.reject.detail, row.reject.raw);
+						row.reject.reason, row.reject.detail, row.raw);
 		else if (!take_event(reading, &row))
 		{
 			out_of_memory(object);
