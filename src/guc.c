@@ -57,7 +57,7 @@ static const IntSetting settings[] = {
 	{"sellometer.max_connections", "Transfers under way at the same time.",
 		NULL, &slm_max_connections, 16, 1, 256, 0},
 	{"sellometer.batch_bytes", "Objects of at most this many bytes in all are loaded in one transaction.",
-		"A larger single object is loaded in several.", &slm_batch_bytes, 256 * 1024, 64, INT_MAX, GUC_UNIT_KB},
+		"A larger single object is loaded in several.", &slm_batch_bytes, 512 * 1024, 64, INT_MAX, GUC_UNIT_KB},
 	{"sellometer.work_memory", "Memory for the state of a load: offers and counted views.",
 		"Beyond it, views are looked up in the view log on disk.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
 	{"sellometer.max_rejects_kept", "Rejected rows kept for each object.",

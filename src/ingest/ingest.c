@@ -22,6 +22,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
+#include "utils/pg_rusage.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
@@ -181,8 +182,10 @@ load_batch(Work *work)
 {
 	SlmIngest  *ingest = work->ingest;
 	bool		replace = !work->clock->live;
+	PGRUsage	start;
 
 	slm_batch_init(&ingest->batch, ingest->views->catalog);
+	pg_rusage_init(&start);
 	slm_progress_phase("fetch and read");
 	work->done = read_objects(ingest, work->clock, work->objects, work->n);
 	close_transfers(work->objects, work->n);
@@ -191,9 +194,15 @@ load_batch(Work *work)
 		work->done = 1;
 		slm_large_part(ingest, &work->objects[0], work->clock);
 	}
+	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", work->done, pg_rusage_show(&start))));
+	pg_rusage_init(&start);
 	slm_progress_phase("apply");
 	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace);
 	sum_up(work);
+	ereport(DEBUG1, (errmsg_internal("applied %llu rows as %llu, waited %.0f ms for the lock, %s",
+									 (unsigned long long) work->result->rows,
+									 (unsigned long long) work->result->applied.rows_written,
+									 work->result->applied.wait_ms, pg_rusage_show(&start))));
 }
 
 /* Errors that say nothing about the objects: the batch is not to blame, and trying another would not help. */
@@ -286,15 +295,16 @@ read_clock(const char *state)
 	clock.live = strcmp(state, "pending") == 0;
 	clock.head = slm_head_read();
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
+	clock.finest = &tiers->tiers[0];
 	clock.coarsest = &tiers->tiers[tiers->n - 1];
 	return clock;
 }
 
 static int
-pick(SlmIngest *ingest, const char *state, const char *source, SlmObject **objects)
+pick(SlmIngest *ingest, const SlmClock *clock, const char *state, const char *source, SlmObject **objects)
 {
 	SlmPick		pick = {.state = state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
-	.limit_bytes = (int64) slm_batch_bytes * 1024,.no_parts = ingest->no_parts};
+	.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = clock->finest->partition,.no_parts = ingest->no_parts};
 	int			n;
 
 	if (ingest->one_by_one > 0)
@@ -330,7 +340,7 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	slm_view_state_trim(ingest->views, clock.head);
 	if (clock.live)
 		slm_ledger_sort_out_late(clock.head);
-	work.n = pick(ingest, state, source, &work.objects);
+	work.n = pick(ingest, &clock, state, source, &work.objects);
 	if (work.n > 0)
 		ok = try_batch(&work);
 	result->objects = work.n > 0 && !ok ? work.n : work.done;

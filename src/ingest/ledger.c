@@ -87,6 +87,25 @@ slm_ledger_sort_out_late(TimestampTz head)
 		slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
 }
 
+/*
+ * Cut the picked objects where the last whole partition ends that they fill: a partition that is filled by one batch
+ * gets its index built once, instead of row by row.
+ */
+static int
+cut_at_partition(const SlmObject *objects, int n, SlmGranularity whole)
+{
+	TimestampTz last;
+
+	if (n == 0 || TIMESTAMP_IS_NOBEGIN(objects[0].object_time) || TIMESTAMP_IS_NOBEGIN(objects[n - 1].object_time))
+		return n;
+	last = slm_bucket_start(whole, objects[n - 1].object_time);
+	if (slm_bucket_start(whole, objects[0].object_time) == last)
+		return n;
+	while (objects[n - 1].object_time >= last)
+		n--;
+	return n;
+}
+
 int
 slm_ledger_pick(const SlmPick *pick, SlmObject **objects)
 {
@@ -125,7 +144,8 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects)
 		object->resume_row = slm_int64(i, 8, 0);
 		object->number = -1;
 	}
-	return i;
+	/* all that waits fits: then there is nothing to be gained by stopping early */
+	return i < n || n == pick->limit ? cut_at_partition(*objects, i, pick->whole) : i;
 }
 
 /* --- recording --- */

@@ -9,6 +9,7 @@
 
 #include "ingest/object.h"
 #include "pure/batch.h"
+#include "pure/granularity.h"
 
 /* What waits, as numbers. */
 typedef struct SlmWaiting
@@ -35,6 +36,7 @@ typedef struct SlmPick
 	const char *source;
 	int			limit;
 	int64		limit_bytes;
+	SlmGranularity whole;		/* end with a whole one of these if there is one: then partitions are filled at once */
 	bool		no_parts;		/* leave out large objects of which parts are committed already */
 } SlmPick;
 

@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/pg_rusage.h"
 #include "utils/timestamp.h"
 
 #define ROWS_PER_INSERT		1000
@@ -358,12 +359,17 @@ write_run(Target *target, const Run *run, const TimestampTz *present, int nprese
 	bool	   *merge;
 	bool	   *fresh;
 	uint64		written;
+	PGRUsage	start;
 
 	if (!OidIsValid(relid))
 	{
 		relid = slm_partition_create(target->tier, target->dimension, run->start);
+		pg_rusage_init(&start);
 		written = bulk_insert(target, relid, run, NULL);
+		ereport(DEBUG2, (errmsg_internal("filled %s, %s", partition, pg_rusage_show(&start))));
+		pg_rusage_init(&start);
 		slm_partition_attach(target->tier, target->dimension, run->start);
+		ereport(DEBUG2, (errmsg_internal("attached %s, %s", partition, pg_rusage_show(&start))));
 		return written;
 	}
 	merge = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
