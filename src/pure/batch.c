@@ -78,10 +78,10 @@ grow_groups(SlmGroups *groups)
 	return true;
 }
 
-static bool
-count_event(SlmGroups *groups, SlmTime time, SlmOfferId offer, uint8_t type, int32_t by)
+bool
+slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by)
 {
-	int32_t		minute = minute_of(time);
+	SlmGroups  *groups = &batch->groups;
 	SlmGroup   *group;
 
 	if (groups->ngroups >= groups->nslots / 4 * 3 && !grow_groups(groups))
@@ -97,41 +97,58 @@ count_event(SlmGroups *groups, SlmTime time, SlmOfferId offer, uint8_t type, int
 }
 
 /* Keep the view if it is the first of its session and product in the batch, or earlier than the one kept. */
-static bool
-add_view(SlmBatch *batch, const SlmChunkRow *row, uint32_t object)
+bool
+slm_batch_add_view(SlmBatch *batch, uint64_t fingerprint, SlmTime time, SlmOfferId offer)
 {
+	uint32_t	object = batch->nobjects - 1;
 	bool		found;
-	SlmView    *view = slm_views_add(&batch->views, row->fingerprint, &found);
+	SlmView    *view = slm_views_add(&batch->views, fingerprint, &found);
 
 	if (view == NULL)
 		return false;
 	if (!found)
 	{
-		view->time = row->time;
-		view->offer = row->offer;
+		view->time = time;
+		view->offer = offer;
 		view->owner = object;
 		batch->counts[object].counted++;
 		return true;
 	}
 	batch->counts[object].duplicate++;
-	if (slm_view_is_earlier(batch->catalog, row->time, row->offer, view))
+	if (slm_view_is_earlier(batch->catalog, time, offer, view))
 	{
-		view->time = row->time;
-		view->offer = row->offer;
+		view->time = time;
+		view->offer = offer;
 	}
 	return true;
 }
 
 bool
+slm_batch_begin_object(SlmBatch *batch)
+{
+	if (!slm_grow((void **) &batch->counts, batch->nobjects, &batch->maxobjects, sizeof(SlmRowCounts)))
+		return false;
+	batch->counts[batch->nobjects++] = (SlmRowCounts) {0};
+	return true;
+}
+
+void
+slm_batch_reset(SlmBatch *batch)
+{
+	for (uint64_t i = 0; i < batch->groups.nslots; i++)
+		batch->groups.groups[i].type = SLM_GROUP_FREE;
+	batch->groups.ngroups = 0;
+	if (batch->views.nslots > 0)
+		memset(batch->views.slots, 0, batch->views.nslots * sizeof(SlmView));
+	batch->views.nviews = 0;
+	batch->nobjects = 0;
+}
+
+bool
 slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 {
-	uint32_t	object = batch->nobjects;
-
-	if (!slm_grow((void **) &batch->counts, object, &batch->maxobjects, sizeof(SlmRowCounts)))
+	if (!slm_batch_begin_object(batch))
 		return false;
-	batch->counts[object] = (SlmRowCounts) {0};
-	batch->nobjects++;
-
 	for (size_t i = 0; i < nrows; i++)
 	{
 		const SlmChunkRow *row = &rows[i];
@@ -148,13 +165,13 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 		}
 		if (row->fingerprint != 0)
 		{
-			if (!add_view(batch, row, object))
+			if (!slm_batch_add_view(batch, row->fingerprint, row->time, row->offer))
 				return false;
 			continue;
 		}
-		if (!count_event(&batch->groups, row->time, row->offer, row->type, 1))
+		if (!slm_batch_count(batch, minute_of(row->time), row->offer, row->type, 1))
 			return false;
-		batch->counts[object].counted++;
+		batch->counts[batch->nobjects - 1].counted++;
 	}
 	return true;
 }
@@ -175,13 +192,13 @@ settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, bool *add)
 		batch->counts[view->owner].duplicate++;
 		if (!slm_view_is_earlier(batch->catalog, view->time, view->offer, counted))
 			return true;
-		if (!count_event(&batch->groups, counted->time, counted->offer, SLM_VIEW, -1))
+		if (!slm_batch_count(batch, minute_of(counted->time), counted->offer, SLM_VIEW, -1))
 			return false;
 	}
 	counted->time = view->time;
 	counted->offer = view->offer;
 	*add = true;
-	return count_event(&batch->groups, view->time, view->offer, SLM_VIEW, 1);
+	return slm_batch_count(batch, minute_of(view->time), view->offer, SLM_VIEW, 1);
 }
 
 bool

@@ -69,6 +69,17 @@ extern void slm_batch_free(SlmBatch *batch);
 extern bool slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows);
 
 /*
+ * The pieces of slm_batch_add(), for rows that were grouped elsewhere: begin the next object (its number is
+ * nobjects - 1 then), count an event of it (by: how often), add a view of it.  False if out of memory.
+ */
+extern bool slm_batch_begin_object(SlmBatch *batch);
+extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
+extern bool slm_batch_add_view(SlmBatch *batch, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
+
+/* Empty it, but keep its memory for the next use. */
+extern void slm_batch_reset(SlmBatch *batch);
+
+/*
  * Decide each view of the batch against those that are counted already (known): new ones count, earlier ones move the
  * count, the rest are duplicates.  Adds the outcome to the batch's groups and counts, to known, and to *log (malloc'ed,
  * the caller frees it): the views to be written to the view log.  False if out of memory.

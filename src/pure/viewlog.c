@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pure/dict.h"
+#include "pure/numbering.h"
 #include "pure/sort.h"
 
 #define VERSION			1
@@ -13,23 +14,12 @@
 #define MAX_VARINT		10
 #define MAX_BLOCK_VIEWS	1000000 /* so that a block stays far below the 1 GB of a bytea */
 
-/*
- * Numbering of what a block refers to: global number -> number in the block + 1, 0 = not yet, and the reverse.
- */
-typedef struct Numbering
-{
-	uint32_t   *local;
-	uint32_t   *global;
-	uint32_t	nglobal;
-	uint32_t	n;
-} Numbering;
-
 typedef struct Packer
 {
 	const SlmCatalog *catalog;
-	Numbering	offers;
-	Numbering	categories;
-	Numbering	brands;
+	SlmNumbering offers;
+	SlmNumbering categories;
+	SlmNumbering brands;
 } Packer;
 
 static SlmTime
@@ -38,41 +28,6 @@ hour_of(SlmTime time)
 	SlmTime		rest = time % USECS_PER_HOUR;
 
 	return time - (rest < 0 ? rest + USECS_PER_HOUR : rest);
-}
-
-static bool
-numbering_init(Numbering *numbering, uint32_t nglobal)
-{
-	numbering->nglobal = nglobal;
-	numbering->local = calloc((size_t) nglobal + 1, sizeof(uint32_t));
-	numbering->global = malloc(((size_t) nglobal + 1) * sizeof(uint32_t));
-	return numbering->local != NULL && numbering->global != NULL;
-}
-
-static void
-numbering_clear(Numbering *numbering)
-{
-	for (uint32_t i = 0; i < numbering->n; i++)
-		numbering->local[numbering->global[i]] = 0;
-	numbering->n = 0;
-}
-
-static void
-numbering_free(Numbering *numbering)
-{
-	free(numbering->local);
-	free(numbering->global);
-}
-
-static uint32_t
-number(Numbering *numbering, uint32_t global)
-{
-	if (numbering->local[global] == 0)
-	{
-		numbering->global[numbering->n++] = global;
-		numbering->local[global] = numbering->n;
-	}
-	return numbering->local[global] - 1;
 }
 
 static char *
@@ -88,7 +43,7 @@ put_varint(char *p, uint64_t v)
 }
 
 static size_t
-strings_size(const Packer *packer, const Numbering *numbering, SlmDimension dimension)
+strings_size(const Packer *packer, const SlmNumbering *numbering, SlmDimension dimension)
 {
 	size_t		size = 0;
 
@@ -98,7 +53,7 @@ strings_size(const Packer *packer, const Numbering *numbering, SlmDimension dime
 }
 
 static char *
-put_strings(char *p, const Packer *packer, const Numbering *numbering, SlmDimension dimension)
+put_strings(char *p, const Packer *packer, const SlmNumbering *numbering, SlmDimension dimension)
 {
 	for (uint32_t i = 0; i < numbering->n; i++)
 	{
@@ -114,17 +69,17 @@ put_strings(char *p, const Packer *packer, const Numbering *numbering, SlmDimens
 static void
 number_all(Packer *packer, const SlmView *views, const SlmSortItem *order, uint32_t nviews)
 {
-	numbering_clear(&packer->offers);
-	numbering_clear(&packer->categories);
-	numbering_clear(&packer->brands);
+	slm_numbering_clear(&packer->offers);
+	slm_numbering_clear(&packer->categories);
+	slm_numbering_clear(&packer->brands);
 	for (uint32_t i = 0; i < nviews; i++)
-		number(&packer->offers, views[order[i].index].offer);
+		slm_number(&packer->offers, views[order[i].index].offer);
 	for (uint32_t i = 0; i < packer->offers.n; i++)
 	{
 		const SlmOffer *offer = slm_catalog_get(packer->catalog, packer->offers.global[i]);
 
-		number(&packer->categories, offer->keys[SLM_CATEGORY_L3]);
-		number(&packer->brands, offer->keys[SLM_BRAND]);
+		slm_number(&packer->categories, offer->keys[SLM_CATEGORY_L3]);
+		slm_number(&packer->brands, offer->keys[SLM_BRAND]);
 	}
 }
 
@@ -160,8 +115,8 @@ pack_block(Packer *packer, const SlmView *views, const SlmSortItem *order, uint3
 
 		p = put_varint(p, (uint64_t) offer->product_id);
 		p = put_varint(p, (uint64_t) offer->price);
-		p = put_varint(p, number(&packer->categories, offer->keys[SLM_CATEGORY_L3]));
-		p = put_varint(p, number(&packer->brands, offer->keys[SLM_BRAND]));
+		p = put_varint(p, slm_number(&packer->categories, offer->keys[SLM_CATEGORY_L3]));
+		p = put_varint(p, slm_number(&packer->brands, offer->keys[SLM_BRAND]));
 	}
 	for (uint32_t i = 0; i < nviews; i++)
 	{
@@ -170,7 +125,7 @@ pack_block(Packer *packer, const SlmView *views, const SlmSortItem *order, uint3
 		for (int b = 0; b < 64; b += 8)
 			*p++ = (char) (view->fingerprint >> b);
 		p = put_varint(p, (uint64_t) (view->time - hour));
-		p = put_varint(p, number(&packer->offers, view->offer));
+		p = put_varint(p, slm_number(&packer->offers, view->offer));
 	}
 	block->len = (size_t) (p - block->data);
 	return true;
@@ -227,14 +182,14 @@ slm_viewlog_pack(const SlmCatalog *catalog, const SlmView *views, uint64_t nview
 
 	*out = (SlmViewLogBlocks) {0};
 	order = order_by_hour(views, nviews);
-	ok = order != NULL && numbering_init(&packer.offers, slm_catalog_offers(catalog)) &&
-		numbering_init(&packer.categories, slm_catalog_keys(catalog, SLM_CATEGORY_L3)) &&
-		numbering_init(&packer.brands, slm_catalog_keys(catalog, SLM_BRAND)) &&
+	ok = order != NULL && slm_numbering_init(&packer.offers, slm_catalog_offers(catalog)) &&
+		slm_numbering_init(&packer.categories, slm_catalog_keys(catalog, SLM_CATEGORY_L3)) &&
+		slm_numbering_init(&packer.brands, slm_catalog_keys(catalog, SLM_BRAND)) &&
 		pack_hours(&packer, views, order, nviews, out);
 	free(order);
-	numbering_free(&packer.offers);
-	numbering_free(&packer.categories);
-	numbering_free(&packer.brands);
+	slm_numbering_free(&packer.offers);
+	slm_numbering_free(&packer.categories);
+	slm_numbering_free(&packer.brands);
 	if (!ok)
 		slm_viewlog_blocks_free(out);
 	return ok;

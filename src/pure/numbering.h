@@ -1,0 +1,56 @@
+/*
+ * numbering.h: dense local numbers for the few of many global ones that something refers to.
+ */
+#ifndef SLM_PURE_NUMBERING_H
+#define SLM_PURE_NUMBERING_H
+
+#include <stdlib.h>
+
+#include "pure/types.h"
+
+typedef struct SlmNumbering
+{
+	uint32_t   *local;			/* by global number: local number + 1, 0 = none yet */
+	uint32_t   *global;			/* by local number */
+	uint32_t	n;
+} SlmNumbering;
+
+/* For global numbers below nglobal; false if out of memory (free it all the same). */
+static inline bool
+slm_numbering_init(SlmNumbering *numbering, uint32_t nglobal)
+{
+	numbering->n = 0;
+	numbering->local = calloc((size_t) nglobal + 1, sizeof(uint32_t));
+	numbering->global = malloc(((size_t) nglobal + 1) * sizeof(uint32_t));
+	return numbering->local != NULL && numbering->global != NULL;
+}
+
+/* Forget all numbers, in time proportional to how many there are. */
+static inline void
+slm_numbering_clear(SlmNumbering *numbering)
+{
+	for (uint32_t i = 0; i < numbering->n; i++)
+		numbering->local[numbering->global[i]] = 0;
+	numbering->n = 0;
+}
+
+static inline void
+slm_numbering_free(SlmNumbering *numbering)
+{
+	free(numbering->local);
+	free(numbering->global);
+}
+
+/* The local number, the next free one if there is none yet. */
+static inline uint32_t
+slm_number(SlmNumbering *numbering, uint32_t global)
+{
+	if (numbering->local[global] == 0)
+	{
+		numbering->global[numbering->n++] = global;
+		numbering->local[global] = numbering->n;
+	}
+	return numbering->local[global] - 1;
+}
+
+#endif							/* SLM_PURE_NUMBERING_H */

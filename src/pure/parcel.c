@@ -1,0 +1,248 @@
+/*
+ * parcel.c: the grouped rows of one object as bytes.
+ *
+ *   head | offers | groups | views | strings (categories, then brands: length, bytes, unaligned)
+ *
+ * Groups and views name offers by their place in the parcel.
+ */
+#include "pure/parcel.h"
+
+#include "pure/numbering.h"
+
+typedef struct ParcelHead
+{
+	uint64_t	noffers;
+	uint64_t	ngroups;
+	uint64_t	nviews;
+	uint64_t	counted;
+	uint64_t	duplicate;
+	uint32_t	ncategories;
+	uint32_t	nbrands;
+} ParcelHead;
+
+typedef struct ParcelOffer
+{
+	int64_t		product_id;
+	SlmMoney	price;
+	uint32_t	category;
+	uint32_t	brand;
+} ParcelOffer;
+
+typedef struct Packing
+{
+	const SlmBatch *batch;
+	SlmNumbering offers;
+	SlmNumbering categories;
+	SlmNumbering brands;
+	ParcelHead	head;
+} Packing;
+
+static void
+number_all(Packing *p)
+{
+	const SlmBatch *batch = p->batch;
+
+	for (uint64_t i = 0; i < batch->groups.nslots; i++)
+	{
+		if (batch->groups.groups[i].type != SLM_GROUP_FREE)
+			slm_number(&p->offers, batch->groups.groups[i].offer);
+	}
+	for (uint64_t i = 0; i < batch->views.nslots; i++)
+	{
+		if (batch->views.slots[i].fingerprint != 0)
+			slm_number(&p->offers, batch->views.slots[i].offer);
+	}
+	for (uint32_t i = 0; i < p->offers.n; i++)
+	{
+		const SlmOffer *offer = slm_catalog_get(batch->catalog, p->offers.global[i]);
+
+		slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]);
+		slm_number(&p->brands, offer->keys[SLM_BRAND]);
+	}
+}
+
+static size_t
+strings_size(const Packing *p, const SlmNumbering *numbering, SlmDimension dimension)
+{
+	size_t		size = 0;
+
+	for (uint32_t i = 0; i < numbering->n; i++)
+		size += sizeof(uint32_t) + slm_catalog_text(p->batch->catalog, dimension, numbering->global[i]).len;
+	return size;
+}
+
+static char *
+put_strings(char *to, const Packing *p, const SlmNumbering *numbering, SlmDimension dimension)
+{
+	for (uint32_t i = 0; i < numbering->n; i++)
+	{
+		SlmSlice	text = slm_catalog_text(p->batch->catalog, dimension, numbering->global[i]);
+
+		memcpy(to, &text.len, sizeof(uint32_t));
+		memcpy(to + sizeof(uint32_t), text.data, text.len);
+		to += sizeof(uint32_t) + text.len;
+	}
+	return to;
+}
+
+static void
+put_all(Packing *p, char *data)
+{
+	const SlmBatch *batch = p->batch;
+	ParcelOffer *offers = (ParcelOffer *) (data + sizeof(ParcelHead));
+	SlmView    *views = (SlmView *) (offers + p->head.noffers);
+	SlmGroup   *groups = (SlmGroup *) (views + p->head.nviews);
+	char	   *strings = (char *) (groups + p->head.ngroups);
+
+	memcpy(data, &p->head, sizeof(ParcelHead));
+	for (uint32_t i = 0; i < p->offers.n; i++)
+	{
+		const SlmOffer *offer = slm_catalog_get(batch->catalog, p->offers.global[i]);
+
+		offers[i] = (ParcelOffer) {
+			.product_id = offer->product_id,.price = offer->price,
+			.category = slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]),
+			.brand = slm_number(&p->brands, offer->keys[SLM_BRAND])
+		};
+	}
+	for (uint64_t i = 0; i < batch->views.nslots; i++)
+	{
+		if (batch->views.slots[i].fingerprint == 0)
+			continue;
+		*views = batch->views.slots[i];
+		views->offer = slm_number(&p->offers, views->offer);
+		views++;
+	}
+	for (uint64_t i = 0; i < batch->groups.nslots; i++)
+	{
+		if (batch->groups.groups[i].type == SLM_GROUP_FREE)
+			continue;
+		*groups = batch->groups.groups[i];
+		groups->offer = slm_number(&p->offers, groups->offer);
+		groups++;
+	}
+	strings = put_strings(strings, p, &p->categories, SLM_CATEGORY_L3);
+	put_strings(strings, p, &p->brands, SLM_BRAND);
+}
+
+char *
+slm_parcel_pack(const SlmBatch *batch, size_t *len)
+{
+	Packing		p = {.batch = batch};
+	char	   *data = NULL;
+
+	if (slm_numbering_init(&p.offers, slm_catalog_offers(batch->catalog)) &&
+		slm_numbering_init(&p.categories, slm_catalog_keys(batch->catalog, SLM_CATEGORY_L3)) &&
+		slm_numbering_init(&p.brands, slm_catalog_keys(batch->catalog, SLM_BRAND)))
+	{
+		number_all(&p);
+		p.head = (ParcelHead) {
+			.noffers = p.offers.n,.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,
+			.counted = batch->counts[0].counted,.duplicate = batch->counts[0].duplicate,
+			.ncategories = p.categories.n,.nbrands = p.brands.n
+		};
+		*len = sizeof(ParcelHead) + p.head.noffers * sizeof(ParcelOffer) + p.head.nviews * sizeof(SlmView) +
+			p.head.ngroups * sizeof(SlmGroup) + strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
+			strings_size(&p, &p.brands, SLM_BRAND);
+		data = malloc(*len);
+	}
+	if (data != NULL)
+		put_all(&p, data);
+	slm_numbering_free(&p.offers);
+	slm_numbering_free(&p.categories);
+	slm_numbering_free(&p.brands);
+	return data;
+}
+
+/* --- unpacking --- */
+
+static bool
+get_strings(const char *p, const char *end, uint32_t n, SlmSlice *out)
+{
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if ((size_t) (end - p) < sizeof(uint32_t))
+			return false;
+		memcpy(&out[i].len, p, sizeof(uint32_t));
+		p += sizeof(uint32_t);
+		if ((size_t) (end - p) < out[i].len)
+			return false;
+		out[i].data = p;
+		p += out[i].len;
+	}
+	return true;
+}
+
+/* Find or make the batch's own numbers of the parcel's offers. */
+static bool
+translate(const ParcelHead *head, const ParcelOffer *offers, const SlmSlice *strings, SlmCatalog *catalog,
+		  SlmOfferId *own)
+{
+	for (uint64_t i = 0; i < head->noffers; i++)
+	{
+		if (offers[i].category >= head->ncategories || offers[i].brand >= head->nbrands)
+			return false;
+		own[i] = slm_catalog_clean_offer(catalog, offers[i].product_id, offers[i].price, strings[offers[i].category],
+										 strings[head->ncategories + offers[i].brand]);
+		if (own[i] == SLM_NO_OFFER)
+			return false;
+	}
+	return true;
+}
+
+static bool
+add_all(const ParcelHead *head, const SlmView *views, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
+{
+	SlmRowCounts *counts;
+
+	if (!slm_batch_begin_object(batch))
+		return false;
+	counts = &batch->counts[batch->nobjects - 1];
+	for (uint64_t i = 0; i < head->ngroups; i++)
+	{
+		if (groups[i].offer >= head->noffers ||
+			!slm_batch_count(batch, groups[i].minute, own[groups[i].offer], groups[i].type, groups[i].count))
+			return false;
+	}
+	for (uint64_t i = 0; i < head->nviews; i++)
+	{
+		if (views[i].offer >= head->noffers ||
+			!slm_batch_add_view(batch, views[i].fingerprint, views[i].time, own[views[i].offer]))
+			return false;
+	}
+	/* the views that others have already are duplicates here; the rest is as it was */
+	counts->counted = head->counted - counts->duplicate;
+	counts->duplicate += head->duplicate;
+	return true;
+}
+
+bool
+slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
+{
+	const ParcelHead *head = (const ParcelHead *) data;
+	const ParcelOffer *offers;
+	const SlmView *views;
+	const SlmGroup *groups;
+	size_t		fixed;
+	SlmSlice   *strings;
+	SlmOfferId *own;
+	bool		ok;
+
+	if (len < sizeof(ParcelHead) || head->noffers > len || head->nviews > len || head->ngroups > len)
+		return false;
+	fixed = sizeof(ParcelHead) + head->noffers * sizeof(ParcelOffer) + head->nviews * sizeof(SlmView) +
+		head->ngroups * sizeof(SlmGroup);
+	if (fixed > len || head->ncategories > len || head->nbrands > len)
+		return false;
+	offers = (const ParcelOffer *) (data + sizeof(ParcelHead));
+	views = (const SlmView *) (offers + head->noffers);
+	groups = (const SlmGroup *) (views + head->nviews);
+	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
+	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
+	ok = strings != NULL && own != NULL &&
+		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
+		translate(head, offers, strings, batch->catalog, own) && add_all(head, views, groups, own, batch);
+	free(strings);
+	free(own);
+	return ok;
+}

@@ -1,0 +1,22 @@
+/*
+ * parcel.h: the grouped rows of one object as bytes, from the process that read it to the one that applies it.
+ *
+ * Both run the same binary on the same machine, so the bytes are plain structs; they are never stored.
+ */
+#ifndef SLM_PURE_PARCEL_H
+#define SLM_PURE_PARCEL_H
+
+#include "pure/batch.h"
+
+/*
+ * Pack a batch of one object.  Returns malloc'ed bytes, aligned for any struct, and their number; NULL if out of memory.
+ */
+extern char *slm_parcel_pack(const SlmBatch *batch, size_t *len);
+
+/*
+ * Add a packed object to a batch, as slm_batch_add() would have done with its rows: it gets the next number.  False if
+ * out of memory, or if the bytes are no parcel; the batch is then of no use.
+ */
+extern bool slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch);
+
+#endif							/* SLM_PURE_PARCEL_H */
