@@ -7,7 +7,7 @@ MODULE_big  = sellometer
 OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/pure/*.c src/types/*.c src/store/*.c src/ingest/*.c src/sql/*.c)))
 DATA_built  = sellometer--$(EXTVERSION).sql
 SQL_PARTS   = $(sort $(wildcard src/sql/*.sql))
-EXTRA_CLEAN = $(DATA_built) test/unit/build
+EXTRA_CLEAN = $(DATA_built) test/unit/build test/fuzz/build test/bench/micro/build
 
 REGRESS       = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
 REGRESS_OPTS  = --encoding=UTF8 --no-locale

@@ -106,6 +106,7 @@ transcribe(const void *bytes, size_t len, long piece, int routine, SlmTime lates
 	Transcript	t = {0};
 	SlmReadStatus status = SLM_READ_MORE;
 	uint64_t	seed = (uint64_t) -piece;
+	uint64_t	bytes_csv;
 	size_t		at = 0;
 
 	slm_reader_use_scan(reader, routine);
@@ -144,8 +145,10 @@ transcribe(const void *bytes, size_t len, long piece, int routine, SlmTime lates
 	}
 	else if (status != SLM_READ_END)
 		note(&t, "did not end\n");
+	/* how far it read ahead of a failure depends on the pieces */
+	bytes_csv = t.error == SLM_READ_ERROR_NONE ? t.stats.bytes_csv : 0;
 	note(&t, "rows %llu rejected %llu csv %llu unknown %d\n", (unsigned long long) t.stats.rows_total,
-		 (unsigned long long) t.stats.rows_rejected, (unsigned long long) t.stats.bytes_csv, t.stats.unknown_columns);
+		 (unsigned long long) t.stats.rows_rejected, (unsigned long long) bytes_csv, t.stats.unknown_columns);
 	slm_reader_free(reader);
 	return t;
 }

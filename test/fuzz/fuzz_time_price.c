@@ -1,0 +1,207 @@
+/*
+ * fuzz_time_price.c: times, prices, ids and event types against regular expressions and the C library's calendar.
+ */
+#include "fuzz.h"
+
+#include <ctype.h>
+#include <regex.h>
+#include <time.h>
+
+#include "pure/event.h"
+
+#define BLANK	"[ \t\n\v\f\r]*"
+
+#define TYPES	"^" BLANK "([vV][iI][eE][wW]|[cC][aA][rR][tT]|[pP][uU][rR][cC][hH][aA][sS][eE]|" \
+				"[rR][eE][mM][oO][vV][eE]_[fF][rR][oO][mM]_[cC][aA][rR][tT])" BLANK "$"
+
+/* A regular expression compiled once. */
+static bool
+matches(regex_t *compiled, const char *pattern, const char *text, regmatch_t *groups, size_t ngroups)
+{
+	static regex_t none;
+
+	if (memcmp(compiled, &none, sizeof(none)) == 0)
+		MUST(regcomp(compiled, pattern, REG_EXTENDED) == 0, "%s", pattern);
+	return regexec(compiled, text, ngroups, groups, 0) == 0;
+}
+
+/* Text followed by just the bytes that must be readable, and these are no help. */
+static SlmSlice
+padded(const char *text, size_t len, char fill)
+{
+	char	   *copy = malloc(len + SLM_PAD);
+
+	memcpy(copy, text, len);
+	memset(copy + len, fill, SLM_PAD);
+	return (SlmSlice) {copy, (uint32_t) len};
+}
+
+/* The value of the digits that a group matched. */
+static int
+group_value(const char *text, const regmatch_t *group)
+{
+	int			value = 0;
+
+	for (regoff_t i = group->rm_so; i < group->rm_eo; i++)
+		value = value * 10 + (text[i] - '0');
+	return value;
+}
+
+static bool
+expect_time(const char *text, int64_t *usecs)
+{
+	static regex_t compiled;
+	regmatch_t	g[20];
+	struct tm	tm = {0},
+				back;
+	time_t		seconds;
+	int			offset = 0;
+
+	if (!matches(&compiled, "^" BLANK "([0-9]{4})-([0-9]{2})-([0-9]{2})[ Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})"
+				 "(\\.([0-9]+))?"
+				 "(" BLANK "([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|([+-])([0-9]{2})(:?([0-9]{2}))?))?" BLANK "$", text, g, 20))
+		return false;
+	tm.tm_year = group_value(text, &g[1]) - 1900;
+	tm.tm_mon = group_value(text, &g[2]) - 1;
+	tm.tm_mday = group_value(text, &g[3]);
+	tm.tm_hour = group_value(text, &g[4]);
+	tm.tm_min = group_value(text, &g[5]);
+	tm.tm_sec = group_value(text, &g[6]);
+	back = tm;
+	seconds = timegm(&back);
+	/* a date that is none comes back as another one */
+	if (tm.tm_year < 70 || back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon || back.tm_hour != tm.tm_hour ||
+		back.tm_min != tm.tm_min || back.tm_sec != tm.tm_sec)
+		return false;
+	if (g[11].rm_so >= 0)
+	{
+		int			hours = group_value(text, &g[12]);
+		int			minutes = g[14].rm_so >= 0 ? group_value(text, &g[14]) : 0;
+
+		if (hours > 15 || minutes > 59)
+			return false;
+		offset = (hours * 60 + minutes) * (text[g[11].rm_so] == '-' ? -60 : 60);
+	}
+	*usecs = (seconds - offset - INT64_C(946684800)) * 1000000;
+	if (g[8].rm_so >= 0)
+	{
+		char		fraction[7] = "000000";
+		size_t		digits = (size_t) (g[8].rm_eo - g[8].rm_so);
+
+		memcpy(fraction, text + g[8].rm_so, digits < 6 ? digits : 6);
+		*usecs += atoi(fraction);
+	}
+	return true;
+}
+
+static bool
+expect_price(const char *text, int64_t *price)
+{
+	static regex_t compiled;
+	regmatch_t	g[6];
+	char		digits[64];
+	size_t		whole,
+				decimals;
+
+	if (!matches(&compiled, "^" BLANK "0*([0-9]{0,12})(\\.([0-9]{0,4})0*)?" BLANK "$", text, g, 4))
+		return false;
+	/* one digit there must be */
+	if (strpbrk(text, "0123456789") == NULL)
+		return false;
+	whole = (size_t) (g[1].rm_eo - g[1].rm_so);
+	decimals = g[3].rm_so >= 0 ? (size_t) (g[3].rm_eo - g[3].rm_so) : 0;
+	snprintf(digits, sizeof(digits), "%.*s%.*s%.*s", (int) whole, text + g[1].rm_so,
+			 (int) decimals, decimals > 0 ? text + g[3].rm_so : "", (int) (4 - decimals), "0000");
+	*price = strtoll(digits, NULL, 10);
+	return true;
+}
+
+static bool
+expect_id(const char *text, bool negative, int64_t *id)
+{
+	static regex_t compiled[2];
+	regmatch_t	g[4];
+	char	   *digits;
+	bool		ok;
+
+	if (!matches(&compiled[negative], negative ? "^" BLANK "(-?)0*([0-9]{1,20})(\\.0+)?" BLANK "$"
+				 : "^" BLANK "()0*([0-9]{1,20})(\\.0+)?" BLANK "$", text, g, 4))
+		return false;
+	digits = strndup(text + g[2].rm_so, (size_t) (g[2].rm_eo - g[2].rm_so));
+	{
+		__int128	value = 0;
+
+		for (char *p = digits; *p; p++)
+			value = value * 10 + (*p - '0');
+		if (g[1].rm_eo > g[1].rm_so)
+			value = -value;
+		ok = value >= INT64_MIN && value <= INT64_MAX;
+		*id = (int64_t) value;
+	}
+	free(digits);
+	return ok;
+}
+
+static void
+check_text(const char *text, size_t len, SlmTimeCache *cache)
+{
+	static regex_t types;
+	/* a text with a NUL inside is nothing at all; the expressions would see but its beginning */
+	bool		whole = memchr(text, 0, len) == NULL;
+	char	   *terminated = strndup(text, len);
+
+	for (int fill = 0; fill < 3; fill++)
+	{
+		SlmSlice	s = padded(text, len, "0 \xff"[fill]);
+		int64_t		expected = 0,
+					got = 0;
+		SlmEventType type = SLM_VIEW;
+		bool		ok,
+					expect;
+
+		expect = whole && expect_time(terminated, &expected);
+		ok = slm_parse_time(s, cache, &got);
+		MUST(ok == expect && (!ok || got == expected), "time [%s] %d %lld %lld", terminated, ok, (long long) got,
+			 (long long) expected);
+		expect = whole && expect_price(terminated, &expected);
+		ok = slm_parse_price(s, &got);
+		MUST(ok == expect && (!ok || got == expected), "price [%s] %d %lld %lld", terminated, ok, (long long) got,
+			 (long long) expected);
+		for (int negative = 0; negative < 2; negative++)
+		{
+			expect = whole && expect_id(terminated, negative, &expected);
+			ok = slm_parse_id(s, negative, &got);
+			MUST(ok == expect && (!ok || got == expected), "id [%s] %d %lld %lld", terminated, ok, (long long) got,
+				 (long long) expected);
+		}
+		expect = whole && matches(&types, TYPES, terminated, NULL, 0);
+		ok = slm_parse_event_type(s, &type);
+		MUST(ok == expect, "event type [%s]", terminated);
+		if (ok)
+			MUST(tolower(terminated[strspn(terminated, " \t\n\v\f\r")]) == slm_event_type_name(type)[0],
+				 "event type %d", type);
+		free((void *) (uintptr_t) s.data);
+	}
+	free(terminated);
+}
+
+/* Several texts, one a line, so that the cache of times is hit too. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	SlmTimeCache cache = {0};
+	const char *at = (const char *) data;
+	const char *end = at + size;
+
+	if (size > 400)
+		return 0;
+	while (at < end)
+	{
+		const char *newline = memchr(at, ';', (size_t) (end - at));
+		size_t		len = (size_t) ((newline != NULL ? newline : end) - at);
+
+		check_text(at, len, &cache);
+		at += len + 1;
+	}
+	return 0;
+}
