@@ -257,11 +257,12 @@ bool
 slm_csv_field(SlmSlice *rest, SlmSlice *field)
 {
 	char	   *data = (char *) (uintptr_t) rest->data;
-	char	   *end = data + rest->len;
-	char	   *p;
+	char	   *end,
+			   *p;
 
 	if (data == NULL)
 		return false;
+	end = data + rest->len;
 	if (data < end && *data == '"')
 	{
 		char	   *out = ++data;
