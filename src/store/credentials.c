@@ -256,14 +256,14 @@ slm_credentials_get(SlmStoreError *error)
 	int64		now = (int64) time(NULL);
 
 	if (cached.access_key != NULL &&
-		(cached.expires == 0 || cached.expires - REFRESH_BEFORE_S > now || next_refresh > now))
+		(cached.expires == 0 || cached.expires - REFRESH_BEFORE_S > now ||
+		 (cached.expires > now && next_refresh > now)))
 		return &cached;
 	next_refresh = now + REFRESH_AGAIN_S;
 	if (look_everywhere(&found, error) == SLM_CREDENTIALS_FOUND)
 	{
 		slm_credentials_wipe(&cached);
 		cached = found;
-		/* What is about to expire when it is handed out is not asked for again all the time. */
 		return &cached;
 	}
 	/* The old ones may still do for a while. */

@@ -256,14 +256,25 @@ plan_retry(SlmS3Call *call)
 	return true;
 }
 
+/*
+ * A read that began without an ETag is held to the one of its first answer, should it have to go on with another.  (Not
+ * done where the answer comes in, since nothing may be allocated there.)
+ */
+static void
+remember_etag(SlmS3Call *call)
+{
+	if (call->is_read && call->etag == NULL && call->chunks.total > 0 && call->request->etag[0] != '\0')
+		call->etag = MemoryContextStrdup(call->s3->store.context, call->request->etag);
+}
+
 static void
 finish_attempt(SlmS3Call *call)
 {
-	const SlmCredentials *credentials = call->s3->options.has_mapping ? &call->s3->options.mapping
-		: slm_credentials_current();
+	const SlmCredentials *credentials = slm_s3_credentials(call->s3);
 
-	call->outcome = slm_s3_judge(call, credentials);
-	if (slm_s3_is_expired(call) && credentials && credentials->refreshable && !call->asked_new_credentials)
+	call->outcome = slm_s3_judge(call);
+	remember_etag(call);
+	if (call->outcome == SLM_STORE_DENIED && slm_s3_refuses_credentials(call) && credentials && credentials->refreshable && !call->asked_new_credentials)
 	{
 		slm_credentials_forget();
 		call->asked_new_credentials = true;

@@ -53,6 +53,8 @@ static const struct CodeMeaning
 	{"AccountProblem", SLM_STORE_DENIED, ERRCODE_INSUFFICIENT_PRIVILEGE, "access denied", NULL},
 	{"InvalidObjectState", SLM_STORE_FATAL, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 	"the object is in cold storage", "Restore it, or exclude it from the bucket's lifecycle rules."},
+	{"InvalidRange", SLM_STORE_FATAL, ERRCODE_INVALID_PARAMETER_VALUE,
+	"the object is shorter than the offset to read from", NULL},
 	{"SlowDown", SLM_STORE_TRANSIENT, ERRCODE_CONNECTION_FAILURE, "the server asks to slow down", NULL},
 	{"ServiceUnavailable", SLM_STORE_TRANSIENT, ERRCODE_CONNECTION_FAILURE, "the server is not available", NULL},
 	{"InternalError", SLM_STORE_TRANSIENT, ERRCODE_CONNECTION_FAILURE, "the server failed", NULL},
@@ -97,6 +99,8 @@ code_of_status(const SlmS3Call *call)
 			return "OperationAborted";
 		case 412:
 			return "PreconditionFailed";
+		case 416:
+			return "InvalidRange";
 		case 425:
 		case 429:
 			return "SlowDown";
@@ -117,6 +121,12 @@ meaning_of_answer(const SlmS3Call *call)
 	return meaning ? meaning : meaning_of_code(code_of_status(call));
 }
 
+const SlmCredentials *
+slm_s3_credentials(const SlmS3Store *s3)
+{
+	return s3->options.has_mapping ? &s3->options.mapping : slm_credentials_current();
+}
+
 /* Paint over a secret, should the server have repeated it. */
 static void
 scrub(char *text, const char *secret)
@@ -132,30 +142,41 @@ scrub(char *text, const char *secret)
 }
 
 static void
-take_text(char *to, size_t size, const char *from, const SlmCredentials *credentials)
+scrub_all(char *text, const SlmCredentials *credentials)
 {
-	to[0] = '\0';
-	if (from == NULL)
+	if (credentials == NULL)
 		return;
-	strlcpy(to, from, size);
-	if (credentials)
-	{
-		/* A secret that was cut at the end of the buffer would be missed: so the tail goes, if there was more. */
-		if (strlen(from) >= size)
-			to[size / 2] = '\0';
-		scrub(to, credentials->secret_key);
-		scrub(to, credentials->session_token);
-		scrub(to, credentials->access_key);
-	}
+	scrub(text, credentials->secret_key);
+	scrub(text, credentials->session_token);
+	scrub(text, credentials->access_key);
 }
 
 static void
-parse_error_body(SlmS3Call *call, const SlmCredentials *credentials)
+take_text(char *to, size_t size, const char *from, const SlmCredentials *credentials)
 {
+	char	   *whole;
+
+	to[0] = '\0';
+	if (from == NULL)
+		return;
+	/* Scrubbed before it is cut, so that not even the beginning of a secret stays. */
+	whole = pstrdup(from);
+	scrub_all(whole, credentials);
+	strlcpy(to, whole, size);
+	pfree(whole);
+}
+
+static void
+parse_error_body(SlmS3Call *call)
+{
+	const SlmCredentials *credentials = slm_s3_credentials(call->s3);
 	SlmHttpRequest *r = call->request;
 	SlmS3Parser *parser;
 
 	call->code[0] = call->message[0] = call->region[0] = call->endpoint[0] = '\0';
+	scrub_all(r->location, credentials);
+	scrub_all(r->bucket_region, credentials);
+	scrub_all(r->request_id, credentials);
 	if (r->error_body == NULL || (parser = slm_s3_parser_create()) == NULL)
 		return;
 	if (slm_s3_parser_feed(parser, r->error_body, r->error_len, true) == NULL)
@@ -201,7 +222,7 @@ judge_curl(const SlmHttpRequest *r)
 }
 
 SlmStoreErrorKind
-slm_s3_judge(SlmS3Call *call, const SlmCredentials *credentials)
+slm_s3_judge(SlmS3Call *call)
 {
 	SlmHttpRequest *r = call->request;
 	const struct CodeMeaning *meaning;
@@ -222,16 +243,21 @@ slm_s3_judge(SlmS3Call *call, const SlmCredentials *credentials)
 	/* An error's status counts, even if its body did not arrive whole. */
 	if (r->status < 300)
 		return r->code == CURLE_OK ? SLM_STORE_FATAL : judge_curl(r);
-	parse_error_body(call, credentials);
+	parse_error_body(call);
 	meaning = meaning_of_answer(call);
 	return meaning ? meaning->kind : SLM_STORE_FATAL;
 }
 
 bool
-slm_s3_is_expired(const SlmS3Call *call)
+slm_s3_refuses_credentials(const SlmS3Call *call)
 {
-	return call->outcome == SLM_STORE_DENIED &&
-		(strcmp(call->code, "ExpiredToken") == 0 || strcmp(call->code, "TokenRefreshRequired") == 0);
+	static const char *const codes[] = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "InvalidAccessKeyId",
+	"SignatureDoesNotMatch"};
+
+	for (int i = 0; i < lengthof(codes); i++)
+		if (strcmp(call->code, codes[i]) == 0)
+			return true;
+	return false;
 }
 
 static const char *
@@ -274,6 +300,12 @@ describe_curl(const SlmS3Call *call, SlmStoreError *error)
 
 	slm_store_fail(error, call->outcome, ERRCODE_CONNECTION_FAILURE, "could not %s: %s", call->doing,
 				   words_of_curl(r));
+	if (r->too_long)
+	{
+		error->sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		error->detail = psprintf("It has more than %zu MB.", SLM_S3_MAX_DOCUMENT / (1024 * 1024));
+		return;
+	}
 	error->detail = slm_store_display(r->curl_error[0] ? r->curl_error : curl_easy_strerror(r->code));
 	switch (r->code)
 	{
@@ -371,12 +403,14 @@ bool
 slm_s3_fail_code(SlmS3Store *s3, const char *doing, const char *code, const char *message, SlmStoreError *error)
 {
 	const struct CodeMeaning *meaning = meaning_of_code(code);
+	char	   *words = pstrdup(message ? message : "");
 
+	scrub_all(words, slm_s3_credentials(s3));
 	slm_store_fail(error, meaning ? meaning->kind : SLM_STORE_FATAL,
 				   meaning ? meaning->sqlstate : ERRCODE_FDW_ERROR, "could not %s: %s", doing,
 				   meaning ? meaning->summary : "the server refused the request");
 	error->detail = psprintf("The server answered %s: %s", slm_store_display(code),
-							 slm_store_display(message ? message : ""));
+							 slm_store_display(words));
 	error->hint = meaning && meaning->hint ? pstrdup(meaning->hint) : NULL;
 	return false;
 }

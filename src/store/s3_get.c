@@ -33,17 +33,6 @@ slm_s3_get(SlmStore *base, const char *key, const char *etag, int64 offset)
 	return &t->transfer;
 }
 
-/*
- * A read that began without an ETag is held to the one of its first answer, should it have to begin again.  (Not done
- * where the answer comes in, since nothing may be allocated there.)
- */
-static void
-remember_etag(SlmS3Call *call)
-{
-	if (call->etag == NULL && call->chunks.total > 0 && call->request != NULL && call->request->etag[0] != '\0')
-		call->etag = MemoryContextStrdup(call->s3->store.context, call->request->etag);
-}
-
 SlmTransferStatus
 slm_s3_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
 {
@@ -57,7 +46,6 @@ slm_s3_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, Sl
 		SlmHttpRequest *running = call->state == SLM_CALL_RUNNING ? call->request : NULL;
 		double		now = slm_now_ms();
 
-		remember_etag(call);
 		if (slm_chunks_take(s3->http, &call->chunks, running, data, len))
 		{
 			if (now - t->last_pump >= PUMP_INTERVAL_MS)

@@ -122,10 +122,13 @@ extern bool slm_s3_accept_read(SlmHttpRequest *request, void *arg);
 /* s3_error.c */
 
 /* Judge an attempt that is over: sets code, message, region, endpoint of the call; returns how it ended. */
-extern SlmStoreErrorKind slm_s3_judge(SlmS3Call *call, const SlmCredentials *credentials);
+extern SlmStoreErrorKind slm_s3_judge(SlmS3Call *call);
 
-/* Whether S3 said that the credentials have expired. */
-extern bool slm_s3_is_expired(const SlmS3Call *call);
+/* The credentials that the store uses, or NULL if it has asked for none yet. */
+extern const SlmCredentials *slm_s3_credentials(const SlmS3Store *s3);
+
+/* Whether S3 refused just these credentials: they have expired, or been replaced. */
+extern bool slm_s3_refuses_credentials(const SlmS3Call *call);
 
 /* Fill *error for a call that has failed. */
 extern void slm_s3_describe(const SlmS3Call *call, SlmStoreError *error);

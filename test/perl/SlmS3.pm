@@ -1,0 +1,155 @@
+
+=pod
+
+=head1 NAME
+
+SlmS3 - S3 servers for tests: a real one (OpenStack Swift), and a stand-in that misbehaves on demand
+
+=head1 SYNOPSIS
+
+  my $s3 = SlmS3->swift(max_listing => 100);     # test/s3/swift
+  $s3->client('mkbucket', 'bucket');             # test/s3/client, an independent client
+  my $fake = SlmS3->fake;                        # test/s3/fake.py
+  $fake->control(expires_in => 10);
+  $s3->create_server($node, 'postgres', 'name'); # CREATE SERVER and USER MAPPING FOR CURRENT_USER
+
+A missing package is a failure of the test, not a reason to skip it.  Servers stop with the test.
+
+=cut
+
+package SlmS3;
+
+use strict;
+use warnings FATAL => 'all';
+
+use File::Basename qw(dirname);
+use Cwd qw(abs_path);
+use HTTP::Tiny;
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $scripts = abs_path(dirname(__FILE__) . '/../s3');
+my @running;
+
+sub swift
+{
+	my ($class, %args) = @_;
+	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir_short() . '/s3', access_key => 'test:tester',
+		secret_key => 'testing' }, $class;
+	my @more = $args{max_listing} ? ('--max-listing', $args{max_listing}) : ();
+	my ($out, $err);
+
+	# Root becomes nobody there, who must be able to reach the directory.
+	chmod 0755, dirname($self->{dir});
+	IPC::Run::run([ "$scripts/swift", 'start', $self->{dir}, @more ], '>', \$out, '2>', \$err)
+	  or die "could not start Swift (needs swift-proxy swift-account swift-container swift-object python3-swift): $err";
+	push @running, $self;
+	($self->{endpoint}) = $out =~ /^S3_ENDPOINT=(.*)$/m;
+	$self->{env_file} = "$self->{dir}/env";
+	return $self;
+}
+
+# The independent client's output.
+sub client
+{
+	my ($self, @args) = @_;
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run([ "$scripts/client", $self->{env_file}, @args ], '>', \$out, '2>', \$err)
+	  or die "client @args failed: $err";
+	return $out;
+}
+
+sub fake
+{
+	my ($class, @args) = @_;
+	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir(), access_key => 'AKIATEST', secret_key => 'verysecret' },
+	  $class;
+	my $port_file = "$self->{dir}/port";
+
+	$self->{harness} = IPC::Run::start([ "$scripts/fake.py", $self->{dir}, @args ], '<', \undef, '>', "$self->{dir}/out",
+		'2>', "$self->{dir}/err");
+	push @running, $self;
+	for (1 .. 500)
+	{
+		last if -s $port_file;
+		$self->{harness}->pumpable or last;
+		usleep(20_000);
+	}
+	-s $port_file or die "the stand-in did not start: " . slurp_file("$self->{dir}/err");
+	($self->{port}) = slurp_file($port_file) =~ /(\d+)/;
+	$self->{scheme} = grep({ $_ eq '--tls' } @args) ? 'https' : 'http';
+	$self->{endpoint} = "$self->{scheme}://127.0.0.1:$self->{port}";
+	return $self;
+}
+
+# Set values in the stand-in, or ask for one.
+sub control
+{
+	my ($self, @args) = @_;
+
+	if (@args == 1)
+	{
+		my $answer = HTTP::Tiny->new->get("$self->{endpoint}/control/$args[0]");
+		return $answer->{content};
+	}
+	while (my ($name, $value) = splice @args, 0, 2)
+	{
+		my $answer = HTTP::Tiny->new->put("$self->{endpoint}/control/$name", { content => $value });
+		die "control $name failed" unless $answer->{success};
+	}
+	return;
+}
+
+# The stand-in's requests so far whose path matches: [ time, method, path, status ] each.
+sub requests
+{
+	my ($self, $pattern) = @_;
+
+	return map { [ split / /, $_ ] } grep { (split / /)[2] =~ $pattern } split /\n/, slurp_file("$self->{dir}/log");
+}
+
+# options: of the server; the user mapping's are mapping_...
+sub create_server
+{
+	my ($self, $node, $db, $name, %options) = @_;
+	my %mapping = (access_key_id => $self->{access_key}, secret_access_key => $self->{secret_key});
+
+	for my $option (grep { /^mapping_/ } keys %options)
+	{
+		$mapping{ $option =~ s/^mapping_//r } = delete $options{$option};
+	}
+	my $list = sub { my %o = @_; join ', ', map { "$_ '$o{$_}'" } sort keys %o };
+	$node->safe_psql($db,
+		    "CREATE SERVER $name FOREIGN DATA WRAPPER sellometer_s3 OPTIONS ("
+		  . $list->(endpoint => $self->{endpoint}, %options) . ");"
+		  . "CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (" . $list->(%mapping) . ");");
+	return;
+}
+
+sub stop
+{
+	my ($self) = @_;
+
+	@running = grep { $_ != $self } @running;
+	if ($self->{harness})
+	{
+		$self->{harness}->kill_kill(grace => 2);
+	}
+	else
+	{
+		system("$scripts/swift", 'stop', $self->{dir}, '--remove');
+	}
+	return;
+}
+
+END
+{
+	# Keep the test's own exit status.
+	local $?;
+	$_->stop foreach (@running);
+}
+
+1;
