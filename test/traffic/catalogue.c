@@ -133,6 +133,9 @@ choose_brands(const Catalogue *cat, Category *category, Rng *rng)
 		if (prefix[0] != '\0' && strncmp(category->code, prefix, strlen(prefix)) == 0)
 			category->brands[n++] = b;
 	}
+	/* Where many are well known, few others are bought. */
+	if (n >= 4)
+		most = n + n / 3;
 	while (n < most)
 	{
 		double		u = rng_double(rng);

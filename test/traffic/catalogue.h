@@ -51,7 +51,7 @@ typedef struct Product
 	int32_t		brand;			/* -1 = none */
 	int32_t		base_cents;		/* what it costs on average */
 	int32_t		cents;			/* what it costs today, faults included */
-	float		fault_factor;	/* 1, unless its price is wrong or reduced just now */
+	double		fault_factor;	/* 1, unless its price is wrong or reduced just now */
 	uint16_t	text_len;
 	uint16_t	price_at;		/* where in text the price starts */
 	char	   *text;			/* "id,category_id,category_code,brand,price," */

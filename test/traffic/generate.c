@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "files.h"
+#include "faults.h"
 
 /* How busy the shop is. */
 typedef struct Volume
@@ -42,6 +42,7 @@ generate(const Options *options)
 	Visitors	visitors;
 	Volume		volume = {.minute = -1};
 	Files		files;
+	Faults		faults;
 	int64_t		end = options->minutes > 0 ? options->start + options->minutes * 60 : INT64_MAX;
 	int64_t		left = options->events > 0 ? options->events : INT64_MAX;
 
@@ -52,6 +53,7 @@ generate(const Options *options)
 	visitors_start(&visitors, &catalogue, options);
 	rng_seed(&volume.rng, options->seed, STREAM_VOLUME);
 	files_open(&files, options, options->start);
+	faults_plan(&faults, options, &catalogue, &files);
 	for (int64_t second = options->start; second < end && left > 0 && !stopped; second++)
 	{
 		Event		event = {.second = second};
@@ -59,12 +61,16 @@ generate(const Options *options)
 
 		if (second % 86400 == 0)
 			catalogue_set_day(&catalogue, second / 86400);
+		faults_second(&faults, second);
 		files_time(&files, second);
+		for (; left > 0 && faults_extra(&faults, second, &event); left--)
+			files_event(&files, &event);
 		n = n < left ? n : left;
 		for (int64_t i = 0; i < n; i++)
 		{
 			event.usec = (int32_t) (i * 1000000 / n);
 			visitors_next(&visitors, &event);
+			faults_event(&faults, &event);
 			files_event(&files, &event);
 		}
 		left -= n;

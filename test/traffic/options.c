@@ -14,7 +14,7 @@ enum
 {
 	OPT_OUT = 256, OPT_ONE_FILE, OPT_TRUTH, OPT_CATALOGUE, OPT_QUIET, OPT_SEED, OPT_START, OPT_NOW, OPT_MINUTES,
 	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WOBBLE, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
-	OPT_FAULT_AFTER, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO, OPT_ODD,
+	OPT_FAULT_AFTER, OPT_INVENTORY, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO, OPT_ODD,
 	OPT_QUOTED, OPT_FRACTIONAL, OPT_BAD, OPT_BAD_KINDS, OPT_LATE, OPT_LATE_BY, OPT_LATE_DIR, OPT_FACTOR, OPT_HELP
 };
 
@@ -38,6 +38,7 @@ static const struct option long_options[] = {
 	{"session-gap", required_argument, NULL, OPT_SESSION_GAP},
 	{"fault", required_argument, NULL, OPT_FAULT},
 	{"fault-after", required_argument, NULL, OPT_FAULT_AFTER},
+	{"inventory", required_argument, NULL, OPT_INVENTORY},
 	{"servers", required_argument, NULL, OPT_SERVERS},
 	{"sticky", required_argument, NULL, OPT_STICKY},
 	{"speed", required_argument, NULL, OPT_SPEED},
@@ -87,6 +88,15 @@ static const char help_text[] =
 "  --products N, --brands N  default 200000 and 3500\n"
 "  --zipf S                  how fast popularity falls with rank, default 1.1\n"
 "  --session-gap SECONDS     mean time between two events of a session, default 100\n"
+"  --fault KIND[:COUNT],...  things that go wrong, listed in --truth, at random times after --fault-after MINUTES\n"
+"                            (default a quarter of the run):\n"
+"                            price_low, price_high       a product at a tenth or ten times its price for 10-60 minutes\n"
+"                            sale                        a category 30 % cheaper for 2-24 hours\n"
+"                            gap                         nothing is bought for 1-3 hours\n"
+"                            relabel                     a category's code becomes construction.tools.light for good\n"
+"                            stock                       a product is sold out: neither put into carts nor bought\n"
+"                            cart_left, cart_recovered   an extra session's cart, left or bought 1-7 hours later\n"
+"  --inventory FILE          with --fault stock: product_id,stock,as_of,lead_time as CSV, also of products that last\n"
 "\n"
 "What happens (split)\n"
 "  --factor F                time runs F times faster: t becomes start + (t - start) / F; default 30\n"
@@ -319,6 +329,9 @@ set_option(Options *options, int code, const char *name, const char *value)
 			break;
 		case OPT_FAULT_AFTER:
 			options->fault_after = number(name, value, 0, 1e9);
+			break;
+		case OPT_INVENTORY:
+			options->inventory = value;
 			break;
 		case OPT_SERVERS:
 			options->servers = (int) number(name, value, 1, 10000);

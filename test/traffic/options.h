@@ -57,7 +57,8 @@ typedef struct Options
 	double		zipf;
 	double		session_gap;	/* mean seconds between two events of a session */
 	const char *faults;
-	double		fault_after;	/* minutes */
+	double		fault_after;	/* minutes; < 0: a quarter of the run */
+	const char *inventory;		/* stocks of products, CSV */
 
 	/* how it is written */
 	int			servers;

@@ -76,7 +76,7 @@ prices_calibrate(Catalogue *cat, Rng *rng)
 		below += weight;
 		product->base_cents = (int32_t) (price * 100 + 0.5);
 		product->cents = product->base_cents;
-		product->fault_factor = 1.0F;
+		product->fault_factor = 1.0;
 	}
 	free(order);
 }
@@ -113,7 +113,7 @@ product_set_price(Catalogue *cat, Product *product)
 	char	   *end;
 
 	cents = fmin(fmax(cents, PRICE_MIN), PRICE_MAX);
-	product->cents = (int32_t) ((int64_t) (cents + 0.5) * (double) product->fault_factor + 0.5);
+	product->cents = (int32_t) ((int64_t) (cents + 0.5) * product->fault_factor + 0.5);
 	end = price_text(product->text + product->price_at, product->cents);
 	*end++ = ',';
 	product->text_len = (uint16_t) (end - product->text);

@@ -153,6 +153,14 @@ next_session(Visitors *visitors)
 }
 
 void
+event_set_product(Event *event, const Catalogue *cat, uint32_t product)
+{
+	event->product = &cat->products[product];
+	event->category = &cat->categories[event->product->category];
+	event->brand = event->product->brand < 0 ? "" : cat->brands[event->product->brand];
+}
+
+void
 visitors_next(Visitors *visitors, Event *event)
 {
 	Catalogue  *cat = visitors->catalogue;
@@ -176,9 +184,7 @@ visitors_next(Visitors *visitors, Event *event)
 		event->type = VIEW;
 		product = look(visitors, session);
 	}
-	event->product = &cat->products[product];
-	event->category = &cat->categories[event->product->category];
-	event->brand = event->product->brand < 0 ? "" : cat->brands[event->product->brand];
+	event_set_product(event, cat, product);
 	event->session = session;
 }
 

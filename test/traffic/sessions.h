@@ -64,6 +64,8 @@ extern void visitors_start(Visitors *visitors, Catalogue *catalogue, const Optio
 /* The next event of some visitor: type, product, session.  The session is valid until the next call. */
 extern void visitors_next(Visitors *visitors, Event *event);
 
+extern void event_set_product(Event *event, const Catalogue *catalogue, uint32_t product);
+
 /* Make a new visitor of this session: new id, new user. */
 extern void session_begin(Session *session, Rng *rng);
 

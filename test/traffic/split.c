@@ -47,7 +47,8 @@ input_more(Input *input)
 {
 	int			n;
 
-	memmove(input->data, input->data + input->at, input->len - input->at);
+	if (input->at > 0)
+		memmove(input->data, input->data + input->at, input->len - input->at);
 	input->len -= input->at;
 	input->at = 0;
 	/* One byte more, for a newline that may lack at the end. */

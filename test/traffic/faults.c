@@ -1,0 +1,456 @@
+/*
+ * faults.c: see faults.h.
+ */
+#include "faults.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* About this part of all events are purchases; see sessions.c. */
+#define PURCHASE_SHARE	0.019
+/* A price can only look wrong to someone who has seen some sales. */
+#define SALES_BEFORE	40
+
+/* What happens at a second. */
+typedef enum ChangeKind
+{
+	CHANGE_PRODUCT_PRICE,		/* of product `what`, times factor */
+	CHANGE_CATEGORY_PRICE,		/* of all products of category `what`, times factor */
+	CHANGE_CODE,				/* of category `what`, to code */
+	CHANGE_GAP					/* by `what`: +1 begins, -1 ends */
+} ChangeKind;
+
+typedef struct Change
+{
+	int64_t		second;
+	ChangeKind	kind;
+	int			what;
+	double		factor;
+	const char *code;
+} Change;
+
+/* One event of an extra session. */
+typedef struct Visit
+{
+	int64_t		second;
+	uint32_t	order;			/* keeps events of the same second apart */
+	EventType	type;
+	uint32_t	product;
+	Session    *session;
+} Visit;
+
+static void
+add_change(Faults *faults, Change change)
+{
+	faults->changes = must_realloc(faults->changes, (faults->n_changes + 1) * sizeof(Change));
+	faults->changes[faults->n_changes++] = change;
+}
+
+static void
+add_visit(Faults *faults, Visit visit)
+{
+	visit.order = (uint32_t) faults->n_visits;
+	faults->visits = must_realloc(faults->visits, (faults->n_visits + 1) * sizeof(Visit));
+	faults->visits[faults->n_visits++] = visit;
+}
+
+static int
+compare_changes(const void *a, const void *b)
+{
+	int64_t		x = ((const Change *) a)->second;
+	int64_t		y = ((const Change *) b)->second;
+
+	return (x > y) - (x < y);
+}
+
+static int
+compare_visits(const void *a, const void *b)
+{
+	const Visit *x = a;
+	const Visit *y = b;
+
+	if (x->second != y->second)
+		return x->second < y->second ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* A span of so many minutes, shorter if the run is short, somewhere in the time for faults. */
+static void
+choose_span(Faults *faults, double least, double most, int64_t *from, int64_t *to)
+{
+	double		room = (double) faults->minutes - faults->after;
+	double		length = fmin(least + (most - least) * rng_double(&faults->rng), room / 2);
+	double		begin = faults->after + (room - length) * rng_double(&faults->rng);
+
+	*from = faults->options->start + (int64_t) (begin * 60);
+	*to = *from + (int64_t) (length * 60);
+}
+
+/* Expected purchases of a product in so many minutes. */
+static double
+expected_sales(const Faults *faults, uint32_t product, double minutes)
+{
+	const Category *category = &faults->catalogue->categories[faults->catalogue->products[product].category];
+
+	return faults->options->rate * minutes * PURCHASE_SHARE * faults->popular[product] * (double) category->convert;
+}
+
+/* A product that will have sold well by a time; if there is none, a popular one. */
+static uint32_t
+choose_sold(Faults *faults, int64_t by)
+{
+	double		minutes = (double) (by - faults->options->start) / 60.0;
+	uint32_t	n = 0;
+
+	/* Popularity falls with the number, so those that qualify are (nearly) the first n. */
+	while (n < faults->catalogue->n_products && expected_sales(faults, n, minutes) >= SALES_BEFORE)
+		n++;
+	if (n == 0)
+		n = faults->catalogue->n_products < 20 ? faults->catalogue->n_products : 20;
+	return rng_below(&faults->rng, n);
+}
+
+/* A category with a code and products; the first asked for is that of the most popular product. */
+static int
+choose_category(Faults *faults, int number)
+{
+	const Catalogue *cat = faults->catalogue;
+	int			c = (int) cat->products[0].category;
+
+	for (int tries = 0; tries < 1000 && (number > 0 || cat->categories[c].code[0] == '\0'); tries++)
+	{
+		c = (int) rng_below(&faults->rng, cat->n_categories);
+		if (cat->categories[c].popular.n > 0 && cat->categories[c].code[0] != '\0')
+			break;
+	}
+	return c;
+}
+
+/* "2019-10-01 00:00:00", in one of a few static buffers. */
+static const char *
+spell(int64_t second)
+{
+	static char text[4][20];
+	static int	next = 0;
+
+	next = (next + 1) % 4;
+	time_text(text[next], second);
+	return text[next];
+}
+
+static void
+plan_price(Faults *faults, const char *name, double factor)
+{
+	int64_t		from;
+	int64_t		to;
+	uint32_t	p;
+	const Product *product;
+
+	choose_span(faults, 10, 60, &from, &to);
+	p = choose_sold(faults, from);
+	product = &faults->catalogue->products[p];
+	add_change(faults, (Change) {.second = from, .kind = CHANGE_PRODUCT_PRICE, .what = (int) p, .factor = factor});
+	add_change(faults, (Change) {.second = to, .kind = CHANGE_PRODUCT_PRICE, .what = (int) p, .factor = 1 / factor});
+	files_truth(faults->files, "\"fault\": \"%s\", \"product_id\": %lld, \"factor\": %g, \"usual\": %d.%02d, "
+				"\"from\": \"%s\", \"to\": \"%s\"", name, (long long) product->id, factor,
+				product->base_cents / 100, product->base_cents % 100, spell(from), spell(to));
+}
+
+static void
+plan_sale(Faults *faults)
+{
+	int64_t		from;
+	int64_t		to;
+	int			c = choose_category(faults, 1);
+	const Category *category = &faults->catalogue->categories[c];
+
+	choose_span(faults, 120, 1440, &from, &to);
+	add_change(faults, (Change) {.second = from, .kind = CHANGE_CATEGORY_PRICE, .what = c, .factor = 0.7});
+	add_change(faults, (Change) {.second = to, .kind = CHANGE_CATEGORY_PRICE, .what = c, .factor = 1 / 0.7});
+	files_truth(faults->files, "\"fault\": \"sale\", \"category_id\": %lld, \"category_code\": \"%s\", "
+				"\"products\": %u, \"factor\": 0.7, \"from\": \"%s\", \"to\": \"%s\"", (long long) category->id,
+				category->code, category->popular.n, spell(from), spell(to));
+}
+
+static void
+plan_gap(Faults *faults)
+{
+	int64_t		from;
+	int64_t		to;
+
+	choose_span(faults, 60, 180, &from, &to);
+	add_change(faults, (Change) {.second = from, .kind = CHANGE_GAP, .what = 1});
+	add_change(faults, (Change) {.second = to, .kind = CHANGE_GAP, .what = -1});
+	files_truth(faults->files, "\"fault\": \"gap\", \"event_type\": \"purchase\", \"from\": \"%s\", \"to\": \"%s\"",
+				spell(from), spell(to));
+}
+
+static void
+plan_relabel(Faults *faults, int number)
+{
+	int64_t		from;
+	int64_t		to;
+	int			c = choose_category(faults, number);
+	const Category *category = &faults->catalogue->categories[c];
+	const char *code = "construction.tools.light";
+
+	if (strcmp(category->code, code) == 0)
+		code = "electronics.smartphone";
+	choose_span(faults, 60, 60, &from, &to);
+	add_change(faults, (Change) {.second = from, .kind = CHANGE_CODE, .what = c, .code = code});
+	files_truth(faults->files, "\"fault\": \"relabel\", \"category_id\": %lld, \"old_code\": \"%s\", "
+				"\"new_code\": \"%s\", \"products\": %u, \"from\": \"%s\"", (long long) category->id, category->code,
+				code, category->popular.n, spell(from));
+}
+
+static void
+write_inventory(Faults *faults, uint32_t product, int64_t stock, int lead_minutes)
+{
+	if (faults->inventory != NULL)
+		fprintf(faults->inventory, "%lld,%lld,%s UTC,%d minutes\n",
+				(long long) faults->catalogue->products[product].id, (long long) stock,
+				spell(faults->options->start), lead_minutes);
+}
+
+/* A product whose stock lasts until about the middle of a span; and beside it one whose stock is ample. */
+static void
+plan_stock(Faults *faults)
+{
+	Catalogue  *cat = faults->catalogue;
+	int64_t		from;
+	int64_t		to;
+	int			lead = 20 + (int) rng_below(&faults->rng, 100);
+	uint32_t	p;
+	uint32_t	ample;
+	int64_t		stock;
+
+	if (faults->stock == NULL)
+	{
+		faults->stock = must_alloc(cat->n_products * sizeof(*faults->stock));
+		for (uint32_t i = 0; i < cat->n_products; i++)
+			faults->stock[i] = INT64_MAX;
+	}
+	choose_span(faults, 30, 60, &from, &to);
+	for (int tries = 0;; tries++)
+	{
+		p = choose_sold(faults, from);
+		if (faults->stock[p] == INT64_MAX || tries > 100)
+			break;
+	}
+	stock = (int64_t) expected_sales(faults, p, (double) (from - faults->options->start) / 60.0) + 1;
+	faults->stock[p] = stock;
+	write_inventory(faults, p, stock, lead);
+	files_truth(faults->files, "\"fault\": \"stock\", \"product_id\": %lld, \"stock\": %lld, \"as_of\": \"%s\", "
+				"\"lead_minutes\": %d, \"sold_out_about\": \"%s\"", (long long) cat->products[p].id,
+				(long long) stock, spell(faults->options->start), lead, spell(from));
+	ample = choose_sold(faults, from);
+	if (faults->stock[ample] != INT64_MAX)
+		return;
+	stock = (int64_t) (20 * expected_sales(faults, ample, (double) faults->minutes)) + 100000;
+	faults->stock[ample] = stock;
+	write_inventory(faults, ample, stock, lead);
+}
+
+/* Is nothing bought at this time? */
+static bool
+in_gap(const Faults *faults, int64_t second)
+{
+	int			gaps = 0;
+
+	for (size_t i = 0; i < faults->n_changes; i++)
+		if (faults->changes[i].kind == CHANGE_GAP && faults->changes[i].second <= second)
+			gaps += faults->changes[i].what;
+	return gaps > 0;
+}
+
+/*
+ * A visitor who puts something into the cart, and comes back for it an hour or more later, or never.  Gaps and stocks
+ * are planned before, so that they can be kept out of the way.
+ */
+static void
+plan_cart(Faults *faults, bool recovered)
+{
+	int64_t		from;
+	int64_t		to;
+	int64_t		cart;
+	uint32_t	p;
+	Session    *session = must_alloc(sizeof(*session));
+
+	session_begin(session, &faults->rng);
+	for (int tries = 0; tries < 100; tries++)
+	{
+		p = alias_draw(&faults->catalogue->popular, &faults->rng);
+		choose_span(faults, 67, 400, &from, &to);
+		if (!in_gap(faults, to) && (faults->stock == NULL || faults->stock[p] == INT64_MAX))
+			break;
+	}
+	cart = from + 20 + rng_below(&faults->rng, 100);
+	add_visit(faults, (Visit) {.second = from, .type = VIEW, .product = p, .session = session});
+	add_visit(faults, (Visit) {.second = cart, .type = CART, .product = p, .session = session});
+	if (recovered)
+		add_visit(faults, (Visit) {.second = to, .type = PURCHASE, .product = p, .session = session});
+	files_truth(faults->files, "\"fault\": \"%s\", \"user_session\": \"%.*s\", \"user_id\": %.*s, "
+				"\"product_id\": %lld, \"cart_at\": \"%s\", \"bought_at\": %s%s%s",
+				recovered ? "cart_recovered" : "cart_left", SESSION_ID_LEN, session->tail + session->user_len + 1,
+				session->user_len, session->tail, (long long) faults->catalogue->products[p].id, spell(cart),
+				recovered ? "\"" : "", recovered ? spell(to) : "null", recovered ? "\"" : "");
+}
+
+static void
+plan_one(Faults *faults, const char *kind, int number)
+{
+	if (strcmp(kind, "price_low") == 0)
+		plan_price(faults, kind, 0.1);
+	else if (strcmp(kind, "price_high") == 0)
+		plan_price(faults, kind, 10);
+	else if (strcmp(kind, "sale") == 0)
+		plan_sale(faults);
+	else if (strcmp(kind, "gap") == 0)
+		plan_gap(faults);
+	else if (strcmp(kind, "relabel") == 0)
+		plan_relabel(faults, number);
+	else if (strcmp(kind, "stock") == 0)
+		plan_stock(faults);
+	else if (strcmp(kind, "cart_left") == 0 || strcmp(kind, "cart_recovered") == 0)
+		plan_cart(faults, kind[5] == 'r');
+	else
+		fail("--fault: \"%s\" is none of price_low price_high sale gap relabel stock cart_left cart_recovered", kind);
+}
+
+static void
+open_inventory(Faults *faults)
+{
+	const char *path = faults->options->inventory;
+
+	if (path == NULL)
+		return;
+	faults->inventory = fopen(path, "w");
+	if (faults->inventory == NULL)
+		fail("cannot write %s: %m", path);
+	fputs("product_id,stock,as_of,lead_time\n", faults->inventory);
+}
+
+/* Plan the carts on the list, or everything else on it. */
+static void
+plan_list(Faults *faults, bool carts)
+{
+	char	   *list = strdup(faults->options->faults != NULL ? faults->options->faults : "");
+	char	   *rest = NULL;
+
+	for (char *item = strtok_r(list, ", ", &rest); item != NULL; item = strtok_r(NULL, ", ", &rest))
+	{
+		char	   *colon = strchr(item, ':');
+		char	   *end = "";
+		long		count = colon != NULL ? strtol(colon + 1, &end, 10) : 1;
+
+		if (*end != '\0' || count < 1 || count > 1000000)
+			fail("--fault: \"%s\" is not KIND or KIND:COUNT", item);
+		if (colon != NULL)
+			*colon = '\0';
+		if ((strncmp(item, "cart", 4) == 0) != carts)
+			continue;
+		for (int i = 0; i < count; i++)
+			plan_one(faults, item, i);
+	}
+	free(list);
+}
+
+void
+faults_plan(Faults *faults, const Options *options, Catalogue *catalogue, Files *files)
+{
+	double		all = 0;
+
+	memset(faults, 0, sizeof(*faults));
+	faults->options = options;
+	faults->catalogue = catalogue;
+	faults->files = files;
+	rng_seed(&faults->rng, options->seed, STREAM_FAULTS);
+	faults->minutes = options->minutes > 0 ? options->minutes : (int64_t) ((double) options->events / options->rate) + 1;
+	faults->after = options->fault_after >= 0 ? options->fault_after : (double) faults->minutes / 4;
+	faults->after = fmin(faults->after, (double) faults->minutes);
+	faults->popular = must_alloc(catalogue->n_products * sizeof(*faults->popular));
+	for (uint32_t i = 0; i < catalogue->n_products; i++)
+		all += catalogue->weights[i];
+	for (uint32_t i = 0; i < catalogue->n_products; i++)
+		faults->popular[i] = catalogue->weights[i] / all;
+	open_inventory(faults);
+	plan_list(faults, false);
+	plan_list(faults, true);
+	if (faults->inventory != NULL && fclose(faults->inventory) != 0)
+		fail("cannot write %s: %m", options->inventory);
+	if (faults->n_changes > 0)
+		qsort(faults->changes, faults->n_changes, sizeof(Change), compare_changes);
+	if (faults->n_visits > 0)
+		qsort(faults->visits, faults->n_visits, sizeof(Visit), compare_visits);
+}
+
+static void
+change_price(Faults *faults, uint32_t product, double factor)
+{
+	faults->catalogue->products[product].fault_factor *= factor;
+	product_set_price(faults->catalogue, &faults->catalogue->products[product]);
+}
+
+static void
+make_change(Faults *faults, const Change *change)
+{
+	Catalogue  *cat = faults->catalogue;
+	Category   *category = &cat->categories[change->what];
+
+	switch (change->kind)
+	{
+		case CHANGE_PRODUCT_PRICE:
+			change_price(faults, (uint32_t) change->what, change->factor);
+			break;
+		case CHANGE_CATEGORY_PRICE:
+			for (uint32_t i = 0; i < category->popular.n; i++)
+				change_price(faults, cat->by_category[category->first + i], change->factor);
+			break;
+		case CHANGE_CODE:
+			category->code = change->code;
+			for (uint32_t i = 0; i < category->popular.n; i++)
+				product_set_text(cat, &cat->products[cat->by_category[category->first + i]]);
+			break;
+		case CHANGE_GAP:
+			faults->gaps += change->what;
+			break;
+	}
+}
+
+void
+faults_second(Faults *faults, int64_t second)
+{
+	while (faults->next_change < faults->n_changes && faults->changes[faults->next_change].second <= second)
+		make_change(faults, &faults->changes[faults->next_change++]);
+}
+
+bool
+faults_extra(Faults *faults, int64_t second, Event *event)
+{
+	const Visit *visit;
+
+	if (faults->next_visit >= faults->n_visits || faults->visits[faults->next_visit].second > second)
+		return false;
+	visit = &faults->visits[faults->next_visit++];
+	event->type = visit->type;
+	event->session = visit->session;
+	event_set_product(event, faults->catalogue, visit->product);
+	return true;
+}
+
+void
+faults_event(Faults *faults, Event *event)
+{
+	int64_t    *stock;
+
+	if (faults->gaps > 0 && event->type == PURCHASE)
+		event->type = VIEW;
+	if (faults->stock == NULL || (event->type != PURCHASE && event->type != CART))
+		return;
+	stock = &faults->stock[event->product - faults->catalogue->products];
+	if (*stock <= 0)
+		event->type = VIEW;
+	else if (event->type == PURCHASE && *stock != INT64_MAX && --*stock == 0)
+		files_truth(faults->files, "\"fault\": \"sold_out\", \"product_id\": %lld, \"at\": \"%s\"",
+					(long long) event->product->id, spell(event->second));
+}
