@@ -310,8 +310,11 @@ LANGUAGE sql AS $$
 	WHERE expected IS DISTINCT FROM actual
 $$;
 
-/* Rejected rows that differ in object, line or reason; those beyond sellometer.max_rejects_kept count as missing. */
-CREATE FUNCTION oracle.diff_rejects()
+/*
+ * Rejected rows that differ in object, line or reason.  Of an object that has more than `kept` of them (the setting
+ * sellometer.max_rejects_kept) only some are there: their number must be `kept`.
+ */
+CREATE FUNCTION oracle.diff_rejects(kept integer DEFAULT 100)
 RETURNS TABLE (side text, object text, line bigint, reason text)
 LANGUAGE sql AS $$
 	WITH expected AS (
@@ -321,6 +324,11 @@ LANGUAGE sql AS $$
 		SELECT r.key, r.line, r.reason FROM sellometer.rejected_rows r
 		WHERE NOT EXISTS (SELECT FROM oracle.object_total o WHERE o.object = r.key AND o.failed))
 	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
+	WHERE (SELECT rows_rejected FROM oracle.object_total o WHERE o.object = m.object) <= kept
 	UNION ALL
 	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
+	UNION ALL
+	SELECT format('%s kept', n), key, NULL, NULL
+	FROM (SELECT key, count(*) AS n FROM actual GROUP BY key) a JOIN oracle.object_total o ON o.object = a.key
+	WHERE o.rows_rejected > kept AND n <> kept
 $$;
