@@ -20,6 +20,7 @@
 
 #include "access/xlog.h"
 #include "common/hashfn.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "compat.h"
