@@ -200,6 +200,7 @@ stage_fuzz() {
 	local file name
 
 	[ -d test/fuzz ] || return 0
+	COMMAND_LIMIT=$((COMMAND_LIMIT + FUZZ_SECONDS * $(find test/fuzz -name 'fuzz_*.c' | wc -l)))
 	run "$LOGS/fuzz.log" "${MAKE[@]}" -k -C test/fuzz check "SECONDS_EACH=$FUZZ_SECONDS" || true
 	for file in test/fuzz/fuzz_*.c; do
 		name=$(basename "$file" .c)
