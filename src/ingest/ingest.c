@@ -16,9 +16,11 @@
 #include "guc.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
+#include "ingest/pool.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
+#include "ingest/tier_write.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -27,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_OBJECTS_PER_BATCH	2000
+#define LARGE_BYTES				((int64) 64 * 1024 * 1024)	/* not worth a try to read it whole */
 
 static void
 ingest_free(void *arg)
@@ -130,7 +133,7 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
  * dealt with; 0 means that the first is a large one.
  */
 static int
-read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
+read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
 {
 	int			started = 0;
 
@@ -152,6 +155,129 @@ read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n
 	return n;
 }
 
+/* --- reading with parse workers --- */
+
+/* What the parse workers are to be fed with while the leader is busy. */
+static struct
+{
+	SlmPool    *pool;
+	SlmObject  *objects;
+	int			n;
+	int			next;
+	const SlmClock *clock;
+}			feed;
+
+static bool
+is_for_workers(const SlmIngest *ingest, const SlmObject *object)
+{
+	return object->resume_row == 0 && object->id != ingest->large_id && object->size < LARGE_BYTES;
+}
+
+/* Hand over as many objects as the workers take, and fetch what they have finished. */
+static void
+feed_workers(void)
+{
+	slm_pool_drain(feed.pool);
+	while (feed.next < feed.n && feed.objects[feed.next].size < LARGE_BYTES &&
+		   slm_pool_submit(feed.pool, &feed.objects[feed.next], feed.clock))
+		feed.next++;
+}
+
+static void
+read_here(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
+{
+	(void) start_transfers(ingest, object, 1, 0, 0);
+	if (object->outcome == SLM_OBJECT_WAITING)
+		read_object(ingest, clock, object);
+}
+
+/* An object that turns out to be large is left waiting: it will be the first of a later batch. */
+static void
+note_large(SlmIngest *ingest, SlmObject *object)
+{
+	if (object->outcome != SLM_OBJECT_PART)
+		return;
+	object->outcome = SLM_OBJECT_WAITING;
+	ingest->large_id = object->id;
+}
+
+/*
+ * Read the first n objects with the help of the workers, who go on with those behind them.  Objects that are not for
+ * workers stay as they are.
+ */
+static void
+read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
+{
+	bool	   *done = palloc0(sizeof(bool) * n);
+	int			left = n;
+
+	while (left > 0)
+	{
+		int			mine = -1;
+		bool		any = false;
+
+		feed_workers();
+		for (int i = 0; i < n; i++)
+		{
+			if (done[i])
+				continue;
+			done[i] = !is_for_workers(ingest, &objects[i]);
+			if (!done[i] && slm_pool_take(ingest->pool, &objects[i], &ingest->batch, false))
+			{
+				done[i] = true;
+				note_large(ingest, &objects[i]);
+				slm_progress_add(1, objects[i].size, objects[i].rows_total);
+			}
+			if (!done[i] && !slm_pool_has(ingest->pool, &objects[i]))
+				mine = i;
+			left -= done[i];
+			any |= done[i];
+		}
+		if (mine >= 0)
+		{
+			read_here(ingest, clock, &objects[mine]);
+			note_large(ingest, &objects[mine]);
+			done[mine] = true;
+			left--;
+		}
+		else if (!any && left > 0)
+			slm_pool_wait(ingest->pool);
+		CHECK_FOR_INTERRUPTS();
+	}
+	pfree(done);
+}
+
+void
+slm_ingest_set_surge(SlmIngest *ingest, bool surge)
+{
+	MemoryContext old = MemoryContextSwitchTo(ingest->context);
+
+	if (surge && ingest->pool == NULL && slm_max_parse_workers > 0)
+		ingest->pool = slm_pool_start(slm_max_parse_workers);
+	if (!surge && ingest->pool != NULL)
+	{
+		slm_pool_stop(ingest->pool);
+		ingest->pool = NULL;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Read objects into the batch.  Returns how many were dealt with; 0 means that the first is a large one. */
+static int
+read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int upcoming)
+{
+	if (ingest->pool == NULL || slm_pool_size(ingest->pool) == 0 || !is_for_workers(ingest, &objects[0]))
+		return read_alone(ingest, clock, objects, n);
+	feed.pool = ingest->pool;
+	feed.objects = objects;
+	feed.n = n + upcoming;
+	feed.next = 0;
+	feed.clock = clock;
+	slm_tier_breathe = feed_workers;
+	read_with_workers(ingest, clock, objects, n);
+	return n;
+}
+
 /* --- one batch --- */
 
 /* What the subtransaction of a batch works on. */
@@ -162,6 +288,7 @@ typedef struct Work
 	const char *state;
 	SlmObject  *objects;
 	int			n;
+	int			upcoming;		/* objects behind the n that come next */
 	int			done;			/* objects dealt with */
 	SlmBatchResult *result;
 } Work;
@@ -187,7 +314,7 @@ load_batch(Work *work)
 	slm_batch_init(&ingest->batch, ingest->views->catalog);
 	pg_rusage_init(&start);
 	slm_progress_phase("fetch and read");
-	work->done = read_objects(ingest, work->clock, work->objects, work->n);
+	work->done = read_objects(ingest, work->clock, work->objects, work->n, work->upcoming);
 	close_transfers(work->objects, work->n);
 	if (work->done == 0)
 	{
@@ -283,6 +410,7 @@ try_batch(Work *work)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	slm_batch_free(&work->ingest->batch);
+	slm_tier_breathe = NULL;
 	return ok;
 }
 
@@ -301,10 +429,12 @@ read_clock(const char *state)
 }
 
 static int
-pick(SlmIngest *ingest, const SlmClock *clock, const char *state, const char *source, SlmObject **objects)
+pick(Work *work, const char *source)
 {
-	SlmPick		pick = {.state = state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
-	.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = clock->finest->partition,.no_parts = ingest->no_parts};
+	SlmIngest  *ingest = work->ingest;
+	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
+		.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = work->clock->finest->partition,
+	.no_parts = ingest->no_parts};
 	int			n;
 
 	if (ingest->one_by_one > 0)
@@ -312,11 +442,11 @@ pick(SlmIngest *ingest, const SlmClock *clock, const char *state, const char *so
 		ingest->one_by_one--;
 		pick.limit = 1;
 	}
-	n = slm_ledger_pick(&pick, objects);
+	n = slm_ledger_pick(&pick, &work->objects, &work->upcoming);
 	if (n == 0 && pick.no_parts)
 	{
 		pick.no_parts = false;
-		n = slm_ledger_pick(&pick, objects);
+		n = slm_ledger_pick(&pick, &work->objects, &work->upcoming);
 	}
 	return n;
 }
@@ -340,7 +470,7 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	slm_view_state_trim(ingest->views, clock.head);
 	if (clock.live)
 		slm_ledger_sort_out_late(clock.head);
-	work.n = pick(ingest, &clock, state, source, &work.objects);
+	work.n = pick(&work, source);
 	if (work.n > 0)
 		ok = try_batch(&work);
 	result->objects = work.n > 0 && !ok ? work.n : work.done;

@@ -23,6 +23,8 @@ typedef struct SlmIngest
 	SlmBatch	batch;
 	struct SlmLarge *large;		/* a large object of which parts are still to come, or NULL */
 	bool		no_parts;		/* it is the turn of other objects */
+	int64		large_id;		/* an object that is known to be large; 0 = none */
+	struct SlmPool *pool;		/* parse workers, during a surge; else NULL */
 	int			one_by_one;		/* a batch has failed: so many objects are loaded alone, to find the culprit */
 } SlmIngest;
 
@@ -42,6 +44,9 @@ typedef struct SlmBatchResult
  */
 extern SlmIngest *slm_ingest_begin(bool persistent);
 extern void slm_ingest_end(SlmIngest *ingest);
+
+/* Start parse workers, or stop them; it is no error if none can be had. */
+extern void slm_ingest_set_surge(SlmIngest *ingest, bool surge);
 
 /*
  * Load one batch of objects in the given state ("pending" or "backlog"; the latter by DELETE and INSERT), of one source or

@@ -107,7 +107,7 @@ cut_at_partition(const SlmObject *objects, int n, SlmGranularity whole)
 }
 
 int
-slm_ledger_pick(const SlmPick *pick, SlmObject **objects)
+slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 {
 	static SlmStatement statement = {
 		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row "
@@ -124,28 +124,31 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects)
 	MemoryContext context = CurrentMemoryContext;
 	int			n = slm_execute(&statement, args, pick->source ? NULL : " n  ", SPI_OK_SELECT);
 	int64		bytes = 0;
-	int			i;
+	int			fit = 0;
 
 	*objects = MemoryContextAllocZero(context, sizeof(SlmObject) * Max(n, 1));
-	for (i = 0; i < n; i++)
+	for (int i = 0; i < n; i++)
 	{
 		SlmObject  *object = &(*objects)[i];
 
-		object->size = slm_int64(i, 5, 0);
-		if (i > 0 && bytes + object->size > pick->limit_bytes)
-			break;
-		bytes += object->size;
 		object->id = slm_int64(i, 1, 0);
 		object->source = slm_text(context, i, 2);
 		object->key = slm_text(context, i, 3);
 		object->etag = slm_text(context, i, 4);
+		object->size = slm_int64(i, 5, 0);
 		object->attempts = (int32) slm_int64(i, 6, 0);
 		object->object_time = slm_int64(i, 7, DT_NOBEGIN);
 		object->resume_row = slm_int64(i, 8, 0);
 		object->number = -1;
+		bytes += object->size;
+		if (fit == i && (i == 0 || bytes <= pick->limit_bytes))
+			fit++;
 	}
-	/* all that waits fits: then there is nothing to be gained by stopping early */
-	return i < n || n == pick->limit ? cut_at_partition(*objects, i, pick->whole) : i;
+	/* if all that waits fits, there is nothing to be gained by stopping early */
+	if (fit < n || n == pick->limit)
+		fit = cut_at_partition(*objects, fit, pick->whole);
+	*upcoming = n - fit;
+	return fit;
 }
 
 /* --- recording --- */

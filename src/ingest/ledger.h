@@ -29,6 +29,7 @@ extern void slm_ledger_sort_out_late(TimestampTz head);
 /*
  * Pick waiting objects in the order of their time: at most limit, and as many as have limit_bytes together (but one at
  * least).  state: "pending" or "backlog"; source: NULL = all.  Objects are allocated in the current memory context.
+ * *upcoming gets the number of those that stand behind them in the array: the next ones, not picked.
  */
 typedef struct SlmPick
 {
@@ -40,7 +41,7 @@ typedef struct SlmPick
 	bool		no_parts;		/* leave out large objects of which parts are committed already */
 } SlmPick;
 
-extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects);
+extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming);
 
 /* Record what became of the objects, and their rejected rows.  counts: by object number in the batch. */
 extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);

@@ -30,6 +30,8 @@
 #include "utils/pg_rusage.h"
 #include "utils/timestamp.h"
 
+void		(*slm_tier_breathe) (void);
+
 #define ROWS_PER_INSERT		1000
 #define ROWS_PER_MERGE		20000
 
@@ -176,6 +178,8 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(target->scratch);
 		CHECK_FOR_INTERRUPTS();
+		if (slm_tier_breathe)
+			slm_tier_breathe();
 	}
 
 	for (int i = 0; i < ROWS_PER_INSERT; i++)

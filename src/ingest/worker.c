@@ -19,6 +19,7 @@
 #include "ingest/ingest.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
+#include "ingest/surge.h"
 #include "ingest/worker.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -42,13 +43,11 @@ forget_state(void)
 	ingest = NULL;
 }
 
-/* Surge begins when more than surge_bytes wait, and ends below half of that. */
 static void
 judge_surge(int64 waiting_bytes)
 {
 	static bool surge = false;
-	int64		limit = (int64) slm_surge_bytes * 1024;
-	bool		now = surge ? waiting_bytes > limit / 2 : waiting_bytes > limit;
+	bool		now = slm_surge_judge(surge, waiting_bytes);
 
 	if (now != surge)
 		ereport(LOG,
@@ -56,6 +55,7 @@ judge_surge(int64 waiting_bytes)
 				 errdetail(INT64_FORMAT " MB wait.", waiting_bytes / (1024 * 1024))));
 	surge = now;
 	slm_slot_set_surge(my_slot, surge);
+	slm_ingest_set_surge(ingest, surge);
 }
 
 /* What waits, for the surge and the progress report. */

@@ -7,7 +7,9 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ingest/ingest.h"
+#include "ingest/shmem.h"
 #include "ingest/spi.h"
+#include "ingest/surge.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "tcop/pquery.h"
@@ -58,12 +60,27 @@ static void
 load_all(SlmIngest *ingest, const char *state, const char *source)
 {
 	SlmBatchResult result;
+	int64		objects = 0;
+	int64		bytes = 0;
+	bool		surge = false;
 
+	slm_progress_begin(strcmp(state, "backlog") == 0 ? "merge_backlog" : "load");
 	do
 	{
+		SlmWaiting	waiting;
+
 		CHECK_FOR_INTERRUPTS();
+		slm_secure_transaction();
+		waiting = slm_ledger_waiting(state);
+		slm_progress_totals(objects + waiting.objects, bytes + waiting.bytes);
+		surge = slm_surge_judge(surge, waiting.bytes);
+		slm_ingest_set_surge(ingest, surge);
 		slm_ingest_batch(ingest, state, source, &result);
+		objects += result.objects;
+		bytes += result.bytes;
 	} while (result.objects > 0);
+	slm_ingest_set_surge(ingest, false);
+	slm_progress_end();
 }
 
 Datum

@@ -1,0 +1,152 @@
+/*
+ * pool_message.c: tasks and results as bytes.
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "ingest/pool.h"
+#include "ingest/tier.h"
+#include "libpq/pqformat.h"
+
+static void
+send_text(StringInfo buf, const char *text)
+{
+	int			len = text == NULL ? -1 : (int) strlen(text);
+
+	pq_sendint32(buf, len);
+	if (len > 0)
+		appendBinaryStringInfo(buf, text, len);
+}
+
+static char *
+receive_text(StringInfo buf)
+{
+	int			len = (int) pq_getmsgint(buf, 4);
+
+	return len < 0 ? NULL : pnstrdup(pq_getmsgbytes(buf, len), len);
+}
+
+static void
+send_granularity(StringInfo buf, SlmGranularity g)
+{
+	pq_sendint32(buf, g.months);
+	pq_sendint64(buf, g.usecs);
+}
+
+static SlmGranularity
+receive_granularity(StringInfo buf)
+{
+	SlmGranularity g;
+
+	g.months = (int32) pq_getmsgint(buf, 4);
+	g.usecs = pq_getmsgint64(buf);
+	return g;
+}
+
+/* The settings that decide about rows go along: the leader's may be its session's own. */
+void
+slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock)
+{
+	pq_sendint64(buf, object->id);
+	pq_sendint64(buf, object->size);
+	pq_sendint64(buf, object->object_time);
+	send_text(buf, object->source);
+	send_text(buf, object->key);
+	send_text(buf, object->etag);
+	pq_sendint64(buf, clock->head);
+	pq_sendint64(buf, clock->latest);
+	pq_sendbyte(buf, clock->live);
+	send_granularity(buf, clock->coarsest->partition);
+	send_granularity(buf, clock->coarsest->retention);
+	pq_sendint32(buf, slm_max_clock_jump);
+	pq_sendint32(buf, slm_max_rejects_kept);
+	pq_sendint32(buf, slm_live_lateness);
+	pq_sendfloat8(buf, slm_max_reject_fraction);
+}
+
+void
+slm_task_receive(StringInfo buf, SlmTask *task, SlmTier *coarsest)
+{
+	memset(task, 0, sizeof(SlmTask));
+	task->object.id = pq_getmsgint64(buf);
+	task->object.size = pq_getmsgint64(buf);
+	task->object.object_time = pq_getmsgint64(buf);
+	task->object.source = receive_text(buf);
+	task->object.key = receive_text(buf);
+	task->object.etag = receive_text(buf);
+	task->object.number = -1;
+	task->clock.head = pq_getmsgint64(buf);
+	task->clock.latest = pq_getmsgint64(buf);
+	task->clock.live = pq_getmsgbyte(buf);
+	coarsest->partition = receive_granularity(buf);
+	coarsest->retention = receive_granularity(buf);
+	task->clock.coarsest = coarsest;
+	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
+	slm_max_rejects_kept = (int) pq_getmsgint(buf, 4);
+	slm_live_lateness = (int) pq_getmsgint(buf, 4);
+	slm_max_reject_fraction = pq_getmsgfloat8(buf);
+	pq_getmsgend(buf);
+}
+
+void
+slm_result_send(StringInfo buf, const SlmObject *object, const char *parcel, size_t len)
+{
+	pq_sendint64(buf, object->id);
+	pq_sendint32(buf, object->outcome);
+	pq_sendint64(buf, object->object_time);
+	pq_sendint64(buf, object->rows_total);
+	pq_sendint64(buf, object->rows_rejected);
+	pq_sendint64(buf, object->rows_expired);
+	pq_sendint64(buf, object->first_event);
+	pq_sendint64(buf, object->last_event);
+	pq_sendint64(buf, object->median);
+	pq_sendint32(buf, object->sqlstate);
+	pq_sendint32(buf, object->retry_after_ms);
+	send_text(buf, object->error);
+	pq_sendint32(buf, object->nrejects);
+	for (int i = 0; i < object->nrejects; i++)
+	{
+		pq_sendint64(buf, object->rejects[i].line);
+		send_text(buf, object->rejects[i].column);
+		send_text(buf, object->rejects[i].reason);
+		send_text(buf, object->rejects[i].detail);
+		send_text(buf, object->rejects[i].raw);
+	}
+	pq_sendint64(buf, len);
+	while (buf->len % MAXIMUM_ALIGNOF != 0)
+		pq_sendbyte(buf, 0);
+	if (len > 0)
+		appendBinaryStringInfo(buf, parcel, len);
+}
+
+void
+slm_result_receive(StringInfo buf, SlmObject *object, const char **parcel, size_t *len)
+{
+	buf->cursor = sizeof(int64);	/* the id was looked at already */
+	object->outcome = (SlmOutcome) pq_getmsgint(buf, 4);
+	object->object_time = pq_getmsgint64(buf);
+	object->rows_total = pq_getmsgint64(buf);
+	object->rows_rejected = pq_getmsgint64(buf);
+	object->rows_expired = pq_getmsgint64(buf);
+	object->first_event = pq_getmsgint64(buf);
+	object->last_event = pq_getmsgint64(buf);
+	object->median = pq_getmsgint64(buf);
+	object->sqlstate = (int) pq_getmsgint(buf, 4);
+	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
+	object->error = receive_text(buf);
+	object->nrejects = (int) pq_getmsgint(buf, 4);
+	object->rejects = palloc(sizeof(SlmRejectedRow) * Max(object->nrejects, 1));
+	for (int i = 0; i < object->nrejects; i++)
+	{
+		object->rejects[i].line = pq_getmsgint64(buf);
+		object->rejects[i].column = receive_text(buf);
+		object->rejects[i].reason = receive_text(buf);
+		object->rejects[i].detail = receive_text(buf);
+		object->rejects[i].raw = receive_text(buf);
+	}
+	*len = pq_getmsgint64(buf);
+	buf->cursor = MAXALIGN(buf->cursor);
+	*parcel = buf->data + buf->cursor;
+	if (buf->cursor + *len != buf->len)
+		elog(ERROR, "a parse worker's result is malformed");
+}
