@@ -254,8 +254,8 @@ $$;
  * oracle has it) or unexpected (only sellometer has it).  realtime: compare the view that also holds what is not yet
  * rolled up.
  */
-CREATE FUNCTION oracle.diff(tier text, from_time timestamptz DEFAULT '-infinity', to_time timestamptz DEFAULT 'infinity',
-	realtime boolean DEFAULT false)
+CREATE FUNCTION oracle.diff(tier text, from_time timestamptz DEFAULT '-infinity',
+	to_time timestamptz DEFAULT 'infinity', realtime boolean DEFAULT false)
 RETURNS TABLE (dimension text, side text, key text, event_time timestamptz, event_type text, count bigint, gmv numeric)
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 BEGIN

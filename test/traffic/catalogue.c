@@ -392,7 +392,8 @@ product_set_text(Catalogue *cat, Product *product)
 	char		text[512];
 	char	   *end;
 
-	end = text + snprintf(text, 256, "%lld,%lld,%s,", (long long) product->id, (long long) category->id, category->code);
+	end = text + snprintf(text, 256, "%lld,%lld,%s,", (long long) product->id, (long long) category->id,
+						  category->code);
 	end = csv_field(end, brand, strlen(brand), false);
 	*end++ = ',';
 	product->price_at = (uint16_t) (end - text);

@@ -365,7 +365,8 @@ faults_plan(Faults *faults, const Options *options, Catalogue *catalogue, Files 
 	faults->catalogue = catalogue;
 	faults->files = files;
 	rng_seed(&faults->rng, options->seed, STREAM_FAULTS);
-	faults->minutes = options->minutes > 0 ? options->minutes : (int64_t) ((double) options->events / options->rate) + 1;
+	faults->minutes = options->minutes > 0 ? options->minutes
+		: (int64_t) ((double) options->events / options->rate) + 1;
 	faults->after = options->fault_after >= 0 ? options->fault_after : (double) faults->minutes / 4;
 	faults->after = fmin(faults->after, (double) faults->minutes);
 	faults->popular = must_alloc(catalogue->n_products * sizeof(*faults->popular));

@@ -14,8 +14,8 @@ enum
 {
 	OPT_OUT = 256, OPT_ONE_FILE, OPT_TRUTH, OPT_CATALOGUE, OPT_QUIET, OPT_SEED, OPT_START, OPT_NOW, OPT_MINUTES,
 	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WOBBLE, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
-	OPT_FAULT_AFTER, OPT_INVENTORY, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO, OPT_ODD,
-	OPT_QUOTED, OPT_FRACTIONAL, OPT_BAD, OPT_BAD_KINDS, OPT_LATE, OPT_LATE_BY, OPT_LATE_DIR, OPT_FACTOR, OPT_HELP
+	OPT_FAULT_AFTER, OPT_INVENTORY, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO,
+	OPT_ODD, OPT_QUOTED, OPT_FRACTIONAL, OPT_BAD, OPT_BAD_KINDS, OPT_LATE, OPT_LATE_BY, OPT_LATE_DIR, OPT_FACTOR, OPT_HELP
 };
 
 static const struct option long_options[] = {
@@ -90,7 +90,7 @@ static const char help_text[] =
 "  --session-gap SECONDS     mean time between two events of a session, default 100\n"
 "  --fault KIND[:COUNT],...  things that go wrong, listed in --truth, at random times after --fault-after MINUTES\n"
 "                            (default a quarter of the run):\n"
-"                            price_low, price_high       a product at a tenth or ten times its price for 10-60 minutes\n"
+"                            price_low, price_high       a product at a tenth or ten times its price for 10-60 min\n"
 "                            sale                        a category 30 % cheaper for 2-24 hours\n"
 "                            gap                         nothing is bought for 1-3 hours\n"
 "                            relabel                     a category's code becomes construction.tools.light for good\n"
@@ -110,12 +110,12 @@ static const char help_text[] =
 "  --gzip-hidden FRACTION    of those are named .csv all the same\n"
 "  --pandas FRACTION         of the files have an unnamed index column and times without UTC\n"
 "  --iso FRACTION            of the files have ISO 8601 times in several spellings (generate)\n"
-"  --odd FRACTION            of the files have some of: BOM, CRLF, other order of columns, unknown columns, an optional\n"
-"                            column missing, empty lines, no last newline, untidy event types and categories (generate)\n"
+"  --odd FRACTION            of the files have some of: BOM, CRLF, another order of columns, unknown columns, an\n"
+"                            optional column missing, empty lines, no last newline, untidy types and categories (generate)\n"
 "  --quoted FRACTION         of the rows are quoted, also with brands that hold commas, quotes, newlines (generate)\n"
 "  --fractional-seconds FRACTION   of the rows have milli- or microseconds, in ISO 8601 (generate)\n"
 "  --late FRACTION           of the files appear late ...\n"
-"  --late-by MIN[,MAX]       ... by so many minutes of event time, default 10,60; what is due after the end, at the end\n"
+"  --late-by MIN[,MAX]       ... by so many minutes of event time, default 10,60; those due after the end, at the end\n"
 "  --late-dir DIR            ... or at once but in this directory, for a test to deliver\n"
 "  --bad FRACTION            of the rows are bad, in one way each (generate)\n"
 "  --bad-kinds LIST          which ways; default all but the last: bad_time bad_event_type bad_product_id bad_price\n"
