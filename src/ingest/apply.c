@@ -5,11 +5,13 @@
  *                 --> each tier: cells --> which buckets it takes --> its five tables
  *                 --> heads, ledger, rejected rows
  *
- * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then tables.  Nobody who holds the
- * writer's lock waits for a row of the ledger that it has not picked itself.
+ * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then the rollup lock, then tables.
+ * Nobody who holds the writer's lock waits for a row of the ledger that it has not picked itself; nobody who holds the
+ * rollup lock waits for the writer's.
  */
 #include "postgres.h"
 
+#include "guc.h"
 #include "ingest/apply.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
@@ -23,13 +25,14 @@
 /* The advisory lock's two numbers: "slm" and what it is for.  Two numbers, as users' own locks mostly have one. */
 #define LOCK_CLASS	0x736C6D00
 #define LOCK_WRITER 1
+#define LOCK_ROLLUP 2
 
 static LOCKTAG
-writer_tag(void)
+lock_tag(uint32 what)
 {
 	LOCKTAG		tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, LOCK_WRITER, 2);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, what, 2);
 	return tag;
 }
 
@@ -46,7 +49,7 @@ ms_since(instr_time start)
 double
 slm_writer_lock(void)
 {
-	LOCKTAG		tag = writer_tag();
+	LOCKTAG		tag = lock_tag(LOCK_WRITER);
 	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -57,50 +60,83 @@ slm_writer_lock(void)
 bool
 slm_writer_trylock(void)
 {
-	LOCKTAG		tag = writer_tag();
+	LOCKTAG		tag = lock_tag(LOCK_WRITER);
 
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
-/*
- * Which buckets a tier takes: those before its watermark that it still keeps, or still has a partition for.  The coarsest
- * takes all that is left: rows that are too old for it were counted as expired when they were read.
- */
-static void
-choose_buckets(const SlmTier *tier, bool coarsest, TimestampTz head, SlmCells *cells)
+void
+slm_rollup_lock(void)
 {
-	TimestampTz floor = slm_tier_floor(tier, head);
+	LOCKTAG		tag = lock_tag(LOCK_ROLLUP);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+/*
+ * The first partition of a tier that is wanted for the sake of the next tier: rows of a bucket of that one which is not
+ * complete yet wait here for its rollup, however long ago they were.
+ */
+static TimestampTz
+needed_from(const SlmTiers *tiers, int t, TimestampTz head)
+{
+	TimestampTz complete;
+
+	if (t == tiers->n - 1 || TIMESTAMP_NOT_FINITE(head))
+		return DT_NOBEGIN;
+	complete = slm_bucket_start(tiers->tiers[t + 1].granularity, head - (int64) slm_live_lateness * USECS_PER_SEC);
+	return slm_bucket_start(tiers->tiers[t].partition, complete);
+}
+
+/*
+ * Which buckets a tier takes: those before its watermark that it keeps.  It keeps those in partitions that it has, or
+ * that are not too old; the coarsest keeps all that is left, as rows that are too old for it were counted as expired when
+ * they were read.  Returns the newest of the buckets that it does not keep; DT_NOBEGIN if there is none.
+ */
+static TimestampTz
+choose_buckets(const SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
+{
+	const SlmTier *tier = &tiers->tiers[t];
+	TimestampTz floor = Min(slm_tier_floor(tier, head), needed_from(tiers, t, head));
 	TimestampTz partition = DT_NOEND;
 	bool		has_partition = false;
+	TimestampTz newest_refused = DT_NOBEGIN;
 
 	for (uint32 i = 0; i < cells->nbuckets; i++)
 	{
 		SlmBucket  *bucket = &cells->buckets[i];
+		bool		kept;
 
 		if (bucket->partition != partition)
 		{
 			char		name[NAMEDATALEN];
 
 			partition = bucket->partition;
-			has_partition = coarsest || partition >= floor ||
-				OidIsValid(slm_partition_find(tier, SLM_CATEGORY_L1, partition, name));
+			has_partition = partition >= floor || OidIsValid(slm_partition_find(tier, SLM_CATEGORY_L1, partition, name));
 		}
-		bucket->wanted = has_partition && bucket->start < tier->watermark;
+		kept = has_partition && bucket->start >= tier->kept_from;
+		if (!kept)
+			newest_refused = Max(newest_refused, bucket->start);
+		bucket->wanted = kept && bucket->start < tier->watermark;
 	}
+	return newest_refused;
 }
 
-/* The newest of the buckets that the finest tier does not take; DT_NOBEGIN if it takes all. */
-static TimestampTz
-newest_refused(const SlmCells *cells)
+/* Have the rollup that is going through a bucket of the tier know of changes to it; spoils the choice of buckets. */
+static void
+note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
 {
-	TimestampTz newest = DT_NOBEGIN;
+	bool		any = false;
 
 	for (uint32 i = 0; i < cells->nbuckets; i++)
 	{
-		if (!cells->buckets[i].wanted)
-			newest = Max(newest, cells->buckets[i].start);
+		SlmBucket  *bucket = &cells->buckets[i];
+
+		bucket->wanted = bucket->start >= tier->watermark && bucket->start < tier->rolling;
+		any |= bucket->wanted;
 	}
-	return newest;
+	if (any)
+		slm_tier_note_changes(tier, cells, catalog);
 }
 
 static void
@@ -112,8 +148,8 @@ make_cells(const SlmBatch *batch, const SlmTier *tier, SlmCells *cells)
 }
 
 /*
- * Write all tiers.  A bucket that one tier refuses because it no longer keeps it must be before the next tier's
- * watermark, or it would be in neither: so the rollup is brought that far first.
+ * Write all tiers.  A bucket that one tier does not keep must be before the next tier's watermark, or it would be in
+ * neither: so the rollup is brought that far first.
  */
 static uint64
 write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
@@ -127,13 +163,15 @@ write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 		for (int t = 0; t < tiers->n; t++)
 		{
 			SlmTier    *tier = &tiers->tiers[t];
-			bool		coarsest = t == tiers->n - 1;
+			TimestampTz refused;
 
 			make_cells(batch, tier, cells);
-			choose_buckets(tier, coarsest, head, cells);
-			if (!coarsest)
-				slm_rollup_past(tiers, t + 1, newest_refused(cells));
+			refused = choose_buckets(tiers, t, head, cells);
+			if (t < tiers->n - 1)
+				slm_rollup_past(tiers, t + 1, refused);
 			written += slm_tier_write(tier, cells, batch->catalog, replace);
+			if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
+				note_changes(tier, cells, batch->catalog);
 		}
 	}
 	PG_FINALLY();
@@ -159,6 +197,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	if (batch->groups.ngroups > 0)
 		applied.rows_written = write_tiers(batch, head, replace);
 	slm_ledger_record(objects, nobjects, batch->counts);
+	applied.head = head;
 	applied.held_ms = ms_since(start);
 	return applied;
 }

@@ -13,6 +13,7 @@ typedef struct SlmApplied
 	uint64		rows_written;	/* in all tables */
 	double		wait_ms;		/* for the lock */
 	double		held_ms;		/* from the lock to the return */
+	TimestampTz head;			/* of all data, from now on */
 } SlmApplied;
 
 /*
@@ -22,6 +23,12 @@ typedef struct SlmApplied
 extern double slm_writer_lock(void);
 /* Likewise, but give up at once; true if it is held. */
 extern bool slm_writer_trylock(void);
+
+/*
+ * Take the lock of who writes to a bucket at or after the watermark of a tier, to the end of the transaction.  The writer's
+ * lock may be held; it must not be taken after this one.
+ */
+extern void slm_rollup_lock(void);
 
 /*
  * In a transaction whose caller has picked the objects: take the lock, decide the views, write the tiers, the view log,

@@ -417,24 +417,20 @@ try_batch(Work *work)
 static SlmClock
 read_clock(const char *state)
 {
-	SlmTiers   *tiers = slm_tiers_read();
 	SlmClock	clock;
 
 	clock.live = strcmp(state, "pending") == 0;
 	clock.head = slm_head_read();
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
-	clock.finest = &tiers->tiers[0];
-	clock.coarsest = &tiers->tiers[tiers->n - 1];
+	clock.tiers = slm_tiers_read();
 	return clock;
 }
 
 static int
 pick(Work *work, const char *source)
 {
-	SlmIngest  *ingest = work->ingest;
-	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
-		.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = work->clock->finest->partition,
-	.no_parts = ingest->no_parts};
+	SlmPick		pick = {.state = state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
+	.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = clock->tiers->tiers[0].partition,.no_parts = ingest->no_parts};
 	int			n;
 
 	if (ingest->one_by_one > 0)
@@ -459,7 +455,7 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	SlmClock	clock;
 	bool		ok = false;
 
-	*result = (SlmBatchResult) {0};
+	*result = (SlmBatchResult) {.applied.head = DT_NOBEGIN};
 	MemoryContextReset(ingest->batch_context);
 	slm_secure_transaction();
 	old = MemoryContextSwitchTo(ingest->batch_context);

@@ -286,7 +286,7 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 	}
 	object->median = median;
 	slm_chunk_reject_after(chunk, median + (SlmTime) slm_max_clock_jump * USECS_PER_SEC, reject_jump, reading);
-	object->rows_expired += slm_chunk_drop_before(chunk, slm_tier_floor(clock->coarsest, Max(median, clock->head)));
+	object->rows_expired += slm_chunk_drop_before(chunk, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
 	for (uint32 i = 0; i < chunk->nrows; i++)
 	{
 		object->first_event = Min(object->first_event, chunk->rows[i].time);

@@ -65,8 +65,7 @@ typedef struct SlmClock
 	TimestampTz head;			/* DT_NOBEGIN: no data yet */
 	TimestampTz latest;			/* now + sellometer.max_clock_skew */
 	bool		live;			/* late objects are put back as backlog */
-	const struct SlmTier *finest;
-	const struct SlmTier *coarsest;
+	const struct SlmTiers *tiers;
 } SlmClock;
 
 /* A reading of one object, which may go on over several transactions. */

@@ -1,78 +1,76 @@
 /*
  * rollup.c: from a tier's complete buckets to the rows of the next one.
  *
- * Invariant: a tier has no rows at or after its watermark.  Rows reach it there only by rollup, and before it only by
- * deltas (apply.c), which are applied in the same transaction to the finer tier where that still has them.
+ * Invariant: a tier's rows before its watermark are complete, and deltas (apply.c) go to them directly, in the transaction
+ * that applies them to the finer tier where that still has their bucket.  Whatever stands at or after the watermark is
+ * left behind by a rollup that did not get to its end; nobody reads it, and the next rollup deletes it.
+ *
+ * Adding up a bucket of a million rows takes longer than live loading may be held up.  So it is done in three steps:
+ *
+ *   mark      [writer's lock]  tiers.rolling = end of the bucket: from here on, apply.c notes the keys that it changes
+ *   add up    [rollup lock]    DELETE and INSERT the bucket, while loading goes on
+ *   finish    [writer's lock]  add up once more the keys that were noted; move the watermark
+ *
+ * Whoever holds the writer's lock and can't wait for the last step does it all by itself (slm_rollup_past), after which
+ * `rolling` is reset: the rollup that was under way sees that and gives the bucket up.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "guc.h"
+#include "ingest/apply.h"
+#include "ingest/ledger.h"
 #include "ingest/rollup.h"
 #include "ingest/spi.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
+
+#define ADD_UP_MEMORY_MB	64
+
+/* One bucket of one tier, for statements about it. */
+typedef struct Piece
+{
+	const char *key;			/* the dimension's name */
+	const char *from;			/* the finer tier's table, qualified */
+	char		partition[NAMEDATALEN];
+	const char *to;				/* the tier's partition, qualified */
+	const char *count_type;
+	char	   *start;			/* as literals */
+	char	   *end;
+} Piece;
+
+static void
+piece_init(Piece *piece, const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz start)
+{
+	const SlmTier *tier = &tiers->tiers[t];
+
+	piece->key = slm_dimension_name(dimension);
+	piece->from = psprintf("sellometer.%s", quote_identifier(psprintf("%s_%s", piece->key, tiers->tiers[t - 1].name)));
+	piece->count_type = slm_tier_count_type(tier);
+	piece->start = pstrdup(timestamptz_to_str(start));
+	piece->end = pstrdup(timestamptz_to_str(slm_bucket_next(tier->granularity, start)));
+	(void) slm_partition_find(tier, dimension, slm_bucket_start(tier->partition, start), piece->partition);
+	piece->to = psprintf("sellometer.%s", quote_identifier(piece->partition));
+}
 
 static void
 set_watermark(SlmTier *tier, TimestampTz watermark)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.tiers SET watermark = $2 WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
+		"UPDATE sellometer.tiers SET watermark = $2, rolling = NULL WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
 	};
 	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(watermark)};
 
 	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
 	tier->watermark = watermark;
+	tier->rolling = DT_NOBEGIN;
 }
 
-static uint64
-roll_up_table(const SlmTier *finer, const SlmTier *tier, SlmDimension dimension, TimestampTz start, TimestampTz end)
-{
-	const char *key = slm_dimension_name(dimension);
-	const char *from = quote_identifier(psprintf("%s_%s", key, finer->name));
-	const char *to = quote_identifier(psprintf("%s_%s", key, tier->name));
-	char	   *first = pstrdup(timestamptz_to_str(start));
-	char	   *after = pstrdup(timestamptz_to_str(end));
-	TimestampTz partition = slm_bucket_start(tier->partition, start);
-	char		name[NAMEDATALEN];
-	bool		exists = OidIsValid(slm_partition_find(tier, dimension, partition, name));
-	char	   *target;
-	uint64		rows;
-
-	if (exists)
-	{
-		target = psprintf("sellometer.%s", to);
-		slm_execute_once(psprintf("DELETE FROM %s WHERE event_time = '%s'::timestamptz", target, first), SPI_OK_DELETE);
-	}
-	else
-	{
-		slm_partition_create(tier, dimension, partition);
-		target = psprintf("sellometer.%s", quote_identifier(name));
-	}
-	rows = slm_execute_once(psprintf("INSERT INTO %s (event_time, %s, event_type, count, gmv) "
-									 "SELECT '%s'::timestamptz, %s, event_type, sum(count)::%s, sum(gmv) "
-									 "FROM sellometer.%s "
-									 "WHERE event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz "
-									 "GROUP BY %s, event_type ORDER BY %s, event_type",
-									 target, key, first, key, slm_tier_count_type(tier), from, first, after, key, key),
-							SPI_OK_INSERT);
-	if (!exists)
-		slm_partition_attach(tier, dimension, partition);
-	return rows;
-}
-
-uint64
-slm_rollup_bucket(SlmTiers *tiers, int t)
-{
-	SlmTier    *tier = &tiers->tiers[t];
-	TimestampTz start = tier->watermark;
-	TimestampTz end = slm_bucket_next(tier->granularity, start);
-	uint64		rows = 0;
-
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		rows += roll_up_table(&tiers->tiers[t - 1], tier, d, start, end);
-	set_watermark(tier, end);
-	return rows;
-}
+/* --- what is there to do --- */
 
 TimestampTz
 slm_rollup_next(const SlmTiers *tiers, int t)
@@ -80,11 +78,90 @@ slm_rollup_next(const SlmTiers *tiers, int t)
 	const SlmTier *tier = &tiers->tiers[t];
 	TimestampTz first;
 
-	slm_execute_once(psprintf("SELECT min(event_time) FROM sellometer.%s WHERE event_time >= '%s'::timestamptz",
+	slm_execute_once(psprintf("SELECT min(event_time) FROM sellometer.%s WHERE event_time >= '%s'::timestamptz "
+							  "AND event_time < '%s'::timestamptz",
 							  quote_identifier(psprintf("category_l1_%s", tiers->tiers[t - 1].name)),
-							  timestamptz_to_str(tier->watermark)), SPI_OK_SELECT);
+							  pstrdup(timestamptz_to_str(tier->watermark)),
+							  pstrdup(timestamptz_to_str(tiers->tiers[t - 1].watermark))), SPI_OK_SELECT);
 	first = slm_int64(0, 1, DT_NOEND);
 	return TIMESTAMP_IS_NOEND(first) ? first : slm_bucket_start(tier->granularity, first);
+}
+
+TimestampTz
+slm_rollup_limit(const SlmTiers *tiers, int t, TimestampTz head)
+{
+	TimestampTz covered = tiers->tiers[t - 1].watermark;
+
+	if (TIMESTAMP_IS_NOBEGIN(head) || TIMESTAMP_IS_NOBEGIN(covered))
+		return DT_NOBEGIN;
+	return slm_bucket_start(tiers->tiers[t].granularity, Min(head - (int64) slm_live_lateness * USECS_PER_SEC, covered));
+}
+
+/*
+ * Move the watermark of a tier over what is empty, to the next bucket with rows, at most to limit.  True if there is such a
+ * bucket before the limit.  One that somebody has begun with counts as such: it may have rows that must go.
+ */
+static bool
+skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
+{
+	SlmTier    *tier = &tiers->tiers[t];
+	TimestampTz next;
+
+	if (tier->watermark >= limit)
+		return false;
+	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
+		return true;
+	next = slm_rollup_next(tiers, t);
+	if (Min(next, limit) > tier->watermark)
+		set_watermark(tier, Min(next, limit));
+	return next < limit;
+}
+
+/* --- all at once, under the writer's lock --- */
+
+static uint64
+add_up(const Piece *piece)
+{
+	return slm_execute_once(psprintf("INSERT INTO %s (event_time, %s, event_type, count, gmv) "
+									 "SELECT '%s'::timestamptz, %s, event_type, sum(count)::%s, sum(gmv) FROM %s "
+									 "WHERE event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz "
+									 "GROUP BY %s, event_type ORDER BY %s, event_type",
+									 piece->to, piece->key, piece->start, piece->key, piece->count_type, piece->from,
+									 piece->start, piece->end, piece->key, piece->key), SPI_OK_INSERT);
+}
+
+static void
+delete_bucket(const Piece *piece)
+{
+	slm_execute_once(psprintf("DELETE FROM %s WHERE event_time = '%s'::timestamptz", piece->to, piece->start),
+					 SPI_OK_DELETE);
+}
+
+uint64
+slm_rollup_bucket(SlmTiers *tiers, int t)
+{
+	SlmTier    *tier = &tiers->tiers[t];
+	TimestampTz start = tier->watermark;
+	TimestampTz partition = slm_bucket_start(tier->partition, start);
+	uint64		rows = 0;
+
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		Piece		piece;
+		char		name[NAMEDATALEN];
+		bool		exists = OidIsValid(slm_partition_find(tier, d, partition, name));
+
+		piece_init(&piece, tiers, t, d, start);
+		if (exists)
+			delete_bucket(&piece);
+		else
+			slm_partition_create(tier, d, partition);
+		rows += add_up(&piece);
+		if (!exists)
+			slm_partition_attach(tier, d, partition);
+	}
+	set_watermark(tier, slm_bucket_next(tier->granularity, start));
+	return rows;
 }
 
 void
@@ -96,21 +173,217 @@ slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time)
 	if (TIMESTAMP_IS_NOBEGIN(time) || time < tier->watermark)
 		return;
 	end = slm_bucket_next(tier->granularity, slm_bucket_start(tier->granularity, time));
+	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
+		slm_rollup_lock();
 
 	/* what is rolled up from must itself be complete up to there */
 	if (t > 1)
 		slm_rollup_past(tiers, t - 1, end - 1);
-	while (tier->watermark < end)
-	{
-		TimestampTz next = slm_rollup_next(tiers, t);
-
-		if (next >= end)
-		{
-			set_watermark(tier, end);
-			return;
-		}
-		if (next > tier->watermark)
-			set_watermark(tier, next);
+	while (skip_empty(tiers, t, end))
 		slm_rollup_bucket(tiers, t);
+}
+
+/* --- step by step --- */
+
+typedef struct Work
+{
+	SlmRun	   *run;
+	char		tier[NAMEDATALEN];	/* whose bucket it is */
+	TimestampTz start;
+	TimestampTz end;
+	bool		found;			/* there is a bucket; it is still ours */
+	uint64		rows;
+	uint64		buckets;
+	double		wait_ms;		/* longest, for the writer's lock */
+	double		held_ms;		/* longest */
+} Work;
+
+typedef struct Hold
+{
+	Work	   *work;
+	instr_time	start;
+} Hold;
+
+static Hold
+hold_begin(Work *work)
+{
+	Hold		hold = {.work = work};
+
+	work->wait_ms = Max(work->wait_ms, slm_writer_lock());
+	INSTR_TIME_SET_CURRENT(hold.start);
+	return hold;
+}
+
+static void
+hold_end(Hold *hold)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, hold->start);
+	hold->work->held_ms = Max(hold->work->held_ms, INSTR_TIME_GET_MILLISEC(now));
+}
+
+/* Mark the bucket at the watermark, and see to its partitions. */
+static void
+mark_bucket(Work *work, SlmTiers *tiers, int t)
+{
+	static SlmStatement mark = {
+		"UPDATE sellometer.tiers SET rolling = $2 WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	static SlmStatement forget = {"DELETE FROM sellometer.rollup_changes WHERE tier = $1", 1, {TEXTOID}};
+	SlmTier    *tier = &tiers->tiers[t];
+	TimestampTz partition = slm_bucket_start(tier->partition, tier->watermark);
+	Datum		args[2];
+
+	strlcpy(work->tier, tier->name, NAMEDATALEN);
+	work->start = tier->watermark;
+	work->end = slm_bucket_next(tier->granularity, work->start);
+	work->found = true;
+	args[0] = CStringGetTextDatum(tier->name);
+	args[1] = TimestampTzGetDatum(work->end);
+	slm_execute(&forget, args, NULL, SPI_OK_DELETE);
+	slm_execute(&mark, args, NULL, SPI_OK_UPDATE);
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		char		name[NAMEDATALEN];
+
+		if (OidIsValid(slm_partition_find(tier, d, partition, name)))
+			continue;
+		slm_partition_create(tier, d, partition);
+		slm_partition_attach(tier, d, partition);
 	}
+}
+
+static void
+mark_step(void *arg)
+{
+	Work	   *work = arg;
+	Hold		hold = hold_begin(work);
+	SlmTiers   *tiers = slm_tiers_read();
+	TimestampTz head = slm_head_read();
+
+	work->found = false;
+	for (int t = 1; t < tiers->n && !work->found; t++)
+	{
+		if (!skip_empty(tiers, t, slm_rollup_limit(tiers, t, head)))
+			continue;
+		slm_run_begin(work->run);
+		mark_bucket(work, tiers, t);
+	}
+	hold_end(&hold);
+}
+
+/* The number of the work's tier if its bucket is still marked as we did; else 0, and the work is lost. */
+static int
+find_tier(Work *work, const SlmTiers *tiers)
+{
+	for (int t = 1; t < tiers->n; t++)
+	{
+		const SlmTier *tier = &tiers->tiers[t];
+
+		if (strcmp(tier->name, work->tier) == 0 && tier->watermark == work->start && tier->rolling == work->end)
+			return t;
+	}
+	work->found = false;
+	return 0;
+}
+
+static void
+add_up_step(void *arg)
+{
+	Work	   *work = arg;
+	SlmTiers   *tiers;
+	int			t;
+	uint64		rows = 0;
+
+	slm_rollup_lock();
+	tiers = slm_tiers_read();
+	t = find_tier(work, tiers);
+	if (t == 0)
+		return;
+	if (work_mem < ADD_UP_MEMORY_MB * 1024)
+		(void) set_config_option("work_mem", CppAsString2(ADD_UP_MEMORY_MB) "MB", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_LOCAL, true, 0, false);
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		Piece		piece;
+
+		piece_init(&piece, tiers, t, d, work->start);
+		delete_bucket(&piece);
+		rows += add_up(&piece);
+	}
+	work->rows += rows;
+}
+
+/* Add up once more the keys that were noted since the mark. */
+static void
+correct(const Piece *piece, const char *tier)
+{
+	bool		is_product = strcmp(piece->key, slm_dimension_name(SLM_PRODUCT_ID)) == 0;
+	const char *key_type = is_product ? "bigint" : "text";
+	Oid			type = is_product ? INT8ARRAYOID : TEXTARRAYOID;
+	bool		isnull;
+	Datum		keys;
+
+	slm_execute_once(psprintf("SELECT array_agg(DISTINCT k::%s) FROM sellometer.rollup_changes c, unnest(c.keys) k "
+							  "WHERE c.tier = %s AND c.dimension = '%s'", key_type, quote_literal_cstr(tier), piece->key),
+					 SPI_OK_SELECT);
+	keys = slm_value(0, 1, &isnull);
+	if (isnull)
+		return;
+	keys = datumCopy(keys, false, -1);
+	slm_execute_args(psprintf("DELETE FROM %s WHERE event_time = '%s'::timestamptz AND %s = ANY ($1)", piece->to,
+							  piece->start, piece->key), 1, &type, &keys, SPI_OK_DELETE);
+	slm_execute_args(psprintf("INSERT INTO %s (event_time, %s, event_type, count, gmv) "
+							  "SELECT '%s'::timestamptz, %s, event_type, sum(count)::%s, sum(gmv) FROM %s "
+							  "WHERE event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz "
+							  "AND %s = ANY ($1) GROUP BY %s, event_type",
+							  piece->to, piece->key, piece->start, piece->key, piece->count_type, piece->from,
+							  piece->start, piece->end, piece->key, piece->key), 1, &type, &keys, SPI_OK_INSERT);
+}
+
+static void
+finish_step(void *arg)
+{
+	Work	   *work = arg;
+	Hold		hold = hold_begin(work);
+	SlmTiers   *tiers = slm_tiers_read();
+	int			t = find_tier(work, tiers);
+
+	if (t > 0)
+	{
+		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+		{
+			Piece		piece;
+
+			piece_init(&piece, tiers, t, d, work->start);
+			correct(&piece, work->tier);
+		}
+		set_watermark(&tiers->tiers[t], work->end);
+		work->buckets++;
+	}
+	hold_end(&hold);
+}
+
+void
+slm_rollup_all(SlmRun *run, bool heed_surge)
+{
+	Work		work = {.run = run};
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (heed_surge && slm_run_hold(run))
+			break;
+		slm_step(run, mark_step, &work);
+		if (!work.found)
+			break;
+		slm_step(run, add_up_step, &work);
+		if (work.found)
+			slm_step(run, finish_step, &work);
+	}
+	appendStringInfo(&run->detail, "{\"buckets\": " UINT64_FORMAT ", \"rows\": " UINT64_FORMAT ", "
+					 "\"longest_wait_ms\": %.1f, \"longest_held_ms\": %.1f}",
+					 work.buckets, work.rows, work.wait_ms, work.held_ms);
 }

@@ -4,6 +4,7 @@
 #ifndef SLM_INGEST_ROLLUP_H
 #define SLM_INGEST_ROLLUP_H
 
+#include "ingest/runs.h"
 #include "ingest/tier.h"
 
 /*
@@ -20,5 +21,17 @@ extern uint64 slm_rollup_bucket(SlmTiers *tiers, int t);
 
 /* The first bucket of tier t that is not rolled up and for which the finer tier has rows; DT_NOEND if there is none. */
 extern TimestampTz slm_rollup_next(const SlmTiers *tiers, int t);
+
+/*
+ * How far tier t (1 or more) can be rolled up: the end of its last bucket that is complete, which the finer tier covers.
+ * DT_NOBEGIN if there is none.
+ */
+extern TimestampTz slm_rollup_limit(const SlmTiers *tiers, int t, TimestampTz head);
+
+/*
+ * Roll up all complete buckets of all tiers, as the work of a run (runs.h): in transactions of its own, the writer's lock
+ * held only for moments.  Ends early, with run->held, if a surge holds it; heed_surge says whether it may.
+ */
+extern void slm_rollup_all(SlmRun *run, bool heed_surge);
 
 #endif							/* SLM_INGEST_ROLLUP_H */

@@ -83,6 +83,17 @@ slm_execute_once(const char *sql, int expected)
 	return SPI_processed;
 }
 
+uint64
+slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expected)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+
+	MemoryContextSwitchTo(context);
+	check_result(result, expected, sql);
+	return SPI_processed;
+}
+
 Datum
 slm_value(uint64 row, int column, bool *isnull)
 {

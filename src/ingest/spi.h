@@ -39,6 +39,9 @@ extern uint64 slm_execute(SlmStatement *statement, const Datum *values, const ch
 /* Execute a command that is used but once, e.g. DDL. */
 extern uint64 slm_execute_once(const char *sql, int expected);
 
+/* Likewise with arguments, none of them null; they are known to the planner. */
+extern uint64 slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expected);
+
 /* A column of a row of the last result; a NULL for a type by reference gives (Datum) 0. */
 extern Datum slm_value(uint64 row, int column, bool *isnull);
 extern int64 slm_int64(uint64 row, int column, int64 if_null);

@@ -53,13 +53,16 @@ fill_tier(SlmTier *tier, MemoryContext context, uint64 row)
 	if (!isnull)
 		tier->retention = slm_interval_granularity(DatumGetIntervalP(retention));
 	tier->watermark = slm_int64(row, 5, DT_NOBEGIN);
+	tier->rolling = slm_int64(row, 6, DT_NOBEGIN);
+	tier->kept_from = slm_int64(row, 7, DT_NOBEGIN);
 }
 
 SlmTiers *
 slm_tiers_read(void)
 {
 	static SlmStatement statement = {
-		"SELECT name, granularity, partition_width, retention, watermark FROM sellometer.tiers ORDER BY position"
+		"SELECT name, granularity, partition_width, retention, watermark, rolling, kept_from "
+		"FROM sellometer.tiers ORDER BY position"
 	};
 	MemoryContext context = CurrentMemoryContext;
 	SlmTiers   *tiers = palloc0(sizeof(SlmTiers));
@@ -97,6 +100,16 @@ slm_tier_floor(const SlmTier *tier, TimestampTz head)
 	return slm_bucket_start(tier->partition, oldest);
 }
 
+TimestampTz
+slm_tiers_floor(const SlmTiers *tiers, TimestampTz head)
+{
+	TimestampTz oldest = DT_NOEND;
+
+	for (int t = 0; t < tiers->n; t++)
+		oldest = Min(oldest, Max(slm_tier_floor(&tiers->tiers[t], head), tiers->tiers[t].kept_from));
+	return oldest;
+}
+
 const char *
 slm_tier_count_type(const SlmTier *tier)
 {
@@ -120,6 +133,41 @@ slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz star
 {
 	partition_name(tier, dimension, start, buf);
 	return get_relname_relid(buf, get_namespace_oid("sellometer", false));
+}
+
+/* The time in a partition's name. */
+static TimestampTz
+partition_start(const char *name)
+{
+	const char *suffix = strrchr(name, 'p');
+	struct pg_tm tm = {0};
+	TimestampTz start;
+
+	if (suffix == NULL || sscanf(suffix, "p%4d%2d%2d_%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+								 &tm.tm_min) != 5 || tm2timestamp(&tm, 0, NULL, &start) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("sellometer.%s is not a partition made by sellometer", name),
+				 errhint("Detach it: its rows are in no other tier.")));
+	return start;
+}
+
+TimestampTz *
+slm_partitions(const SlmTier *tier, int *n)
+{
+	static SlmStatement statement = {
+		"SELECT c.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid "
+		"WHERE p.relname = $1 AND p.relnamespace = 'sellometer'::regnamespace ORDER BY c.relname COLLATE \"C\"",
+		1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(psprintf("%s_%s", dimension_names[SLM_CATEGORY_L1], tier->name));
+	TimestampTz *starts;
+
+	*n = (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	starts = palloc(sizeof(TimestampTz) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		starts[i] = partition_start(slm_text(CurrentMemoryContext, i, 1));
+	return starts;
 }
 
 /* "FROM … TO …" of a partition, as SQL literals. */

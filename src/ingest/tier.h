@@ -7,8 +7,10 @@
  *  ------|---------------------|-------------------------|---->
  *   no partition: never      partition or not: yes (made when missing)
  *
- * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that the
- * finest tier does not take must be below the next one's watermark: slm_tier_open_below() sees to that.
+ * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that a tier
+ * does not take must be before the next one's watermark: apply.c sees to that.  No tier takes rows before its kept_from:
+ * what it had there was pruned, or it was added later, when the finer tier did not have it any more.  So what a tier holds
+ * is always whole.
  */
 #ifndef SLM_INGEST_TIER_H
 #define SLM_INGEST_TIER_H
@@ -25,6 +27,8 @@ typedef struct SlmTier
 	SlmGranularity partition;	/* width of a partition */
 	SlmGranularity retention;	/* both members 0: for ever */
 	TimestampTz watermark;		/* DT_NOEND for the finest */
+	TimestampTz rolling;		/* end of the bucket that is being rolled up; DT_NOBEGIN: none */
+	TimestampTz kept_from;		/* it has nothing before this; DT_NOBEGIN: it never lost anything */
 } SlmTier;
 
 typedef struct SlmTiers
@@ -42,6 +46,9 @@ extern SlmGranularity slm_interval_granularity(Interval *interval);
 /* The first time that a tier still keeps, given the head; a partition's start, so that partitions go whole. */
 extern TimestampTz slm_tier_floor(const SlmTier *tier, TimestampTz head);
 
+/* The first time that any tier keeps: what is older is expired. */
+extern TimestampTz slm_tiers_floor(const SlmTiers *tiers, TimestampTz head);
+
 /* The SQL type of the tier's column count: a day's count of views may pass 2^31. */
 extern const char *slm_tier_count_type(const SlmTier *tier);
 
@@ -50,6 +57,12 @@ extern const char *slm_dimension_name(SlmDimension dimension);
 
 /* The partition of a dimension's table that begins at start: its oid, or InvalidOid.  Name: in buf (NAMEDATALEN). */
 extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf);
+
+/*
+ * The starts of a tier's partitions, ascending, in the current memory context; *n is their number.  All five tables have
+ * the same ones.
+ */
+extern TimestampTz *slm_partitions(const SlmTier *tier, int *n);
 
 /*
  * Make a partition as a table of its own, without index, and give it its index and its place in the parent.  In between

@@ -438,3 +438,66 @@ slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, 
 		written += write_dimension(tier, d, cells, catalog, present, npresent, replace);
 	return written;
 }
+
+/* --- changes while a bucket is being rolled up --- */
+
+static Datum
+key_text(Target *target, SlmKeyId key)
+{
+	if (target->dimension == SLM_PRODUCT_ID)
+		return CStringGetTextDatum(psprintf(INT64_FORMAT, DatumGetInt64(key_datum(target, key))));
+	return key_datum(target, key);
+}
+
+static void
+note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog, const SlmDeltas *deltas)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.rollup_changes (tier, dimension, keys) VALUES ($1, $2, $3)",
+		3, {TEXTOID, TEXTOID, TEXTARRAYOID}
+	};
+	Target		target = {0};
+	Datum	   *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * deltas->nrows);
+	Datum		args[3];
+	int			n = 0;
+
+	target_init(&target, tier, dimension, catalog);
+	for (uint64 i = 0; i < deltas->nrows; i++)
+	{
+		/* sorted by key, within a partition */
+		if (i == 0 || deltas->rows[i].key != deltas->rows[i - 1].key)
+			keys[n++] = key_text(&target, deltas->rows[i].key);
+	}
+	args[0] = CStringGetTextDatum(tier->name);
+	args[1] = CStringGetTextDatum(slm_dimension_name(dimension));
+	args[2] = slm_array(keys, NULL, n, TEXTOID);
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+	target_done(&target);
+	pfree(keys);
+}
+
+static void
+note_dimension(const SlmTier *tier, SlmDimension dimension, const SlmCells *cells, const SlmCatalog *catalog)
+{
+	SlmDeltas	deltas;
+
+	if (!slm_deltas_make(cells, catalog, dimension, &deltas))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	PG_TRY();
+	{
+		if (deltas.nrows > 0)
+			note_keys(tier, dimension, catalog, &deltas);
+	}
+	PG_FINALLY();
+	{
+		slm_deltas_free(&deltas);
+	}
+	PG_END_TRY();
+}
+
+void
+slm_tier_note_changes(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *catalog)
+{
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+		note_dimension(tier, d, cells, catalog);
+}

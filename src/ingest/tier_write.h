@@ -21,4 +21,9 @@ extern void (*slm_tier_breathe) (void);
  */
 extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace);
 
+/*
+ * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.
+ */
+extern void slm_tier_note_changes(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *catalog);
+
 #endif							/* SLM_INGEST_TIER_WRITE_H */

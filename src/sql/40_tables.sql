@@ -127,13 +127,28 @@ CREATE TABLE sellometer.tiers (
 	granularity		interval NOT NULL,
 	retention		interval,
 	partition_width	interval NOT NULL,
-	watermark		timestamptz NOT NULL
+	watermark		timestamptz NOT NULL,
+	rolling			timestamptz,
+	kept_from		timestamptz NOT NULL DEFAULT '-infinity'
 );
 COMMENT ON TABLE sellometer.tiers IS 'The tiers, finest first';
 COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
 COMMENT ON COLUMN sellometer.tiers.retention IS 'how far behind the head rows are kept; NULL: for ever';
 COMMENT ON COLUMN sellometer.tiers.watermark IS
 	'rows before this time are complete and corrected directly; later ones are still only in the finer tier';
+COMMENT ON COLUMN sellometer.tiers.rolling IS
+	'end of the bucket that is being rolled up now: from the watermark to here changes are noted in rollup_changes';
+COMMENT ON COLUMN sellometer.tiers.kept_from IS
+	'earlier rows were pruned, or were gone from the finer tier when this one was added';
+
+/* Not logged: after a crash the rollup that wants to know begins anew. */
+CREATE UNLOGGED TABLE sellometer.rollup_changes (
+	tier		text NOT NULL,
+	dimension	text NOT NULL,
+	keys		text[] NOT NULL
+);
+COMMENT ON TABLE sellometer.rollup_changes IS
+	'Keys that have changed in a bucket while it is being rolled up; the rollup adds these up once more';
 
 CREATE TABLE sellometer.runs (
 	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

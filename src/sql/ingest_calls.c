@@ -7,7 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ingest/ingest.h"
-#include "ingest/shmem.h"
+#include "ingest/prune.h"
 #include "ingest/spi.h"
 #include "ingest/surge.h"
 #include "miscadmin.h"
@@ -76,8 +76,7 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 		surge = slm_surge_judge(surge, waiting.bytes);
 		slm_ingest_set_surge(ingest, surge);
 		slm_ingest_batch(ingest, state, source, &result);
-		objects += result.objects;
-		bytes += result.bytes;
+		slm_keep_in_step(result.applied.head);
 	} while (result.objects > 0);
 	slm_ingest_set_surge(ingest, false);
 	slm_progress_end();

@@ -1,0 +1,297 @@
+/*
+ * prune.c: what is older than it is kept goes, by whole partitions.
+ *
+ * Dropping a partition locks its parent against everybody for a moment.  A query that reads the parent for long makes the
+ * drop wait, and all queries that come later wait behind it.  So the drop gives up after LOCK_TIMEOUT, and tries again
+ * after a pause in which the others go on.
+ *
+ * The five partitions of one time go in one transaction under the writer's lock: whoever applies a batch finds all of
+ * them or none.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "guc.h"
+#include "ingest/apply.h"
+#include "ingest/ledger.h"
+#include "ingest/prune.h"
+#include "ingest/rollup.h"
+#include "ingest/spi.h"
+#include "ingest/tier.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#define LOCK_TIMEOUT		"50ms"
+#define PAUSE_MS			200
+#define TRIES				5
+#define RUNS_KEPT			"10000"
+#define BACK_OFF			(10 * USECS_PER_SEC)
+
+typedef struct Work
+{
+	SlmRun	   *run;
+	int			tier;			/* to be pruned; the number of tiers: the view log */
+	bool		found;			/* there was a partition to drop */
+	bool		last;			/* no tier has this number, and the view log is done */
+	char		what[2 * NAMEDATALEN];	/* the partition */
+	int			dropped;
+	int			left;			/* partitions that were in use */
+} Work;
+
+static void
+limit_lock_waits(void)
+{
+	(void) set_config_option("lock_timeout", LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/* The oldest partition of a tier if it can go, else DT_NOEND. */
+static TimestampTz
+oldest_to_go(const SlmTiers *tiers, int t, TimestampTz head)
+{
+	const SlmTier *tier = &tiers->tiers[t];
+	int			n;
+	TimestampTz *starts = slm_partitions(tier, &n);
+	TimestampTz end;
+
+	if (n == 0 || starts[0] >= slm_tier_floor(tier, head))
+		return DT_NOEND;
+	end = slm_bucket_next(tier->partition, starts[0]);
+	if (t + 1 < tiers->n && tiers->tiers[t + 1].watermark < end)
+		return DT_NOEND;		/* not rolled up yet */
+	return starts[0];
+}
+
+static void
+drop_partition(const SlmTier *tier, TimestampTz start)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.tiers SET kept_from = $2 WHERE name = $1 AND kept_from < $2", 2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(slm_bucket_next(tier->partition, start))};
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "DROP TABLE IF EXISTS");
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		char		name[NAMEDATALEN];
+
+		(void) slm_partition_find(tier, d, start, name);
+		appendStringInfo(&sql, "%s sellometer.%s", d == 0 ? "" : ",", quote_identifier(name));
+	}
+	limit_lock_waits();
+	slm_execute_once(sql.data, SPI_OK_UTILITY);
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+}
+
+static void
+prune_tier(Work *work, const SlmTiers *tiers, TimestampTz head)
+{
+	const SlmTier *tier = &tiers->tiers[work->tier];
+	TimestampTz start = oldest_to_go(tiers, work->tier, head);
+
+	if (TIMESTAMP_IS_NOEND(start))
+		return;
+	work->found = true;
+	snprintf(work->what, sizeof(work->what), "tier \"%s\" of %s", tier->name, timestamptz_to_str(start));
+	slm_run_begin(work->run);
+	drop_partition(tier, start);
+	work->dropped++;
+}
+
+/* The view log: one partition a day.  What is dropped is noted, as late views of that time can't be told from new ones. */
+static void
+prune_view_log(Work *work, TimestampTz head)
+{
+	static SlmStatement oldest = {
+		"SELECT c.relname::text, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' + interval '24 hours' "
+		"FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'sellometer.view_log'::regclass "
+		"ORDER BY c.relname COLLATE \"C\" LIMIT 1"
+	};
+	TimestampTz cutoff = head - (int64) Max(slm_view_log_retention, slm_view_window) * USECS_PER_SEC;
+	TimestampTz end;
+	char	   *name;
+
+	if (slm_execute(&oldest, NULL, NULL, SPI_OK_SELECT) == 0)
+		return;
+	name = slm_text(CurrentMemoryContext, 0, 1);
+	end = slm_int64(0, 2, DT_NOEND);
+	if (end > cutoff)
+		return;
+	work->found = true;
+	snprintf(work->what, sizeof(work->what), "view log, %s", name);
+	slm_run_begin(work->run);
+	limit_lock_waits();
+	slm_execute_once(psprintf("UPDATE sellometer.state SET views_from = greatest(views_from, '%s'::timestamptz), "
+							  "views_dropped = views_dropped + (SELECT coalesce(sum(views), 0) FROM sellometer.%s)",
+							  timestamptz_to_str(end), quote_identifier(name)), SPI_OK_UPDATE);
+	slm_execute_once(psprintf("DROP TABLE sellometer.%s", quote_identifier(name)), SPI_OK_UTILITY);
+	work->dropped++;
+}
+
+static void
+prune_step(void *arg)
+{
+	Work	   *work = arg;
+	SlmTiers   *tiers;
+	TimestampTz head;
+
+	work->found = false;
+	(void) slm_writer_lock();
+	tiers = slm_tiers_read();
+	head = slm_head_read();
+	work->last = work->tier >= tiers->n;
+	if (TIMESTAMP_IS_NOBEGIN(head))
+		return;
+	if (work->last)
+		prune_view_log(work, head);
+	else
+		prune_tier(work, tiers, head);
+}
+
+static void
+prune_runs_step(void *arg)
+{
+	slm_execute_once("DELETE FROM sellometer.runs WHERE id <= (SELECT id FROM sellometer.runs "
+					 "ORDER BY id DESC OFFSET " RUNS_KEPT " LIMIT 1)", SPI_OK_DELETE);
+}
+
+static void
+pause_between_tries(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE_MS,
+					 slm_wait_event("SellometerPrune"));
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* Drop the next partition of the tier whose turn it is; false if it has none to drop, or only one that is in use. */
+static bool
+drop_next(Work *work, int tries, bool loud)
+{
+	for (int i = 1;; i++)
+	{
+		ErrorData  *error = slm_try_step(work->run, prune_step, work);
+
+		if (error == NULL)
+			return work->found;
+		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
+			ReThrowError(error);
+		FreeErrorData(error);
+		if (i >= tries)
+			break;
+		pause_between_tries();
+	}
+	work->left++;
+	if (loud)
+		ereport(NOTICE,
+				(errmsg("a partition is in use and left for the next run: %s", work->what),
+				 errhint("A query, a backup or a VACUUM that takes long reads it; see pg_stat_activity.")));
+	return false;
+}
+
+static void
+prune(Work *work, bool heed_surge, int tries, bool loud)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (heed_surge && slm_run_hold(work->run))
+			break;
+		if (drop_next(work, tries, loud))
+			continue;
+		if (work->last)
+			break;
+		work->tier++;
+	}
+	slm_step(work->run, prune_runs_step, NULL);
+	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d}", work->dropped, work->left);
+}
+
+void
+slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
+{
+	Work		work = {.run = run};
+
+	prune(&work, heed_surge, TRIES, loud);
+}
+
+/* --- in step with loading --- */
+
+/* When the finest tier holds more than this much again of its retention, it is time. */
+#define EXCESS_SHARE	2
+
+typedef struct Look
+{
+	TimestampTz head;
+	bool		needed;
+	TimestampTz next;			/* no need before the head is there */
+} Look;
+
+static void
+look_step(void *arg)
+{
+	Look	   *look = arg;
+	SlmTiers   *tiers = slm_tiers_read();
+	const SlmTier *finest = &tiers->tiers[0];
+	TimestampTz floor = slm_tier_floor(finest, look->head);
+	int			n;
+	TimestampTz *starts = slm_partitions(finest, &n);
+	int64		excess;
+
+	look->needed = false;
+	look->next = slm_bucket_next(finest->partition, slm_bucket_start(finest->partition, look->head));
+	if (n == 0 || TIMESTAMP_IS_NOBEGIN(floor))
+		return;
+	excess = (look->head - floor) / EXCESS_SHARE;
+	look->needed = starts[0] < floor - excess;
+}
+
+static void
+roll_up_in_step(SlmRun *run, void *arg)
+{
+	slm_rollup_all(run, false);
+}
+
+static void
+prune_in_step(SlmRun *run, void *arg)
+{
+	Work		work = {.run = run};
+
+	prune(&work, false, 1, false);
+}
+
+void
+slm_keep_in_step(TimestampTz head)
+{
+	static TimestampTz last_head = DT_NOBEGIN;
+	static TimestampTz next_head = DT_NOBEGIN;
+	static TimestampTz not_before = DT_NOBEGIN;
+	Look		look = {.head = head};
+	SlmRun		dummy = {0};
+
+	/* a head that went back is another extension's: it was dropped and created anew */
+	if (head < last_head)
+		next_head = not_before = DT_NOBEGIN;
+	last_head = head;
+	if (TIMESTAMP_NOT_FINITE(head) || head < next_head || GetCurrentTimestamp() < not_before)
+		return;
+	slm_step(&dummy, look_step, &look);
+	next_head = look.next;
+	if (!look.needed)
+		return;
+	slm_run("rollup", false, roll_up_in_step, NULL);
+	slm_run("prune", false, prune_in_step, NULL);
+	/* what was in use is tried again, but not after each batch */
+	slm_step(&dummy, look_step, &look);
+	if (look.needed)
+	{
+		next_head = DT_NOBEGIN;
+		not_before = GetCurrentTimestamp() + BACK_OFF;
+	}
+}
