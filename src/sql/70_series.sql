@@ -1,0 +1,285 @@
+/*
+ * Reading over time, from whichever tiers serve best.
+ *
+ * A range is cut into pieces, each read from one tier: the coarsest whose buckets fit, between what it no longer keeps
+ * (its floor) and what is not rolled up into it yet (its watermark); finer tiers give what is left at both ends.
+ *
+ *     hour          |=====================|
+ *     minute    |===|                     |=====|
+ *              from              hour's watermark  to
+ */
+
+/* The start of the bucket that a time is in.  Months, if any, must divide a year or be a multiple of it. */
+CREATE FUNCTION sellometer.bucket_start(granularity interval, t timestamptz)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	months integer := extract(year FROM granularity) * 12 + extract(month FROM granularity);
+	month integer;
+BEGIN
+	IF months = 0 OR NOT isfinite(t) THEN
+		RETURN date_bin(granularity, t, timestamptz '2000-01-03 00:00:00+00');
+	END IF;
+	month := extract(year FROM t AT TIME ZONE 'UTC') * 12 + extract(month FROM t AT TIME ZONE 'UTC') - 1;
+	month := month - month % months;
+	RETURN make_timestamptz(month / 12, month % 12 + 1, 1, 0, 0, 0, 'UTC');
+END
+$$;
+COMMENT ON FUNCTION sellometer.bucket_start(interval, timestamptz) IS
+	'The start of the bucket that a time is in, in UTC';
+
+/* The time itself if a bucket begins there, else the end of the bucket that it is in. */
+CREATE FUNCTION sellometer.bucket_end(granularity interval, t timestamptz)
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	start timestamptz := sellometer.bucket_start(granularity, t);
+BEGIN
+	RETURN CASE WHEN start = t THEN t ELSE (start AT TIME ZONE 'UTC' + granularity) AT TIME ZONE 'UTC' END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.bucket_end(interval, timestamptz) IS
+	'The first start of a bucket that is not before a time, in UTC';
+
+CREATE FUNCTION sellometer.is_multiple(coarse interval, fine interval)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	coarse_months integer := extract(year FROM coarse) * 12 + extract(month FROM coarse);
+	fine_months integer := extract(year FROM fine) * 12 + extract(month FROM fine);
+BEGIN
+	RETURN CASE
+		WHEN fine_months > 0 THEN coarse_months > 0 AND coarse_months % fine_months = 0
+		WHEN coarse_months > 0 THEN 86400 % extract(epoch FROM fine) = 0
+		ELSE extract(epoch FROM coarse) % extract(epoch FROM fine) = 0
+	END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
+	'Does every bucket of coarse consist of whole buckets of fine?';
+
+CREATE FUNCTION sellometer.kept(
+	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT t.name, t.position, t.granularity,
+		coalesce(sellometer.bucket_start(t.partition_width,
+			(s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'), '-infinity'),
+		t.watermark
+	FROM sellometer.tiers t, sellometer.state s
+	ORDER BY t.position
+$$;
+COMMENT ON FUNCTION sellometer.kept() IS
+	'What each tier is sure to hold, finest first: from floor (earlier rows may be dropped at any time) to watermark';
+
+/* step: use tiers of which it is a multiple; NULL: any.  Both ends must be starts of buckets of such a tier. */
+CREATE FUNCTION sellometer.pieces(
+	range_from timestamptz, range_to timestamptz, step interval,
+	OUT tier text, OUT piece_from timestamptz, OUT piece_to timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH spans AS (
+		SELECT k.tier, k.position,
+			greatest(sellometer.bucket_end(k.granularity, range_from), k.floor) AS first,
+			least(sellometer.bucket_start(k.granularity, range_to), k.watermark) AS after
+		FROM sellometer.kept() k
+		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity)
+	), nested AS (
+		SELECT s.*, min(first) OVER coarser AS coarser_first, max(after) OVER coarser AS coarser_after
+		FROM spans s
+		WHERE first < after
+		WINDOW coarser AS (ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+	)
+	SELECT n.tier, n.first, least(n.after, n.coarser_first) FROM nested n
+	WHERE n.coarser_first IS NULL OR n.first < n.coarser_first
+	UNION ALL
+	SELECT n.tier, n.coarser_after, n.after FROM nested n WHERE n.after > n.coarser_after
+$$;
+COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval) IS
+	'Cut a range into pieces, each to be read from one tier';
+
+CREATE FUNCTION sellometer.check_names(dimension text, event_type text)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	known text[] := ARRAY(SELECT d.dimension FROM sellometer.dimensions() d);
+BEGIN
+	IF dimension IS NULL OR dimension <> ALL (known) THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('there is no dimension "%s"', dimension),
+			HINT = format('Dimensions are %s.', array_to_string(known, ', '));
+	END IF;
+	known := enum_range(NULL::sellometer.event_type)::text[];
+	IF event_type IS NULL OR event_type <> ALL (known) THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('there is no event type "%s"', event_type),
+			HINT = format('Event types are %s.', array_to_string(known, ', '));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_names(text, text) IS 'An error unless both exist';
+
+/*
+ * The width of a series' buckets: step, rounded up to a multiple of the finest tier's; wider still if the tiers that serve
+ * it no longer hold the start of the range, but a coarser one has rows there.
+ */
+CREATE FUNCTION sellometer.series_width(step interval, range_from timestamptz)
+RETURNS interval
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+	months boolean := extract(year FROM step) * 12 + extract(month FROM step) > 0;
+	width interval := step;
+	wider interval;
+	held_from timestamptz;		-- by the tiers that serve the width
+	older boolean;
+	k record;
+BEGIN
+	FOR k IN SELECT * FROM sellometer.kept() LOOP
+		IF NOT sellometer.is_multiple(width, k.granularity) THEN
+			EXIT WHEN held_from <= range_from;
+			IF held_from IS NOT NULL THEN
+				EXECUTE format('SELECT EXISTS (SELECT FROM sellometer.%I WHERE event_time >= %L AND event_time < %L)',
+					'category_l1_' || k.tier, sellometer.bucket_start(k.granularity, range_from), held_from) INTO older;
+				CONTINUE WHEN NOT older;
+			END IF;
+			SELECT min(w) INTO wider
+			FROM (VALUES (interval '1 month'), ('3 months'), ('1 year'), (CASE WHEN NOT months THEN
+				ceil(extract(epoch FROM width) / extract(epoch FROM k.granularity))::float8 * k.granularity END)) AS v (w)
+			WHERE w >= width AND sellometer.is_multiple(w, k.granularity);
+			CONTINUE WHEN wider IS NULL;
+			width := wider;
+		END IF;
+		held_from := least(held_from, k.floor);
+	END LOOP;
+	RETURN width;
+END
+$$;
+COMMENT ON FUNCTION sellometer.series_width(interval, timestamptz) IS
+	'The width of the buckets that sellometer_series() returns';
+
+CREATE FUNCTION @extschema@.sellometer_series(
+	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
+	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET jit = off
+AS $$
+DECLARE
+	months numeric := extract(year FROM step) * 12 + extract(month FROM step);
+	lateness interval := coalesce(current_setting('sellometer.live_lateness', true), '5min');
+	width interval;
+	whole_from timestamptz;		-- buckets from here on are whole ...
+	final_to timestamptz;		-- ... and those before this are complete
+	wanted text;
+	pieces text;
+BEGIN
+	PERFORM sellometer.check_names(dimension, event_type);
+	IF step IS NULL OR step <= interval '0' OR months > 0 AND step NOT IN ('1 month', '3 months', '1 year') THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'step is not a length that buckets can have',
+			DETAIL = format('It is %s.', coalesce(step::text, 'NULL')),
+			HINT = 'Give a number of minutes, hours, days or weeks, or 1 month, 3 months or 1 year.';
+	END IF;
+	IF key IS NULL THEN
+		dimension := 'category_l1';		-- the smallest: all have the same sums
+	ELSIF dimension <> 'product_id' THEN
+		wanted := format('AND %I = %L', dimension, key);
+	ELSIF key ~ '^[0-9]{1,19}$' THEN
+		wanted := format('AND product_id = %s', key);
+	ELSE
+		RAISE invalid_text_representation USING MESSAGE = format('key "%s" is no product_id', key),
+			HINT = 'A product_id is a number.';
+	END IF;
+
+	width := sellometer.series_width(step, coalesce("from", '-infinity'));
+	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity);
+	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - lateness) AT TIME ZONE 'UTC')
+	INTO final_to FROM sellometer.state s;
+
+	SELECT string_agg(format('SELECT %s AS start, count, gmv FROM sellometer.%I
+				WHERE event_type = %L AND event_time >= %L AND event_time < %L %s',
+			CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time') END,
+			sellometer_series.dimension || '_' || p.tier, event_type, p.piece_from, p.piece_to, wanted), ' UNION ALL ')
+	INTO pieces
+	FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity')),
+		sellometer.bucket_end(width, coalesce("to", 'infinity')), width) p
+	JOIN sellometer.tiers t ON t.name = p.tier;
+	IF pieces IS NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY EXECUTE format('SELECT start, sum(count)::bigint, %s.sellometer_gmv(gmv), %1$s.sellometer_gmv(gmv) / sum(count),
+		start >= %L AND start < %L FROM (%s) x GROUP BY start ORDER BY start', '@extschema@', whole_from, final_to, pieces);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval) IS
+	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events; is_final: the bucket is whole and no live object can change it any more';
+
+CREATE FUNCTION @extschema@.sellometer_top(
+	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET jit = off
+AS $$
+DECLARE
+	range_from timestamptz;
+	range_to timestamptz;
+	pieces text;
+BEGIN
+	PERFORM sellometer.check_names(dimension, event_type);
+	IF by IS NULL OR by NOT IN ('gmv', 'count') THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('keys can''t be ordered by "%s"', by),
+			HINT = 'Order by gmv or count.';
+	END IF;
+	IF n IS NULL OR n < 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'n must be a number of keys, 0 or more',
+			DETAIL = format('It is %s.', coalesce(n::text, 'NULL'));
+	END IF;
+
+	-- ends inside a bucket: the finest tier that still holds what is between them and the bucket's other end decides
+	SELECT CASE k.position WHEN 0 THEN sellometer.bucket_end(k.granularity, f.t)
+		ELSE sellometer.bucket_start(k.granularity, f.t) END
+	INTO range_from
+	FROM (SELECT coalesce("from", '-infinity') AS t) f, sellometer.kept() k
+	ORDER BY k.floor <= f.t DESC, CASE WHEN k.floor <= f.t THEN k.position ELSE -k.position END
+	LIMIT 1;
+	SELECT sellometer.bucket_end(k.granularity, t.t)
+	INTO range_to
+	FROM (SELECT coalesce("to", 'infinity') AS t) t,
+		(SELECT *, lead(granularity) OVER (ORDER BY position) AS coarser FROM sellometer.kept()) k
+	WHERE k.coarser IS NULL OR k.floor <= sellometer.bucket_start(k.coarser, t.t)
+	ORDER BY k.position
+	LIMIT 1;
+
+	SELECT string_agg(format('SELECT %I AS key, count, gmv FROM sellometer.%I
+				WHERE event_type = %L AND event_time >= %L AND event_time < %L',
+			dimension, dimension || '_' || p.tier, event_type, p.piece_from, p.piece_to), ' UNION ALL ')
+	INTO pieces
+	FROM sellometer.pieces(range_from, range_to, NULL) p;
+	IF pieces IS NULL THEN
+		RETURN;
+	END IF;
+	RETURN QUERY EXECUTE format('SELECT key::text, gmv, count, gmv / count
+		FROM (SELECT key, %s.sellometer_gmv(gmv) AS gmv, sum(count)::bigint AS count FROM (%s) x GROUP BY key
+			ORDER BY %I DESC, %I DESC, key LIMIT %s) y',
+		'@extschema@', pieces, by, CASE by WHEN 'gmv' THEN 'count' ELSE 'gmv' END, n);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
+	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets';
