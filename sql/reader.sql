@@ -1,0 +1,60 @@
+-- A role for dashboards reads what it should, and nothing else
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+BEGIN;
+DROP EXTENSION IF EXISTS sellometer CASCADE;
+CREATE EXTENSION sellometer;
+CREATE ROLE "regress_sellometer reader";
+CREATE ROLE regress_sellometer_other;
+SELECT sellometer_grant_reader('"regress_sellometer reader"');
+SELECT sellometer_grant_reader('"regress_sellometer reader"');
+
+-- What it may not read, of all that is in the schema; partitions are read through their tables
+SELECT c.relname
+FROM pg_class c
+WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition
+	AND NOT has_table_privilege('regress_sellometer reader', c.oid, 'SELECT')
+	AND c.relname NOT IN ('carts')
+ORDER BY 1;
+SELECT a.attname FROM pg_attribute a
+WHERE a.attrelid = 'sellometer.sources'::regclass AND a.attnum > 0
+	AND NOT has_column_privilege('regress_sellometer reader', a.attrelid, a.attnum, 'SELECT')
+ORDER BY 1;
+-- It can write nothing
+SELECT c.relname FROM pg_class c
+WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+	AND has_table_privilege('regress_sellometer reader', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
+
+SET LOCAL ROLE "regress_sellometer reader";
+SELECT count(*) FROM sellometer_series('brand', 'purchase', NULL, NULL, NULL, '1 hour');
+SELECT count(*) FROM sellometer_top('brand', 'purchase', NULL, NULL);
+SELECT count(*) FROM sellometer.purchase_brand_hour;
+SELECT count(*) FROM sellometer.view_product_id_rank;
+SELECT name, url, head FROM sellometer.sources;
+SAVEPOINT denied;
+SELECT hash_key FROM sellometer.secret;
+ROLLBACK TO denied;
+SELECT count(*) FROM sellometer.view_log;
+ROLLBACK TO denied;
+SELECT owner FROM sellometer.sources;
+ROLLBACK TO denied;
+SELECT sellometer_grant_reader('regress_sellometer_other');
+ROLLBACK TO denied;
+SELECT sellometer.grant_readers();
+ROLLBACK TO denied;
+SELECT sellometer_add_source('x', 'file:///tmp/');
+ROLLBACK TO denied;
+RESET ROLE;
+
+-- A tier that comes later; and those who are no readers stay out
+INSERT INTO sellometer.tiers VALUES ('week', 9, '7 days', NULL, '1 year', '-infinity');
+SELECT sellometer.create_tier_tables('week', '7 days');
+SELECT sellometer.create_tier_views('week', '7 days', 'hour');
+SELECT has_table_privilege('regress_sellometer reader', 'sellometer.brand_week', 'SELECT');
+SELECT count(*) FROM sellometer.grant_readers();
+SELECT r AS reader, t AS relation, has_table_privilege(r, t, 'SELECT')
+FROM unnest(ARRAY['regress_sellometer reader', 'regress_sellometer_other']) r,
+	unnest(ARRAY['sellometer.brand_week', 'sellometer.view_category_l3_week', 'sellometer.realtime_product_id_week']) t;
+
+SELECT sellometer_grant_reader('regress_no_such_role');
+ROLLBACK;

@@ -1,0 +1,62 @@
+/* Roles that can only read, for dashboards. */
+
+/* Not among them: secret and view_log, and columns of sources that say who reaches a bucket, and how. */
+CREATE FUNCTION sellometer.readable()
+RETURNS SETOF regclass
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.oid::regclass
+	FROM pg_class c
+	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
+		SELECT unnest(ARRAY['tiers', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
+			'inventory', 'low_inventory', 'left_in_cart', 'category_overrides'])
+		UNION ALL
+		SELECT kind || d.dimension || '_' || t.name
+		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind
+		UNION ALL
+		SELECT e || '_' || d.dimension || '_' || suffix
+		FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e,
+			(SELECT name FROM sellometer.tiers UNION ALL VALUES ('rank')) s (suffix))
+$$;
+COMMENT ON FUNCTION sellometer.readable() IS 'The tables and views that a reader may read whole';
+
+CREATE FUNCTION sellometer.grant_to_reader(grantee text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('GRANT USAGE ON SCHEMA sellometer, %I TO %s', '@extschema@', grantee);
+	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
+	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, added_at, head, listed_at, list_requests, last_error,
+		last_error_at) ON sellometer.sources TO %s', grantee);
+END
+$$;
+COMMENT ON FUNCTION sellometer.grant_to_reader(text) IS 'What sellometer_grant_reader() grants, to a role whose name is quoted';
+
+/* To be called when tables or views have been made; who may read sellometer.tiers may read them too. */
+CREATE FUNCTION sellometer.grant_readers()
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.grant_to_reader(CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+	FROM pg_class c, aclexplode(c.relacl) a
+	WHERE c.oid = 'sellometer.tiers'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+$$;
+COMMENT ON FUNCTION sellometer.grant_readers() IS 'Let all readers read the tables and views that there are now';
+
+CREATE FUNCTION @extschema@.sellometer_grant_reader(role regrole)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.grant_to_reader(role::text)
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_grant_reader(regrole) IS
+	'Let a role read metrics, ledger and status, also of tiers added later, and nothing else';
+
+REVOKE ALL ON FUNCTION sellometer.grant_to_reader(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.grant_readers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_grant_reader(regrole) FROM PUBLIC;
