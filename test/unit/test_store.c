@@ -1,0 +1,298 @@
+/*
+ * test_store.c: the pure parts of the storage layer: URLs, XML of S3, credentials' texts.
+ */
+#include "unit.h"
+
+#include "store/credentials_parse.h"
+#include "store/s3_xml.h"
+#include "store/url.h"
+
+static void
+test_url_parse(void)
+{
+	SlmUrl		url;
+	const char *hint;
+
+	UNIT_OK(slm_url_parse("s3://bucket/a/b%20c?d#e", &url, &hint) == NULL, "an S3 URL");
+	UNIT_STR(url.bucket.data, url.bucket.len, "bucket", "bucket");
+	UNIT_STR(url.prefix.data, url.prefix.len, "a/b%20c?d#e", "the prefix is taken literally");
+	UNIT_OK(slm_url_parse("s3://bucket", &url, &hint) == NULL && url.prefix.len == 0, "a bucket alone");
+	UNIT_OK(slm_url_parse("file:///a/b/c", &url, &hint) == NULL, "a file URL");
+	UNIT_STR(url.dir.data, url.dir.len, "/a/b/", "its directory");
+	UNIT_STR(url.prefix.data, url.prefix.len, "c", "its prefix");
+	UNIT_OK(slm_url_parse("file:///", &url, &hint) == NULL && url.dir.len == 1 && url.prefix.len == 0, "the root");
+	UNIT_OK(slm_url_parse("file://localhost/x/", &url, &hint) == NULL && url.dir.len == 3, "localhost");
+	UNIT_OK(slm_url_parse("file://localhosts/x/", &url, &hint) != NULL, "another host");
+	UNIT_OK(slm_url_parse("s3://", &url, &hint) != NULL, "no bucket");
+	UNIT_OK(slm_url_parse("s3://.b/", &url, &hint) != NULL, "a bucket that begins with a dot");
+	UNIT_OK(slm_url_parse("s3://a:b@c/", &url, &hint) != NULL, "credentials in the URL");
+	UNIT_OK(slm_url_parse("S3://bucket/", &url, &hint) != NULL, "a scheme in capitals");
+	UNIT_OK(slm_url_parse("", &url, &hint) != NULL && hint != NULL, "nothing");
+	UNIT_OK(slm_url_bucket_is_dns("abc-1", 5) && !slm_url_bucket_is_dns("a.bc", 4) && !slm_url_bucket_is_dns("Abc", 3) &&
+			!slm_url_bucket_is_dns("ab", 2) && !slm_url_bucket_is_dns("abc-", 4) && !slm_url_bucket_is_dns("-abc", 4),
+			"buckets that can be part of a host name");
+}
+
+/* Every byte, encoded and decoded, is what it was; and only the unreserved ones stand for themselves. */
+static void
+test_url_coding(void)
+{
+	char		encoded[4];
+	bool		same = true;
+	int			plain = 0;
+
+	for (int c = 1; c < 256; c++)
+	{
+		char		byte = (char) c;
+		size_t		len = slm_url_encode(encoded, &byte, 1, false);
+
+		plain += len == 1;
+		same &= slm_url_decode(encoded, &len) && len == 1 && encoded[0] == byte;
+	}
+	UNIT_OK(same, "encoded and decoded");
+	UNIT_EQ(plain, 66, "unreserved characters");
+
+	char		text[] = "a+b%2Bc%zz%4%";
+	size_t		len = strlen(text);
+
+	UNIT_OK(slm_url_decode(text, &len), "a text with odd percents");
+	UNIT_STR(text, len, "a b+c%zz%4%", "decoded");
+
+	char		nul[] = "a%00b";
+
+	len = strlen(nul);
+	UNIT_OK(!slm_url_decode(nul, &len), "a NUL byte");
+	len = slm_url_encode(encoded, "/", 1, true);
+	UNIT_STR(encoded, len, "/", "a slash that is kept");
+}
+
+/* Parse in pieces of n bytes.  The parser is left for the caller to free. */
+static const SlmS3Document *
+parse(SlmS3Parser **parser, const char *xml, size_t n, const char **problem)
+{
+	size_t		len = strlen(xml);
+
+	*parser = slm_s3_parser_create();
+	*problem = NULL;
+	for (size_t i = 0; *problem == NULL && i < len; i += n)
+		*problem = slm_s3_parser_feed(*parser, xml + i, n < len - i ? n : len - i, false);
+	if (*problem == NULL)
+		*problem = slm_s3_parser_feed(*parser, "", 0, true);
+	return slm_s3_parser_document(*parser);
+}
+
+static const char list_xml[] =
+"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+"<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name><Prefix>x</Prefix>"
+"<IsTruncated>true</IsTruncated>"
+"<Contents><Key>a+b%2B%C3%BC</Key><LastModified>2009-10-12T17:50:30.250Z</LastModified>"
+"<ETag>&quot;fba9&quot;</ETag><Size>434234</Size><Owner><ID>1</ID><Key>not this</Key></Owner></Contents>"
+"<Contents><Key>nul%00</Key><Size>99999999999999999999</Size></Contents>"
+"<CommonPrefixes><Prefix>p</Prefix></CommonPrefixes>"
+"<NextContinuationToken>1/+=</NextContinuationToken><EncodingType>url</EncodingType></ListBucketResult>";
+
+static void
+test_xml_list(void)
+{
+	for (size_t n = 1; n < sizeof(list_xml); n += n < 8 ? 1 : 97)
+	{
+		SlmS3Parser *parser;
+		const char *problem;
+		const SlmS3Document *d = parse(&parser, list_xml, n, &problem);
+		bool		ok = problem == NULL && strcmp(d->root, "ListBucketResult") == 0 && d->is_truncated &&
+			strcmp(d->next_continuation_token, "1/+=") == 0 && d->nitems == 2;
+
+		UNIT_OK(ok, "a list in pieces of %zu bytes", n);
+		if (ok)
+		{
+			UNIT_STR(d->items[0].key, strlen(d->items[0].key), "a b+\xc3\xbc", "its key");
+			UNIT_STR(d->items[0].etag, strlen(d->items[0].etag), "fba9", "its ETag");
+			UNIT_EQ(d->items[0].size, 434234, "its size");
+			UNIT_EQ(d->items[0].time, INT64_C(308685030250000), "its time");
+			UNIT_OK(d->items[1].key == NULL && d->items[1].size == -1 && d->items[1].etag == NULL &&
+					d->items[1].time == INT64_MIN, "what is missing or not valid");
+		}
+		slm_s3_parser_free(parser);
+	}
+}
+
+static void
+test_xml_others(void)
+{
+	SlmS3Parser *parser;
+	const char *problem;
+	const SlmS3Document *d;
+
+	d = parse(&parser, "<Error><Code>PermanentRedirect</Code><Message>m &lt;1&gt;</Message><Endpoint>e</Endpoint>"
+			  "<Region>r</Region><RequestId>q</RequestId></Error>", 5, &problem);
+	UNIT_OK(problem == NULL && strcmp(d->code, "PermanentRedirect") == 0 && strcmp(d->message, "m <1>") == 0 &&
+			strcmp(d->endpoint, "e") == 0 && strcmp(d->region, "r") == 0 && strcmp(d->request_id, "q") == 0 &&
+			d->nitems == 0, "an error");
+	slm_s3_parser_free(parser);
+
+	d = parse(&parser, "<a:DeleteResult xmlns:a='u'><a:Deleted><a:Key>x</a:Key></a:Deleted><a:Error><a:Key>y</a:Key>"
+			  "<a:Code>AccessDenied</a:Code></a:Error></a:DeleteResult>", 7, &problem);
+	UNIT_OK(problem == NULL && strcmp(d->root, "DeleteResult") == 0 && d->nitems == 2 && d->items[0].code == NULL &&
+			strcmp(d->items[1].code, "AccessDenied") == 0 && strcmp(d->items[1].key, "y") == 0,
+			"a result of deletes, with name spaces");
+	slm_s3_parser_free(parser);
+
+	d = parse(&parser, "<ListMultipartUploadsResult><Upload><Key>k</Key><UploadId>u</UploadId>"
+			  "<Initiated>2000-01-01T00:00:00Z</Initiated></Upload><NextKeyMarker>k%20</NextKeyMarker>"
+			  "<EncodingType>url</EncodingType></ListMultipartUploadsResult>", 100, &problem);
+	UNIT_OK(problem == NULL && d->nitems == 1 && strcmp(d->items[0].upload_id, "u") == 0 && d->items[0].time == 0 &&
+			strcmp(d->next_key_marker, "k ") == 0, "a list of uploads");
+	slm_s3_parser_free(parser);
+}
+
+static void
+expect_problem(const char *xml, const char *words)
+{
+	SlmS3Parser *parser;
+	const char *problem;
+
+	parse(&parser, xml, 3, &problem);
+	UNIT_OK(problem != NULL && strstr(problem, words) != NULL, "not valid: %s (%s)", words, problem ? problem : "none");
+	UNIT_OK(slm_s3_parser_feed(parser, "<a/>", 4, true) != NULL, "and stays so");
+	slm_s3_parser_free(parser);
+}
+
+static void
+test_xml_refused(void)
+{
+	char	   *deep = malloc(100000);
+	size_t		n = 0;
+
+	expect_problem("", "no element");
+	expect_problem("<a>", "no element");
+	expect_problem("<a></b>", "mismatched");
+	expect_problem("<!DOCTYPE a><a/>", "document type");
+	expect_problem("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "document type");
+	expect_problem("<a>&x;</a>", "undefined entity");
+	for (int i = 0; i < 20; i++)
+		n += (size_t) sprintf(deep + n, "<a>");
+	expect_problem(deep, "nested too deeply");
+	n = (size_t) sprintf(deep, "<a><b>");
+	memset(deep + n, 'x', 70000);
+	deep[n + 70000] = '\0';
+	expect_problem(deep, "too long");
+	free(deep);
+}
+
+static void
+test_times(void)
+{
+	SlmTime		t = 0;
+
+	UNIT_OK(slm_s3_parse_time("2000-01-01T00:00:00Z", &t), "the epoch");
+	UNIT_EQ(t, 0, "its value");
+	UNIT_OK(slm_s3_parse_time("2024-02-29T23:59:59.999999Z", &t), "a leap day");
+	UNIT_EQ(t, INT64_C(762566399999999), "its value");
+	UNIT_OK(slm_s3_parse_time("1970-01-01T00:00:00.0000001Z", &t), "more digits than microseconds");
+	UNIT_EQ(t, INT64_C(-946684800000000), "its value");
+	UNIT_OK(!slm_s3_parse_time("2000-13-01T00:00:00Z", &t) && !slm_s3_parse_time("2000-01-01 00:00:00Z", &t) &&
+			!slm_s3_parse_time("2000-01-01T00:00:00+01:00", &t) && !slm_s3_parse_time("2000-01-01", &t) &&
+			!slm_s3_parse_time("", &t) && !slm_s3_parse_time("2000-01-01T24:00:00Z", &t), "no times");
+}
+
+static void
+test_escape(void)
+{
+	char		out[64];
+	size_t		len = slm_s3_xml_escape(out, "a<&>\"'\r\n\tz", 10);
+
+	UNIT_STR(out, len, "a&lt;&amp;&gt;\"'&#13;&#10;&#9;z", "escaped");
+	UNIT_OK(slm_s3_xml_escape(out, "a\x01", 2) == SIZE_MAX, "a control character");
+}
+
+static bool
+is_slice(SlmSlice slice, const char *text)
+{
+	return text == NULL ? slice.data == NULL
+		: slice.data != NULL && slice.len == strlen(text) && memcmp(slice.data, text, slice.len) == 0;
+}
+
+static void
+test_profiles(void)
+{
+	static const char text[] =
+	"\xEF\xBB\xBF# comment\n"
+	"aws_access_key_id = outside\n"
+	"[default]\r\n"
+	"aws_access_key_id = first\r\n"
+	"aws_access_key_id=DEF#1 ; comment\r\n"
+	"aws_secret_access_key = a=b/c+ \t# comment\r\n"
+	"s3 =\r\n"
+	"  aws_session_token = nested\r\n"
+	"[profile  \"two words\" ]\n"
+	"region=\n"
+	"credential_process = x\n"
+	"[ two ]\n"
+	"region = r2\n"
+	"[profile two]\n"
+	"region = p2";
+	SlmProfile	p;
+
+	slm_profile_parse(text, sizeof(text) - 1, "default", false, &p);
+	UNIT_OK(p.found && is_slice(p.access_key, "DEF#1") && is_slice(p.secret_key, "a=b/c+") &&
+			is_slice(p.session_token, NULL) && is_slice(p.region, NULL) && p.unsupported == NULL, "the default profile");
+	slm_profile_parse(text, sizeof(text) - 1, "two", false, &p);
+	UNIT_OK(p.found && is_slice(p.region, "r2"), "a profile of the credentials file");
+	slm_profile_parse(text, sizeof(text) - 1, "two", true, &p);
+	UNIT_OK(p.found && is_slice(p.region, "p2"), "a profile of the config file, with no newline at the end");
+	slm_profile_parse(text, sizeof(text) - 1, "two words", true, &p);
+	UNIT_OK(p.found && is_slice(p.region, "") && strcmp(p.unsupported, "credential_process") == 0, "quotes");
+	slm_profile_parse(text, sizeof(text) - 1, "none", true, &p);
+	UNIT_OK(!p.found && is_slice(p.access_key, NULL), "a profile that is not there");
+	slm_profile_parse("[", 1, "", false, &p);
+	UNIT_OK(!p.found, "an unfinished title");
+}
+
+static bool
+json(const char *text, const char *name, const char *expected)
+{
+	char		out[32];
+	size_t		len = strlen(text);
+	char	   *exact = malloc(len + 1);
+	bool		found;
+
+	/* In memory of just this size, so that the sanitizer sees a read beyond. */
+	memcpy(exact, text, len);
+	exact = realloc(exact, len + (len == 0));
+	found = slm_json_string(exact, len, name, out, sizeof(out));
+	free(exact);
+	return expected == NULL ? !found : found && strcmp(out, expected) == 0;
+}
+
+static void
+test_json(void)
+{
+	UNIT_OK(json("{\"a\":\"b\"}", "a", "b"), "one member");
+	UNIT_OK(json(" { \"x\" : 1 , \"a\" : \"b\\\"\\u00fc\\n\" } ", "a", "b\"\xc3\xbc\n"), "blanks and escapes");
+	UNIT_OK(json("{\"x\":{\"a\":\"no\"},\"y\":[\"a\",{\"a\":\"}\"}],\"z\":null,\"a\":\"yes\"}", "a", "yes"), "nested ones");
+	UNIT_OK(json("{\"aa\":\"no\",\"\\u0061\":\"yes\"}", "a", "yes"), "an escaped name");
+	UNIT_OK(json("{\"a\":1}", "a", NULL), "no string");
+	UNIT_OK(json("{\"a\":\"b", "a", NULL), "cut short");
+	UNIT_OK(json("{\"a\":\"b\\", "a", NULL), "cut short in an escape");
+	UNIT_OK(json("{\"a\":\"b\\u00", "a", NULL), "cut short in a code");
+	UNIT_OK(json("{\"a\":\"\\u0000\"}", "a", NULL), "a NUL");
+	UNIT_OK(json("{\"a\":\"0123456789012345678901234567890\"}", "a", "0123456789012345678901234567890"), "fits");
+	UNIT_OK(json("{\"a\":\"01234567890123456789012345678901\"}", "a", NULL), "does not fit");
+	UNIT_OK(json("", "a", NULL) && json("[]", "a", NULL) && json("{}", "a", NULL) && json("{", "a", NULL) &&
+			json("{\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "a", NULL), "no object, or too deep");
+}
+
+int
+main(void)
+{
+	test_url_parse();
+	test_url_coding();
+	test_xml_list();
+	test_xml_others();
+	test_xml_refused();
+	test_times();
+	test_escape();
+	test_profiles();
+	test_json();
+	return unit_done();
+}
