@@ -218,7 +218,7 @@ sub run_quietly
 	my @command = @_;
 	my $output = '';
 
-	note("# Running: @command");
+	note("running: @command");
 	IPC::Run::run(\@command, '<', \undef, '>&', \$output) or die "failed: @command\n$output";
 	note($output) if $output ne '';
 	return;
