@@ -429,8 +429,10 @@ read_clock(const char *state)
 static int
 pick(Work *work, const char *source)
 {
-	SlmPick		pick = {.state = state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
-	.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = clock->tiers->tiers[0].partition,.no_parts = ingest->no_parts};
+	SlmIngest  *ingest = work->ingest;
+	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
+		.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = work->clock->tiers->tiers[0].partition,
+	.no_parts = ingest->no_parts};
 	int			n;
 
 	if (ingest->one_by_one > 0)

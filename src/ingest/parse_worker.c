@@ -11,7 +11,6 @@
 #include "ingest/pool.h"
 #include "ingest/source.h"
 #include "ingest/spi.h"
-#include "ingest/tier.h"
 #include "ingest/view_state.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -33,7 +32,6 @@ typedef struct Hand
 {
 	MemoryContext context;
 	SlmTask		task;
-	SlmTier		coarsest;
 } Hand;
 
 typedef struct ParseWorker
@@ -94,7 +92,7 @@ take_task(ParseWorker *worker, bool wait)
 	appendBinaryStringInfo(&buf, data, len);
 	hand = palloc0(sizeof(Hand));
 	hand->context = context;
-	slm_task_receive(&buf, &hand->task, &hand->coarsest);
+	slm_task_receive(&buf, &hand->task);
 	look_up(worker);
 	MemoryContextSwitchTo(context);
 	source = slm_sources_find(worker->sources, hand->task.object.source);

@@ -51,12 +51,11 @@ extern void slm_pool_wait(SlmPool *pool);
 typedef struct SlmTask
 {
 	SlmObject	object;			/* id, source, key, etag, size, object_time */
-	SlmClock	clock;			/* finest is not sent */
+	SlmClock	clock;			/* of its tiers what slm_tiers_floor() needs */
 } SlmTask;
 
 extern void slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock);
-/* coarsest is where clock.coarsest will point to. */
-extern void slm_task_receive(StringInfo buf, SlmTask *task, struct SlmTier *coarsest);
+extern void slm_task_receive(StringInfo buf, SlmTask *task);
 extern void slm_result_send(StringInfo buf, const SlmObject *object, const char *parcel, size_t len);
 /* Fills in what was found; *parcel points into buf. */
 extern void slm_result_receive(StringInfo buf, SlmObject *object, const char **parcel, size_t *len);

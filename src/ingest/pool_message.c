@@ -43,6 +43,23 @@ receive_granularity(StringInfo buf)
 	return g;
 }
 
+/* What slm_tiers_floor() looks at. */
+static SlmTiers *
+receive_tiers(StringInfo buf)
+{
+	SlmTiers   *tiers = palloc0(sizeof(SlmTiers));
+
+	tiers->n = (int) pq_getmsgint(buf, 4);
+	tiers->tiers = palloc0(sizeof(SlmTier) * Max(tiers->n, 1));
+	for (int t = 0; t < tiers->n; t++)
+	{
+		tiers->tiers[t].partition = receive_granularity(buf);
+		tiers->tiers[t].retention = receive_granularity(buf);
+		tiers->tiers[t].kept_from = pq_getmsgint64(buf);
+	}
+	return tiers;
+}
+
 /* The settings that decide about rows go along: the leader's may be its session's own. */
 void
 slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock)
@@ -56,8 +73,13 @@ slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock)
 	pq_sendint64(buf, clock->head);
 	pq_sendint64(buf, clock->latest);
 	pq_sendbyte(buf, clock->live);
-	send_granularity(buf, clock->coarsest->partition);
-	send_granularity(buf, clock->coarsest->retention);
+	pq_sendint32(buf, clock->tiers->n);
+	for (int t = 0; t < clock->tiers->n; t++)
+	{
+		send_granularity(buf, clock->tiers->tiers[t].partition);
+		send_granularity(buf, clock->tiers->tiers[t].retention);
+		pq_sendint64(buf, clock->tiers->tiers[t].kept_from);
+	}
 	pq_sendint32(buf, slm_max_clock_jump);
 	pq_sendint32(buf, slm_max_rejects_kept);
 	pq_sendint32(buf, slm_live_lateness);
@@ -65,7 +87,7 @@ slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock)
 }
 
 void
-slm_task_receive(StringInfo buf, SlmTask *task, SlmTier *coarsest)
+slm_task_receive(StringInfo buf, SlmTask *task)
 {
 	memset(task, 0, sizeof(SlmTask));
 	task->object.id = pq_getmsgint64(buf);
@@ -78,9 +100,7 @@ slm_task_receive(StringInfo buf, SlmTask *task, SlmTier *coarsest)
 	task->clock.head = pq_getmsgint64(buf);
 	task->clock.latest = pq_getmsgint64(buf);
 	task->clock.live = pq_getmsgbyte(buf);
-	coarsest->partition = receive_granularity(buf);
-	coarsest->retention = receive_granularity(buf);
-	task->clock.coarsest = coarsest;
+	task->clock.tiers = receive_tiers(buf);
 	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
 	slm_max_rejects_kept = (int) pq_getmsgint(buf, 4);
 	slm_live_lateness = (int) pq_getmsgint(buf, 4);

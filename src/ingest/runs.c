@@ -112,7 +112,7 @@ slm_run_hold(SlmRun *run)
 {
 	char	   *procedure = psprintf("sellometer_%s", run->procedure);
 
-	if (!slm_surge_hold(procedure))
+	if (!slm_surge_hold())
 		return false;
 	if (!run->held)
 		ereport(NOTICE,

@@ -1,12 +1,18 @@
 /*
- * surge.h: when live loading gets everything.
+ * surge.h: when more waits than can be loaded soon, live loading gets everything.
  */
 #ifndef SLM_INGEST_SURGE_H
 #define SLM_INGEST_SURGE_H
 
 #include "postgres.h"
 
-/* Must this procedure put its work off, because a surge is on? */
-extern bool slm_surge_hold(const char *procedure);
+/* Is it a surge, given whether it was one and how many bytes wait?  Begins above surge_bytes, ends below half of it. */
+extern bool slm_surge_judge(bool surge, int64 waiting_bytes);
+
+/*
+ * In a transaction with SPI: should housekeeping wait?  Not if there is no surge; nor if the finest tier holds more than
+ * twice its retention that is not rolled up, for then housekeeping is what is needed.
+ */
+extern bool slm_surge_hold(void);
 
 #endif							/* SLM_INGEST_SURGE_H */

@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "ingest/ingest.h"
+#include "ingest/prune.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/surge.h"
@@ -108,6 +109,7 @@ load(bool sweep)
 		slm_ingest_batch(ingest, "pending", NULL, &result);
 		if (result.objects > 0)
 		{
+			slm_keep_in_step(result.applied.head);
 			slm_sources_discover(ingest->sources, NULL, false);
 			look_at_waiting(&result);
 		}

@@ -8,6 +8,7 @@
 #include "funcapi.h"
 #include "ingest/ingest.h"
 #include "ingest/prune.h"
+#include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/surge.h"
 #include "miscadmin.h"
