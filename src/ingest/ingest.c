@@ -399,7 +399,10 @@ try_batch(Work *work)
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 		if (is_server_trouble(edata->sqlerrcode))
+		{
+			slm_commit();		/* a clean slate, in which the caller may note the error */
 			ReThrowError(edata);
+		}
 		ereport(LOG,
 				(errcode(edata->sqlerrcode),
 				 errmsg("a batch of %d objects could not be loaded: %s", work->n, edata->message),

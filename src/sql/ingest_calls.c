@@ -9,10 +9,10 @@
 #include "ingest/ingest.h"
 #include "ingest/prune.h"
 #include "ingest/shmem.h"
+#include "ingest/runs.h"
 #include "ingest/spi.h"
 #include "ingest/surge.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -21,19 +21,6 @@ PG_FUNCTION_INFO_V1(sellometer_ingest);
 PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
 PG_FUNCTION_INFO_V1(sellometer_add_source);
 PG_FUNCTION_INFO_V1(sellometer_check_url);
-
-/* Connect to SPI so that each batch can commit; an error if the CALL is inside a transaction block. */
-static void
-connect_to_commit(FunctionCallInfo fcinfo, const char *procedure)
-{
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("%s() commits its work piece by piece and can't run inside a transaction", procedure),
-				 errhint("CALL it on its own, not in a transaction block, a function or a DO block.")));
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "could not connect to SPI");
-}
 
 /* The name of an existing source, kept beyond commits; NULL for all. */
 static char *
@@ -90,7 +77,7 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	SlmIngest  *ingest;
 	MemoryContext old;
 
-	connect_to_commit(fcinfo, "sellometer_ingest");
+	slm_connect_to_commit(fcinfo, "sellometer_ingest");
 	source = source_argument(fcinfo);
 	old = MemoryContextSwitchTo(PortalContext);
 	ingest = slm_ingest_begin(true);
@@ -104,20 +91,74 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+typedef struct Backlog
+{
+	const char *source;
+	int			objects;
+	uint64		rows;
+	double		wait_ms;		/* longest, for the lock */
+	double		held_ms;		/* longest: so long live loading may have had to wait */
+} Backlog;
+
+/* Is there an object to merge? */
+typedef struct BacklogLook
+{
+	SlmRun	   *run;
+	const char *source;
+} BacklogLook;
+
+static void
+backlog_step(void *arg)
+{
+	static SlmStatement statement = {
+		"SELECT 1 FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
+		"WHERE o.state = 'backlog' AND ($1 IS NULL OR o.source = $1) "
+		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) LIMIT 1", 1, {TEXTOID}
+	};
+	BacklogLook *look = arg;
+	Datum		name = look->source ? CStringGetTextDatum(look->source) : (Datum) 0;
+
+	if (slm_execute(&statement, &name, look->source ? NULL : "n", SPI_OK_SELECT) > 0)
+		slm_run_begin(look->run);
+}
+
+static void
+merge_all(SlmRun *run, void *arg)
+{
+	Backlog    *backlog = arg;
+	SlmIngest  *ingest = slm_ingest_begin(false);
+	BacklogLook look = {run, backlog->source};
+	SlmBatchResult result;
+
+	slm_commit();
+	slm_step(run, backlog_step, &look);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (run->id == 0 || slm_run_hold(run))
+			break;
+		slm_ingest_batch(ingest, "backlog", backlog->source, &result);
+		backlog->objects += result.objects;
+		backlog->rows += result.rows;
+		backlog->wait_ms = Max(backlog->wait_ms, result.applied.wait_ms);
+		backlog->held_ms = Max(backlog->held_ms, result.applied.held_ms);
+		slm_keep_in_step(result.applied.head);
+	} while (result.objects > 0);
+	slm_ingest_end(ingest);
+	appendStringInfo(&run->detail, "{\"objects\": %d, \"rows\": " UINT64_FORMAT ", "
+					 "\"longest_wait_ms\": %.1f, \"longest_held_ms\": %.1f}",
+					 backlog->objects, backlog->rows, backlog->wait_ms, backlog->held_ms);
+}
+
 Datum
 sellometer_merge_backlog(PG_FUNCTION_ARGS)
 {
-	char	   *source;
-	SlmIngest  *ingest;
-	MemoryContext old;
+	Backlog		backlog = {0};
 
-	connect_to_commit(fcinfo, "sellometer_merge_backlog");
-	source = source_argument(fcinfo);
-	old = MemoryContextSwitchTo(PortalContext);
-	ingest = slm_ingest_begin(false);
-	MemoryContextSwitchTo(old);
-	load_all(ingest, "backlog", source);
-	slm_ingest_end(ingest);
+	slm_connect_to_commit(fcinfo, "sellometer_merge_backlog");
+	backlog.source = source_argument(fcinfo);
+	slm_commit();
+	slm_run("merge_backlog", true, merge_all, &backlog);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
