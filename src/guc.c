@@ -9,6 +9,7 @@
 
 #include "guc.h"
 #include "miscadmin.h"
+#include "pure/chunk.h"
 #include "utils/guc.h"
 
 char	   *slm_database;
@@ -20,6 +21,7 @@ int			slm_surge_bytes;
 int			slm_max_parse_workers;
 int			slm_max_connections;
 int			slm_batch_bytes;
+int			slm_chunk_rows = SLM_CHUNK_ROWS;
 int			slm_work_memory;
 double		slm_max_reject_fraction;
 int			slm_max_rejects_kept;
@@ -58,6 +60,11 @@ static const IntSetting settings[] = {
 		NULL, &slm_max_connections, 16, 1, 256, 0},
 	{"sellometer.batch_bytes", "Objects of at most this many bytes in all are loaded in one transaction.",
 		"A larger single object is loaded in several.", &slm_batch_bytes, 512 * 1024, 64, INT_MAX, GUC_UNIT_KB},
+#ifdef USE_ASSERT_CHECKING
+	/* Only for tests: which rows are clock jumps can depend on where chunks end. */
+	{"sellometer.debug_chunk_rows", "Rows of an object that are loaded in one transaction.",
+		NULL, &slm_chunk_rows, SLM_CHUNK_ROWS, 100, SLM_CHUNK_ROWS, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
+#endif
 	{"sellometer.work_memory", "Memory for the state of a load: offers and counted views.",
 		"Beyond it, views are looked up in the view log on disk.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
 	{"sellometer.max_rejects_kept", "Rejected rows kept for each object.",

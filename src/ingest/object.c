@@ -185,7 +185,7 @@ take_rows(SlmReading *reading)
 	{
 		SlmReadStatus status;
 
-		if (reading->chunk != NULL && reading->chunk->nrows >= SLM_CHUNK_ROWS)
+		if (reading->chunk != NULL && reading->chunk->nrows >= slm_chunk_rows)
 		{
 			object->outcome = SLM_OBJECT_PART;
 			return false;

@@ -4,14 +4,29 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "ingest/spi.h"
+#include "storage/lmgr.h"
 #include "tcop/pquery.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+
+bool
+slm_extension_lock(void)
+{
+	Oid			extension = get_extension_oid("sellometer", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	/* DROP EXTENSION begins with this lock: so it never meets us halfway, on some table */
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("sellometer", true) == extension;
+}
 
 void
 slm_secure_transaction(void)
@@ -23,6 +38,8 @@ slm_secure_transaction(void)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("sellometer needs the isolation level read committed here"),
 				 errhint("Call it on its own, outside of any transaction block.")));
+	if (!slm_extension_lock())
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 	/* below a CALL the portal keeps a snapshot; a background worker has no portal */

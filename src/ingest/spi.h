@@ -22,7 +22,13 @@ typedef struct SlmStatement
 } SlmStatement;
 
 /*
- * For the rest of the transaction: safe search_path, a snapshot for what is outside of statements, and READ COMMITTED, so
+ * Keep the extension from being dropped before the end of the transaction (DROP EXTENSION waits for that).  False if it
+ * is not there, or was dropped while we waited for somebody who dropped it.
+ */
+extern bool slm_extension_lock(void);
+
+/*
+ * For the rest of the transaction: the extension stays (an error if it is gone), safe search_path, a snapshot for what is outside of statements, and READ COMMITTED, so
  * that each statement sees what was committed before it.  Call once after each start of a transaction, before any statement.
  */
 extern void slm_secure_transaction(void);

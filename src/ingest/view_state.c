@@ -123,12 +123,15 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 {
 	bool		isnull;
 	TimestampTz hour = DatumGetTimestampTz(slm_value(row, 1, &isnull));
-	bytea	   *block = DatumGetByteaP(slm_value(row, 2, &isnull));
+	Datum		stored = slm_value(row, 2, &isnull);
+	bytea	   *block = DatumGetByteaP(stored);
 	SlmViewLogResult result;
 
 	result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, not_before, only,
 								state->catalog, &state->known);
-	pfree(block);
+	/* a block of middling size stands in its row as it is, and was not copied */
+	if (PointerGetDatum(block) != stored)
+		pfree(block);
 	if (result == SLM_VIEWLOG_MEMORY)
 		out_of_memory();
 	if (result == SLM_VIEWLOG_CORRUPT)

@@ -124,7 +124,7 @@ round_of_work(bool sweep)
 	Oid			extension;
 
 	StartTransactionCommand();
-	extension = get_extension_oid("sellometer", true);
+	extension = slm_extension_lock() ? get_extension_oid("sellometer", true) : InvalidOid;
 	if (ingest != NULL && extension != ingest_extension)
 		forget_state();
 	if (OidIsValid(extension))
