@@ -81,6 +81,7 @@ slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock)
 		pq_sendint64(buf, clock->tiers->tiers[t].kept_from);
 	}
 	pq_sendint32(buf, slm_max_clock_jump);
+	pq_sendint32(buf, slm_chunk_rows);
 	pq_sendint32(buf, slm_max_rejects_kept);
 	pq_sendint32(buf, slm_live_lateness);
 	pq_sendfloat8(buf, slm_max_reject_fraction);
@@ -102,6 +103,7 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 	task->clock.live = pq_getmsgbyte(buf);
 	task->clock.tiers = receive_tiers(buf);
 	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
+	slm_chunk_rows = (int) pq_getmsgint(buf, 4);
 	slm_max_rejects_kept = (int) pq_getmsgint(buf, 4);
 	slm_live_lateness = (int) pq_getmsgint(buf, 4);
 	slm_max_reject_fraction = pq_getmsgfloat8(buf);
