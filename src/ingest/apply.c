@@ -1,6 +1,7 @@
 /*
  * apply.c: from a batch to committed rows.
  *
+ *   view state: what there is to decide against
  *   writer's lock --> view state: which views count --> view log
  *                 --> each tier: cells --> which buckets it takes --> its five tables
  *                 --> heads, ledger, rejected rows
@@ -189,10 +190,11 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	TimestampTz head;
 	instr_time	start;
 
+	slm_view_state_prepare(views, batch, slm_head_read());
 	applied.wait_ms = slm_writer_lock();
 	INSTR_TIME_SET_CURRENT(start);
 	head = slm_head_read();
-	slm_view_state_settle(views, batch, head);
+	slm_view_state_settle(views, batch);
 	head = slm_head_advance(objects, nobjects, head);
 	if (batch->groups.ngroups > 0)
 		applied.rows_written = write_tiers(batch, head, replace);

@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_OBJECTS_PER_BATCH	2000
+#define BACKLOG_BYTES			((int64) 16 * 1024 * 1024)	/* live loading waits while a backlog batch is applied */
 #define LARGE_BYTES				((int64) 64 * 1024 * 1024)	/* not worth a try to read it whole */
 
 static void
@@ -434,7 +435,7 @@ pick(Work *work, const char *source)
 {
 	SlmIngest  *ingest = work->ingest;
 	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
-		.limit_bytes = (int64) slm_batch_bytes * 1024,.whole = work->clock->tiers->tiers[0].partition,
+		.limit_bytes = Min((int64) slm_batch_bytes * 1024, work->clock->live ? PG_INT64_MAX : BACKLOG_BYTES),.whole = work->clock->tiers->tiers[0].partition,
 	.no_parts = ingest->no_parts};
 	int			n;
 

@@ -208,20 +208,25 @@ count_views(TimestampTz from)
 	return slm_int64(0, 1, 0);
 }
 
-/* Bring the persistent cache up to date; false if it would not fit. */
+/* The newest seq that is committed.  Blocks commit in the order of their seq, so all below it are visible too. */
+static int64
+committed_seq(void)
+{
+	static SlmStatement statement = {"SELECT max(seq) FROM sellometer.view_log"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/* Fill the persistent cache if it is not valid; false if it would not fit. */
 static bool
-refresh(SlmViewState *state, TimestampTz head)
+open_cache(SlmViewState *state, TimestampTz head)
 {
 	int64		views;
-	int64		last_seq = newest_seq();
+	int64		seq;
 
 	if (state->valid)
-	{
-		if (last_seq > state->last_seq)
-			read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL);
-		state->last_seq = last_seq;
 		return true;
-	}
 	forget(state);
 	state->from = TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN
 		: head - view_window() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
@@ -230,8 +235,10 @@ refresh(SlmViewState *state, TimestampTz head)
 		return false;
 	if (!slm_views_reserve(&state->known, views))
 		out_of_memory();
+	seq = committed_seq();
 	read_blocks(state, 0, state->from, DT_NOEND, NULL);
-	state->last_seq = last_seq;
+	state->last_seq = seq;
+	state->valid = true;
 	return true;
 }
 
@@ -260,23 +267,47 @@ hours_before(TimestampTz time, int64 usecs)
 	return time - usecs - USECS_PER_HOUR;
 }
 
+/*
+ * Read what the batch's views may repeat and the cache does not hold: all of it without a cache, else what late rows
+ * reach back to.
+ */
 static void
-learn(SlmViewState *state, const SlmBatch *batch, TimestampTz head)
+read_for_batch(SlmViewState *state, const SlmBatch *batch, int64 after)
 {
-	TimestampTz first;
-	TimestampTz last;
+	TimestampTz first = hours_before(state->batch_first, view_window());
 
-	if (!batch_span(batch, &first, &last))
+	if (!state->cached)
+		read_blocks(state, after, first, state->batch_last + view_window(), &batch->views);
+	else if (first < state->from)
+		read_blocks(state, after, first, state->from, &batch->views);
+}
+
+void
+slm_view_state_prepare(SlmViewState *state, const SlmBatch *batch, TimestampTz head)
+{
+	if (!batch_span(batch, &state->batch_first, &state->batch_last))
 		return;
-	if (state->persistent && refresh(state, head))
-	{
-		/* late rows: what they may repeat can be older than the cache */
-		if (hours_before(first, view_window()) < state->from)
-			read_blocks(state, 0, hours_before(first, view_window()), state->from, &batch->views);
+	state->cached = state->persistent && open_cache(state, head);
+	if (!state->cached)
+		forget(state);
+	state->batch_seq = committed_seq();
+	read_for_batch(state, batch, 0);
+}
+
+/* Under the lock: read what has been committed since the preparation. */
+static void
+catch_up(SlmViewState *state, const SlmBatch *batch)
+{
+	int64		seq;
+
+	if (batch->views.nviews == 0)
 		return;
-	}
-	forget(state);
-	read_blocks(state, 0, hours_before(first, view_window()), last + view_window(), &batch->views);
+	seq = newest_seq();
+	if (state->cached && seq > state->last_seq)
+		read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL);
+	if (seq > state->batch_seq)
+		read_for_batch(state, batch, state->batch_seq);
+	state->last_seq = seq;
 }
 
 /* --- writing the log --- */
@@ -334,13 +365,13 @@ write_blocks(SlmViewState *state, const SlmViewLogBlocks *blocks)
 }
 
 void
-slm_view_state_settle(SlmViewState *state, SlmBatch *batch, TimestampTz head)
+slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 {
 	SlmView    *log = NULL;
 	uint64_t	nlog;
 	SlmViewLogBlocks blocks = {0};
 
-	learn(state, batch, head);
+	catch_up(state, batch);
 	state->valid = false;
 	PG_TRY();
 	{

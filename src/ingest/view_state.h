@@ -2,7 +2,7 @@
  * view_state.h: which views are counted, as one backend knows it.
  *
  * The truth is the table sellometer.view_log, to which each applied batch adds.  What stands here is a cache of it: it is
- * brought up to date at the start of each apply, under the writer's lock, by reading the blocks that are newer than the
+ * brought up to date before each apply, and once more under the writer's lock, by reading the blocks that are newer than the
  * last one seen.  While a batch is being applied the cache is marked unusable; only after the commit is it usable again.
  * So a batch that is rolled back, for whatever reason, just makes the next apply read the log anew.
  *
@@ -27,6 +27,12 @@ typedef struct SlmViewState
 	bool		valid;			/* known holds all views since from that are in blocks up to last_seq */
 	TimestampTz from;
 	int64		last_seq;
+
+	/* of the batch at hand */
+	bool		cached;			/* it is decided by the persistent cache */
+	TimestampTz batch_first;	/* span of its views */
+	TimestampTz batch_last;
+	int64		batch_seq;		/* blocks up to this one were looked through for it */
 } SlmViewState;
 
 /*
@@ -39,10 +45,16 @@ extern SlmViewState *slm_view_state_create(bool persistent);
 extern void slm_view_state_trim(SlmViewState *state, TimestampTz head);
 
 /*
- * Under the lock: make known answer for all of the batch's views; decide them; write the outcome to the view log.
+ * Before the lock is taken: read what the batch's views are to be decided against.  This can take long (a cold start
+ * reads the whole window), so it is done while others may write.
+ */
+extern void slm_view_state_prepare(SlmViewState *state, const SlmBatch *batch, TimestampTz head);
+
+/*
+ * Under the lock: read what others have written since, decide the batch's views, write the outcome to the view log.
  * The state is invalid from now on, until slm_view_state_committed().
  */
-extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch, TimestampTz head);
+extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch);
 
 /* The transaction that settled has committed. */
 extern void slm_view_state_committed(SlmViewState *state);
