@@ -74,7 +74,8 @@ slm_load_tail(const char *p, size_t len)
 static inline uint64_t
 slm_hash_bytes(const SlmHashKey *key, uint64_t seed, const char *p, size_t len)
 {
-	uint64_t	h = seed ^ key->k[0] ^ slm_hash_mix(len + 1, key->k[1]);
+	/* the seed is mixed before any byte meets it: else a change of the one could be undone by a change of the other */
+	uint64_t	h = slm_hash_mix(seed ^ key->k[0], (len + 1) ^ key->k[1]);
 
 	for (; len > 16; len -= 16, p += 16)
 		h = slm_hash_mix(slm_load64(p) ^ key->k[2], slm_load64(p + 8) ^ h);

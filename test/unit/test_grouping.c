@@ -1,0 +1,448 @@
+/*
+ * Catalog, batch, views, view log, parcel and deltas against a naive count of the same random rows.
+ *
+ * A history: events fall into objects, objects into batches; each batch is settled against what is known, and what it
+ * logs is packed.  Whatever the split, the sum of all deltas must be what the naive count of the whole history gives.
+ */
+#include "pure/batch.h"
+#include "pure/chunk.h"
+#include "pure/deltas.h"
+#include "pure/parcel.h"
+#include "pure/sort.h"
+#include "pure/viewlog.h"
+#include "unit.h"
+
+#define EVENTS		3000
+#define PRODUCTS	12
+#define SESSIONS	60
+#define MINUTES		180
+#define MINUTE		SLM_USECS_PER_MIN
+
+static uint64_t random_state;
+
+static uint32_t
+rnd(uint32_t n)
+{
+	random_state = slm_splitmix(random_state);
+	return (uint32_t) (random_state >> 33) % n;
+}
+
+typedef struct Event
+{
+	SlmTime		time;
+	int			product;
+	int			session;		/* 0 = none */
+	int			type;
+	int			price;
+	int			category;
+	int			brand;
+	int			object;
+} Event;
+
+static Event events[EVENTS];
+
+static const char *const categories[] = {"a", "a.b", "A.b.c", "a.b.c.d", "x.y.z", ""};
+static const char *const brands[] = {"acme", "zeta", ""};
+
+static void
+make_history(uint64_t seed)
+{
+	random_state = seed;
+	for (int i = 0; i < EVENTS; i++)
+	{
+		Event	   *e = &events[i];
+
+		e->time = (SlmTime) rnd(MINUTES) * MINUTE + (SlmTime) rnd(60) * SLM_USECS_PER_SEC + (rnd(4) ? 0 : rnd(1000000));
+		e->product = 1 + (int) rnd(PRODUCTS);
+		e->session = (int) rnd(SESSIONS);
+		e->type = rnd(10) ? SLM_VIEW : 1 + (int) rnd(3);
+		e->price = 100 * (1 + (int) rnd(3));
+		e->category = (int) rnd(6);
+		e->brand = (int) rnd(3);
+		e->object = (int) rnd(40);
+	}
+}
+
+static SlmSlice
+slice(const char *s)
+{
+	return (SlmSlice) {s, (uint32_t) strlen(s)};
+}
+
+static SlmEvent
+as_event(const Event *e, char *session)
+{
+	SlmEvent	event = {0};
+
+	event.time = e->time;
+	event.product_id = e->product;
+	event.price = e->price;
+	event.type = (SlmEventType) e->type;
+	event.category_code = slice(categories[e->category]);
+	event.brand = slice(brands[e->brand]);
+	snprintf(session, 32, "session-%d", e->session);
+	if (e->session > 0)
+		event.session = slice(session);
+	return event;
+}
+
+/* The naive side: which events count, by comparing each with each. */
+static const char *
+l3_of(const Event *e)
+{
+	static const char *const l3[] = {"a.a.a", "a.b.b", "a.b.c", "a.b.c", "x.y.z", "unknown.unknown.unknown"};
+
+	return l3[e->category];
+}
+
+static void
+brand_of(const Event *e, char *buf)
+{
+	if (brands[e->brand][0])
+		snprintf(buf, 32, "%s", brands[e->brand]);
+	else
+		snprintf(buf, 32, "%d", e->product);
+}
+
+static int
+compare_views(const Event *a, const Event *b)
+{
+	char		x[32];
+	char		y[32];
+
+	if (a->time != b->time)
+		return a->time < b->time ? -1 : 1;
+	if (a->price != b->price)
+		return a->price - b->price;
+	if (strcmp(l3_of(a), l3_of(b)) != 0)
+		return strcmp(l3_of(a), l3_of(b));
+	brand_of(a, x);
+	brand_of(b, y);
+	return strcmp(x, y);
+}
+
+static bool
+counts(int i)
+{
+	const Event *e = &events[i];
+
+	if (e->type != SLM_VIEW || e->session == 0)
+		return true;
+	for (int j = 0; j < EVENTS; j++)
+	{
+		const Event *f = &events[j];
+		int			c;
+
+		if (j == i || f->type != SLM_VIEW || f->session != e->session || f->product != e->product)
+			continue;
+		c = compare_views(f, e);
+		if (c < 0 || (c == 0 && j < i))
+			return false;
+	}
+	return true;
+}
+
+typedef struct Sums
+{
+	long long	count[MINUTES][SLM_EVENT_TYPES][PRODUCTS + 1];
+	long long	gmv[MINUTES][SLM_EVENT_TYPES][PRODUCTS + 1];
+	long long	hour_category[MINUTES / 60][SLM_EVENT_TYPES][5];
+} Sums;
+
+static int
+category_number(SlmSlice key)
+{
+	static const char *const keys[] = {"a.a.a", "a.b.b", "a.b.c", "x.y.z", "unknown.unknown.unknown"};
+
+	for (int i = 0; i < 5; i++)
+	{
+		if (key.len == strlen(keys[i]) && memcmp(key.data, keys[i], key.len) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static Sums expected;
+static Sums actual;
+
+static void
+count_naively(void)
+{
+	memset(&expected, 0, sizeof(expected));
+	for (int i = 0; i < EVENTS; i++)
+	{
+		const Event *e = &events[i];
+
+		if (!counts(i))
+			continue;
+		expected.count[e->time / MINUTE][e->type][e->product]++;
+		expected.gmv[e->time / MINUTE][e->type][e->product] += e->price;
+		expected.hour_category[e->time / MINUTE / 60][e->type][category_number(slice(l3_of(e)))]++;
+	}
+}
+
+static void
+add_deltas(const SlmBatch *batch)
+{
+	static const SlmGranularity minute = {.usecs = SLM_USECS_PER_MIN};
+	static const SlmGranularity hour = {.usecs = 60 * SLM_USECS_PER_MIN};
+	SlmCells	cells;
+	SlmDeltas	deltas;
+
+	slm_cells_make(&batch->groups, minute, hour, &cells);
+	slm_deltas_make(&cells, batch->catalog, SLM_PRODUCT_ID, &deltas);
+	for (uint64_t i = 0; i < deltas.nrows; i++)
+	{
+		const SlmDelta *d = &deltas.rows[i];
+		int64_t		product = slm_catalog_product(batch->catalog, d->key);
+
+		actual.count[d->time / MINUTE][d->type][product] += d->count;
+		actual.gmv[d->time / MINUTE][d->type][product] += (long long) d->gmv;
+	}
+	slm_deltas_free(&deltas);
+	slm_cells_free(&cells);
+
+	slm_cells_make(&batch->groups, hour, hour, &cells);
+	slm_deltas_make(&cells, batch->catalog, SLM_CATEGORY_L3, &deltas);
+	for (uint64_t i = 0; i < deltas.nrows; i++)
+	{
+		const SlmDelta *d = &deltas.rows[i];
+
+		actual.hour_category[d->time / MINUTE / 60][d->type]
+			[category_number(slm_catalog_text(batch->catalog, SLM_CATEGORY_L3, d->key))] += d->count;
+	}
+	slm_deltas_free(&deltas);
+	slm_cells_free(&cells);
+}
+
+/* Put an object's events into the batch, directly or by way of a parcel made with another catalog. */
+static uint64_t
+add_object(const SlmHashKey *key, SlmBatch *batch, int object, bool by_parcel)
+{
+	SlmCatalog *catalog = by_parcel ? slm_catalog_create(key) : batch->catalog;
+	SlmChunk	chunk = {0};
+	char		session[32];
+	uint64_t	rows;
+
+	for (int i = 0; i < EVENTS; i++)
+	{
+		SlmEvent	event = as_event(&events[i], session);
+		SlmCatalogError error;
+
+		if (events[i].object == object)
+			slm_chunk_add(&chunk, key, &event, slm_catalog_offer(catalog, &event, &error), 1, slice("raw"), MINUTE);
+	}
+	rows = chunk.nrows;
+	if (by_parcel)
+	{
+		SlmBatch	one;
+		size_t		len;
+		char	   *parcel;
+
+		slm_batch_init(&one, catalog);
+		slm_batch_add(&one, chunk.rows, chunk.nrows);
+		parcel = slm_parcel_pack(&one, &len);
+		if (!slm_parcel_unpack(parcel, len, batch))
+			abort();
+		free(parcel);
+		slm_batch_free(&one);
+		slm_catalog_free(catalog);
+	}
+	else
+		slm_batch_add(batch, chunk.rows, chunk.nrows);
+	slm_chunk_free(&chunk);
+	return rows;
+}
+
+typedef struct Stored
+{
+	SlmViewLogBlocks blocks[64];
+	int			n;
+} Stored;
+
+/* Forget the cache, and read it anew from the blocks, in any order, with a catalog of its own. */
+static void
+reload(const SlmHashKey *key, Stored *stored, SlmCatalog **catalog, SlmViews *known)
+{
+	slm_views_free(known);
+	slm_catalog_free(*catalog);
+	*catalog = slm_catalog_create(key);
+	for (int i = stored->n - 1; i >= 0; i--)
+	{
+		for (uint32_t b = 0; b < stored->blocks[i].nblocks; b++)
+		{
+			const SlmViewLogBlock *block = &stored->blocks[i].blocks[b];
+
+			if (slm_viewlog_unpack(block->data, block->len, block->hour, INT64_MIN, NULL, *catalog, known) != SLM_VIEWLOG_OK)
+				abort();
+		}
+	}
+}
+
+static void
+run_history(uint64_t seed)
+{
+	SlmHashKey	key = slm_hash_key(seed, 42);
+	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmViews	known = {0};
+	Stored		stored = {0};
+	uint64_t	rows = 0;
+	uint64_t	accounted = 0;
+	int			order[40];
+
+	make_history(seed);
+	count_naively();
+	memset(&actual, 0, sizeof(actual));
+	for (int i = 0; i < 40; i++)
+		order[i] = i;
+	for (int i = 39; i > 0; i--)
+	{
+		int			j = (int) rnd((uint32_t) i + 1);
+		int			t = order[i];
+
+		order[i] = order[j];
+		order[j] = t;
+	}
+	for (int next = 0; next < 40;)
+	{
+		int			n = 1 + (int) rnd(8);
+		SlmBatch	batch;
+		SlmView    *log;
+		uint64_t	nlog;
+
+		if (rnd(3) == 0)
+			reload(&key, &stored, &catalog, &known);
+		slm_batch_init(&batch, catalog);
+		for (; n > 0 && next < 40; n--)
+			rows += add_object(&key, &batch, order[next++], rnd(2));
+		slm_batch_settle_views(&batch, &known, &log, &nlog);
+		slm_viewlog_pack(catalog, log, nlog, &stored.blocks[stored.n++]);
+		free(log);
+		add_deltas(&batch);
+		for (uint32_t i = 0; i < batch.nobjects; i++)
+			accounted += batch.counts[i].counted + batch.counts[i].duplicate;
+		slm_batch_free(&batch);
+	}
+	UNIT_EQ(accounted, rows, "seed %llu: every row is counted or a duplicate", (unsigned long long) seed);
+	UNIT_OK(memcmp(actual.count, expected.count, sizeof(actual.count)) == 0, "seed %llu: counts by minute and product",
+			(unsigned long long) seed);
+	UNIT_OK(memcmp(actual.gmv, expected.gmv, sizeof(actual.gmv)) == 0, "seed %llu: gmv by minute and product",
+			(unsigned long long) seed);
+	UNIT_OK(memcmp(actual.hour_category, expected.hour_category, sizeof(actual.hour_category)) == 0,
+			"seed %llu: counts by hour and category", (unsigned long long) seed);
+	for (int i = 0; i < stored.n; i++)
+		slm_viewlog_blocks_free(&stored.blocks[i]);
+	slm_views_free(&known);
+	slm_catalog_free(catalog);
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	SlmTime		x = *(const SlmTime *) a;
+	SlmTime		y = *(const SlmTime *) b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+test_median(void)
+{
+	bool		ok = true;
+
+	for (int n = 1; n < 200 && ok; n++)
+	{
+		SlmTime		times[200];
+		SlmTime		sorted[200];
+
+		for (int i = 0; i < n; i++)
+			times[i] = sorted[i] = (SlmTime) rnd(n / 2 + 1) - 5;
+		qsort(sorted, (size_t) n, sizeof(SlmTime), compare_times);
+		ok = slm_median_time(times, (size_t) n) == sorted[(n - 1) / 2];
+	}
+	UNIT_OK(ok, "the lower median, of 1 to 199 times");
+}
+
+static void
+test_sort(void)
+{
+	bool		ok = true;
+
+	for (int n = 0; n < 3000 && ok; n = n * 3 + 1)
+	{
+		SlmSortItem *items = malloc((size_t) (n + 1) * sizeof(SlmSortItem));
+		uint64_t	mask = rnd(2) ? UINT64_MAX : 0xFFF;
+
+		for (int i = 0; i < n; i++)
+			items[i] = (SlmSortItem) {.key = slm_splitmix(rnd(1000)) & mask,.index = (uint64_t) i};
+		slm_sort(items, (size_t) n);
+		for (int i = 1; i < n && ok; i++)
+			ok = items[i - 1].key < items[i].key ||
+				(items[i - 1].key == items[i].key && items[i - 1].index < items[i].index);
+		free(items);
+	}
+	UNIT_OK(ok, "sorted, and stable");
+}
+
+static void
+test_granularity(void)
+{
+	const SlmTime day = INT64_C(86400) * SLM_USECS_PER_SEC;
+	const SlmGranularity week = {.usecs = 7 * INT64_C(86400) * SLM_USECS_PER_SEC};
+	const SlmGranularity month = {.months = 1};
+	const SlmGranularity quarter = {.months = 3};
+	const SlmGranularity hour = {.usecs = 60 * SLM_USECS_PER_MIN};
+
+	UNIT_EQ(slm_bucket_start(week, 0), -5 * day, "the week of Saturday 2000-01-01 began on Monday 1999-12-27");
+	UNIT_EQ(slm_bucket_start(week, 2 * day), 2 * day, "Monday 2000-01-03 begins a week");
+	UNIT_EQ(slm_bucket_start(month, 59 * day + 1), 31 * day, "2000-02-29 is in February");
+	UNIT_EQ(slm_bucket_start(month, 60 * day), 60 * day, "2000-03-01 begins March");
+	UNIT_EQ(slm_bucket_start(month, -1), -31 * day, "the last moment of 1999 is in December");
+	UNIT_EQ(slm_bucket_next(month, 31 * day), 60 * day, "February 2000 has 29 days");
+	UNIT_EQ(slm_bucket_start(quarter, 100 * day), 91 * day, "2000-04-10 is in the second quarter");
+	UNIT_EQ(slm_bucket_start(hour, -1), -3600 * SLM_USECS_PER_SEC, "the last hour of 1999");
+	UNIT_OK(slm_granularity_is_multiple(month, hour) && slm_granularity_is_multiple(quarter, month) &&
+			slm_granularity_is_multiple(week, hour) && !slm_granularity_is_multiple(hour, week) &&
+			!slm_granularity_is_multiple(month, week), "which is made of which");
+}
+
+static void
+test_damage(void)
+{
+	SlmHashKey	key = slm_hash_key(7, 8);
+	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmView		view = {.fingerprint = 99,.time = 5 * MINUTE,
+	.offer = slm_catalog_clean_offer(catalog, 1, 100, slice("a.a.a"), slice("acme"))};
+	SlmViewLogBlocks blocks;
+	SlmViews	views = {0};
+	bool		ok = true;
+
+	slm_viewlog_pack(catalog, &view, 1, &blocks);
+	for (size_t len = 0; len < blocks.blocks[0].len && ok; len++)
+	{
+		char	   *cut = malloc(len + 1);
+
+		memcpy(cut, blocks.blocks[0].data, len);
+		ok = slm_viewlog_unpack(cut, len, 0, INT64_MIN, NULL, catalog, &views) == SLM_VIEWLOG_CORRUPT;
+		free(cut);
+	}
+	UNIT_OK(ok, "a block that is cut anywhere is found to be damaged");
+	UNIT_EQ(slm_viewlog_unpack(blocks.blocks[0].data, blocks.blocks[0].len, 0, 6 * MINUTE, NULL, catalog, &views),
+			SLM_VIEWLOG_OK, "a block is read");
+	UNIT_EQ(views.nviews, 0, "but not what is too old");
+	slm_viewlog_blocks_free(&blocks);
+	slm_views_free(&views);
+	slm_catalog_free(catalog);
+}
+
+int
+main(void)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++)
+		run_history(seed);
+	test_median();
+	test_sort();
+	test_granularity();
+	test_damage();
+	return unit_done();
+}
