@@ -16,7 +16,7 @@ behaves (counted for each path):
   /any/overlong/SIZE       more than Content-Length         /any/ok/SIZE            behaves
   /any/slow/SIZE           in pieces, slowly
   list of bucket: whoami (one object named for the access key and session token), garbage, bomb, endless, huge, html,
-    redirect, echo (repeats all headers in its message), skew, plainkeys, closed (403 without a body)
+    redirect, echo (repeats all headers in its message), skew, plainkeys, closed (403 without a body), manyN (N objects)
   bucket expired           ExpiredToken for every access key but those that begin with FRESH
   bucket nomulti           refuses ?delete, counts DELETEs  bucket badmulti         one key's delete is denied
   PUT to bucket full       500 InternalError                PUT to bucket flaky     once 500, then stored (and forgotten)
@@ -61,10 +61,8 @@ BOMB = ('<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa">'
 def content(first, last):
     start = first % 251
     need = last - first
-    repeated = PATTERN
-    while len(repeated) < start + need:
-        repeated += PATTERN
-    return repeated[start:start + need]
+    repeated = PATTERN * ((start + need) // len(PATTERN) + 1)
+    return memoryview(repeated)[start:start + need]
 
 
 def count(key):
@@ -224,7 +222,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             region = re.search(r'Credential=[^/]*/\d+/([^/]*)/', self.headers.get('Authorization', ''))
             name += '.' + (region.group(1) if region else 'unsigned') + '.' + self.headers.get('Host', '').split(':')[0]
             return self.answer(200, LIST % (ITEM % (name, 1), 'false', ''))
-        items = ''.join(ITEM % ('ok/%d' % (100000 + i), 100000 + i) for i in range(40)) if bucket == 'many' else ''
+        many = re.match(r'many(\d*)$', bucket)
+        count = int(many.group(1) or 40) if many else 0
+        items = ''.join(ITEM % ('ok/%d' % (100000 + i), 100000 + i) for i in range(count))
         return self.answer(200, LIST % (items, 'false', ''))
 
     def get(self, key):
