@@ -212,8 +212,10 @@ from_files(SlmCredentials *c, SlmStoreError *error)
 	if (unsupported != NULL)
 	{
 		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_FEATURE_NOT_SUPPORTED,
-					   "profile \"%s\" uses %s, which is not supported", slm_store_display(profile_name()), unsupported);
-		error->hint = pstrdup("Give the profile aws_access_key_id and aws_secret_access_key, or create a user mapping.");
+					   "profile \"%s\" uses %s, which is not supported", slm_store_display(profile_name()),
+					   unsupported);
+		error->hint = pstrdup("Give the profile aws_access_key_id and aws_secret_access_key, or create a user"
+							  " mapping.");
 		return SLM_CREDENTIALS_FAILED;
 	}
 	if (slm_getenv("AWS_PROFILE") != NULL)
@@ -227,6 +229,16 @@ from_files(SlmCredentials *c, SlmStoreError *error)
 	return SLM_CREDENTIALS_NONE;
 }
 
+/* Nothing in them may end the header that they are sent in. */
+static bool
+is_sendable(const char *text)
+{
+	for (const char *p = text; p != NULL && *p != '\0'; p++)
+		if (*p <= ' ' || *p >= 0x7f)
+			return false;
+	return true;
+}
+
 static SlmCredentialsFound
 look_everywhere(SlmCredentials *c, SlmStoreError *error)
 {
@@ -238,6 +250,15 @@ look_everywhere(SlmCredentials *c, SlmStoreError *error)
 		found = slm_credentials_of_container(c, error);
 	if (found == SLM_CREDENTIALS_NONE)
 		found = slm_credentials_of_instance(c, error);
+	if (found == SLM_CREDENTIALS_FOUND &&
+		!(is_sendable(c->access_key) && is_sendable(c->secret_key) && is_sendable(c->session_token)))
+	{
+		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+					   "the S3 credentials from %s are not valid", c->source);
+		error->detail = pstrdup("They hold a space, a line break or another character that can't be.");
+		slm_credentials_wipe(c);
+		return SLM_CREDENTIALS_FAILED;
+	}
 	if (found != SLM_CREDENTIALS_NONE)
 		return found;
 	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,

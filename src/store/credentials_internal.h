@@ -14,11 +14,11 @@ typedef enum SlmCredentialsFound
 } SlmCredentialsFound;
 
 /*
- * The container's metadata service, if the environment names one, and the instance's, unless it is disabled.  Each fills
- * *found_in.  They wait, and process interrupts.
+ * The container's metadata service, if the environment names one, and the instance's, unless it is disabled.  Each
+ * fills *credentials.  They wait, and process interrupts.
  */
-extern SlmCredentialsFound slm_credentials_of_container(SlmCredentials *found_in, SlmStoreError *error);
-extern SlmCredentialsFound slm_credentials_of_instance(SlmCredentials *found_in, SlmStoreError *error);
+extern SlmCredentialsFound slm_credentials_of_container(SlmCredentials *credentials, SlmStoreError *error);
+extern SlmCredentialsFound slm_credentials_of_instance(SlmCredentials *credentials, SlmStoreError *error);
 
 /* An environment variable, NULL if it is not set or empty. */
 extern const char *slm_getenv(const char *name);

@@ -1,8 +1,8 @@
 /*
  * credentials_metadata.c: credentials from the metadata services of a container or a virtual machine.
  *
- * Both answer with the same JSON, {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}.  The instance's wants a token
- * first (IMDSv2), which a request forged through some proxy could not get.
+ * Both answer with the same JSON, {"AccessKeyId", "SecretAccessKey", "Token", "Expiration"}.  The instance's wants a
+ * token first (IMDSv2), which a request forged through some proxy could not get.
  */
 #include "postgres.h"
 

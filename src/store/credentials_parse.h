@@ -25,8 +25,8 @@ typedef struct SlmProfile
 extern void slm_profile_parse(const char *text, size_t len, const char *name, bool is_config, SlmProfile *profile);
 
 /*
- * The string value of a member of a JSON object (not of the objects in it), with a NUL, decoded to UTF-8.  Returns false
- * if the text is no object, has no such member, or the value is no string, holds a NUL, or doesn't fit.
+ * The string value of a member of a JSON object (not of the objects in it), with a NUL, decoded to UTF-8.  Returns
+ * false if the text is no object, has no such member, or the value is no string, holds a NUL, or doesn't fit.
  */
 extern bool slm_json_string(const char *json, size_t len, const char *name, char *out, size_t out_size);
 

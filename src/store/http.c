@@ -116,6 +116,8 @@ set_options(SlmHttpRequest *r, const SlmHttpSpec *spec)
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
 	SET(CURLOPT_LOW_SPEED_TIME, (long) spec->stall_timeout_s);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	/* Before a large body curl waits for "100 Continue"; its "Expect" can't be left out of a signed request. */
+	SET(CURLOPT_EXPECT_100_TIMEOUT_MS, 300L);
 	SET(CURLOPT_BUFFERSIZE, 128L * 1024);
 	/* Else cancelling a query would wait for a name server that doesn't answer. */
 	SET(CURLOPT_QUICK_EXIT, 1L);
@@ -179,6 +181,9 @@ slm_http_begin(SlmHttp *http, const SlmHttpSpec *spec)
 	}
 	else
 		r->added = true;
+	/* curl has copies of these. */
+	r->spec.url = r->spec.access_key = r->spec.secret_key = r->spec.sigv4 = r->spec.ca_file = NULL;
+	r->spec.headers = NULL;
 	return r;
 }
 

@@ -73,7 +73,7 @@ struct SlmHttpRequest
 {
 	dlist_node	node;
 	SlmHttp    *http;
-	SlmHttpSpec spec;			/* strings in it are not valid any more, see above */
+	SlmHttpSpec spec;			/* without what was copied */
 	CURL	   *easy;
 	struct curl_slist *headers;
 	bool		added;			/* curl's multi handle knows it */

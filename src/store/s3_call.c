@@ -168,17 +168,12 @@ slm_s3_accept_read(SlmHttpRequest *r, void *arg)
 	return !call->was_changed && !call->was_misplaced;
 }
 
-/* Send a call's request.  Credentials may have to be asked for first, which can wait, throw, or fail. */
-static void
-start_attempt(SlmS3Call *call)
+/* The credentials to sign with.  Asking for them can wait, throw, or fail: NULL then, and the call has ended. */
+static const SlmCredentials *
+get_credentials(SlmS3Call *call)
 {
 	SlmS3Store *s3 = call->s3;
 	const SlmCredentials *credentials = &s3->options.mapping;
-	const char *headers[SLM_S3_MAX_HEADERS + 4];
-	int			nheaders = 0;
-	int64		from = call->offset + call->chunks.total;
-	char	   *token_header = NULL;
-	SlmHttpSpec spec = {0};
 	SlmStoreError error;
 
 	if (!s3->options.has_mapping && (credentials = slm_credentials_get(&error)) == NULL)
@@ -189,10 +184,26 @@ start_attempt(SlmS3Call *call)
 		MemoryContextSwitchTo(outer);
 		call->outcome = error.kind;
 		set_running(call, SLM_CALL_ENDED);
-		return;
+		return NULL;
 	}
 	strlcpy(call->credentials_source, credentials->source, sizeof(call->credentials_source));
+	return credentials;
+}
 
+/* Send a call's request. */
+static void
+start_attempt(SlmS3Call *call)
+{
+	SlmS3Store *s3 = call->s3;
+	const SlmCredentials *credentials = get_credentials(call);
+	const char *headers[SLM_S3_MAX_HEADERS + 4];
+	int			nheaders = 0;
+	int64		from = call->offset + call->chunks.total;
+	char	   *token_header = NULL;
+	SlmHttpSpec spec = {0};
+
+	if (credentials == NULL)
+		return;
 	for (int i = 0; i < call->nheaders; i++)
 		headers[nheaders++] = call->headers[i];
 	headers[nheaders++] = psprintf("x-amz-content-sha256: %s", call->body_sha256);
@@ -274,7 +285,8 @@ finish_attempt(SlmS3Call *call)
 
 	call->outcome = slm_s3_judge(call);
 	remember_etag(call);
-	if (call->outcome == SLM_STORE_DENIED && slm_s3_refuses_credentials(call) && credentials && credentials->refreshable && !call->asked_new_credentials)
+	if (call->outcome == SLM_STORE_DENIED && slm_s3_refuses_credentials(call) &&
+		credentials && credentials->refreshable && !call->asked_new_credentials)
 	{
 		slm_credentials_forget();
 		call->asked_new_credentials = true;

@@ -29,6 +29,10 @@ slm_s3_get(SlmStore *base, const char *key, const char *etag, int64 offset)
 	t->call->is_read = true;
 	t->call->offset = offset;
 	t->call->etag = etag ? MemoryContextStrdup(base->context, etag) : NULL;
+	/* What could end the header that it goes into is no ETag, and then it matches none. */
+	for (char *p = t->call->etag; p != NULL && *p != '\0'; p++)
+		if (*p <= ' ' || *p >= 0x7f || *p == '"')
+			*p = '?';
 	pfree(shown);
 	return &t->transfer;
 }

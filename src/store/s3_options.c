@@ -303,7 +303,8 @@ read_from_catalog(const char *name, Oid userid, SlmS3Options *o)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("server \"%s\" does not exist", name),
-				 errhint("Use CREATE SERVER ... FOREIGN DATA WRAPPER " WRAPPER " OPTIONS (endpoint '...', region '...').")));
+				 errhint("Use CREATE SERVER ... FOREIGN DATA WRAPPER " WRAPPER
+						 " OPTIONS (endpoint '...', region '...').")));
 	wrapper = GetForeignDataWrapper(server->fdwid);
 	if (strcmp(wrapper->fdwname, WRAPPER) != 0)
 		ereport(ERROR,

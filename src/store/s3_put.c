@@ -2,8 +2,8 @@
  * s3_put.c: writing objects: small ones with one request, large ones in parts.
  *
  * A put collects PART_BYTES.  If it is finished before there are more, one PUT does; else an upload is begun, and each
- * full buffer becomes a part.  An upload that isn't finished costs money on S3, so a failed or unwanted one is aborted at
- * once, and slm_s3_abort_uploads() finds those of killed processes.
+ * full buffer becomes a part.  An upload that isn't finished costs money on S3, so a failed or unwanted one is aborted
+ * at once, and slm_s3_abort_uploads() finds those of killed processes.
  */
 #include "postgres.h"
 

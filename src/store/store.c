@@ -76,7 +76,8 @@ slm_store_open(const char *url, const char *server, Oid userid)
 	store->url = unconstify(char *, url);
 	store->parsed = parsed;
 	store->userid = userid;
-	store->may_write = server != NULL || has_privs_of_role(userid, ROLE_PG_WRITE_SERVER_FILES);
+	/* With credentials of one's own it is up to the bucket. */
+	store->may_write |= has_privs_of_role(userid, ROLE_PG_WRITE_SERVER_FILES);
 	store->on_reset.func = close_on_reset;
 	store->on_reset.arg = store;
 	MemoryContextRegisterResetCallback(context, &store->on_reset);

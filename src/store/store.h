@@ -53,7 +53,8 @@ typedef struct SlmObjectInfo
 typedef bool (*SlmListCallback) (const SlmObjectInfo *info, void *arg);
 
 /*
- * Open a URL, taken literally (no percent-decoding).  server: name of a foreign server of wrapper sellometer_s3, or NULL (environment, AWS endpoints).
+ * Open a URL, taken literally (no percent-decoding).  server: name of a foreign server of wrapper sellometer_s3, or
+ * NULL (environment, AWS endpoints).
  * userid: whose user mapping counts, and who must hold pg_read_server_files for file:// (pg_write_server_files to
  * change).  Without a server the environment's credentials are used, so userid needs the same rights there; with one,
  * USAGE on it.  Raises an error for a malformed URL, an unknown scheme, a missing right.  Touches no network yet, but
@@ -106,8 +107,8 @@ extern bool slm_store_delete(SlmStore *store, const char *const *keys, int nkeys
 
 /*
  * Put an object whose size isn't known: begin, write any number of times, then finish or abort, which also free it.
- * Nobody sees the object before finish has succeeded.  Memory is bounded: an S3 object of more than 64 MB is uploaded in
- * parts.  After a write that failed only abort is left.  When the store is closed an unfinished put is aborted as far
+ * Nobody sees the object before finish has succeeded.  Memory is bounded: an S3 object of more than 64 MB is uploaded
+ * in parts.  After a write that failed only abort is left.  When the store is closed an unfinished put is aborted as far
  * as no waiting is needed; slm_store_abort_uploads() clears what killed processes left.
  */
 extern SlmPut *slm_store_put_begin(SlmStore *store, const char *key);

@@ -30,8 +30,8 @@ typedef struct SlmStoreOps
 								  int *aborted, SlmStoreError *error);
 
 	/*
-	 * Give back what isn't memory of the store's context.  Runs when that context is reset, so it must not throw, wait or
-	 * allocate, and child contexts are gone already.
+	 * Give back what isn't memory of the store's context.  Runs when that context is reset, so it must not throw, wait
+	 * or allocate, and child contexts are gone already.
 	 */
 	void		(*close) (SlmStore *store);
 } SlmStoreOps;

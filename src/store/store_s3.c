@@ -69,6 +69,7 @@ slm_s3_open(const SlmUrl *url, const char *server, Oid userid)
 	s3->bucket = pnstrdup(url->bucket.data, url->bucket.len);
 	s3->prefix = pnstrdup(url->prefix.data, url->prefix.len);
 	slm_s3_options_read(server, userid, &s3->options);
+	s3->store.may_write = s3->options.has_mapping;
 	s3->base_url = make_base_url(&s3->options, s3->bucket);
 	s3->sigv4 = psprintf("aws:amz:%s:s3", s3->options.region);
 	s3->http = slm_http_create(CurrentMemoryContext);

@@ -1,8 +1,8 @@
 /*
  * fuzz_s3_list.c: answers of S3, fed in two pieces, and what is made of them.
  *
- * The first byte says where to split.  Every string of the document must end, keys must hold no NUL, and the bounds that
- * the parser promises must hold.
+ * The first byte says where to split.  Every string of the document must end, keys must hold no NUL, and the bounds
+ * that the parser promises must hold.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -28,8 +28,8 @@ test_url_parse(void)
 	UNIT_OK(slm_url_parse("s3://a:b@c/", &url, &hint) != NULL, "credentials in the URL");
 	UNIT_OK(slm_url_parse("S3://bucket/", &url, &hint) != NULL, "a scheme in capitals");
 	UNIT_OK(slm_url_parse("", &url, &hint) != NULL && hint != NULL, "nothing");
-	UNIT_OK(slm_url_bucket_is_dns("abc-1", 5) && !slm_url_bucket_is_dns("a.bc", 4) && !slm_url_bucket_is_dns("Abc", 3) &&
-			!slm_url_bucket_is_dns("ab", 2) && !slm_url_bucket_is_dns("abc-", 4) && !slm_url_bucket_is_dns("-abc", 4),
+	UNIT_OK(slm_url_bucket_is_dns("abc-1", 5) && !slm_url_bucket_is_dns("a.bc", 4) &&
+			!slm_url_bucket_is_dns("Abc", 3) && !slm_url_bucket_is_dns("ab", 2) && !slm_url_bucket_is_dns("abc-", 4) && !slm_url_bucket_is_dns("-abc", 4),
 			"buckets that can be part of a host name");
 }
 
@@ -235,7 +235,8 @@ test_profiles(void)
 
 	slm_profile_parse(text, sizeof(text) - 1, "default", false, &p);
 	UNIT_OK(p.found && is_slice(p.access_key, "DEF#1") && is_slice(p.secret_key, "a=b/c+") &&
-			is_slice(p.session_token, NULL) && is_slice(p.region, NULL) && p.unsupported == NULL, "the default profile");
+			is_slice(p.session_token, NULL) && is_slice(p.region, NULL) && p.unsupported == NULL,
+			"the default profile");
 	slm_profile_parse(text, sizeof(text) - 1, "two", false, &p);
 	UNIT_OK(p.found && is_slice(p.region, "r2"), "a profile of the credentials file");
 	slm_profile_parse(text, sizeof(text) - 1, "two", true, &p);
@@ -269,7 +270,8 @@ test_json(void)
 {
 	UNIT_OK(json("{\"a\":\"b\"}", "a", "b"), "one member");
 	UNIT_OK(json(" { \"x\" : 1 , \"a\" : \"b\\\"\\u00fc\\n\" } ", "a", "b\"\xc3\xbc\n"), "blanks and escapes");
-	UNIT_OK(json("{\"x\":{\"a\":\"no\"},\"y\":[\"a\",{\"a\":\"}\"}],\"z\":null,\"a\":\"yes\"}", "a", "yes"), "nested ones");
+	UNIT_OK(json("{\"x\":{\"a\":\"no\"},\"y\":[\"a\",{\"a\":\"}\"}],\"z\":null,\"a\":\"yes\"}", "a", "yes"),
+			"nested ones");
 	UNIT_OK(json("{\"aa\":\"no\",\"\\u0061\":\"yes\"}", "a", "yes"), "an escaped name");
 	UNIT_OK(json("{\"a\":1}", "a", NULL), "no string");
 	UNIT_OK(json("{\"a\":\"b", "a", NULL), "cut short");
