@@ -8,6 +8,10 @@
 #error "Sellometer needs PostgreSQL 15 or newer"
 #endif
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"				/* VARDATA_ANY and its like were in postgres.h */
+#endif
+
 /* Insert a tuple's entries into all indexes of a table; a duplicate key is an error. */
 #if PG_VERSION_NUM >= 160000
 #define slm_exec_insert_index_tuples(result, slot, estate) \
