@@ -308,7 +308,7 @@ slm_ledger_waiting(const char *state)
 
 /*
  * A new ETag of a known key is a changed object: never loaded beside the first.  It gets its row in state failed, unless
- * the first was not loaded yet: then that one is skipped in favour of the new.
+ * the first was not loaded yet: then that one is skipped in favour of the new.  Two backends may list at the same time.
  */
 static SlmStatement discover_statement = {
 	"WITH listed AS (SELECT key, etag, max(size) AS size, max(last_modified) AS last_modified, max(object_time) AS object_time "
@@ -326,7 +326,8 @@ static SlmStatement discover_statement = {
 	"CASE WHEN known.changed THEN '55000' END "
 	"FROM fresh f CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM sellometer.objects o "
 	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0)) AS changed) known "
-	"ORDER BY f.object_time NULLS LAST, f.key",
+	"ORDER BY f.object_time NULLS LAST, f.key "
+	"ON CONFLICT (source, key, etag) DO NOTHING",
 	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 };
 
