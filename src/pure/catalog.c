@@ -4,9 +4,10 @@
  * An offer is looked up by what stands in the row (product_id, category_code or category_id, brand, price) before
  * any cleaning; only the first row that names it pays for that.
  *
- *   row --hash--> slots --> offers[] {product_id, price, key numbers} and raws[] {the row's own bytes, to compare}
- *                                        |
- *                                        +--> products[], texts[brand, l3, l2, l1]
+ *   row --hash--> slots --> offers[] {product_id, price, key numbers} --> products, texts[brand, l3, l2, l1]
+ *
+ * Rows are told apart by their keyed 64-bit hash alone: comparing their bytes too would cost two more cache misses a row.
+ * With n offers the chance of a mix-up is below n^2 / 2^65: 2.7e-8 for a million.  hash.h says why nobody can force one.
  */
 #include "pure/catalog.h"
 
@@ -15,7 +16,7 @@
 #include "pure/clean.h"
 #include "pure/dict.h"
 
-/* What an offer is looked up by. */
+/* What an offer is looked up by; not kept. */
 typedef struct RawOffer
 {
 	int64_t		product_id;
@@ -29,10 +30,9 @@ typedef struct RawOffer
 
 typedef struct Slot
 {
-	uint32_t	hash;			/* the upper half: the lower chose the slot */
+	uint64_t	hash;
 	uint32_t	offer;			/* number + 1, 0 = free */
 } Slot;
-
 
 struct SlmCatalog
 {
@@ -44,11 +44,8 @@ struct SlmCatalog
 	uint32_t	nslots;
 
 	SlmOffer   *offers;
-	RawOffer   *raws;
 	uint32_t	noffers;
 	uint32_t	maxoffers;
-	uint32_t	maxraws;
-	SlmBytes	bytes;
 
 	SlmDict		products;		/* keyed by the eight bytes of the product_id */
 	SlmDict		texts[SLM_DIMENSIONS];
@@ -77,13 +74,11 @@ slm_catalog_free(SlmCatalog *catalog)
 {
 	if (catalog == NULL)
 		return;
-	slm_bytes_free(&catalog->bytes);
 	slm_dict_free(&catalog->products);
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 		slm_dict_free(&catalog->texts[d]);
 	free(catalog->slots);
 	free(catalog->offers);
-	free(catalog->raws);
 	free(catalog);
 }
 
@@ -94,27 +89,13 @@ slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg)
 	catalog->override_arg = arg;
 }
 
-static bool
-same_slice(SlmSlice a, SlmSlice b)
-{
-	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static bool
-same_raw(const RawOffer *a, const RawOffer *b)
-{
-	return a->product_id == b->product_id && a->price == b->price && a->clean == b->clean &&
-		a->has_category_id == b->has_category_id && a->category_id == b->category_id &&
-		same_slice(a->brand, b->brand) && same_slice(a->category, b->category);
-}
-
 static uint64_t
 hash_raw(const SlmCatalog *catalog, const RawOffer *raw)
 {
 	const SlmHashKey *key = &catalog->key;
 	uint64_t	h = slm_hash_int(key, (uint64_t) raw->product_id, (uint64_t) raw->price);
 
-	h = slm_hash_int(key, h, (uint64_t) raw->category_id ^ raw->clean);
+	h = slm_hash_int(key, h ^ ((uint64_t) raw->clean << 1 | raw->has_category_id), (uint64_t) raw->category_id);
 	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
 	return slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
 }
@@ -127,15 +108,15 @@ rehash(SlmCatalog *catalog)
 
 	if (slots == NULL)
 		return false;
-	for (uint32_t i = 0; i < catalog->noffers; i++)
+	for (uint32_t i = 0; i < catalog->nslots; i++)
 	{
-		uint64_t	hash = hash_raw(catalog, &catalog->raws[i]);
-		uint32_t	s = (uint32_t) hash & (nslots - 1);
+		uint32_t	s;
 
-		while (slots[s].offer != 0)
+		if (catalog->slots[i].offer == 0)
+			continue;
+		for (s = (uint32_t) catalog->slots[i].hash & (nslots - 1); slots[s].offer != 0;)
 			s = (s + 1) & (nslots - 1);
-		slots[s].hash = hash >> 32;
-		slots[s].offer = i + 1;
+		slots[s] = catalog->slots[i];
 	}
 	free(catalog->slots);
 	catalog->slots = slots;
@@ -192,25 +173,18 @@ static SlmOfferId
 add_offer(SlmCatalog *catalog, const RawOffer *raw, uint64_t hash, SlmCatalogError *error)
 {
 	SlmOffer	offer;
-	RawOffer	kept = *raw;
 	uint32_t	s;
 
 	if (!fill_keys(catalog, raw, &offer, error))
 		return SLM_NO_OFFER;
 	if ((catalog->noffers >= catalog->nslots / 2 && !rehash(catalog)) ||
-		!slm_grow((void **) &catalog->offers, catalog->noffers, &catalog->maxoffers, sizeof(SlmOffer)) ||
-		!slm_grow((void **) &catalog->raws, catalog->noffers, &catalog->maxraws, sizeof(RawOffer)))
-		return SLM_NO_OFFER;
-	kept.category.data = slm_bytes_keep(&catalog->bytes, raw->category.data, raw->category.len);
-	kept.brand.data = slm_bytes_keep(&catalog->bytes, raw->brand.data, raw->brand.len);
-	if (kept.category.data == NULL || kept.brand.data == NULL)
+		!slm_grow((void **) &catalog->offers, catalog->noffers, &catalog->maxoffers, sizeof(SlmOffer)))
 		return SLM_NO_OFFER;
 
 	for (s = (uint32_t) hash & (catalog->nslots - 1); catalog->slots[s].offer != 0;)
 		s = (s + 1) & (catalog->nslots - 1);
 	catalog->offers[catalog->noffers] = offer;
-	catalog->raws[catalog->noffers] = kept;
-	catalog->slots[s].hash = hash >> 32;
+	catalog->slots[s].hash = hash;
 	catalog->slots[s].offer = ++catalog->noffers;
 	return catalog->noffers - 1;
 }
@@ -223,8 +197,7 @@ find_or_add(SlmCatalog *catalog, const RawOffer *raw, SlmCatalogError *error)
 
 	for (uint32_t s = (uint32_t) hash & mask; catalog->slots[s].offer != 0; s = (s + 1) & mask)
 	{
-		if (catalog->slots[s].hash == (uint32_t) (hash >> 32) &&
-			same_raw(&catalog->raws[catalog->slots[s].offer - 1], raw))
+		if (catalog->slots[s].hash == hash)
 			return catalog->slots[s].offer - 1;
 	}
 	return add_offer(catalog, raw, hash, error);
@@ -322,10 +295,9 @@ slm_catalog_compare(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
 size_t
 slm_catalog_memory(const SlmCatalog *catalog)
 {
-	size_t		memory = sizeof(SlmCatalog) + catalog->bytes.memory + slm_dict_memory(&catalog->products);
+	size_t		memory = sizeof(SlmCatalog) + slm_dict_memory(&catalog->products);
 
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 		memory += slm_dict_memory(&catalog->texts[d]);
-	return memory + catalog->nslots * sizeof(Slot) +
-		catalog->maxoffers * sizeof(SlmOffer) + catalog->maxraws * sizeof(RawOffer);
+	return memory + catalog->nslots * sizeof(Slot) + catalog->maxoffers * sizeof(SlmOffer);
 }
