@@ -136,6 +136,7 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock)
 	if (own->outcome == SLM_OBJECT_WAITING || own->outcome == SLM_OBJECT_PART)
 	{
 		own->resume_row = object->resume_row;
+		own->rejected_before = object->rejected_before;
 		slm_reading_chunk(large->reading, clock, ingest->views->catalog, &ingest->chunk);
 		large->next_row += own->rows_total;
 	}

@@ -110,7 +110,8 @@ int
 slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 {
 	static SlmStatement statement = {
-		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row "
+		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, "
+		"o.rows_rejected "
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
 		"WHERE o.state = $1 AND ($2 IS NULL OR o.source = $2) "
 		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) "
@@ -139,6 +140,7 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 		object->attempts = (int32) slm_int64(i, 6, 0);
 		object->object_time = slm_int64(i, 7, DT_NOBEGIN);
 		object->resume_row = slm_int64(i, 8, 0);
+		object->rejected_before = slm_int64(i, 9, 0);
 		object->number = -1;
 		bytes += object->size;
 		if (fit == i && (i == 0 || bytes <= pick->limit_bytes))

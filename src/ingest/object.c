@@ -89,7 +89,7 @@ keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReaso
 	SlmRejectedRow *row;
 
 	object->rows_rejected++;
-	if (object->nrejects >= slm_max_rejects_kept)
+	if (object->rejected_before + object->nrejects >= slm_max_rejects_kept)
 		return;
 	if (object->rejects == NULL)
 	{

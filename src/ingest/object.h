@@ -41,6 +41,7 @@ typedef struct SlmObject
 	int			attempts;
 	TimestampTz object_time;	/* DT_NOBEGIN: not known */
 	int64		resume_row;
+	int64		rejected_before;	/* rows of earlier parts that were rejected */
 
 	SlmTransfer *transfer;		/* under way, or NULL */
 	SlmOutcome	outcome;

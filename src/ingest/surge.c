@@ -21,18 +21,20 @@ slm_surge_judge(bool surge, int64 waiting_bytes)
 bool
 slm_surge_hold(void)
 {
-	SlmTiers   *tiers;
+	const SlmTier *finest;
+	TimestampTz *partitions;
 	TimestampTz head;
 	TimestampTz floor;
+	int			n;
 
 	if (!slm_in_surge())
 		return false;
-	tiers = slm_tiers_read();
+	finest = &slm_tiers_read()->tiers[0];
 	head = slm_head_read();
-	if (tiers->n < 2 || TIMESTAMP_IS_NOBEGIN(head))
+	partitions = slm_partitions(finest, &n);
+	floor = slm_tier_floor(finest, head);
+	if (n == 0 || TIMESTAMP_IS_NOBEGIN(floor))
 		return true;
-	/* twice the retention before the head */
-	floor = slm_tier_floor(&tiers->tiers[0], head);
-	floor = TIMESTAMP_IS_NOBEGIN(floor) ? floor : slm_tier_floor(&tiers->tiers[0], floor);
-	return TIMESTAMP_IS_NOBEGIN(tiers->tiers[1].watermark) || tiers->tiers[1].watermark >= floor;
+	/* once more the retention behind what should be there */
+	return partitions[0] >= slm_tier_floor(finest, floor);
 }

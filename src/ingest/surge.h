@@ -11,7 +11,7 @@ extern bool slm_surge_judge(bool surge, int64 waiting_bytes);
 
 /*
  * In a transaction with SPI: should housekeeping wait?  Not if there is no surge; nor if the finest tier holds more than
- * twice its retention that is not rolled up, for then housekeeping is what is needed.
+ * twice its retention, for then housekeeping is what is needed.
  */
 extern bool slm_surge_hold(void);
 

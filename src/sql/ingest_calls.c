@@ -131,7 +131,8 @@ merge_all(SlmRun *run, void *arg)
 	SlmBatchResult result;
 
 	slm_commit();
-	slm_step(run, backlog_step, &look);
+	if (!slm_run_hold(run))
+		slm_step(run, backlog_step, &look);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -1,0 +1,94 @@
+# A surge begins and ends with hysteresis; while it lasts parse workers run and housekeeping waits, but not for ever.
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use SlmTest;
+use Test::More;
+
+# The writer's lock (src/ingest/apply.c): who holds it keeps the worker in the middle of a batch.
+my $WRITER_LOCK = 'pg_advisory_xact_lock(1936485632, 1)';
+
+my $node = slm_node('surge', conf => <<'CONF');
+fsync = off
+sellometer.surge_bytes = '1MB'
+sellometer.batch_bytes = '512kB'
+sellometer.max_parse_workers = 2
+CONF
+my $dir = slm_directory($node, 'in');
+
+# Are there so many parse workers?
+sub parse_workers
+{
+	my ($n) = @_;
+
+	return "SELECT count(*) = $n FROM pg_stat_activity WHERE backend_type = 'sellometer parse worker'";
+}
+
+sub surge
+{
+	return $node->safe_psql('shop', 'SELECT bool_or(surge) FROM sellometer.status');
+}
+
+sub notices_of
+{
+	my ($call) = @_;
+	my ($status, $out, $err) = $node->psql('shop', $call);
+
+	return $err;
+}
+
+traffic($dir, '--minutes' => 10, '--rate' => 3000, '--seed' => 5);
+
+my $writer = $node->background_psql('shop', on_error_stop => 1);
+$writer->query_safe("BEGIN; SELECT $WRITER_LOCK");
+$node->safe_psql('shop', "SELECT sellometer_add_source('in', 'file://$dir/')");
+wait_until($node, 'SELECT bool_or(surge) FROM sellometer.status');
+pass('a surge begins when more than surge_bytes wait');
+wait_until($node, parse_workers(2));
+pass('parse workers are started');
+like(notices_of('CALL sellometer_rollup()'), qr/NOTICE:.*surge/, 'rollup puts its work off');
+like(notices_of('CALL sellometer_prune()'), qr/NOTICE:.*surge/, 'prune puts its work off');
+like(notices_of('CALL sellometer_merge_backlog()'), qr/NOTICE:.*surge/, 'merge_backlog puts its work off');
+is($node->safe_psql('shop', "SELECT count(*) FROM sellometer.progress WHERE task = 'load'"), '1',
+	'progress shows the load');
+
+$writer->query_safe('COMMIT');
+wait_until($node, "SELECT count(*) = 40 FROM sellometer.objects WHERE state = 'done'");
+wait_until($node, 'SELECT NOT bool_or(surge) FROM sellometer.status');
+pass('the surge ends when all is loaded');
+wait_until($node, parse_workers(0));
+pass('parse workers are stopped');
+oracle_load($node, $dir);
+oracle_agrees($node, 'minute', 'what parse workers have read');
+is($node->safe_psql('shop', "SELECT count(*) FROM oracle.diff_objects()"), '0', 'the ledger is what the oracle says');
+unlike(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup does its work when the surge is over');
+
+# The limit: a tier that holds more than twice its retention needs housekeeping, surge or not.
+my $second = slm_directory($node, 'second');
+my $late = slm_directory($node, 'more');
+
+traffic($second, '--minutes' => 240, '--rate' => 60, '--seed' => 6, '--start' => '2019-10-01 00:10:00');
+traffic($late, '--minutes' => 10, '--rate' => 3000, '--seed' => 7, '--start' => '2019-10-01 04:10:00');
+$node->safe_psql('shop', "SELECT sellometer_add_source('second', 'file://$second/')");
+wait_until($node, "SELECT count(*) = 1000 FROM sellometer.objects WHERE state = 'done'");
+$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '1 hour' WHERE name = 'minute'");
+$writer->query_safe("BEGIN; SELECT $WRITER_LOCK");
+$node->safe_psql('shop', "SELECT sellometer_add_source('more', 'file://$late/')");
+wait_until($node, 'SELECT bool_or(surge) FROM sellometer.status');
+
+# Hand over: the worker finishes its batch, and then waits for the ledger while the surge is on.
+my $ledger = $node->background_psql('shop', on_error_stop => 1);
+$ledger->query_until(qr/queued/, "\\echo queued\nBEGIN; LOCK TABLE sellometer.objects IN EXCLUSIVE MODE;\n\\echo locked\n");
+wait_until($node, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'sellometer.objects'::regclass AND NOT granted");
+$writer->query_safe('COMMIT');
+wait_until($node, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'sellometer.objects'::regclass "
+	. "AND mode = 'ExclusiveLock' AND granted");
+is(surge(), 't', 'the surge is still on');
+unlike(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup works when the minutes pass twice their retention');
+$ledger->query_until(qr/released/, "COMMIT;\n\\echo released\n");
+wait_until($node, "SELECT count(*) = 1040 FROM sellometer.objects WHERE state = 'done'");
+$ledger->quit;
+$writer->quit;
+$node->stop;
+done_testing();
