@@ -36,7 +36,7 @@ SELECT sellometer_gmv(DISTINCT x) FILTER (WHERE x < 3) FROM (VALUES (1.10), (1.1
 -- Every length and scale of numeric, alone and added up; beyond money too
 CREATE TABLE numbers AS
 SELECT row_number() OVER () AS i, x FROM (
-	SELECT (sign * mantissa * 10.0 ^ exponent)::numeric AS x
+	SELECT trim_scale(sign * mantissa * 10.0 ^ exponent) AS x
 	FROM (VALUES (1), (-1)) AS s (sign),
 		unnest('{0,1,9,10,99,1234,9999,10000,10001,12345678,99999999,100000001}'::numeric[]) AS m (mantissa),
 		generate_series(-8, 16) AS e (exponent)

@@ -7,6 +7,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "compat.h"
 #include "sql/event_rows.h"
 
 PG_FUNCTION_INFO_V1(sellometer_parse_csv_text);
