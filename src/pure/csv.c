@@ -341,7 +341,7 @@ cut_plain_record(SlmCsv *csv, SlmRecord *record)
 
 	for (size_t i = 0; i < last; i++)
 		other |= (unsigned) (uint8_t) buf[position[i]] ^ ',';
-	if (other != 0 || end - csv->start > SLM_MAX_RECORD)
+	if (other != 0)
 		return false;
 
 	/* field i lies between positions i - 1 and i */
@@ -438,7 +438,11 @@ skip_mark(SlmCsv *csv)
 	return true;
 }
 
-/* Not enough positions for the short cut, yet nothing to suggest that they won't come. */
+/*
+ * Not enough positions for the short cut, yet nothing to suggest that they won't come.  A record is waited for while
+ * it is shorter than a block and walked from then on, so the short cut sees none longer than two blocks, let alone too
+ * long.
+ */
 static inline bool
 may_wait(const SlmCsv *csv)
 {

@@ -1,5 +1,6 @@
 /*
- * event_rows.h: bytes of CSV in, a set of cleaned events out: what sellometer_parse_csv() and sellometer_read_csv() share.
+ * event_rows.h: bytes of CSV in, a set of cleaned events out: what sellometer_parse_csv() and sellometer_read_csv()
+ * share.
  */
 #ifndef SLM_SQL_EVENT_ROWS_H
 #define SLM_SQL_EVENT_ROWS_H
@@ -11,8 +12,8 @@
 typedef struct SlmEventRows SlmEventRows;
 
 /*
- * Begin to return events from a set-returning function whose result type is that of sellometer_parse_csv().  Lives in the
- * current memory context.
+ * Begin to return events from a set-returning function whose result type is that of sellometer_parse_csv().  Lives in
+ * the current memory context.
  */
 extern SlmEventRows *slm_event_rows_begin(FunctionCallInfo fcinfo);
 

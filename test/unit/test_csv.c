@@ -172,6 +172,9 @@ long_line(size_t len, const char *before, char fill, const char *after, const ch
 static void
 long_line_gives(const char *name, size_t len, const char *before, char fill, const char *after, const char *expected)
 {
+	/* a newline inside quotes counts as one too */
+	const char *next = strchr(before, '\n') != NULL ? "\n4:" GOT "brand=[b] session=[t]\n"
+		: "\n3:" GOT "brand=[b] session=[t]\n";
 	static const long pieces[] = {0, 1000, 65536, -5};
 	size_t		size;
 	char	   *csv = long_line(len, before, fill, after, "\n" ROW "b,t\n", &size);
@@ -184,7 +187,7 @@ long_line_gives(const char *name, size_t len, const char *before, char fill, con
 		*strstr(t.text, "rows ") = '\0';
 		/* only the beginning and the row behind are spelled out */
 		if (strncmp(t.text, expected, strlen(expected)) != 0 ||
-			strstr(t.text, ":" GOT "brand=[b] session=[t]\n") == NULL || t.stats.rows_total != 2)
+			strstr(t.text, next) == NULL || t.stats.rows_total != 2)
 		{
 			printf("# pieces of %ld, got\n%s# expected\n%s\n", pieces[i], t.text, expected);
 			bad++;
@@ -203,6 +206,7 @@ test_limits(void)
 	long_line_gives("a line of just 1 MB", max, ROW, 'x', ",s", "2:" GOT);
 	long_line_gives("one byte more", max + 1, ROW, 'x', ",s", "2: too_long -1 (longer than 1048576 bytes)");
 	long_line_gives("2 MB", 2 * max, ROW, 'x', ",s", "2: too_long");
+	long_line_gives("2 MB behind a newline inside quotes", 2 * max, ROW "\"a\nb\",", 'x', ",s", "2: too_long");
 	long_line_gives("10 MB of commas", 10 * max, ROW, ',', ",s", "2: too_long");
 	long_line_gives("10 MB of literal quotes", 10 * max, ROW "x", '"', ",s", "2: too_long");
 	long_line_gives("a quoted line of just 1 MB", max, ROW "\"", 'x', "\",s", "2:" GOT);
@@ -210,6 +214,7 @@ test_limits(void)
 	long_line_gives("a closing quote as the last byte", max, ROW "a,\"", 'x', "\"", "2:" GOT);
 	long_line_gives("a closing quote behind the last byte", max + 1, ROW "a,\"", 'x', "\"", "2: bad_quote");
 	long_line_gives("an escaped quote as the last byte", max + 1, ROW "a,\"", 'x', "\"\"", "2: bad_quote");
+	long_line_gives("a closing quote before a CR that is too far", max + 2, ROW "a,\"", 'x', "\"\rx", "2: too_long");
 	long_line_gives("1 MB of commas inside quotes", max, ROW "\"", ',', "\",s", "2:" GOT);
 	long_line_gives("a quote open for 3 MB", 3 * max, ROW "\"", 'x', "\",s", "2: bad_quote");
 	long_line_gives("text after a closing quote, for 3 MB", 3 * max, ROW "\"a\"b", 'x', "\",s", "2: bad_quote");
