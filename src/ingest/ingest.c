@@ -29,7 +29,11 @@
 #include "utils/timestamp.h"
 
 #define MAX_OBJECTS_PER_BATCH	2000
-#define BACKLOG_BYTES			((int64) 16 * 1024 * 1024)	/* live loading waits while a backlog batch is applied */
+
+/* Batches of backlog are kept so small that the writer's lock is held about this long. */
+#define LATE_HELD_MS			300
+#define FIRST_LATE_BYTES		(1024 * 1024)
+#define LEAST_LATE_BYTES		(64 * 1024)
 #define LARGE_BYTES				((int64) 64 * 1024 * 1024)	/* not worth a try to read it whole */
 
 static void
@@ -55,6 +59,7 @@ slm_ingest_begin(bool persistent)
 	ingest->context = context;
 	ingest->batch_context = AllocSetContextCreate(context, "sellometer batch", ALLOCSET_DEFAULT_SIZES);
 	ingest->sources = slm_sources_create();
+	ingest->late_bytes = FIRST_LATE_BYTES;
 	slm_secure_transaction();
 	ingest->views = slm_view_state_create(persistent);
 	MemoryContextSwitchTo(old);
@@ -435,7 +440,8 @@ pick(Work *work, const char *source)
 {
 	SlmIngest  *ingest = work->ingest;
 	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
-		.limit_bytes = Min((int64) slm_batch_bytes * 1024, work->clock->live ? PG_INT64_MAX : BACKLOG_BYTES),.whole = work->clock->tiers->tiers[0].partition,
+		.limit_bytes = work->clock->live ? (int64) slm_batch_bytes * 1024 : ingest->late_bytes,
+		.whole = work->clock->tiers->tiers[0].partition,
 	.no_parts = ingest->no_parts};
 	int			n;
 
@@ -451,6 +457,16 @@ pick(Work *work, const char *source)
 		n = slm_ledger_pick(&pick, &work->objects, &work->upcoming);
 	}
 	return n;
+}
+
+/* Learn from a batch of backlog how large the next one may be. */
+static void
+adapt_late_bytes(SlmIngest *ingest, const SlmBatchResult *result)
+{
+	if (result->applied.held_ms > LATE_HELD_MS)
+		ingest->late_bytes = Max(Min(ingest->late_bytes, result->bytes) / 2, LEAST_LATE_BYTES);
+	else if (result->applied.held_ms < LATE_HELD_MS / 3)
+		ingest->late_bytes = Min(ingest->late_bytes * 2, (int64) slm_batch_bytes * 1024);
 }
 
 void
@@ -479,6 +495,8 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	slm_commit();
 	if (ok)
 		slm_view_state_committed(ingest->views);
+	if (ok && !clock.live)
+		adapt_late_bytes(ingest, result);
 	/* parts of a large object and batches of others take turns */
 	ingest->no_parts = ingest->large != NULL && !ingest->no_parts;
 	MemoryContextSwitchTo(old);

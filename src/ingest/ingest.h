@@ -25,6 +25,7 @@ typedef struct SlmIngest
 	bool		no_parts;		/* it is the turn of other objects */
 	int64		large_id;		/* an object that is known to be large; 0 = none */
 	struct SlmPool *pool;		/* parse workers, during a surge; else NULL */
+	int64		late_bytes;		/* for a batch of backlog: as much as does not hold up live loading for long */
 	int			one_by_one;		/* a batch has failed: so many objects are loaded alone, to find the culprit */
 } SlmIngest;
 
