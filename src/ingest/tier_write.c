@@ -25,6 +25,7 @@
 #include "types/money.h"
 #include "types/event_type.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/pg_rusage.h"
@@ -271,6 +272,19 @@ prepare_merge(Target *target, const char *partition, bool replace)
 }
 
 /*
+ * Until the end of the nest level: find the rows of a piece by the primary key.  The planner would rather read and hash a
+ * whole partition for some thousand rows, as it takes each of them for a read from disk.
+ */
+static void
+prefer_index(void)
+{
+	static const char *const settings[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
  * Merge the rows for which wanted says true.  Rows whose count does not grow can empty a row that is there, which only
  * the replacing statement sees to; both kinds never name the same row, so their order is of no matter.
  */
@@ -279,7 +293,9 @@ merge_rows(Target *target, const char *partition, const Run *run, const bool *wa
 {
 	const SlmDelta **piece = palloc(sizeof(SlmDelta *) * ROWS_PER_MERGE);
 	uint64		merged = 0;
+	int			nest_level = NewGUCNestLevel();
 
+	prefer_index();
 	for (int pass = 0; pass < 2; pass++)
 	{
 		bool		replacing = pass == 1;
@@ -301,6 +317,7 @@ merge_rows(Target *target, const char *partition, const Run *run, const bool *wa
 		if (plan != NULL)
 			SPI_freeplan(plan);
 	}
+	AtEOXact_GUC(true, nest_level);
 	pfree(piece);
 	return merged;
 }
