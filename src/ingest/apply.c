@@ -59,6 +59,14 @@ slm_writer_lock(void)
 }
 
 bool
+slm_writer_lock_wanted(void)
+{
+	LOCKTAG		tag = lock_tag(LOCK_WRITER);
+
+	return LockHasWaiters(&tag, ExclusiveLock, false);
+}
+
+bool
 slm_writer_trylock(void)
 {
 	LOCKTAG		tag = lock_tag(LOCK_WRITER);

@@ -21,6 +21,8 @@ typedef struct SlmApplied
  * view log holds it.  Returns the wait in milliseconds.
  */
 extern double slm_writer_lock(void);
+/* While it is held: does anybody wait for it? */
+extern bool slm_writer_lock_wanted(void);
 /* Likewise, but give up at once; true if it is held. */
 extern bool slm_writer_trylock(void);
 

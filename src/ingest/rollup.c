@@ -183,6 +183,42 @@ slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time)
 		slm_rollup_bucket(tiers, t);
 }
 
+bool
+slm_rollup_fill(SlmTiers *tiers, int t, TimestampTz head, bool (*stop) (void *arg), void *arg)
+{
+	TimestampTz limit = slm_rollup_limit(tiers, t, head);
+
+	while (skip_empty(tiers, t, limit))
+	{
+		if (stop(arg))
+			return false;
+		slm_rollup_bucket(tiers, t);
+	}
+	return true;
+}
+
+void
+slm_rollup_reset(SlmTiers *tiers)
+{
+	for (int t = 1; t < tiers->n; t++)
+	{
+		SlmTier    *tier = &tiers->tiers[t];
+
+		if (TIMESTAMP_IS_NOBEGIN(tier->rolling))
+			continue;
+		slm_rollup_lock();
+		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+		{
+			Piece		piece;
+
+			piece_init(&piece, tiers, t, d, tier->watermark);
+			if (OidIsValid(slm_partition_find(tier, d, slm_bucket_start(tier->partition, tier->watermark), piece.partition)))
+				delete_bucket(&piece);
+		}
+		set_watermark(tier, tier->watermark);
+	}
+}
+
 /* --- step by step --- */
 
 typedef struct Work

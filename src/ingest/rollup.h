@@ -29,6 +29,18 @@ extern TimestampTz slm_rollup_next(const SlmTiers *tiers, int t);
 extern TimestampTz slm_rollup_limit(const SlmTiers *tiers, int t, TimestampTz head);
 
 /*
+ * Under the writer's lock: roll up all complete buckets of tier t, until stop says so between two of them.  True if all
+ * was done.
+ */
+extern bool slm_rollup_fill(SlmTiers *tiers, int t, TimestampTz head, bool (*stop) (void *arg), void *arg);
+
+/*
+ * Under the writer's lock: have the rollup that is under way, if any, give up its bucket, and delete what it has made; for
+ * a change of the tiers.
+ */
+extern void slm_rollup_reset(SlmTiers *tiers);
+
+/*
  * Roll up all complete buckets of all tiers, as the work of a run (runs.h): in transactions of its own, the writer's lock
  * held only for moments.  Ends early, with run->held, if a surge holds it; heed_surge says whether it may.
  */

@@ -16,18 +16,25 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.dimensions() IS 'The dimensions and the types of their keys';
 
-/* SQL that gives the start of the bucket that a time is in: weeks begin on Mondays, all in UTC. */
+/*
+ * SQL that gives the start of the bucket that a time is in: weeks begin on Mondays, all in UTC.  A number of months must
+ * divide a year.
+ */
 CREATE FUNCTION sellometer.bucket_expression(granularity interval, expression text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE granularity
-		WHEN interval '1 month' THEN format('date_trunc(''month'', %s, ''UTC'')', expression)
-		WHEN interval '3 months' THEN format('date_trunc(''quarter'', %s, ''UTC'')', expression)
-		WHEN interval '1 year' THEN format('date_trunc(''year'', %s, ''UTC'')', expression)
-		ELSE format('date_bin(%L, %s, ''2000-01-03 00:00:00+00'')', granularity, expression)
+	SELECT CASE months
+		WHEN 0 THEN format('date_bin(%L, %s, ''2000-01-03 00:00:00+00'')', granularity, expression)
+		WHEN 1 THEN format('date_trunc(''month'', %s, ''UTC'')', expression)
+		WHEN 3 THEN format('date_trunc(''quarter'', %s, ''UTC'')', expression)
+		WHEN 12 THEN format('date_trunc(''year'', %s, ''UTC'')', expression)
+		ELSE format('make_timestamptz(extract(year FROM %1$s AT TIME ZONE ''UTC'')::integer,
+			(extract(month FROM %1$s AT TIME ZONE ''UTC'')::integer - 1) / %2$s * %2$s + 1, 1, 0, 0, 0, ''UTC'')',
+			expression, months)
 	END
+	FROM (SELECT (extract(year FROM granularity) * 12 + extract(month FROM granularity))::integer) AS g (months)
 $$;
 COMMENT ON FUNCTION sellometer.bucket_expression(interval, text) IS
 	'SQL expression for the start of the bucket that a time is in';
@@ -63,8 +70,8 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.create_tier_tables(text, interval) IS 'Make the five tables of a tier';
 
-/* (Re)make the views of a tier; finer is NULL for the finest. */
-CREATE FUNCTION sellometer.create_tier_views(tier text, granularity interval, finer text)
+/* (Re)make the views of a tier over its tables and the finer tier, which is NULL for the finest. */
+CREATE FUNCTION sellometer.create_realtime_views(tier text, granularity interval, finer text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -72,7 +79,6 @@ SET client_min_messages = warning
 AS $$
 DECLARE
 	d record;
-	e text;
 	body text;
 	v text;
 BEGIN
@@ -92,6 +98,24 @@ BEGIN
 		EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', v, body);
 		EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', v,
 			format('Events by %s and %s, up to the newest', d.dimension, tier));
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.create_realtime_views(text, interval, text) IS
+	'Make the views of a tier that are up to date by what the finer tier has';
+
+CREATE FUNCTION sellometer.create_event_views(tier text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+	d record;
+	e text;
+	v text;
+BEGIN
+	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
 		FOREACH e IN ARRAY enum_range(NULL::sellometer.event_type)::text[] LOOP
 			v := e || '_' || d.dimension || '_' || tier;
 			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS
@@ -103,7 +127,22 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sellometer.create_tier_views(text, interval, text) IS 'Make the views of a tier';
+COMMENT ON FUNCTION sellometer.create_event_views(text) IS 'Make the views of a tier by event type';
+
+/* The tables (t) and views (v) of a tier, such that each view comes after what it reads. */
+CREATE FUNCTION sellometer.tier_relations(tier text)
+RETURNS TABLE (kind "char", name text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 't'::"char", dimension || '_' || tier FROM sellometer.dimensions()
+	UNION ALL
+	SELECT 'v', 'realtime_' || dimension || '_' || tier FROM sellometer.dimensions()
+	UNION ALL
+	SELECT 'v', event || '_' || dimension || '_' || tier
+	FROM sellometer.dimensions(), unnest(enum_range(NULL::sellometer.event_type)::text[]) AS event
+$$;
+COMMENT ON FUNCTION sellometer.tier_relations(text) IS 'The tables and views of a tier';
 
 CREATE FUNCTION sellometer.create_rank_views(finest text)
 RETURNS void
@@ -136,6 +175,8 @@ INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_
 	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity');
 SELECT sellometer.create_tier_tables('minute', interval '1 minute');
 SELECT sellometer.create_tier_tables('hour', interval '1 hour');
-SELECT sellometer.create_tier_views('minute', interval '1 minute', NULL);
-SELECT sellometer.create_tier_views('hour', interval '1 hour', 'minute');
+SELECT sellometer.create_realtime_views('minute', interval '1 minute', NULL);
+SELECT sellometer.create_realtime_views('hour', interval '1 hour', 'minute');
+SELECT sellometer.create_event_views('minute');
+SELECT sellometer.create_event_views('hour');
 SELECT sellometer.create_rank_views('minute');

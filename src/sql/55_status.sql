@@ -239,7 +239,7 @@ BEGIN
 	END LOOP;
 
 	-- invariant 4: the rows of a coarse bucket are the sum of the finer ones, wherever both are kept whole
-	FOR t IN SELECT c.name, c.granularity, c.watermark, f.name AS finer
+	FOR t IN SELECT c.name, c.granularity, c.watermark, c.kept_from, f.name AS finer
 			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.position = (SELECT max(x.position) FROM sellometer.tiers x
 				WHERE x.position < c.position) ORDER BY c.position LOOP
 		name := format('tier %s is the sum of %s', t.name, t.finer);
@@ -247,14 +247,14 @@ BEGIN
 		FOR d IN SELECT * FROM sellometer.dimensions() LOOP
 			EXECUTE format('WITH fine AS (SELECT %1$s AS event_time, %2$I, event_type, sum(count) AS count, sum(gmv) AS gmv
 					FROM sellometer.%3$I WHERE event_time < $2 GROUP BY 1, 2, 3),
-				first AS (SELECT min(event_time) AS t FROM sellometer.%3$I),
+				first AS (SELECT greatest(min(event_time), $3) AS t FROM sellometer.%3$I),
 				coarse AS (SELECT event_time, %2$I, event_type, count, gmv FROM sellometer.%4$I, first
-					WHERE event_time >= first.t)
+					WHERE event_time >= first.t AND event_time < $2)
 				SELECT $1 + count(*) FROM (SELECT fine.* FROM fine, first WHERE event_time >= first.t) f
 				FULL JOIN coarse c USING (event_time, %2$I, event_type)
 				WHERE f.count IS DISTINCT FROM c.count OR f.gmv IS DISTINCT FROM c.gmv',
 				sellometer.bucket_expression(t.granularity, 'event_time'), d.dimension,
-				d.dimension || '_' || t.finer, d.dimension || '_' || t.name) INTO n USING n, t.watermark;
+				d.dimension || '_' || t.finer, d.dimension || '_' || t.name) INTO n USING n, t.watermark, t.kept_from;
 		END LOOP;
 		ok := n = 0;
 		detail := CASE WHEN ok THEN format('equal up to %s', t.watermark) ELSE format('%s rows differ', n) END;

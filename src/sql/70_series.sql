@@ -71,8 +71,8 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT t.name, t.position, t.granularity,
-		coalesce(sellometer.bucket_start(t.partition_width,
-			(s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'), '-infinity'),
+		greatest(t.kept_from, sellometer.bucket_start(t.partition_width,
+			(s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC')),
 		t.watermark
 	FROM sellometer.tiers t, sellometer.state s
 	ORDER BY t.position

@@ -1,5 +1,5 @@
 /*
- * tier_calls.c: sellometer_rollup() and sellometer_prune().
+ * tier_calls.c: sellometer_rollup(), sellometer_prune(), sellometer_add_tier() and sellometer_drop_tier().
  */
 #include "postgres.h"
 
@@ -8,9 +8,15 @@
 #include "ingest/prune.h"
 #include "ingest/rollup.h"
 #include "ingest/runs.h"
+#include "ingest/spi.h"
+#include "ingest/tier_change.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(sellometer_rollup);
 PG_FUNCTION_INFO_V1(sellometer_prune);
+PG_FUNCTION_INFO_V1(sellometer_add_tier);
+PG_FUNCTION_INFO_V1(sellometer_drop_tier);
 
 static void
 roll_up(SlmRun *run, void *arg)
@@ -38,6 +44,37 @@ sellometer_prune(PG_FUNCTION_ARGS)
 {
 	slm_connect_to_commit(fcinfo, "sellometer_prune");
 	slm_run("prune", true, prune, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+static void
+require_argument(FunctionCallInfo fcinfo, int i, const char *what)
+{
+	if (PG_ARGISNULL(i))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
+}
+
+Datum
+sellometer_add_tier(PG_FUNCTION_ARGS)
+{
+	require_argument(fcinfo, 0, "the name of a tier");
+	require_argument(fcinfo, 1, "the granularity of a tier");
+	SPI_connect();
+	slm_secure_transaction();
+	slm_tier_add(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INTERVAL_P(1),
+				 PG_ARGISNULL(2) ? NULL : PG_GETARG_INTERVAL_P(2));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_drop_tier(PG_FUNCTION_ARGS)
+{
+	require_argument(fcinfo, 0, "the name of a tier");
+	SPI_connect();
+	slm_secure_transaction();
+	slm_tier_drop(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -1,0 +1,20 @@
+/*
+ * tier_change.h: add and drop tiers.
+ */
+#ifndef SLM_INGEST_TIER_CHANGE_H
+#define SLM_INGEST_TIER_CHANGE_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+
+/*
+ * In the caller's transaction, with SPI: make a tier, between others or as the coarsest, and fill it from what the finer
+ * tiers still hold, for as long as nobody waits for it; sellometer_rollup() does the rest, and the tier's views are complete
+ * at once.  retention: NULL = for ever.
+ */
+extern void slm_tier_add(const char *name, Interval *granularity, Interval *retention);
+
+/* Likewise: drop a tier and all that is in it. */
+extern void slm_tier_drop(const char *name);
+
+#endif							/* SLM_INGEST_TIER_CHANGE_H */
