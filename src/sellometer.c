@@ -1,5 +1,5 @@
 /*
- * sellometer.c: the module's entry point, and the one hook that it needs.
+ * sellometer.c: the module's entry point.
  */
 #include "postgres.h"
 
@@ -9,6 +9,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "ingest/schedule.h"
 #include "ingest/shmem.h"
 #include "ingest/worker.h"
 
@@ -35,6 +36,7 @@ void
 _PG_init(void)
 {
 	slm_guc_init();
+	slm_schedule_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	slm_shmem_init();

@@ -1,0 +1,14 @@
+/*
+ * schedule.h: jobs of pg_cron do not outlive what they call.
+ */
+#ifndef SLM_INGEST_SCHEDULE_H
+#define SLM_INGEST_SCHEDULE_H
+
+#include "postgres.h"
+
+/* From _PG_init: see to it that the jobs go when the extension or its database is dropped. */
+extern void slm_schedule_init(void);
+
+extern PGDLLEXPORT void sellometer_unschedule_main(Datum arg);
+
+#endif							/* SLM_INGEST_SCHEDULE_H */
