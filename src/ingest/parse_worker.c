@@ -53,6 +53,7 @@ look_up(ParseWorker *worker)
 	StartTransactionCommand();
 	SPI_connect();
 	slm_secure_transaction();
+	slm_sources_hold(worker->sources, worker->nhands > 0);
 	slm_sources_refresh(worker->sources);
 	if (worker->views == NULL)
 	{

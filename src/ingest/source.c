@@ -32,6 +32,7 @@ struct SlmSources
 	int			max;
 	uint32		round;
 	MemoryContext retired;		/* sources that went in the last round; transfers may still be open there */
+	bool		held;			/* and stay so for longer */
 };
 
 /* Set by invalidations; each set of sources compares it with what it saw last. */
@@ -70,6 +71,12 @@ slm_sources_find(SlmSources *sources, const char *name)
 			return sources->items[i];
 	}
 	return NULL;
+}
+
+void
+slm_sources_hold(SlmSources *sources, bool held)
+{
+	sources->held = held;
 }
 
 static void
@@ -155,7 +162,8 @@ slm_sources_refresh(SlmSources *sources)
 	int			n;
 
 	changes_seen = definition_changes;
-	MemoryContextReset(sources->retired);
+	if (!sources->held)
+		MemoryContextReset(sources->retired);
 	sources->round++;
 	n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 	read = MemoryContextAllocZero(context, sizeof(SlmSource) * Max(n, 1));

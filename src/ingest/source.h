@@ -38,6 +38,9 @@ extern SlmSources *slm_sources_create(void);
  */
 extern void slm_sources_refresh(SlmSources *sources);
 
+/* While held, refreshing keeps the stores of sources that went: transfers from them go on. */
+extern void slm_sources_hold(SlmSources *sources, bool held);
+
 /* The source of this name, or NULL. */
 extern SlmSource *slm_sources_find(SlmSources *sources, const char *name);
 

@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "ingest/ingest.h"
+#include "ingest/large.h"
 #include "ingest/prune.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -100,6 +101,7 @@ load(bool sweep)
 
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
+	slm_large_check(ingest);
 	slm_sources_discover(ingest->sources, NULL, sweep);
 	look_at_waiting(NULL);
 	do
