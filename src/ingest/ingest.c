@@ -197,14 +197,17 @@ read_here(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 		read_object(ingest, clock, object);
 }
 
-/* An object that turns out to be large is left waiting: it will be the first of a later batch. */
+/* Objects that turn out to be large are left waiting.  The first of them will be the first of a later batch. */
 static void
-note_large(SlmIngest *ingest, SlmObject *object)
+leave_large(SlmIngest *ingest, SlmObject *objects, int n)
 {
-	if (object->outcome != SLM_OBJECT_PART)
-		return;
-	object->outcome = SLM_OBJECT_WAITING;
-	ingest->large_id = object->id;
+	for (int i = n - 1; i >= 0; i--)
+	{
+		if (objects[i].outcome != SLM_OBJECT_PART)
+			continue;
+		objects[i].outcome = SLM_OBJECT_WAITING;
+		ingest->large_id = objects[i].id;
+	}
 }
 
 /*
@@ -231,7 +234,6 @@ read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, 
 			if (!done[i] && slm_pool_take(ingest->pool, &objects[i], &ingest->batch, false))
 			{
 				done[i] = true;
-				note_large(ingest, &objects[i]);
 				slm_progress_add(1, objects[i].size, objects[i].rows_total);
 			}
 			if (!done[i] && !slm_pool_has(ingest->pool, &objects[i]))
@@ -242,7 +244,6 @@ read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, 
 		if (mine >= 0)
 		{
 			read_here(ingest, clock, &objects[mine]);
-			note_large(ingest, &objects[mine]);
 			done[mine] = true;
 			left--;
 		}
@@ -250,6 +251,7 @@ read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, 
 			slm_pool_wait(ingest->pool);
 		CHECK_FOR_INTERRUPTS();
 	}
+	leave_large(ingest, objects, n);
 	pfree(done);
 }
 

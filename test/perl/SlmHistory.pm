@@ -205,7 +205,7 @@ sub wait_until_loaded
 		$node->safe_psql('shop', 'CALL sellometer_ingest()');
 		select(undef, undef, undef, 0.05);
 	}
-	wait_until($node, "$open = 0");
+	wait_until($node, "SELECT ($open) = 0");
 	return;
 }
 
