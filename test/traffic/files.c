@@ -272,13 +272,27 @@ finish_minute_file(Files *files, OutFile *file)
 	}
 }
 
+/* When the files of the minute that is over are to appear. */
+static double
+due(const Files *files)
+{
+	const Options *options = files->options;
+	int64_t		ahead = (files->start - files->minute) / 60 + options->ago;	/* minutes until the present, with --ago */
+
+	if (options->ago > 0 && ahead > options->ago_slow)
+		return 0;
+	if (options->ago > 0 && ahead > 0)
+		return wall_clock() + 1;
+	return files->wall_start + (double) (files->minute + 60 - files->start) / options->speed;
+}
+
 static void
 finish_minute(Files *files, int64_t now)
 {
 	const Options *options = files->options;
 
 	if (options->speed > 0)
-		wait_until(files->wall_start + (double) (files->minute + 60 - files->start) / options->speed);
+		wait_until(due(files));
 	for (int i = 0; i < files->n_files; i++)
 	{
 		if (!files->file[i].open)

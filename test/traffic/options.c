@@ -12,7 +12,7 @@
 
 enum
 {
-	OPT_OUT = 256, OPT_ONE_FILE, OPT_TRUTH, OPT_CATALOGUE, OPT_QUIET, OPT_SEED, OPT_START, OPT_NOW, OPT_MINUTES,
+	OPT_OUT = 256, OPT_ONE_FILE, OPT_TRUTH, OPT_CATALOGUE, OPT_QUIET, OPT_SEED, OPT_START, OPT_NOW, OPT_AGO, OPT_MINUTES,
 	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WOBBLE, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
 	OPT_FAULT_AFTER, OPT_INVENTORY, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO,
 	OPT_ODD, OPT_QUOTED, OPT_FRACTIONAL, OPT_BAD, OPT_BAD_KINDS, OPT_LATE, OPT_LATE_BY, OPT_LATE_DIR, OPT_FACTOR, OPT_HELP
@@ -27,6 +27,7 @@ static const struct option long_options[] = {
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"start", required_argument, NULL, OPT_START},
 	{"now", no_argument, NULL, OPT_NOW},
+	{"ago", required_argument, NULL, OPT_AGO},
 	{"minutes", required_argument, NULL, OPT_MINUTES},
 	{"events", required_argument, NULL, OPT_EVENTS},
 	{"rate", required_argument, NULL, OPT_RATE},
@@ -80,6 +81,8 @@ static const char help_text[] =
 "  --seed N                  default 1\n"
 "  --start 'YYYY-MM-DD HH:MM:SS'   first event time, UTC; default 2019-10-01 00:00:00\n"
 "  --now                     start at the current minute, and at --speed 1 unless given\n"
+"  --ago MIN[,N]             with --now, at --speed 1: start so many minutes earlier; those appear as fast as possible,\n"
+"                            but for the last N, of which one a second does\n"
 "  --minutes N               length in event time; default 10 unless --events\n"
 "  --events N                exactly this many rows\n"
 "  --rate N                  mean events a minute, default 40000\n"
@@ -210,6 +213,21 @@ late_range(Options *options, const char *text)
 		fail("--late-by: \"%s\" is not MIN or MIN,MAX in minutes", text);
 }
 
+/* MIN or MIN,N */
+static void
+set_ago(Options *options, const char *text)
+{
+	int			ago;
+	int			slow = 0;
+	char		rest;
+
+	if ((sscanf(text, "%d,%d%c", &ago, &slow, &rest) != 2 && sscanf(text, "%d%c", &ago, &rest) != 1) ||
+		ago < 1 || slow < 0 || slow > ago)
+		fail("--ago: \"%s\" is not MIN or MIN,N in minutes", text);
+	options->ago = ago;
+	options->ago_slow = slow;
+}
+
 static void
 set_defaults(Options *options)
 {
@@ -303,6 +321,9 @@ set_option(Options *options, int code, const char *name, const char *value)
 		case OPT_NOW:
 			options->now = true;
 			break;
+		case OPT_AGO:
+			set_ago(options, value);
+			break;
 		case OPT_MINUTES:
 			options->minutes = (int64_t) number(name, value, 1, 1e9);
 			break;
@@ -369,10 +390,12 @@ check_options(Command command, Options *options)
 		fail("--late is about minute files; it does not go with --one-file");
 	if (options->now && options->start_given)
 		fail("give either --now or --start");
+	if (options->ago > 0 && (!options->now || (options->speed >= 0 && options->speed != 1)))
+		fail("--ago goes with --now at --speed 1");
 	if (options->now)
 	{
 		options->start = (int64_t) time(NULL);
-		options->start -= options->start % 60;
+		options->start -= options->start % 60 + options->ago * 60;
 	}
 	if (options->speed < 0)
 		options->speed = options->now ? 1 : 0;

@@ -47,6 +47,8 @@ typedef struct Options
 	int64_t		start;			/* Unix time */
 	bool		start_given;
 	bool		now;
+	int64_t		ago;			/* minutes before now to start */
+	int64_t		ago_slow;		/* so many of them appear one a second */
 	int64_t		minutes;		/* 0 = no limit */
 	int64_t		events;			/* 0 = no limit */
 	double		rate;			/* events a minute */
