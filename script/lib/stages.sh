@@ -9,29 +9,9 @@ prepare() {
 	: > "$RESULTS"
 	STAGE=prepare
 	catch_signals
-	copy_postgres
+	copy_postgres "$WORK/pg"
 	PATH=$PGBIN:$PATH
 	MAKE=(make --no-print-directory "-j$(nproc)" "PG_CONFIG=$PGBIN/pg_config")
-}
-
-# Copy the PostgreSQL installation, all of it at the same place below $WORK/pg: its programs find the rest by going up from
-# where they are themselves.
-copy_postgres() {
-	local what dir
-
-	for what in bindir pkglibdir sharedir pkgincludedir includedir-server; do
-		dir=$("$PG_CONFIG" "--$what")
-		if [ ! -e "$WORK/pg$dir" ]; then
-			mkdir -p "$WORK/pg${dir%/*}"
-			cp -a "$dir" "$WORK/pg$dir"
-		fi
-	done
-	PGBIN=$WORK/pg$("$PG_CONFIG" --bindir)
-	PGXS=$(dirname "$("$PGBIN/pg_config" --pgxs)")/../..
-	if [[ $("$PGBIN/pg_config" --pkglibdir) != "$WORK/pg"* ]]; then
-		echo "script/test: a copy of this PostgreSQL would use files of the original; it can't be tested with" >&2
-		exit 1
-	fi
 }
 
 # Returns 1 if there is no point in going on.
