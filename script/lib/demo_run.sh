@@ -134,6 +134,7 @@ start_traffic() {
 		kill -0 "$TRAFFIC_PID" || return 1
 		sleep 0.1
 	done
+	sleep 0.1					# the minute's other files
 	STEP_NOTE="$(ls "$dir" | wc -l) files, $(du -sm "$dir" | cut -f1) MB"
 }
 
