@@ -116,6 +116,27 @@ SELECT event_time, is_final, count = (SELECT count(*) FROM events e WHERE e.even
 FROM sellometer_series('brand', 'purchase', NULL, NULL, NULL, '1 month') s;
 ROLLBACK TO without_day;
 
+-- Nothing rolled up yet, for days: all of it is still in the finest tier.  A tier that was added late has only what was left.
+SAVEPOINT not_rolled_up;
+DELETE FROM sellometer.tiers WHERE name = 'day';
+UPDATE sellometer.tiers SET watermark = '-infinity' WHERE name = 'hour';
+DELETE FROM sellometer.category_l1_hour;
+DELETE FROM sellometer.category_l1_minute;
+INSERT INTO sellometer.category_l1_minute (event_time, category_l1, event_type, count, gmv)
+	SELECT date_trunc('minute', event_time), category_l1, event_type, count(*), sum(price) FROM events GROUP BY 1, 2, 3;
+SELECT floor FROM sellometer.kept() WHERE tier = 'minute';
+SELECT step, count(*), count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong
+FROM unnest(ARRAY['10 min', '1 h', '1 day']::interval[]) step
+CROSS JOIN LATERAL (SELECT a, x FROM sellometer_series('brand', 'purchase', NULL, '2019-11-05 00:10+00', '2019-11-10 03:00+00', step) a
+	FULL JOIN expected('brand', 'purchase', NULL, '2019-11-05 00:10+00', '2019-11-10 03:00+00', step) x USING (event_time)) j
+GROUP BY 1 ORDER BY 1;
+SELECT sum(gmv) = (SELECT sum(price) FROM events WHERE event_type = 'purchase' AND event_time >= '2019-11-05 00:10+00') AS right
+FROM sellometer_top('category_l1', 'purchase', '2019-11-05 00:10+00', NULL);
+UPDATE sellometer.tiers SET kept_from = '2019-11-08 00:00+00' WHERE name = 'minute';
+SELECT sum(gmv) = (SELECT sum(price) FROM events WHERE event_type = 'purchase' AND event_time >= '2019-11-08 00:00+00') AS right
+FROM sellometer_top('category_l1', 'purchase', '2019-11-05 00:10+00', NULL);
+ROLLBACK TO not_rolled_up;
+
 -- The same sums from any session's settings
 SET LOCAL timezone = 'Australia/Lord_Howe';
 SET LOCAL datestyle = 'German';

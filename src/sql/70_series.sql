@@ -64,6 +64,10 @@ $$;
 COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
 	'Does every bucket of coarse consist of whole buckets of fine?';
 
+/*
+ * What each tier is sure to hold.  Rows before head - retention may be dropped at any time, and late ones no longer reach the
+ * tier; but what is not rolled up into the next tier stays, whole, however old it is.
+ */
 CREATE FUNCTION sellometer.kept(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz)
 RETURNS SETOF record
@@ -71,14 +75,15 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT t.name, t.position, t.granularity,
-		greatest(t.kept_from, sellometer.bucket_start(t.partition_width,
-			(s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC')),
+		greatest(t.kept_from, least(lead(t.watermark) OVER (ORDER BY t.position),
+			coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'),
+				'-infinity'))),
 		t.watermark
 	FROM sellometer.tiers t, sellometer.state s
 	ORDER BY t.position
 $$;
 COMMENT ON FUNCTION sellometer.kept() IS
-	'What each tier is sure to hold, finest first: from floor (earlier rows may be dropped at any time) to watermark';
+	'What each tier is sure to hold, finest first: rows from floor on, up to watermark';
 
 /* step: use tiers of which it is a multiple; NULL: any.  Both ends must be starts of buckets of such a tier. */
 CREATE FUNCTION sellometer.pieces(
