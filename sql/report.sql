@@ -1,0 +1,35 @@
+-- The pieces of sellometer_report(); the page as a whole is tested in a browser
+SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET lc_numeric = 'C';
+BEGIN;
+DROP EXTENSION IF EXISTS sellometer CASCADE;
+CREATE EXTENSION sellometer;
+
+SELECT sellometer.html($$<a href="x" title='y'>&amp;</a>$$);
+SELECT sellometer.html_key('</bdi><script>'), length(sellometer.html_key(repeat('x', 5000)));
+SELECT n, sellometer.short_number(n), sellometer.html_number(n)
+FROM unnest(ARRAY[NULL, 0, 0.5, 7, 12.345, 999.49, 999.5, 1234, 9999, 9999.6, 10000, 99949, 99950, 999499, 999500, 1234567, 382670274.04, 12345678901,
+	5e15, -15000]) WITH ORDINALITY u (n, i) ORDER BY i;
+SELECT n, sellometer.axis_end(n), sellometer.axis_number(sellometer.axis_end(n))
+FROM unnest(ARRAY[NULL, 0, 0.04, 1, 1.01, 7, 99, 101, 441234, 1000000]) WITH ORDINALITY u (n, i) ORDER BY i;
+SELECT i, sellometer.html_duration(i)
+FROM unnest(ARRAY[NULL, '-5 s', '0', '119 s', '2 min', '119 min', '3 h', '47 h', '48 h', '7 years']::interval[]) i;
+SELECT span, count(*), min(t), max(t)
+FROM unnest(ARRAY['1 min', '7 min', '45 min', '3 h', '24 h']::interval[]) span,
+	sellometer.axis_times('2019-10-01 10:17+00', timestamptz '2019-10-01 10:17+00' + span) t
+GROUP BY 1 ORDER BY 1;
+SELECT sellometer.html_time(NULL), sellometer.html_time('2019-10-01 01:02:03+02');
+SELECT sellometer.report_funnel(1000, 30, 20);
+SELECT sellometer.report_funnel(0, 0, 0);
+
+-- Nothing loaded: a page all the same
+SELECT sellometer_report() ~ '<p>Nothing is loaded yet\.</p>.*No sources: see sellometer_add_source\(\)', sellometer.report_body(NULL), sellometer.report_alerts() IS NULL = (to_regclass('sellometer.alerts') IS NULL) AS alerts;
+
+-- Its reader needs no more than what sellometer_grant_reader() grants
+CREATE ROLE regress_sellometer_reader;
+SELECT sellometer_grant_reader('regress_sellometer_reader');
+SET LOCAL ROLE regress_sellometer_reader;
+SELECT sellometer_report() ~ '</html>';
+RESET ROLE;
+ROLLBACK;

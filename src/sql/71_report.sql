@@ -1,0 +1,488 @@
+/*
+ * sellometer_report(): the live tables as one HTML page, with inline SVG, without scripts or anything from the network.
+ *
+ * Charts are stretched to the page's width, so what is text in them (axes) is HTML beside the SVG.  Exact numbers stand in
+ * <data value="...">.  All text that comes from data goes through sellometer.html().
+ */
+
+CREATE FUNCTION sellometer.html(value text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT replace(replace(replace(replace(replace(value,
+		'&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;')
+$$;
+COMMENT ON FUNCTION sellometer.html(text) IS 'Text as HTML, fit for content and for quoted attributes';
+
+/* A name from the data: told apart from the text around it whatever its direction of writing, and cut if long. */
+CREATE FUNCTION sellometer.html_key(key text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('<bdi title="%s">%s</bdi>', sellometer.html(left(key, 1000)),
+		sellometer.html(CASE WHEN length(key) <= 200 THEN key ELSE left(key, 199) || '~' END))
+$$;
+COMMENT ON FUNCTION sellometer.html_key(text) IS 'A key as HTML';
+
+/* To three digits: 382.67 million is "383 M". */
+CREATE FUNCTION sellometer.short_number(n numeric)
+RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET lc_numeric = 'C'
+AS $$
+DECLARE
+	shown numeric := n;
+	suffix text := '';
+	s text;
+BEGIN
+	IF abs(n) < 9999.5 THEN
+		RETURN to_char(n, CASE WHEN n = round(n) OR abs(n) >= 999.5 THEN 'FM9,990' ELSE 'FM9,990.00' END);
+	END IF;
+	FOREACH s IN ARRAY ARRAY['k', 'M', 'G', 'T'] LOOP
+		EXIT WHEN abs(shown) < 999.5;
+		shown := shown / 1000;
+		suffix := s;
+	END LOOP;
+	RETURN to_char(shown, CASE WHEN abs(shown) < 9.995 THEN 'FM0.00' WHEN abs(shown) < 99.95 THEN 'FM00.0'
+		ELSE 'FM999,999,990' END) || ' ' || suffix;
+END
+$$;
+COMMENT ON FUNCTION sellometer.short_number(numeric) IS 'A number as people read it';
+
+CREATE FUNCTION sellometer.axis_number(n numeric)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT regexp_replace(regexp_replace(sellometer.short_number(n), '(\.\d*?)0+( |$)', '\1\2'), '\.( |$)', '\1')
+$$;
+COMMENT ON FUNCTION sellometer.axis_number(numeric) IS 'A round number as people read it';
+
+CREATE FUNCTION sellometer.html_number(n numeric)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN n IS NULL THEN '&ndash;'
+		ELSE format('<data value="%s">%s</data>', n, replace(sellometer.short_number(n), ' ', '&nbsp;')) END
+$$;
+COMMENT ON FUNCTION sellometer.html_number(numeric) IS 'A number as HTML, with its exact value beside it';
+
+CREATE FUNCTION sellometer.html_time(t timestamptz)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN t IS NULL THEN '&ndash;'
+		ELSE format('<time datetime="%s">%s</time>', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+			to_char(t AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI')) END
+$$;
+COMMENT ON FUNCTION sellometer.html_time(timestamptz) IS 'A time as HTML, in UTC';
+
+CREATE FUNCTION sellometer.html_duration(span interval)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN s IS NULL THEN '&ndash;'
+		WHEN s < 0 THEN '0&nbsp;s'
+		WHEN s < 120 THEN round(s) || '&nbsp;s'
+		WHEN s < 7200 THEN round(s / 60) || '&nbsp;min'
+		WHEN s < 172800 THEN round(s / 3600) || '&nbsp;h'
+		ELSE to_char(round(s / 86400), 'FM999,999,990') || '&nbsp;days'
+	END
+	FROM (SELECT extract(epoch FROM span) AS s) x
+$$;
+COMMENT ON FUNCTION sellometer.html_duration(interval) IS 'A length of time as HTML, in one unit';
+
+/* Where an axis ends well, and has a round half. */
+CREATE FUNCTION sellometer.axis_end(n numeric)
+RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(min(m * p), 1)
+	FROM (SELECT 10::numeric ^ floor(log(n)) AS p WHERE n > 0) x, unnest(ARRAY[1, 1.5, 2, 3, 4, 5, 6, 8, 10]) m
+	WHERE m * p >= n
+$$;
+COMMENT ON FUNCTION sellometer.axis_end(numeric) IS 'Where an axis ends that has to show a number';
+
+/* The times that the axis of a range names, at most eight. */
+CREATE FUNCTION sellometer.axis_times(range_from timestamptz, range_to timestamptz)
+RETURNS SETOF timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT t
+	FROM (SELECT min(s) AS step FROM unnest(ARRAY['1 min', '2 min', '5 min', '10 min', '15 min', '30 min', '1 h', '2 h',
+			'3 h', '6 h', '12 h', '24 h']::interval[]) s
+		WHERE s * 8 >= range_to - range_from) x,
+		generate_series(date_bin(step, range_from + step - interval '1 us', '2000-01-01 00:00+00'), range_to, step) t
+	WHERE t <= range_to - (range_to - range_from) / 40
+$$;
+COMMENT ON FUNCTION sellometer.axis_times(timestamptz, timestamptz) IS 'The times that the axis of a chart names';
+
+/*
+ * A line over time.  numbers: one for each bucket from range_from on, dotted after the first final ones.  what: what they are, as in
+ * "14:05: 12 what".
+ */
+CREATE FUNCTION sellometer.report_chart(
+	id text, title text, what text, range_from timestamptz, step interval, numbers numeric[], final integer)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n integer := cardinality(numbers);
+	range_to timestamptz := range_from + n * step;
+	top numeric := (SELECT sellometer.axis_end(max(v)) FROM unnest(numbers) v);
+	points text[];
+	hovers text;
+	times text;
+	highest record;
+BEGIN
+	SELECT array_agg(format('%s,%s', i - 0.5, round(100 - v * 100 / top, 2)) ORDER BY i),
+		string_agg(format('<rect x="%s" width="1" height="100"><title>%s: %s %s</title></rect>', i - 1,
+			to_char((range_from + (i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'), sellometer.short_number(v), what), '' ORDER BY i)
+	INTO points, hovers
+	FROM unnest(numbers) WITH ORDINALITY u (v, i);
+	SELECT i, v INTO highest FROM unnest(numbers) WITH ORDINALITY u (v, i) ORDER BY v DESC, i LIMIT 1;
+	SELECT string_agg(format('<span style="left:%s%%">%s</span>',
+		round(extract(epoch FROM t - range_from) * 100 / extract(epoch FROM range_to - range_from), 2),
+		to_char(t AT TIME ZONE 'UTC', CASE WHEN extract(epoch FROM t) % 86400 = 0 THEN 'FMDD Mon' ELSE 'HH24:MI' END)), '')
+	INTO times
+	FROM sellometer.axis_times(range_from, range_to) t;
+
+	RETURN format($html$<div class="chart %1$s">
+<div class="y" aria-hidden="true"><span>%2$s</span><span>%3$s</span><span>0</span></div>
+<svg viewBox="0 0 %4$s 100" preserveAspectRatio="none" role="img" aria-labelledby="%1$s-t %1$s-d">
+<title id="%1$s-t">%5$s</title>
+<desc id="%1$s-d">From %6$s to %7$s UTC. Highest: %8$s %9$s at %10$s; last: %11$s; mean: %12$s.</desc>
+<path class="grid" d="M0,0H%4$sM0,50H%4$sM0,100H%4$s"/>
+<path class="area" d="M%13$sL%14$s,100L0.5,100Z"/>
+<path class="line" d="M%15$s"/>
+<path class="line open" d="M%16$s"/>
+<g class="hover">%17$s</g>
+</svg>
+<div class="x" aria-hidden="true">%18$s</div>
+</div>
+$html$,
+		id, sellometer.axis_number(top), sellometer.axis_number(top / 2), n, title,
+		to_char(range_from AT TIME ZONE 'UTC', 'FMDD Mon HH24:MI'), to_char(range_to AT TIME ZONE 'UTC', 'FMDD Mon HH24:MI'),
+		sellometer.short_number(highest.v), what,
+		to_char((range_from + (highest.i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'),
+		sellometer.short_number(numbers[n]), (SELECT sellometer.short_number(avg(v)) FROM unnest(numbers) v),
+		array_to_string(points, 'L'), n - 0.5,
+		array_to_string(points[1:greatest(final, 1)], 'L'), array_to_string(points[greatest(final, 1):n], 'L'), hovers, times);
+END
+$$;
+COMMENT ON FUNCTION sellometer.report_chart(text, text, text, timestamptz, interval, numeric[], integer) IS
+	'A chart of sellometer_report()';
+
+CREATE FUNCTION sellometer.report_top(dimension text, title text, range_from timestamptz, range_to timestamptz)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($html$<section class="card" id="top-%s" aria-labelledby="top-%1$s-h">
+<h3 id="top-%1$s-h">%s</h3>
+<table class="top"><colgroup><col class="rank"><col><col class="gmv"><col class="sold"></colgroup>
+<thead><tr><th scope="col" class="n">#</th><th scope="col">%s</th><th scope="col" class="n">GMV</th><th scope="col" class="n">Sold</th></tr></thead>
+<tbody>%s</tbody></table>
+</section>
+$html$, dimension, title, initcap(split_part(dimension, '_', 1)),
+		coalesce(string_agg(format('<tr><td class="n">%s</td><th scope="row"><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="%s" height="1"/></svg>%s</th><td class="n">%s</td><td class="n">%s</td></tr>',
+			n, round(gmv * 100 / nullif(best, 0), 1), sellometer.html_key(key), sellometer.html_number(gmv), sellometer.html_number(count)),
+			E'\n' ORDER BY n), '<tr><td colspan="4" class="none">Nothing sold yet</td></tr>'))
+	FROM (SELECT row_number() OVER () AS n, max(gmv) OVER () AS best, t.*
+		FROM @extschema@.sellometer_top(dimension, 'purchase', range_from, range_to, 10) t) x
+$$;
+COMMENT ON FUNCTION sellometer.report_top(text, text, timestamptz, timestamptz) IS 'The best keys of a dimension, for sellometer_report()';
+
+CREATE FUNCTION sellometer.report_funnel(views bigint, carts bigint, purchases bigint)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('<ol class="funnel">%s</ol>', string_agg(format($html$<li id="funnel-%s" class="c-%1$s">
+<span class="step">%s</span> <strong>%s</strong> <span class="share">%s</span>
+<svg class="track" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect class="all" width="100" height="1"/><rect width="%s" height="1"/></svg></li>
+$html$,
+			id, label, sellometer.html_number(n),
+			CASE WHEN i > 1 THEN coalesce(to_char(n * 100.0 / nullif(views, 0), 'FM999990.00'), '&ndash;') || '&nbsp;% of views' END,
+			CASE n WHEN 0 THEN 0 ELSE greatest(round(n * 100.0 / greatest(views, carts, purchases), 2), 0.5) END), '' ORDER BY i))
+	FROM (VALUES (1, 'view', 'Viewed', views), (2, 'cart', 'Put in cart', carts), (3, 'purchase', 'Bought', purchases))
+		s (i, id, label, n)
+$$;
+COMMENT ON FUNCTION sellometer.report_funnel(bigint, bigint, bigint) IS 'From view to purchase, for sellometer_report()';
+
+CREATE FUNCTION sellometer.report_sources()
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($html$<div class="scroll" tabindex="0" role="region" aria-label="Sources"><table><thead><tr><th scope="col">Source</th><th scope="col">Data up to (UTC)</th><th scope="col" class="n">Behind the clock</th>
+<th scope="col" class="n">From arrival to here</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Late</th><th scope="col" class="n">Failed</th><th scope="col">State</th></tr></thead>
+<tbody>%s</tbody></table></div>
+$html$, coalesce(string_agg(format('<tr><th scope="row">%s</th><td>%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td>%s</td></tr>',
+			sellometer.html_key(s.source), sellometer.html_time(s.head), sellometer.html_duration(s.event_lag),
+			sellometer.html_duration(s.arrival_lag), sellometer.html_number(s.pending_objects),
+			sellometer.html_number(s.backlog_objects), sellometer.html_number(s.failed_objects),
+			CASE WHEN NOT s.enabled THEN 'off'
+				WHEN s.last_error IS NOT NULL THEN '<span class="chip critical">error</span> ' || sellometer.html(left(s.last_error, 200))
+				WHEN s.surge THEN '<span class="chip warning">surge</span>'
+				ELSE '<span class="chip good">fine</span>' END), E'\n' ORDER BY s.source),
+			'<tr><td colspan="8" class="none">No sources: see sellometer_add_source()</td></tr>'))
+	FROM sellometer.status s
+$$;
+COMMENT ON FUNCTION sellometer.report_sources() IS 'How fresh each source is, for sellometer_report()';
+
+/* The alerts that are open; NULL where there is no table of them. */
+CREATE FUNCTION sellometer.report_alerts()
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	result text;
+BEGIN
+	IF to_regclass('sellometer.alerts') IS NULL THEN
+		RETURN NULL;
+	END IF;
+	EXECUTE $sql$
+		SELECT coalesce('<ul class="alerts">' || string_agg(format(
+			'<li><span class="chip %s">%s</span> <strong>%s</strong> %s <span class="detail">%s</span> <span class="since">since %s</span></li>',
+			CASE WHEN severity IN ('critical', 'warning') THEN severity ELSE 'info' END, sellometer.html(severity),
+			sellometer.html(replace(kind, '_', ' ')), sellometer.html_key(key), sellometer.html(left(detail, 500)),
+			sellometer.html_time(opened_at)), E'\n' ORDER BY severity = 'critical' DESC, opened_at DESC, kind, key) || '</ul>',
+			'<p class="none">None open.</p>')
+		FROM (SELECT kind::text, severity::text, coalesce(key::text, '') AS key, coalesce(detail::text, '') AS detail, opened_at
+			FROM sellometer.alerts WHERE closed_at IS NULL ORDER BY severity = 'critical' DESC, opened_at DESC LIMIT 50) a
+		$sql$ INTO result;
+	RETURN result;
+END
+$$;
+COMMENT ON FUNCTION sellometer.report_alerts() IS 'Open alerts, for sellometer_report()';
+
+CREATE FUNCTION sellometer.report_page(body text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT $html$<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="color-scheme" content="light dark">
+<title>Sellometer</title>
+<style>
+:root { --page: #f4f4f1; --card: #fff; --ink: #1b1d20; --soft: #585e66; --rule: #dcdcd6; --bar: #d3e9e6; --hover: #00000012;
+	--gmv: #0b6e66; --view: #3b5bab; --cart: #9a5700; --remove: #8f3a64; --purchase: #0b6e66;
+	--good: #17642f; --good-bg: #dff2e4; --warning: #7a4500; --warning-bg: #fdeccf; --critical: #9d1c1c; --critical-bg: #fde2e0; }
+@media (prefers-color-scheme: dark) {
+	:root { --page: #111417; --card: #1a1e23; --ink: #e9ebed; --soft: #a4acb5; --rule: #31373e; --bar: #1f4743; --hover: #ffffff14;
+		--gmv: #4cc7bb; --view: #8fb0ff; --cart: #f0ad4e; --remove: #e69abf; --purchase: #4cc7bb;
+		--good: #86dda0; --good-bg: #17351f; --warning: #f5c070; --warning-bg: #3d2c10; --critical: #ff9f97; --critical-bg: #481a18; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
+	font-variant-numeric: tabular-nums; }
+main, header, footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem; }
+header { padding-top: 1.75rem; display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; }
+h1 { font-size: 1.5rem; letter-spacing: -.01em; margin: 0; }
+header p { margin: 0; color: var(--soft); }
+h2 { font-size: 1.05rem; margin: 0; } h3 { font-size: 1rem; margin: 0 0 .5rem; }
+h2.apart { margin: 2rem 0 .75rem; }
+.hint, footer { color: var(--soft); font-size: .875rem; }
+.hint { margin: 0 0 .75rem; }
+footer { padding-top: 1.5rem; padding-bottom: 2rem; }
+.card { background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem 1.1rem; min-width: 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.7rem, 1fr)); gap: .75rem; margin: 1.25rem 0 .75rem; padding: 0; }
+.tiles .card { display: flex; flex-direction: column-reverse; justify-content: flex-end; }
+.tiles dt { color: var(--soft); font-size: .875rem; } .tiles dd { margin: 0; font-size: 1.6rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.2; }
+.tiles .first dd { color: var(--gmv); }
+.split { display: grid; grid-template-columns: minmax(0, 7fr) minmax(15rem, 3fr); gap: .75rem; margin-bottom: .75rem; }
+.tops { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: .75rem; }
+.tops section { grid-column: span 2; } .tops section:nth-child(n+4) { grid-column: span 3; }
+.wide { margin-bottom: .75rem; }
+.chart { display: grid; grid-template-columns: 3.6rem 1fr; grid-template-rows: auto 1.4rem; color: var(--gmv); }
+.chart svg { width: 100%; height: 13rem; display: block; overflow: visible; }
+.chart .y { display: flex; flex-direction: column; justify-content: space-between; align-items: flex-end; padding-right: .5rem; margin: -.6em 0; }
+.chart .x { grid-column: 2; position: relative; } .chart .x span { position: absolute; transform: translateX(-50%); top: .3rem; white-space: nowrap; }
+.chart .x, .chart .y { color: var(--soft); font-size: .8rem; }
+.split .chart svg { height: 15rem; }
+.kinds { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: .9rem 1.25rem; }
+.kinds .chart svg { height: 5.5rem; } .kinds .chart .x span:nth-child(even) { display: none; }
+.kinds h3 { margin: 0 0 .6rem; font-size: .9rem; display: flex; justify-content: space-between; font-weight: 600; }
+.kinds h3 span { color: var(--soft); font-weight: 400; }
+.c-view { color: var(--view); } .c-cart { color: var(--cart); } .c-remove_from_cart { color: var(--remove); } .c-purchase { color: var(--purchase); }
+.grid { stroke: var(--rule); stroke-width: 1; vector-effect: non-scaling-stroke; fill: none; }
+.line { stroke: currentColor; stroke-width: 2; vector-effect: non-scaling-stroke; fill: none; stroke-linejoin: round; }
+.open { stroke-dasharray: 2 3; } .area { fill: currentColor; opacity: .12; }
+.hover rect { fill: transparent; } .hover rect:hover { fill: var(--hover); }
+table { border-collapse: collapse; width: 100%; font-size: .925rem; }
+th, td { padding: .32rem .4rem; text-align: left; font-weight: 400; vertical-align: baseline; }
+thead th { color: var(--soft); font-size: .8rem; border-bottom: 1px solid var(--rule); }
+.n { text-align: right; white-space: nowrap; }
+.top { table-layout: fixed; } .rank { width: 2.1rem; } .gmv { width: 4.9rem; } .sold { width: 4.4rem; }
+.top tbody th { position: relative; }
+.top bdi { position: relative; display: block; padding: 0 .3rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.bar { position: absolute; left: 0; top: .12rem; height: calc(100% - .24rem); width: 100%; } .bar rect { fill: var(--bar); }
+.funnel { list-style: none; margin: 1.25rem 0 0; padding: 0; display: grid; gap: 1.6rem; }
+.funnel li { display: grid; grid-template-columns: 1fr auto; align-items: baseline; gap: .1rem .5rem; color: inherit; }
+.funnel .step { grid-column: 1 / 3; color: var(--soft); font-size: .875rem; }
+.funnel strong { font-size: 1.35rem; font-weight: 650; letter-spacing: -.02em; color: var(--ink); } .funnel .share { color: var(--soft); font-size: .9rem; }
+.track { grid-column: 1 / 3; width: 100%; height: .7rem; border-radius: .35rem; margin-top: .2rem; fill: currentColor; } .track .all { fill: var(--rule); opacity: .6; }
+.funnel .c-view { color: var(--view); } .funnel .c-cart { color: var(--cart); } .funnel .c-purchase { color: var(--purchase); }
+.scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--gmv); }
+.chip { display: inline-block; border-radius: 1rem; padding: 0 .55rem; font-size: .8rem; font-weight: 600; background: var(--rule); color: var(--ink); }
+.chip.good { color: var(--good); background: var(--good-bg); } .chip.warning { color: var(--warning); background: var(--warning-bg); }
+.chip.critical { color: var(--critical); background: var(--critical-bg); }
+.alerts { list-style: none; margin: 0; padding: 0; } .alerts li { padding: .45rem 0; border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
+.alerts li:last-child { border: 0; } .since { color: var(--soft); font-size: .85rem; } .none { color: var(--soft); margin: 0; }
+details { margin-top: .75rem; } summary { cursor: pointer; color: var(--soft); font-size: .875rem; }
+@media (max-width: 60rem) { .split { grid-template-columns: minmax(0, 1fr); } .tops section:nth-child(n) { grid-column: span 3; } .tops section:nth-child(n+3) { grid-column: span 6; } }
+@media (max-width: 42rem) { .tops section:nth-child(n) { grid-column: span 6; } }
+@media (max-width: 34rem) { .chart { grid-template-columns: 2.9rem 1fr; } .chart .x span:nth-child(even) { display: none; } .card { padding: .8rem; }
+	.split .chart svg { height: 10rem; } .tiles { grid-template-columns: 1fr 1fr; } .tiles .first { grid-column: span 2; } .top bdi { white-space: normal; overflow-wrap: anywhere; }
+	.rank { width: 1.7rem; } .gmv { width: 4.6rem; } .sold { width: 4.1rem; } .tiles dd { font-size: 1.35rem; } }
+@media print { body { background: #fff; } .card { break-inside: avoid; } }
+</style>
+</head>
+<body>
+$html$ || body || $html$</body>
+</html>
+$html$
+$$;
+COMMENT ON FUNCTION sellometer.report_page(text) IS 'What is around the contents of sellometer_report()';
+
+/* The numbers behind the charts, by hour, for those who can't see them or want to copy them. */
+CREATE FUNCTION sellometer.report_hours(range_from timestamptz, range_to timestamptz)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format($html$<details><summary>The numbers by hour</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="Numbers by hour"><table id="hours"><thead><tr><th scope="col">Hour (UTC)</th><th scope="col" class="n">GMV</th><th scope="col" class="n">Views</th>
+<th scope="col" class="n">Carts</th><th scope="col" class="n">Removed from cart</th><th scope="col" class="n">Purchases</th></tr></thead><tbody>%s</tbody></table></div></details>
+$html$, string_agg(format('<tr><th scope="row">%s</th><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td></tr>',
+		sellometer.html_time(event_time), sellometer.html_number(coalesce(gmv, 0)), sellometer.html_number(coalesce(views, 0)),
+		sellometer.html_number(coalesce(carts, 0)), sellometer.html_number(coalesce(removals, 0)),
+		sellometer.html_number(coalesce(purchases, 0))), E'\n' ORDER BY event_time))
+	FROM (
+		SELECT s.event_time, sum(s.gmv) FILTER (WHERE e = 'purchase') AS gmv, sum(s.count) FILTER (WHERE e = 'view') AS views,
+			sum(s.count) FILTER (WHERE e = 'cart') AS carts, sum(s.count) FILTER (WHERE e = 'remove_from_cart') AS removals,
+			sum(s.count) FILTER (WHERE e = 'purchase') AS purchases
+		FROM unnest(enum_range(NULL::sellometer.event_type)) e,
+			@extschema@.sellometer_series('category_l1', e::text, NULL, range_from, range_to, '1 hour') s
+		GROUP BY 1) h
+$$;
+COMMENT ON FUNCTION sellometer.report_hours(timestamptz, timestamptz) IS 'A table of sums by hour, for sellometer_report()';
+
+CREATE FUNCTION sellometer.report_tiles(gmv numeric, views bigint, purchases bigint, events bigint, minutes numeric)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('<dl class="tiles">%s</dl>', string_agg(format('<div class="card%s"><dt>%s</dt><dd id="tile-%s">%s</dd></div>',
+		CASE WHEN i = 1 THEN ' first' END, label, id, value), E'\n' ORDER BY i))
+	FROM (VALUES
+		(1, 'gmv', 'GMV', sellometer.html_number(gmv)),
+		(2, 'purchases', 'Purchases', sellometer.html_number(purchases)),
+		(3, 'price', 'Average price', sellometer.html_number(round(gmv / nullif(purchases, 0), 2))),
+		(4, 'conversion', 'Purchases per 100 views', sellometer.html_number(round(purchases * 100.0 / nullif(views, 0), 2))),
+		(5, 'rate', 'Events per minute', sellometer.html_number(round(events / nullif(minutes, 0))))) t (i, id, label, value)
+$$;
+COMMENT ON FUNCTION sellometer.report_tiles(numeric, bigint, bigint, bigint, numeric) IS 'The figures on top of sellometer_report()';
+
+CREATE FUNCTION sellometer.report_body(head timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	day_before timestamptz := date_trunc('minute', head) - interval '24 hours';
+	lateness interval := coalesce(current_setting('sellometer.live_lateness', true), '5min');
+	step interval := '5 min';
+	range_from timestamptz;
+	range_to timestamptz;
+	minutes numeric;			-- in a bucket
+	final integer;				-- buckets that are
+	kinds text := '';
+	gmv_chart text;
+	k record;
+	s record;
+	totals jsonb := '{}';
+	span text;
+BEGIN
+	SELECT min(event_time) INTO range_from FROM sellometer.category_l1_minute WHERE event_time >= day_before;
+	IF range_from IS NULL THEN
+		RETURN NULL;
+	END IF;
+	IF head - range_from < interval '4 hours' THEN
+		step := '1 min';
+	END IF;
+	-- the bucket that the head is in has only begun: it is left out unless it is the only one
+	range_from := date_bin(step, range_from, '2000-01-01 00:00+00');
+	range_to := greatest(date_bin(step, head, '2000-01-01 00:00+00'), range_from + step);
+	minutes := extract(epoch FROM step) / 60;
+	final := greatest(extract(epoch FROM head - lateness - range_from) / extract(epoch FROM step) - 0.5, 0);
+
+	FOR k IN SELECT * FROM (VALUES ('view', 'Views', 'views'), ('cart', 'Put in cart', 'put in cart'),
+			('remove_from_cart', 'Removed from cart', 'removed'), ('purchase', 'Purchases', 'purchases')) v (e, title, what) LOOP
+		SELECT array_agg(coalesce(x.count, 0) / minutes ORDER BY t) AS counts, array_agg(coalesce(x.gmv, 0) / minutes ORDER BY t) AS gmvs,
+			coalesce(sum(x.count), 0) AS count, coalesce(sum(x.gmv), 0) AS gmv
+		INTO s
+		FROM generate_series(range_from, range_to - step, step) t
+		LEFT JOIN @extschema@.sellometer_series('category_l1', k.e, NULL, range_from, range_to, step) x ON x.event_time = t;
+		kinds := kinds || format('<div><h3>%s<span>%s</span></h3>%s</div>', k.title, sellometer.html_number(s.count),
+			sellometer.report_chart('c-' || k.e, k.title || ' per minute', k.what, range_from, step, s.counts, final));
+		totals := totals || jsonb_build_object(k.e, s.count, 'gmv', s.gmv);
+		gmv_chart := sellometer.report_chart('c-gmv', 'GMV per minute', 'GMV per minute', range_from, step, s.gmvs, final);
+	END LOOP;
+	span := sellometer.html_duration(range_to - range_from);
+
+	RETURN concat(
+		format('<header><h1>Sellometer</h1><p>%s: %s to %s UTC</p></header><main>',
+			sellometer.html_key(current_database()), sellometer.html_time(range_from), sellometer.html_time(range_to)),
+		sellometer.report_tiles((totals ->> 'gmv')::numeric, (totals ->> 'view')::bigint, (totals ->> 'purchase')::bigint,
+			(totals ->> 'view')::bigint + (totals ->> 'cart')::bigint + (totals ->> 'remove_from_cart')::bigint
+			+ (totals ->> 'purchase')::bigint, extract(epoch FROM range_to - range_from) / 60),
+		'<section class="card wide" id="alerts" aria-labelledby="alerts-h"><h2 id="alerts-h">Open alerts</h2>'
+			|| sellometer.report_alerts() || '</section>',
+		'<div class="split"><section class="card" aria-labelledby="gmv-h"><h2 id="gmv-h">GMV per minute</h2><p class="hint">What purchases came to, by event time',
+		CASE WHEN minutes > 1 THEN format(', mean of %s minutes', minutes::integer) END,
+		'. Dotted: may still grow by files on their way.</p>', gmv_chart, sellometer.report_hours(range_from, range_to), '</section>',
+		'<section class="card" aria-labelledby="funnel-h"><h2 id="funnel-h">From view to purchase</h2><p class="hint">A view of a product counts once a session.</p>',
+		sellometer.report_funnel((totals ->> 'view')::bigint, (totals ->> 'cart')::bigint, (totals ->> 'purchase')::bigint), '</section></div>',
+		'<section class="card wide" aria-labelledby="events-h"><h2 id="events-h">Events per minute</h2><p class="hint">Each on its own scale; beside each name the sum of ',
+		span, '.</p><div class="kinds">', kinds, '</div></section>',
+		'<h2 class="apart">Top ten by GMV</h2><div class="tops">',
+		(SELECT string_agg(sellometer.report_top(d, title, range_from, range_to), '' ORDER BY i)
+			FROM (VALUES (1, 'product_id', 'Products'), (2, 'brand', 'Brands'), (3, 'category_l1', 'Categories'),
+				(4, 'category_l2', 'Categories, two levels'), (5, 'category_l3', 'Categories, three levels')) v (i, d, title)),
+		'</div>');
+END
+$$;
+COMMENT ON FUNCTION sellometer.report_body(timestamptz) IS 'The sales part of sellometer_report(); NULL if there are none';
+
+CREATE FUNCTION @extschema@.sellometer_report()
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET lc_numeric = 'C'
+AS $$
+	SELECT sellometer.report_page(concat(
+		coalesce(sellometer.report_body(s.head), '<header><h1>Sellometer</h1><p>Nothing is loaded yet.</p></header><main>'),
+		'<h2 class="apart">Freshness</h2><section class="card" id="freshness" aria-label="Freshness">', sellometer.report_sources(), '</section></main>',
+		'<footer>Drawn by sellometer_report() at ', sellometer.html_time(clock_timestamp()), '. All times are UTC.</footer>'))
+	FROM sellometer.state s
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_report() IS
+	'The last 24 hours as a page of HTML: psql -Atc ''SELECT sellometer_report()'' > report.html';
