@@ -49,7 +49,8 @@ clean_code(SlmSlice code, char *out, size_t *out_len, size_t ends[3], int *level
 		p = stop + 1;
 		if (level.len == 0)
 			continue;
-		if (len + 1 + level.len > SLM_MAX_KEY_BYTES + (size_t) (len == 0))
+		/* a first level without a dot before it may be a byte longer, but not its key once filled */
+		if (len + 1 + level.len > SLM_MAX_KEY_BYTES)
 			return false;
 		if (len > 0)
 			out[len++] = '.';

@@ -175,7 +175,9 @@ long_line_gives(const char *name, size_t len, const char *before, char fill, con
 	/* a newline inside quotes counts as one too */
 	const char *next = strchr(before, '\n') != NULL ? "\n4:" GOT "brand=[b] session=[t]\n"
 		: "\n3:" GOT "brand=[b] session=[t]\n";
-	static const long pieces[] = {0, 1000, 65536, -5};
+	/* among them a first piece that ends around the last byte that decides */
+	static const long end = sizeof(HEAD) - 1 + SLM_MAX_RECORD;
+	const long	pieces[] = {0, 1000, 65536, -5, end - 1, end, end + 1, end + 2};
 	size_t		size;
 	char	   *csv = long_line(len, before, fill, after, "\n" ROW "b,t\n", &size);
 	int			bad = 0;
@@ -219,6 +221,24 @@ test_limits(void)
 	long_line_gives("a quote open for 3 MB", 3 * max, ROW "\"", 'x', "\",s", "2: bad_quote");
 	long_line_gives("text after a closing quote, for 3 MB", 3 * max, ROW "\"a\"b", 'x', "\",s", "2: bad_quote");
 	long_line_gives("a CR as byte 1 MB + 1", max + 1, ROW, 'x', ",s\r", "2: too_long");
+}
+
+/*
+ * Broken quoting is told as soon as it shows, not a megabyte later: else a file full of it would be read a thousand
+ * times.
+ */
+static void
+rejects_at_once(const char *csv)
+{
+	SlmReaderOptions options = {INT64_MAX};
+	SlmReader  *reader = slm_reader_create(&options);
+	SlmReadRow	row;
+
+	slm_reader_feed(reader, csv, strlen(csv), false);
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_REJECT, "broken quoting is told at once");
+	UNIT_EQ(row.reject.reason, SLM_REJECT_BAD_QUOTE, "as such");
+	UNIT_EQ(slm_reader_next(reader, &row), SLM_READ_EVENT, "and the next row is read");
+	slm_reader_free(reader);
 }
 
 /* A stray quote in front of more than 1 MB of good rows costs one row. */
@@ -426,6 +446,8 @@ main(void)
 	test_counts();
 	test_encoding();
 	test_limits();
+	rejects_at_once(HEAD ROW "\"a\"b,s\n" ROW "c,t\n" ROW "d,u\n");
+	rejects_at_once(HEAD ROW "\"a,s\n" ROW "c,t\n" ROW "\"d, e\",u\n" ROW "f,v\n");
 	test_stray_quote_far();
 	test_random();
 	test_utf8();

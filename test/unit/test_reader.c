@@ -153,6 +153,33 @@ test_gzip(void)
 	free(short_of);
 }
 
+/* Of gzip data that is cut short, all that can be inflated is read, however it is fed. */
+static void
+test_gzip_short_rows(void)
+{
+	size_t		rows = 20000;
+	char	   *csv = malloc(rows * sizeof(ROW) + sizeof(HEAD));
+	char	   *p = csv + sprintf(csv, "%s", HEAD);
+	Bytes	   *b = calloc(1, sizeof(Bytes));
+	int			bad = 0;
+
+	for (size_t i = 0; i < rows; i++)
+		p += sprintf(p, "%s", ROW);
+	add_member(b, csv, (size_t) (p - csv));
+	for (size_t len = b->len - 1; len > b->len - 60; len--)
+	{
+		Transcript	whole = transcribe(b->data, len, 0, 1, INT64_MAX);
+		Transcript	single = transcribe(b->data, len, 1, 1, INT64_MAX);
+
+		bad += strcmp(whole.text, single.text) != 0 || whole.error != SLM_READ_ERROR_GZIP_SHORT;
+		free(whole.text);
+		free(single.text);
+	}
+	UNIT_EQ(bad, 0, "gzip of many rows cut short gives the same rows whole and byte by byte");
+	free(csv);
+	free(b);
+}
+
 static void
 fails(const char *name, const char *data, size_t len, SlmReadErrorCode code)
 {
@@ -427,6 +454,7 @@ int
 main(void)
 {
 	test_gzip();
+	test_gzip_short_rows();
 	test_headers();
 	test_latest();
 	test_splits();
