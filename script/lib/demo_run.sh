@@ -26,6 +26,7 @@ run_demo() {
 	show_loading
 	extras
 	show_live
+	merge_late
 	make_report
 	finish
 }
@@ -128,7 +129,7 @@ start_traffic() {
 	sql -c "SELECT sellometer_enable_source('web', false)" || return 1
 	keep_running "$DEMO/logs/traffic.log" "$DEMO/tree/test/traffic/traffic" generate --out "$dir" \
 		--now --ago "$HISTORY,$SLOW" --minutes $((HISTORY + 60 * HOURS)) --rate $RATE --wobble 0.05 \
-		--gzip 0.25 --late 0.04 --late-by 6,15 --bad 0.0002
+		--gzip 0.25 --late 0.02 --late-by 6,15 --bad 0.0002
 	TRAFFIC_PID=$!
 	until compgen -G "$dir/*" > /dev/null && [[ $(cd "$dir" && ls | tail -1) > $last ]]; do
 		kill -0 "$TRAFFIC_PID" || return 1

@@ -68,6 +68,21 @@ show_live() {
 	show_cursor
 }
 
+# What the late files add, in their own minutes.
+merge_late() {
+	local late lines
+
+	late=$(sql -At -c "SELECT count(*) FROM sellometer.objects WHERE state = 'backlog'")
+	if [ "$late" = 0 ]; then return; fi
+	echo
+	step "Merge $late late files into their minutes" sql -c 'CALL sellometer_merge_backlog()'
+	if read_view; then
+		make_lines
+		echo
+		printf '%s\n' "${lines[3]}" "${lines[4]}"
+	fi
+}
+
 # The query's answer, in the arrays and variables that make_lines draws.
 read_view() {
 	local what a b c d e f
