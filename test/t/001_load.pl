@@ -20,6 +20,15 @@ my ($version) = slurp_file("$sharedir/extension/sellometer.control") =~ /default
 	like($stdout, qr/^Use "CREATE EXTENSION sellometer" to load this file\.$/, 'the script says how it is to be run');
 }
 
+# Text is stored as it comes, in UTF-8
+{
+	my ($status, $stdout, $stderr);
+
+	$node->safe_psql('postgres', "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+	($status, $stdout, $stderr) = $node->psql('latin', 'CREATE EXTENSION sellometer');
+	like($stderr, qr/sellometer needs a database whose encoding is UTF8/, 'another encoding is refused');
+}
+
 # Create, drop, create again
 my $leftovers = q{
 	SELECT pg_describe_object(classid, objid, 0) FROM (
