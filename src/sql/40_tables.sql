@@ -15,12 +15,14 @@ CREATE TABLE sellometer.sources (
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
+COMMENT ON COLUMN sellometer.sources.enabled IS 'false: left alone for a while';
 COMMENT ON COLUMN sellometer.sources.server IS 'foreign server that says where S3 is; NULL: the environment does';
 COMMENT ON COLUMN sellometer.sources.archive_url IS 'where sellometer_archive() puts what is packed';
 COMMENT ON COLUMN sellometer.sources.owner IS 'role whose user mapping and rights count';
 COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source has reached';
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
+COMMENT ON COLUMN sellometer.sources.last_error IS 'why it can''t be listed; NULL: it can';
 
 /* The ledger.  An object is (source, key, etag); its row commits with what it counted. */
 CREATE TABLE sellometer.objects (
@@ -41,7 +43,6 @@ CREATE TABLE sellometer.objects (
 	first_event		timestamptz,
 	last_event		timestamptz,
 	resume_row		bigint NOT NULL DEFAULT 0,
-	resume_offset	bigint NOT NULL DEFAULT 0,
 	attempts		integer NOT NULL DEFAULT 0,
 	next_attempt	timestamptz,
 	error			text,
@@ -60,14 +61,26 @@ CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)
 	WHERE state IN ('done', 'archived');
 COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
+COMMENT ON COLUMN sellometer.objects.etag IS 'says which content it is; of a file: made of inode, size and time';
+COMMENT ON COLUMN sellometer.objects.size IS 'bytes';
+COMMENT ON COLUMN sellometer.objects.last_modified IS 'when it arrived in the source';
 COMMENT ON COLUMN sellometer.objects.state IS
 	'pending: waits to be loaded; backlog: late, waits for sellometer_merge_backlog(); done; failed: see error; skipped; archived';
 COMMENT ON COLUMN sellometer.objects.object_time IS 'the time that stands in the key, else the median of its rows once known';
 COMMENT ON COLUMN sellometer.objects.rows_total IS 'rows_counted + rows_duplicate + rows_rejected + rows_expired, once done';
+COMMENT ON COLUMN sellometer.objects.rows_counted IS 'rows that are in the sums';
 COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that its session had seen already';
+COMMENT ON COLUMN sellometer.objects.rows_rejected IS 'rows that could not be used: see sellometer.rejected_rows';
 COMMENT ON COLUMN sellometer.objects.rows_expired IS 'rows older than the retention of every tier';
+COMMENT ON COLUMN sellometer.objects.first_event IS 'earliest time of its rows';
+COMMENT ON COLUMN sellometer.objects.last_event IS 'latest time of its rows';
 COMMENT ON COLUMN sellometer.objects.resume_row IS 'rows of a large object that are committed already';
+COMMENT ON COLUMN sellometer.objects.attempts IS 'attempts that have failed';
 COMMENT ON COLUMN sellometer.objects.next_attempt IS 'not tried again before this time';
+COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or why it is not tried';
+COMMENT ON COLUMN sellometer.objects.sqlstate IS 'code of that error';
+COMMENT ON COLUMN sellometer.objects.discovered_at IS 'when it was first listed';
+COMMENT ON COLUMN sellometer.objects.ingested_at IS 'when the last of it was loaded';
 
 CREATE TABLE sellometer.rejected_rows (
 	object_id	bigint NOT NULL REFERENCES sellometer.objects (id) ON DELETE CASCADE,
@@ -85,6 +98,9 @@ COMMENT ON TABLE sellometer.rejected_rows IS
 	'Rows that could not be used, at most sellometer.max_rejects_kept for each object';
 COMMENT ON COLUMN sellometer.rejected_rows.line IS 'line number in the object; the header is line 1';
 COMMENT ON COLUMN sellometer.rejected_rows.column_name IS 'column at fault; NULL: the row as a whole';
+COMMENT ON COLUMN sellometer.rejected_rows.reason IS
+	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
+COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
 COMMENT ON COLUMN sellometer.rejected_rows.raw IS 'up to 1 kB of the line; bytes that are no text are shown as \xHH';
 
 /* One row: what all sources have reached together. */
@@ -120,6 +136,10 @@ ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL;
 CREATE INDEX view_log_seq ON sellometer.view_log (seq);
 CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
 COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; append-only';
+COMMENT ON COLUMN sellometer.view_log.hour IS 'of the views'' event time';
+COMMENT ON COLUMN sellometer.view_log.seq IS 'number of the batch that counted them; batches commit in this order';
+COMMENT ON COLUMN sellometer.view_log.views IS 'number of views in the block';
+COMMENT ON COLUMN sellometer.view_log.block IS 'session fingerprints, times, products, prices, categories and brands';
 
 CREATE TABLE sellometer.tiers (
 	name			text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,23}$'),
@@ -133,7 +153,9 @@ CREATE TABLE sellometer.tiers (
 );
 COMMENT ON TABLE sellometer.tiers IS 'The tiers, finest first';
 COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
+COMMENT ON COLUMN sellometer.tiers.granularity IS 'width of its buckets of time';
 COMMENT ON COLUMN sellometer.tiers.retention IS 'how far behind the head rows are kept; NULL: for ever';
+COMMENT ON COLUMN sellometer.tiers.partition_width IS 'rows are dropped by so much of time at once';
 COMMENT ON COLUMN sellometer.tiers.watermark IS
 	'rows before this time are complete and corrected directly; later ones are still only in the finer tier';
 COMMENT ON COLUMN sellometer.tiers.rolling IS
@@ -159,6 +181,7 @@ CREATE TABLE sellometer.runs (
 	detail		jsonb
 );
 COMMENT ON TABLE sellometer.runs IS 'Runs of the procedures that did something; the newest 10,000';
+COMMENT ON COLUMN sellometer.runs.procedure IS 'rollup, prune, merge_backlog …';
 COMMENT ON COLUMN sellometer.runs.outcome IS
 	'running; done; failed: detail has the error; held: a surge was on; died: its server process went away';
 COMMENT ON COLUMN sellometer.runs.detail IS 'what it did: objects, rows, buckets, partitions, longest wait';

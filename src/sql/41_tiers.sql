@@ -62,8 +62,9 @@ BEGIN
 		EXECUTE format('CREATE TABLE sellometer.%I (%s, gmv numeric NOT NULL, PRIMARY KEY (%I, event_time, event_type)) PARTITION BY RANGE (event_time)',
 			t, columns, d.dimension);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
-			format('Events by %s: one row for each %s of time, in UTC', d.dimension, granularity));
-		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the price');
+			format('Sums by %s, event type and %s of event time, in UTC', d.dimension, tier));
+		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices');
+		EXECUTE format('COMMENT ON COLUMN sellometer.%I.count IS %L', t, 'number of events');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.event_time IS %L', t, 'start of the interval');
 	END LOOP;
 END

@@ -90,6 +90,7 @@ COMMENT ON FUNCTION sellometer.worker_pid() IS 'Process of the worker that loads
 
 CREATE VIEW sellometer.progress AS SELECT * FROM sellometer.progress_entries();
 COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
+COMMENT ON COLUMN sellometer.progress.pid IS 'server process';
 COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, detect';
 COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done';
 COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
@@ -135,7 +136,10 @@ COMMENT ON COLUMN sellometer.status.head IS 'newest event time that this source 
 COMMENT ON COLUMN sellometer.status.event_lag IS 'how far the head is behind the clock';
 COMMENT ON COLUMN sellometer.status.arrival_lag IS
 	'from an object''s arrival in the source to its commit: the last one''s, or the age of the oldest that waits';
+COMMENT ON COLUMN sellometer.status.pending_objects IS 'objects that wait to be loaded';
 COMMENT ON COLUMN sellometer.status.pending_oldest IS 'arrival of the oldest object that waits';
+COMMENT ON COLUMN sellometer.status.backlog_objects IS 'late objects, which wait for sellometer_merge_backlog()';
+COMMENT ON COLUMN sellometer.status.failed_objects IS 'see error in sellometer.objects';
 COMMENT ON COLUMN sellometer.status.surge IS 'live loading gets everything, housekeeping waits';
 COMMENT ON COLUMN sellometer.status.rows_per_second IS 'mean of the last minute';
 COMMENT ON COLUMN sellometer.status.list_requests IS 'LIST requests made so far';
