@@ -45,11 +45,8 @@ ROLLBACK TO denied;
 RESET ROLE;
 
 -- A tier that comes later; and those who are no readers stay out
-INSERT INTO sellometer.tiers VALUES ('week', 9, '7 days', NULL, '1 year', '-infinity');
-SELECT sellometer.create_tier_tables('week', '7 days');
-SELECT sellometer.create_tier_views('week', '7 days', 'hour');
+SELECT sellometer_add_tier('week', '7 days', '1 year');
 SELECT has_table_privilege('regress_sellometer reader', 'sellometer.brand_week', 'SELECT');
-SELECT count(*) FROM sellometer.grant_readers();
 SELECT r AS reader, t AS relation, has_table_privilege(r, t, 'SELECT')
 FROM unnest(ARRAY['regress_sellometer reader', 'regress_sellometer_other']) r,
 	unnest(ARRAY['sellometer.brand_week', 'sellometer.view_category_l3_week', 'sellometer.realtime_product_id_week']) t;

@@ -1,6 +1,8 @@
 -- The pieces of sellometer_report(); the page as a whole is tested in a browser
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET intervalstyle = 'postgres';
+SET datestyle = 'ISO, MDY';
 SET lc_numeric = 'C';
 BEGIN;
 DROP EXTENSION IF EXISTS sellometer CASCADE;

@@ -1,6 +1,7 @@
 -- sellometer_series and sellometer_top against plain SQL over the raw events, across three tiers
 SET client_min_messages = warning;
 SET timezone = 'UTC';
+SET intervalstyle = 'postgres';
 SET datestyle = 'ISO';
 BEGIN;
 DROP EXTENSION IF EXISTS sellometer CASCADE;
@@ -146,7 +147,7 @@ FROM sellometer_series('brand', 'view', 'b3', '2019-09-12 00:00+00', '2019-11-10
 FULL JOIN expected('brand', 'view', 'b3', '2019-09-12 00:00+00', '2019-11-10 00:00+00', '1 day') x USING (event_time);
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO';
-RESET intervalstyle;
+SET LOCAL intervalstyle = 'postgres';
 
 -- The best keys.  Ends fall on minutes; or on hours, or days, where nothing finer is held any more.
 CREATE TABLE top_ranges (range_from timestamptz, range_to timestamptz, read_from timestamptz, read_to timestamptz);

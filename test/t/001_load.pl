@@ -15,7 +15,7 @@ my ($version) = slurp_file("$sharedir/extension/sellometer.control") =~ /default
 
 # The install script by itself
 {
-	my ($status, $stdout) = $node->psql('shop', slurp_file("$sharedir/extension/sellometer--$version.sql"));
+	my ($status, $stdout) = $node->psql('shop', "\\i $sharedir/extension/sellometer--$version.sql");
 
 	like($stdout, qr/^Use "CREATE EXTENSION sellometer" to load this file\.$/, 'the script says how it is to be run');
 }
