@@ -37,7 +37,10 @@ use PostgreSQL::Test::Utils;
 use SlmTest;
 use Test::More;
 
-our @EXPORT = qw(random_history everything_agrees wait_until_loaded link_object unexpected_in_log);
+our @EXPORT = qw(
+  random_history everything_agrees wait_until_loaded unexpected_in_log
+  link_object files_below can_make_chunks_small
+);
 
 my @SETTINGS = (
 	[ 'sellometer.batch_bytes', '64kB', '256kB', '1MB', '16MB', '256MB' ],
@@ -67,6 +70,27 @@ sub shuffled
 	return @list;
 }
 
+=pod
+
+=head1 FUNCTIONS
+
+=over
+
+=item files_below($dir)
+
+The files below a directory, by their names from there, in order.
+
+=cut
+
+sub files_below
+{
+	my ($dir) = @_;
+	my @files;
+
+	find(sub { push @files, $File::Find::name =~ s{^\Q$dir\E/}{}r if -f }, $dir);
+	return sort @files;
+}
+
 # --- objects ---
 
 sub write_file
@@ -78,15 +102,6 @@ sub write_file
 	print $file $content;
 	close($file) or die "can't write $path: $!";
 	return;
-}
-
-sub files_below
-{
-	my ($dir) = @_;
-	my @files;
-
-	find(sub { push @files, $File::Find::name =~ s{^\Q$dir\E/}{}r if -f }, $dir);
-	return sort @files;
 }
 
 # The same events once more, some at another price or under another brand or category: which view counts is a tie then.
@@ -129,10 +144,6 @@ sub odd_objects
 }
 
 =pod
-
-=head1 FUNCTIONS
-
-=over
 
 =item make_objects($dir, $seed, $events)
 
@@ -223,6 +234,21 @@ sub start_call
 	return;
 }
 
+=pod
+
+=item can_make_chunks_small($node)
+
+Is sellometer.debug_chunk_rows there, that is, was the extension built with assertions?
+
+=cut
+
+sub can_make_chunks_small
+{
+	my ($node) = @_;
+
+	return $node->safe_psql('shop', "SELECT current_setting('sellometer.debug_chunk_rows', true) IS NOT NULL") eq 't';
+}
+
 sub change_settings
 {
 	my ($node) = @_;
@@ -232,6 +258,7 @@ sub change_settings
 		my ($name, @values) = @$setting;
 
 		next unless chance(0.5);
+		next if $name eq 'sellometer.debug_chunk_rows' && !can_make_chunks_small($node);
 		my $value = pick(@values);
 		note("  $name = $value");
 		$node->safe_psql('postgres', "ALTER SYSTEM SET $name = '$value'");

@@ -1,0 +1,179 @@
+# Whatever is killed at whatever moment, each object is counted once and whole.
+# The server crashes on purpose here.
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use SlmHistory;
+use SlmTest;
+use Test::More;
+
+my $KILLS = 20;
+my $SMALL = 500;
+my $PER_KILL = $SMALL / $KILLS;
+my $CHUNK_ROWS = 1000;
+
+my $seed = $ENV{SLM_SEEDS} // 1;
+my $node = slm_node('kill', conf => <<"CONF");
+fsync = off
+restart_after_crash = on
+sellometer.poll_interval = 10ms
+sellometer.batch_bytes = 64kB
+sellometer.live_lateness = 20min
+sellometer.debug_chunk_rows = $CHUNK_ROWS
+CONF
+my $all = slm_directory($node, 'all');
+my $in = slm_directory($node, 'in');
+
+srand($seed);
+note("seed $seed");
+
+# 500 small objects, some of which come late; and two of many rows, loaded in parts.
+traffic($all, '--seed' => $seed, '--minutes' => $SMALL / 4, '--servers' => 4, '--rate' => 1200, '--products' => 2000,
+	'--bad' => 0.005, '--gzip' => 0.2);
+my @small = files_below($all);
+is(scalar(@small), $SMALL, "there are $SMALL objects");
+# Half an hour and more late, so they become backlog.
+splice(@small, $_ + 150, 0, splice(@small, $_, 8)) foreach (20, 120, 220, 320);
+die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
+traffic("$all/large", '--seed' => $seed + $_, '--events' => 30 * $CHUNK_ROWS, '--servers' => 1, '--rate' => 1000 * $CHUNK_ROWS,
+	'--start' => ('', '2019-10-01 00:28:00', '2019-10-01 01:12:00')[$_])
+  foreach (1, 2);
+my @large = map { "large/$_" } files_below("$all/large");
+$node->safe_psql('shop', "SELECT sellometer_add_source('a', 'file://$in/')");
+
+# --- killing ---
+
+sub is_gone
+{
+	my ($pid) = @_;
+
+	# One that nobody has waited for yet does nothing any more either.
+	open(my $stat, '<', "/proc/$pid/stat") or return 1;
+	my $line = <$stat> // '';
+	return $line eq '' || $line =~ /^\d+ \(.*\) Z/;
+}
+
+sub kill_and_wait
+{
+	my @pids = @_;
+
+	kill 'KILL', @pids;
+	for my $pid (@pids)
+	{
+		select(undef, undef, undef, 0.01) until is_gone($pid);
+	}
+	# The postmaster's pid file counts as long as somebody has its number.
+	for (1 .. 1000)
+	{
+		last if !grep { kill 0, $_ } @pids;
+		select(undef, undef, undef, 0.01);
+	}
+	return;
+}
+
+sub children_of
+{
+	my ($parent) = @_;
+	my @children;
+
+	for my $file (glob '/proc/[0-9]*/stat')
+	{
+		open(my $stat, '<', $file) or next;
+		my $line = <$stat> // '';
+		push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/ && $2 == $parent;
+	}
+	return @children;
+}
+
+# All processes, at one moment as seen by the postmaster.
+sub kill_server
+{
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+
+	kill 'STOP', $postmaster;
+	my @children = children_of($postmaster);
+	$node->kill9;
+	kill_and_wait($postmaster, @children);
+	$node->start;
+	return;
+}
+
+# A process: the server restarts by itself, once it has noticed.
+sub kill_process
+{
+	my ($pid) = @_;
+	my $begin = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
+	my $seen = -s $node->logfile;
+
+	kill_and_wait($pid);
+	for (1 .. 1000)
+	{
+		last if slurp_file($node->logfile, $seen) =~ /all server processes terminated; reinitializing/;
+		select(undef, undef, undef, 0.02);
+	}
+	$node->poll_query_until('postgres', 'SELECT true') or die "the server does not come back";
+	return;
+}
+
+sub pid_of
+{
+	my ($where) = @_;
+
+	return $node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $where LIMIT 1");
+}
+
+# --- the load ---
+
+my ($during, $in_parts, %killed) = (0, 0);
+for my $kill (1 .. $KILLS)
+{
+	my $done = $node->safe_psql('shop', "SELECT count(*) FROM sellometer.objects WHERE state <> 'pending'");
+	my $large = $kill == 5 || $kill == 12 ? shift @large : undef;
+	my $merge;
+
+	if (defined $large)
+	{
+		link_object($all, $in, $large);
+	}
+	link_object($all, $in, $_) foreach (splice(@small, 0, $PER_KILL));
+
+	# At some point of this load, or soon after it.
+	my $target = defined $large
+	  ? 'max(resume_row) >= ' . $CHUNK_ROWS * (1 + int rand 15)
+	  : "count(*) FILTER (WHERE state <> 'pending') >= " . ($done + int rand $PER_KILL);
+	wait_until($node, "SELECT $target FROM sellometer.objects");
+	if ($kill % 7 == 0)
+	{
+		$merge = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('shop'), '-c', 'CALL sellometer_merge_backlog()' ],
+			'<', \undef, '>', \my $out, '2>', \my $err);
+	}
+	select(undef, undef, undef, rand 0.05);
+	my ($pending, $parts) = split(/\|/, $node->safe_psql('shop', q{
+		SELECT count(*), count(*) FILTER (WHERE resume_row > 0) FROM sellometer.objects WHERE state = 'pending'}));
+
+	my $what = (qw(worker server))[ $kill % 2 ];
+	my $pid = pid_of($merge ? "query LIKE 'CALL sellometer_merge%'" : "backend_type = 'sellometer worker'");
+	$what = 'merge' if $merge && $pid ne '';
+	note("kill $kill: $what; $pending pending, $parts of them in parts");
+	$killed{$what}++;
+	$during++ if $pending > 0;
+	$in_parts++ if $parts > 0;
+	$what eq 'server' || $pid eq '' ? kill_server() : kill_process($pid);
+	$merge->finish if $merge;
+}
+ok($during >= $KILLS / 3, "of $KILLS kills $during came while objects were waiting");
+ok($in_parts >= 2, "$in_parts of them while a large object was loaded in parts");
+ok($killed{worker} >= 5 && $killed{server} >= 5, 'worker and server were killed in turn');
+
+wait_until_loaded($node);
+is( $node->safe_psql('shop', q{
+		SELECT state, count(*), bool_and(rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired)
+		FROM sellometer.objects GROUP BY state}),
+	'done|' . ($SMALL + 2) . '|t', 'all objects are done, and their rows add up');
+everything_agrees($node, "after $KILLS kills", $in);
+is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');
+
+$node->stop;
+done_testing();
