@@ -255,7 +255,7 @@ BEGIN
 	END IF;
 	EXECUTE $sql$
 		SELECT coalesce('<ul class="alerts">' || string_agg(format(
-			'<li><span class="chip %s">%s</span> <strong>%s</strong> %s <span class="detail">%s</span> <span class="since">since %s</span></li>',
+			'<li><span class="chip %s">%s</span> <strong>%s</strong> %s: <span class="detail">%s</span> <span class="since">since %s</span></li>',
 			CASE WHEN severity IN ('critical', 'warning') THEN severity ELSE 'info' END, sellometer.html(severity),
 			sellometer.html(replace(kind, '_', ' ')), sellometer.html_key(key), sellometer.html(left(detail, 500)),
 			sellometer.html_time(opened_at)), E'\n' ORDER BY severity = 'critical' DESC, opened_at DESC, kind, key) || '</ul>',
