@@ -37,7 +37,7 @@ slm_secure_transaction(void)
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("sellometer needs the isolation level read committed here"),
-				 errhint("Call it on its own, outside of any transaction block.")));
+				 errhint("CALL it outside of any transaction block, and SET default_transaction_isolation = 'read committed' before.")));
 	if (!slm_extension_lock())
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,

@@ -214,22 +214,28 @@ optional_text(const char *value, char *null)
 	return value ? CStringGetTextDatum(value) : (Datum) 0;
 }
 
-/* Objects that are in two sources would be counted twice. */
+/* What is in two sources would be counted twice, and what one archives must not be loaded by another. */
 static void
-check_overlap(const char *name, const char *url)
+check_overlap(const char *name, const char *url, const char *server)
 {
 	static SlmStatement statement = {
-		"SELECT name, url FROM sellometer.sources WHERE starts_with($1, url) OR starts_with(url, $1) LIMIT 1",
-		1, {TEXTOID}
+		"SELECT s.name, u.url FROM sellometer.sources s, LATERAL (VALUES (s.url), (s.archive_url)) u (url) "
+		"WHERE s.server IS NOT DISTINCT FROM $2 AND (starts_with($1, u.url) OR starts_with(u.url, $1)) "
+		"ORDER BY s.name LIMIT 1",
+		2, {TEXTOID, TEXTOID}
 	};
-	Datum		arg = CStringGetTextDatum(url);
+	char		nulls[] = "  ";
+	Datum		args[2];
 
-	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) > 0)
+	args[0] = CStringGetTextDatum(url);
+	args[1] = optional_text(server, &nulls[1]);
+	if (slm_execute(&statement, args, nulls, SPI_OK_SELECT) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("source \"%s\" would overlap with source \"%s\"", name, slm_text(CurrentMemoryContext, 0, 1)),
 				 errdetail("%s and %s have objects in common, which would be counted twice.", url,
-						   slm_text(CurrentMemoryContext, 0, 2))));
+						   slm_text(CurrentMemoryContext, 0, 2)),
+				 errhint("Choose prefixes for objects and archives of which none begins with another.")));
 }
 
 Datum
@@ -256,7 +262,9 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("archive_url must not be inside url"),
 				 errdetail("What is archived below %s would be loaded again.", url)));
-	check_overlap(name, url);
+	check_overlap(name, url, server);
+	if (archive_url != NULL)
+		check_overlap(name, archive_url, server);
 	args[0] = CStringGetTextDatum(name);
 	args[1] = CStringGetTextDatum(url);
 	args[2] = optional_text(server, &nulls[2]);

@@ -39,6 +39,17 @@ check_read_right(const SlmUrl *url, Oid userid)
 			 : errhint("Name a foreign server of wrapper sellometer_s3 on which you have USAGE and a user mapping.")));
 }
 
+/* The one spelling of a URL: so two are of the same objects only if one begins with the other. */
+static char *
+spell(const SlmUrl *parsed)
+{
+	if (parsed->scheme == SLM_URL_FILE)
+		return psprintf("file://%.*s%.*s", (int) parsed->dir.len, parsed->dir.data, (int) parsed->prefix.len,
+						parsed->prefix.data);
+	return psprintf("s3://%.*s/%.*s", (int) parsed->bucket.len, parsed->bucket.data, (int) parsed->prefix.len,
+					parsed->prefix.data);
+}
+
 SlmStore *
 slm_store_open(const char *url, const char *server, Oid userid)
 {
@@ -66,7 +77,7 @@ slm_store_open(const char *url, const char *server, Oid userid)
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "sellometer store", ALLOCSET_DEFAULT_SIZES);
 	outer = MemoryContextSwitchTo(context);
-	url = pstrdup(url);
+	url = spell(&parsed);
 	slm_url_parse(url, &parsed, &hint);
 	if (parsed.scheme == SLM_URL_FILE)
 		store = slm_file_open(&parsed);

@@ -65,6 +65,7 @@ typedef bool (*SlmListCallback) (const SlmObjectInfo *info, void *arg);
  */
 extern SlmStore *slm_store_open(const char *url, const char *server, Oid userid);
 extern void slm_store_close(SlmStore *store);
+/* Its URL in the one spelling that all of its aliases share: without "localhost", with the '/' behind the bucket. */
 extern const char *slm_store_url(const SlmStore *store);
 
 /*

@@ -47,6 +47,21 @@ parse_s3(const char *rest, SlmUrl *parsed, const char **hint)
 	return NULL;
 }
 
+/* A directory by its one name: with "//", "/./" and "/../" it would have many, and two sources could share it unnoticed. */
+static bool
+is_plain_directory(const char *dir, size_t len)
+{
+	for (size_t i = 1; i < len;)
+	{
+		size_t		part = strcspn(dir + i, "/");
+
+		if (part == 0 || strncmp(dir + i, "./", 2) == 0 || strncmp(dir + i, "../", 3) == 0)
+			return false;
+		i += part + 1;
+	}
+	return true;
+}
+
 static const char *
 parse_file(const char *rest, SlmUrl *parsed, const char **hint)
 {
@@ -60,6 +75,11 @@ parse_file(const char *rest, SlmUrl *parsed, const char **hint)
 		return "file URL without an absolute path";
 	last_slash = strrchr(rest, '/');
 	dir_len = last_slash - rest + 1;
+	if (!is_plain_directory(rest, dir_len))
+	{
+		*hint = "Write the path without \"//\", \"/./\" and \"/../\".";
+		return "file URL with a path that is not plain";
+	}
 	parsed->scheme = SLM_URL_FILE;
 	parsed->dir = slice(rest, dir_len);
 	parsed->prefix = slice(rest + dir_len, strlen(rest + dir_len));
