@@ -68,8 +68,8 @@ $$;
 
 SELECT '# Reference
 
-Every function, table, view and setting of Sellometer. Made from the catalog by `script/reference`: what stands here is what
-`\df+`, `\d+` and `pg_settings` say. How it all hangs together is told in [how-it-works.md](how-it-works.md).
+Every function, table, view and setting of Sellometer. Made from the catalog by `script/reference`: what stands here is
+what `\df+`, `\d+` and `pg_settings` say. How it all hangs together is told in [how-it-works.md](how-it-works.md).
 
 - [Functions and procedures](#functions-and-procedures)
 - [Aggregates](#aggregates)
@@ -79,8 +79,8 @@ Every function, table, view and setting of Sellometer. Made from the catalog by 
 
 ## Functions and procedures
 
-They are in the schema that `CREATE EXTENSION` puts them in, by default `public`. Only the owner of the extension may call them, and those
-to whom he grants it, but for the ones marked "for all".
+They are in the schema that `CREATE EXTENSION` puts them in, by default `public`. Only the owner of the extension may
+call them, and those to whom it is granted, but for the ones marked "for all".
 ';
 
 WITH topics (topic, n) AS (
@@ -102,12 +102,12 @@ SELECT format('| `%s → %s` | %s |', call, result, pg_temp.cell(description)) F
 SELECT '
 ## Metrics
 
-All tables and views below are in schema `sellometer`. `<dimension>` is one of ' ||
-	(SELECT string_agg('`' || dimension || '`', ', ') FROM dimension_names) || '; `<event>` one of ' ||
-	(SELECT string_agg('`' || e || '`', ', ') FROM unnest(enum_range(NULL::sellometer.event_type)) e) || '; tiers are ' ||
-	(SELECT string_agg('`' || name || '`', ', ' ORDER BY position) FROM sellometer.tiers) ||
-	' at first, and what `sellometer_add_tier()` adds. `brand` stands for any dimension, `purchase` for any event type, and `hour` for any
-tier here.
+All tables and views below are in schema `sellometer`. `<dimension>` is one of
+' || (SELECT string_agg('`' || dimension || '`', ', ') FROM dimension_names) || ';
+`<event>` one of ' || (SELECT string_agg('`' || e || '`', ', ') FROM unnest(enum_range(NULL::sellometer.event_type)) e) || ';
+tiers are ' || (SELECT string_agg('`' || name || '`', ', ' ORDER BY position) FROM sellometer.tiers) ||
+	' at first, and what `sellometer_add_tier()` adds. Here `brand` stands for any dimension,
+`purchase` for any event type, and `hour` for any tier.
 ';
 WITH shown (n, relname, more) AS (VALUES
 	(1, 'brand_minute', '`sellometer.<dimension>_minute`: stored rows of the finest tier'),
@@ -126,8 +126,8 @@ FROM shapes s WHERE shape IS NULL ORDER BY oid;
 
 SELECT '## Settings
 
-Set them in `postgresql.conf` or with `ALTER SYSTEM`, then `SELECT pg_reload_conf()`; those marked "restart" take effect when the
-server is started. Only superusers can change them in a session.
+Set them in `postgresql.conf` or with `ALTER SYSTEM`, then `SELECT pg_reload_conf()`; those marked "restart" take effect
+when the server is started. Only superusers can change them in a session.
 ';
 SELECT '| setting | default | range | |' UNION ALL SELECT '|---|---|---|---|';
 SELECT format('| `%s` | `%s`%s | %s | %s%s%s |', name,
