@@ -20,6 +20,10 @@ behaves (counted for each path):
   bucket expired           ExpiredToken for every access key but those that begin with FRESH
   bucket nomulti           refuses ?delete, counts DELETEs  bucket badmulti         one key's delete is denied
   PUT to bucket full       500 InternalError                PUT to bucket flaky     once 500, then stored (and forgotten)
+  bucket shelf             keeps what is PUT there, lists it, and gives it back: well, or by the first part of the key as
+                           above, or /shelf/overwritten/..., which changes at the first GET (each view becomes a cart), or
+                           /shelf/gone/..., which is deleted by it; with the control value refuse every request gets that
+                           code: a key that is wrong, a bucket that went away
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
   GET /control/NAME        a value, or the number of requests under way at the most: max_running
@@ -28,6 +32,7 @@ The content of an object of SIZE bytes is the sequence of i % 251.
 """
 import argparse
 import datetime
+import hashlib
 import http.server
 import json
 import os
@@ -45,14 +50,16 @@ COUNTS = {}
 CONTROL = {'access_key': 'ROLEKEY', 'secret_key': 'rolesecret', 'token': 'roletoken', 'expires_in': '3600',
            'role_status': '200', 'token_status': '200', 'imds_token': 'imds-token-1', 'authorization': ''}
 RUNNING = {'now': 0, 'max': 0}
+SHELF = {}
 PATTERN = bytes(range(251)) * 4200
 LOG = None
 
 ERROR = '<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message>%s<RequestId>REQ1</RequestId></Error>'
 LIST = ('<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">%s<IsTruncated>%s'
         '</IsTruncated>%s</ListBucketResult>')
-ITEM = ('<Contents><Key>%s</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><ETag>&quot;abc&quot;</ETag>'
-        '<Size>%d</Size></Contents>')
+ITEM_OF = ('<Contents><Key>%s</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><ETag>&quot;%s&quot;</ETag>'
+           '<Size>%d</Size></Contents>')
+ITEM = ITEM_OF.replace('&quot;%s', '&quot;abc')
 BOMB = ('<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "aaaaaaaaaa">'
         + ''.join('<!ENTITY %s "%s">' % (chr(98 + i), ('&%s;' % chr(97 + i)) * 10) for i in range(9))
         + ']><ListBucketResult><Contents><Key>&j;</Key></Contents></ListBucketResult>')
@@ -63,6 +70,10 @@ def content(first, last):
     need = last - first
     repeated = PATTERN * ((start + need) // len(PATTERN) + 1)
     return memoryview(repeated)[start:start + need]
+
+
+def etag_of(body):
+    return hashlib.md5(body).hexdigest()
 
 
 def count(key):
@@ -139,6 +150,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         bucket, key = parts[0], '/'.join(parts[1:])
         if bucket == 'expired' and not self.access_key().startswith('FRESH'):
             return self.error(400, 'ExpiredToken', 'The provided token has expired.')
+        if bucket == 'shelf':
+            return self.shelf(key)
         if self.command == 'GET' and key == '':
             return self.list(bucket)
         if self.command == 'GET':
@@ -227,10 +240,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
         items = ''.join(ITEM % ('ok/%d' % (100000 + i), 100000 + i) for i in range(count))
         return self.answer(200, LIST % (items, 'false', ''))
 
-    def get(self, key):
+    def shelf(self, key):
+        if self.command == 'PUT':
+            SHELF[key] = self.body
+            return self.answer(200, '', [('ETag', '"%s"' % etag_of(self.body))])
+        if CONTROL.get('refuse'):
+            status = {'NoSuchBucket': 404, 'SlowDown': 503}.get(CONTROL['refuse'], 403)
+            return self.error(status, CONTROL['refuse'])
+        if key == '':
+            first = self.query.get('start-after', [''])[0]
+            prefix = self.query.get('prefix', [''])[0]
+            return self.answer(200, LIST % (''.join(
+                ITEM_OF % (k, etag_of(v), len(v)) for k, v in sorted(SHELF.items()) if k.startswith(prefix) and k > first),
+                'false', ''))
+        if key.startswith('overwritten/') and count('before ' + key) == 1:
+            SHELF[key] = SHELF[key].replace(b'view', b'cart')
+        if key.startswith('gone/'):
+            SHELF.pop(key, None)
+        if key not in SHELF:
+            return self.error(404, 'NoSuchKey', 'The specified key does not exist.')
+        return self.get(key, SHELF[key])
+
+    def get(self, key, stored=None):
         kind, _, size = key.partition('/')
         kind, _, number = kind.partition('-')
-        size, number = int(size or 0), int(number or 1)
+        size = int(size or 0) if stored is None else len(stored)
+        number = int(number) if number.isdigit() else 1
         n = count(key)
         if kind == '503' and n <= number:
             return self.error(503, 'SlowDown', 'Please reduce your request rate.')
@@ -249,13 +284,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(content(0, size))
             return self.hang_up()
-        etag = 'other' if kind == 'swap' and n > 1 else 'abc'
+        etag = 'other' if kind == 'swap' and n > 1 else 'abc' if stored is None else etag_of(stored)
         wanted = self.headers.get('If-Match', '').strip('"')
         if wanted and wanted != etag and kind not in ('noifmatch', 'swap'):
             return self.error(412, 'PreconditionFailed')
-        return self.send_object(kind, n, number, size, etag)
+        return self.send_object(kind, n, number, size, etag, stored)
 
-    def send_object(self, kind, n, number, size, etag):
+    def send_object(self, kind, n, number, size, etag, stored):
         first = 0
         found = re.match(r'bytes=(\d+)-$', self.headers.get('Range', ''))
         if found and not (kind == 'norange' and n > 1):
@@ -271,7 +306,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.send_header('Content-Length', str(size - first))
         self.end_headers()
-        body = content(first, size)
+        body = content(first, size) if stored is None else stored[first:]
         if kind in ('cut', 'reset') and n <= number or kind in ('norange', 'swap') and n == 1:
             self.wfile.write(body[:len(body) // 2])
             return self.hang_up(kind == 'reset')
