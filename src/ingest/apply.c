@@ -98,34 +98,48 @@ needed_from(const SlmTiers *tiers, int t, TimestampTz head)
 }
 
 /*
- * Which buckets a tier takes: those before its watermark that it keeps.  It keeps those in partitions that it has, or
- * that are not too old; the coarsest keeps all that is left, as rows that are too old for it were counted as expired when
- * they were read.  Returns the newest of the buckets that it does not keep; DT_NOBEGIN if there is none.
+ * The first partition that a tier still makes or has: whatever is older, it refuses.  The coarsest makes all that is asked
+ * for, as rows that are too old for it were counted as expired when they were read.
  */
 static TimestampTz
-choose_buckets(const SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
+first_partition(const SlmTiers *tiers, int t, TimestampTz head, const SlmCells *cells)
 {
 	const SlmTier *tier = &tiers->tiers[t];
-	TimestampTz floor = Min(slm_tier_floor(tier, head), needed_from(tiers, t, head));
-	TimestampTz partition = DT_NOEND;
-	bool		has_partition = false;
+	TimestampTz first = Min(slm_tier_floor(tier, head), needed_from(tiers, t, head));
+
+	if (cells->nbuckets > 0 && cells->buckets[0].partition < first)
+	{
+		int			n;
+		TimestampTz *starts = slm_partitions(tier, &n);
+
+		if (n > 0)
+			first = Min(first, starts[0]);
+	}
+	return first;
+}
+
+/*
+ * Which buckets a tier takes: those before its watermark that it keeps.  What it refuses for the first time is noted as not
+ * kept, so that nobody takes the tier for whole there.  Returns the newest of the buckets that it does not keep;
+ * DT_NOBEGIN if there is none.
+ */
+static TimestampTz
+choose_buckets(SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
+{
+	SlmTier    *tier = &tiers->tiers[t];
+	TimestampTz first = first_partition(tiers, t, head, cells);
 	TimestampTz newest_refused = DT_NOBEGIN;
 
+	/* ascending: of the partitions before the first, the last one is left */
+	for (uint32 i = 0; i < cells->nbuckets && cells->buckets[i].partition < first; i++)
+		slm_tier_keep_from(tier, slm_bucket_next(tier->partition, cells->buckets[i].partition));
 	for (uint32 i = 0; i < cells->nbuckets; i++)
 	{
 		SlmBucket  *bucket = &cells->buckets[i];
-		bool		kept;
+		bool		kept = bucket->start >= tier->kept_from;
 
-		if (bucket->partition != partition)
-		{
-			char		name[NAMEDATALEN];
-
-			partition = bucket->partition;
-			has_partition = partition >= floor || OidIsValid(slm_partition_find(tier, SLM_CATEGORY_L1, partition, name));
-		}
-		kept = has_partition && bucket->start >= tier->kept_from;
 		if (!kept)
-			newest_refused = Max(newest_refused, bucket->start);
+			newest_refused = bucket->start;
 		bucket->wanted = kept && bucket->start < tier->watermark;
 	}
 	return newest_refused;

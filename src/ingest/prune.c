@@ -67,12 +67,8 @@ oldest_to_go(const SlmTiers *tiers, int t, TimestampTz head)
 }
 
 static void
-drop_partition(const SlmTier *tier, TimestampTz start)
+drop_partition(SlmTier *tier, TimestampTz start)
 {
-	static SlmStatement statement = {
-		"UPDATE sellometer.tiers SET kept_from = $2 WHERE name = $1 AND kept_from < $2", 2, {TEXTOID, TIMESTAMPTZOID}
-	};
-	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(slm_bucket_next(tier->partition, start))};
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -86,13 +82,13 @@ drop_partition(const SlmTier *tier, TimestampTz start)
 	}
 	limit_lock_waits();
 	slm_execute_once(sql.data, SPI_OK_UTILITY);
-	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+	slm_tier_keep_from(tier, slm_bucket_next(tier->partition, start));
 }
 
 static void
 prune_tier(Work *work, const SlmTiers *tiers, TimestampTz head)
 {
-	const SlmTier *tier = &tiers->tiers[work->tier];
+	SlmTier    *tier = &tiers->tiers[work->tier];
 	TimestampTz start = oldest_to_go(tiers, work->tier, head);
 
 	if (TIMESTAMP_IS_NOEND(start))

@@ -110,6 +110,20 @@ slm_tiers_floor(const SlmTiers *tiers, TimestampTz head)
 	return oldest;
 }
 
+void
+slm_tier_keep_from(SlmTier *tier, TimestampTz time)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.tiers SET kept_from = $2 WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(time)};
+
+	if (time <= tier->kept_from)
+		return;
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+	tier->kept_from = time;
+}
+
 const char *
 slm_tier_count_type(const SlmTier *tier)
 {

@@ -3,14 +3,15 @@
  *
  * Which tier takes a row of time t:
  *
- *      pruned              head - retention             head
- *  ------|---------------------|-------------------------|---->
- *   no partition: never      partition or not: yes (made when missing)
+ *     kept_from    head - retention                head
+ *  ------|-------------|----------------------------|---->
+ *   no   | yes: whole  | yes: whole
  *
  * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that a tier
- * does not take must be before the next one's watermark: apply.c sees to that.  No tier takes rows before its kept_from:
- * what it had there was pruned, or it was added later, when the finer tier did not have it any more.  So what a tier holds
- * is always whole.
+ * does not take must be before the next one's watermark: apply.c sees to that.
+ *
+ * Before kept_from a tier holds nothing: that was pruned, or too old when it came, or the tier was added later, when the
+ * finer one did not have it any more.
  */
 #ifndef SLM_INGEST_TIER_H
 #define SLM_INGEST_TIER_H
@@ -48,6 +49,9 @@ extern TimestampTz slm_tier_floor(const SlmTier *tier, TimestampTz head);
 
 /* The first time that any tier keeps: what is older is expired. */
 extern TimestampTz slm_tiers_floor(const SlmTiers *tiers, TimestampTz head);
+
+/* Note that the tier holds nothing before a time, in tier too.  It never comes back. */
+extern void slm_tier_keep_from(SlmTier *tier, TimestampTz time);
 
 /* The SQL type of the tier's column count: a day's count of views may pass 2^31. */
 extern const char *slm_tier_count_type(const SlmTier *tier);

@@ -338,7 +338,7 @@ sub unexpected_in_log
 {
 	my ($node, $also) = @_;
 	my $usual = qr/database\ system\ is\ (starting\ up|shutting\ down|in\ recovery\ mode|not\ yet\ accepting\ connections)
-		|terminating\ (connection|background\ worker).*due\ to\ administrator\ command
+		|terminating\ (connection|background\ worker|autovacuum\ process).*due\ to\ administrator\ command
 		|sellometer\ worker\ \ FATAL:\ \ database\ "\w+"\ does\ not\ exist
 		|terminating\ connection\ because\ of\ crash\ of\ another\ server\ process/x;
 
