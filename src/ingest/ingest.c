@@ -84,9 +84,7 @@ start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int s
 		SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 
 		if (source == NULL || source->store == NULL)
-			slm_object_fail(object, SLM_OBJECT_RETRY,
-							source ? source->error.sqlstate : ERRCODE_CONNECTION_DOES_NOT_EXIST,
-							source ? source->error.message : "the source is not enabled any more");
+			slm_object_fail_by_source(object, source);
 		else
 			object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
 	}

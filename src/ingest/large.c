@@ -49,8 +49,7 @@ open_transfer(SlmIngest *ingest, SlmLarge *large, const SlmClock *clock)
 
 	if (source == NULL || source->store == NULL)
 	{
-		slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_DOES_NOT_EXIST,
-						source ? source->error.message : "the source is not enabled any more");
+		slm_object_fail_by_source(object, source);
 		return;
 	}
 	object->outcome = SLM_OBJECT_WAITING;

@@ -226,15 +226,19 @@ record_trouble(const SlmObject *object)
 		"next_attempt = $4, error = $5, sqlstate = $6 WHERE id = $1",
 		6, {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
 	};
-	bool		failed = object->outcome == SLM_OBJECT_FAILED || object->attempts >= slm_retry_limit;
+	bool		given_up = object->outcome == SLM_OBJECT_RETRY && object->attempts + 1 >= slm_retry_limit;
+	bool		failed = object->outcome == SLM_OBJECT_FAILED || given_up;
+	char	   *error = object->error;
 	char		nulls[] = "      ";
 	Datum		args[6];
 
+	if (given_up)
+		error = psprintf("%s (given up after %d attempts; sellometer_retry() starts anew)", error, object->attempts + 1);
 	args[0] = Int64GetDatum(object->id);
 	args[1] = BoolGetDatum(failed);
 	args[2] = Int32GetDatum(object->attempts + 1);
 	args[3] = time_or_null(failed ? DT_NOBEGIN : next_attempt(object), &nulls[3]);
-	args[4] = CStringGetTextDatum(object->error);
+	args[4] = CStringGetTextDatum(error);
 	args[5] = CStringGetTextDatum(unpack_sql_state(object->sqlstate));
 	slm_execute(&statement, args, nulls, SPI_OK_UPDATE);
 }

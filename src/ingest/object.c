@@ -36,6 +36,8 @@ slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char 
 	object->error = pstrdup(error);
 }
 
+#define GIVE_AGAIN	"put it there again under the same key, or put it aside with sellometer_skip()"
+
 static void
 fail_by_store(SlmObject *object, const SlmStoreError *error)
 {
@@ -47,10 +49,24 @@ fail_by_store(SlmObject *object, const SlmStoreError *error)
 		appendStringInfo(&message, ": %s", error->detail);
 	if (error->hint)
 		appendStringInfo(&message, " (%s)", error->hint);
+	else if (error->kind == SLM_STORE_NOT_FOUND)
+		appendStringInfoString(&message, " (it was deleted after it was listed: put it there again and call "
+							   "sellometer_retry(), or put it aside with sellometer_skip())");
 	slm_object_fail(object, error->kind == SLM_STORE_TRANSIENT || error->kind == SLM_STORE_DENIED
 					? SLM_OBJECT_RETRY : SLM_OBJECT_FAILED,
 					error->sqlstate, message.data);
 	object->retry_after_ms = error->retry_after_ms;
+}
+
+void
+slm_object_fail_by_source(SlmObject *object, const SlmSource *source)
+{
+	if (source != NULL)
+		fail_by_store(object, &source->error);
+	else
+		slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_DOES_NOT_EXIST, "the source is not enabled any more");
+	/* whatever it is, it is not the object's fault */
+	object->outcome = SLM_OBJECT_RETRY;
 }
 
 /* --- rejected rows --- */
@@ -159,19 +175,16 @@ static void
 fail_by_reader(SlmReading *reading)
 {
 	const char *message;
+	SlmReadErrorCode code = slm_reader_error(reading->reader, &message);
 
-	switch (slm_reader_error(reading->reader, &message))
+	if (code == SLM_READ_ERROR_MEMORY)
 	{
-		case SLM_READ_ERROR_MEMORY:
-			out_of_memory(reading->object);
-			break;
-		case SLM_READ_ERROR_COLUMN:
-			slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_UNDEFINED_COLUMN, message);
-			break;
-		default:
-			slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_BAD_COPY_FILE_FORMAT, message);
-			break;
+		out_of_memory(reading->object);
+		return;
 	}
+	slm_object_fail(reading->object, SLM_OBJECT_FAILED,
+					code == SLM_READ_ERROR_COLUMN ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_BAD_COPY_FILE_FORMAT,
+					psprintf("%s (repair the object and " GIVE_AGAIN ")", message));
 }
 
 /* Take all rows that the reader can give now.  True if it needs more bytes; else the outcome is set. */
@@ -266,6 +279,8 @@ judge_rejects(SlmObject *object)
 	if (object->nrejects > 0)
 		appendStringInfo(&message, "; the first is line " UINT64_FORMAT ", %s: %s", object->rejects[0].line,
 						 object->rejects[0].reason, object->rejects[0].detail);
+	appendStringInfoString(&message, " (see sellometer.rejected_rows; repair the object and " GIVE_AGAIN
+						   ", or raise the setting and call sellometer_retry())");
 	slm_object_fail(object, SLM_OBJECT_FAILED, ERRCODE_BAD_COPY_FILE_FORMAT, message.data);
 }
 

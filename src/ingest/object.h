@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/source.h"
 #include "pure/catalog.h"
 #include "pure/chunk.h"
 #include "store/store.h"
@@ -94,6 +95,9 @@ extern void slm_reading_end(SlmReading *reading);
 
 /* Say that the object can't be loaded.  The strings are copied. */
 extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
+
+/* Say that it can't be read now, as its source (NULL: gone or disabled) has no store; it is to be tried again. */
+extern void slm_object_fail_by_source(SlmObject *object, const SlmSource *source);
 
 /* The time that stands in a key (2019-10-01-00-07-00-3.csv), or DT_NOBEGIN. */
 extern TimestampTz slm_key_time(const char *key);

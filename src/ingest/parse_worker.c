@@ -98,8 +98,7 @@ take_task(ParseWorker *worker, bool wait)
 	MemoryContextSwitchTo(context);
 	source = slm_sources_find(worker->sources, hand->task.object.source);
 	if (source == NULL || source->store == NULL)
-		slm_object_fail(&hand->task.object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_DOES_NOT_EXIST,
-						source ? source->error.message : "the source is not enabled any more");
+		slm_object_fail_by_source(&hand->task.object, source);
 	else
 		hand->task.object.transfer = slm_store_get(source->store, hand->task.object.key, hand->task.object.etag, 0);
 	worker->hands[worker->nhands++] = hand;
