@@ -442,6 +442,7 @@ pick(Work *work, const char *source)
 	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
 		.limit_bytes = work->clock->live ? (int64) slm_batch_bytes * 1024 : ingest->late_bytes,
 		.whole = work->clock->tiers->tiers[0].partition,
+		.max_span = work->clock->tiers->tiers[0].retention.usecs / 4,
 	.no_parts = ingest->no_parts};
 	int			n;
 

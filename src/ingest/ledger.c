@@ -106,6 +106,21 @@ cut_at_partition(const SlmObject *objects, int n, SlmGranularity whole)
 	return n;
 }
 
+/* Cut them where they get too far from the first in time. */
+static int
+cut_at_span(const SlmObject *objects, int n, int64 max_span)
+{
+	if (n == 0 || max_span == 0 || TIMESTAMP_IS_NOBEGIN(objects[0].object_time))
+		return n;
+	for (int i = 1; i < n; i++)
+	{
+		if (!TIMESTAMP_IS_NOBEGIN(objects[i].object_time) &&
+			objects[i].object_time - objects[0].object_time > max_span)
+			return i;
+	}
+	return n;
+}
+
 int
 slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 {
@@ -146,6 +161,7 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 		if (fit == i && (i == 0 || bytes <= pick->limit_bytes))
 			fit++;
 	}
+	fit = cut_at_span(*objects, fit, pick->max_span);
 	/* if all that waits fits, there is nothing to be gained by stopping early */
 	if (fit < n || n == pick->limit)
 		fit = cut_at_partition(*objects, fit, pick->whole);
@@ -327,8 +343,8 @@ static SlmStatement discover_statement = {
 	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error, sqlstate) "
 	"SELECT $1, f.key, f.etag, f.size, f.last_modified, f.object_time, "
 	"CASE WHEN known.changed THEN 'failed' ELSE 'pending' END, "
-	"CASE WHEN known.changed THEN 'the object has changed since it was loaded "
-	"(its first content stays counted; sellometer_retry(source, key, replace => true) counts this one instead)' END, "
+	"CASE WHEN known.changed THEN 'the object has changed since it was loaded: "
+	"its first content stays counted, sellometer_skip() puts this one aside' END, "
 	"CASE WHEN known.changed THEN '55000' END "
 	"FROM fresh f CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM sellometer.objects o "
 	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0)) AS changed) known "

@@ -38,6 +38,7 @@ typedef struct SlmPick
 	int			limit;
 	int64		limit_bytes;
 	SlmGranularity whole;		/* end with a whole one of these if there is one: then partitions are filled at once */
+	int64		max_span;		/* of the objects' times, in microseconds, so that housekeeping can keep in step; 0: any */
 	bool		no_parts;		/* leave out large objects of which parts are committed already */
 } SlmPick;
 
