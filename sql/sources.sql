@@ -78,6 +78,8 @@ SELECT pg_temp.put('a/deep/2.csv', '2019-10-01 00:01:10,view,1,2.50');
 SELECT pg_temp.put('b/1.csv', '2019-10-01 00:00:30,view,1,100');
 CALL sellometer_ingest();
 SELECT source, key, state, rows_counted FROM sellometer.objects ORDER BY source, key;
+-- asked for by name, one that is left alone says so
+CALL sellometer_ingest('b');
 SELECT sellometer_enable_source('b', true), sellometer_enable_source('a', false);
 SELECT pg_temp.put('a/3.csv', '2019-10-01 00:02:00,view,1,7');
 CALL sellometer_ingest();

@@ -26,7 +26,7 @@ PG_FUNCTION_INFO_V1(sellometer_check_url);
 static char *
 source_argument(FunctionCallInfo fcinfo)
 {
-	static SlmStatement statement = {"SELECT 1 FROM sellometer.sources WHERE name = $1", 1, {TEXTOID}};
+	static SlmStatement statement = {"SELECT enabled::int::bigint FROM sellometer.sources WHERE name = $1", 1, {TEXTOID}};
 	Datum		arg;
 	char	   *name;
 
@@ -40,6 +40,10 @@ source_argument(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("source \"%s\" does not exist", name),
 				 errhint("The sources are listed in sellometer.sources; sellometer_add_source() adds one.")));
+	if (slm_int64(0, 1, 0) == 0)
+		ereport(NOTICE,
+				(errmsg("source \"%s\" is not enabled: nothing of it is loaded", name),
+				 errhint("sellometer_enable_source() enables it.")));
 	return name;
 }
 
