@@ -42,6 +42,17 @@ static struct
 	char		database[NAMEDATALEN];	/* whose jobs are to go */
 }			pending;
 
+const char *
+slm_cron_database(void)
+{
+	const char *libraries = GetConfigOption("shared_preload_libraries", true, false);
+
+	/* a setting of this name may be left in the configuration when pg_cron is not there any more */
+	if (libraries == NULL || strstr(libraries, "pg_cron") == NULL)
+		return NULL;
+	return GetConfigOption("cron.database_name", true, false);
+}
+
 /* --- deleting the jobs, in pg_cron's database --- */
 
 /* With SPI, as a superuser.  Nothing to do without pg_cron. */
@@ -140,7 +151,7 @@ start_worker(void)
 static void
 forget_jobs(const char *database, Oid dropped_database)
 {
-	const char *cron = GetConfigOption("cron.database_name", true, false);
+	const char *cron = slm_cron_database();
 	Oid			cron_database;
 
 	if (cron == NULL)

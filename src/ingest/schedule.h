@@ -9,6 +9,9 @@
 /* From _PG_init: see to it that the jobs go when the extension or its database is dropped. */
 extern void slm_schedule_init(void);
 
+/* The name of the database that pg_cron lives in; NULL if it is not loaded. */
+extern const char *slm_cron_database(void);
+
 extern PGDLLEXPORT void sellometer_unschedule_main(Datum arg);
 
 #endif							/* SLM_INGEST_SCHEDULE_H */

@@ -6,21 +6,27 @@ AS 'MODULE_PATHNAME', 'sellometer_run_in_database';
 COMMENT ON FUNCTION sellometer.run_in_database(text, text) IS
 	'Execute a SELECT in another database, in a transaction of its own, as the current user; gives the first value as text';
 
+CREATE FUNCTION sellometer.cron_database()
+RETURNS text
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_cron_database';
+COMMENT ON FUNCTION sellometer.cron_database() IS 'The database that pg_cron lives in; NULL if it is not loaded';
+
 CREATE FUNCTION sellometer.in_cron_database(statement text)
 RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	cron_database text := current_setting('cron.database_name', true);
+	cron_database text := sellometer.cron_database();
 	result text;
 BEGIN
 	IF cron_database IS NULL THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = 'pg_cron is not loaded',
-			DETAIL = format('shared_preload_libraries is "%s".', current_setting('shared_preload_libraries')),
-			HINT = format('Install pg_cron, set shared_preload_libraries = ''pg_cron,sellometer'' and cron.database_name = ''%1$s'', '
-				'restart the server, and run CREATE EXTENSION pg_cron in database "%1$s".', current_database());
+			HINT = format('Install pg_cron, set shared_preload_libraries = ''pg_cron,sellometer'' and '
+				'cron.database_name = ''%1$s'', restart the server, and run CREATE EXTENSION pg_cron in database "%1$s".',
+				current_database());
 	END IF;
 	IF cron_database = current_database() THEN
 		EXECUTE statement INTO result;
@@ -66,7 +72,7 @@ AS $$
 DECLARE
 	here text := current_database();
 	wanted json := (SELECT json_agg(j) FROM sellometer.cron_jobs() j);
-	call text := CASE WHEN here = current_setting('cron.database_name', true)
+	call text := CASE WHEN here = sellometer.cron_database()
 		THEN 'cron.schedule(name, schedule, command)'
 		ELSE format('cron.schedule_in_database(name, schedule, command, %L)', here) END;
 	statement text := format('

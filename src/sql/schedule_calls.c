@@ -6,10 +6,12 @@
 #include "commands/event_trigger.h"
 #include "fmgr.h"
 #include "ingest/remote.h"
+#include "ingest/schedule.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(sellometer_run_in_database);
 PG_FUNCTION_INFO_V1(sellometer_before_drop);
+PG_FUNCTION_INFO_V1(sellometer_cron_database);
 
 Datum
 sellometer_run_in_database(PG_FUNCTION_ARGS)
@@ -29,4 +31,14 @@ sellometer_before_drop(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("before_drop() can only be called as an event trigger")));
 	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_cron_database(PG_FUNCTION_ARGS)
+{
+	const char *database = slm_cron_database();
+
+	if (database == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(database));
 }
