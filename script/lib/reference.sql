@@ -28,6 +28,7 @@ SELECT p.oid, p.prokind, p.proname,
 		WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE') AS for_all,
 	CASE WHEN p.prokind = 'a' THEN 'aggregates'
 		WHEN p.proname ~ 'source|list$|wake|ingest|retry|skip' THEN 'Sources and loading'
+		WHEN p.proname ~ 'detect|mute' THEN 'Alerts'
 		WHEN p.proname ~ 'csv|category' THEN 'Events'
 		WHEN p.proname ~ 'tier|rollup|prune|backlog|schedule|archive|replay' THEN 'Tiers and housekeeping'
 		WHEN p.proname ~ 'series|top|report|reader' THEN 'Reading'
@@ -84,7 +85,7 @@ call them, and those to whom it is granted, but for the ones marked "for all".
 ';
 
 WITH topics (topic, n) AS (
-	VALUES ('Sources and loading', 1), ('Events', 2), ('Tiers and housekeeping', 3), ('Reading', 4), ('Looking after it', 5))
+	VALUES ('Sources and loading', 1), ('Events', 2), ('Tiers and housekeeping', 3), ('Reading', 4), ('Alerts', 5), ('Looking after it', 6))
 SELECT format(E'### %s\n', topic) || string_agg(format(E'\n**`%s%s`**%s  \n%s%s\n',
 	CASE prokind WHEN 'p' THEN 'CALL ' ELSE '' END, call, CASE WHEN for_all THEN ', for all' ELSE '' END,
 	pg_temp.sentence(description),

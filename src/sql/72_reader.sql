@@ -10,7 +10,7 @@ AS $$
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
-			'inventory', 'low_inventory', 'left_in_cart', 'category_overrides'])
+			'detectors', 'mutes', 'inventory', 'low_inventory', 'left_in_cart', 'category_overrides'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind

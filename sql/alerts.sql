@@ -1,0 +1,131 @@
+-- Alerts: opened, updated, worsened, closed, muted; one detector that fails stops no other
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS sellometer CASCADE;
+CREATE EXTENSION sellometer;
+RESET client_min_messages;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\set SHOW_CONTEXT never
+-- what is found here is only what this test finds
+UPDATE sellometer.detectors SET enabled = false;
+
+CREATE TABLE alerts_found (LIKE sellometer.alerts);
+ALTER TABLE alerts_found DROP id, DROP opened_at, DROP updated_at, DROP closed_at, ALTER dimension SET DEFAULT 'brand',
+	ALTER event_time SET DEFAULT '2019-10-01 10:00+00', ALTER detail SET DEFAULT 'odd';
+CREATE FUNCTION sellometer.detect_odd(head timestamptz) RETURNS SETOF sellometer.finding LANGUAGE sql STABLE AS $$
+	SELECT severity, dimension, key, event_time, observed, expected, score, detail FROM public.alerts_found WHERE kind = 'odd'
+$$;
+CREATE FUNCTION sellometer.detect_even(head timestamptz) RETURNS SETOF sellometer.finding LANGUAGE sql STABLE AS $$
+	SELECT severity, dimension, key, head, 1 / observed, expected, score, detail FROM public.alerts_found WHERE kind = 'even'
+$$;
+INSERT INTO sellometer.detectors VALUES ('odd'), ('even');
+CREATE VIEW alerts_seen AS
+SELECT id, kind, severity, key, event_time, observed, score, detail, updated_at > opened_at AS updated, closed_at IS NOT NULL AS closed
+FROM sellometer.alerts ORDER BY id;
+CREATE VIEW alerts_runs AS
+SELECT outcome, detail FROM sellometer.runs WHERE procedure = 'detect' ORDER BY id;
+
+-- without data nothing is judged
+INSERT INTO alerts_found VALUES ('odd', 'warning', DEFAULT, 'a', DEFAULT, 1, 2, 3);
+CALL sellometer_detect();
+SELECT count(*) FROM sellometer.alerts;
+
+-- opened; of two findings about a key the worse counts
+UPDATE sellometer.state SET head = '2019-10-01 10:03+00';
+INSERT INTO alerts_found VALUES ('odd', 'critical', DEFAULT, 'a', DEFAULT, 5, 2, 2), ('odd', 'warning', DEFAULT, 'b', DEFAULT, 1, 2, 3),
+	('even', 'info', DEFAULT, 'a', DEFAULT, 2, 2, 1);
+CALL sellometer_detect();
+SELECT * FROM alerts_seen;
+
+-- nothing new: no run is noted
+CALL sellometer_detect();
+SELECT * FROM alerts_runs;
+
+-- updated, worsened; gone, and back again
+UPDATE alerts_found SET observed = 7, detail = 'odder' WHERE key = 'b';
+CALL sellometer_detect();
+UPDATE alerts_found SET severity = 'critical' WHERE key = 'b';
+DELETE FROM alerts_found WHERE key = 'a' AND kind = 'odd';
+CALL sellometer_detect();
+INSERT INTO alerts_found VALUES ('odd', 'warning', DEFAULT, 'a', DEFAULT, 1, 2, 3);
+CALL sellometer_detect();
+SELECT * FROM alerts_seen;
+SELECT * FROM alerts_runs;
+
+-- one that fails leaves its alerts as they are, and stops no other
+UPDATE alerts_found SET observed = 0 WHERE kind = 'even';
+DELETE FROM alerts_found WHERE key = 'b';
+CALL sellometer_detect();
+SELECT * FROM alerts_seen WHERE NOT closed;
+UPDATE alerts_found SET observed = 2 WHERE kind = 'even';
+DROP FUNCTION sellometer.detect_odd(timestamptz);
+CALL sellometer_detect();
+UPDATE alerts_found SET observed = 0 WHERE kind = 'even';
+CALL sellometer_detect();
+UPDATE alerts_found SET observed = 2 WHERE kind = 'even';
+CREATE FUNCTION sellometer.detect_odd(head timestamptz) RETURNS SETOF sellometer.finding LANGUAGE sql STABLE AS $$
+	SELECT severity, dimension, key, event_time, observed, expected, score, detail FROM public.alerts_found WHERE kind = 'odd'
+$$;
+SELECT * FROM alerts_runs OFFSET 3;
+
+-- muted: a key, a kind; until it is over
+INSERT INTO alerts_found VALUES ('odd', 'warning', DEFAULT, 'c', DEFAULT, 1, 2, 3);
+CALL sellometer_detect();
+SELECT sellometer_mute('odd', 'a', now() + interval '1 hour');
+SELECT key FROM alerts_seen WHERE kind = 'odd' AND NOT closed;
+CALL sellometer_detect();
+SELECT key FROM alerts_seen WHERE kind = 'odd' AND NOT closed;
+SELECT sellometer_mute('odd');
+SELECT kind, key, until FROM sellometer.mutes WHERE key IS NULL;
+CALL sellometer_detect();
+SELECT key FROM alerts_seen WHERE kind = 'odd' AND NOT closed;
+SELECT sellometer_mute('odd', until => now());
+SELECT sellometer_mute('odd', 'a', NULL);
+SELECT count(*) FROM sellometer.mutes;
+CALL sellometer_detect();
+SELECT key FROM alerts_seen WHERE kind = 'odd' AND NOT closed;
+SELECT sellometer_mute('prices');
+SELECT sellometer_mute(NULL);
+-- a mute that is over is forgotten
+SELECT sellometer_mute('odd', 'x');
+UPDATE sellometer.mutes SET until = now();
+CALL sellometer_detect();
+SELECT count(*) FROM sellometer.mutes;
+
+-- of a detector that is disabled nothing stays open
+UPDATE sellometer.detectors SET enabled = false WHERE kind = 'odd';
+CALL sellometer_detect();
+SELECT kind, key FROM alerts_seen WHERE NOT closed;
+
+-- the longest keys and details are told too, or the call would fail
+INSERT INTO alerts_found (kind, severity, key, observed, detail) VALUES ('even', 'info', repeat(E'\x01', 1000), 2, repeat(E'\x01', 5000));
+CALL sellometer_detect();
+SELECT count(*), max(length(key)), max(length(detail)) FROM alerts_seen WHERE NOT closed;
+
+-- one open alert for each kind and key
+\set VERBOSITY terse
+INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, detail) VALUES ('even', 'info', 'brand', 'a', now(), '');
+INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, detail) VALUES ('even', 'bad', 'brand', 'z', now(), '');
+
+\set VERBOSITY default
+
+-- not inside of a transaction
+BEGIN;
+CALL sellometer_detect();
+ROLLBACK;
+
+-- who may what
+CREATE ROLE alerts_reader;
+SELECT sellometer_grant_reader('alerts_reader');
+SET ROLE alerts_reader;
+SELECT count(*) > 0 AS alerts FROM sellometer.alerts;
+SELECT count(*) AS mutes FROM sellometer.mutes;
+SELECT sellometer_mute('odd');
+CALL sellometer_detect();
+UPDATE sellometer.alerts SET closed_at = now();
+RESET ROLE;
+SET client_min_messages = warning;
+DROP EXTENSION sellometer CASCADE;
+DROP OWNED BY alerts_reader;
+DROP ROLE alerts_reader;
+DROP TABLE alerts_found CASCADE;

@@ -1,0 +1,20 @@
+/*
+ * detect_calls.c: sellometer_detect().
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "ingest/detect.h"
+#include "ingest/runs.h"
+
+PG_FUNCTION_INFO_V1(sellometer_detect);
+
+Datum
+sellometer_detect(PG_FUNCTION_ARGS)
+{
+	slm_connect_to_commit(fcinfo, "sellometer_detect");
+	slm_run("detect", true, slm_detect_all, NULL);
+	SPI_finish();
+	PG_RETURN_VOID();
+}

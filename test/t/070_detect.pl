@@ -1,0 +1,79 @@
+# sellometer_detect(): what it tells, beside a surge and beside itself.
+use strict;
+use warnings FATAL => 'all';
+
+use JSON::PP;
+use PostgreSQL::Test::Utils;
+use SlmTest;
+use Test::More;
+
+my $node = slm_node('detect', conf => "fsync = off\nsellometer.database = ''\n");
+
+sub in_shop { my ($sql) = @_; return $node->safe_psql('shop', $sql); }
+
+# What a call notifies of: action, key and severity.
+sub told
+{
+	my ($sql) = @_;
+	my $output = in_shop("LISTEN sellometer_alert; $sql");
+	my @told;
+
+	while ($output =~ /Asynchronous notification "sellometer_alert" with payload "(.*)" received/g)
+	{
+		push @told, decode_json($1);
+	}
+	return @told;
+}
+
+sub summary { return join(', ', sort map { "$_->{action} $_->{kind} $_->{key} $_->{severity}" } @_); }
+
+in_shop(q{
+	UPDATE sellometer.detectors SET enabled = false;
+	CREATE TABLE found (LIKE sellometer.alerts);
+	CREATE FUNCTION sellometer.detect_test(head timestamptz) RETURNS SETOF sellometer.finding LANGUAGE sql AS
+		'SELECT severity, dimension, key, event_time, observed, expected, score, detail FROM public.found';
+	INSERT INTO sellometer.detectors VALUES ('test');
+	UPDATE sellometer.state SET head = '2019-10-01 10:00+00';
+	ALTER TABLE found ALTER id DROP NOT NULL, ALTER kind DROP NOT NULL, ALTER opened_at DROP NOT NULL, ALTER updated_at DROP NOT NULL});
+
+# Opened, worsened, closed; an update alone is not told
+in_shop(q{INSERT INTO found (severity, dimension, key, event_time, observed, expected, score, detail)
+	VALUES ('warning', 'product_id', '7', '2019-10-01 10:00+00', 9.90, 99.00, 12.5, E'it''s "9.90"\n')});
+my @told = told('CALL sellometer_detect()');
+is(summary(@told), 'opened test 7 warning', 'opening is told');
+my $payload = $told[0];
+delete $payload->{id};
+is_deeply($payload, {action => 'opened', kind => 'test', severity => 'warning', dimension => 'product_id', key => '7',
+	event_time => '2019-10-01T10:00:00+00:00', observed => 9.90, expected => 99.00, score => 12.5, detail => qq{it's "9.90"\n}},
+	'with all that is known') or diag(explain($payload));
+is(summary(told('UPDATE found SET observed = 8; CALL sellometer_detect()')), '', 'an update is not told');
+is(summary(told(q{UPDATE found SET severity = 'critical'; CALL sellometer_detect()})), 'worsened test 7 critical', 'worsening is');
+is(summary(told(q{UPDATE found SET severity = 'warning'; CALL sellometer_detect()})), '', 'getting better is not');
+is(summary(told(q{SELECT sellometer_mute('test', '7')})), 'closed test 7 warning', 'muting closes');
+is(summary(told('CALL sellometer_detect()')), '', 'what is muted is not told');
+is(summary(told(q{SELECT sellometer_mute('test', '7', NULL); CALL sellometer_detect()})), 'opened test 7 warning', 'no longer muted');
+is(summary(told('DELETE FROM found; CALL sellometer_detect()')), 'closed test 7 warning', 'closing is told');
+
+# Two at once: the second leaves at once
+my $lock = $node->background_psql('shop', on_error_stop => 1);
+$lock->query_safe('BEGIN; LOCK TABLE found');
+my $first = $node->background_psql('shop', on_error_stop => 0);
+$first->query_until(qr/started/, "\\echo started\nCALL sellometer_detect();\n");
+wait_until($node, q{SELECT count(*) = 1 FROM pg_stat_activity WHERE query LIKE 'CALL%' AND wait_event_type = 'Lock'});
+my ($status, $out, $err) = $node->psql('shop', 'CALL sellometer_detect()');
+is($status, 0, 'a second run is no error');
+like($err, qr/NOTICE:  another sellometer_detect\(\) is under way/, 'and says why it does nothing');
+is(in_shop(q{SELECT count(*) FROM sellometer.runs WHERE outcome = 'running'}), 0, 'a run that has changed nothing yet is not noted');
+
+# Cancelled: an error, and no detector's fault
+in_shop(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL%' AND wait_event_type = 'Lock'});
+wait_until($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE query LIKE 'CALL%' AND state = 'active'});
+$first->quit;
+$lock->query_safe('COMMIT');
+$lock->quit;
+like(slurp_file($node->logfile), qr/ERROR:  canceling statement/, 'a run can be cancelled');
+in_shop('CALL sellometer_detect()');
+pass('and the next one works');
+
+$node->stop;
+done_testing();
