@@ -8,6 +8,7 @@
 #include <limits.h>
 
 #include "guc.h"
+#include "ingest/crash_point.h"
 #include "miscadmin.h"
 #include "pure/chunk.h"
 #include "utils/guc.h"
@@ -105,5 +106,6 @@ slm_guc_init(void)
 							 "Judged for objects of at least 100 rows.", &slm_max_reject_fraction, 0.1, 0.0, 1.0, PGC_SUSET, 0, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
+	slm_crash_point_init();
 	MarkGUCPrefixReserved("sellometer");
 }

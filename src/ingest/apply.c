@@ -14,6 +14,7 @@
 
 #include "guc.h"
 #include "ingest/apply.h"
+#include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
 #include "ingest/tier.h"
@@ -193,8 +194,12 @@ write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 			if (t < tiers->n - 1)
 				slm_rollup_past(tiers, t + 1, refused);
 			written += slm_tier_write(tier, cells, batch->catalog, replace);
+			SLM_CRASH_POINT("apply.tier");
 			if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
+			{
 				note_changes(tier, cells, batch->catalog);
+				SLM_CRASH_POINT("apply.noted");
+			}
 		}
 	}
 	PG_FINALLY();
@@ -217,9 +222,11 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	INSTR_TIME_SET_CURRENT(start);
 	head = slm_head_read();
 	slm_view_state_settle(views, batch);
+	SLM_CRASH_POINT("apply.views");
 	head = slm_head_advance(objects, nobjects, head);
 	if (batch->groups.ngroups > 0)
 		applied.rows_written = write_tiers(batch, head, replace);
+	SLM_CRASH_POINT("apply.ledger");
 	slm_ledger_record(objects, nobjects, batch->counts);
 	applied.head = head;
 	applied.held_ms = ms_since(start);

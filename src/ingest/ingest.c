@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "guc.h"
+#include "ingest/crash_point.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
 #include "ingest/pool.h"
@@ -327,6 +328,7 @@ load_batch(Work *work)
 		work->done = 1;
 		slm_large_part(ingest, &work->objects[0], work->clock);
 	}
+	SLM_CRASH_POINT("ingest.read");
 	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", work->done, pg_rusage_show(&start))));
 	pg_rusage_init(&start);
 	slm_progress_phase("apply");
@@ -491,9 +493,15 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 		slm_ledger_sort_out_late(clock.head);
 	work.n = pick(&work, source);
 	if (work.n > 0)
+		SLM_CRASH_POINT("ingest.picked");
+	if (work.n > 0)
 		ok = try_batch(&work);
 	result->objects = work.n > 0 && !ok ? work.n : work.done;
+	if (work.n > 0)
+		SLM_CRASH_POINT("ingest.commit");
 	slm_commit();
+	if (work.n > 0)
+		SLM_CRASH_POINT("ingest.committed");
 	if (ok)
 		slm_view_state_committed(ingest->views);
 	if (ok && !clock.live)

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "ingest/crash_point.h"
 #include "ingest/large.h"
 #include "utils/memutils.h"
 
@@ -90,6 +91,7 @@ begin(SlmIngest *ingest, const SlmObject *like, const SlmClock *clock)
 	if (object->outcome == SLM_OBJECT_WAITING && object->resume_row == 0)
 	{
 		slm_reading_validate(large->reading);
+		SLM_CRASH_POINT("large.validated");
 		close_transfer(large);
 		if (object->outcome == SLM_OBJECT_LOADED)
 			open_transfer(ingest, large, clock);
@@ -138,6 +140,7 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock)
 		own->rejected_before = object->rejected_before;
 		slm_reading_chunk(large->reading, clock, ingest->views->catalog, &ingest->chunk);
 		large->next_row += own->rows_total;
+		SLM_CRASH_POINT("large.part");
 	}
 	copy_outcome(object, own);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "ingest/apply.h"
+#include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/prune.h"
 #include "ingest/rollup.h"
@@ -82,6 +83,7 @@ drop_partition(SlmTier *tier, TimestampTz start)
 	}
 	limit_lock_waits();
 	slm_execute_once(sql.data, SPI_OK_UTILITY);
+	SLM_CRASH_POINT("prune.dropped");
 	slm_tier_keep_from(tier, slm_bucket_next(tier->partition, start));
 }
 
@@ -126,6 +128,7 @@ prune_view_log(Work *work, TimestampTz head)
 	slm_execute_once(psprintf("UPDATE sellometer.state SET views_from = greatest(views_from, '%s'::timestamptz), "
 							  "views_dropped = views_dropped + (SELECT coalesce(sum(views), 0) FROM sellometer.%s)",
 							  timestamptz_to_str(end), quote_identifier(name)), SPI_OK_UPDATE);
+	SLM_CRASH_POINT("prune.views_noted");
 	slm_execute_once(psprintf("DROP TABLE sellometer.%s", quote_identifier(name)), SPI_OK_UTILITY);
 	work->dropped++;
 }
@@ -200,12 +203,16 @@ prune(Work *work, bool heed_surge, int tries, bool loud)
 		if (heed_surge && slm_run_hold(work->run))
 			break;
 		if (drop_next(work, tries, loud))
+		{
+			SLM_CRASH_POINT("prune.committed");
 			continue;
+		}
 		if (work->last)
 			break;
 		work->tier++;
 	}
 	slm_step(work->run, prune_runs_step, NULL);
+	SLM_CRASH_POINT("prune.done");
 	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d}", work->dropped, work->left);
 }
 

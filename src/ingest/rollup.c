@@ -19,6 +19,7 @@
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "ingest/apply.h"
+#include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
 #include "ingest/spi.h"
@@ -159,6 +160,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 		rows += add_up(&piece);
 		if (!exists)
 			slm_partition_attach(tier, d, partition);
+		SLM_CRASH_POINT("rollup.under_lock");
 	}
 	set_watermark(tier, slm_bucket_next(tier->granularity, start));
 	return rows;
@@ -306,6 +308,7 @@ mark_step(void *arg)
 			continue;
 		slm_run_begin(work->run);
 		mark_bucket(work, tiers, t);
+		SLM_CRASH_POINT("rollup.mark");
 	}
 	hold_end(&hold);
 }
@@ -348,6 +351,7 @@ add_up_step(void *arg)
 		piece_init(&piece, tiers, t, d, work->start);
 		delete_bucket(&piece);
 		rows += add_up(&piece);
+		SLM_CRASH_POINT("rollup.add_up");
 	}
 	work->rows += rows;
 }
@@ -395,9 +399,11 @@ finish_step(void *arg)
 
 			piece_init(&piece, tiers, t, d, work->start);
 			correct(&piece, work->tier);
+			SLM_CRASH_POINT("rollup.correct");
 		}
 		set_watermark(&tiers->tiers[t], work->end);
 		work->buckets++;
+		SLM_CRASH_POINT("rollup.finish");
 	}
 	hold_end(&hold);
 }
@@ -415,9 +421,12 @@ slm_rollup_all(SlmRun *run, bool heed_surge)
 		slm_step(run, mark_step, &work);
 		if (!work.found)
 			break;
+		SLM_CRASH_POINT("rollup.marked");
 		slm_step(run, add_up_step, &work);
+		SLM_CRASH_POINT("rollup.added_up");
 		if (work.found)
 			slm_step(run, finish_step, &work);
+		SLM_CRASH_POINT("rollup.finished");
 	}
 	appendStringInfo(&run->detail, "{\"buckets\": " UINT64_FORMAT ", \"rows\": " UINT64_FORMAT ", "
 					 "\"longest_wait_ms\": %.1f, \"longest_held_ms\": %.1f}",

@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "guc.h"
+#include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/source.h"
 #include "ingest/spi.h"
@@ -211,7 +212,10 @@ static void
 flush_piece(Discovery *d)
 {
 	if (d->n > 0)
+	{
 		d->added += slm_ledger_discover(d->source->name, d->piece, d->n);
+		SLM_CRASH_POINT("list.noted");
+	}
 	d->n = 0;
 	MemoryContextReset(d->scratch);
 }
@@ -324,6 +328,7 @@ slm_sources_discover(SlmSources *sources, const char *only, bool sweep)
 		slm_secure_transaction();
 		added += discover_source(sources->items[i], sweep);
 		slm_commit();
+		SLM_CRASH_POINT("list.committed");
 	}
 	return added;
 }

@@ -1,0 +1,174 @@
+# Dies at each place in the code that SLM_CRASH_POINT() names, one after the other, and goes on: nothing is lost or doubled.
+# The server crashes on purpose here.
+use strict;
+use warnings FATAL => 'all';
+
+use POSIX qw(strftime);
+use PostgreSQL::Test::Utils;
+use SlmHistory;
+use SlmTest;
+use SlmTiers;
+use Test::More;
+use Time::Local qw(timegm);
+
+# No worker in database shop: a session is to die, and at the first visit.
+my $node = slm_node('points', conf => <<'CONF');
+fsync = off
+autovacuum = off
+restart_after_crash = on
+sellometer.database = 'postgres'
+sellometer.live_lateness = '2min'
+sellometer.view_log_retention = '1d'
+sellometer.debug_chunk_rows = 100
+CONF
+die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
+
+my $in = slm_directory($node, 'in');
+my $now = timegm(0, 0, 0, 1, 9, 2019);		# where the events are
+my %visited;
+my ($files, $rows, $sessions) = (0, 0, 0);
+
+sub value { return $node->safe_psql('shop', $_[0]); }
+
+# --- objects ---
+
+# At some minutes from now, with its time in its name: purchases; and of two sessions each a view that is counted already
+# or is to be moved to here, and one that will be.
+sub put
+{
+	my ($minutes, %more) = @_;
+	my $time = $now + 60 * $minutes;
+	my @events;
+
+	my $at = sub { strftime('%Y-%m-%d %H:%M:%S', gmtime($time + $_[0])) };
+	push @events, event(event_time => $at->($_ % 60), event_type => 'purchase', product_id => 1 + $_ % 7,
+		price => ++$rows / 100) foreach (1 .. $more{purchases} // 5);
+	for my $session ($sessions, $sessions + 1)
+	{
+		push @events, event(event_time => $at->(30), product_id => 1 + $session % 3, price => "$session.5",
+			user_session => "s$session");
+	}
+	$sessions++;
+	$files++;
+	write_object($in, strftime('%Y-%m-%d-%H-%M', gmtime($time)) . "-$files.csv", csv(@events));
+	return;
+}
+
+# A live object, a minute after the one before.
+sub live { $now += 60; put(0, @_); return; }
+# An object that is late, and in the ledger as such.
+sub late { put(-10); value('CALL sellometer_ingest()'); return; }
+# One object that is loaded in three parts.
+sub large { live(purchases => 240); return; }
+
+# Move on, so that what was is complete and, after hours, old.
+sub later
+{
+	my ($minutes) = @_;
+
+	$now += 60 * ($minutes - 1);
+	live();
+	value('CALL sellometer_ingest()');
+	return;
+}
+
+# How long minutes are kept: long, lest loading prunes by itself, and short when there is to be something to prune.
+sub keep_minutes { value("UPDATE sellometer.tiers SET retention = '$_[0]' WHERE name = 'minute'"); return; }
+
+sub something_to_prune
+{
+	my ($minutes) = @_;
+
+	keep_minutes('10 days');
+	later($minutes);
+	value('CALL sellometer_rollup()');
+	keep_minutes('2 hours');
+	return;
+}
+
+# --- dying ---
+
+# Have a statement die at the point; do it again, whole.
+sub dies
+{
+	my ($point, $sql, $prepare) = @_;
+	my ($name) = $point =~ /^([\w.]+)/;
+	my $mark = $node->data_dir . '/sellometer_crashed';
+
+	unlink $mark;
+	$prepare->() if $prepare;
+	$node->psql('shop', "SET client_min_messages = error; SET sellometer.debug_crash_point = '$point'; $sql");
+	my $died = -e $mark && slurp_file($mark) eq $name;
+	$visited{$name}++ if $died;
+	$node->poll_query_until('shop', 'SELECT true') or die 'the server does not come back';
+	value("SET client_min_messages = error; $sql");
+	my $wrong = wrong();
+	ok($died && $wrong eq '', "$sql dies at $point, and all is well")
+	  or diag($died ? $wrong : 'it did not die');
+	return;
+}
+
+# What is wrong now, but for what only the oracle knows.
+sub wrong
+{
+	return value(q{
+		SELECT c.* FROM sellometer_check() c WHERE NOT ok AND name NOT IN ('pg_cron', 'worker')
+		UNION ALL SELECT 'purchases', false, sum(count) || ' of ' || sum(gmv), ''
+			FROM sellometer.realtime_brand_hour WHERE event_type = 'purchase'
+			HAVING (sum(count), sum(gmv)) IS DISTINCT FROM (} . "$rows, $rows * ($rows + 1) / 200.0" . q{)
+		UNION ALL SELECT 'views', false, sum(count)::text, ''
+			FROM sellometer.realtime_category_l3_hour WHERE event_type = 'view' HAVING sum(count) <> } . ($sessions + 1) . q{
+		UNION ALL SELECT 'objects', false, count(*)::text, state FROM sellometer.objects WHERE state NOT IN ('done', 'backlog')
+			GROUP BY state});
+}
+
+# --- each place ---
+
+my $INGEST = 'CALL sellometer_ingest()';
+my $MERGE = 'CALL sellometer_merge_backlog()';
+my $ROLLUP = 'CALL sellometer_rollup()';
+my $PRUNE = 'CALL sellometer_prune()';
+
+value("SELECT sellometer_add_source('a', 'file://$in/')");
+keep_minutes('10 days');
+$now += 3600;
+live();
+value($INGEST);
+
+my @batch = qw(ingest.picked ingest.read apply.views apply.tier apply.tier:2 apply.ledger ingest.commit ingest.committed);
+dies($_, $INGEST, \&live) foreach (qw(list.noted list.committed), @batch);
+dies($_, $INGEST, \&large) foreach (qw(large.validated large.part large.part:3 ingest.committed:2 apply.ledger:3));
+dies($_, $MERGE, \&late) foreach (@batch);
+
+# Where the bucket has a mark: changes of it are noted, and nobody is there to read the notes.
+dies($_, $ROLLUP, sub { later(70) }) foreach (qw(rollup.mark rollup.add_up:3 rollup.added_up rollup.correct:2 rollup.finish
+	rollup.finished));
+later(70);
+unlink $node->data_dir . '/sellometer_crashed';
+$node->psql('shop', "SET sellometer.debug_crash_point = 'rollup.marked'; $ROLLUP");
+$visited{'rollup.marked'}++ if -e $node->data_dir . '/sellometer_crashed';
+$node->poll_query_until('shop', 'SELECT true') or die 'the server does not come back';
+put(-70);
+value($INGEST);
+dies('apply.noted', $MERGE);
+value($ROLLUP);
+
+dies($_, $PRUNE, sub { something_to_prune(70) }) foreach (qw(prune.dropped prune.committed prune.done));
+dies('prune.views_noted', $PRUNE, sub { something_to_prune(48 * 60) });
+dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years')");
+
+# --- all together ---
+
+oracle_load($node, $in);
+is(join("\n", tier_differences($node)), '', 'after all of it the tiers agree with the oracle');
+is(value('SELECT * FROM oracle.diff_objects() LIMIT 10'), '', '... and so does the ledger');
+
+my %named;
+for my $file (glob slm_root() . '/src/*/*.c')
+{
+	$named{$_}++ foreach (slurp_file($file) =~ /SLM_CRASH_POINT\("([^"]+)"\)/g);
+}
+is(join(' ', sort keys %visited), join(' ', sort keys %named), 'every place that the source names was visited');
+
+$node->stop;
+done_testing();
