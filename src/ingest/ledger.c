@@ -331,15 +331,19 @@ slm_ledger_waiting(const char *state)
 /*
  * A new ETag of a known key is a changed object: never loaded beside the first.  It gets its row in state failed, unless
  * the first was not loaded yet: then that one is skipped in favour of the new.  Two backends may list at the same time.
+ *
+ * The array and OFFSET 0 keep the planner, who may believe the ledger empty while a first listing fills it, from comparing
+ * each key with each object.
  */
 static SlmStatement discover_statement = {
 	"WITH listed AS (SELECT key, etag, max(size) AS size, max(last_modified) AS last_modified, max(object_time) AS object_time "
 	"FROM unnest($2, $3, $4, $5, $6) AS l (key, etag, size, last_modified, object_time) GROUP BY key, etag), "
 	"fresh AS (SELECT * FROM listed l WHERE NOT EXISTS (SELECT 1 FROM sellometer.objects o "
 	"WHERE o.source = $1 AND o.key = l.key AND o.etag = l.etag)), "
-	"superseded AS (UPDATE sellometer.objects o SET state = 'skipped', next_attempt = NULL, "
-	"error = 'changed before it was loaded', sqlstate = NULL FROM fresh f WHERE o.source = $1 AND o.key = f.key "
-	"AND (o.state IN ('pending', 'backlog', 'failed') AND o.resume_row = 0 AND o.rows_total = 0) RETURNING o.id) "
+	"superseded AS (UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, "
+	"error = 'changed before it was loaded', sqlstate = NULL WHERE id = ANY (ARRAY(SELECT o.id FROM fresh f "
+	"CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = $1 AND k.key = f.key OFFSET 0) o)) "
+	"AND state IN ('pending', 'backlog', 'failed') AND resume_row = 0 AND rows_total = 0) "
 	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error, sqlstate) "
 	"SELECT $1, f.key, f.etag, f.size, f.last_modified, f.object_time, "
 	"CASE WHEN known.changed THEN 'failed' ELSE 'pending' END, "
