@@ -6,7 +6,10 @@
                                 run every query and variable as the role that psql connects as (PGUSER, PGHOST, ...),
                                 at three ranges that end now (or at TIME), with variables set to All, to one and to several
                                 values, and to hostile ones; say how long they took; fail if p95 is over the bar, if given
-    check.py form run           both
+    check.py times [--runs N] [--now TIME]
+                                the same, but each N times in a session (3) after a first one that is not counted, and print the
+                                median and 95th percentile of each query, in ms
+    check.py form run           both of the first
 
 Macros and variables are replaced the way Grafana's PostgreSQL data source does it.  Prints TAP.
 """
@@ -40,12 +43,15 @@ HOSTILE = ["it's", 'a "b" \\', "') OR true --", "%s {0} ${brand}", "\u6f22\u5b57
 
 
 class Tap:
-    def __init__(self):
+    def __init__(self, quiet):
         self.number = self.failed = 0
+        self.quiet = quiet
 
     def ok(self, condition, name, *notes):
         self.number += 1
         self.failed += not condition
+        if condition and self.quiet:
+            return condition
         print(f"{'ok' if condition else 'not ok'} {self.number} - {name}")
         if not condition:
             for note in notes:
@@ -331,8 +337,9 @@ def result_faults(fmt, columns, rows, firsts):
 
 
 class Run:
-    def __init__(self, tap, psql, now):
-        self.tap, self.psql, self.end = tap, psql, now
+    def __init__(self, tap, psql, now, again=0):
+        self.tap, self.psql, self.end, self.again = tap, psql, now, again
+        self.repeated = {}
         self.times = {name: [] for name in RANGES}
         self.slow = []
         exists = self.psql.run([f"SELECT to_regclass('{name}') IS NOT NULL AS there" for name in NOT_YET])
@@ -380,13 +387,17 @@ class Run:
 
     def judge(self, test, label, setting, todo, statements):
         faults = []
-        for (title, _, fmt, _), sql, result in zip(todo, statements, self.psql.run(statements)):
+        results = list(self.psql.run(statements * (1 + self.again)))
+        for i, result in enumerate(results[len(statements):]):
+            if not isinstance(result, str):
+                self.repeated.setdefault(todo[i % len(todo)][0], {}).setdefault(label, []).append(result[3])
+        for (title, _, fmt, _), sql, result in zip(todo, statements, results):
             if isinstance(result, str):
                 faults += [title, sql, result]
                 continue
             columns, rows, firsts, took = result
             faults += [f"{title}: {fault}" for fault in result_faults(fmt, columns, rows, firsts)]
-            if rows == 0 and setting != "hostile" and title not in MAY_BE_EMPTY:
+            if rows == 0 and setting != "hostile" and title not in MAY_BE_EMPTY and not self.again:
                 faults += [f"{title}: no rows", sql]
             self.times[label].append(took)
             self.slow.append((took, label, setting, title))
@@ -414,27 +425,47 @@ class Run:
             self.tap.note(f"{took:8.1f} ms  {title}, {label}, variables: {setting}")
 
 
-def check_run(tap, bar, now):
+    def table(self):
+        """Median and 95th percentile of what was repeated."""
+        def figures(times):
+            times = sorted(times)
+            return f"{times[len(times) // 2]:9.1f} {times[math.ceil(len(times) * 0.95) - 1]:8.1f}" if times else f"{'':18}"
+
+        print(f"{'median and p95, ms':72}" + "".join(f"{label:>18}" for label in RANGES))
+        for title, by_label in sorted(self.repeated.items()):
+            print(f"{title:72}" + "".join(figures(by_label.get(label, [])) for label in RANGES))
+        print(f"{'all':72}" + "".join(figures([time for by_label in self.repeated.values() for time in by_label.get(label, [])])
+                                    for label in RANGES))
+
+
+def check_run(tap, bar, now, again=0):
     with tempfile.TemporaryDirectory() as directory:
-        run = Run(tap, Psql(directory), now)
+        run = Run(tap, Psql(directory), now, again)
         for name, board in dashboards():
             run.board(name, board)
         run.rules()
-        run.summary(bar)
+        if again:
+            run.table()
+        else:
+            run.summary(bar)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["form", "run"])
+    parser.add_argument("what", nargs="+", choices=["form", "run", "times"])
+    parser.add_argument("--runs", type=int, default=3, metavar="N")
     parser.add_argument("--bar", type=float, metavar="MS")
     parser.add_argument("--now", type=datetime.fromisoformat, default=datetime.now(timezone.utc), metavar="TIME")
     options = parser.parse_args()
-    tap = Tap()
+    tap = Tap(options.what == ["times"])
     if "form" in options.what:
         check_form(tap)
     if "run" in options.what:
         check_run(tap, options.bar, options.now)
-    print(f"1..{tap.number}")
+    if "times" in options.what:
+        check_run(tap, options.bar, options.now, options.runs)
+    if not tap.quiet:
+        print(f"1..{tap.number}")
     sys.exit(tap.failed > 0)
 
 
