@@ -8,7 +8,7 @@ import json
 import pathlib
 import sys
 
-from parts import (ALL, BLUE, CURRENCY, DIMENSIONS, EVENTS, GREEN, ORANGE, PREVIOUS, RANGE, RED, SOURCE, any_of, chosen,
+from parts import (BLUE, CURRENCY, DIMENSIONS, EVENTS, GREEN, ORANGE, PREVIOUS, RANGE, RED, SOURCE, any_of, chosen,
                    custom_variable, dashboard, freshness, gauge, lines, per_minute, query_variable, row, series, sql, stat,
                    steps, table, total)
 
@@ -356,12 +356,11 @@ def rules():
             GROUP BY 2
             ORDER BY 2"""), 0, "0s", "warning"),
         rule("no-purchases", "No purchases", "People look at products and nobody has bought one for ten minutes of event time.",
-             sql(f"""
-            SELECT now() AS "time", (coalesce(sum(count) FILTER (WHERE e = 'view'), 0) > 100
-                AND coalesce(sum(count) FILTER (WHERE e = 'purchase'), 0) = 0)::int AS "no purchases"
+             sql("""
+            SELECT now() AS "time", (v.count > 100 AND p.count = 0)::int AS "no purchases"
             FROM sellometer.state
-            CROSS JOIN (VALUES ('view'), ('purchase')) v (e)
-            CROSS JOIN LATERAL sellometer_top('category_l1', e, head - interval '15 minutes', head - interval '5 minutes', {ALL}) t"""), 0, "1m"),
+            CROSS JOIN LATERAL sellometer_total('view', head - interval '15 minutes', head - interval '5 minutes') v
+            CROSS JOIN LATERAL sellometer_total('purchase', head - interval '15 minutes', head - interval '5 minutes') p"""), 0, "1m"),
         rule("alerts", "Sellometer raised a critical alert", "{{ $values.B }} critical alerts of kind {{ $labels.kind }} are open: see dashboard Alerts & carts.",
              sql("""
             SELECT now() AS "time", kind, count(*) AS value

@@ -13,7 +13,6 @@ CURRENCY = "currencyUSD"        # the unit of money: currencyEUR, currencyGBP, .
 GREEN, ORANGE, RED, BLUE = "green", "orange", "red", "blue"
 
 RANGE = "$__timeFrom(), $__timeTo()"
-ALL = "2147483647"              # more keys than there are
 
 
 def sql(text):
@@ -42,7 +41,7 @@ def series(event="'purchase'", dimension="'category_l1'", key="NULL", step="'$__
 
 
 def total(column, event="purchase", range_=RANGE):
-    return f"(SELECT coalesce(sum({column}), 0) FROM sellometer_top('category_l1', '{event}', {range_}, {ALL}))"
+    return f"(SELECT {column} FROM sellometer_total('{event}', {range_}))"
 
 
 PREVIOUS = ("$__timeFrom()::timestamptz - ($__timeTo()::timestamptz - $__timeFrom()::timestamptz), "

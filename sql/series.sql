@@ -41,6 +41,11 @@ BEGIN
 				SELECT %L, %2$I, ''purchase'', 1000000, 1000000 FROM events WHERE isfinite(%3$L::timestamptz) GROUP BY %2$I',
 				d || '_' || k.tier, d, k.floor - k.granularity);
 		END LOOP;
+		INSERT INTO sellometer.totals (tier, event_time, event_type, count, gmv)
+			SELECT k.tier, date_bin(k.granularity, e.event_time, '2000-01-03 00:00+00'), e.event_type, count(*), sum(price) FROM events e
+			WHERE e.event_time >= k.floor AND e.event_time < k.watermark GROUP BY 1, 2, 3;
+		INSERT INTO sellometer.totals (tier, event_time, event_type, count, gmv)
+			SELECT k.tier, k.floor - k.granularity, 'purchase', 1000000, 1000000 WHERE isfinite(k.floor);
 	END LOOP;
 END
 $$;
@@ -125,6 +130,9 @@ DELETE FROM sellometer.category_l1_hour;
 DELETE FROM sellometer.category_l1_minute;
 INSERT INTO sellometer.category_l1_minute (event_time, category_l1, event_type, count, gmv)
 	SELECT date_trunc('minute', event_time), category_l1, event_type, count(*), sum(price) FROM events GROUP BY 1, 2, 3;
+DELETE FROM sellometer.totals;
+INSERT INTO sellometer.totals (tier, event_time, event_type, count, gmv)
+	SELECT 'minute', date_trunc('minute', event_time), event_type, count(*), sum(price) FROM events GROUP BY 2, 3;
 SELECT floor FROM sellometer.kept() WHERE tier = 'minute';
 SELECT step, count(*), count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong
 FROM unnest(ARRAY['10 min', '1 h', '1 day']::interval[]) step
@@ -178,6 +186,14 @@ CROSS JOIN LATERAL (
 		) x USING (n)
 	WHERE n <= 7) j
 GROUP BY 1, 2 ORDER BY 1, 2;
+-- and the sums of all
+SELECT count(*), count(*) FILTER (WHERE t IS DISTINCT FROM x) AS wrong
+FROM top_ranges r
+CROSS JOIN (VALUES ('purchase'), ('cart')) v (type)
+CROSS JOIN LATERAL (SELECT t FROM sellometer_total(v.type, range_from, range_to) t) a
+CROSS JOIN LATERAL (SELECT x FROM (SELECT count(*), coalesce(sum(price), 0) AS gmv, sum(price) / count(*) AS avg_price FROM events e
+	WHERE e.event_type::text = v.type AND event_time >= read_from AND event_time < read_to HAVING count(*) > 0) x) b;
+SELECT * FROM sellometer_total('view', '2030-01-01', '2030-01-02');
 SELECT count(*) FROM sellometer_top('brand', 'view', NULL, NULL);
 SELECT count(*) FROM sellometer_top('brand', 'view', NULL, NULL, 0);
 SELECT count(*) FROM sellometer_top('brand', 'view', '2019-11-10', '2019-11-09');
@@ -186,7 +202,7 @@ SELECT count(*) FROM sellometer_top('brand', 'view', '2019-11-10', '2019-11-09')
 SAVEPOINT empty;
 UPDATE sellometer.state SET head = NULL;
 UPDATE sellometer.tiers SET watermark = '-infinity' WHERE position > 0;
-DELETE FROM sellometer.category_l1_minute;
+DELETE FROM sellometer.totals;
 SELECT count(*) FROM sellometer_series('brand', 'view', NULL, NULL, NULL, '1 min');
 ROLLBACK TO empty;
 

@@ -3,7 +3,7 @@
  *
  *   view state: what there is to decide against
  *   writer's lock --> view state: which views count --> view log
- *                 --> each tier: cells --> which buckets it takes --> its five tables
+ *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
  *                 --> heads, ledger, rejected rows
  *
  * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then the rollup lock, then tables.
@@ -19,6 +19,7 @@
 #include "ingest/rollup.h"
 #include "ingest/tier.h"
 #include "ingest/tier_write.h"
+#include "ingest/totals.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "storage/lock.h"
@@ -195,6 +196,7 @@ write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 				slm_rollup_past(tiers, t + 1, refused);
 			written += slm_tier_write(tier, cells, batch->catalog, replace);
 			SLM_CRASH_POINT("apply.tier");
+			slm_totals_add(tier, cells, batch->catalog);
 			if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
 			{
 				note_changes(tier, cells, batch->catalog);

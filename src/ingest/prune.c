@@ -20,6 +20,7 @@
 #include "ingest/rollup.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
+#include "ingest/totals.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
@@ -84,6 +85,7 @@ drop_partition(SlmTier *tier, TimestampTz start)
 	limit_lock_waits();
 	slm_execute_once(sql.data, SPI_OK_UTILITY);
 	SLM_CRASH_POINT("prune.dropped");
+	slm_totals_prune(tier->name, slm_bucket_next(tier->partition, start));
 	slm_tier_keep_from(tier, slm_bucket_next(tier->partition, start));
 }
 

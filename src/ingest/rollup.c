@@ -9,7 +9,7 @@
  *
  *   mark      [writer's lock]  tiers.rolling = end of the bucket: from here on, apply.c notes the keys that it changes
  *   add up    [rollup lock]    DELETE and INSERT the bucket, while loading goes on
- *   finish    [writer's lock]  add up once more the keys that were noted; move the watermark
+ *   finish    [writer's lock]  add up once more the keys that were noted, and the totals; move the watermark
  *
  * Whoever holds the writer's lock and can't wait for the last step does it all by itself (slm_rollup_past), after which
  * `rolling` is reset: the rollup that was under way sees that and gives the bucket up.
@@ -23,6 +23,7 @@
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
 #include "ingest/spi.h"
+#include "ingest/totals.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
@@ -162,6 +163,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 			slm_partition_attach(tier, d, partition);
 		SLM_CRASH_POINT("rollup.under_lock");
 	}
+	slm_totals_roll_up(tier, &tiers->tiers[t - 1], start);
 	set_watermark(tier, slm_bucket_next(tier->granularity, start));
 	return rows;
 }
@@ -401,6 +403,7 @@ finish_step(void *arg)
 			correct(&piece, work->tier);
 			SLM_CRASH_POINT("rollup.correct");
 		}
+		slm_totals_roll_up(&tiers->tiers[t], &tiers->tiers[t - 1], work->start);
 		set_watermark(&tiers->tiers[t], work->end);
 		work->buckets++;
 		SLM_CRASH_POINT("rollup.finish");

@@ -26,6 +26,7 @@
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "ingest/tier_change.h"
+#include "ingest/totals.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
@@ -573,6 +574,7 @@ drop_tier(Change *change)
 	drop_relations(change->name, 't', "DROP TABLE");
 	AtEOXact_GUC(true, nest_level);
 	slm_execute(&delete, &name, NULL, SPI_OK_DELETE);
+	slm_totals_prune(change->name, DT_NOEND);
 	for (int later = t + 1; later < tiers->n; later++)
 		move_position(tiers->tiers[later].name, -1);
 }

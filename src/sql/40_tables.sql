@@ -163,6 +163,21 @@ COMMENT ON COLUMN sellometer.tiers.rolling IS
 COMMENT ON COLUMN sellometer.tiers.kept_from IS
 	'earlier rows were pruned, or were gone from the finer tier when this one was added';
 
+/* For each bucket of a tier's tables, what each of them sums up to: see totals.c. */
+CREATE TABLE sellometer.totals (
+	tier		text NOT NULL,
+	event_type	sellometer.event_type NOT NULL,
+	event_time	timestamptz NOT NULL,
+	count		bigint NOT NULL,
+	gmv			numeric NOT NULL,
+	PRIMARY KEY (tier, event_type, event_time)
+);
+COMMENT ON TABLE sellometer.totals IS 'Sums over all keys by tier, event type and event time, in UTC: what sellometer_series() reads without a key';
+COMMENT ON COLUMN sellometer.totals.tier IS 'name of the tier';
+COMMENT ON COLUMN sellometer.totals.event_time IS 'start of the interval';
+COMMENT ON COLUMN sellometer.totals.count IS 'number of events';
+COMMENT ON COLUMN sellometer.totals.gmv IS 'sum of the events'' prices';
+
 /* Not logged: after a crash the rollup that wants to know begins anew. */
 CREATE UNLOGGED TABLE sellometer.rollup_changes (
 	tier		text NOT NULL,
@@ -182,6 +197,9 @@ CREATE TABLE sellometer.runs (
 );
 COMMENT ON TABLE sellometer.runs IS 'Runs of the procedures that did something; the newest 10,000';
 COMMENT ON COLUMN sellometer.runs.procedure IS 'rollup, prune, merge_backlog …';
+COMMENT ON COLUMN sellometer.runs.id IS 'ascending in the order in which they began';
+COMMENT ON COLUMN sellometer.runs.started IS 'when it found something to do';
+COMMENT ON COLUMN sellometer.runs.finished IS 'when it ended; NULL: it is running';
 COMMENT ON COLUMN sellometer.runs.outcome IS
 	'running; done; failed: detail has the error; held: a surge was on; died: its server process went away';
 COMMENT ON COLUMN sellometer.runs.detail IS 'what it did: objects, rows, buckets, partitions, longest wait';

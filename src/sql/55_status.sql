@@ -93,7 +93,12 @@ COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
 COMMENT ON COLUMN sellometer.progress.pid IS 'server process';
 COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, detect';
 COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done';
+COMMENT ON COLUMN sellometer.progress.objects_done IS 'objects that are through, since it started';
 COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
+COMMENT ON COLUMN sellometer.progress.bytes_done IS 'size of those that are through, as they are in the source';
+COMMENT ON COLUMN sellometer.progress.bytes_total IS 'size of those done and waiting, as far as known';
+COMMENT ON COLUMN sellometer.progress.rows_done IS 'rows read from them; of a rollup: rows written';
+COMMENT ON COLUMN sellometer.progress.started IS 'when the work began';
 COMMENT ON COLUMN sellometer.progress.estimated_finish IS 'if it goes on as fast as so far; NULL: too early to say';
 
 CREATE VIEW sellometer.status AS
@@ -132,13 +137,17 @@ CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.sum(rows_total), 0)::float8 / 60 
 LEFT JOIN LATERAL (SELECT o.key || ': ' || o.error AS error, o.discovered_at AS at FROM sellometer.objects o
 	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true;
 COMMENT ON VIEW sellometer.status IS 'How each source is doing';
+COMMENT ON COLUMN sellometer.status.source IS 'name of the source';
+COMMENT ON COLUMN sellometer.status.enabled IS 'false: the source is left alone, see sellometer_enable_source()';
 COMMENT ON COLUMN sellometer.status.head IS 'newest event time that this source has reached';
 COMMENT ON COLUMN sellometer.status.event_lag IS 'how far the head is behind the clock';
 COMMENT ON COLUMN sellometer.status.arrival_lag IS
 	'from an object''s arrival in the source to its commit: the last one''s, or the age of the oldest that waits';
 COMMENT ON COLUMN sellometer.status.pending_objects IS 'objects that wait to be loaded';
+COMMENT ON COLUMN sellometer.status.pending_bytes IS 'their size';
 COMMENT ON COLUMN sellometer.status.pending_oldest IS 'arrival of the oldest object that waits';
 COMMENT ON COLUMN sellometer.status.backlog_objects IS 'late objects, which wait for sellometer_merge_backlog()';
+COMMENT ON COLUMN sellometer.status.backlog_bytes IS 'their size';
 COMMENT ON COLUMN sellometer.status.failed_objects IS 'see error in sellometer.objects';
 COMMENT ON COLUMN sellometer.status.surge IS 'live loading gets everything, housekeeping waits';
 COMMENT ON COLUMN sellometer.status.rows_per_second IS 'mean of the last minute';
@@ -149,6 +158,7 @@ COMMENT ON COLUMN sellometer.status.views_from IS 'views before this time are no
 COMMENT ON COLUMN sellometer.status.views_dropped IS 'number of views that are no longer known one by one';
 COMMENT ON COLUMN sellometer.status.worker_pid IS 'process that loads; NULL: none runs';
 COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object';
+COMMENT ON COLUMN sellometer.status.last_error_at IS 'when that was; of a failed object: when it was first listed';
 
 CREATE FUNCTION sellometer.check_url(url text, server text)
 RETURNS void
@@ -222,18 +232,18 @@ BEGIN
 	hint := CASE WHEN NOT ok THEN 'See error in sellometer.objects; then sellometer_retry() or sellometer_skip().' END;
 	RETURN NEXT;
 
-	-- every tier holds the same counts in each dimension
+	-- every tier holds the same counts in each dimension, and in its totals; beyond the watermark a rollup may have begun
 	FOR t IN SELECT * FROM sellometer.tiers x ORDER BY x.position LOOP
 		name := format('dimensions of tier %s', t.name);
 		n := 0;
 		FOR d IN SELECT * FROM sellometer.dimensions() LOOP
 			EXECUTE format('SELECT $1 + count(*) FROM
 				(SELECT event_time, event_type, sum(count) AS count, sum(gmv) AS gmv, min(count) AS least
-					FROM sellometer.%1$I GROUP BY 1, 2) a
-				FULL JOIN (SELECT event_time, event_type, sum(count) AS count, sum(gmv) AS gmv
-					FROM sellometer.%2$I GROUP BY 1, 2) b USING (event_time, event_type)
+					FROM sellometer.%I WHERE event_time < $2 GROUP BY 1, 2) a
+				FULL JOIN (SELECT event_time, event_type, count, gmv FROM sellometer.totals WHERE tier = %L) b
+					USING (event_time, event_type)
 				WHERE a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv OR a.least < 1',
-				d.dimension || '_' || t.name, 'category_l1_' || t.name) INTO n USING n;
+				d.dimension || '_' || t.name, t.name) INTO n USING n, t.watermark;
 		END LOOP;
 		ok := n = 0;
 		detail := CASE WHEN ok THEN 'all dimensions have the same sums'

@@ -156,8 +156,9 @@ BEGIN
 		IF NOT sellometer.is_multiple(width, k.granularity) THEN
 			EXIT WHEN held_from <= range_from;
 			IF held_from IS NOT NULL THEN
-				EXECUTE format('SELECT EXISTS (SELECT FROM sellometer.%I WHERE event_time >= %L AND event_time < %L)',
-					'category_l1_' || k.tier, sellometer.bucket_start(k.granularity, range_from), held_from) INTO older;
+				older := EXISTS (SELECT FROM sellometer.totals t WHERE t.tier = k.tier AND t.event_time < held_from
+					AND t.event_type = ANY (enum_range(NULL::sellometer.event_type))
+					AND t.event_time >= sellometer.bucket_start(k.granularity, range_from));
 				CONTINUE WHEN NOT older;
 			END IF;
 			SELECT min(w) INTO wider
@@ -200,7 +201,7 @@ BEGIN
 			HINT = 'Give a number of minutes, hours, days or weeks, or 1 month, 3 months or 1 year.';
 	END IF;
 	IF key IS NULL THEN
-		dimension := 'category_l1';		-- the smallest: all have the same sums
+		wanted := NULL;
 	ELSIF dimension <> 'product_id' THEN
 		wanted := format('AND %I = %L', dimension, key);
 	ELSIF key ~ '^[0-9]{1,19}$' THEN
@@ -218,7 +219,9 @@ BEGIN
 	SELECT string_agg(format('SELECT %s AS start, count, gmv FROM sellometer.%I
 				WHERE event_type = %L AND event_time >= %L AND event_time < %L %s',
 			CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time') END,
-			sellometer_series.dimension || '_' || p.tier, event_type, p.piece_from, p.piece_to, wanted), ' UNION ALL ')
+			CASE WHEN key IS NULL THEN 'totals' ELSE sellometer_series.dimension || '_' || p.tier END,
+			event_type, p.piece_from, p.piece_to,
+			CASE WHEN key IS NULL THEN format('AND tier = %L', p.tier) ELSE wanted END), ' UNION ALL ')
 	INTO pieces
 	FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity')),
 		sellometer.bucket_end(width, coalesce("to", 'infinity')), width) p
@@ -232,6 +235,55 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval) IS
 	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events; is_final: the bucket is whole and no live object can change it any more';
+
+/*
+ * The ends of a range, moved to starts of buckets.  An end inside a bucket: the finest tier that still holds what is between it
+ * and the bucket's other end decides.
+ */
+CREATE FUNCTION sellometer.whole_range("from" timestamptz, "to" timestamptz, OUT range_from timestamptz, OUT range_to timestamptz)
+RETURNS record
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	SELECT CASE k.position WHEN 0 THEN sellometer.bucket_end(k.granularity, f.t)
+		ELSE sellometer.bucket_start(k.granularity, f.t) END
+	INTO range_from
+	FROM (SELECT coalesce("from", '-infinity') AS t) f, sellometer.kept() k
+	ORDER BY k.floor <= f.t DESC, CASE WHEN k.floor <= f.t THEN k.position ELSE -k.position END
+	LIMIT 1;
+	SELECT sellometer.bucket_end(k.granularity, t.t)
+	INTO range_to
+	FROM (SELECT coalesce("to", 'infinity') AS t) t,
+		(SELECT *, lead(granularity) OVER (ORDER BY position) AS coarser FROM sellometer.kept()) k
+	WHERE k.coarser IS NULL OR k.floor <= sellometer.bucket_start(k.coarser, t.t)
+	ORDER BY k.position
+	LIMIT 1;
+END
+$$;
+COMMENT ON FUNCTION sellometer.whole_range(timestamptz, timestamptz) IS
+	'A range whose ends are starts of buckets: of the finest tier, or of a coarser one where only that holds them';
+
+CREATE FUNCTION @extschema@.sellometer_total(
+	event_type text, "from" timestamptz, "to" timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric)
+RETURNS record
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+	PERFORM sellometer.check_names('brand', event_type);
+	SELECT coalesce(sum(t.count), 0), coalesce(sum(t.gmv), 0), sum(t.gmv) / sum(t.count)
+	INTO sellometer_total.count, sellometer_total.gmv, avg_price
+	FROM sellometer.whole_range("from", "to") w,
+		LATERAL sellometer.pieces(w.range_from, w.range_to, NULL) p,
+		LATERAL (SELECT x.count, x.gmv FROM sellometer.totals x WHERE x.tier = p.tier
+			AND x.event_type = sellometer_total.event_type::sellometer.event_type
+			AND x.event_time >= p.piece_from AND x.event_time < p.piece_to) t;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_total(text, timestamptz, timestamptz) IS
+	'All events of a type over a range; ends that only a coarser tier still holds fall on its buckets';
 
 CREATE FUNCTION @extschema@.sellometer_top(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
@@ -257,20 +309,7 @@ BEGIN
 			DETAIL = format('It is %s.', coalesce(n::text, 'NULL'));
 	END IF;
 
-	-- ends inside a bucket: the finest tier that still holds what is between them and the bucket's other end decides
-	SELECT CASE k.position WHEN 0 THEN sellometer.bucket_end(k.granularity, f.t)
-		ELSE sellometer.bucket_start(k.granularity, f.t) END
-	INTO range_from
-	FROM (SELECT coalesce("from", '-infinity') AS t) f, sellometer.kept() k
-	ORDER BY k.floor <= f.t DESC, CASE WHEN k.floor <= f.t THEN k.position ELSE -k.position END
-	LIMIT 1;
-	SELECT sellometer.bucket_end(k.granularity, t.t)
-	INTO range_to
-	FROM (SELECT coalesce("to", 'infinity') AS t) t,
-		(SELECT *, lead(granularity) OVER (ORDER BY position) AS coarser FROM sellometer.kept()) k
-	WHERE k.coarser IS NULL OR k.floor <= sellometer.bucket_start(k.coarser, t.t)
-	ORDER BY k.position
-	LIMIT 1;
+	SELECT w.range_from, w.range_to INTO range_from, range_to FROM sellometer.whole_range("from", "to") w;
 
 	SELECT string_agg(format('SELECT %I AS key, count, gmv FROM sellometer.%I
 				WHERE event_type = %L AND event_time >= %L AND event_time < %L',

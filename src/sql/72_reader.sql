@@ -9,7 +9,7 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
+		SELECT unnest(ARRAY['tiers', 'totals', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
 			'detectors', 'mutes', 'inventory', 'low_inventory', 'left_in_cart', 'category_overrides'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name

@@ -250,7 +250,7 @@ END
 $$;
 
 /*
- * Rows in which a tier differs from sellometer's, in a range of time; none if all is well.  side: missing (only the
+ * Rows in which a tier, or its totals, differ from sellometer's, in a range of time; none if all is well.  side: missing (only the
  * oracle has it) or unexpected (only sellometer has it).  realtime: compare the view that also holds what is not yet
  * rolled up.
  */
@@ -276,6 +276,21 @@ BEGIN
 			CASE WHEN realtime THEN 'realtime_' ELSE '' END || dimension || '_' || tier)
 		USING from_time, to_time;
 	END LOOP;
+	IF NOT realtime THEN
+		RETURN QUERY EXECUTE format('
+			WITH expected AS (
+				SELECT event_time, event_type, sum(count)::bigint AS count, sum(gmv) AS gmv FROM oracle.%I
+				WHERE event_time >= $1 AND event_time < $2 GROUP BY 1, 2),
+			actual AS (
+				SELECT event_time, event_type::text, count, gmv FROM sellometer.totals
+				WHERE tier = %L AND event_time >= $1 AND event_time < $2)
+			SELECT ''totals'', side, NULL, event_time, event_type, count, gmv
+			FROM (SELECT ''missing'' AS side, * FROM (TABLE expected EXCEPT ALL TABLE actual) m
+				UNION ALL
+				SELECT ''unexpected'', * FROM (TABLE actual EXCEPT ALL TABLE expected) u) d
+			ORDER BY event_time, event_type, side', 'brand_' || tier, tier)
+		USING from_time, to_time;
+	END IF;
 END
 $$;
 

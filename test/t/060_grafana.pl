@@ -56,7 +56,7 @@ is($node->safe_psql('shop', q{
 # Only the partitions of the range are touched
 is($node->safe_psql('shop', q{
 		BEGIN;
-		SELECT FROM sellometer_series('brand', 'purchase', NULL, now() - interval '3 hours', now() - interval '2 hours', '1 min');
+		SELECT FROM sellometer_series('brand', 'purchase', 'samsung', now() - interval '3 hours', now() - interval '2 hours', '1 min');
 		SELECT count(DISTINCT relation) BETWEEN 1 AND 2 FROM pg_locks JOIN pg_class c ON c.oid = relation
 		WHERE pid = pg_backend_pid() AND relkind = 'r' AND relname LIKE '%\_minute\_p%'}),
 	't', 'a series reads the partitions of its range');
