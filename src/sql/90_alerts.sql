@@ -18,8 +18,8 @@ CREATE TABLE sellometer.alerts (
 	expected	numeric,
 	score		double precision,
 	detail		text NOT NULL,
-	opened_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	updated_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	opened_at	timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	updated_at	timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	closed_at	timestamptz
 );
 CREATE UNIQUE INDEX alerts_open ON sellometer.alerts (kind, key) WHERE closed_at IS NULL;
