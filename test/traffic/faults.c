@@ -212,6 +212,25 @@ write_inventory(Faults *faults, uint32_t product, int64_t stock, int lead_minute
 				spell(faults->options->start), lead_minutes);
 }
 
+/* A product that will have sold well by a time and has no stock yet; or the most popular one that has none. */
+static uint32_t
+choose_unstocked(Faults *faults, int64_t by)
+{
+	for (int tries = 0; tries < 100; tries++)
+	{
+		uint32_t	p = choose_sold(faults, by);
+
+		if (faults->stock[p] == INT64_MAX)
+			return p;
+	}
+	for (uint32_t p = 0; p < faults->catalogue->n_products; p++)
+	{
+		if (faults->stock[p] == INT64_MAX)
+			return p;
+	}
+	fail("--fault: there are fewer products than stocks");
+}
+
 /* A product whose stock lasts until about the middle of a span; and beside it one whose stock is ample. */
 static void
 plan_stock(Faults *faults)
@@ -231,12 +250,7 @@ plan_stock(Faults *faults)
 			faults->stock[i] = INT64_MAX;
 	}
 	choose_span(faults, 30, 60, &from, &to);
-	for (int tries = 0;; tries++)
-	{
-		p = choose_sold(faults, from);
-		if (faults->stock[p] == INT64_MAX || tries > 100)
-			break;
-	}
+	p = choose_unstocked(faults, from);
 	stock = (int64_t) expected_sales(faults, p, (double) (from - faults->options->start) / 60.0) + 1;
 	faults->stock[p] = stock;
 	write_inventory(faults, p, stock, lead);
