@@ -202,8 +202,9 @@ def alerts_carts():
             LIMIT 500"""), 12, 9, units={"lasted": "s"}, no_value="None"),
         table("Running out", "Products with less stock than sales until new stock can be there.",
               "SELECT * FROM sellometer.low_inventory LIMIT 500", 12, 10, no_value="None"),
-        table("Left in cart", "Products put in a cart and neither bought nor taken out: whom to remind.",
-              "SELECT * FROM sellometer.left_in_cart LIMIT 500", 12, 10, no_value="None")]
+        table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first.",
+              """SELECT since AS "time", product_id AS product, price FROM sellometer.left_in_cart ORDER BY since DESC LIMIT 500""", 12, 10,
+              no_value="None")]
     kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")
     return dashboard("sellometer-alerts", "Sellometer: Alerts & carts", "What needs somebody: prices, sales, stock, carts.", panels, [kinds],
                      time="now-24h", refresh="1m")

@@ -11,11 +11,15 @@ SELECT sellometer_grant_reader('"regress_sellometer reader"');
 
 -- What it may not read, also of what it may know about
 SELECT relname
-FROM unnest(ARRAY['secret', 'view_log', 'sources', 'objects', 'rejected_rows', 'tiers', 'state', 'runs', 'status', 'progress',
+FROM unnest(ARRAY['secret', 'view_log', 'carts', 'cart_states', 'left_in_cart', 'sources', 'objects', 'rejected_rows', 'tiers', 'state', 'runs', 'status', 'progress',
 	'product_id_minute', 'category_l3_hour', 'realtime_brand_hour', 'remove_from_cart_category_l2_minute', 'cart_brand_rank']) relname
 WHERE NOT has_table_privilege('regress_sellometer reader', 'sellometer.' || relname, 'SELECT');
 SELECT a.attname FROM pg_attribute a
 WHERE a.attrelid = 'sellometer.sources'::regclass AND a.attnum > 0
+	AND NOT has_column_privilege('regress_sellometer reader', a.attrelid, a.attnum, 'SELECT')
+ORDER BY 1;
+SELECT a.attname FROM pg_attribute a
+WHERE a.attrelid = 'sellometer.left_in_cart'::regclass AND a.attnum > 0
 	AND NOT has_column_privilege('regress_sellometer reader', a.attrelid, a.attnum, 'SELECT')
 ORDER BY 1;
 -- It can write nothing
@@ -29,6 +33,7 @@ SELECT count(*) FROM sellometer_top('brand', 'purchase', NULL, NULL);
 SELECT count(*) FROM sellometer.purchase_brand_hour;
 SELECT count(*) FROM sellometer.view_product_id_rank;
 SELECT name, url, head FROM sellometer.sources;
+SELECT count(*) FROM sellometer.left_in_cart;
 SAVEPOINT denied;
 SELECT hash_key FROM sellometer.secret;
 ROLLBACK TO denied;

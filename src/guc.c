@@ -30,6 +30,8 @@ int			slm_max_clock_skew;
 int			slm_max_clock_jump;
 int			slm_retry_limit;
 int			slm_retry_delay;
+int			slm_cart_timeout;
+int			slm_cart_retention;
 
 typedef struct IntSetting
 {
@@ -78,6 +80,10 @@ static const IntSetting settings[] = {
 		NULL, &slm_retry_limit, 10, 0, 1000, 0},
 	{"sellometer.retry_delay", "Delay before the second attempt at an object; it doubles with each.",
 		"Jittered, and never more than an hour.", &slm_retry_delay, 5000, 1, 3600 * 1000, GUC_UNIT_MS},
+	{"sellometer.cart_timeout", "A product in a cart is left there after this time.",
+		"Counted in event time, back from the head.", &slm_cart_timeout, HOURS(1), 1, DAYS(365), GUC_UNIT_S},
+	{"sellometer.cart_retention", "How far behind the head carts are kept.",
+		"A cart whose last event is older is expired.", &slm_cart_retention, DAYS(3), 60, DAYS(365), GUC_UNIT_S},
 };
 
 static void

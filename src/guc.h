@@ -22,6 +22,8 @@ extern int	slm_max_clock_skew;		/* s */
 extern int	slm_max_clock_jump;		/* s */
 extern int	slm_retry_limit;
 extern int	slm_retry_delay;		/* ms */
+extern int	slm_cart_timeout;		/* s */
+extern int	slm_cart_retention;		/* s */
 
 /* Define all settings; called once, from _PG_init. */
 extern void slm_guc_init(void);

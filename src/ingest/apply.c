@@ -4,6 +4,7 @@
  *   view state: what there is to decide against
  *   writer's lock --> view state: which views count --> view log
  *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
+ *                 --> carts
  *                 --> heads, ledger, rejected rows
  *
  * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then the rollup lock, then tables.
@@ -14,6 +15,7 @@
 
 #include "guc.h"
 #include "ingest/apply.h"
+#include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
@@ -228,6 +230,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	head = slm_head_advance(objects, nobjects, head);
 	if (batch->groups.ngroups > 0)
 		applied.rows_written = write_tiers(batch, head, replace);
+	slm_carts_write(&batch->carts, head);
 	SLM_CRASH_POINT("apply.ledger");
 	slm_ledger_record(objects, nobjects, batch->counts);
 	applied.head = head;

@@ -107,7 +107,8 @@ static void
 add_to_batch(SlmIngest *ingest, SlmObject *object)
 {
 	object->number = ingest->batch.nobjects;
-	if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows))
+	if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows) ||
+		!slm_carts_fold(&ingest->batch.carts, &ingest->chunk.carts))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 

@@ -146,7 +146,8 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock)
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 	{
 		object->number = ingest->batch.nobjects;
-		if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows))
+		if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows) ||
+			!slm_carts_fold(&ingest->batch.carts, &ingest->chunk.carts))
 			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}
 	if (object->outcome != SLM_OBJECT_PART)

@@ -128,6 +128,7 @@ send_result(ParseWorker *worker, const SlmObject *object)
 	if (object->outcome == SLM_OBJECT_LOADED)
 	{
 		if (!slm_batch_add(&worker->batch, worker->chunk.rows, worker->chunk.nrows) ||
+			!slm_carts_fold(&worker->batch.carts, &worker->chunk.carts) ||
 			(parcel = slm_parcel_pack(&worker->batch, &len)) == NULL)
 			ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	}

@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "ingest/apply.h"
+#include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/prune.h"
@@ -43,6 +44,7 @@ typedef struct Work
 	char		what[2 * NAMEDATALEN];	/* the partition */
 	int			dropped;
 	int			left;			/* partitions that were in use */
+	uint64		carts;			/* deleted */
 } Work;
 
 static void
@@ -163,6 +165,17 @@ prune_runs_step(void *arg)
 }
 
 static void
+prune_carts_step(void *arg)
+{
+	Work	   *work = arg;
+	TimestampTz head = slm_head_read();
+
+	work->carts = slm_carts_prune(head);
+	if (work->carts > 0)
+		slm_run_begin(work->run);
+}
+
+static void
 pause_between_tries(void)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, PAUSE_MS,
@@ -213,9 +226,11 @@ prune(Work *work, bool heed_surge, int tries, bool loud)
 			break;
 		work->tier++;
 	}
+	slm_step(work->run, prune_carts_step, work);
 	slm_step(work->run, prune_runs_step, NULL);
 	SLM_CRASH_POINT("prune.done");
-	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d}", work->dropped, work->left);
+	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"carts\": " UINT64_FORMAT "}", work->dropped,
+					 work->left, work->carts);
 }
 
 void

@@ -21,6 +21,7 @@ slm_batch_free(SlmBatch *batch)
 {
 	free(batch->groups.groups);
 	slm_views_free(&batch->views);
+	slm_carts_free(&batch->carts);
 	free(batch->counts);
 	*batch = (SlmBatch) {0};
 }
@@ -141,6 +142,7 @@ slm_batch_reset(SlmBatch *batch)
 	if (batch->views.nslots > 0)
 		memset(batch->views.slots, 0, batch->views.nslots * sizeof(SlmView));
 	batch->views.nviews = 0;
+	slm_carts_reset(&batch->carts);
 	batch->nobjects = 0;
 }
 
@@ -231,7 +233,7 @@ size_t
 slm_batch_memory(const SlmBatch *batch)
 {
 	return batch->groups.nslots * sizeof(SlmGroup) + slm_views_memory(&batch->views) +
-		batch->maxobjects * sizeof(SlmRowCounts);
+		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts);
 }
 
 /* Hoare's quickselect with the middle element as pivot. */

@@ -3,6 +3,7 @@
  *
  *   chunk rows --+-- view with a session --> views  (fingerprint -> the earliest so far)
  *                +-- all else -------------> groups (minute, type, offer -> count)
+ *   of them, those that tell about carts --> carts (folded by the caller: slm_carts_fold())
  *
  * GMV needs no place in a group: an offer has one price.  Only when the writer holds the lock does it decide which views
  * count; slm_batch_settle_views() then turns them into groups too.
@@ -10,6 +11,7 @@
 #ifndef SLM_PURE_BATCH_H
 #define SLM_PURE_BATCH_H
 
+#include "pure/carts.h"
 #include "pure/views.h"
 
 /* One event of a chunk, cleaned. */
@@ -51,6 +53,7 @@ typedef struct SlmBatch
 	SlmCatalog *catalog;		/* not owned */
 	SlmGroups	groups;
 	SlmViews	views;			/* owner = number of the object */
+	SlmCarts	carts;
 	SlmRowCounts *counts;		/* by number of the object */
 	uint32_t	nobjects;
 	uint32_t	maxobjects;

@@ -45,7 +45,7 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	if (chunk->nrows == 0 || event->time < chunk->earliest)
 		chunk->earliest = event->time;
 	chunk->nrows++;
-	return true;
+	return !slm_is_cart_event(event) || slm_cart_events_add(&chunk->carts, key, event);
 }
 
 bool
@@ -81,6 +81,7 @@ slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, vo
 			chunk->rows[kept++] = chunk->rows[i];
 	}
 	chunk->nrows = kept;
+	slm_cart_events_keep(&chunk->carts, INT64_MIN, limit);
 	return n - kept;
 }
 
@@ -96,6 +97,7 @@ slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit)
 			chunk->rows[kept++] = chunk->rows[i];
 	}
 	chunk->nrows = kept;
+	slm_cart_events_keep(&chunk->carts, limit, INT64_MAX);
 	return n - kept;
 }
 
@@ -105,6 +107,7 @@ slm_chunk_reset(SlmChunk *chunk)
 	chunk->nrows = 0;
 	chunk->nraws = 0;
 	slm_bytes_free(&chunk->bytes);
+	slm_cart_events_reset(&chunk->carts);
 }
 
 void
@@ -114,5 +117,6 @@ slm_chunk_free(SlmChunk *chunk)
 	free(chunk->lines);
 	free(chunk->raws);
 	slm_bytes_free(&chunk->bytes);
+	slm_cart_events_free(&chunk->carts);
 	*chunk = (SlmChunk) {0};
 }

@@ -8,7 +8,7 @@
 #define SLM_PURE_CHUNK_H
 
 #include "pure/batch.h"
-#include "pure/dict.h"
+#include "pure/carts.h"
 
 /* The most rows of a chunk; a constant, so that where chunks end depends on the object alone. */
 #define SLM_CHUNK_ROWS	1000000
@@ -35,6 +35,7 @@ typedef struct SlmChunk
 	uint32_t	maxraws;
 	SlmBytes	bytes;
 	SlmTime		earliest;
+	SlmCartEvents carts;		/* of the rows, those that tell about carts */
 } SlmChunk;
 
 /* Told of each row that is taken out again: its line, its time, and the line's text (empty if it was not kept). */

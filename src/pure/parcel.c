@@ -1,7 +1,7 @@
 /*
  * parcel.c: the grouped rows of one object as bytes.
  *
- *   head | offers | groups | views | strings (categories, then brands: length, bytes, unaligned)
+ *   head | offers | views | groups | carts | strings (categories, then brands: length, bytes, unaligned)
  *
  * Groups and views name offers by their place in the parcel.
  */
@@ -16,6 +16,7 @@ typedef struct ParcelHead
 	uint64_t	nviews;
 	uint64_t	counted;
 	uint64_t	duplicate;
+	uint64_t	carts_len;
 	uint32_t	ncategories;
 	uint32_t	nbrands;
 } ParcelHead;
@@ -92,7 +93,8 @@ put_all(Packing *p, char *data)
 	ParcelOffer *offers = (ParcelOffer *) (data + sizeof(ParcelHead));
 	SlmView    *views = (SlmView *) (offers + p->head.noffers);
 	SlmGroup   *groups = (SlmGroup *) (views + p->head.nviews);
-	char	   *strings = (char *) (groups + p->head.ngroups);
+	char	   *carts = (char *) (groups + p->head.ngroups);
+	char	   *strings = carts + p->head.carts_len;
 
 	memcpy(data, &p->head, sizeof(ParcelHead));
 	for (uint32_t i = 0; i < p->offers.n; i++)
@@ -121,6 +123,7 @@ put_all(Packing *p, char *data)
 		groups->offer = slm_number(&p->offers, groups->offer);
 		groups++;
 	}
+	slm_carts_pack(&batch->carts, carts);
 	strings = put_strings(strings, p, &p->categories, SLM_CATEGORY_L3);
 	put_strings(strings, p, &p->brands, SLM_BRAND);
 }
@@ -139,10 +142,10 @@ slm_parcel_pack(const SlmBatch *batch, size_t *len)
 		p.head = (ParcelHead) {
 			.noffers = p.offers.n,.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,
 			.counted = batch->counts[0].counted,.duplicate = batch->counts[0].duplicate,
-			.ncategories = p.categories.n,.nbrands = p.brands.n
+			.carts_len = slm_carts_packed_size(&batch->carts),.ncategories = p.categories.n,.nbrands = p.brands.n
 		};
 		*len = sizeof(ParcelHead) + p.head.noffers * sizeof(ParcelOffer) + p.head.nviews * sizeof(SlmView) +
-			p.head.ngroups * sizeof(SlmGroup) + strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
+			p.head.ngroups * sizeof(SlmGroup) + p.head.carts_len + strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
 			strings_size(&p, &p.brands, SLM_BRAND);
 		data = malloc(*len);
 	}
@@ -228,10 +231,11 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 	SlmOfferId *own;
 	bool		ok;
 
-	if (len < sizeof(ParcelHead) || head->noffers > len || head->nviews > len || head->ngroups > len)
+	if (len < sizeof(ParcelHead) || head->noffers > len || head->nviews > len || head->ngroups > len ||
+		head->carts_len > len)
 		return false;
 	fixed = sizeof(ParcelHead) + head->noffers * sizeof(ParcelOffer) + head->nviews * sizeof(SlmView) +
-		head->ngroups * sizeof(SlmGroup);
+		head->ngroups * sizeof(SlmGroup) + head->carts_len;
 	if (fixed > len || head->ncategories > len || head->nbrands > len)
 		return false;
 	offers = (const ParcelOffer *) (data + sizeof(ParcelHead));
@@ -241,7 +245,8 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
 	ok = strings != NULL && own != NULL &&
 		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
-		translate(head, offers, strings, batch->catalog, own) && add_all(head, views, groups, own, batch);
+		translate(head, offers, strings, batch->catalog, own) && add_all(head, views, groups, own, batch) &&
+		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len);
 	free(strings);
 	free(own);
 	return ok;

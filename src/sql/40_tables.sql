@@ -108,12 +108,14 @@ CREATE TABLE sellometer.state (
 	only_row		boolean PRIMARY KEY DEFAULT true CHECK (only_row),
 	head			timestamptz,
 	views_from		timestamptz,
-	views_dropped	bigint NOT NULL DEFAULT 0
+	views_dropped	bigint NOT NULL DEFAULT 0,
+	carts_from		timestamptz NOT NULL DEFAULT '-infinity'
 );
 COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
 COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk';
 COMMENT ON COLUMN sellometer.state.views_from IS 'views before this time are no longer known one by one';
 COMMENT ON COLUMN sellometer.state.views_dropped IS 'number of views that are no longer known one by one';
+COMMENT ON COLUMN sellometer.state.carts_from IS 'carts whose last event is before this time are forgotten';
 INSERT INTO sellometer.state DEFAULT VALUES;
 
 /* The key of the fingerprints.  Nobody but the owner reads it: who knows it could make sessions collide. */

@@ -1,6 +1,9 @@
 /* Roles that can only read, for dashboards. */
 
-/* Not among them: secret and view_log, and columns of sources that say who reaches a bucket, and how. */
+/*
+ * Not among them: secret and view_log, columns of sources that say who reaches a bucket, and how, and whatever says which
+ * customer did what: carts, and columns of left_in_cart.
+ */
 CREATE FUNCTION sellometer.readable()
 RETURNS SETOF regclass
 LANGUAGE sql STABLE
@@ -10,7 +13,7 @@ AS $$
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'totals', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
-			'detectors', 'mutes', 'inventory', 'low_inventory', 'left_in_cart', 'category_overrides'])
+			'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind
@@ -31,6 +34,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
 	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, added_at, head, listed_at, list_requests, last_error,
 		last_error_at) ON sellometer.sources TO %s', grantee);
+	EXECUTE format('GRANT SELECT (product_id, price, since) ON sellometer.left_in_cart TO %s', grantee);
 END
 $$;
 COMMENT ON FUNCTION sellometer.grant_to_reader(text) IS 'What sellometer_grant_reader() grants, to a role whose name is quoted';

@@ -5,11 +5,13 @@
  *   load.py DIRECTORY                        raw text rows into oracle.raw
  *   SELECT oracle.build();                   clean, judge, count
  *   SELECT * FROM oracle.diff('minute');     rows that differ from sellometer's tables: none
+ *   SELECT * FROM oracle.diff_carts();       likewise for carts, and what is left in them
  *
  * Written from the description of the data alone and on purpose without a look at how the extension does it.  Works in
  * any database; only the diff functions need the extension.
  *
  * oracle.raw -> event (typed; reason where rejected) -> object_total -> counted (views once) -> <dimension>_<tier>
+ *                                                                    -> cart
  */
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
@@ -143,7 +145,7 @@ BEGIN
 
 	CREATE UNLOGGED TABLE oracle.event AS
 	SELECT object, line, t, event_type, product_id, price,
-		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session,
+		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session, user_id,
 		CASE
 			WHEN flaw <> '' THEN flaw
 			WHEN t IS NULL THEN 'bad_time'
@@ -214,6 +216,29 @@ BEGIN
 END
 $$;
 
+/* What a session last did with a product: put it into the cart (at which price, as which user), took it out, bought it. */
+CREATE FUNCTION oracle.build_cart() RETURNS void
+LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
+BEGIN
+	DROP TABLE IF EXISTS oracle.cart;
+	CREATE UNLOGGED TABLE oracle.cart AS
+	WITH usable AS MATERIALIZED (
+		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
+		WHERE e.reason IS NULL AND NOT o.failed AND event_type <> 'view'
+			AND user_session <> '' AND octet_length(user_session) <= (SELECT max_key_bytes FROM oracle.setting)),
+	last_cart AS (
+		SELECT DISTINCT ON (user_session COLLATE "C", product_id) user_session, product_id, user_id, price, t
+		FROM usable WHERE event_type = 'cart'
+		ORDER BY user_session COLLATE "C", product_id, t DESC, price, user_id NULLS LAST)
+	SELECT user_session, product_id, c.user_id, c.price, c.t AS cart_at, l.removed_at, l.purchased_at
+	FROM (SELECT user_session, product_id, max(t) FILTER (WHERE event_type = 'remove_from_cart') AS removed_at,
+			max(t) FILTER (WHERE event_type = 'purchase') AS purchased_at
+		FROM usable GROUP BY 1, 2) l
+	LEFT JOIN last_cart c USING (user_session, product_id);
+	ANALYZE oracle.cart;
+END
+$$;
+
 /* The five tables of a tier. */
 CREATE FUNCTION oracle.build_tier(tier text, granularity interval) RETURNS void
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
@@ -242,6 +267,7 @@ BEGIN
 	PERFORM oracle.build_event();
 	PERFORM oracle.judge_objects();
 	PERFORM oracle.build_counted();
+	PERFORM oracle.build_cart();
 	PERFORM oracle.build_tier(name, granularity) FROM oracle.tier;
 	SELECT count(*), count(e.reason) INTO rows_total, rows_rejected
 	FROM oracle.event e JOIN oracle.object_total o USING (object) WHERE NOT o.failed;
@@ -292,6 +318,41 @@ BEGIN
 		USING from_time, to_time;
 	END IF;
 END
+$$;
+
+/*
+ * Carts that differ from sellometer.carts, as far as they are kept: times before kept count as none.  And, as left, rows in
+ * which sellometer.left_in_cart differs: what was put into a cart `timeout` before the head or earlier, and nothing since.
+ */
+CREATE FUNCTION oracle.diff_carts(kept interval DEFAULT '3 days', timeout interval DEFAULT '1 hour')
+RETURNS TABLE (side text, what text, user_session text, product_id bigint, user_id bigint, price numeric, cart_at timestamptz,
+	removed_at timestamptz, purchased_at timestamptz)
+LANGUAGE sql SET work_mem = '512MB' AS $$
+	WITH span AS MATERIALIZED (
+		SELECT head - kept AS first, head - timeout AS until FROM sellometer.state),
+	both_sides AS (
+		SELECT 'missing' AS side, c.* FROM oracle.cart c
+		UNION ALL
+		SELECT 'unexpected', c.user_session, c.product_id, c.user_id, c.price, c.cart_at, c.removed_at, c.purchased_at
+		FROM sellometer.carts c),
+	kept_parts AS MATERIALIZED (
+		SELECT side, 'cart' AS what, c.user_session, product_id, CASE WHEN cart_at >= first THEN user_id END AS user_id,
+			CASE WHEN cart_at >= first THEN price END AS price, CASE WHEN cart_at >= first THEN cart_at END AS cart_at,
+			CASE WHEN removed_at >= first THEN removed_at END AS removed_at,
+			CASE WHEN purchased_at >= first THEN purchased_at END AS purchased_at
+		FROM both_sides c, span
+		WHERE cart_at >= first OR removed_at >= first OR purchased_at >= first),
+	left_parts AS (
+		SELECT side, 'left', k.user_session, product_id, user_id, price, cart_at, NULL::timestamptz, NULL::timestamptz
+		FROM kept_parts k, span
+		WHERE side = 'missing' AND cart_at <= until AND removed_at >= cart_at IS NOT TRUE AND purchased_at >= cart_at IS NOT TRUE
+		UNION ALL
+		SELECT 'unexpected', 'left', v.user_session, v.product_id, v.user_id, v.price, v.since, NULL, NULL
+		FROM sellometer.left_in_cart v),
+	parts AS (SELECT * FROM kept_parts UNION ALL SELECT * FROM left_parts)
+	SELECT max(side), what, user_session, product_id, user_id, price, cart_at, removed_at, purchased_at FROM parts
+	GROUP BY what, user_session, product_id, user_id, price, cart_at, removed_at, purchased_at
+	HAVING count(*) FILTER (WHERE side = 'missing') <> count(*) FILTER (WHERE side = 'unexpected')
 $$;
 
 /*

@@ -304,7 +304,7 @@ sub act
 
 =item everything_agrees($node, $name, @directories)
 
-Four tests: the minute tables, the ledger and the rejected rows are what the oracle says of these directories' objects, and
+Five tests: the minute tables, the ledger, the rejected rows and the carts are what the oracle says of these directories' objects, and
 sellometer_check() finds nothing wrong.
 
 =cut
@@ -318,6 +318,7 @@ sub everything_agrees
 	oracle_agrees($node, 'minute', $name);
 	is($node->safe_psql('shop', 'SELECT * FROM oracle.diff_objects() LIMIT 10'), '', "$name: the ledger agrees");
 	is($node->safe_psql('shop', "SELECT * FROM oracle.diff_rejects(current_setting('sellometer.max_rejects_kept')::integer) LIMIT 10"), '', "$name: the rejected rows agree");
+	carts_agree($node, $name);
 	is($node->safe_psql('shop', q{
 			SELECT c.* FROM sellometer_check() c
 			WHERE NOT ok AND name NOT IN ('pg_cron', 'worker', 'failed objects')}),

@@ -39,7 +39,7 @@ our @EXPORT = qw(
   slm_node slm_directory slm_root
   event csv write_object gzipped traffic
   wait_until wait_for_pid_gone backend_pid
-  oracle_load oracle_differences oracle_agrees
+  oracle_load oracle_differences oracle_agrees carts_agree
 );
 
 # The database that slm_node() makes and the worker loads.
@@ -336,8 +336,6 @@ sub oracle_differences
 
 A test: there are no such rows, but there are rows at all.
 
-=back
-
 =cut
 
 sub oracle_agrees
@@ -354,6 +352,27 @@ sub oracle_agrees
 		diag(join("\n", @differences[0 .. (@differences > 20 ? 19 : $#differences)]));
 	}
 	return $agrees;
+}
+
+=pod
+
+=item carts_agree($node, $test_name)
+
+A test: carts, and what is left in them, are what the oracle says.
+
+=back
+
+=cut
+
+sub carts_agree
+{
+	my ($node, $test_name) = @_;
+	my $rows = $node->safe_psql($DATABASE, q{
+		SELECT format('%s carts, %s left', (SELECT count(*) FROM sellometer.carts), (SELECT count(*) FROM sellometer.left_in_cart))});
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	note($rows);
+	return is($node->safe_psql($DATABASE, 'SELECT * FROM oracle.diff_carts() LIMIT 10'), '', "$test_name: the carts agree");
 }
 
 1;

@@ -1,4 +1,4 @@
-# All tiers are what plain SQL makes of the same rows, after any history of loads, late files, merges, rollups, prunes,
+# All tiers, and carts, are what plain SQL makes of the same rows, after any history of loads, late files, merges, rollups, prunes,
 # added and dropped tiers, and restarts; several of these at the same time.
 # SLM_SEEDS: which seeds to run, e.g. "1-1000" or "7" (default: 50).
 use strict;
@@ -38,7 +38,7 @@ sub random_events
 			my $product = 1 + int(12 * rand() ** 2);
 
 			push @events, [ $time, event(
-				event_time => strftime('%Y-%m-%d %H:%M:%S UTC', gmtime $time), event_type => pick('view', 'view', 'view', 'cart', 'purchase'),
+				event_time => strftime('%Y-%m-%d %H:%M:%S UTC', gmtime $time), event_type => pick('view', 'view', 'view', 'cart', 'remove_from_cart', 'purchase'),
 				product_id => $product, brand => pick('acme', 'zz', ''), price => pick('1.00', '0.5', '19.99', '120.25'),
 				category_code => pick('a.b', 'a.c', 'd', ''), user_session => chance(0.1) ? '' : $session) ];
 		}
@@ -148,6 +148,9 @@ sub differences
 		FROM sellometer.tiers t JOIN sellometer.kept() k ON k.tier = t.name, (VALUES (false), (true)) v (realtime)
 		WHERE EXISTS (SELECT FROM
 			oracle.diff(t.name, k.floor, CASE WHEN v.realtime THEN 'infinity' ELSE t.watermark END, v.realtime))
+		UNION ALL
+		SELECT 'carts', NULL, (SELECT string_agg(d::text, ' ') FROM (SELECT * FROM oracle.diff_carts() LIMIT 5) d)
+		WHERE EXISTS (SELECT FROM oracle.diff_carts())
 		UNION ALL
 		SELECT name, ok, detail FROM sellometer_check() WHERE NOT ok AND name NOT IN ('pg_cron', 'worker')
 		UNION ALL

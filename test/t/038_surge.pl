@@ -62,6 +62,7 @@ wait_until($node, parse_workers(0));
 pass('parse workers are stopped');
 oracle_load($node, $dir);
 oracle_agrees($node, 'minute', 'what parse workers have read');
+carts_agree($node, 'what parse workers have read');
 is($node->safe_psql('shop', "SELECT count(*) FROM oracle.diff_objects()"), '0', 'the ledger is what the oracle says');
 unlike(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup does its work when the surge is over');
 

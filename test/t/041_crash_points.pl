@@ -161,6 +161,7 @@ dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years
 
 oracle_load($node, $in);
 is(join("\n", tier_differences($node)), '', 'after all of it the tiers agree with the oracle');
+carts_agree($node, 'after all of it');
 is(value('SELECT * FROM oracle.diff_objects() LIMIT 10'), '', '... and so does the ledger');
 
 my %named;
