@@ -170,7 +170,7 @@ def alerts_carts():
     panels = [
         stat("Critical alerts", "Open alerts that want somebody now.", f"SELECT count(*) AS alerts {open_alerts} AND severity = 'critical'",
              width=5, thresholds=steps((None, GREEN), (1, RED))),
-        stat("Other alerts", "Open alerts that are not critical.", f"SELECT count(*) AS alerts {open_alerts} AND severity <> 'critical'",
+        stat("Warnings", "Open alerts that are not critical.", f"SELECT count(*) AS alerts {open_alerts} AND severity = 'warning'",
              width=5, thresholds=steps((None, GREEN), (1, ORANGE))),
         stat("Running out", "Products whose stock will not last until new stock can be there.",
              "SELECT count(*) AS products FROM sellometer.low_inventory", width=5, thresholds=steps((None, GREEN), (1, ORANGE))),
@@ -201,9 +201,13 @@ def alerts_carts():
             ORDER BY 1 DESC
             LIMIT 500"""), 12, 9, units={"lasted": "s"}, no_value="None"),
         table("Running out", "Products with less stock than sales until new stock can be there.",
-              "SELECT * FROM sellometer.low_inventory LIMIT 500", 12, 10, no_value="None"),
+              sql("""
+            SELECT product_id::text AS product, stock_left AS "left", sold_hourly AS "sold an hour", extract(epoch FROM cover) AS lasts,
+                extract(epoch FROM lead_time) AS "new stock takes"
+            FROM sellometer.low_inventory
+            LIMIT 500"""), 12, 10, units={"lasts": "s", "new stock takes": "s"}, no_value="None"),
         table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first.",
-              """SELECT since AS "time", product_id AS product, price FROM sellometer.left_in_cart ORDER BY since DESC LIMIT 500""", 12, 10,
+              """SELECT since AS "time", product_id::text AS product, price FROM sellometer.left_in_cart ORDER BY since DESC LIMIT 500""", 12, 10,
               no_value="None")]
     kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")
     return dashboard("sellometer-alerts", "Sellometer: Alerts & carts", "What needs somebody: prices, sales, stock, carts.", panels, [kinds],

@@ -11,7 +11,7 @@ SELECT sellometer_grant_reader('"regress_sellometer reader"');
 
 -- What it may not read, also of what it may know about
 SELECT relname
-FROM unnest(ARRAY['secret', 'view_log', 'carts', 'cart_states', 'left_in_cart', 'sources', 'objects', 'rejected_rows', 'tiers', 'state', 'runs', 'status', 'progress',
+FROM unnest(ARRAY['secret', 'view_log', 'carts', 'cart_states', 'left_in_cart', 'reminders', 'sources', 'objects', 'rejected_rows', 'tiers', 'state', 'runs', 'status', 'progress',
 	'product_id_minute', 'category_l3_hour', 'realtime_brand_hour', 'remove_from_cart_category_l2_minute', 'cart_brand_rank']) relname
 WHERE NOT has_table_privilege('regress_sellometer reader', 'sellometer.' || relname, 'SELECT');
 SELECT a.attname FROM pg_attribute a

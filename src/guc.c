@@ -32,6 +32,7 @@ int			slm_retry_limit;
 int			slm_retry_delay;
 int			slm_cart_timeout;
 int			slm_cart_retention;
+int			slm_sales_window;
 
 typedef struct IntSetting
 {
@@ -84,6 +85,8 @@ static const IntSetting settings[] = {
 		"Counted in event time, back from the head.", &slm_cart_timeout, HOURS(1), 1, DAYS(365), GUC_UNIT_S},
 	{"sellometer.cart_retention", "How far behind the head carts are kept.",
 		"A cart whose last event is older is expired.", &slm_cart_retention, DAYS(3), 60, DAYS(365), GUC_UNIT_S},
+	{"sellometer.sales_window", "Sales of this time before the head say how long stock lasts.",
+		"Counted from the full hour.", &slm_sales_window, HOURS(24), HOURS(1), DAYS(365), GUC_UNIT_S},
 };
 
 static void

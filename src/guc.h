@@ -24,6 +24,7 @@ extern int	slm_retry_limit;
 extern int	slm_retry_delay;		/* ms */
 extern int	slm_cart_timeout;		/* s */
 extern int	slm_cart_retention;		/* s */
+extern int	slm_sales_window;		/* s; read by SQL alone */
 
 /* Define all settings; called once, from _PG_init. */
 extern void slm_guc_init(void);

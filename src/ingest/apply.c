@@ -4,7 +4,7 @@
  *   view state: what there is to decide against
  *   writer's lock --> view state: which views count --> view log
  *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
- *                 --> carts
+ *                 --> carts, products of the inventory that were sold
  *                 --> heads, ledger, rejected rows
  *
  * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then the rollup lock, then tables.
@@ -19,6 +19,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
+#include "ingest/stock_write.h"
 #include "ingest/tier.h"
 #include "ingest/tier_write.h"
 #include "ingest/totals.h"
@@ -231,6 +232,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	if (batch->groups.ngroups > 0)
 		applied.rows_written = write_tiers(batch, head, replace);
 	slm_carts_write(&batch->carts, head);
+	slm_stock_note(batch);
 	SLM_CRASH_POINT("apply.ledger");
 	slm_ledger_record(objects, nobjects, batch->counts);
 	applied.head = head;

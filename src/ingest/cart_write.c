@@ -154,6 +154,9 @@ slm_carts_prune(TimestampTz head)
 	static SlmStatement prune = {
 		"DELETE FROM sellometer.carts WHERE greatest(cart_at, removed_at, purchased_at) < $1", 1, {TIMESTAMPTZOID}
 	};
+	static SlmStatement reminders = {
+		"DELETE FROM sellometer.reminders WHERE since < $1", 1, {TIMESTAMPTZOID}
+	};
 	TimestampTz from = kept_from(head);
 	Datum		arg = TimestampTzGetDatum(from);
 	uint64		deleted;
@@ -162,6 +165,7 @@ slm_carts_prune(TimestampTz head)
 	if (from < slm_int64(0, 1, DT_NOBEGIN) + (int64) slm_cart_retention * USECS_PER_SEC / PRUNE_SHARE)
 		return 0;
 	deleted = slm_execute(&prune, &arg, NULL, SPI_OK_DELETE);
+	slm_execute(&reminders, &arg, NULL, SPI_OK_DELETE);
 	/* last, as loading waits for this row */
 	slm_execute(&note, &arg, NULL, SPI_OK_UPDATE);
 	return deleted;

@@ -1,0 +1,225 @@
+/*
+ * Stock: how long does it last?
+ *
+ *   inventory         the user's: so many pieces there were at a time, and so long it takes to get new ones
+ *   inventory_marks   products of which something has changed: sold (noted by loading), stock taken anew (by a trigger)
+ *   inventory_cover   what was sold since, and how fast; made anew for marked products by sellometer_detect()
+ *
+ * What was not sold since it was judged only lasts longer, so all others can stay as they are.
+ */
+CREATE TABLE sellometer.inventory (
+	product_id	bigint PRIMARY KEY,
+	stock		integer NOT NULL CHECK (stock >= 0),
+	as_of		timestamptz NOT NULL CHECK (isfinite(as_of)),
+	lead_time	interval NOT NULL CHECK (lead_time > interval '0')
+);
+COMMENT ON TABLE sellometer.inventory IS 'Yours to fill: what was in stock, and when; see sellometer.low_inventory';
+COMMENT ON COLUMN sellometer.inventory.product_id IS 'product';
+COMMENT ON COLUMN sellometer.inventory.stock IS 'pieces in stock';
+COMMENT ON COLUMN sellometer.inventory.as_of IS
+	'when that was so, in event time; each purchase takes a piece from the first full minute on that is not before it';
+COMMENT ON COLUMN sellometer.inventory.lead_time IS 'time that it takes from an order to new stock';
+
+CREATE TABLE sellometer.inventory_marks (product_id bigint NOT NULL);
+COMMENT ON TABLE sellometer.inventory_marks IS 'Products of sellometer.inventory of which something has changed';
+
+CREATE TABLE sellometer.inventory_cover (
+	product_id	bigint PRIMARY KEY,
+	sold		numeric NOT NULL,
+	hourly		numeric,
+	cover		interval,
+	low			boolean NOT NULL,
+	judged_at	timestamptz NOT NULL
+);
+CREATE INDEX inventory_cover_low ON sellometer.inventory_cover (judged_at) WHERE low;
+CREATE INDEX inventory_cover_judged ON sellometer.inventory_cover (judged_at);
+COMMENT ON TABLE sellometer.inventory_cover IS 'How long stock lasts, when it was last judged: as sellometer_detect() found it';
+COMMENT ON COLUMN sellometer.inventory_cover.sold IS 'pieces sold since as_of';
+COMMENT ON COLUMN sellometer.inventory_cover.hourly IS 'pieces sold an hour; NULL: none within sellometer.sales_window';
+COMMENT ON COLUMN sellometer.inventory_cover.cover IS 'how long the rest lasts at that rate, from the head; NULL: for ever';
+COMMENT ON COLUMN sellometer.inventory_cover.low IS 'that is shorter than the lead time, or nothing is left';
+COMMENT ON COLUMN sellometer.inventory_cover.judged_at IS 'the head at that time';
+
+CREATE FUNCTION sellometer.mark_inventory()
+RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	INSERT INTO sellometer.inventory_marks (product_id) SELECT product_id FROM changed;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.mark_inventory() IS 'Trigger of sellometer.inventory: what has changed is to be judged anew';
+CREATE TRIGGER inserted AFTER INSERT ON sellometer.inventory REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.mark_inventory();
+CREATE TRIGGER updated AFTER UPDATE ON sellometer.inventory REFERENCING NEW TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.mark_inventory();
+CREATE TRIGGER deleted AFTER DELETE ON sellometer.inventory REFERENCING OLD TABLE AS changed
+	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.mark_inventory();
+
+/*
+ * Sales are added up by hours.  Of the hour that as_of is in, the minutes before it are taken off again; where they are
+ * no longer kept, as large a part of the hour.
+ */
+CREATE FUNCTION sellometer.stock_sold(products bigint[], window_from timestamptz,
+	OUT product_id bigint, OUT sold numeric, OUT recent bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH stock AS MATERIALIZED (
+		SELECT i.product_id, date_bin('1 minute', i.as_of + interval '59.999999 seconds', '2000-01-03 00:00+00') AS first_minute,
+			date_bin('1 hour', i.as_of + interval '59.999999 seconds', '2000-01-03 00:00+00') AS first_hour
+		FROM unnest(products) p (product_id) JOIN sellometer.inventory i USING (product_id)
+	), minutes AS (
+		SELECT floor FROM sellometer.kept() WHERE tier = 'minute'
+	)
+	SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
+			WHEN s.first_hour >= m.floor THEN (SELECT sum(t.count) FROM sellometer.product_id_minute t
+				WHERE t.product_id = s.product_id AND t.event_type = 'purchase' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute)
+			ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
+		coalesce(h.recent, 0)
+	FROM stock s CROSS JOIN minutes m
+	CROSS JOIN LATERAL (
+		SELECT sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
+			sum(r.count) FILTER (WHERE r.event_time = s.first_hour) AS first_hour_sold,
+			sum(r.count) FILTER (WHERE r.event_time >= window_from)::bigint AS recent
+		FROM sellometer.realtime_product_id_hour r
+		WHERE r.product_id = s.product_id AND r.event_type = 'purchase' AND r.event_time >= least(s.first_hour, window_from)) h
+$$;
+COMMENT ON FUNCTION sellometer.stock_sold(bigint[], timestamptz) IS
+	'Of products of the inventory: pieces sold since as_of, and since window_from, which is a full hour';
+
+/* When the data begins that a rate is made of: the window, or later if there is none before. */
+CREATE FUNCTION sellometer.sales_from(window_from timestamptz)
+RETURNS timestamptz
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN m.first < h.first + interval '1 hour' OR h.first IS NULL THEN m.first ELSE h.first END
+	FROM (SELECT min(event_time) AS first FROM sellometer.category_l1_minute WHERE event_time >= window_from) m,
+		(SELECT min(event_time) AS first FROM sellometer.category_l1_hour WHERE event_time >= window_from) h
+$$;
+COMMENT ON FUNCTION sellometer.sales_from(timestamptz) IS 'The first time at or after window_from of which there is data';
+
+CREATE FUNCTION sellometer.judge_inventory(products bigint[], head timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	window_from timestamptz := date_bin('1 hour', head - coalesce(current_setting('sellometer.sales_window', true), '24h')::interval,
+		'2000-01-03 00:00+00');
+	hours numeric := greatest(extract(epoch FROM head - sellometer.sales_from(window_from)) / 3600, 1 / 60.0);
+BEGIN
+	DELETE FROM sellometer.inventory_cover c
+	WHERE c.product_id = ANY (products) AND NOT EXISTS (SELECT FROM sellometer.inventory i WHERE i.product_id = c.product_id);
+	INSERT INTO sellometer.inventory_cover AS c (product_id, sold, hourly, cover, low, judged_at)
+	SELECT s.product_id, s.sold, r.hourly, r.cover,
+		CASE WHEN i.stock > s.sold THEN coalesce(r.cover < i.lead_time, false)
+			ELSE s.sold > 0 OR s.recent > 0 OR EXISTS (SELECT FROM sellometer.realtime_product_id_hour h
+				WHERE h.product_id = s.product_id AND h.event_type = 'purchase') END,
+		head
+	FROM sellometer.stock_sold(products, window_from) s
+	JOIN sellometer.inventory i USING (product_id)
+	CROSS JOIN LATERAL (SELECT nullif(s.recent, 0) / hours AS hourly) q
+	-- an interval ends somewhere: what lasts for a hundred years does so for ever
+	CROSS JOIN LATERAL (SELECT round(q.hourly, 4) AS hourly,
+		CASE WHEN i.stock <= s.sold THEN interval '0'
+			WHEN q.hourly IS NOT NULL THEN make_interval(secs => least((i.stock - s.sold) / q.hourly * 3600, 3.15e9)::float8)
+			END AS cover) r
+	ON CONFLICT (product_id) DO UPDATE SET sold = excluded.sold, hourly = excluded.hourly, cover = excluded.cover,
+		low = excluded.low, judged_at = excluded.judged_at;
+END
+$$;
+COMMENT ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) IS 'Make sellometer.inventory_cover of these products anew';
+
+/*
+ * Marks are taken and their products judged in one snapshot: a sale that is not in it has its mark still to come.  At most so
+ * many a run; and with them those that are low, whose rate falls as time goes by, and some that were not judged for long,
+ * should sums have changed in a way that nobody has noted.
+ */
+CREATE FUNCTION sellometer.refresh_inventory(head timestamptz, most integer DEFAULT 5000)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	marked bigint[];
+BEGIN
+	LOCK TABLE sellometer.inventory_cover IN SHARE ROW EXCLUSIVE MODE;
+	WITH few AS MATERIALIZED (
+		SELECT DISTINCT m.product_id FROM (SELECT product_id FROM sellometer.inventory_marks LIMIT 4 * most) m LIMIT most
+	), taken AS (
+		DELETE FROM sellometer.inventory_marks m USING few f WHERE m.product_id = f.product_id
+	)
+	SELECT array_agg(product_id) INTO marked FROM (
+		SELECT product_id FROM few
+		UNION (SELECT product_id FROM sellometer.inventory_cover c WHERE low ORDER BY judged_at LIMIT most / 5)
+		UNION (SELECT product_id FROM sellometer.inventory_cover c ORDER BY judged_at LIMIT most / 50)) p;
+	IF marked IS NOT NULL THEN
+		PERFORM sellometer.judge_inventory(marked, head);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.refresh_inventory(timestamptz, integer) IS
+	'Bring sellometer.inventory_cover up to date for what has changed';
+
+CREATE VIEW sellometer.low_inventory AS
+	SELECT i.product_id, i.stock - c.sold AS stock_left, c.hourly AS sold_hourly, c.cover, i.lead_time, i.stock, i.as_of, c.sold, c.judged_at
+	FROM sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)
+	WHERE c.low
+	ORDER BY c.cover / extract(epoch FROM i.lead_time)::float8, i.product_id;
+COMMENT ON VIEW sellometer.low_inventory IS
+	'Products whose stock does not last until new stock can be there, as sellometer_detect() last found, the most urgent first';
+COMMENT ON COLUMN sellometer.low_inventory.stock_left IS 'stock less what was sold since; below 0: more was sold than there was';
+COMMENT ON COLUMN sellometer.low_inventory.sold_hourly IS 'pieces sold an hour within sellometer.sales_window; NULL: none';
+COMMENT ON COLUMN sellometer.low_inventory.cover IS 'how long the rest lasts at that rate';
+COMMENT ON COLUMN sellometer.low_inventory.lead_time IS 'how long it takes to get new stock';
+COMMENT ON COLUMN sellometer.low_inventory.stock IS 'what there was at as_of';
+COMMENT ON COLUMN sellometer.low_inventory.sold IS 'pieces sold since as_of';
+COMMENT ON COLUMN sellometer.low_inventory.judged_at IS 'the head when it was judged';
+
+INSERT INTO sellometer.detectors (kind) VALUES ('low_inventory');
+
+/* As people say it: 3.4 days, 5 hours, 12 minutes. */
+CREATE FUNCTION sellometer.in_words(t interval)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN s >= 172800 THEN trim_scale(round(s / 86400, 1)) || ' days'
+		WHEN s >= 7200 THEN trim_scale(round(s / 3600, 1)) || ' hours'
+		WHEN round(s / 60) = 1 THEN '1 minute' ELSE round(s / 60) || ' minutes' END
+	FROM extract(epoch FROM t) s
+$$;
+COMMENT ON FUNCTION sellometer.in_words(interval) IS 'A length of time as people say it';
+
+CREATE FUNCTION sellometer.detect_low_inventory(head timestamptz)
+RETURNS SETOF sellometer.finding
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM sellometer.refresh_inventory(head);
+	RETURN QUERY
+	SELECT CASE WHEN l.stock_left > 0 THEN 'warning' ELSE 'critical' END, 'product_id', l.product_id::text, l.judged_at,
+		round(extract(epoch FROM l.cover) / 3600, 2), round(extract(epoch FROM l.lead_time) / 3600, 2),
+		(extract(epoch FROM l.lead_time) / nullif(extract(epoch FROM l.cover), 0))::float8,
+		CASE WHEN l.stock_left <= 0 THEN format('nothing left of %s: %s were sold since %s, and new stock takes %s', l.stock, l.sold,
+				to_char(l.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), sellometer.in_words(l.lead_time))
+			ELSE format('%s left of %s: at %s sold an hour that lasts for %s, and new stock takes %s', l.stock_left, l.stock,
+				trim_scale(round(l.sold_hourly, 2)), sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END
+	FROM sellometer.low_inventory l;
+END
+$$;
+COMMENT ON FUNCTION sellometer.detect_low_inventory(timestamptz) IS
+	'Products whose stock does not last until new stock can be there: observed is how many hours it lasts, expected the lead time';
+
+REVOKE ALL ON FUNCTION sellometer.mark_inventory() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.stock_sold(bigint[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.refresh_inventory(timestamptz, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.detect_low_inventory(timestamptz) FROM PUBLIC;
