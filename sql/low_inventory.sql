@@ -92,6 +92,13 @@ SELECT count(*) FROM sellometer.inventory_marks;
 INSERT INTO sellometer.inventory VALUES (4, -1, '2019-10-01', '1 day');
 INSERT INTO sellometer.inventory VALUES (4, 1, '2019-10-01', '-1 day');
 INSERT INTO sellometer.inventory VALUES (4, 1, 'infinity', '1 day');
+UPDATE sellometer.inventory SET stock = 1;
+UPDATE sellometer.inventory SET stock = 2;
+SELECT count(*) FROM sellometer.inventory_marks;
+-- nobody looks at them: one is enough
+CALL sellometer_prune();
+SELECT count(*) FROM sellometer.inventory_marks;
+CALL sellometer_detect();
 -- who may fill it needs no right to what follows from it
 CREATE ROLE regress_sellometer_erp;
 GRANT USAGE ON SCHEMA sellometer TO regress_sellometer_erp;

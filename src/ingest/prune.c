@@ -19,6 +19,7 @@
 #include "ingest/ledger.h"
 #include "ingest/prune.h"
 #include "ingest/rollup.h"
+#include "ingest/stock_write.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "ingest/totals.h"
@@ -170,6 +171,7 @@ prune_carts_step(void *arg)
 	Work	   *work = arg;
 	TimestampTz head = slm_head_read();
 
+	slm_stock_prune();
 	work->carts = slm_carts_prune(head);
 	if (work->carts > 0)
 		slm_run_begin(work->run);

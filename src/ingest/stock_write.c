@@ -53,3 +53,15 @@ slm_stock_note(const SlmBatch *batch)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
+
+void
+slm_stock_prune(void)
+{
+	static SlmStatement prune = {
+		"DELETE FROM sellometer.inventory_marks AS m "
+		"USING (SELECT product_id, max(ctid) AS kept FROM sellometer.inventory_marks GROUP BY 1 HAVING count(*) > 1) AS d "
+		"WHERE m.product_id = d.product_id AND m.ctid <> d.kept"
+	};
+
+	slm_execute(&prune, NULL, NULL, SPI_OK_DELETE);
+}

@@ -10,4 +10,7 @@
 /* In the batch's transaction: note the products of the inventory that it has purchases of, for sellometer_detect(). */
 extern void slm_stock_note(const SlmBatch *batch);
 
+/* Keep one note of each product, should sellometer_detect() not be called for long. */
+extern void slm_stock_prune(void);
+
 #endif							/* SLM_INGEST_STOCK_WRITE_H */

@@ -58,35 +58,94 @@ CREATE TRIGGER updated AFTER UPDATE ON sellometer.inventory REFERENCING NEW TABL
 CREATE TRIGGER deleted AFTER DELETE ON sellometer.inventory REFERENCING OLD TABLE AS changed
 	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.mark_inventory();
 
+/* Products of the inventory, and the minute from which on purchases count, with the hour that it is in. */
+CREATE FUNCTION sellometer.stock_counts_from(products bigint[],
+	OUT product_id bigint, OUT first_minute timestamptz, OUT first_hour timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT i.product_id, date_bin('1 minute', i.as_of + interval '59.999999 seconds', '2000-01-03 00:00+00'),
+		date_bin('1 hour', i.as_of + interval '59.999999 seconds', '2000-01-03 00:00+00')
+	FROM unnest(products) p (product_id) JOIN sellometer.inventory i USING (product_id)
+$$;
+COMMENT ON FUNCTION sellometer.stock_counts_from(bigint[]) IS
+	'Products of the inventory, and from when on purchases of them take a piece';
+
 /*
  * Sales are added up by hours.  Of the hour that as_of is in, the minutes before it are taken off again; where they are
- * no longer kept, as large a part of the hour.
+ * no longer kept, as large a part of the hour.  One product after the other by the tiers' keys: for some thousands of them.
  */
-CREATE FUNCTION sellometer.stock_sold(products bigint[], window_from timestamptz,
+CREATE FUNCTION sellometer.stock_sold_of_few(products bigint[], window_from timestamptz,
 	OUT product_id bigint, OUT sold numeric, OUT recent bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH stock AS MATERIALIZED (
-		SELECT i.product_id, date_bin('1 minute', i.as_of + interval '59.999999 seconds', '2000-01-03 00:00+00') AS first_minute,
-			date_bin('1 hour', i.as_of + interval '59.999999 seconds', '2000-01-03 00:00+00') AS first_hour
-		FROM unnest(products) p (product_id) JOIN sellometer.inventory i USING (product_id)
-	), minutes AS (
-		SELECT floor FROM sellometer.kept() WHERE tier = 'minute'
-	)
 	SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
 			WHEN s.first_hour >= m.floor THEN (SELECT sum(t.count) FROM sellometer.product_id_minute t
 				WHERE t.product_id = s.product_id AND t.event_type = 'purchase' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute)
 			ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
 		coalesce(h.recent, 0)
-	FROM stock s CROSS JOIN minutes m
+	FROM sellometer.stock_counts_from(products) s
+	CROSS JOIN (SELECT floor FROM sellometer.kept() WHERE tier = 'minute') m
 	CROSS JOIN LATERAL (
 		SELECT sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
 			sum(r.count) FILTER (WHERE r.event_time = s.first_hour) AS first_hour_sold,
 			sum(r.count) FILTER (WHERE r.event_time >= window_from)::bigint AS recent
 		FROM sellometer.realtime_product_id_hour r
 		WHERE r.product_id = s.product_id AND r.event_type = 'purchase' AND r.event_time >= least(s.first_hour, window_from)) h
+$$;
+COMMENT ON FUNCTION sellometer.stock_sold_of_few(bigint[], timestamptz) IS
+	'What stock_sold() gives, of one product after the other';
+
+CREATE FUNCTION sellometer.stock_sold_of_many(products bigint[], window_from timestamptz,
+	OUT product_id bigint, OUT sold numeric, OUT recent bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 100000
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+AS $$
+	WITH stock AS MATERIALIZED (
+		SELECT * FROM sellometer.stock_counts_from(products)
+	), hours AS (
+		SELECT s.product_id, sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
+			sum(r.count) FILTER (WHERE r.event_time = s.first_hour) AS first_hour_sold,
+			sum(r.count) FILTER (WHERE r.event_time >= window_from)::bigint AS recent
+		FROM sellometer.realtime_product_id_hour r JOIN stock s USING (product_id)
+		WHERE r.event_type = 'purchase' AND r.event_time >= (SELECT least(min(first_hour), window_from) FROM stock)
+		GROUP BY s.product_id
+	), before AS (
+		SELECT s.product_id, sum(t.count) AS sold
+		FROM sellometer.product_id_minute t JOIN stock s USING (product_id)
+		WHERE t.event_type = 'purchase' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute
+			AND t.event_time >= (SELECT min(first_hour) FROM stock WHERE first_minute > first_hour)
+			AND t.event_time < (SELECT max(first_minute) FROM stock WHERE first_minute > first_hour)
+		GROUP BY s.product_id
+	)
+	SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
+			WHEN s.first_hour >= (SELECT floor FROM sellometer.kept() WHERE tier = 'minute') THEN b.sold
+			ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
+		coalesce(h.recent, 0)
+	FROM stock s LEFT JOIN hours h USING (product_id) LEFT JOIN before b USING (product_id)
+$$;
+COMMENT ON FUNCTION sellometer.stock_sold_of_many(bigint[], timestamptz) IS
+	'What stock_sold() gives, by reading all sales of the time: for very many products, after an import say';
+
+CREATE FUNCTION sellometer.stock_sold(products bigint[], window_from timestamptz,
+	OUT product_id bigint, OUT sold numeric, OUT recent bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+	IF cardinality(products) > 5000 THEN
+		RETURN QUERY SELECT * FROM sellometer.stock_sold_of_many(products, window_from);
+	ELSE
+		RETURN QUERY SELECT * FROM sellometer.stock_sold_of_few(products, window_from);
+	END IF;
+END
 $$;
 COMMENT ON FUNCTION sellometer.stock_sold(bigint[], timestamptz) IS
 	'Of products of the inventory: pieces sold since as_of, and since window_from, which is a full hour';
@@ -107,7 +166,6 @@ CREATE FUNCTION sellometer.judge_inventory(products bigint[], head timestamptz)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
 DECLARE
 	window_from timestamptz := date_bin('1 hour', head - coalesce(current_setting('sellometer.sales_window', true), '24h')::interval,
@@ -137,35 +195,32 @@ $$;
 COMMENT ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) IS 'Make sellometer.inventory_cover of these products anew';
 
 /*
- * Marks are taken and their products judged in one snapshot: a sale that is not in it has its mark still to come.  At most so
- * many a run; and with them those that are low, whose rate falls as time goes by, and some that were not judged for long,
- * should sums have changed in a way that nobody has noted.
+ * Marks are taken, and their products judged in a later snapshot: a sale that is not in it has its mark still to come.  With
+ * them those that are low, whose rate falls as time goes by, and some that were not judged for long, should sums have changed
+ * in a way that nobody has noted.
  */
-CREATE FUNCTION sellometer.refresh_inventory(head timestamptz, most integer DEFAULT 5000)
+CREATE FUNCTION sellometer.refresh_inventory(head timestamptz)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	marked bigint[];
+	products bigint[];
 BEGIN
 	LOCK TABLE sellometer.inventory_cover IN SHARE ROW EXCLUSIVE MODE;
-	WITH few AS MATERIALIZED (
-		SELECT DISTINCT m.product_id FROM (SELECT product_id FROM sellometer.inventory_marks LIMIT 4 * most) m LIMIT most
-	), taken AS (
-		DELETE FROM sellometer.inventory_marks m USING few f WHERE m.product_id = f.product_id
+	WITH taken AS (
+		DELETE FROM sellometer.inventory_marks RETURNING product_id
 	)
-	SELECT array_agg(product_id) INTO marked FROM (
-		SELECT product_id FROM few
-		UNION (SELECT product_id FROM sellometer.inventory_cover c WHERE low ORDER BY judged_at LIMIT most / 5)
-		UNION (SELECT product_id FROM sellometer.inventory_cover c ORDER BY judged_at LIMIT most / 50)) p;
-	IF marked IS NOT NULL THEN
-		PERFORM sellometer.judge_inventory(marked, head);
+	SELECT array_agg(product_id) INTO products FROM (
+		SELECT product_id FROM taken
+		UNION (SELECT product_id FROM sellometer.inventory_cover WHERE low ORDER BY judged_at LIMIT 1000)
+		UNION (SELECT product_id FROM sellometer.inventory_cover ORDER BY judged_at LIMIT 100)) p;
+	IF products IS NOT NULL THEN
+		PERFORM sellometer.judge_inventory(products, head);
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION sellometer.refresh_inventory(timestamptz, integer) IS
-	'Bring sellometer.inventory_cover up to date for what has changed';
+COMMENT ON FUNCTION sellometer.refresh_inventory(timestamptz) IS 'Bring sellometer.inventory_cover up to date for what has changed';
 
 CREATE VIEW sellometer.low_inventory AS
 	SELECT i.product_id, i.stock - c.sold AS stock_left, c.hourly AS sold_hourly, c.cover, i.lead_time, i.stock, i.as_of, c.sold, c.judged_at
@@ -219,7 +274,10 @@ COMMENT ON FUNCTION sellometer.detect_low_inventory(timestamptz) IS
 	'Products whose stock does not last until new stock can be there: observed is how many hours it lasts, expected the lead time';
 
 REVOKE ALL ON FUNCTION sellometer.mark_inventory() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.stock_counts_from(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.stock_sold(bigint[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.stock_sold_of_few(bigint[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.stock_sold_of_many(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.refresh_inventory(timestamptz, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.refresh_inventory(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.detect_low_inventory(timestamptz) FROM PUBLIC;
