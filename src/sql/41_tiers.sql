@@ -63,7 +63,7 @@ BEGIN
 			t, columns, d.dimension);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
 			format('Sums by %s, event type and %s of event time, in UTC', d.dimension, tier));
-		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices');
+		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices, always with four decimals');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.count IS %L', t, 'number of events');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.event_time IS %L', t, 'start of the interval');
 	END LOOP;

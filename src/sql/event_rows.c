@@ -108,7 +108,7 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 		text_datum(rows, category->key, category->l1_len),
 		text_datum(rows, category->key, category->l2_len),
 		text_datum(rows, category->key, category->l3_len),
-		NumericGetDatum(slm_money_to_numeric(event->price)),
+		NumericGetDatum(slm_price_to_numeric(event->price)),
 		Int64GetDatum(event->user_id),
 		text_datum(rows, event->session.data, event->session.len)
 	};

@@ -152,6 +152,12 @@ slm_decimal_to_numeric(int128 value, int decimals)
 Numeric
 slm_money_to_numeric(int128 money)
 {
+	return slm_decimal_to_numeric(money, SLM_MONEY_SCALE);
+}
+
+Numeric
+slm_price_to_numeric(int128 money)
+{
 	if (money % 100 == 0)
 		return slm_decimal_to_numeric(money / 100, 2);
 	return slm_decimal_to_numeric(money, SLM_MONEY_SCALE);
@@ -240,7 +246,7 @@ Numeric
 slm_sum_to_numeric(const SlmSum *sum)
 {
 	if (sum->rest == NULL)
-		return slm_money_to_numeric(sum->fixed);
+		return slm_price_to_numeric(sum->fixed);
 	if (sum->fixed == 0)
 	{
 		Numeric		copy = palloc(VARSIZE(sum->rest));
@@ -248,7 +254,7 @@ slm_sum_to_numeric(const SlmSum *sum)
 		memcpy(copy, sum->rest, VARSIZE(sum->rest));
 		return copy;
 	}
-	return DatumGetNumeric(DirectFunctionCall2(numeric_add, NumericGetDatum(slm_money_to_numeric(sum->fixed)),
+	return DatumGetNumeric(DirectFunctionCall2(numeric_add, NumericGetDatum(slm_price_to_numeric(sum->fixed)),
 											   NumericGetDatum(sum->rest)));
 }
 

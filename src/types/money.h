@@ -36,8 +36,14 @@ extern bool slm_money_from_numeric(Datum value, SlmMoney *money);
 /* value / 10^decimals as numeric, shown with that many decimals.  decimals: 0 to 6.  Palloc'd. */
 extern Numeric slm_decimal_to_numeric(int128 value, int decimals);
 
-/* Money as numeric: two decimals if it is whole cents, else four.  Palloc'd. */
+/*
+ * Money as it is stored: always with four decimals, which cost no room.  A numeric's addition shows as many decimals as
+ * the longer of the two, so with fewer here and there equal sums would look different by the way they came about.  Palloc'd.
+ */
 extern Numeric slm_money_to_numeric(int128 money);
+
+/* Money as it is shown: two decimals if it is whole cents, else four.  Palloc'd. */
+extern Numeric slm_price_to_numeric(int128 money);
 
 /* sum += value.  Raises an error only if numeric_add() does. */
 extern void slm_sum_add(SlmSum *sum, Datum value, MemoryContext context);
@@ -51,7 +57,7 @@ extern bool slm_sum_subtract(SlmSum *sum, Datum value, MemoryContext context);
 /* Less than, equal to or greater than 0 as a is to b; in the order of numeric, where NaN is the greatest. */
 extern int	slm_sum_compare(const SlmSum *a, const SlmSum *b);
 
-/* The sum as numeric, palloc'd: scaled as money if every value fitted, else as numeric addition scales. */
+/* The sum as numeric, palloc'd: as slm_price_to_numeric() if every value fitted, else as numeric addition scales. */
 extern Numeric slm_sum_to_numeric(const SlmSum *sum);
 
 /* Free what the sum points to, and empty it. */

@@ -252,7 +252,7 @@ BEGIN
 		EXECUTE format('DROP TABLE IF EXISTS oracle.%I', dimension || '_' || tier);
 		EXECUTE format('CREATE UNLOGGED TABLE oracle.%I AS
 			SELECT date_bin(%L, t, ''2000-01-03 00:00:00+00'') AS event_time, %s AS %I, event_type,
-				count(*) AS count, sum(price) AS gmv
+				count(*) AS count, sum(price)::numeric(60, 4) AS gmv
 			FROM oracle.counted GROUP BY 1, 2, 3',
 			dimension || '_' || tier, granularity, key, dimension);
 		EXECUTE format('ANALYZE oracle.%I', dimension || '_' || tier);
@@ -276,22 +276,22 @@ END
 $$;
 
 /*
- * Rows in which a tier, or its totals, differ from sellometer's, in a range of time; none if all is well.  side: missing (only the
- * oracle has it) or unexpected (only sellometer has it).  realtime: compare the view that also holds what is not yet
- * rolled up.
+ * Rows in which a tier, or its totals, differ from sellometer's, in a range of time; none if all is well.  side: missing
+ * (only the oracle has it) or unexpected (only sellometer has it).  gmv as text: it has four decimals, however the sum
+ * came about.  realtime: compare the view that also holds what is not yet rolled up.
  */
 CREATE FUNCTION oracle.diff(tier text, from_time timestamptz DEFAULT '-infinity',
 	to_time timestamptz DEFAULT 'infinity', realtime boolean DEFAULT false)
-RETURNS TABLE (dimension text, side text, key text, event_time timestamptz, event_type text, count bigint, gmv numeric)
+RETURNS TABLE (dimension text, side text, key text, event_time timestamptz, event_type text, count bigint, gmv text)
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 BEGIN
 	FOREACH dimension IN ARRAY ARRAY['product_id', 'brand', 'category_l1', 'category_l2', 'category_l3'] LOOP
 		RETURN QUERY EXECUTE format('
 			WITH expected AS NOT MATERIALIZED (
-				SELECT event_time, %1$I AS key, event_type, count, gmv FROM oracle.%2$I
+				SELECT event_time, %1$I AS key, event_type, count, gmv::text FROM oracle.%2$I
 				WHERE event_time >= $1 AND event_time < $2),
 			actual AS NOT MATERIALIZED (
-				SELECT event_time, %1$I AS key, event_type::text, count::bigint, gmv FROM sellometer.%3$I
+				SELECT event_time, %1$I AS key, event_type::text, count::bigint, gmv::text FROM sellometer.%3$I
 				WHERE event_time >= $1 AND event_time < $2)
 			SELECT %1$L, side, key::text, event_time, event_type, count, gmv
 			FROM (SELECT ''missing'' AS side, * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
@@ -305,10 +305,10 @@ BEGIN
 	IF NOT realtime THEN
 		RETURN QUERY EXECUTE format('
 			WITH expected AS (
-				SELECT event_time, event_type, sum(count)::bigint AS count, sum(gmv) AS gmv FROM oracle.%I
+				SELECT event_time, event_type, sum(count)::bigint AS count, sum(gmv)::text AS gmv FROM oracle.%I
 				WHERE event_time >= $1 AND event_time < $2 GROUP BY 1, 2),
 			actual AS (
-				SELECT event_time, event_type::text, count, gmv FROM sellometer.totals
+				SELECT event_time, event_type::text, count, gmv::text FROM sellometer.totals
 				WHERE tier = %L AND event_time >= $1 AND event_time < $2)
 			SELECT ''totals'', side, NULL, event_time, event_type, count, gmv
 			FROM (SELECT ''missing'' AS side, * FROM (TABLE expected EXCEPT ALL TABLE actual) m

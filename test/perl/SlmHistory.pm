@@ -118,7 +118,7 @@ sub twin_of
 		my @fields = split(/,/, $line, -1);
 
 		next if @fields != 9 || chance(0.4);
-		$fields[6] = pick('0', '0.5', '33.20', '100000', $fields[6]);
+		$fields[6] = pick('0', '0.0001', '0.5', '33.20', '33.2075', '100000', $fields[6]);
 		$fields[5] = pick('', 'zz', 'ä', 'acme', $fields[5]);
 		$fields[4] = pick('', 'a', 'a.b', 'zz.y.x.w', $fields[4]) if chance(0.5);
 		$line = join(',', @fields);
