@@ -215,6 +215,27 @@ write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 	return written;
 }
 
+/*
+ * Rows have expired: no tier may claim to hold all of their time, or a coarser one that is added later would be taken for
+ * whole there.  What is not rolled up yet stays where it is, so finer tiers claim it still.
+ */
+static void
+note_expired(const SlmObject *objects, int n, TimestampTz head)
+{
+	SlmTiers   *tiers;
+	TimestampTz floor;
+	int			i = 0;
+
+	while (i < n && objects[i].rows_expired == 0)
+		i++;
+	if (i == n)
+		return;
+	tiers = slm_tiers_read();
+	floor = slm_tiers_floor(tiers, head);
+	for (int t = 0; t < tiers->n; t++)
+		slm_tier_keep_from(&tiers->tiers[t], t < tiers->n - 1 ? Min(floor, tiers->tiers[t + 1].watermark) : floor);
+}
+
 SlmApplied
 slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace)
 {
@@ -233,6 +254,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 		applied.rows_written = write_tiers(batch, head, replace);
 	slm_carts_write(&batch->carts, head);
 	slm_stock_note(batch);
+	note_expired(objects, nobjects, head);
 	SLM_CRASH_POINT("apply.ledger");
 	slm_ledger_record(objects, nobjects, batch->counts);
 	applied.head = head;

@@ -10,8 +10,8 @@
  * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that a tier
  * does not take must be before the next one's watermark: apply.c sees to that.
  *
- * Before kept_from a tier holds nothing: that was pruned, or too old when it came, or the tier was added later, when the
- * finer one did not have it any more.
+ * Before kept_from a tier need not hold all: that was pruned, or too old when it came, or the tier was added later, when
+ * the finer one did not have it any more.
  */
 #ifndef SLM_INGEST_TIER_H
 #define SLM_INGEST_TIER_H
@@ -29,7 +29,7 @@ typedef struct SlmTier
 	SlmGranularity retention;	/* both members 0: for ever */
 	TimestampTz watermark;		/* DT_NOEND for the finest */
 	TimestampTz rolling;		/* end of the bucket that is being rolled up; DT_NOBEGIN: none */
-	TimestampTz kept_from;		/* it has nothing before this; DT_NOBEGIN: it never lost anything */
+	TimestampTz kept_from;		/* it may lack rows before this; DT_NOBEGIN: it never lost anything */
 } SlmTier;
 
 typedef struct SlmTiers
@@ -50,7 +50,7 @@ extern TimestampTz slm_tier_floor(const SlmTier *tier, TimestampTz head);
 /* The first time that any tier keeps: what is older is expired. */
 extern TimestampTz slm_tiers_floor(const SlmTiers *tiers, TimestampTz head);
 
-/* Note that the tier holds nothing before a time, in tier too.  It never comes back. */
+/* Note that the tier does not hold all before a time, in tier too.  It never comes back. */
 extern void slm_tier_keep_from(SlmTier *tier, TimestampTz time);
 
 /* The SQL type of the tier's column count: a day's count of views may pass 2^31. */

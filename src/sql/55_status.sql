@@ -253,7 +253,8 @@ BEGIN
 	END LOOP;
 
 	-- invariant 4: the rows of a coarse bucket are the sum of the finer ones, wherever both are kept whole
-	FOR t IN SELECT c.name, c.granularity, f.name AS finer, greatest(c.kept_from, k.floor) AS kept_from,
+	FOR t IN SELECT c.name, c.granularity, f.name AS finer,
+				sellometer.bucket_end(c.granularity, greatest(c.kept_from, k.floor)) AS kept_from,
 				least(c.watermark, sellometer.bucket_start(c.granularity, f.watermark)) AS watermark
 			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.position = c.position - 1
 			JOIN sellometer.kept() k ON k.tier = f.name ORDER BY c.position LOOP
@@ -261,11 +262,10 @@ BEGIN
 		n := 0;
 		FOR d IN SELECT * FROM sellometer.dimensions() LOOP
 			EXECUTE format('WITH fine AS (SELECT %1$s AS event_time, %2$I, event_type, sum(count) AS count, sum(gmv) AS gmv
-					FROM sellometer.%3$I WHERE event_time < $2 GROUP BY 1, 2, 3),
-				first AS (SELECT greatest(coalesce(min(event_time), ''infinity''), $3) AS t FROM sellometer.%3$I),
-				coarse AS (SELECT event_time, %2$I, event_type, count, gmv FROM sellometer.%4$I, first
-					WHERE event_time >= first.t AND event_time < $2)
-				SELECT $1 + count(*) FROM (SELECT fine.* FROM fine, first WHERE event_time >= first.t) f
+					FROM sellometer.%3$I WHERE event_time >= $3 AND event_time < $2 GROUP BY 1, 2, 3),
+				coarse AS (SELECT event_time, %2$I, event_type, count, gmv FROM sellometer.%4$I
+					WHERE event_time >= $3 AND event_time < $2)
+				SELECT $1 + count(*) FROM fine f
 				FULL JOIN coarse c USING (event_time, %2$I, event_type)
 				WHERE f.count IS DISTINCT FROM c.count OR f.gmv IS DISTINCT FROM c.gmv',
 				sellometer.bucket_expression(t.granularity, 'event_time'), d.dimension,
