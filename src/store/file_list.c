@@ -26,6 +26,7 @@ typedef struct FileListing
 	int			depth;			/* open directories */
 	StringInfoData path;		/* of the entry at hand, below the store's directory */
 	char	   *prefix;			/* what paths must begin with */
+	char	   *after;			/* paths up to this one are not wanted; NULL: all are */
 } FileListing;
 
 static void
@@ -41,6 +42,11 @@ end_listing(FileListing *listing)
 	while (listing->depth > 0)
 		pop_dir(listing);
 	dlist_delete(&listing->node);
+	pfree(listing->path.data);
+	pfree(listing->prefix);
+	if (listing->after != NULL)
+		pfree(listing->after);
+	pfree(listing);
 }
 
 void
@@ -89,13 +95,15 @@ push_dir(FileListing *listing, const char *name)
 }
 
 static FileListing *
-begin_listing(SlmFileStore *store, const char *prefix, SlmStoreError *error)
+begin_listing(SlmFileStore *store, const char *prefix, const char *start_after, SlmStoreError *error)
 {
 	MemoryContext outer = MemoryContextSwitchTo(store->store.context);
 	FileListing *listing = palloc0(sizeof(FileListing));
 
 	listing->store = store;
 	listing->prefix = psprintf("%s%s", store->prefix, prefix);
+	if (start_after != NULL)
+		listing->after = psprintf("%s%s", store->prefix, start_after);
 	initStringInfo(&listing->path);
 	MemoryContextSwitchTo(outer);
 	dlist_push_tail(&store->listings, &listing->node);
@@ -196,6 +204,9 @@ next_file(FileListing *listing, bool temporary, struct stat *st, SlmStoreError *
 		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN && !is_temporary &&
 			!begins_with(listing->path.data, listing->prefix))
 			continue;
+		/* before its stat: a full directory is looked through each second */
+		if (entry->d_type == DT_REG && listing->after != NULL && strcmp(listing->path.data, listing->after) <= 0)
+			continue;
 		if (entry->d_type != DT_DIR && fstatat(dirfd(dir), entry->d_name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		{
 			if (errno == ENOENT)
@@ -228,7 +239,7 @@ slm_file_list(SlmStore *base, const char *prefix, const char *start_after,
 			  SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
 {
 	SlmFileStore *store = (SlmFileStore *) base;
-	FileListing *listing = begin_listing(store, prefix, error);
+	FileListing *listing = begin_listing(store, prefix, start_after, error);
 	NextEntry	next;
 	struct stat st;
 
@@ -245,7 +256,7 @@ slm_file_list(SlmStore *base, const char *prefix, const char *start_after,
 			.last_modified = timestamp_of(&st.st_mtim),
 		};
 
-		if (start_after != NULL && strcmp(info.key, start_after) <= 0)
+		if (listing->after != NULL && strcmp(listing->path.data, listing->after) <= 0)
 			continue;
 		slm_file_etag(&st, etag);
 		if (!callback(&info, arg))
@@ -268,7 +279,7 @@ slm_file_abort_uploads(SlmStore *base, const char *prefix, TimestampTz before, i
 	/* A temporary file bears no trace of its object's name, so all of the directories that the prefix names count. */
 	if (slash)
 		slash[1] = '\0';
-	listing = begin_listing(store, slash ? full + strlen(store->prefix) : "", error);
+	listing = begin_listing(store, slash ? full + strlen(store->prefix) : "", NULL, error);
 	if (listing == NULL)
 		return false;
 	while ((next = next_file(listing, true, &st, error)) == ENTRY_FILE)

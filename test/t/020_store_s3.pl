@@ -39,6 +39,7 @@ $s3->client('fill', 'shop', 'in/2019-10-01-', 1, 250);
 is(value("SELECT count(*), min(key), max(key), sum(size) FROM sellometer_list('s3://shop/in/', 's3')"),
 	'250|2019-10-01-00001.csv|2019-10-01-00250.csv|2642', 'a list of several pages is whole');
 is(value("SELECT requests FROM store_list('s3://shop/', 's3', 'in/')"), '3', '... and made page by page');
+is(value("SELECT store_list_growth('s3://shop/in/', 's3', 20)"), '0', '... without growing');
 is(value("SELECT requests, cardinality(keys) FROM store_list('s3://shop/', 's3', 'in/', n => 5)"), '1|5',
 	'a list can be ended early');
 is(value("SELECT keys FROM store_list('s3://shop/in/', 's3', '2019-', '2019-10-01-00248.csv')"),

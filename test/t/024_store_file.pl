@@ -57,6 +57,8 @@ is(value("SELECT length(store_get('$url', 'big', \"offset\" => 3000000)), length
 is(value("SELECT objects, bytes, peak_memory < 4000000 FROM store_read_all('$url')"), '2|10000005|t',
 	'... with bounded memory');
 
+is(value("SELECT store_list_growth('$url')"), '0', 'listing again and again takes no more memory');
+
 my ($err, $kind) = failure("SELECT store_get('$url', 'big', etag => 'other')");
 like($err, qr/is not the one that was listed.*HINT:.*rename/s, 'a file with another ETag');
 is($kind, 'changed', '... its kind');

@@ -26,6 +26,10 @@ CREATE FUNCTION store_list(url text, server text DEFAULT NULL, prefix text DEFAU
 	n int DEFAULT NULL, OUT requests int, OUT keys text[])
 LANGUAGE C AS 'MODULE_PATHNAME';
 
+-- By how many bytes a store grows while it is listed so many times.
+CREATE FUNCTION store_list_growth(url text, server text DEFAULT NULL, times int DEFAULT 100)
+RETURNS bigint LANGUAGE C AS 'MODULE_PATHNAME';
+
 -- The kind of the last error, as SlmStoreErrorKind has it, and what Retry-After asked for.
 CREATE FUNCTION store_last_error(OUT kind text, OUT retry_after_ms int)
 LANGUAGE C AS 'MODULE_PATHNAME';

@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(store_delete);
 PG_FUNCTION_INFO_V1(store_stream);
 PG_FUNCTION_INFO_V1(store_abort_uploads);
 PG_FUNCTION_INFO_V1(store_list);
+PG_FUNCTION_INFO_V1(store_list_growth);
 PG_FUNCTION_INFO_V1(store_last_error);
 
 /* Stands in for the setting of the same name. */
@@ -252,6 +253,39 @@ store_list(PG_FUNCTION_ARGS)
 	values[0] = Int32GetDatum(requests);
 	values[1] = PointerGetDatum(construct_array(elements, keys.n, TEXTOID, -1, false, TYPALIGN_INT));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}
+
+static bool
+pass_over(const SlmObjectInfo *info, void *arg)
+{
+	return true;
+}
+
+/* By how many bytes a store has grown after so many listings, the first one not counted. */
+Datum
+store_list_growth(PG_FUNCTION_ARGS)
+{
+	SlmStore   *store = slm_store_open(TEXT_ARG(0), TEXT_ARG(1), GetUserId());
+	MemoryContext outer = CurrentMemoryContext;
+	Size		before = 0;
+	Size		after = 0;
+	SlmStoreError error;
+
+	for (int i = 0; i <= PG_GETARG_INT32(2); i++)
+	{
+		MemoryContext scratch = AllocSetContextCreate(outer, "listing", ALLOCSET_DEFAULT_SIZES);
+
+		MemoryContextSwitchTo(scratch);
+		if (!slm_store_list(store, "", "~", pass_over, NULL, NULL, &error))
+			raise_error(&error);
+		MemoryContextSwitchTo(outer);
+		MemoryContextDelete(scratch);
+		after = MemoryContextMemAllocated(outer, true);
+		if (i == 0)
+			before = after;
+	}
+	slm_store_close(store);
+	PG_RETURN_INT64((int64) after - (int64) before);
 }
 
 Datum
