@@ -84,7 +84,7 @@ slm_ledger_sort_out_late(TimestampTz head)
 	Datum		arg = TimestampTzGetDatum(head - (int64) slm_live_lateness * USECS_PER_SEC);
 
 	if (!TIMESTAMP_IS_NOBEGIN(head))
-		slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+		slm_execute_by_index(&statement, &arg, NULL, SPI_OK_UPDATE);
 }
 
 /*
@@ -124,21 +124,24 @@ cut_at_span(const SlmObject *objects, int n, int64 max_span)
 int
 slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 {
-	static SlmStatement statement = {
-		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, "
-		"o.rows_rejected "
-		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
-		"WHERE o.state = $1 AND ($2 IS NULL OR o.source = $2) "
-		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) "
-		"AND (NOT $4 OR o.resume_row = 0) "
-		"ORDER BY o.object_time NULLS LAST, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED",
-		4, {TEXTOID, TEXTOID, INT4OID, BOOLOID}
-	};
-	Datum		args[4] = {CStringGetTextDatum(pick->state),
-		pick->source ? CStringGetTextDatum(pick->source) : (Datum) 0,
+	/* the state is no parameter: only so the index of what waits serves, and gives the order */
+#define PICK(state) { \
+		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected " \
+		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled " \
+		"WHERE o.state = '" state "' AND ($1 IS NULL OR o.source = $1) " \
+		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) " \
+		"AND (NOT $3 OR o.resume_row = 0) " \
+		"ORDER BY o.object_time NULLS LAST, o.id LIMIT $2 FOR UPDATE OF o SKIP LOCKED", \
+		3, {TEXTOID, INT4OID, BOOLOID} \
+	}
+	static SlmStatement pending = PICK("pending");
+	static SlmStatement backlog = PICK("backlog");
+#undef PICK
+	SlmStatement *statement = strcmp(pick->state, "backlog") == 0 ? &backlog : &pending;
+	Datum		args[3] = {pick->source ? CStringGetTextDatum(pick->source) : (Datum) 0,
 	Int32GetDatum(pick->limit), BoolGetDatum(pick->no_parts)};
 	MemoryContext context = CurrentMemoryContext;
-	int			n = slm_execute(&statement, args, pick->source ? NULL : " n  ", SPI_OK_SELECT);
+	int			n = slm_execute_by_index(statement, args, pick->source ? NULL : "n  ", SPI_OK_SELECT);
 	int64		bytes = 0;
 	int			fit = 0;
 
@@ -220,7 +223,7 @@ record_loaded(const SlmObject *object, const SlmRowCounts *counts)
 	args[7] = time_or_null(object->first_event, &nulls[7]);
 	args[8] = time_or_null(object->last_event, &nulls[8]);
 	args[9] = time_or_null(object->median, &nulls[9]);
-	slm_execute(&statement, args, nulls, SPI_OK_UPDATE);
+	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
 }
 
 static void
@@ -231,7 +234,7 @@ record_late(const SlmObject *object)
 	};
 	Datum		args[2] = {Int64GetDatum(object->id), TimestampTzGetDatum(object->object_time)};
 
-	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }
 
 static void
@@ -256,7 +259,7 @@ record_trouble(const SlmObject *object)
 	args[3] = time_or_null(failed ? DT_NOBEGIN : next_attempt(object), &nulls[3]);
 	args[4] = CStringGetTextDatum(error);
 	args[5] = CStringGetTextDatum(unpack_sql_state(object->sqlstate));
-	slm_execute(&statement, args, nulls, SPI_OK_UPDATE);
+	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
 }
 
 static void
@@ -315,12 +318,13 @@ slm_ledger_waiting(const char *state)
 {
 	static SlmStatement statement = {
 		"SELECT count(*), coalesce(sum(o.size), 0)::bigint FROM sellometer.objects o "
-		"JOIN sellometer.sources s ON s.name = o.source AND s.enabled WHERE o.state = $1", 1, {TEXTOID}
+		"JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
+		"WHERE o.state = $1 AND o.state IN ('pending', 'backlog')", 1, {TEXTOID}
 	};
 	Datum		arg = CStringGetTextDatum(state);
 	SlmWaiting	waiting;
 
-	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	slm_execute_by_index(&statement, &arg, NULL, SPI_OK_SELECT);
 	waiting.objects = slm_int64(0, 1, 0);
 	waiting.bytes = slm_int64(0, 2, 0);
 	return waiting;
@@ -383,5 +387,5 @@ slm_ledger_discover(const char *source, const SlmListed *listed, int n)
 	args[3] = slm_array(columns[2], NULL, n, INT8OID);
 	args[4] = slm_array(columns[3], NULL, n, TIMESTAMPTZOID);
 	args[5] = slm_array(columns[4], null_times, n, TIMESTAMPTZOID);
-	return (int) slm_execute(&discover_statement, args, NULL, SPI_OK_INSERT);
+	return (int) slm_execute_by_index(&discover_statement, args, NULL, SPI_OK_INSERT);
 }

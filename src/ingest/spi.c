@@ -67,12 +67,21 @@ check_result(int result, int expected, const char *sql)
 		elog(ERROR, "unexpected result %d of: %s", result, sql);
 }
 
+/* Results would stay until SPI_finish(), and a round of loading may take days. */
+static void
+free_last_result(void)
+{
+	if (SPI_tuptable != NULL)
+		SPI_freetuptable(SPI_tuptable);
+}
+
 uint64
 slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;	/* SPI leaves its own behind */
 	int			result;
 
+	free_last_result();
 	if (statement->plan == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
@@ -89,12 +98,33 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 	return SPI_processed;
 }
 
+/*
+ * A plan is made when a table may still be empty, and then kept: without these off it could read the whole of a table that
+ * has grown since.
+ */
+uint64
+slm_execute_by_index(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
+{
+	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
+	"enable_mergejoin", "enable_sort"};
+	int			nest_level = NewGUCNestLevel();
+	uint64		rows;
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	rows = slm_execute(statement, values, nulls, expected);
+	AtEOXact_GUC(true, nest_level);
+	return rows;
+}
+
 uint64
 slm_execute_once(const char *sql, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result = SPI_execute(sql, false, 0);
+	int			result;
 
+	free_last_result();
+	result = SPI_execute(sql, false, 0);
 	MemoryContextSwitchTo(context);
 	check_result(result, expected, sql);
 	return SPI_processed;
@@ -104,8 +134,10 @@ uint64
 slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	int			result;
 
+	free_last_result();
+	result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 	MemoryContextSwitchTo(context);
 	check_result(result, expected, sql);
 	return SPI_processed;

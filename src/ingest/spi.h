@@ -37,10 +37,13 @@ extern void slm_secure_transaction(void);
 extern void slm_commit(void);
 
 /*
- * Execute; nulls as for SPI_execute_plan, NULL = none is null.  Returns the number of rows; they are in SPI_tuptable.
- * Any result but expected (SPI_OK_…) is an error.
+ * Execute; nulls as for SPI_execute_plan, NULL = none is null.  Returns the number of rows; they are in SPI_tuptable until
+ * the next statement is executed.  Any result but expected (SPI_OK_…) is an error.
  */
 extern uint64 slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected);
+
+/* Likewise; rows are found by an index, however small the tables were when the plan was made. */
+extern uint64 slm_execute_by_index(SlmStatement *statement, const Datum *values, const char *nulls, int expected);
 
 /* Execute a command that is used but once, e.g. DDL. */
 extern uint64 slm_execute_once(const char *sql, int expected);
