@@ -163,6 +163,7 @@ stage_tap() {
 		mkdir "$LOGS/$name"
 		cp -r "$dir"/tmp_check/log/. "$LOGS/$name" 2>/dev/null || true
 		tap_results "$name" "$LOGS/$name.tap" $status
+		sed -n 's/^# measured: /    /p' "$LOGS/$name.tap"
 		if ! grep -q 'crashes on purpose' "$file"; then
 			for log in "$LOGS/$name"/*.log; do server_results "$log"; done
 		fi

@@ -89,16 +89,19 @@ for my $session (@sessions)
 {
 	$session->{harness}->finish;
 	like($session->{output}, qr/\Aturns: [1-9]\d*\n\z/, "$session->{name}: no statement failed");
-	note("$session->{name}: $session->{output}");
 }
 
 wait_until_loaded($node);
 oracle_load($node, $in);
 is(join("\n", tier_differences($node)), '', 'all tiers agree with the oracle');
-my ($wait, $merged, $pruned) = split(/\|/, $node->safe_psql('shop', q{
-	SELECT max((detail->>'longest_wait_ms')::numeric), count(*) FILTER (WHERE procedure = 'merge_backlog'),
-		sum((detail->>'partitions')::integer) FROM sellometer.runs}));
-note("longest wait of housekeeping for the writer's lock: $wait ms; $merged merges; $pruned partitions pruned");
+my ($wait, $held, $merged, $pruned) = split(/\|/, $node->safe_psql('shop', q{
+	SELECT max((detail->>'longest_wait_ms')::numeric), max((detail->>'longest_held_ms')::numeric),
+		count(*) FILTER (WHERE procedure = 'merge_backlog'), sum((detail->>'partitions')::integer) FROM sellometer.runs}));
+my ($rows, $objects) = split(/\|/, $node->safe_psql('shop', 'SELECT sum(rows_total), count(*) FROM sellometer.objects'));
+my $turns = join(', ', map { $_->{name} . ' ' . ($_->{output} =~ /(\d+)/ ? $1 : 0) } @sessions);
+note("measured: $objects objects, $rows rows in $seconds s beside turns of: $turns");
+note("measured: $merged merges, $pruned partitions pruned; loading waited for housekeeping at most $held ms, "
+	. "housekeeping for loading $wait ms");
 ok($merged > 0, 'backlog was merged meanwhile');
 ok($pruned > 0, 'partitions were pruned meanwhile');
 is($node->safe_psql('shop', q{SELECT deadlocks FROM pg_stat_database WHERE datname = 'shop'}), '0', 'no deadlock');
