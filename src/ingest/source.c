@@ -2,8 +2,13 @@
  * source.c: the sources, their stores, and what is new in them.
  *
  * Listing a prefix costs a request for each 1,000 objects that are in it, so a source is listed whole (a sweep) at most
- * SWEEP_SHARE of the time.  In between only the keys after the greatest one seen are listed: where names hold the time,
- * as they mostly do, what is new is there.  What is not is found by the next sweep; so nothing relies on the order of names.
+ * SWEEP_SHARE of the time.  In between only a window is listed: the keys after the greatest one that had been seen WINDOW
+ * ago.  Where names hold the time, as they mostly do, what is new is there, though web servers never finish in the order of
+ * their names.  What is not is found by the next sweep; so nothing relies on the order of names.
+ *
+ *   window_key ---- WINDOW ---- later_key ---- up to WINDOW ---- newest_key
+ *
+ * A source that holds no more than a window does is always listed whole.
  */
 #include "postgres.h"
 
@@ -24,6 +29,8 @@
 
 #define KEYS_PER_PIECE	1000
 #define SWEEP_SHARE		20		/* a sweep that takes 1 s is followed by 20 s without one */
+#define WINDOW			(2 * USECS_PER_MINUTE)
+#define KEYS_IN_WINDOW	1000	/* more of them, and it begins at the newest */
 
 struct SlmSources
 {
@@ -206,6 +213,7 @@ typedef struct Discovery
 	SlmListed  *piece;
 	int			n;
 	int			added;
+	int			listed;
 } Discovery;
 
 static void
@@ -218,6 +226,31 @@ flush_piece(Discovery *d)
 	}
 	d->n = 0;
 	MemoryContextReset(d->scratch);
+}
+
+static void
+set_key(SlmSource *source, char **to, const char *key)
+{
+	char	   *old = *to;
+
+	*to = key != NULL ? MemoryContextStrdup(source->context, key) : NULL;
+	if (old != NULL)
+		pfree(old);
+}
+
+/* After a listing: have the window follow what is new. */
+static void
+move_window(SlmSource *source, bool sweep, int listed)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!sweep && listed > KEYS_IN_WINDOW)
+		set_key(source, &source->later_key, source->newest_key);
+	else if (now < source->next_window)
+		return;
+	set_key(source, &source->window_key, source->later_key);
+	set_key(source, &source->later_key, source->newest_key);
+	source->next_window = now + WINDOW;
 }
 
 static bool
@@ -239,12 +272,9 @@ note_object(const SlmObjectInfo *info, void *arg)
 	listed->size = info->size;
 	listed->last_modified = info->last_modified;
 	d->n++;
+	d->listed++;
 	if (source->newest_key == NULL || strcmp(info->key, source->newest_key) > 0)
-	{
-		if (source->newest_key != NULL)
-			pfree(source->newest_key);
-		source->newest_key = MemoryContextStrdup(source->context, info->key);
-	}
+		set_key(source, &source->newest_key, info->key);
 	if (d->n == KEYS_PER_PIECE)
 		flush_piece(d);
 	return true;
@@ -300,14 +330,18 @@ discover_source(SlmSource *source, bool sweep)
 	}
 	d.scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer listing", ALLOCSET_DEFAULT_SIZES);
 	d.piece = palloc(sizeof(SlmListed) * KEYS_PER_PIECE);
-	sweep = sweep || source->newest_key == NULL || GetCurrentTimestamp() >= source->next_sweep;
+	sweep = sweep || source->keys <= KEYS_IN_WINDOW || GetCurrentTimestamp() >= source->next_sweep;
+	if (source->window_key == NULL)
+		set_key(source, &source->window_key, source->newest_key);
 	INSTR_TIME_SET_CURRENT(start);
-	ok = slm_store_list(source->store, "", sweep ? NULL : source->newest_key, note_object, &d, &requests, &error);
+	ok = slm_store_list(source->store, "", sweep ? NULL : source->window_key, note_object, &d, &requests, &error);
 	flush_piece(&d);
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, start);
 	if (sweep)
 		source->next_sweep = GetCurrentTimestamp() + (int64) INSTR_TIME_GET_MICROSEC(took) * SWEEP_SHARE;
+	source->keys = sweep ? d.listed : source->keys + d.added;
+	move_window(source, sweep, d.listed);
 	source->requests += requests;
 	if (!ok || source->failing || d.added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
 		note_listing(source, ok && sweep, ok ? NULL : &error);

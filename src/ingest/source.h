@@ -19,7 +19,11 @@ typedef struct SlmSource
 	SlmStoreError error;		/* why not, if store is NULL */
 	uint32		seen;			/* round in which it was last there */
 	TimestampTz next_sweep;		/* when to list it whole again */
-	char	   *newest_key;		/* greatest key seen; NULL before the first sweep */
+	int			keys;			/* how many it holds, more or less; 0 before the first sweep */
+	char	   *newest_key;		/* greatest key seen; NULL: none */
+	char	   *later_key;		/* what it was when window_key was set; may be NULL */
+	char	   *window_key;		/* between sweeps what is after this is listed; may be NULL */
+	TimestampTz next_window;	/* when to move it on */
 	int			requests;		/* not written to the source's row yet */
 	bool		failing;		/* its row holds an error */
 	TimestampTz noted_at;		/* when its row was written last */

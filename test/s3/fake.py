@@ -23,7 +23,8 @@ behaves (counted for each path):
   bucket shelf             keeps what is PUT there, lists it, and gives it back: well, or by the first part of the key as
                            above, or /shelf/overwritten/..., which changes at the first GET (each view becomes a cart), or
                            /shelf/gone/..., which is deleted by it; with the control value refuse every request gets that
-                           code: a key that is wrong, a bucket that went away
+                           code: a key that is wrong, a bucket that went away; with slow_list a list of all of it
+                           takes so many seconds
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
   GET /control/NAME        a value, or the number of requests under way at the most: max_running
@@ -250,6 +251,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if key == '':
             first = self.query.get('start-after', [''])[0]
             prefix = self.query.get('prefix', [''])[0]
+            if not first:
+                time.sleep(float(CONTROL.get('slow_list') or 0))
             return self.answer(200, LIST % (''.join(
                 ITEM_OF % (k, etag_of(v), len(v)) for k, v in sorted(SHELF.items()) if k.startswith(prefix) and k > first),
                 'false', ''))
