@@ -1,0 +1,288 @@
+/*
+ * records.c: whole CSV records out of a stream of bytes.
+ *
+ * As long as the header's columns are not set, csv.h hands out good records whole and in place.  Of broken ones it gives
+ * but the first bytes; yet each call of slm_csv_next() uses up the window's bytes from csv.start before it to csv.start
+ * after it, so what a broken row is made of is there to be picked up:
+ *
+ *   call:   | rest of a broken row, to its newline | empty lines | the next record |
+ *           start before                                                          start after
+ */
+#include "pure/records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pure/csv.h"
+#include "pure/inflate.h"
+
+struct SlmRecords
+{
+	SlmCsv		csv;
+	SlmInflate	inflate;
+	bool		known;			/* whether it is gzip */
+	bool		gzip;
+	uint8_t		head[2];		/* the first bytes, until they are handed on */
+	size_t		nhead;
+	const uint8_t *in;
+	size_t		in_len;
+	bool		in_last;
+	SlmRecordsStatus error;		/* SLM_RECORDS_ROW: none */
+	bool		ended;
+
+	char	   *held;			/* a broken row whose end has not come yet */
+	size_t		held_len;
+	size_t		held_size;
+	SlmSlice	begun;			/* the window's part of one that is to be held next; data NULL: none */
+
+	SlmRawRecord found;
+	bool		has_found;		/* and not handed out yet */
+};
+
+SlmRecords *
+slm_records_create(void)
+{
+	SlmRecords *records = calloc(1, sizeof(SlmRecords));
+
+	if (records != NULL && !slm_csv_init(&records->csv, slm_scan_best()))
+	{
+		slm_records_free(records);
+		return NULL;
+	}
+	return records;
+}
+
+void
+slm_records_free(SlmRecords *records)
+{
+	if (records == NULL)
+		return;
+	slm_csv_free(&records->csv);
+	slm_inflate_free(&records->inflate);
+	free(records->held);
+	free(records);
+}
+
+void
+slm_records_feed(SlmRecords *records, const void *bytes, size_t len, bool is_last)
+{
+	records->in = bytes;
+	records->in_len = len;
+	records->in_last = is_last;
+}
+
+/* Tell gzip by the first two bytes; false if they are not there yet. */
+static bool
+find_kind(SlmRecords *records)
+{
+	while (records->nhead < 2 && records->in_len > 0)
+	{
+		records->head[records->nhead++] = *records->in++;
+		records->in_len--;
+	}
+	if (records->nhead < 2 && !records->in_last)
+		return false;
+	records->known = true;
+	records->gzip = records->nhead == 2 && records->head[0] == 0x1f && records->head[1] == 0x8b;
+	if (records->gzip && !slm_inflate_init(&records->inflate))
+		records->error = SLM_RECORDS_MEMORY;
+	return true;
+}
+
+/* Move plain or inflated bytes from *in to out; returns how many. */
+static size_t
+take(SlmRecords *records, const uint8_t **in, size_t *in_len, char *out, size_t room)
+{
+	size_t		taken = *in_len < room ? *in_len : room;
+
+	if (records->gzip)
+	{
+		switch (slm_inflate_run(&records->inflate, in, in_len, out, room, &taken))
+		{
+			case SLM_INFLATE_OK:
+				break;
+			case SLM_INFLATE_DAMAGED:
+				records->error = SLM_RECORDS_DAMAGED;
+				break;
+			case SLM_INFLATE_MEMORY:
+				records->error = SLM_RECORDS_MEMORY;
+				break;
+		}
+		return taken;
+	}
+	if (taken > 0)
+		memcpy(out, *in, taken);
+	*in += taken;
+	*in_len -= taken;
+	return taken;
+}
+
+/* Move bytes into the window; false if more must be fed first, or if there is an error. */
+static bool
+fill_window(SlmRecords *records)
+{
+	char	   *out;
+	size_t		taken = 0;
+	bool		ended;
+
+	if (!records->known && !find_kind(records))
+		return false;
+	if (records->error != SLM_RECORDS_ROW)
+		return false;
+	out = slm_csv_room(&records->csv);
+	if (records->nhead > 0)
+	{
+		const uint8_t *head = records->head;
+
+		/* the window has room for these two, and inflating them gives nothing */
+		taken = take(records, &head, &records->nhead, out, SLM_CSV_BLOCK);
+	}
+	if (records->error == SLM_RECORDS_ROW)
+		taken += take(records, &records->in, &records->in_len, out + taken, SLM_CSV_BLOCK - taken);
+	ended = records->in_last && records->in_len == 0 && records->error == SLM_RECORDS_ROW;
+	if (ended && records->gzip)
+	{
+		/* a full window may have left something inside zlib */
+		if (taken == SLM_CSV_BLOCK)
+			ended = false;
+		else if (!slm_inflate_at_end(&records->inflate))
+		{
+			records->error = SLM_RECORDS_DAMAGED;
+			ended = false;
+		}
+	}
+	slm_csv_added(&records->csv, taken, ended);
+	return taken > 0 || ended;
+}
+
+/* Add to the broken row that is held. */
+static bool
+hold(SlmRecords *records, const char *data, size_t len)
+{
+	if (records->held_len + len > SLM_RECORDS_LONGEST)
+	{
+		records->error = SLM_RECORDS_TOO_LONG;
+		return false;
+	}
+	if (records->held_len + len > records->held_size)
+	{
+		size_t		size = 2 * (records->held_len + len);
+		char	   *bigger = realloc(records->held, size);
+
+		if (bigger == NULL)
+		{
+			records->error = SLM_RECORDS_MEMORY;
+			return false;
+		}
+		records->held = bigger;
+		records->held_size = size;
+	}
+	memcpy(records->held + records->held_len, data, len);
+	records->held_len += len;
+	return true;
+}
+
+static SlmRawRecord
+broken_row(const char *data, size_t len)
+{
+	if (len > 0 && data[len - 1] == '\n')
+		len--;
+	if (len > 0 && data[len - 1] == '\r')
+		len--;
+	return (SlmRawRecord) {.text = {data, (uint32_t) len},.broken = true};
+}
+
+/* A broken row that csv has told of, the last thing between p and end: found, or begun if more of its line is to come. */
+static void
+find_broken(SlmRecords *records, const char *p, const char *end)
+{
+	while (p < end && (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')))
+		p++;
+	if (records->csv.skipping)
+		records->begun = (SlmSlice) {p, (uint32_t) (end - p)};
+	else
+	{
+		records->found = broken_row(p, (size_t) (end - p));
+		records->has_found = true;
+	}
+}
+
+/*
+ * One step of csv: what it has used up goes to the row that is held, what it has found to found or begun.  Sets *whole if
+ * the row that is held is complete.
+ */
+static SlmCsvStatus
+step(SlmRecords *records, bool *whole)
+{
+	SlmCsv	   *csv = &records->csv;
+	size_t		before = csv->start;
+	bool		was_skipping = csv->skipping;
+	SlmRecord	record;
+	SlmCsvStatus status = slm_csv_next(csv, &record);
+	const char *p = csv->buf + before;
+	const char *end = csv->buf + csv->start;
+
+	*whole = false;
+	if (was_skipping)
+	{
+		const char *newline = memchr(p, '\n', (size_t) (end - p));
+		const char *rest = newline == NULL ? end : newline + 1;
+
+		if (!hold(records, p, (size_t) (rest - p)))
+			return status;
+		*whole = newline != NULL || status == SLM_CSV_END;
+		p = rest;
+	}
+	if (status == SLM_CSV_RECORD)
+	{
+		records->found = (SlmRawRecord) {.text = record.raw};
+		records->has_found = true;
+	}
+	else if (status == SLM_CSV_BAD_QUOTE || status == SLM_CSV_TOO_LONG)
+		find_broken(records, p, end);
+	return status;
+}
+
+/* Begin to hold the row that was begun. */
+static void
+hold_begun(SlmRecords *records)
+{
+	records->held_len = 0;
+	(void) hold(records, records->begun.data, records->begun.len);
+	records->begun = (SlmSlice) {0};
+}
+
+SlmRecordsStatus
+slm_records_next(SlmRecords *records, SlmRawRecord *record)
+{
+	for (;;)
+	{
+		bool		whole = false;
+		SlmCsvStatus status = SLM_CSV_RECORD;
+
+		if (records->begun.data != NULL)
+			hold_begun(records);
+		if (!records->has_found && records->error == SLM_RECORDS_ROW && !records->ended)
+		{
+			status = step(records, &whole);
+			records->ended = status == SLM_CSV_END;
+		}
+		if (records->error != SLM_RECORDS_ROW)
+			return records->error;
+		if (whole)
+		{
+			*record = broken_row(records->held, records->held_len);
+			return SLM_RECORDS_ROW;
+		}
+		if (records->has_found)
+		{
+			records->has_found = false;
+			*record = records->found;
+			return SLM_RECORDS_ROW;
+		}
+		if (records->ended)
+			return SLM_RECORDS_END;
+		if (status == SLM_CSV_MORE && !fill_window(records))
+			return records->error != SLM_RECORDS_ROW ? records->error : SLM_RECORDS_MORE;
+	}
+}
