@@ -33,6 +33,13 @@ int			slm_retry_delay;
 int			slm_cart_timeout;
 int			slm_cart_retention;
 int			slm_sales_window;
+int			slm_archive_block;
+
+static const struct config_enum_entry archive_blocks[] = {
+	{"hour", SLM_ARCHIVE_HOUR, false},
+	{"day", SLM_ARCHIVE_DAY, false},
+	{NULL, 0, false}
+};
 
 typedef struct IntSetting
 {
@@ -113,6 +120,8 @@ slm_guc_init(void)
 	DefineCustomRealVariable("sellometer.max_reject_fraction",
 							 "An object with a greater share of rejected rows fails whole.",
 							 "Judged for objects of at least 100 rows.", &slm_max_reject_fraction, 0.1, 0.0, 1.0, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("sellometer.archive_block", "Objects of so much time go into one archive.",
+							 NULL, &slm_archive_block, SLM_ARCHIVE_HOUR, archive_blocks, PGC_SUSET, 0, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
 	slm_crash_point_init();

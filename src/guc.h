@@ -25,6 +25,13 @@ extern int	slm_retry_delay;		/* ms */
 extern int	slm_cart_timeout;		/* s */
 extern int	slm_cart_retention;		/* s */
 extern int	slm_sales_window;		/* s; read by SQL alone */
+extern int	slm_archive_block;		/* SlmArchiveWidth */
+
+typedef enum SlmArchiveWidth
+{
+	SLM_ARCHIVE_HOUR,
+	SLM_ARCHIVE_DAY
+} SlmArchiveWidth;
 
 /* Define all settings; called once, from _PG_init. */
 extern void slm_guc_init(void);

@@ -193,6 +193,25 @@ time_or_null(TimestampTz time, char *null)
 	return TimestampTzGetDatum(time);
 }
 
+/* The times that counted in a part: what tells later which of its rows did. */
+static void
+record_part(const SlmObject *object)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.object_parts (object_id, from_row, rows, first_event, last_event) VALUES ($1, $2, $3, $4, $5)",
+		5, {INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	char		nulls[] = "     ";
+	Datum		args[5];
+
+	args[0] = Int64GetDatum(object->id);
+	args[1] = Int64GetDatum(object->resume_row);
+	args[2] = Int64GetDatum(object->rows_total);
+	args[3] = time_or_null(object->first_event, &nulls[3]);
+	args[4] = time_or_null(object->last_event, &nulls[4]);
+	slm_execute(&statement, args, nulls, SPI_OK_INSERT);
+}
+
 /* A loaded object: done, unless more parts of it are to come. */
 static void
 record_loaded(const SlmObject *object, const SlmRowCounts *counts)
@@ -202,7 +221,7 @@ record_loaded(const SlmObject *object, const SlmRowCounts *counts)
 		"rows_total = rows_total + $3, rows_counted = rows_counted + $4, rows_duplicate = rows_duplicate + $5, "
 		"rows_rejected = rows_rejected + $6, rows_expired = rows_expired + $7, "
 		"first_event = least(first_event, $8), last_event = greatest(last_event, $9), "
-		"object_time = coalesce(object_time, $10), "
+		"object_time = coalesce(object_time, $10, (SELECT head FROM sellometer.state)), "
 		"resume_row = CASE WHEN $2 THEN resume_row + $3 ELSE 0 END, "
 		"ingested_at = CASE WHEN $2 THEN NULL ELSE clock_timestamp() END, "
 		"next_attempt = NULL, error = NULL, sqlstate = NULL "
@@ -224,6 +243,8 @@ record_loaded(const SlmObject *object, const SlmRowCounts *counts)
 	args[8] = time_or_null(object->last_event, &nulls[8]);
 	args[9] = time_or_null(object->median, &nulls[9]);
 	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
+	if (object->outcome == SLM_OBJECT_PART || object->resume_row > 0)
+		record_part(object);
 }
 
 static void

@@ -55,6 +55,7 @@ CREATE TABLE sellometer.objects (
 );
 CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at);
+CREATE INDEX objects_done ON sellometer.objects (source, object_time) WHERE state = 'done';
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
 -- whatever goes wrong elsewhere: no key is ever counted with two contents
 CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)
@@ -81,6 +82,20 @@ COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or w
 COMMENT ON COLUMN sellometer.objects.sqlstate IS 'code of that error';
 COMMENT ON COLUMN sellometer.objects.discovered_at IS 'when it was first listed';
 COMMENT ON COLUMN sellometer.objects.ingested_at IS 'when the last of it was loaded';
+
+/* What counted of a large object, part by part: see src/ingest/windows.h. */
+CREATE TABLE sellometer.object_parts (
+	object_id	bigint NOT NULL,
+	from_row	bigint NOT NULL,
+	rows		bigint NOT NULL,
+	first_event	timestamptz,
+	last_event	timestamptz,
+	PRIMARY KEY (object_id, from_row)
+);
+COMMENT ON TABLE sellometer.object_parts IS 'The parts in which large objects were loaded';
+COMMENT ON COLUMN sellometer.object_parts.from_row IS 'number of its first row in the object, from 0';
+COMMENT ON COLUMN sellometer.object_parts.first_event IS 'earliest time of its rows that counted';
+COMMENT ON COLUMN sellometer.object_parts.last_event IS 'latest time of its rows that counted';
 
 CREATE TABLE sellometer.rejected_rows (
 	object_id	bigint NOT NULL REFERENCES sellometer.objects (id) ON DELETE CASCADE,

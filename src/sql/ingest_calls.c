@@ -13,6 +13,7 @@
 #include "ingest/spi.h"
 #include "ingest/surge.h"
 #include "miscadmin.h"
+#include "sql/calls.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -22,9 +23,8 @@ PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
 PG_FUNCTION_INFO_V1(sellometer_add_source);
 PG_FUNCTION_INFO_V1(sellometer_check_url);
 
-/* The name of an existing source, kept beyond commits; NULL for all. */
-static char *
-source_argument(FunctionCallInfo fcinfo)
+char *
+slm_source_argument(FunctionCallInfo fcinfo)
 {
 	static SlmStatement statement = {"SELECT enabled::int::bigint FROM sellometer.sources WHERE name = $1", 1, {TEXTOID}};
 	Datum		arg;
@@ -82,7 +82,7 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	MemoryContext old;
 
 	slm_connect_to_commit(fcinfo, "sellometer_ingest");
-	source = source_argument(fcinfo);
+	source = slm_source_argument(fcinfo);
 	old = MemoryContextSwitchTo(PortalContext);
 	ingest = slm_ingest_begin(true);
 	MemoryContextSwitchTo(old);
@@ -161,7 +161,7 @@ sellometer_merge_backlog(PG_FUNCTION_ARGS)
 	Backlog		backlog = {0};
 
 	slm_connect_to_commit(fcinfo, "sellometer_merge_backlog");
-	backlog.source = source_argument(fcinfo);
+	backlog.source = slm_source_argument(fcinfo);
 	slm_commit();
 	slm_run("merge_backlog", true, merge_all, &backlog);
 	SPI_finish();
@@ -242,6 +242,15 @@ check_overlap(const char *name, const char *url, const char *server)
 				 errhint("Choose prefixes for objects and archives of which none begins with another.")));
 }
 
+/* Archives are <archive_url>/<name>: so it is what stands behind the slash that must not overlap. */
+static char *
+as_directory(const char *url)
+{
+	size_t		len = strlen(url);
+
+	return psprintf("%s%s", url, len > 0 && url[len - 1] == '/' ? "" : "/");
+}
+
 Datum
 sellometer_add_source(PG_FUNCTION_ARGS)
 {
@@ -260,7 +269,7 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	SPI_connect();
 	url = check_listable(url, server);
 	if (archive_url != NULL)
-		archive_url = check_listable(archive_url, server);
+		archive_url = check_listable(as_directory(archive_url), server);
 	if (archive_url != NULL && strncmp(archive_url, url, strlen(url)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -22,9 +22,10 @@ behaves (counted for each path):
   PUT to bucket full       500 InternalError                PUT to bucket flaky     once 500, then stored (and forgotten)
   bucket shelf             keeps what is PUT there, lists it, and gives it back: well, or by the first part of the key as
                            above, or /shelf/overwritten/..., which changes at the first GET (each view becomes a cart), or
-                           /shelf/gone/..., which is deleted by it; with the control value refuse every request gets that
-                           code: a key that is wrong, a bucket that went away; with slow_list a list of all of it
-                           takes so many seconds
+                          /shelf/gone/..., which is deleted by it, or /shelf/spoilt/..., one bit of which is wrong until the
+                          control value spoil is 0; with the control value refuse every request gets that
+                          code: a key that is wrong, a bucket that went away; with slow_list a list of all of it
+                          takes so many seconds
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
   GET /control/NAME        a value, or the number of requests under way at the most: max_running
@@ -242,6 +243,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, LIST % (items, 'false', ''))
 
     def shelf(self, key):
+        if 'delete' in self.query:
+            for gone in re.findall(r'<Key>(.*?)</Key>', self.body.decode()):
+                SHELF.pop(gone, None)
+            return self.answer(200, '<DeleteResult/>')
+        if self.command == 'DELETE':
+            SHELF.pop(key, None)
+            return self.answer(204)
+        if 'uploads' in self.query:
+            return self.answer(200, '<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>')
         if self.command == 'PUT':
             SHELF[key] = self.body
             return self.answer(200, '', [('ETag', '"%s"' % etag_of(self.body))])
@@ -262,7 +272,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             SHELF.pop(key, None)
         if key not in SHELF:
             return self.error(404, 'NoSuchKey', 'The specified key does not exist.')
-        return self.get(key, SHELF[key])
+        stored = SHELF[key]
+        if key.startswith('spoilt/') and CONTROL.get('spoil') != '0':
+            middle = len(stored) // 2
+            stored = stored[:middle] + bytes([stored[middle] ^ 1]) + stored[middle + 1:]
+        return self.get(key, stored)
 
     def get(self, key, stored=None):
         kind, _, size = key.partition('/')

@@ -1,0 +1,67 @@
+/*
+ * archive.h: the last tier: loaded objects, packed.
+ *
+ *   objects done, of a finished hour or day --> reserve a key [commit]
+ *       --> read all, sort by time, write under one header --> read it back --> objects archived [commit]
+ *       --> delete the originals [commit]
+ *
+ * Killed anywhere, the next run goes on: an archive that was not recorded is deleted and made anew, and one whose originals
+ * were not deleted has them deleted.
+ */
+#ifndef SLM_INGEST_ARCHIVE_H
+#define SLM_INGEST_ARCHIVE_H
+
+#include "ingest/runs.h"
+#include "store/store.h"
+
+#define SLM_CHECKSUM_SIZE	65	/* SHA-256 as hexadecimal digits */
+
+/* An archive that is being made, or was made. */
+typedef struct SlmArchive
+{
+	int64		id;				/* of its row in sellometer.archives */
+	char	   *source;
+	char	   *source_url;		/* where the originals are */
+	char	   *url;			/* ends in '/' */
+	char	   *server;			/* of both; or NULL */
+	Oid			owner;
+	char	   *key;
+	TimestampTz start;			/* of the time of its objects */
+	TimestampTz end;
+} SlmArchive;
+
+/* What was written. */
+typedef struct SlmPacked
+{
+	int			objects;
+	int			left_out;		/* objects that could not be read: noted with them */
+	uint64		rows;
+	uint64		csv_bytes;
+	uint64		bytes;
+	int64		original_bytes;
+	char		checksum[SLM_CHECKSUM_SIZE];
+	char	   *etag;
+} SlmPacked;
+
+/*
+ * As the work of a run: archive all finished blocks of a source, or of all (NULL).  A block that fails does not stop the
+ * others; an error about them is raised at the end.
+ */
+extern void slm_archive_all(SlmRun *run, const char *source);
+
+/*
+ * In a transaction: pack the archive's objects, verify it, and record it; the rest is up to the commit.  An error is raised
+ * for whatever keeps the block from being archived.  packed->objects may be 0: then nothing was written or recorded.
+ */
+extern void slm_archive_pack(const SlmArchive *archive, SlmPacked *packed);
+
+/* Read an archive back: an error unless it has these rows and this checksum. */
+extern void slm_archive_verify(SlmStore *store, const SlmArchive *archive, const SlmPacked *packed);
+
+/* Delete the archive's originals, unless they have changed meanwhile; an error if that fails. */
+extern void slm_archive_delete_originals(const SlmArchive *archive);
+
+/* An error: out of memory. */
+extern void slm_out_of_memory(void) pg_attribute_noreturn();
+
+#endif							/* SLM_INGEST_ARCHIVE_H */
