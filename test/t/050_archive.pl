@@ -34,6 +34,7 @@ sub call
 {
 	my ($sql) = @_;
 	my ($status, $stdout, $stderr) = $node->psql('shop', $sql, on_error_stop => 0);
+	$node->{said} .= $stderr;
 	return $stderr;
 }
 
@@ -63,6 +64,7 @@ sub wait_loaded
 }
 
 $node->{compared} = 0;
+$node->{said} = '';
 
 # --- a random day ---
 
@@ -198,6 +200,26 @@ my $out_d = slm_directory($node, 'out_d');
 write_object($out_d, $_, HTTP::Tiny->new->get("$fake->{endpoint}/shelf/spoilt/$_")->{content})
   foreach (split(/\n/, value("SELECT key FROM sellometer.archives WHERE source = 'd' AND archived_at IS NOT NULL")));
 is(compare($out_d, @spoilt), '500 rows in 1 archives', '... every row is in it');
+
+# --- whatever fails, and whoever looks: no secret is told ---
+
+put_on_shelf('2019-09-28-11-00-1.csv', csv(event(event_time => '2019-09-28 11:00:00 UTC')));
+wait_loaded('d', '2019-09-28-11-00-1.csv');
+for my $code (qw(InvalidAccessKeyId SignatureDoesNotMatch AccessDenied NoSuchBucket SlowDown))
+{
+	$fake->control(refuse => $code);
+	like(archive('d'), qr/ERROR:  archiving has failed/, "$code");
+	like(call("SELECT sellometer_replay('d', '2019-09-28 10:00', '2019-09-28 11:00')"), qr/ERROR: .*can't be read/s, '... in a replay');
+}
+$fake->control(refuse => '');
+is(archive('d'), '', 'all is well again');
+(my $log = slurp_file($node->logfile)) =~ s/^.*CREATE USER MAPPING.*$//mg;    # the test's own
+my $secrets = qr/AKIATEST|verysecret/;
+unlike($node->{said}, $secrets, 'no secret in a message');
+unlike($log, $secrets, '... in the log');
+unlike(value("SELECT string_agg(t, ' ') FROM (SELECT x::text FROM sellometer.runs x UNION ALL SELECT x::text FROM sellometer.objects x
+	UNION ALL SELECT x::text FROM sellometer.archives x UNION ALL SELECT x::text FROM sellometer.sources x
+	UNION ALL SELECT x::text FROM pg_stat_activity x) x (t)"), $secrets, '... in a table or in pg_stat_activity');
 
 $node->stop;
 done_testing();
