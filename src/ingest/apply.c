@@ -179,8 +179,8 @@ make_cells(const SlmBatch *batch, const SlmTier *tier, SlmCells *cells)
  * Write all tiers.  A bucket that one tier does not keep must be before the next tier's watermark, or it would be in
  * neither: so the rollup is brought that far first.
  */
-static uint64
-write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
+uint64
+slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 {
 	SlmTiers   *tiers = slm_tiers_read();
 	SlmCells   *volatile cells = palloc0(sizeof(SlmCells));
@@ -251,7 +251,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	SLM_CRASH_POINT("apply.views");
 	head = slm_head_advance(objects, nobjects, head);
 	if (batch->groups.ngroups > 0)
-		applied.rows_written = write_tiers(batch, head, replace);
+		applied.rows_written = slm_write_tiers(batch, head, replace);
 	slm_carts_write(&batch->carts, head);
 	slm_stock_note(batch);
 	note_expired(objects, nobjects, head);

@@ -38,4 +38,7 @@ extern void slm_rollup_lock(void);
  */
 extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace);
 
+/* Under the lock, as a part of that: write the batch's groups to all tiers.  Returns the number of rows written. */
+extern uint64 slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace);
+
 #endif							/* SLM_INGEST_APPLY_H */

@@ -174,6 +174,14 @@ run_tag(const char *procedure)
 	return tag;
 }
 
+void
+slm_run_lock(const char *procedure)
+{
+	LOCKTAG		tag = run_tag(procedure);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
 /* An error of the work: note it if the transaction can still be used, and pass it on. */
 static void
 fail_run(SlmRun *run, const LOCKTAG *tag, MemoryContext context)

@@ -180,6 +180,16 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 	MemoryContextSwitchTo(context);
 }
 
+/* How often entries were taken out of the log: what was read before is then worth nothing. */
+static int64
+read_epoch(void)
+{
+	static SlmStatement statement = {"SELECT views_epoch FROM sellometer.state"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
 /*
  * The newest seq.  Under the lock nobody else is between taking a number and committing, so all blocks up to it are
  * visible or were rolled back.
@@ -287,6 +297,10 @@ slm_view_state_prepare(SlmViewState *state, const SlmBatch *batch, TimestampTz h
 {
 	if (!batch_span(batch, &state->batch_first, &state->batch_last))
 		return;
+	/* before the log is read: so a change that is missed here is seen under the lock */
+	if (!state->valid)
+		state->epoch = read_epoch();
+	state->head = head;
 	state->cached = state->persistent && open_cache(state, head);
 	if (!state->cached)
 		forget(state);
@@ -302,6 +316,11 @@ catch_up(SlmViewState *state, const SlmBatch *batch)
 
 	if (batch->views.nviews == 0)
 		return;
+	if (read_epoch() != state->epoch)
+	{
+		forget(state);
+		slm_view_state_prepare(state, batch, state->head);
+	}
 	seq = newest_seq();
 	if (state->cached && seq > state->last_seq)
 		read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL);
@@ -335,8 +354,8 @@ ensure_partition(TimestampTz hour)
 							  timestamptz_to_str(start + USECS_PER_DAY)), SPI_OK_UTILITY);
 }
 
-static void
-write_blocks(SlmViewState *state, const SlmViewLogBlocks *blocks)
+int64
+slm_view_log_write(const SlmViewLogBlocks *blocks)
 {
 	static SlmStatement next = {"SELECT nextval('sellometer.view_log_seq_seq')"};
 	static SlmStatement insert = {
@@ -344,15 +363,17 @@ write_blocks(SlmViewState *state, const SlmViewLogBlocks *blocks)
 		4, {TIMESTAMPTZOID, INT8OID, INT4OID, BYTEAOID}
 	};
 
+	int64		seq;
+
 	if (blocks->nblocks == 0)
-		return;
+		return 0;
 	slm_execute(&next, NULL, NULL, SPI_OK_SELECT);
-	state->last_seq = slm_int64(0, 1, 0);
+	seq = slm_int64(0, 1, 0);
 	for (uint32 i = 0; i < blocks->nblocks; i++)
 	{
 		const SlmViewLogBlock *block = &blocks->blocks[i];
 		bytea	   *data = palloc(VARHDRSZ + block->len);
-		Datum		args[4] = {TimestampTzGetDatum(block->hour), Int64GetDatum(state->last_seq),
+		Datum		args[4] = {TimestampTzGetDatum(block->hour), Int64GetDatum(seq),
 		Int32GetDatum(block->nviews), PointerGetDatum(data)};
 
 		SET_VARSIZE(data, VARHDRSZ + block->len);
@@ -362,6 +383,7 @@ write_blocks(SlmViewState *state, const SlmViewLogBlocks *blocks)
 		pfree(data);
 		CHECK_FOR_INTERRUPTS();
 	}
+	return seq;
 }
 
 void
@@ -378,7 +400,7 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 		if (!slm_batch_settle_views(batch, &state->known, &log, &nlog) ||
 			!slm_viewlog_pack(state->catalog, log, nlog, &blocks))
 			out_of_memory();
-		write_blocks(state, &blocks);
+		state->last_seq = Max(state->last_seq, slm_view_log_write(&blocks));
 	}
 	PG_FINALLY();
 	{

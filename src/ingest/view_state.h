@@ -17,6 +17,7 @@
 #include "postgres.h"
 #include "datatype/timestamp.h"
 #include "pure/batch.h"
+#include "pure/viewlog.h"
 
 typedef struct SlmViewState
 {
@@ -27,12 +28,14 @@ typedef struct SlmViewState
 	bool		valid;			/* known holds all views since from that are in blocks up to last_seq */
 	TimestampTz from;
 	int64		last_seq;
+	int64		epoch;			/* sellometer.state.views_epoch when known was begun */
 
 	/* of the batch at hand */
 	bool		cached;			/* it is decided by the persistent cache */
 	TimestampTz batch_first;	/* span of its views */
 	TimestampTz batch_last;
 	int64		batch_seq;		/* blocks up to this one were looked through for it */
+	TimestampTz head;			/* when that was done */
 } SlmViewState;
 
 /*
@@ -58,5 +61,8 @@ extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch);
 
 /* The transaction that settled has committed. */
 extern void slm_view_state_committed(SlmViewState *state);
+
+/* Under the lock: add blocks to the view log.  Returns their seq, 0 if there are none. */
+extern int64 slm_view_log_write(const SlmViewLogBlocks *blocks);
 
 #endif							/* SLM_INGEST_VIEW_STATE_H */

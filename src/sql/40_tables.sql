@@ -124,13 +124,15 @@ CREATE TABLE sellometer.state (
 	head			timestamptz,
 	views_from		timestamptz,
 	views_dropped	bigint NOT NULL DEFAULT 0,
-	carts_from		timestamptz NOT NULL DEFAULT '-infinity'
+	carts_from		timestamptz NOT NULL DEFAULT '-infinity',
+	views_epoch		bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
 COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk';
 COMMENT ON COLUMN sellometer.state.views_from IS 'views before this time are no longer known one by one';
 COMMENT ON COLUMN sellometer.state.views_dropped IS 'number of views that are no longer known one by one';
 COMMENT ON COLUMN sellometer.state.carts_from IS 'carts whose last event is before this time are forgotten';
+COMMENT ON COLUMN sellometer.state.views_epoch IS 'counts how often entries were taken out of the view log';
 INSERT INTO sellometer.state DEFAULT VALUES;
 
 /* The key of the fingerprints.  Nobody but the owner reads it: who knows it could make sessions collide. */
@@ -152,7 +154,7 @@ CREATE TABLE sellometer.view_log (
 ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL;
 CREATE INDEX view_log_seq ON sellometer.view_log (seq);
 CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
-COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; append-only';
+COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; only added to, but by replay and replace';
 COMMENT ON COLUMN sellometer.view_log.hour IS 'of the views'' event time';
 COMMENT ON COLUMN sellometer.view_log.seq IS 'number of the batch that counted them; batches commit in this order';
 COMMENT ON COLUMN sellometer.view_log.views IS 'number of views in the block';

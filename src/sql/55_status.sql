@@ -6,6 +6,14 @@ AS 'MODULE_PATHNAME', 'sellometer_wake';
 COMMENT ON FUNCTION @extschema@.sellometer_wake() IS
 	'Have the worker look at the sources now; false if none runs for this database';
 
+CREATE FUNCTION sellometer.replace_object(old bigint, new bigint)
+RETURNS void
+LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_replace_object';
+COMMENT ON FUNCTION sellometer.replace_object(bigint, bigint) IS
+	'Take out what an archived object counted, and count the object that came in its place; both by id in sellometer.objects';
+
 CREATE FUNCTION @extschema@.sellometer_retry(source text, key text, replace boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql
@@ -13,6 +21,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	o sellometer.objects;
+	old bigint;
 BEGIN
 	SELECT * INTO o FROM sellometer.objects x
 	WHERE x.source = sellometer_retry.source AND x.key = sellometer_retry.key
@@ -21,12 +30,16 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
 			HINT = 'The objects are listed in sellometer.objects.';
 	END IF;
-	IF EXISTS (SELECT 1 FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id <> o.id
-			AND (x.state IN ('done', 'archived') OR x.resume_row > 0)) THEN
-		RAISE feature_not_supported USING
+	SELECT x.id INTO old FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id <> o.id
+		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) FOR UPDATE;
+	IF FOUND AND sellometer_retry.replace THEN
+		PERFORM sellometer.replace_object(old, o.id);
+		RETURN;
+	ELSIF FOUND THEN
+		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('object "%s" was loaded with another content before', key),
-			DETAIL = 'Its first content is counted, and can''t be taken out again yet.',
-			HINT = 'sellometer_skip() puts the changed object aside.';
+			DETAIL = 'Its first content is counted.',
+			HINT = 'sellometer_retry() with replace => true exchanges the one for the other, sellometer_skip() puts the changed object aside.';
 	END IF;
 	IF o.state IN ('done', 'archived') THEN
 		RAISE object_not_in_prerequisite_state USING
@@ -40,7 +53,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) IS
-	'Have an object loaded that has failed or was skipped, or that waits for its next attempt';
+	'Have an object loaded that has failed or was skipped, or that waits for its next attempt; replace: instead of the content that was loaded under its key before';
 
 CREATE FUNCTION @extschema@.sellometer_skip(source text, key text)
 RETURNS void
@@ -282,6 +295,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_check() IS
 	'Is all set up, and do the invariants hold?  Reads all tiers: takes a while on much data';
 
 REVOKE ALL ON FUNCTION @extschema@.sellometer_wake() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.replace_object(bigint, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_skip(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_url(text, text) FROM PUBLIC;

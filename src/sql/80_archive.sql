@@ -50,4 +50,13 @@ AS 'MODULE_PATHNAME', 'sellometer_archive';
 COMMENT ON PROCEDURE @extschema@.sellometer_archive(text) IS
 	'Pack the loaded objects of each finished hour or day into one, verify it, and delete them; of one source or of all';
 
+CREATE FUNCTION @extschema@.sellometer_replay(source text, "from" timestamptz, "to" timestamptz)
+RETURNS bigint
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_replay';
+COMMENT ON FUNCTION @extschema@.sellometer_replay(text, timestamptz, timestamptz) IS
+	'Make the tiers of a range anew from archives and remaining objects of all sources, if this source has rows in it (NULL: any); gives the number of events';
+
+REVOKE ALL ON FUNCTION @extschema@.sellometer_replay(text, timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_archive(text) FROM PUBLIC;

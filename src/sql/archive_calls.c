@@ -1,17 +1,22 @@
 /*
- * archive_calls.c: sellometer_archive().
+ * archive_calls.c: sellometer_archive(), sellometer_replay(), and what sellometer_retry() replaces by.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "ingest/archive.h"
+#include "ingest/replace.h"
+#include "ingest/replay.h"
 #include "ingest/runs.h"
 #include "ingest/spi.h"
 #include "sql/calls.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(sellometer_archive);
+PG_FUNCTION_INFO_V1(sellometer_replay);
+PG_FUNCTION_INFO_V1(sellometer_replace_object);
 
 /* Whoever names a source wants it archived: say so if that can't be. */
 static void
@@ -46,6 +51,58 @@ sellometer_archive(PG_FUNCTION_ARGS)
 		check_has_archive(source);
 	slm_commit();
 	slm_run("archive", true, archive_all, source);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* --- replay --- */
+
+/* Has a source rows in the range that counted? */
+static bool
+has_rows(const char *source, TimestampTz from, TimestampTz to)
+{
+	static SlmStatement statement = {
+		"SELECT 1 FROM sellometer.objects WHERE source = $1 AND (state IN ('done', 'archived') OR resume_row > 0) "
+		"AND first_event < $3 AND last_event >= $2 LIMIT 1",
+		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[3] = {CStringGetTextDatum(source), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
+
+	return slm_execute(&statement, args, NULL, SPI_OK_SELECT) > 0;
+}
+
+Datum
+sellometer_replay(PG_FUNCTION_ARGS)
+{
+	TimestampTz from = PG_ARGISNULL(1) ? DT_NOBEGIN : PG_GETARG_TIMESTAMPTZ(1);
+	TimestampTz to = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
+	char	   *source;
+	int64		events = 0;
+
+	if (from >= to)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the range to replay is empty"),
+				 errdetail("It is from %s to %s.", pstrdup(timestamptz_to_str(from)), timestamptz_to_str(to))));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	slm_secure_transaction();
+	source = slm_source_argument(fcinfo);
+	if (source == NULL || has_rows(source, from, to))
+		events = slm_replay(from, to);
+	else
+		ereport(NOTICE, (errmsg("source \"%s\" has no rows in this range", source)));
+	SPI_finish();
+	PG_RETURN_INT64(events);
+}
+
+Datum
+sellometer_replace_object(PG_FUNCTION_ARGS)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	slm_secure_transaction();
+	slm_replace_object(PG_GETARG_INT64(0), PG_GETARG_INT64(1));
 	SPI_finish();
 	PG_RETURN_VOID();
 }

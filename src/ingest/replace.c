@@ -1,0 +1,417 @@
+/*
+ * replace.c: an object's content, exchanged for a later one.
+ *
+ *   archive --rows of the old content--> groups, each -1; its views --> old
+ *   source  --rows of the new content--> groups, each +1; its views --> batch
+ *   history --views of all others that the old content's sessions and products have--> others
+ *   [writer's lock]  view log --> known: what is counted now
+ *        counted by the old content (taken):  -1 there, +1 at the earliest of the others, if there is one
+ *        then the batch's views are decided as those of any batch
+ *   [the caller commits]
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "guc.h"
+#include "ingest/apply.h"
+#include "ingest/archive.h"
+#include "ingest/history.h"
+#include "ingest/ledger.h"
+#include "ingest/replace.h"
+#include "ingest/spi.h"
+#include "ingest/tier.h"
+#include "ingest/view_rewrite.h"
+#include "ingest/view_state.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+typedef struct Replace
+{
+	int64		old_id;
+	SlmObject	object;			/* the new content */
+	SlmViewState *state;		/* for its catalog and key */
+	SlmChunk	chunk;
+	SlmBatch	batch;
+	SlmViews	old;			/* of each fingerprint the old content's earliest view */
+	SlmViews	others;			/* likewise, of all other objects */
+	SlmViews	either;			/* fingerprints of the old and the new content */
+	SlmViews	known;			/* what is counted */
+	SlmViews	taken;			/* of that, what the old content counted */
+	SlmHistory *history;		/* of the others */
+	TimestampTz first;			/* span of the views in either */
+	TimestampTz last;
+} Replace;
+
+static int64
+view_window(void)
+{
+	return (int64) slm_view_window * USECS_PER_SEC;
+}
+
+static int32
+minute_of(TimestampTz time)
+{
+	return (int32) (slm_bucket_start((SlmGranularity) {.usecs = USECS_PER_MINUTE}, time) / USECS_PER_MINUTE);
+}
+
+static void
+free_replace(void *arg)
+{
+	Replace    *replace = arg;
+
+	slm_chunk_free(&replace->chunk);
+	slm_batch_free(&replace->batch);
+	slm_views_free(&replace->old);
+	slm_views_free(&replace->others);
+	slm_views_free(&replace->either);
+	slm_views_free(&replace->known);
+	slm_views_free(&replace->taken);
+}
+
+static void
+count(Replace *replace, TimestampTz time, SlmOfferId offer, SlmEventType type, int by)
+{
+	if (!slm_batch_count(&replace->batch, minute_of(time), offer, type, by))
+		slm_out_of_memory();
+}
+
+/* Keep the earlier of a view and what the table has of its fingerprint. */
+static void
+keep_earliest(Replace *replace, SlmViews *views, uint64 fingerprint, TimestampTz time, SlmOfferId offer)
+{
+	bool		found;
+	SlmView    *view = slm_views_add(views, fingerprint, &found);
+
+	if (view == NULL)
+		slm_out_of_memory();
+	if (!found || slm_view_is_earlier(replace->state->catalog, time, offer, view))
+	{
+		view->time = time;
+		view->offer = offer;
+	}
+}
+
+static SlmOfferId
+offer_of(Replace *replace, const SlmEvent *event)
+{
+	SlmCatalogError error;
+	SlmOfferId	offer = slm_catalog_offer(replace->state->catalog, event, &error);
+
+	if (offer == SLM_NO_OFFER && error == SLM_CATALOG_MEMORY)
+		slm_out_of_memory();
+	return offer;				/* or none: the key is too long, and the row was rejected */
+}
+
+static uint64
+fingerprint_of(const Replace *replace, const SlmEvent *event)
+{
+	if (event->type != SLM_VIEW || event->session.len == 0)
+		return 0;
+	return slm_view_fingerprint(&replace->state->key, event->session, event->product_id);
+}
+
+/* --- what there is --- */
+
+static void
+take_old(const SlmEvent *event, void *arg)
+{
+	Replace    *replace = arg;
+	uint64		fingerprint = fingerprint_of(replace, event);
+	SlmOfferId	offer = offer_of(replace, event);
+
+	if (offer == SLM_NO_OFFER)
+		return;
+	if (fingerprint != 0)
+		keep_earliest(replace, &replace->old, fingerprint, event->time, offer);
+	else
+		count(replace, event->time, offer, event->type, -1);
+	if (slm_batch_memory(&replace->batch) + slm_views_memory(&replace->old) > (size_t) slm_work_memory * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("the object's first content needs more memory than sellometer.work_memory"),
+				 errhint("Raise sellometer.work_memory.")));
+}
+
+static void
+take_other(const SlmEvent *event, void *arg)
+{
+	Replace    *replace = arg;
+	uint64		fingerprint = fingerprint_of(replace, event);
+	SlmOfferId	offer;
+
+	if (fingerprint == 0 || slm_views_find(&replace->old, fingerprint) == NULL)
+		return;
+	offer = offer_of(replace, event);
+	if (offer != SLM_NO_OFFER)
+		keep_earliest(replace, &replace->others, fingerprint, event->time, offer);
+}
+
+static void
+read_old(Replace *replace)
+{
+	SlmHistory *history = slm_history_create();
+
+	slm_history_only(history, replace->old_id);
+	(void) slm_history_read(history, DT_NOBEGIN, DT_NOEND, take_old, replace);
+}
+
+static void
+read_others(Replace *replace)
+{
+	if (replace->old.nviews > 0)
+		(void) slm_history_read(replace->history, replace->first - view_window(), replace->last + view_window() + 1,
+								take_other, replace);
+}
+
+/* --- the new content --- */
+
+static SlmStore *
+open_object(Replace *replace, int64 id)
+{
+	static SlmStatement statement = {
+		"SELECT o.source, o.key, o.etag, o.size, o.object_time, s.url, s.server, s.owner::oid::bigint "
+		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
+		1, {INT8OID}
+	};
+	SlmObject  *object = &replace->object;
+	MemoryContext context = CurrentMemoryContext;
+	Datum		arg = Int64GetDatum(id);
+
+	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the object's source was dropped"), errhint("sellometer_add_source() it again.")));
+	*object = (SlmObject) {.id = id,.number = -1};
+	object->source = slm_text(context, 0, 1);
+	object->key = slm_text(context, 0, 2);
+	object->etag = slm_text(context, 0, 3);
+	object->size = slm_int64(0, 4, 0);
+	object->object_time = slm_int64(0, 5, DT_NOBEGIN);
+	return slm_store_open(slm_text(context, 0, 6), slm_text(context, 0, 7), (Oid) slm_int64(0, 8, 0));
+}
+
+static void
+read_new(Replace *replace, int64 id)
+{
+	SlmObject  *object = &replace->object;
+	SlmStore   *store = open_object(replace, id);
+	SlmClock	clock = {.head = slm_head_read(),.tiers = slm_tiers_read()};
+	SlmReading *reading;
+
+	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
+	object->transfer = slm_store_get(store, object->key, object->etag, 0);
+	reading = slm_reading_begin(object, &clock, &replace->state->key);
+	slm_reading_chunk(reading, &clock, replace->state->catalog, &replace->chunk);
+	slm_reading_end(reading);
+	slm_transfer_close(object->transfer);
+	slm_store_close(store);
+	if (object->outcome == SLM_OBJECT_PART)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the object is too large to replace its first content"),
+				 errdetail("It has more than %d rows.", slm_chunk_rows),
+				 errhint("Split it, or put it aside with sellometer_skip().")));
+	if (object->outcome != SLM_OBJECT_LOADED)
+		ereport(ERROR,
+				(errcode(object->sqlstate),
+				 errmsg("the object can't be loaded, and its first content stays counted"),
+				 errdetail_internal("%s", object->error)));
+	object->number = (int) replace->batch.nobjects;
+	if (!slm_batch_add(&replace->batch, replace->chunk.rows, replace->chunk.nrows))
+		slm_out_of_memory();
+}
+
+/* --- views --- */
+
+static void
+add_to_either(Replace *replace, const SlmViews *views)
+{
+	for (uint64 i = 0; i < views->nslots; i++)
+	{
+		const SlmView *view = &views->slots[i];
+		bool		found;
+
+		if (view->fingerprint == 0)
+			continue;
+		if (slm_views_add(&replace->either, view->fingerprint, &found) == NULL)
+			slm_out_of_memory();
+		replace->first = Min(replace->first, view->time);
+		replace->last = Max(replace->last, view->time);
+	}
+}
+
+/* Which of the counted views the old content counted; the others stay known. */
+static void
+find_taken(Replace *replace)
+{
+	SlmViews	counted = {0};
+
+	slm_view_log_read(replace->state->catalog, replace->first - view_window(), replace->last + view_window() + 1,
+					  &replace->either, &counted);
+	for (uint64 i = 0; i < counted.nslots; i++)
+	{
+		const SlmView *view = &counted.slots[i];
+		const SlmView *old = view->fingerprint == 0 ? NULL : slm_views_find(&replace->old, view->fingerprint);
+		bool		is_old = old != NULL && old->time == view->time &&
+			slm_catalog_compare(replace->state->catalog, old->offer, view->offer) == 0;
+
+		if (view->fingerprint != 0)
+			keep_earliest(replace, is_old ? &replace->taken : &replace->known, view->fingerprint, view->time, view->offer);
+	}
+	slm_views_free(&counted);
+}
+
+static void
+log_views(Replace *replace, const SlmView *views, uint64 n)
+{
+	SlmViewLogBlocks blocks;
+
+	if (!slm_viewlog_pack(replace->state->catalog, views, n, &blocks))
+		slm_out_of_memory();
+	PG_TRY();
+	{
+		(void) slm_view_log_write(&blocks);
+	}
+	PG_FINALLY();
+	{
+		slm_viewlog_blocks_free(&blocks);
+	}
+	PG_END_TRY();
+}
+
+/* Take the old content's views out; where another object has one of the same session and product, that one counts now. */
+static void
+pass_on_taken(Replace *replace)
+{
+	SlmView    *heirs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmView) * (replace->taken.nviews + 1));
+	uint64		n = 0;
+
+	for (uint64 i = 0; i < replace->taken.nslots; i++)
+	{
+		const SlmView *view = &replace->taken.slots[i];
+		const SlmView *heir;
+
+		if (view->fingerprint == 0)
+			continue;
+		count(replace, view->time, view->offer, SLM_VIEW, -1);
+		heir = slm_views_find(&replace->others, view->fingerprint);
+		if (heir == NULL)
+			continue;
+		count(replace, heir->time, heir->offer, SLM_VIEW, 1);
+		keep_earliest(replace, &replace->known, heir->fingerprint, heir->time, heir->offer);
+		heirs[n++] = *heir;
+	}
+	slm_view_log_cut(replace->state->catalog, replace->first, replace->last + view_window() + 1, &replace->taken);
+	log_views(replace, heirs, n);
+}
+
+static void
+settle(Replace *replace)
+{
+	SlmView    *log = NULL;
+	uint64_t	nlog = 0;
+
+	PG_TRY();
+	{
+		if (!slm_batch_settle_views(&replace->batch, &replace->known, &log, &nlog))
+			slm_out_of_memory();
+		log_views(replace, log, nlog);
+	}
+	PG_FINALLY();
+	{
+		free(log);
+	}
+	PG_END_TRY();
+}
+
+static void
+replace_views(Replace *replace)
+{
+	if (replace->either.nviews == 0)
+		return;
+	if (replace->first - view_window() < slm_view_log_from())
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("it is not known any more which views the object's first content counted"),
+				 errdetail("They are older than sellometer.view_log_retention."),
+				 errhint("sellometer_skip() puts the changed object aside.")));
+	find_taken(replace);
+	if (replace->taken.nviews > 0)
+		pass_on_taken(replace);
+	settle(replace);
+}
+
+/* --- ledger --- */
+
+static void
+record(Replace *replace)
+{
+	static SlmStatement old = {
+		"UPDATE sellometer.objects SET state = 'skipped', error = 'replaced by a later content', sqlstate = NULL WHERE id = $1",
+		1, {INT8OID}
+	};
+	static SlmStatement rejected = {"DELETE FROM sellometer.rejected_rows WHERE object_id = $1", 1, {INT8OID}};
+	Datum		id = Int64GetDatum(replace->old_id);
+
+	slm_execute(&old, &id, NULL, SPI_OK_UPDATE);
+	id = Int64GetDatum(replace->object.id);
+	slm_execute(&rejected, &id, NULL, SPI_OK_DELETE);
+	slm_ledger_record(&replace->object, 1, replace->batch.counts);
+}
+
+static void
+check_archived(int64 id)
+{
+	static SlmStatement statement = {"SELECT state, resume_row FROM sellometer.objects WHERE id = $1", 1, {INT8OID}};
+	Datum		arg = Int64GetDatum(id);
+	char	   *state;
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	state = slm_text(CurrentMemoryContext, 0, 1);
+	if (strcmp(state, "archived") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the object's first content can't be read any more, so it can't be taken out"),
+				 errdetail("It was overwritten before it was archived."),
+				 errhint("sellometer_skip() puts the changed object aside; the first content stays counted.")));
+}
+
+void
+slm_replace_object(int64 old, int64 new)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer replace", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	Replace    *replace = palloc0(sizeof(Replace));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	TimestampTz head;
+
+	slm_history_lock();
+	check_archived(old);
+	replace->old_id = old;
+	replace->first = DT_NOEND;
+	replace->last = DT_NOBEGIN;
+	replace->state = slm_view_state_create(false);
+	callback->func = free_replace;
+	callback->arg = replace;
+	MemoryContextRegisterResetCallback(context, callback);
+	slm_batch_init(&replace->batch, replace->state->catalog);
+	replace->history = slm_history_create();
+	slm_history_leave_out(replace->history, old);
+
+	read_old(replace);
+	read_new(replace, new);
+	add_to_either(replace, &replace->old);
+	add_to_either(replace, &replace->batch.views);
+	read_others(replace);
+
+	(void) slm_writer_lock();
+	read_others(replace);
+	replace_views(replace);
+	head = slm_head_advance(&replace->object, 1, slm_head_read());
+	(void) slm_write_tiers(&replace->batch, head, true);
+	record(replace);
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+}

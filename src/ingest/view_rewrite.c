@@ -1,0 +1,214 @@
+/*
+ * view_rewrite.c: reading the view log by time, and taking entries out of it.
+ *
+ * The log is written hour by hour; an hour of which not all goes is read, and what stays is written anew.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "ingest/archive.h"
+#include "ingest/spi.h"
+#include "ingest/view_rewrite.h"
+#include "ingest/view_state.h"
+#include "miscadmin.h"
+#include "pure/granularity.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define HOUR	((SlmGranularity) {.usecs = USECS_PER_HOUR})
+
+TimestampTz
+slm_view_log_from(void)
+{
+	static SlmStatement statement = {"SELECT views_from FROM sellometer.state"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, DT_NOBEGIN);
+}
+
+/* The hours in [from, to] that the log has blocks of. */
+static TimestampTz *
+hours_of_log(TimestampTz from, TimestampTz to, int *n)
+{
+	static SlmStatement statement = {
+		"SELECT DISTINCT hour FROM sellometer.view_log WHERE hour >= $1 AND hour < $2 ORDER BY hour",
+		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {TimestampTzGetDatum(TIMESTAMP_NOT_FINITE(from) ? from : slm_bucket_start(HOUR, from)),
+	TimestampTzGetDatum(to)};
+	MemoryContext context = CurrentMemoryContext;
+	TimestampTz *hours;
+
+	*n = (int) slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	hours = MemoryContextAlloc(context, sizeof(TimestampTz) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		hours[i] = slm_int64(i, 1, 0);
+	return hours;
+}
+
+typedef void (*TakeView) (const SlmView *view, void *arg);
+
+/* Each entry of each block of an hour; within a block a fingerprint stands once. */
+static void
+read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
+{
+	static SlmStatement statement = {"SELECT block FROM sellometer.view_log WHERE hour = $1", 1, {TIMESTAMPTZOID}};
+	Datum		args[1] = {TimestampTzGetDatum(hour)};
+	int			n = (int) slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+		Datum		stored = slm_value(i, 1, &isnull);
+		bytea	   *block = DatumGetByteaP(stored);
+		SlmViews	views = {0};
+		SlmViewLogResult result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN,
+													 NULL, catalog, &views);
+
+		for (uint64 s = 0; result == SLM_VIEWLOG_OK && s < views.nslots; s++)
+		{
+			if (views.slots[s].fingerprint != 0)
+				take(&views.slots[s], arg);
+		}
+		slm_views_free(&views);
+		if (PointerGetDatum(block) != stored)
+			pfree(block);
+		if (result == SLM_VIEWLOG_MEMORY)
+			slm_out_of_memory();
+		if (result == SLM_VIEWLOG_CORRUPT)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("a block of sellometer.view_log is damaged"),
+					 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+		CHECK_FOR_INTERRUPTS();
+	}
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* --- reading --- */
+
+typedef struct Reading
+{
+	SlmCatalog *catalog;
+	TimestampTz from;
+	TimestampTz to;
+	const SlmViews *only;
+	SlmViews   *known;
+} Reading;
+
+static void
+keep_earliest(const SlmView *view, void *arg)
+{
+	Reading    *reading = arg;
+	bool		found;
+	SlmView    *known;
+
+	if (view->time < reading->from || view->time >= reading->to ||
+		(reading->only != NULL && slm_views_find(reading->only, view->fingerprint) == NULL))
+		return;
+	known = slm_views_add(reading->known, view->fingerprint, &found);
+	if (known == NULL)
+		slm_out_of_memory();
+	if (!found || slm_view_is_earlier(reading->catalog, view->time, view->offer, known))
+	{
+		known->time = view->time;
+		known->offer = view->offer;
+	}
+}
+
+void
+slm_view_log_read(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only, SlmViews *known)
+{
+	Reading		reading = {catalog, from, to, only, known};
+	int			n;
+	TimestampTz *hours = hours_of_log(from, to, &n);
+
+	for (int i = 0; i < n; i++)
+		read_hour(catalog, hours[i], keep_earliest, &reading);
+}
+
+/* --- taking out --- */
+
+/* What stays of an hour. */
+typedef struct Rest
+{
+	TimestampTz from;
+	TimestampTz to;
+	const SlmViews *only;
+	SlmView    *views;
+	uint64		n;
+	uint64		max;
+	uint64		cut;
+} Rest;
+
+static void
+keep_or_cut(const SlmView *view, void *arg)
+{
+	Rest	   *rest = arg;
+
+	if (view->time >= rest->from && view->time < rest->to &&
+		(rest->only == NULL || slm_views_find(rest->only, view->fingerprint) != NULL))
+	{
+		rest->cut++;
+		return;
+	}
+	if (rest->n == rest->max)
+	{
+		rest->max = Max(2 * rest->max, 1024);
+		rest->views = rest->views ? repalloc_huge(rest->views, sizeof(SlmView) * rest->max)
+			: MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmView) * rest->max);
+	}
+	rest->views[rest->n++] = *view;
+}
+
+static void
+delete_hour(TimestampTz hour)
+{
+	static SlmStatement statement = {"DELETE FROM sellometer.view_log WHERE hour = $1", 1, {TIMESTAMPTZOID}};
+	Datum		arg = TimestampTzGetDatum(hour);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_DELETE);
+}
+
+static void
+cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
+{
+	SlmViewLogBlocks blocks;
+
+	rest->n = rest->cut = 0;
+	if (rest->only == NULL && hour >= rest->from && hour + USECS_PER_HOUR <= rest->to)
+	{
+		delete_hour(hour);
+		return;
+	}
+	read_hour(catalog, hour, keep_or_cut, rest);
+	if (rest->cut == 0)
+		return;
+	delete_hour(hour);
+	if (!slm_viewlog_pack(catalog, rest->views, rest->n, &blocks))
+		slm_out_of_memory();
+	PG_TRY();
+	{
+		(void) slm_view_log_write(&blocks);
+	}
+	PG_FINALLY();
+	{
+		slm_viewlog_blocks_free(&blocks);
+	}
+	PG_END_TRY();
+}
+
+void
+slm_view_log_cut(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only)
+{
+	static SlmStatement epoch = {"UPDATE sellometer.state SET views_epoch = views_epoch + 1"};
+	Rest		rest = {.from = from,.to = to,.only = only};
+	int			n;
+	TimestampTz *hours = hours_of_log(from, to, &n);
+
+	for (int i = 0; i < n; i++)
+		cut_hour(catalog, hours[i], &rest);
+	slm_execute(&epoch, NULL, NULL, SPI_OK_UPDATE);
+}
