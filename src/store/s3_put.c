@@ -9,11 +9,12 @@
 
 #include "lib/stringinfo.h"
 
+#include "guc.h"
 #include "store/s3_internal.h"
 
 /* S3 takes 10,000 parts, which makes 640 GB. */
-#define PART_BYTES		((size_t) 64 * 1024 * 1024)
-#define FIRST_BYTES		((size_t) 1024 * 1024)
+#define PART_BYTES		((size_t) slm_part_bytes * 1024)
+#define FIRST_BYTES		Min((size_t) 1024 * 1024, PART_BYTES)
 #define MAX_PARTS		10000
 
 typedef struct S3Put
