@@ -21,6 +21,9 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* In quotes, and its own quotes doubled, it can still be read back. */
+#define LONGEST_ROW		(SLM_RECORDS_LONGEST / 4)
+
 /* --- which objects --- */
 
 static void
@@ -129,9 +132,10 @@ take_row(SlmPack *pack, SlmOriginal *original, const SlmRawRecord *record)
 	{
 		flags = SLM_ROW_SINGLE;
 		/* within quotes a newline is part of the field, but no reader waits for so long a field's end */
-		if (record->text.len >= SLM_MAX_RECORD / 2 - 16 && memchr(record->text.data, '\n', record->text.len) != NULL)
+		if (record->text.len > LONGEST_ROW ||
+			(record->text.len >= SLM_MAX_RECORD / 2 - 16 && memchr(record->text.data, '\n', record->text.len) != NULL))
 			leave_out(original, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-					  psprintf("row " INT64_FORMAT " is too long for an archive, and has newlines in it", original->rows + 1));
+					  psprintf("row " INT64_FORMAT " is too long for an archive", original->rows + 1));
 	}
 	else
 	{
