@@ -43,6 +43,15 @@ static const struct config_enum_entry archive_blocks[] = {
 	{"day", SLM_ARCHIVE_DAY, false},
 	{NULL, 0, false}
 };
+int			slm_offer_retention;
+
+/* Only SQL reads these: src/sql/9*.sql. */
+static int	price_min_sales;
+static int	price_window;
+static double price_score;
+static double price_mad_floor;
+static double price_min_change;
+static double price_critical_change;
 
 typedef struct IntSetting
 {
@@ -99,6 +108,36 @@ static const IntSetting settings[] = {
 		"A cart whose last event is older is expired.", &slm_cart_retention, DAYS(3), 60, DAYS(365), GUC_UNIT_S},
 	{"sellometer.sales_window", "Sales of this time before the head say how long stock lasts.",
 		"Counted from the full hour.", &slm_sales_window, HOURS(24), HOURS(1), DAYS(365), GUC_UNIT_S},
+	{"sellometer.offer_retention", "How far behind the head sales are kept by price, to judge prices by.",
+		NULL, &slm_offer_retention, DAYS(30), DAYS(1), DAYS(3650), GUC_UNIT_S},
+	{"sellometer.price_min_sales", "Sales of a product before its price is judged.",
+		NULL, &price_min_sales, 20, 1, INT_MAX, 0},
+	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
+		"It is forgotten at once when the product is seen at a usual price again.", &price_window, 900, 60, DAYS(1), GUC_UNIT_S},
+};
+
+typedef struct RealSetting
+{
+	const char *name;
+	const char *what;
+	const char *more;
+	double	   *variable;
+	double		value;
+	double		min;
+	double		max;
+} RealSetting;
+
+static const RealSetting real_settings[] = {
+	{"sellometer.max_reject_fraction", "An object with a greater share of rejected rows fails whole.",
+		"Judged for objects of at least 100 rows.", &slm_max_reject_fraction, 0.1, 0.0, 1.0},
+	{"sellometer.price_score", "A price is odd from this distance from the usual one, in deviations.",
+		"A deviation is 1.4826 times the median absolute deviation of the logarithm of past sales' prices.", &price_score, 6, 0, 1000},
+	{"sellometer.price_mad_floor", "Least median absolute deviation of the logarithm of the price to reckon with.",
+		NULL, &price_mad_floor, 0.05, 0.001, 10},
+	{"sellometer.price_min_change", "A price is odd only if it is at least this share below the usual one, or the usual one below it.",
+		"0.5: half or double.", &price_min_change, 0.5, 0, 1},
+	{"sellometer.price_critical_change", "Likewise, for a critical alert.",
+		"0.75: a quarter or four times.", &price_critical_change, 0.75, 0, 1},
 };
 
 static void
@@ -122,11 +161,15 @@ slm_guc_init(void)
 		DefineCustomIntVariable(s->name, s->what, s->more, s->variable, s->value, s->min, s->max, PGC_SUSET,
 								s->flags, NULL, NULL, NULL);
 	}
-	DefineCustomRealVariable("sellometer.max_reject_fraction",
-							 "An object with a greater share of rejected rows fails whole.",
-							 "Judged for objects of at least 100 rows.", &slm_max_reject_fraction, 0.1, 0.0, 1.0, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomEnumVariable("sellometer.archive_block", "Objects of so much time go into one archive.",
 							 NULL, &slm_archive_block, SLM_ARCHIVE_HOUR, archive_blocks, PGC_SUSET, 0, NULL, NULL, NULL);
+	for (int i = 0; i < lengthof(real_settings); i++)
+	{
+		const RealSetting *s = &real_settings[i];
+
+		DefineCustomRealVariable(s->name, s->what, s->more, s->variable, s->value, s->min, s->max, PGC_SUSET, 0, NULL,
+								 NULL, NULL);
+	}
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
 	slm_crash_point_init();

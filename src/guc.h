@@ -33,6 +33,7 @@ typedef enum SlmArchiveWidth
 	SLM_ARCHIVE_HOUR,
 	SLM_ARCHIVE_DAY
 } SlmArchiveWidth;
+extern int	slm_offer_retention;	/* s */
 
 /* Define all settings; called once, from _PG_init. */
 extern void slm_guc_init(void);

@@ -1,6 +1,7 @@
 /*
  * apply.c: from a batch to committed rows.
  *
+ *   sales and listings --> offer log
  *   view state: what there is to decide against
  *   writer's lock --> view state: which views count --> view log
  *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
@@ -18,6 +19,7 @@
 #include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/offer_log.h"
 #include "ingest/rollup.h"
 #include "ingest/stock_write.h"
 #include "ingest/tier.h"
@@ -243,6 +245,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	TimestampTz head;
 	instr_time	start;
 
+	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());
 	applied.wait_ms = slm_writer_lock();
 	INSTR_TIME_SET_CURRENT(start);

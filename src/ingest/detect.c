@@ -41,6 +41,15 @@ list_step(void *arg)
 		work->kinds[i] = slm_text(work->context, i, 1);
 }
 
+/* What was sold since the last time is told to those who judge prices. */
+static void
+fold_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT sellometer.fold_offers()"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+}
+
 static void
 detector_step(void *arg)
 {
@@ -110,6 +119,7 @@ slm_detect_all(SlmRun *run, void *arg)
 	slm_step(run, list_step, &work);
 	if (TIMESTAMP_IS_NOBEGIN(work.head))
 		return;
+	slm_step(run, fold_step, NULL);
 	for (int i = 0; i < work.n && !slm_run_hold(run); i++)
 	{
 		ErrorData  *error;

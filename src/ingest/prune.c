@@ -165,6 +165,21 @@ prune_runs_step(void *arg)
 					 "ORDER BY id DESC OFFSET " RUNS_KEPT " LIMIT 1)", SPI_OK_DELETE);
 }
 
+/* Days of offers that are older than they are kept. */
+static void
+prune_offers_step(void *arg)
+{
+	static SlmStatement statement = {
+		"SELECT sellometer.prune_offers(((head - $1 * interval '1 second') AT TIME ZONE 'UTC')::date) FROM sellometer.state",
+		1, {INT4OID}
+	};
+	Datum		retention = Int32GetDatum(slm_offer_retention);
+
+	slm_execute(&statement, &retention, NULL, SPI_OK_SELECT);
+	if (slm_int64(0, 1, 0) > 0)
+		slm_run_begin(arg);
+}
+
 static void
 prune_carts_step(void *arg)
 {
@@ -240,6 +255,8 @@ slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 {
 	Work		work = {.run = run};
 
+	if (!slm_run_hold(run))
+		slm_step(run, prune_offers_step, run);
 	prune(&work, heed_surge, TRIES, loud);
 }
 

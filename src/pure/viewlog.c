@@ -373,3 +373,68 @@ slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_befor
 	free(u.offers);
 	return result;
 }
+
+/* --- sums by offer --- */
+
+static SlmViewLogResult
+sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, SlmViewLogOffer *offers)
+{
+	Input	   *in = &u->in;
+
+	for (uint32_t i = 0; i < u->nviews; i++)
+	{
+		SlmTime		time;
+		uint64_t	local;
+		SlmViewLogOffer *offer;
+
+		if (in->end - in->p < 8)
+			return SLM_VIEWLOG_CORRUPT;
+		in->p += 8;
+		time = hour + (SlmTime) get_varint(in);
+		local = get_varint(in);
+		if (in->bad || local >= u->noffers)
+			return SLM_VIEWLOG_CORRUPT;
+		if (time < from || time >= to)
+			continue;
+		offer = &offers[local];
+		offer->first = offer->views == 0 || time < offer->first ? time : offer->first;
+		offer->last = offer->views == 0 || time > offer->last ? time : offer->last;
+		offer->views++;
+	}
+	return SLM_VIEWLOG_OK;
+}
+
+SlmViewLogResult
+slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to, SlmViewLogOffer **offers,
+				   uint32_t *noffers)
+{
+	Unpacker	u = {0};
+	SlmViewLogResult result;
+
+	*offers = NULL;
+	*noffers = 0;
+	u.in.p = (const unsigned char *) data;
+	u.in.end = u.in.p + len;
+	result = read_head(&u);
+	if (result == SLM_VIEWLOG_OK)
+		*offers = calloc((size_t) u.noffers + 1, sizeof(SlmViewLogOffer));
+	if (result == SLM_VIEWLOG_OK && *offers == NULL)
+		result = SLM_VIEWLOG_MEMORY;
+	if (result == SLM_VIEWLOG_OK)
+	{
+		*noffers = u.noffers;
+		for (uint32_t i = 0; i < u.noffers; i++)
+		{
+			const BlockOffer *offer = &u.offers[i];
+
+			(*offers)[i].product_id = (int64_t) offer->product_id;
+			(*offers)[i].price = (SlmMoney) offer->price;
+			(*offers)[i].category = u.strings[offer->category];
+			(*offers)[i].brand = u.strings[u.ncategories + offer->brand];
+		}
+		result = sum_entries(&u, hour, from, to, *offers);
+	}
+	free(u.strings);
+	free(u.offers);
+	return result;
+}

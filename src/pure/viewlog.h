@@ -46,4 +46,23 @@ typedef enum SlmViewLogResult
 extern SlmViewLogResult slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_before,
 										   const SlmViews *only, SlmCatalog *catalog, SlmViews *views);
 
+/* What a block's entries say of one of its offers. */
+typedef struct SlmViewLogOffer
+{
+	int64_t		product_id;
+	SlmMoney	price;
+	SlmSlice	category;		/* points into the block's data */
+	SlmSlice	brand;
+	uint64_t	views;			/* 0: none of the entries in question */
+	SlmTime		first;
+	SlmTime		last;
+} SlmViewLogOffer;
+
+/*
+ * Sum up a block by offer: its entries with from <= time < to.  *offers is malloc'ed, the caller frees it, and may point to
+ * NULL.  A view that has moved since stands in the log at both times.
+ */
+extern SlmViewLogResult slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to,
+										   SlmViewLogOffer **offers, uint32_t *noffers);
+
 #endif							/* SLM_PURE_VIEWLOG_H */

@@ -408,3 +408,26 @@ LANGUAGE sql AS $$
 	FROM (SELECT key, count(*) AS n FROM actual GROUP BY key) a JOIN oracle.object_total o ON o.object = a.key
 	WHERE o.rows_rejected > kept AND n <> kept
 $$;
+
+/*
+ * Days, products, prices and categories at which sellometer.offer_history, with what is not folded into it yet, differs:
+ * all events but views with a session, by number, first and last minute.
+ */
+CREATE FUNCTION oracle.diff_offers()
+RETURNS TABLE (side text, day date, product_id bigint, event_type text, price numeric, category text, count bigint,
+	first_seen timestamptz, last_seen timestamptz)
+LANGUAGE sql AS $$
+	WITH expected AS (
+		SELECT (t AT TIME ZONE 'UTC')::date, product_id, event_type, price, l3, count(*),
+			date_bin('1 minute', min(t), '2000-01-03 00:00:00+00'), date_bin('1 minute', max(t), '2000-01-03 00:00:00+00')
+		FROM oracle.event e JOIN oracle.object_total o USING (object)
+		WHERE e.reason IS NULL AND NOT o.failed AND (event_type <> 'view' OR user_session = '')
+		GROUP BY 1, 2, 3, 4, 5),
+	actual AS (
+		SELECT day, product_id, event_type::text, price, category, sum(count)::bigint, min(first_seen), max(last_seen)
+		FROM (TABLE sellometer.offer_history UNION ALL TABLE sellometer.offer_log) u (day, product_id, event_type, count, first_seen, last_seen, price, category)
+		GROUP BY 1, 2, 3, 4, 5)
+	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
+	UNION ALL
+	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
+$$;

@@ -16,8 +16,8 @@ SlmHistory - loads the same events along any number of different ways, and holds
 From the seed come: the events; the shapes of their objects (gzip, pandas, ISO times, quotes, bad rows, names without a
 time, copies with other prices, objects that can't be loaded at all); in which of two sources and in which of several
 waves each appears; the settings, which change between waves; and what happens meanwhile: waiting, restarts of the worker
-and of the server, fast and immediate, CALLs of sellometer_ingest() and sellometer_merge_backlog() beside the worker, a
-source that is disabled for a while.
+and of the server, fast and immediate, CALLs of sellometer_ingest(), sellometer_merge_backlog() and sellometer_detect() beside
+the worker, a source that is disabled for a while.
 
 The order of all this is the same each time for a seed; at which point of a load something strikes is not.
 
@@ -51,7 +51,7 @@ my @SETTINGS = (
 	[ 'sellometer.surge_bytes', '1kB', '1MB', '256MB' ],
 	[ 'sellometer.max_connections', '1', '2', '16' ]);
 
-my @ACTIONS = qw(nothing nothing wait ingest ingest_beside merge merge_beside terminate fast immediate disable);
+my @ACTIONS = qw(nothing nothing wait ingest ingest_beside merge merge_beside detect detect_beside terminate fast immediate disable);
 
 # --- random choices ---
 
@@ -276,9 +276,10 @@ sub act
 	{
 		wait_until($node, "SELECT count(*) = 0 FROM sellometer.objects WHERE state = 'pending'");
 	}
-	elsif ($action =~ /^(ingest|merge)(_beside)?$/)
+	elsif ($action =~ /^(ingest|merge|detect)(_beside)?$/)
 	{
-		my $sql = $1 eq 'ingest' ? 'CALL sellometer_ingest()' : 'CALL sellometer_merge_backlog()';
+		my $sql = { ingest => 'CALL sellometer_ingest()', merge => 'CALL sellometer_merge_backlog()',
+			detect => 'CALL sellometer_detect()' }->{$1};
 
 		$2 ? start_call($node, $sql, $running) : $node->safe_psql('shop', $sql);
 	}
@@ -304,8 +305,8 @@ sub act
 
 =item everything_agrees($node, $name, @directories)
 
-Five tests: the minute tables, the ledger, the rejected rows and the carts are what the oracle says of these directories' objects, and
-sellometer_check() finds nothing wrong.
+Six tests: the minute tables, the offers, the ledger, the rejected rows and the carts are what the oracle says of these
+directories' objects, and sellometer_check() finds nothing wrong.
 
 =cut
 
@@ -316,6 +317,7 @@ sub everything_agrees
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	oracle_load($node, @directories);
 	oracle_agrees($node, 'minute', $name);
+	is($node->safe_psql('shop', 'SELECT * FROM oracle.diff_offers() LIMIT 10'), '', "$name: offers agree");
 	is($node->safe_psql('shop', 'SELECT * FROM oracle.diff_objects() LIMIT 10'), '', "$name: the ledger agrees");
 	is($node->safe_psql('shop', "SELECT * FROM oracle.diff_rejects(current_setting('sellometer.max_rejects_kept')::integer) LIMIT 10"), '', "$name: the rejected rows agree");
 	carts_agree($node, $name);

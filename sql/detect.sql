@@ -1,0 +1,95 @@
+-- What the detectors find, each by example
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS sellometer CASCADE;
+CREATE EXTENSION sellometer;
+RESET client_min_messages;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\set SHOW_CONTEXT never
+
+SELECT current_setting('data_directory') || '/sellometer_detect_test' AS dir \gset
+\set url 'file://' :dir /
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_detect_test; mkdir sellometer_detect_test';
+CREATE TABLE detect_events (event_time timestamptz, event_type text DEFAULT 'view', product_id bigint DEFAULT 1, category_id bigint DEFAULT 11,
+	category_code text DEFAULT 'a.b.c', price numeric DEFAULT 1, user_session text);
+-- load what stands in the table as one object, and look
+CREATE FUNCTION pg_temp.put(key text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('COPY (SELECT * FROM detect_events ORDER BY event_time) TO %L (FORMAT csv, HEADER)',
+		current_setting('data_directory') || '/sellometer_detect_test/' || key);
+	DELETE FROM detect_events;
+END
+$$;
+CREATE VIEW detect_alerts AS
+SELECT kind, severity, dimension, key, event_time, observed, expected, score, detail FROM sellometer.alerts
+WHERE closed_at IS NULL ORDER BY kind, key;
+SELECT sellometer_add_source('shop', :'url');
+
+-- sales between 96.00 and 104.00, each at a price of its own; of product 2 one less than enough; product 3 has one price
+INSERT INTO detect_events SELECT timestamptz '2019-10-01 08:00+00' + i * interval '1 min', 'purchase', p, 11, 'a.b.c',
+	CASE p WHEN 3 THEN 100 ELSE 96 + (i * 7 % 21) * 0.4 END
+FROM generate_series(1, 20) i, generate_series(1, 9) p WHERE p <> 2 OR i > 1;
+SELECT pg_temp.put('1.csv');
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT product_id, count(*), sum(count), min(first_seen), max(last_seen), min(price), max(price) FROM sellometer.offer_history GROUP BY 1 ORDER BY 1 LIMIT 3;
+SELECT product_id, sales, round(exp(log_median)::numeric, 4) AS usual, round(log_mad::numeric, 4) AS mad, category FROM sellometer.price_baselines ORDER BY 1;
+
+-- a tenth; too few sales; a sale of -30 %; ten times, by a view without a session; nothing; half, hardly; a purchase
+INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES
+	('2019-10-01 10:00:20+00', 1, 9.9, 's'), ('2019-10-01 10:00:30+00', 2, 9.9, 's'), ('2019-10-01 10:00:30+00', 3, 70, 's'),
+	('2019-10-01 10:00:40+00', 4, 1000, NULL), ('2019-10-01 10:00:40+00', 5, 0, 's'), ('2019-10-01 10:00:40+00', 6, 55, 's'),
+	('2019-10-01 10:00:40+00', 7, 45, 's'), ('2019-10-01 10:00:50+00', 10, 5, 's');
+INSERT INTO detect_events (event_time, event_type, product_id, price) VALUES ('2019-10-01 10:00:50+00', 'purchase', 8, 0.5);
+SELECT pg_temp.put('2.csv');
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT * FROM detect_alerts;
+
+-- seen at a usual price again: closed; still odd: stays; another odd price: the worse counts
+INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES
+	('2019-10-01 10:05:00+00', 1, 99, 't'), ('2019-10-01 10:05:10+00', 4, 990, 't'), ('2019-10-01 10:05:10+00', 7, 9, 't');
+SELECT pg_temp.put('3.csv');
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT kind, severity, key, observed, detail FROM detect_alerts;
+
+-- not seen for long: closed
+INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES ('2019-10-01 10:20:30+00', 9, 99, 't');
+SELECT pg_temp.put('4.csv');
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT kind, severity, key, observed, detail FROM detect_alerts;
+
+-- a price that it was sold at days ago is no news
+INSERT INTO detect_events (event_time, event_type, product_id, price) VALUES ('2019-09-29 10:00+00', 'purchase', 9, 20);
+SELECT pg_temp.put('5.csv');
+INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES ('2019-10-01 10:21+00', 9, 20, 'u'), ('2019-10-01 10:24+00', 9, 20.01, 'v');
+SELECT pg_temp.put('6.csv');
+CALL sellometer_ingest();
+CALL sellometer_merge_backlog();
+CALL sellometer_detect();
+SELECT kind, severity, key, observed FROM detect_alerts;
+SET sellometer.price_min_change = 0.9;
+CALL sellometer_detect();
+RESET sellometer.price_min_change;
+SELECT count(*) FROM detect_alerts;
+
+-- days that are no longer kept go, and baselines with them
+INSERT INTO detect_events (event_time, event_type, product_id, price) VALUES ('2019-10-31 12:00+00', 'purchase', 1, 5);
+SELECT pg_temp.put('7.csv');
+CALL sellometer_ingest();
+CALL sellometer_prune();
+SELECT count(*), min(day), max(day) FROM sellometer.offer_history;
+SELECT product_id, sales FROM sellometer.price_baselines ORDER BY 1 LIMIT 2;
+INSERT INTO detect_events (event_time, event_type, product_id, price) VALUES ('2019-11-02 12:00+00', 'purchase', 1, 5);
+SELECT pg_temp.put('8.csv');
+CALL sellometer_ingest();
+CALL sellometer_prune();
+SELECT day, product_id, event_type, count, first_seen, last_seen, price, category FROM sellometer.offer_history;
+SELECT product_id, sales FROM sellometer.price_baselines;
+
+SET client_min_messages = warning;
+DROP EXTENSION sellometer CASCADE;
+DROP TABLE detect_events;
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_detect_test';

@@ -1,0 +1,211 @@
+/*
+ * offer_log.c: append a batch's sales and listings to sellometer.offer_log.
+ *
+ *   groups (minute, type, offer -> count) --sort by (day, offer, type)--> rows: count, first and last minute
+ *
+ * A row is a sum, a least and a greatest of events that are never taken back (views that may move are not among them), so
+ * what rows add up to does not depend on how events were batched.  sellometer.fold_offers() adds them up later, in the
+ * process that wants to know: loading only appends, to a table without index.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/tuptable.h"
+#include "ingest/offer_log.h"
+#include "miscadmin.h"
+#include "pure/sort.h"
+#include "types/event_type.h"
+#include "types/money.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/pg_rusage.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#define ROWS_PER_INSERT	1000
+#define MINUTES_PER_DAY	1440
+#define TYPE_BITS		2
+#define OFFER_BITS		32
+
+/* The columns of the table. */
+enum
+{
+	COL_DAY, COL_PRODUCT, COL_TYPE, COL_COUNT, COL_FIRST, COL_LAST, COL_PRICE, COL_CATEGORY, COLUMNS
+};
+
+/* One row, summed up from groups. */
+typedef struct Row
+{
+	int32		day;			/* since 2000-01-01 */
+	SlmOfferId	offer;
+	uint8		type;
+	int64		count;
+	int32		first;			/* minutes since 2000-01-01 */
+	int32		last;
+} Row;
+
+typedef struct Writer
+{
+	const SlmCatalog *catalog;
+	Relation	rel;
+	BulkInsertState bistate;
+	Oid			event_types[SLM_EVENT_TYPES];
+	TupleTableSlot *slots[ROWS_PER_INSERT];
+	int			n;
+	MemoryContext scratch;		/* values of the slots */
+} Writer;
+
+static int32
+day_of(int32 minute)
+{
+	return minute / MINUTES_PER_DAY - (minute % MINUTES_PER_DAY < 0);
+}
+
+/* --- sorting --- */
+
+static int32
+first_day(const SlmGroups *groups)
+{
+	int32		first = PG_INT32_MAX;
+
+	for (uint64 i = 0; i < groups->nslots; i++)
+	{
+		if (groups->groups[i].type != SLM_GROUP_FREE)
+			first = Min(first, day_of(groups->groups[i].minute));
+	}
+	return first;
+}
+
+/* The groups by (day, offer, type). */
+static SlmSortItem *
+sort_groups(const SlmGroups *groups)
+{
+	SlmSortItem *items = MemoryContextAllocHuge(CurrentMemoryContext, groups->ngroups * sizeof(SlmSortItem));
+	int32		first = first_day(groups);
+	uint64		n = 0;
+
+	for (uint64 i = 0; i < groups->nslots; i++)
+	{
+		const SlmGroup *group = &groups->groups[i];
+
+		if (group->type == SLM_GROUP_FREE)
+			continue;
+		items[n].key = ((uint64) (day_of(group->minute) - first) << OFFER_BITS | group->offer) << TYPE_BITS | group->type;
+		items[n++].index = i;
+	}
+	Assert(n == groups->ngroups);
+	if (!slm_sort(items, n))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return items;
+}
+
+/* --- writing --- */
+
+static void
+writer_open(Writer *writer, const SlmCatalog *catalog)
+{
+	Oid			relid = get_relname_relid("offer_log", get_namespace_oid("sellometer", false));
+
+	writer->catalog = catalog;
+	writer->rel = table_open(relid, RowExclusiveLock);
+	if (RelationGetDescr(writer->rel)->natts != COLUMNS)
+		elog(ERROR, "table sellometer.offer_log is not as it should be");
+	writer->bistate = GetBulkInsertState();
+	for (int i = 0; i < ROWS_PER_INSERT; i++)
+		writer->slots[i] = table_slot_create(writer->rel, NULL);
+	for (int t = 0; t < SLM_EVENT_TYPES; t++)
+		writer->event_types[t] = slm_event_type_value(t);
+	writer->n = 0;
+	writer->scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer offers", ALLOCSET_DEFAULT_SIZES);
+}
+
+static void
+writer_flush(Writer *writer)
+{
+	MemoryContext old = MemoryContextSwitchTo(writer->scratch);
+
+	if (writer->n > 0)
+		table_multi_insert(writer->rel, writer->slots, writer->n, GetCurrentCommandId(true), 0, writer->bistate);
+	writer->n = 0;
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(writer->scratch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+writer_put(Writer *writer, const Row *row)
+{
+	const SlmOffer *offer = slm_catalog_get(writer->catalog, row->offer);
+	SlmSlice	category = slm_catalog_text(writer->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+	TupleTableSlot *slot = writer->slots[writer->n++];
+	MemoryContext old = MemoryContextSwitchTo(writer->scratch);
+
+	ExecClearTuple(slot);
+	slot->tts_values[COL_DAY] = DateADTGetDatum(row->day);
+	slot->tts_values[COL_PRODUCT] = Int64GetDatum(offer->product_id);
+	slot->tts_values[COL_TYPE] = ObjectIdGetDatum(writer->event_types[row->type]);
+	slot->tts_values[COL_COUNT] = Int64GetDatum(row->count);
+	slot->tts_values[COL_FIRST] = TimestampTzGetDatum((int64) row->first * SLM_USECS_PER_MIN);
+	slot->tts_values[COL_LAST] = TimestampTzGetDatum((int64) row->last * SLM_USECS_PER_MIN);
+	slot->tts_values[COL_PRICE] = NumericGetDatum(slm_money_to_numeric(offer->price));
+	slot->tts_values[COL_CATEGORY] = PointerGetDatum(cstring_to_text_with_len(category.data, category.len));
+	memset(slot->tts_isnull, false, COLUMNS * sizeof(bool));
+	ExecStoreVirtualTuple(slot);
+	MemoryContextSwitchTo(old);
+	if (writer->n == ROWS_PER_INSERT)
+		writer_flush(writer);
+}
+
+static void
+writer_close(Writer *writer)
+{
+	writer_flush(writer);
+	for (int i = 0; i < ROWS_PER_INSERT; i++)
+		ExecDropSingleTupleTableSlot(writer->slots[i]);
+	FreeBulkInsertState(writer->bistate);
+	table_finish_bulk_insert(writer->rel, 0);
+	table_close(writer->rel, NoLock);
+	MemoryContextDelete(writer->scratch);
+	CommandCounterIncrement();
+}
+
+void
+slm_offer_log_write(const SlmBatch *batch)
+{
+	const SlmGroups *groups = &batch->groups;
+	SlmSortItem *items;
+	Writer		writer;
+	PGRUsage	start;
+
+	if (groups->ngroups == 0)
+		return;
+	pg_rusage_init(&start);
+	items = sort_groups(groups);
+	writer_open(&writer, batch->catalog);
+	for (uint64 i = 0; i < groups->ngroups;)
+	{
+		uint64		key = items[i].key;
+		const SlmGroup *group = &groups->groups[items[i].index];
+		Row			row = {.day = day_of(group->minute),.offer = group->offer,.type = group->type,.first = group->minute,
+		.last = group->minute};
+
+		for (; i < groups->ngroups && items[i].key == key; i++)
+		{
+			group = &groups->groups[items[i].index];
+			row.count += group->count;
+			row.first = Min(row.first, group->minute);
+			row.last = Max(row.last, group->minute);
+		}
+		writer_put(&writer, &row);
+	}
+	writer_close(&writer);
+	pfree(items);
+	ereport(DEBUG1, (errmsg_internal("logged offers of %llu groups, %s", (unsigned long long) groups->ngroups,
+									 pg_rusage_show(&start))));
+}
