@@ -89,6 +89,62 @@ CALL sellometer_prune();
 SELECT day, product_id, event_type, count, first_seen, last_seen, price, category FROM sellometer.offer_history;
 SELECT product_id, sales FROM sellometer.price_baselines;
 
+-- views as always, but no purchases
+CREATE FUNCTION pg_temp.traffic(first integer, last integer, purchases integer) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO detect_events (event_time, event_type, product_id, price)
+	SELECT timestamptz '2019-11-10 10:00+00' + m * interval '1 minute' + i * interval '0.5 s', CASE WHEN i <= 100 THEN 'view' ELSE 'purchase' END, 50, 10
+	FROM generate_series(first, last) m, generate_series(1, 100 + purchases) i
+$$;
+CREATE FUNCTION pg_temp.load(key text, first integer, last integer, purchases integer) RETURNS void LANGUAGE sql AS $$
+	SELECT pg_temp.traffic(first, last - 1, purchases);
+	SELECT pg_temp.put(key || '1.csv');
+	SELECT pg_temp.traffic(last, last, purchases);		-- the head is the middle of an object
+	SELECT pg_temp.put(key || '2.csv');
+$$;
+SELECT pg_temp.load('a', 0, 69, 5);
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT * FROM detect_alerts;
+SELECT pg_temp.load('b', 70, 73, 0);
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT kind, severity, key, event_time, observed, expected, score, detail FROM detect_alerts;
+SELECT pg_temp.load('c', 74, 78, 0);
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT kind, severity, key, event_time, observed, expected, score, detail FROM detect_alerts;
+SELECT pg_temp.load('d', 79, 87, 5);
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT count(*) FROM detect_alerts;
+-- too many
+SELECT pg_temp.load('e', 88, 96, 50);
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT kind, severity, key, event_time, observed, expected, score, detail FROM detect_alerts;
+SELECT sellometer_mute('volume_anomaly');
+
+-- three of four products of a category change their label, one of another, one only for some servers, one that hardly sells
+INSERT INTO detect_events (event_time, event_type, product_id, category_code)
+SELECT timestamptz '2019-11-10 11:40+00' + i * interval '1 s', 'purchase', p, CASE WHEN p < 25 THEN 'electronics.smartphone' ELSE 'a.b' END
+FROM generate_series(1, 3) i, generate_series(21, 27) p WHERE p < 27 OR i = 1;
+SELECT pg_temp.put('s1.csv');
+INSERT INTO detect_events (event_time, product_id, category_code)
+SELECT timestamptz '2019-11-10 11:50:10+00' + i * interval '30 s', p,
+	CASE WHEN p <> 24 AND (p <> 26 OR i % 2 = 0) THEN 'construction.tools.light' WHEN p = 24 THEN 'electronics.smartphone' ELSE 'a.b' END
+FROM generate_series(0, 11) i, generate_series(21, 27) p;
+SELECT pg_temp.put('s2.csv');
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT * FROM detect_alerts;
+-- under the old label again
+INSERT INTO detect_events (event_time, product_id, category_code)
+SELECT timestamptz '2019-11-10 12:00:10+00', p, CASE WHEN p < 25 THEN 'electronics.smartphone' ELSE 'a.b' END FROM generate_series(21, 27) p;
+SELECT pg_temp.put('s3.csv');
+CALL sellometer_ingest();
+CALL sellometer_detect();
+SELECT * FROM detect_alerts;
+
 SET client_min_messages = warning;
 DROP EXTENSION sellometer CASCADE;
 DROP TABLE detect_events;

@@ -48,6 +48,16 @@ int			slm_offer_retention;
 /* Only SQL reads these: src/sql/9*.sql. */
 static int	price_min_sales;
 static int	price_window;
+static int	shift_min_sales;
+static int	shift_min_events;
+static int	shift_min_products;
+static int	shift_window;
+static double shift_share;
+static int	volume_lateness;
+static int	volume_min_events;
+static double volume_low;
+static double volume_critical;
+static double volume_high;
 static double price_score;
 static double price_mad_floor;
 static double price_min_change;
@@ -114,6 +124,18 @@ static const IntSetting settings[] = {
 		NULL, &price_min_sales, 20, 1, INT_MAX, 0},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
 		"It is forgotten at once when the product is seen at a usual price again.", &price_window, 900, 60, DAYS(1), GUC_UNIT_S},
+	{"sellometer.shift_min_sales", "Sales of a product before its category is taken for known.",
+		NULL, &shift_min_sales, 3, 1, INT_MAX, 0},
+	{"sellometer.shift_min_events", "Events under another category before a product or category is taken for moved.",
+		NULL, &shift_min_events, 10, 1, INT_MAX, 0},
+	{"sellometer.shift_min_products", "Products that must have moved together for one alert about their category.",
+		"Fewer are told one by one.", &shift_min_products, 3, 1, INT_MAX, 0},
+	{"sellometer.shift_window", "How far behind the head labels are looked at.",
+		NULL, &shift_window, 1800, 60, DAYS(1), GUC_UNIT_S},
+	{"sellometer.volume_lateness", "How far behind the head minutes are taken for complete when volumes are judged.",
+		NULL, &volume_lateness, 60, 0, DAYS(1), GUC_UNIT_S},
+	{"sellometer.volume_min_events", "Events of a type to be expected before their absence is judged.",
+		"Where there are fewer in 5 minutes, up to an hour is looked at.", &volume_min_events, 20, 1, INT_MAX, 0},
 };
 
 typedef struct RealSetting
@@ -136,6 +158,14 @@ static const RealSetting real_settings[] = {
 		NULL, &price_mad_floor, 0.05, 0.001, 10},
 	{"sellometer.price_min_change", "A price is odd only if it is at least this share below the usual one, or the usual one below it.",
 		"0.5: half or double.", &price_min_change, 0.5, 0, 1},
+	{"sellometer.shift_share", "Share of a category's products that must have moved together.",
+		NULL, &shift_share, 0.5, 0, 1},
+	{"sellometer.volume_low", "A share of the usual number of events that is too small.",
+		NULL, &volume_low, 0.5, 0, 1},
+	{"sellometer.volume_critical", "Likewise, for a critical alert.",
+		NULL, &volume_critical, 0.1, 0, 1},
+	{"sellometer.volume_high", "A multiple of the usual number of events that is too large.",
+		NULL, &volume_high, 3, 1, 1000000},
 	{"sellometer.price_critical_change", "Likewise, for a critical alert.",
 		"0.75: a quarter or four times.", &price_critical_change, 0.75, 0, 1},
 };

@@ -1,0 +1,197 @@
+#!/usr/bin/python3
+"""Part of test/bench/detect: play days with known faults minute by minute, and judge the alerts.
+
+    detect_days.py --traffic PROGRAM --work DIRECTORY --seed N DAYS:RATE:HISTORY:JUDGED ...
+
+Connects as the environment says, makes a database for each day.
+"""
+import argparse
+import collections
+import csv
+import datetime
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+FAULTS = 'price_low:4,price_high:4,sale:2,gap:1,relabel:2'
+START = datetime.datetime(2019, 10, 1, 6, 0)
+MINUTE = datetime.timedelta(minutes=1)
+BARS = {'price_low': 1, 'price_high': 1, 'gap': 10, 'relabel': 60}
+
+
+def psql(database, *statements):
+    command = ['psql', '-XqAt', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-d', database]
+    for statement in statements:
+        command += ['-c', statement]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+
+
+def when(text):
+    return datetime.datetime.strptime(text[:19], '%Y-%m-%d %H:%M:%S')
+
+
+class Day:
+    def __init__(self, args, seed, rate, history, judged, faulty):
+        self.args, self.seed, self.rate, self.history, self.judged, self.faulty = args, seed, rate, history, judged, faulty
+        self.database = 'day_%d_%d' % (rate, seed)
+        self.all = os.path.join(args.work, 'all')
+        self.source = os.path.join(args.work, 'in')
+        self.seen = {}         # (kind, key) -> when the first alert was there, when the first critical one
+        self.detect_ms = []
+        self.prior = {}        # product -> sales before its fault
+        self.faults = []
+        self.products = {}     # product_id -> category_id
+
+    def generate(self):
+        for folder in (self.all, self.source):
+            shutil.rmtree(folder, ignore_errors=True)
+            os.mkdir(folder)
+        truth = os.path.join(self.args.work, 'truth')
+        catalogue = os.path.join(self.args.work, 'catalogue')
+        command = [self.args.traffic, 'generate', '--quiet', '--out', self.all, '--seed', str(self.seed), '--start', str(START),
+                   '--minutes', str(self.history + self.judged), '--rate', str(self.rate), '--day-curve', '0.3', '--wobble', '0.05',
+                   '--servers', '4', '--truth', truth, '--catalogue', catalogue, '--fault-after', str(self.history)]
+        subprocess.run(command + (['--fault', FAULTS] if self.faulty else []), check=True)
+        with open(truth) as lines:
+            self.faults = [fault for fault in map(json.loads, lines) if 'fault' in fault]
+        for fault in self.faults:
+            fault['from'] = when(fault['from'])
+            fault['to'] = when(fault['to']) if 'to' in fault else None
+        with open(catalogue) as lines:
+            self.products = {row['product_id']: row['category_id'] for row in csv.DictReader(lines)}
+        self.files = collections.defaultdict(list)
+        for name in os.listdir(self.all):
+            self.files[name[:16]].append(name)
+
+    def appear(self, minute):
+        for name in self.files[minute.strftime('%Y-%m-%d-%H-%M')]:
+            os.rename(os.path.join(self.all, name), os.path.join(self.source, name))
+
+    def play(self):
+        psql('postgres', 'CREATE DATABASE %s' % self.database)
+        psql(self.database, 'CREATE EXTENSION sellometer', "SELECT sellometer_add_source('s', 'file://%s/')" % self.source)
+        for i in range(self.history):
+            self.appear(START + i * MINUTE)
+        psql(self.database, 'CALL sellometer_ingest()', 'CALL sellometer_rollup()', 'CALL sellometer_detect()', 'VACUUM ANALYZE')
+        for i in range(self.history, self.history + self.judged):
+            minute = START + i * MINUTE
+            self.note_sales(minute)
+            self.appear(minute)
+            out = psql(self.database, 'CALL sellometer_ingest()', 'SELECT extract(epoch FROM clock_timestamp())',
+                       'CALL sellometer_detect()', 'SELECT extract(epoch FROM clock_timestamp())',
+                       'SELECT kind, key, severity FROM sellometer.alerts WHERE closed_at IS NULL')
+            self.detect_ms.append((float(out[1]) - float(out[0])) * 1000)
+            for line in out[2:]:
+                kind, key, severity = line.split('\t')
+                self.seen.setdefault((kind, key), {}).setdefault('any', minute + MINUTE)
+                self.seen[kind, key].setdefault(severity, minute + MINUTE)
+            if i % 15 == 14:
+                psql(self.database, 'CALL sellometer_rollup()')
+        self.find_first_events()
+        psql('postgres', 'DROP DATABASE %s' % self.database)
+
+    def note_sales(self, minute):
+        for fault in self.faults:
+            if 'price' in fault['fault'] and minute <= fault['from'] < minute + MINUTE:
+                out = psql(self.database, 'SELECT coalesce(sum(count), 0) FROM sellometer.offer_history '
+                           "WHERE event_type = 'purchase' AND product_id = %d" % fault['product_id'])
+                fault['sales'] = int(out[0])
+
+    def find_first_events(self):
+        """The first event of each product with a wrong price: nobody can know before."""
+        wanted = {str(f['product_id']): f for f in self.faults if 'price' in f['fault']}
+        for name in sorted(os.listdir(self.source)):
+            if wanted and name[:16] >= min(f['from'] for f in wanted.values()).strftime('%Y-%m-%d-%H-%M'):
+                with open(os.path.join(self.source, name)) as lines:
+                    for row in csv.DictReader(lines):
+                        fault = wanted.get(row['product_id'])
+                        time = when(row['event_time'])
+                        if fault and fault['from'] <= time < fault['to']:
+                            fault['first'] = min(time, fault.get('first', time))
+
+    def keys(self, fault):
+        """The alerts that this fault explains."""
+        if 'price' in fault['fault']:
+            return [('price_anomaly', str(fault['product_id']))]
+        if fault['fault'] == 'gap':
+            return [('volume_anomaly', 'purchase')]
+        if fault['fault'] == 'relabel':
+            levels = fault['old_code'].split('.')
+            code = '.'.join((levels + [levels[-1]] * 2)[:3])
+            members = [p for p, c in self.products.items() if c == str(fault['category_id'])]
+            return [('category_shift', code)] + [('category_shift', p) for p in members]
+        return []
+
+    def judge(self, table):
+        explained = set()
+        for fault in self.faults:
+            keys = self.keys(fault)
+            explained.update(keys)
+            kind = fault['fault']
+            if kind == 'sale':
+                members = [p for p, c in self.products.items() if c == str(fault['category_id'])]
+                wrong = {str(f['product_id']) for f in self.faults if 'price' in f['fault']}
+                alarms = [p for p in members if p not in wrong and 'critical' in self.seen.get(('price_anomaly', p), {})]
+                table['sale'].append((len(members), len(alarms)))
+                continue
+            if 'price' in kind and ('first' not in fault or fault.get('sales', 0) < 20):
+                continue
+            begin = fault.get('first', fault['from'])
+            found = [self.seen[key]['any'] for key in keys if key in self.seen and self.seen[key]['any'] > begin]
+            table[kind].append((min(found) - begin).total_seconds() / 60 if found else None)
+        for key, times in self.seen.items():
+            if key not in explained:
+                table['false critical' if 'critical' in times else 'false other'].append((self.database,) + key)
+        table['hours'].append(self.judged / 60)
+        table['detect_ms'] += self.detect_ms
+
+
+def report(table):
+    print('%-12s %7s %9s %12s %12s %12s' % ('fault', 'faults', 'found', 'within bar', 'median min', 'longest min'))
+    for kind, bar in BARS.items():
+        delays = table[kind]
+        found = [d for d in delays if d is not None]
+        within = sum(d <= bar for d in found)
+        print('%-12s %7d %9d %5d  %4.0f %% %12s %12s' % (
+            kind, len(delays), len(found), within, 100 * within / len(delays) if delays else 0,
+            '%.1f' % statistics.median(found) if found else '-', '%.1f' % max(found) if found else '-'))
+    sales = table['sale']
+    print('sales of -30 %%: %d, of %d products; critical alerts about them: %d' % (
+        len(sales), sum(s[0] for s in sales), sum(s[1] for s in sales)))
+    days = sum(table['hours']) / 24
+    print('judged: %.1f hours; false critical alerts: %d, %.2f a day; other alerts that no fault explains: %d, %.2f a day' % (
+        days * 24, len(table['false critical']), len(table['false critical']) / days, len(table['false other']),
+        len(table['false other']) / days))
+    for alarm in (table['false critical'] + table['false other'])[:10]:
+        print('  %s: %s %s' % alarm)
+    ms = sorted(table['detect_ms'])
+    print('sellometer_detect(): median %.0f ms, longest %.0f ms of %d' % (statistics.median(ms), ms[-1], len(ms)), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--traffic', required=True)
+    parser.add_argument('--work', required=True)
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('runs', nargs='+')
+    args = parser.parse_args()
+    for run in args.runs:
+        days, rate, history, judged = map(int, run.split(':'))
+        table = collections.defaultdict(list)
+        for i in range(days):
+            day = Day(args, args.seed + i, rate, history, judged, i % 2 == 0)
+            day.generate()
+            day.play()
+            day.judge(table)
+            print('day %d of %d' % (i + 1, days), file=sys.stderr)
+        if days:
+            print('\n%d days at %d events a minute, each %d minutes of history and %d minutes judged; faults on every other day'
+                  % (days, rate, history, judged))
+            report(table)
+
+
+if __name__ == '__main__':
+    main()
