@@ -160,8 +160,8 @@ def sales():
         custom_variable("step", "Width", [("1 day", "Day"), ("1 hour", "Hour"), ("6 hours", "Six hours"), ("7 days", "Week")],
                         "Width of the bars"),
         custom_variable("dimension", "By", DIMENSIONS, "What the lists below are about"),
-        query_variable("key", "Key", f"SELECT key AS __value FROM sellometer_top('${{dimension}}', 'purchase', {RANGE}, 200)",
-                       refresh=2, description="The 200 best of the range"),
+        query_variable("key", "Key", f"SELECT key AS __value FROM sellometer_top('${{dimension}}', 'purchase', {RANGE}, 50)",
+                       refresh=2, description="The 50 best of the range"),
     ], time="now-14d", refresh="5m")
 
 

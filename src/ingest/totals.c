@@ -16,6 +16,8 @@ typedef struct Total
 {
 	int64		count;
 	SlmMoneySum gmv;
+	int64		grown_count;	/* what grows, without what shrinks: no key grows by more */
+	SlmMoneySum grown_gmv;
 } Total;
 
 /* One for each bucket and type, in this order. */
@@ -28,9 +30,12 @@ sum_up(const SlmCells *cells, const SlmCatalog *catalog)
 	{
 		const SlmCell *cell = &cells->cells[i];
 		Total	   *total = &totals[cell->bucket * SLM_EVENT_TYPES + cell->type];
+		SlmMoneySum gmv = (SlmMoneySum) cell->count * slm_catalog_get(catalog, cell->offer)->price;
 
 		total->count += cell->count;
-		total->gmv += (SlmMoneySum) cell->count * slm_catalog_get(catalog, cell->offer)->price;
+		total->gmv += gmv;
+		total->grown_count += Max(cell->count, 0);
+		total->grown_gmv += Max(gmv, 0);
 	}
 	return totals;
 }
@@ -40,11 +45,13 @@ static void
 add_rows(Datum *args)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv) "
-		"SELECT $1, d.event_time, d.event_type::sellometer.event_type, d.count, d.gmv "
-		"FROM unnest($2, $3, $4, $5) AS d (event_time, event_type, count, gmv) "
-		"ON CONFLICT (tier, event_type, event_time) DO UPDATE SET count = t.count + excluded.count, gmv = t.gmv + excluded.gmv",
-		5, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
+		"INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv, grown_count, grown_gmv) "
+		"SELECT $1, d.event_time, d.event_type::sellometer.event_type, d.count, d.gmv, d.grown_count, d.grown_gmv "
+		"FROM unnest($2, $3, $4, $5, $6, $7) AS d (event_time, event_type, count, gmv, grown_count, grown_gmv) "
+		"ON CONFLICT (tier, event_type, event_time) DO UPDATE SET count = t.count + excluded.count, "
+		"gmv = t.gmv + excluded.gmv, grown_count = t.grown_count + excluded.grown_count, "
+		"grown_gmv = t.grown_gmv + excluded.grown_gmv",
+		7, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
 	};
 
 	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
@@ -68,12 +75,13 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *cat
 {
 	int			max = Max(cells->nbuckets, 1) * SLM_EVENT_TYPES;
 	Total	   *totals = sum_up(cells, catalog);
-	Datum	   *columns[4];
-	Datum		args[5];
+	static const Oid types[6] = {TIMESTAMPTZOID, TEXTOID, INT8OID, NUMERICOID, INT8OID, NUMERICOID};
+	Datum	   *columns[6];
+	Datum		args[7];
 	bool		shrinks = false;
 	int			n = 0;
 
-	for (int c = 0; c < 4; c++)
+	for (int c = 0; c < 6; c++)
 		columns[c] = palloc(sizeof(Datum) * max);
 	for (uint32 b = 0; b < cells->nbuckets; b++)
 	{
@@ -87,6 +95,8 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *cat
 			columns[1][n] = CStringGetTextDatum(slm_event_type_name(type));
 			columns[2][n] = Int64GetDatum(total->count);
 			columns[3][n] = NumericGetDatum(slm_money_to_numeric(total->gmv));
+			columns[4][n] = Int64GetDatum(total->grown_count);
+			columns[5][n] = NumericGetDatum(slm_money_to_numeric(total->grown_gmv));
 			shrinks |= total->count < 0;
 			n++;
 		}
@@ -94,10 +104,8 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *cat
 	if (n == 0)
 		return;
 	args[0] = CStringGetTextDatum(tier->name);
-	args[1] = slm_array(columns[0], NULL, n, TIMESTAMPTZOID);
-	args[2] = slm_array(columns[1], NULL, n, TEXTOID);
-	args[3] = slm_array(columns[2], NULL, n, INT8OID);
-	args[4] = slm_array(columns[3], NULL, n, NUMERICOID);
+	for (int c = 0; c < 6; c++)
+		args[c + 1] = slm_array(columns[c], NULL, n, types[c]);
 	add_rows(args);
 	if (shrinks)
 		delete_empty(args);

@@ -189,6 +189,8 @@ CREATE TABLE sellometer.totals (
 	event_time	timestamptz NOT NULL,
 	count		bigint NOT NULL,
 	gmv			numeric NOT NULL,
+	grown_count	bigint NOT NULL DEFAULT 0,
+	grown_gmv	numeric NOT NULL DEFAULT 0,
 	PRIMARY KEY (tier, event_type, event_time)
 );
 COMMENT ON TABLE sellometer.totals IS 'Sums over all keys by tier, event type and event time, in UTC: what sellometer_series() reads without a key';
@@ -196,6 +198,36 @@ COMMENT ON COLUMN sellometer.totals.tier IS 'name of the tier';
 COMMENT ON COLUMN sellometer.totals.event_time IS 'start of the interval';
 COMMENT ON COLUMN sellometer.totals.count IS 'number of events';
 COMMENT ON COLUMN sellometer.totals.gmv IS 'sum of the events'' prices';
+COMMENT ON COLUMN sellometer.totals.event_type IS 'view, cart, remove_from_cart or purchase';
+COMMENT ON COLUMN sellometer.totals.grown_count IS
+	'by how much, at most, any key''s count has grown since the bucket was added up: see sellometer.leaders';
+COMMENT ON COLUMN sellometer.totals.grown_gmv IS 'likewise of gmv';
+
+/* The best keys of each bucket of the coarser tiers: see leaders.c. */
+CREATE TABLE sellometer.leaders (
+	tier		text NOT NULL,
+	dimension	text NOT NULL,
+	event_type	sellometer.event_type NOT NULL,
+	measure		text NOT NULL CHECK (measure IN ('gmv', 'count')),
+	event_time	timestamptz NOT NULL,
+	keys		text[] NOT NULL,
+	amounts		numeric[] NOT NULL,
+	others		numeric NOT NULL,
+	grown		numeric NOT NULL,
+	PRIMARY KEY (tier, event_type, event_time, dimension, measure),
+	-- whatever makes a bucket anew deletes its totals first, and with them lists that would say nothing about it any more
+	FOREIGN KEY (tier, event_type, event_time) REFERENCES sellometer.totals ON DELETE CASCADE
+);
+COMMENT ON TABLE sellometer.leaders IS 'The best keys of each bucket of a tier, so that sellometer_top() need not read all';
+COMMENT ON COLUMN sellometer.leaders.tier IS 'name of the tier';
+COMMENT ON COLUMN sellometer.leaders.dimension IS 'what the keys are';
+COMMENT ON COLUMN sellometer.leaders.event_type IS 'view, cart, remove_from_cart or purchase';
+COMMENT ON COLUMN sellometer.leaders.measure IS 'what they are best by: gmv or count';
+COMMENT ON COLUMN sellometer.leaders.event_time IS 'start of the interval';
+COMMENT ON COLUMN sellometer.leaders.keys IS 'the best 100, or all if there are no more, best first';
+COMMENT ON COLUMN sellometer.leaders.amounts IS 'gmv or count of each when the list was made';
+COMMENT ON COLUMN sellometer.leaders.others IS 'no other key had more than this when the list was made';
+COMMENT ON COLUMN sellometer.leaders.grown IS 'grown_gmv or grown_count of sellometer.totals when the list was made: what it has grown by since, a key may have more';
 
 /* Not logged: after a crash the rollup that wants to know begins anew. */
 CREATE UNLOGGED TABLE sellometer.rollup_changes (

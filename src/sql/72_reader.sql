@@ -12,7 +12,7 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'totals', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
+		SELECT unnest(ARRAY['tiers', 'totals', 'leaders', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
 			'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name

@@ -5,6 +5,7 @@
 
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "ingest/leaders.h"
 #include "ingest/prune.h"
 #include "ingest/rollup.h"
 #include "ingest/runs.h"
@@ -22,6 +23,7 @@ static void
 roll_up(SlmRun *run, void *arg)
 {
 	slm_rollup_all(run, true);
+	slm_leaders_make(run);
 }
 
 static void
