@@ -1,42 +1,35 @@
 #!/usr/bin/env node
-// A check for developers, apart from script/test: are the dashboards of the types that Grafana publishes?
+// Write schema.json, what Grafana's published types say of a dashboard, as JSON Schema; check.py holds the dashboards against it.
+// Only for developers, when Grafana's types are to be taken anew:
 //
-//   npm install --no-save --prefix /tmp/schema @grafana/schema typescript@5 && node test/grafana/schema.mjs /tmp/schema
+//   npm install --no-save --prefix /tmp/schema @grafana/schema typescript@5 ts-json-schema-generator@2
+//   node test/grafana/schema.mjs /tmp/schema
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const modules = join(process.argv[2], 'node_modules');
-const dashboards = join(import.meta.dirname, '../../grafana/dashboards');
-const raw = './node_modules/@grafana/schema/dist/types/raw/composable';
-const kinds = { stat: 'Stat', timeseries: 'TimeSeries', table: 'Table', bargauge: 'BarGauge' };
+const raw = './node_modules/@grafana/schema/dist/types/raw';
+const panel = (name, more = '') => `import type * as K from '${raw}/composable/${name}/panelcfg/x/types.gen';
+export interface Schema { options: Partial<K.Options>; ${more} }`;
+// what is optional in a panel's options may be left out
+const types = {
+	dashboard: `import type { Dashboard } from '${raw}/dashboard/x/types.gen'; export type Schema = Dashboard;`,
+	stat: panel('stat'),
+	timeseries: panel('timeseries', 'custom?: Partial<K.FieldConfig>;'),
+	table: panel('table', 'custom?: Partial<K.FieldConfig>;'),
+	bargauge: panel('bargauge')
+};
+const { version } = JSON.parse(readFileSync(join(modules, '@grafana/schema/package.json'), 'utf8'));
+const schemas = { $comment: `Made by schema.mjs from the types in @grafana/schema ${version}, (c) Grafana Labs, Apache License 2.0` };
 
-// In JSON an enum is its value; what is optional in a panel's options may be left out.
-let source = `import type { Dashboard } from '@grafana/schema';
-${Object.entries(kinds).map(([kind, name]) => `import type * as ${name} from '${raw}/${kind}/panelcfg/x/types.gen';`).join('\n')}
-type Plain<T> = T extends string ? \`\${T}\` : T extends number ? \`\${T}\` extends \`\${infer N extends number}\` ? N : number
-	: T extends (infer U)[] ? Plain<U>[] : T extends object ? { [K in keyof T]: Plain<T[K]> } : T;
-`;
-for (const file of readdirSync(dashboards)) {
-	const board = JSON.parse(readFileSync(join(dashboards, file), 'utf8'));
-	const name = file.replace(/\W/g, '_');
-
-	// the query of an annotation is the data source's own matter, and so are those of panels
-	for (const annotation of board.annotations.list.filter((annotation) => annotation.target)) {
-		annotation.target = { refId: annotation.target.refId, datasource: annotation.target.datasource };
-	}
-	source += `const ${name}: Plain<Dashboard> = ${JSON.stringify(board, null, 1)};\n`;
-	for (const panel of board.panels.filter((panel) => panel.type in kinds)) {
-		source += `const ${name}_${panel.id}: Partial<Plain<${kinds[panel.type]}.Options>> = ${JSON.stringify(panel.options)};\n`;
-	}
+for (const [name, source] of Object.entries(types)) {
+	writeFileSync(join(process.argv[2], `${name}.ts`), source);
+	writeFileSync(join(process.argv[2], `${name}.json`), JSON.stringify({ compilerOptions: { strict: true, skipLibCheck: true,
+		target: 'es2022', module: 'esnext', moduleResolution: 'bundler', noEmit: true }, files: [`${name}.ts`] }));
+	const schema = execFileSync('node', [join(modules, 'ts-json-schema-generator/bin/ts-json-schema-generator.js'), '--path', `${name}.ts`,
+		'--type', 'Schema', '--tsconfig', `${name}.json`, '--no-type-check'], { cwd: process.argv[2], encoding: 'utf8' });
+	schemas[name] = JSON.parse(schema, (key, value) => ['description', 'deprecated'].includes(key) && typeof value !== 'object'
+		? undefined : value);
 }
-const file = join(process.argv[2], 'dashboards.ts');
-writeFileSync(file, source);
-try {
-	execFileSync('node', [join(modules, 'typescript/bin/tsc'), '--noEmit', '--strict', '--skipLibCheck', '--target', 'es2022', '--module', 'esnext',
-		'--moduleResolution', 'bundler', file], { stdio: 'inherit', cwd: process.argv[2] });
-	console.log('the dashboards are what @grafana/schema wants');
-	rmSync(file);
-} catch {
-	process.exit(1);
-}
+writeFileSync(join(import.meta.dirname, 'schema.json'), JSON.stringify(schemas, null, '\t') + '\n');
