@@ -241,29 +241,22 @@ $html$, coalesce(string_agg(format('<tr><th scope="row">%s</th><td>%s</td><td cl
 $$;
 COMMENT ON FUNCTION sellometer.report_sources() IS 'How fresh each source is, for sellometer_report()';
 
-/* The alerts that are open; NULL where there is no table of them. */
+/* The alerts that are open, the worst first. */
 CREATE FUNCTION sellometer.report_alerts()
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-	result text;
 BEGIN
-	IF to_regclass('sellometer.alerts') IS NULL THEN
-		RETURN NULL;
-	END IF;
-	EXECUTE $sql$
-		SELECT coalesce('<ul class="alerts">' || string_agg(format(
+	RETURN (SELECT coalesce('<ul class="alerts">' || string_agg(format(
 			'<li><span class="chip %s">%s</span> <strong>%s</strong> %s: <span class="detail">%s</span> <span class="since">since %s</span></li>',
 			CASE WHEN severity IN ('critical', 'warning') THEN severity ELSE 'info' END, sellometer.html(severity),
 			sellometer.html(replace(kind, '_', ' ')), sellometer.html_key(key), sellometer.html(left(detail, 500)),
-			sellometer.html_time(opened_at)), E'\n' ORDER BY severity = 'critical' DESC, opened_at DESC, kind, key) || '</ul>',
+			sellometer.html_time(opened_at)), E'\n' ORDER BY rank, opened_at DESC, kind, key) || '</ul>'
+				|| CASE WHEN max(of_all) > 50 THEN format('<p class="none">And %s more.</p>', max(of_all) - 50) ELSE '' END,
 			'<p class="none">None open.</p>')
-		FROM (SELECT kind::text, severity::text, coalesce(key::text, '') AS key, coalesce(detail::text, '') AS detail, opened_at
-			FROM sellometer.alerts WHERE closed_at IS NULL ORDER BY severity = 'critical' DESC, opened_at DESC LIMIT 50) a
-		$sql$ INTO result;
-	RETURN result;
+		FROM (SELECT a.*, array_position(ARRAY['critical', 'warning'], severity) AS rank, count(*) OVER () AS of_all
+			FROM sellometer.alerts a WHERE closed_at IS NULL ORDER BY rank, opened_at DESC LIMIT 50) a);
 END
 $$;
 COMMENT ON FUNCTION sellometer.report_alerts() IS 'Open alerts, for sellometer_report()';
@@ -420,7 +413,8 @@ DECLARE
 	totals jsonb := '{}';
 	span text;
 BEGIN
-	SELECT min(event_time) INTO range_from FROM sellometer.category_l1_minute WHERE event_time >= day_before;
+	SELECT min(x.event_time) INTO range_from FROM sellometer.totals x JOIN sellometer.tiers t ON t.name = x.tier
+	WHERE t.position = 0 AND x.event_time >= day_before;
 	IF range_from IS NULL THEN
 		RETURN NULL;
 	END IF;
@@ -453,8 +447,8 @@ BEGIN
 		sellometer.report_tiles((totals ->> 'gmv')::numeric, (totals ->> 'view')::bigint, (totals ->> 'purchase')::bigint,
 			(totals ->> 'view')::bigint + (totals ->> 'cart')::bigint + (totals ->> 'remove_from_cart')::bigint
 			+ (totals ->> 'purchase')::bigint, extract(epoch FROM range_to - range_from) / 60),
-		'<section class="card wide" id="alerts" aria-labelledby="alerts-h"><h2 id="alerts-h">Open alerts</h2>'
-			|| sellometer.report_alerts() || '</section>',
+		'<section class="card wide" id="alerts" aria-labelledby="alerts-h"><h2 id="alerts-h">Open alerts</h2>',
+		sellometer.report_alerts(), '</section>',
 		'<div class="split"><section class="card" aria-labelledby="gmv-h"><h2 id="gmv-h">GMV per minute</h2><p class="hint">What purchases came to, by event time',
 		CASE WHEN minutes > 1 THEN format(', mean of %s minutes', minutes::integer) END,
 		'. Dotted: may still grow by files on their way.</p>', gmv_chart, sellometer.report_hours(range_from, range_to), '</section>',

@@ -44,6 +44,10 @@ $node->safe_psql('shop', 'CALL sellometer_rollup()');
 $node->safe_psql('shop', q{SELECT sellometer_add_tier('day', '1 day', '5 years')});
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
 $node->safe_psql('shop', 'CALL sellometer_prune()');
+$node->safe_psql('shop', q{
+	INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, observed, expected, score, detail, opened_at, closed_at)
+	SELECT kind, severity, 'product_id', i::text, now(), 9.9, 99, 12, 'as a test', now() - i * interval '2 min', CASE WHEN i > 3 THEN now() - interval '1 min' END
+	FROM (VALUES ('price_anomaly', 'critical'), ('low_inventory', 'warning'), ('volume_anomaly', 'info')) v (kind, severity), generate_series(1, 6) i});
 $node->safe_psql('shop', 'VACUUM ANALYZE');
 note($node->safe_psql('shop', q{SELECT format('%s rows counted, from %s to %s', sum(rows_counted), min(first_event), max(last_event))
 	FROM sellometer.objects WHERE state = 'done'}));

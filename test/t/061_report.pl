@@ -96,10 +96,9 @@ for my $minute (0 .. 179)
 $node->safe_psql('shop', qq{SELECT sellometer_add_source('<u>web & "shop"</u>', 'file://$dir/')});
 wait_until($node, q{SELECT count(*) = 180 FROM sellometer.objects WHERE state = 'done'});
 $node->safe_psql('shop', q{
-	CREATE TABLE IF NOT EXISTS sellometer.alerts (kind text, severity text, dimension text, key text, event_time timestamptz,
-		observed numeric, expected numeric, score numeric, detail text, opened_at timestamptz, closed_at timestamptz);
 	INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, observed, expected, score, detail, opened_at, closed_at) VALUES
 		('price_anomaly', 'critical', 'product_id', '<b>7</b>', now(), 9.9, 99, 12, 'listed at <9.90>, usually 99.00', now(), NULL),
+		('volume_anomaly', 'info', 'event_type', 'cart', now(), 1, 2, 3, 'more than on other days', now(), NULL),
 		('low_inventory', 'warning', 'product_id', '8', now(), 1, 2, 3, 'gone tomorrow', now(), NULL),
 		('low_inventory', 'warning', 'product_id', '9', now(), 1, 2, 3, 'closed already', now(), now())});
 
@@ -134,7 +133,8 @@ is(said('hour', @lines), $node->safe_psql('shop', q{
 		FROM (SELECT date_trunc('hour', event_time, 'UTC') AS h, * FROM sellometer.category_l2_minute) x GROUP BY h ORDER BY h}),
 	'the numbers by hour');
 is(said('alert', @lines),
-	"critical\tprice anomaly\t<b>7</b>\tlisted at <9.90>, usually 99.00\nwarning\tlow inventory\t8\tgone tomorrow", 'open alerts, and only those');
+	"critical\tprice anomaly\t<b>7</b>\tlisted at <9.90>, usually 99.00\nwarning\tlow inventory\t8\tgone tomorrow\n"
+	. "info\tvolume anomaly\tcart\tmore than on other days", 'open alerts, and only those');
 is(said('source', @lines), '<u>web & "shop"</u>', 'sources');
 
 # Names are names: no element came out of one
