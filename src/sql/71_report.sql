@@ -324,7 +324,7 @@ thead th { color: var(--soft); font-size: .8rem; border-bottom: 1px solid var(--
 .n { text-align: right; white-space: nowrap; }
 .top { table-layout: fixed; } .rank { width: 2.1rem; } .gmv { width: 4.9rem; } .sold { width: 4.4rem; }
 .top tbody th { position: relative; }
-.top bdi { position: relative; display: block; padding: 0 .3rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.top bdi { position: relative; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; padding: 0 .3rem; overflow: hidden; overflow-wrap: anywhere; line-height: 1.25; }
 .bar { position: absolute; left: 0; top: .12rem; height: calc(100% - .24rem); width: 100%; } .bar rect { fill: var(--bar); }
 .funnel { list-style: none; margin: 1.25rem 0 0; padding: 0; display: grid; gap: 1.6rem; }
 .funnel li { display: grid; grid-template-columns: 1fr auto; align-items: baseline; gap: .1rem .5rem; color: inherit; }
@@ -342,7 +342,7 @@ details { margin-top: .75rem; } summary { cursor: pointer; color: var(--soft); f
 @media (max-width: 60rem) { .split { grid-template-columns: minmax(0, 1fr); } .tops section:nth-child(n) { grid-column: span 3; } .tops section:nth-child(n+3) { grid-column: span 6; } }
 @media (max-width: 42rem) { .tops section:nth-child(n) { grid-column: span 6; } }
 @media (max-width: 34rem) { .chart { grid-template-columns: 2.9rem 1fr; } .chart .x span:nth-child(even) { display: none; } .card { padding: .8rem; }
-	.split .chart svg { height: 10rem; } .tiles { grid-template-columns: 1fr 1fr; } .tiles .first { grid-column: span 2; } .top bdi { white-space: normal; overflow-wrap: anywhere; }
+	.split .chart svg { height: 10rem; } .tiles { grid-template-columns: 1fr 1fr; } .tiles .first { grid-column: span 2; } .top bdi { -webkit-line-clamp: 5; }
 	.rank { width: 1.7rem; } .gmv { width: 4.6rem; } .sold { width: 4.1rem; } .tiles dd { font-size: 1.35rem; } }
 @media print { body { background: #fff; } .card { break-inside: avoid; } }
 </style>
