@@ -22,6 +22,7 @@
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "ingest/tier_write.h"
+#include "ingest/trouble.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -498,6 +499,8 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	if (work.n > 0)
 		ok = try_batch(&work);
 	result->objects = work.n > 0 && !ok ? work.n : work.done;
+	if (ok)
+		slm_trouble_judge(ingest->sources, work.objects, work.done);
 	if (work.n > 0)
 		SLM_CRASH_POINT("ingest.commit");
 	slm_commit();

@@ -26,6 +26,7 @@ struct SlmReading
 	SlmCatalog *catalog;		/* likewise */
 	uint64		skip;			/* rows still to be passed over */
 	bool		fed;			/* the reader has bytes that it has not used up */
+	int64		bytes;			/* that have come */
 };
 
 void
@@ -236,6 +237,23 @@ take_rows(SlmReading *reading)
 	}
 }
 
+/*
+ * What came is as long as the list said.  An answer that is cut short can look whole: a proxy on the way may have set its
+ * length anew.
+ */
+static bool
+is_whole(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+
+	if (reading->bytes == object->size)
+		return true;
+	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_FAILURE,
+					psprintf("the object did not come whole: of " INT64_FORMAT " bytes that were listed "
+							 INT64_FORMAT " came", object->size, reading->bytes));
+	return false;
+}
+
 /* Move bytes from the transfer to the reader and rows from there, until the outcome is set (or all is skipped). */
 static void
 pump(SlmReading *reading)
@@ -249,9 +267,12 @@ pump(SlmReading *reading)
 		switch (slm_transfer_read(reading->object->transfer, true, &data, &len, &error))
 		{
 			case SLM_TRANSFER_DATA:
+				reading->bytes += len;
 				slm_reader_feed(reading->reader, data, len, false);
 				break;
 			case SLM_TRANSFER_END:
+				if (!is_whole(reading))
+					return;
 				slm_reader_feed(reading->reader, NULL, 0, true);
 				break;
 			default:

@@ -19,6 +19,7 @@
 #include "ingest/ledger.h"
 #include "ingest/source.h"
 #include "ingest/spi.h"
+#include "ingest/trouble.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
@@ -343,6 +344,7 @@ discover_source(SlmSource *source, bool sweep)
 	source->keys = sweep ? d.listed : source->keys + d.added;
 	move_window(source, sweep, d.listed);
 	source->requests += requests;
+	slm_trouble_listed(source, ok);
 	if (!ok || source->failing || d.added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
 		note_listing(source, ok && sweep, ok ? NULL : &error);
 	MemoryContextDelete(d.scratch);

@@ -27,6 +27,8 @@ typedef struct SlmSource
 	int			requests;		/* not written to the source's row yet */
 	bool		failing;		/* its row holds an error */
 	TimestampTz noted_at;		/* when its row was written last */
+	bool		troubled;		/* the objects tried last could not be read (trouble.c) */
+	TimestampTz next_probe;		/* if so: when to try one before its time */
 } SlmSource;
 
 /* The sources as one backend knows them; stores stay open between rounds. */

@@ -8,6 +8,9 @@
 
 #include "store/s3_internal.h"
 
+/* So many pages in a row may be empty. */
+#define MAX_EMPTY_PAGES		1000
+
 /* Append name=value to a query; the caller keeps the names in order, since the signature needs them sorted. */
 static void
 add_parameter(StringInfo query, const char *name, const char *value)
@@ -68,6 +71,43 @@ fail_endless(SlmS3Store *s3, SlmStoreError *error)
 	return false;
 }
 
+static bool
+fail_circle(SlmS3Store *s3, SlmStoreError *error)
+{
+	slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_PROTOCOL_VIOLATION, "could not list %s: the answer is not valid",
+				   slm_store_display_url(&s3->store, ""));
+	error->detail = pstrdup("The list has no end: its pages begin with the same key, or are empty, again and again.");
+	error->hint = pstrdup("Check that the server's endpoint is that of an S3 service.");
+	return false;
+}
+
+/* How far a list has come, to tell one that has no end. */
+typedef struct Advance
+{
+	char	   *first_key;		/* of the last page that had keys */
+	int			empty_pages;	/* since then */
+} Advance;
+
+/*
+ * Does a page bring the list on?  The tokens don't tell: a server that has lost its way can make new ones for ever.  Every
+ * page of a list has keys of its own, so no two of them begin with the same one.  A page without keys is lawful.
+ */
+static bool
+advances(Advance *advance, const SlmS3Document *page, MemoryContext context)
+{
+	const char *first = page->nitems > 0 ? page->items[0].key : NULL;
+
+	if (first == NULL)
+		return ++advance->empty_pages <= MAX_EMPTY_PAGES;
+	if (advance->first_key != NULL && strcmp(advance->first_key, first) == 0)
+		return false;
+	advance->empty_pages = 0;
+	if (advance->first_key != NULL)
+		pfree(advance->first_key);
+	advance->first_key = MemoryContextStrdup(context, first);
+	return true;
+}
+
 bool
 slm_s3_list(SlmStore *base, const char *prefix, const char *start_after,
 			SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
@@ -75,6 +115,8 @@ slm_s3_list(SlmStore *base, const char *prefix, const char *start_after,
 	SlmS3Store *s3 = (SlmS3Store *) base;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer list", ALLOCSET_DEFAULT_SIZES);
 	char	   *full_prefix = psprintf("%s%s", s3->prefix, prefix);
+	MemoryContext outer = CurrentMemoryContext;
+	Advance		advance = {0};
 	char	   *token = NULL;
 	bool		ok = true;
 
@@ -96,7 +138,7 @@ slm_s3_list(SlmStore *base, const char *prefix, const char *start_after,
 		(*requests)++;
 		page = get_page(s3, query.data, "ListBucketResult", prefix, context, error);
 		pfree(query.data);
-		ok = page != NULL;
+		ok = page != NULL && (advances(&advance, page, outer) || fail_circle(s3, error));
 		if (!ok || !call_back(s3, page, callback, arg) || !page->is_truncated)
 			break;
 		token = page->next_continuation_token ? pstrdup(page->next_continuation_token) : NULL;

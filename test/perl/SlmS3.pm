@@ -10,6 +10,8 @@ SlmS3 - S3 servers for tests: a real one (OpenStack Swift), and a stand-in that 
   my $s3 = SlmS3->swift(max_listing => 100);     # test/s3/swift
   $s3->client('mkbucket', 'bucket');             # test/s3/client, an independent client
   my $fake = SlmS3->fake;                        # test/s3/fake.py
+  my $proxy = SlmS3->proxy($s3, '--seed', 7);    # test/s3/proxy.py, between the client and $s3
+  $proxy->faults({ fault => 'half', on => 'get' });
   $fake->control(expires_in => 10);
   $s3->create_server($node, 'postgres', 'name'); # CREATE SERVER and USER MAPPING FOR CURRENT_USER
 
@@ -26,6 +28,7 @@ use File::Basename qw(dirname);
 use Cwd qw(abs_path);
 use HTTP::Tiny;
 use IPC::Run ();
+use JSON::PP qw(encode_json decode_json);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -83,6 +86,50 @@ sub fake
 	$self->{scheme} = grep({ $_ eq '--tls' } @args) ? 'https' : 'http';
 	$self->{endpoint} = "$self->{scheme}://127.0.0.1:$self->{port}";
 	return $self;
+}
+
+sub proxy
+{
+	my ($class, $s3, @args) = @_;
+	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir(), access_key => $s3->{access_key},
+		secret_key => $s3->{secret_key} }, $class;
+	my ($port) = $s3->{endpoint} =~ /:(\d+)$/;
+
+	$self->{harness} = IPC::Run::start([ "$scripts/proxy.py", $self->{dir}, $port, @args ], '<', \undef, '>',
+		"$self->{dir}/out", '2>', "$self->{dir}/err");
+	push @running, $self;
+	for (1 .. 500)
+	{
+		last if -s "$self->{dir}/port";
+		$self->{harness}->pumpable or last;
+		usleep(20_000);
+	}
+	-s "$self->{dir}/port" or die "the proxy did not start: " . slurp_file("$self->{dir}/err");
+	note('proxy: ' . slurp_file("$self->{dir}/out"));
+	($self->{port}) = slurp_file("$self->{dir}/port") =~ /(\d+)/;
+	($self->{control_port}) = slurp_file("$self->{dir}/control") =~ /(\d+)/;
+	$self->{scheme} = grep({ $_ eq '--tls' } @args) ? 'https' : 'http';
+	$self->{endpoint} = "$self->{scheme}://127.0.0.1:$self->{port}";
+	return $self;
+}
+
+# What the proxy does from now on: see there.  None: it lets everything pass.
+sub faults
+{
+	my ($self, @faults) = @_;
+	my $answer = HTTP::Tiny->new->put("http://127.0.0.1:$self->{control_port}/faults",
+		{ content => encode_json(\@faults) });
+
+	die "the proxy refuses: $answer->{content}" unless $answer->{success};
+	return;
+}
+
+# How often it did what, and "requests".
+sub counts
+{
+	my ($self) = @_;
+
+	return %{ decode_json(HTTP::Tiny->new->get("http://127.0.0.1:$self->{control_port}/counts")->{content}) };
 }
 
 # Set values in the stand-in, or ask for one.

@@ -112,7 +112,7 @@ traffic("$dir{kept}/last", '--start' => '2019-10-02 06:30:00', '--minutes' => 1,
 link_object("$dir{kept}/last", $dir{in}, $_) foreach (files_below("$dir{kept}/last"));
 $swift->client('mkbucket', 'incoming');
 $swift->client('mkbucket', 'packed');
-$swift->client('put-all', 'incoming', "$dir{kept}/s3");
+$swift->client('put-all', 'incoming', '', "$dir{kept}/s3");
 $swift->create_server($node, 'shop', 'swift');
 value("SELECT sellometer_add_source('file', 'file://$dir{in}/', archive_url => 'file://$dir{out}/')");
 value("SELECT sellometer_add_source('s3', 's3://incoming/', 'swift', 's3://packed/')");

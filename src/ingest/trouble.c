@@ -1,0 +1,103 @@
+/*
+ * trouble.c: sources that can't be read for a while, and the objects that wait for them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/pg_prng.h"
+#include "ingest/spi.h"
+#include "ingest/trouble.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Between two probes: half of it, and up to so much again by chance. */
+#define PROBE_MS	10000
+
+/* Rows that others have picked are left to them: who holds the writer's lock must not wait for a row. */
+#define WAITING \
+	"id IN (SELECT id FROM sellometer.objects WHERE source = $1 AND state IN ('pending', 'backlog') " \
+	"AND next_attempt IS NOT NULL"
+
+static void
+plan_probe(SlmSource *source)
+{
+	source->next_probe = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+													 (int64) (PROBE_MS * (0.5 + pg_prng_double(&pg_global_prng_state))));
+}
+
+static void
+all_are_due(SlmSource *source)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET next_attempt = NULL WHERE " WAITING " FOR UPDATE SKIP LOCKED)", 1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(source->name);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+	source->troubled = false;
+}
+
+static void
+probe_is_due(SlmSource *source)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET next_attempt = NULL, attempts = greatest(attempts - 1, 0) "
+		"WHERE " WAITING " AND next_attempt > clock_timestamp() ORDER BY next_attempt LIMIT 1 FOR UPDATE SKIP LOCKED)",
+		1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(source->name);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+	plan_probe(source);
+}
+
+/* Its row tells whether it has failed, also what happened before this process began. */
+static void
+begin_anew(SlmSource *source)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET next_attempt = NULL, attempts = 0 WHERE " WAITING " FOR UPDATE SKIP LOCKED) "
+		"AND EXISTS (SELECT FROM sellometer.sources WHERE name = $1 AND last_error IS NOT NULL)",
+		1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(source->name);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+	source->troubled = false;
+}
+
+void
+slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		SlmSource  *source = slm_sources_find(sources, objects[i].source);
+
+		if (objects[i].outcome != SLM_OBJECT_RETRY || source == NULL || source->troubled)
+			continue;
+		source->troubled = true;
+		plan_probe(source);
+	}
+	/* one object that can't be read, beside others that can, is no trouble of the source */
+	for (int i = 0; i < n; i++)
+	{
+		SlmSource  *source = slm_sources_find(sources, objects[i].source);
+
+		if ((objects[i].outcome != SLM_OBJECT_LOADED && objects[i].outcome != SLM_OBJECT_PART) || source == NULL)
+			continue;
+		source->troubled = false;
+		if (objects[i].attempts > 0)
+			all_are_due(source);
+	}
+}
+
+void
+slm_trouble_listed(SlmSource *source, bool ok)
+{
+	if (!ok)
+		return;
+	if (source->failing || source->noted_at == 0)
+		begin_anew(source);
+	if (source->troubled && GetCurrentTimestamp() >= source->next_probe)
+		probe_is_due(source);
+}
