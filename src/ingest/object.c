@@ -53,8 +53,9 @@ fail_by_store(SlmObject *object, const SlmStoreError *error)
 	else if (error->kind == SLM_STORE_NOT_FOUND)
 		appendStringInfoString(&message, " (it was deleted after it was listed: put it there again and call "
 							   "sellometer_retry(), or put it aside with sellometer_skip())");
-	slm_object_fail(object, error->kind == SLM_STORE_TRANSIENT || error->kind == SLM_STORE_DENIED
-					? SLM_OBJECT_RETRY : SLM_OBJECT_FAILED,
+	/* only these two tell of the object; all else is about the way to it, which may be mended */
+	slm_object_fail(object, error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED
+					? SLM_OBJECT_FAILED : SLM_OBJECT_RETRY,
 					error->sqlstate, message.data);
 	object->retry_after_ms = error->retry_after_ms;
 }

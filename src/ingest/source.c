@@ -32,6 +32,7 @@
 #define SWEEP_SHARE		20		/* a sweep that takes 1 s is followed by 20 s without one */
 #define WINDOW			(2 * USECS_PER_MINUTE)
 #define KEYS_IN_WINDOW	1000	/* more of them, and it begins at the newest */
+#define REQUEST_USECS	(100 * INT64CONST(1000))	/* a request counts as no more: it may have hung, once */
 
 struct SlmSources
 {
@@ -340,7 +341,8 @@ discover_source(SlmSource *source, bool sweep)
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, start);
 	if (sweep)
-		source->next_sweep = GetCurrentTimestamp() + (int64) INSTR_TIME_GET_MICROSEC(took) * SWEEP_SHARE;
+		source->next_sweep = GetCurrentTimestamp() +
+			Min((int64) INSTR_TIME_GET_MICROSEC(took), requests * REQUEST_USECS) * SWEEP_SHARE;
 	source->keys = sweep ? d.listed : source->keys + d.added;
 	move_window(source, sweep, d.listed);
 	source->requests += requests;

@@ -368,6 +368,7 @@ present_buckets(const SlmTier *tier, const SlmCells *cells, int *npresent)
 	present = MemoryContextAlloc(context, sizeof(TimestampTz) * Max(*npresent, 1));
 	for (int i = 0; i < *npresent; i++)
 		present[i] = slm_int64(i, 1, 0);
+	SPI_freetuptable(SPI_tuptable);
 	qsort(present, *npresent, sizeof(TimestampTz), compare_times);
 	return present;
 }

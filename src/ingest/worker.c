@@ -4,8 +4,8 @@
  *   round:  is the extension here? --> list the sources --> batches until none is due --> keep the tiers in step
  *   wait:   poll_interval, or until sellometer_wake()
  *
- * Two contexts: ingest->context lives as long as all goes well, and holds the state of the views; round_context is reset
- * after each round.  An error ends the round: the transaction is aborted, all state is dropped (it is a cache of what is
+ * Three contexts: ingest->context lives as long as all goes well, and holds the state of the views; round_context is reset
+ * after each round, turn_context after each batch of it.  An error ends the round: the transaction is aborted, all state is dropped (it is a cache of what is
  * committed), and after a delay the next round begins with a clean slate.
  */
 #include "postgres.h"
@@ -97,6 +97,8 @@ reload_settings(void)
 static void
 load(bool sweep)
 {
+	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(turn_context);
 	SlmBatchResult result;
 
 	slm_secure_transaction();
@@ -107,6 +109,7 @@ load(bool sweep)
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(turn_context);
 		reload_settings();
 		slm_ingest_batch(ingest, "pending", NULL, &result);
 		if (result.objects > 0)
@@ -117,6 +120,8 @@ load(bool sweep)
 		}
 	} while (result.objects > 0);
 	slm_progress_end();
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(turn_context);
 }
 
 /* One round, in a transaction that the loading commits piece by piece. */

@@ -51,6 +51,8 @@ slm_source_argument(FunctionCallInfo fcinfo)
 static void
 load_all(SlmIngest *ingest, const char *state, const char *source)
 {
+	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(turn_context);
 	SlmBatchResult result;
 	int64		objects = 0;
 	int64		bytes = 0;
@@ -62,6 +64,7 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 		SlmWaiting	waiting;
 
 		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(turn_context);
 		slm_secure_transaction();
 		waiting = slm_ledger_waiting(state);
 		slm_progress_totals(objects + waiting.objects, bytes + waiting.bytes);
@@ -72,6 +75,8 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 	} while (result.objects > 0);
 	slm_ingest_set_surge(ingest, false);
 	slm_progress_end();
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(turn_context);
 }
 
 Datum

@@ -42,6 +42,7 @@ end_listing(FileListing *listing)
 	while (listing->depth > 0)
 		pop_dir(listing);
 	dlist_delete(&listing->node);
+	/* a store lives for days and is listed each second */
 	pfree(listing->path.data);
 	pfree(listing->prefix);
 	if (listing->after != NULL)

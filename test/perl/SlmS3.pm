@@ -196,7 +196,8 @@ END
 {
 	# Keep the test's own exit status.
 	local $?;
-	$_->stop foreach (@running);
+	# a copy, as each takes itself out
+	$_->stop foreach (my @all = @running);
 }
 
 1;

@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
+use SlmCrash;
 use SlmHistory;
 use SlmTest;
 use Test::More;
@@ -42,80 +43,6 @@ traffic("$all/large", '--seed' => $seed + $_, '--events' => 30 * $CHUNK_ROWS, '-
   foreach (1, 2);
 my @large = map { "large/$_" } files_below("$all/large");
 $node->safe_psql('shop', "SELECT sellometer_add_source('a', 'file://$in/')");
-
-# --- killing ---
-
-sub is_gone
-{
-	my ($pid) = @_;
-
-	# One that nobody has waited for yet does nothing any more either.
-	open(my $stat, '<', "/proc/$pid/stat") or return 1;
-	my $line = <$stat> // '';
-	return $line eq '' || $line =~ /^\d+ \(.*\) Z/;
-}
-
-sub kill_and_wait
-{
-	my @pids = @_;
-
-	kill 'KILL', @pids;
-	for my $pid (@pids)
-	{
-		select(undef, undef, undef, 0.01) until is_gone($pid);
-	}
-	# The postmaster's pid file counts as long as somebody has its number.
-	for (1 .. 1000)
-	{
-		last if !grep { kill 0, $_ } @pids;
-		select(undef, undef, undef, 0.01);
-	}
-	return;
-}
-
-sub children_of
-{
-	my ($parent) = @_;
-	my @children;
-
-	for my $file (glob '/proc/[0-9]*/stat')
-	{
-		open(my $stat, '<', $file) or next;
-		my $line = <$stat> // '';
-		push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/ && $2 == $parent;
-	}
-	return @children;
-}
-
-# All processes, at one moment as seen by the postmaster.
-sub kill_server
-{
-	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
-
-	kill 'STOP', $postmaster;
-	my @children = children_of($postmaster);
-	$node->kill9;
-	kill_and_wait($postmaster, @children);
-	$node->start;
-	return;
-}
-
-# A process: the server restarts by itself, once it has noticed.
-sub kill_process
-{
-	my ($pid) = @_;
-	my $begin = $node->safe_psql('postgres', 'SELECT pg_postmaster_start_time()');
-	my $seen = -s $node->logfile;
-
-	kill_and_wait($pid);
-	for (1 .. 1000)
-	{
-		last if slurp_file($node->logfile, $seen) =~ /all server processes terminated; reinitializing/;
-		select(undef, undef, undef, 0.02);
-	}
-	$node->poll_query_until('postgres', 'SELECT true') or die "the server does not come back";
-	return;
-}
 
 sub pid_of
 {
@@ -160,7 +87,7 @@ for my $kill (1 .. $KILLS)
 	$killed{$what}++;
 	$during++ if $pending > 0;
 	$in_parts++ if $parts > 0;
-	$what eq 'server' || $pid eq '' ? kill_server() : kill_process($pid);
+	$what eq 'server' || $pid eq '' ? kill_server($node) : kill_process($node, $pid);
 	$merge->finish if $merge;
 }
 ok($during >= $KILLS / 3, "of $KILLS kills $during came while objects were waiting");

@@ -1,0 +1,130 @@
+
+=pod
+
+=head1 NAME
+
+SlmCrash - kill -9 of processes and servers
+
+=head1 SYNOPSIS
+
+  kill_server($node);               # all of its processes at one moment; it is started again
+  kill_process($node, $pid);        # one: the server restarts by itself (restart_after_crash = on)
+
+=cut
+
+package SlmCrash;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Exporter 'import';
+use PostgreSQL::Test::Utils;
+
+our @EXPORT = qw(kill_server kill_process kill_and_wait children_of);
+
+sub is_gone
+{
+	my ($pid) = @_;
+
+	# One that nobody has waited for yet does nothing any more either.
+	open(my $stat, '<', "/proc/$pid/stat") or return 1;
+	my $line = <$stat> // '';
+	return $line eq '' || $line =~ /^\d+ \(.*\) Z/;
+}
+
+=pod
+
+=head1 FUNCTIONS
+
+=over
+
+=item kill_and_wait(@pids)
+
+=cut
+
+sub kill_and_wait
+{
+	my @pids = @_;
+
+	kill 'KILL', @pids;
+	for my $pid (@pids)
+	{
+		select(undef, undef, undef, 0.01) until is_gone($pid);
+	}
+	# The postmaster's pid file counts as long as somebody has its number.
+	for (1 .. 1000)
+	{
+		last if !grep { kill 0, $_ } @pids;
+		select(undef, undef, undef, 0.01);
+	}
+	return;
+}
+
+=pod
+
+=item children_of($pid)
+
+=cut
+
+sub children_of
+{
+	my ($parent) = @_;
+	my @children;
+
+	for my $file (glob '/proc/[0-9]*/stat')
+	{
+		open(my $stat, '<', $file) or next;
+		my $line = <$stat> // '';
+		push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/ && $2 == $parent;
+	}
+	return @children;
+}
+
+=pod
+
+=item kill_server($node)
+
+All processes, at one moment as seen by the postmaster; then it is started again.
+
+=cut
+
+sub kill_server
+{
+	my ($node) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+
+	kill 'STOP', $postmaster;
+	my @children = children_of($postmaster);
+	$node->kill9;
+	kill_and_wait($postmaster, @children);
+	$node->start;
+	return;
+}
+
+=pod
+
+=item kill_process($node, $pid)
+
+One process: the server restarts by itself, once it has noticed.  Returns when it is back; false if the process was gone.
+
+=back
+
+=cut
+
+sub kill_process
+{
+	my ($node, $pid) = @_;
+	my $seen = -s $node->logfile;
+
+	return 0 unless kill 'KILL', $pid;
+	kill_and_wait($pid);
+	for (1 .. 1000)
+	{
+		last if slurp_file($node->logfile, $seen) =~ /all server processes terminated; reinitializing/;
+		select(undef, undef, undef, 0.02);
+	}
+	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	return 1;
+}
+
+1;

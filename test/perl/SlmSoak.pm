@@ -1,0 +1,480 @@
+
+=pod
+
+=head1 NAME
+
+SlmSoak - load, look, and break things at random for a while; then nothing is lost or doubled
+
+=head1 SYNOPSIS
+
+  my $soak = SlmSoak->new(seconds => 120, seed => 1, disk => $directory);
+  $soak->run;
+  $soak->table;                 # what was injected and survived, as text
+
+disk: a small file system that the database is to be on, to be filled now and then; undef if there is none.
+
+=head1 WHAT HAPPENS
+
+Files arrive without a pause in a directory and in a bucket, some late; between the worker and the bucket is the proxy of
+test/s3.  Sessions beside it ask what dashboards ask, and call for rollup, prune and backlog.  Round after round a fault of the proxy
+and a blow to the server strike at the same time, drawn like cards, so that each has its turn.  A round is survived when
+all files that were there at its end are in the ledger as loaded, or late, within 30 seconds.
+
+=cut
+
+package SlmSoak;
+
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use SlmCrash;
+use SlmHistory;
+use SlmS3;
+use SlmTest;
+use SlmTiers;
+use Test::More;
+use Time::HiRes qw(time);
+
+our $MAX_RECOVERY = 30;		# seconds
+my $FILES_PER_SECOND = 4;	# two a minute of event time
+
+my @FAULTS = qw(latency reset half longer shorter stall hang mute refuse garbage endless circle twice lag skew expired denied
+	redirect 429 429-after 500 503 503-after);
+my @BLOWS = qw(kill_worker kill_backend kill_server terminate restart immediate reload surge drop_database disk_full);
+
+# What is done beside the load, over and over: name => a turn.
+my %TURNS = (
+	rollup => 'CALL sellometer_rollup();',
+	prune => 'CALL sellometer_prune();',
+	backlog => 'CALL sellometer_merge_backlog();',
+	queries => <<'SQL');
+SELECT event_time, gmv FROM sellometer.purchase_product_id_minute ORDER BY gmv DESC LIMIT 10;
+SELECT * FROM sellometer.purchase_brand_rank LIMIT 10;
+SELECT event_time, sum(gmv) FROM sellometer.realtime_category_l1_hour GROUP BY 1 ORDER BY 1;
+SELECT * FROM sellometer_top('brand', 'purchase', (SELECT head FROM sellometer.state) - interval '2 hours', (SELECT head FROM sellometer.state), 5);
+SELECT * FROM sellometer.status;
+SELECT * FROM sellometer.progress;
+SQL
+
+sub chance { my ($p) = @_; return rand() < $p; }
+sub pick { return $_[ int rand @_ ]; }
+
+# --- setting up ---
+
+sub new
+{
+	my ($class, %args) = @_;
+	my $self = bless { %args, rounds => [], samples => [], put => [], survived => {} }, $class;
+
+	srand($args{seed});
+	note("seed $args{seed}, $args{seconds} s");
+	$self->{s3} = SlmS3->swift;
+	$self->{s3}->client('mkbucket', 'shop');
+	$self->{proxy} = SlmS3->proxy($self->{s3}, '--seed', $args{seed});
+	$self->start_server;
+	$self->make_files;
+	return $self;
+}
+
+sub start_server
+{
+	my ($self) = @_;
+	my $node = slm_node('soak', start => 0, conf => <<'CONF');
+fsync = off
+restart_after_crash = on
+log_statement = none
+max_wal_size = 256MB
+sellometer.database = 'shop, other'
+sellometer.poll_interval = 200ms
+sellometer.view_window = 6h
+CONF
+
+	$self->{node} = $node;
+	$node->start;
+	my $where = '';
+	if (defined $self->{disk})
+	{
+		mkdir "$self->{disk}/space" or die "can't make $self->{disk}/space: $!";
+		$node->safe_psql('postgres', "CREATE TABLESPACE small LOCATION '$self->{disk}/space'");
+		$where = 'TABLESPACE small';
+	}
+	$node->safe_psql('postgres', "CREATE DATABASE shop $where");
+	$node->safe_psql('shop', 'CREATE EXTENSION sellometer');
+	$self->{dir}{$_} = slm_directory($node, $_) foreach (qw(all in upload other turns));
+	$self->{proxy}->create_server($node, 'shop', 's3', stall_timeout => 3, connect_timeout => 3, retry_timeout => 6);
+	$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '2 hours' WHERE name = 'minute'");
+	$node->safe_psql('shop', "SELECT sellometer_add_source('dir', 'file://$self->{dir}{in}/')");
+	$node->safe_psql('shop', q{SELECT sellometer_add_source('s3', 's3://shop/in/', 's3')});
+	$self->make_other;
+	return;
+}
+
+# A database that comes and goes.
+sub make_other
+{
+	my ($self) = @_;
+
+	$self->{node}->safe_psql('postgres', 'CREATE DATABASE other');
+	$self->{node}->safe_psql('other',
+		"CREATE EXTENSION sellometer; SELECT sellometer_add_source('o', 'file://$self->{dir}{other}/')");
+	return;
+}
+
+# All files, in the order in which they are to arrive: every twentieth late, by up to half a minute.
+sub make_files
+{
+	my ($self) = @_;
+	my $minutes = int($self->{seconds} * $FILES_PER_SECOND / 2);
+
+	traffic($self->{dir}{all}, '--minutes' => $minutes, '--servers' => 2, '--rate' => 80, '--seed' => $self->{seed}, '--products' => 500,
+		'--session-gap' => 300, '--gzip' => 0.2, '--bad' => 0.002, '--start' => '2019-10-01 20:00:00');
+	my @keys = files_below($self->{dir}{all});
+	my %when = map { ($keys[$_] => $_ + (chance(0.05) ? rand 30 * $FILES_PER_SECOND : 0)) } 0 .. $#keys;
+	$self->{keys} = [ sort { $when{$a} <=> $when{$b} || $a cmp $b } @keys ];
+	return;
+}
+
+# A session that repeats a turn, whatever becomes of it, until the file stop is there.
+sub start_turns
+{
+	my ($self, $name) = @_;
+	my $dir = $self->{dir}{turns};
+	my %turns = (name => $name, output => '');
+
+	append_to_file("$dir/$name.sql", "\\set ON_ERROR_STOP on\nSET client_min_messages = error;\n$TURNS{$name}");
+	$turns{harness} = IPC::Run::start(
+		[ 'sh', '-c', 'n=0; failed=0; while [ ! -e "$1" ]; do if psql -XqAt -o /dev/null -d "$2" -f "$3" 2>/dev/null; then n=$((n + 1)); '
+				. 'else failed=$((failed + 1)); fi; sleep 0.2; done; echo "$n $failed"',
+			'sh', "$dir/stop", $self->{node}->connstr('shop'), "$dir/$name.sql" ],
+		'<', \undef, '>&', \$turns{output});
+	push @{ $self->{turns} }, \%turns;
+	return;
+}
+
+sub start_uploads
+{
+	my ($self) = @_;
+	local %ENV = (%ENV, AWS_ACCESS_KEY_ID => $self->{s3}{access_key}, AWS_SECRET_ACCESS_KEY => $self->{s3}{secret_key},
+		AWS_DEFAULT_REGION => 'us-east-1');
+
+	$self->{uploads} = IPC::Run::start([ slm_root() . '/test/traffic/to_s3', $self->{dir}{upload}, "$self->{s3}{endpoint}/shop/in/" ],
+		'<', \undef, '>&', \$self->{upload_output});
+	return;
+}
+
+# --- while it runs ---
+
+# Files that are due arrive; now and then a look at the worker.
+sub pump
+{
+	my ($self) = @_;
+	my $due = int((time - $self->{begun}) * $FILES_PER_SECOND) - @{ $self->{put} };
+
+	for my $key (splice(@{ $self->{keys} }, 0, $due > 0 ? $due : 0))
+	{
+		link_object($self->{dir}{all}, $self->{dir}{ $key =~ /-1\.csv/ ? 'in' : 'upload' }, $key);
+		link_object($self->{dir}{all}, $self->{dir}{other}, $key) if $key =~ /[05]-1\.csv/;
+		push @{ $self->{put} }, $key;
+	}
+	if (time - ($self->{looked} // 0) > 1)
+	{
+		$self->{looked} = time;
+		$self->look_at_worker;
+	}
+	select(undef, undef, undef, 0.05);
+	return;
+}
+
+sub pump_for
+{
+	my ($self, $seconds) = @_;
+	my $end = time + $seconds;
+
+	$self->pump while time < $end;
+	return;
+}
+
+# A query that may find the server down: then ''.
+sub try_sql
+{
+	my ($self, $sql, $database) = @_;
+	my ($status, $out) = $self->{node}->psql($database // 'shop', $sql, timeout => 20, timed_out => \my $late);
+
+	return $status == 0 ? $out : '';
+}
+
+sub look_at_worker
+{
+	my ($self) = @_;
+	my $pid = $self->try_sql('SELECT sellometer.worker_pid()');
+
+	return if $pid eq '' || $pid eq '0' || !-r "/proc/$pid/status";
+	my $status = eval { slurp_file("/proc/$pid/status") } // return;
+	my ($resident) = $status =~ /^RssAnon:\s+(\d+)/m or return;
+	my $descriptors = () = glob "/proc/$pid/fd/*";
+	push @{ $self->{samples} }, { time => time - $self->{begun}, pid => $pid, resident => $resident, descriptors => $descriptors };
+	return;
+}
+
+# Is all that had been put there by then loaded, or known to be late?
+sub has_recovered
+{
+	my ($self, $count) = @_;
+	my $first = $count > 300 ? $count - 300 : 0;
+	my $keys = join(',', @{ $self->{put} }[ $first .. $count - 1 ]);
+
+	return $self->try_sql(qq{SELECT count(*) FROM unnest('{$keys}'::text[]) k WHERE NOT EXISTS (
+		SELECT FROM sellometer.objects o WHERE o.key = k AND o.state IN ('done', 'backlog'))}) eq '0';
+}
+
+# --- blows ---
+
+sub pid_of
+{
+	my ($self, $where) = @_;
+
+	return $self->try_sql("SELECT pid FROM pg_stat_activity WHERE $where ORDER BY random() LIMIT 1", 'postgres');
+}
+
+sub kill_one
+{
+	my ($self, $where) = @_;
+	my $pid = $self->pid_of($where);
+
+	return 0 if $pid eq '';
+	return kill_process($self->{node}, $pid);
+}
+
+sub fill_disk
+{
+	my ($self) = @_;
+	my $block = "\0" x 65536;
+
+	return 0 unless defined $self->{disk};
+	open(my $file, '>:raw', "$self->{disk}/ballast") or die "can't write $self->{disk}/ballast: $!";
+	1 while (syswrite($file, $block) // 0) == length $block;
+	close($file);
+	return 1;
+}
+
+# True if the blow was struck.
+sub strike
+{
+	my ($self, $blow) = @_;
+	my $node = $self->{node};
+
+	if ($blow eq 'kill_worker') { return $self->kill_one(q{backend_type = 'sellometer worker' AND datname = 'shop'}); }
+	if ($blow eq 'kill_backend') { return $self->kill_one(q{backend_type = 'client backend' AND datname = 'shop' AND pid <> pg_backend_pid()}); }
+	if ($blow eq 'kill_server') { kill_server($node); return 1; }
+	if ($blow eq 'terminate') { return $self->try_sql('SELECT pg_terminate_backend(sellometer.worker_pid())') eq 't'; }
+	if ($blow eq 'restart' || $blow eq 'immediate')
+	{
+		$node->stop($blow eq 'restart' ? 'fast' : 'immediate');
+		$node->start;
+		return 1;
+	}
+	if ($blow eq 'drop_database')
+	{
+		$node->safe_psql('postgres', 'DROP DATABASE other');
+		$self->make_other;
+		return 1;
+	}
+	if ($blow eq 'disk_full') { return $self->fill_disk; }
+	my @settings = $blow eq 'surge' ? ([ 'sellometer.surge_bytes', '1kB' ])
+	  : ([ 'sellometer.batch_bytes', pick('64kB', '1MB', '512MB') ], [ 'sellometer.work_memory', pick('16MB', '64MB', '2GB') ],
+		[ 'sellometer.poll_interval', pick('50ms', '500ms') ], [ 'sellometer.max_connections', pick(1, 4, 16) ]);
+	$self->try_sql("ALTER SYSTEM SET $_->[0] = '$_->[1]'", 'postgres') foreach (@settings);
+	$node->reload;
+	return 1;
+}
+
+sub end_blow
+{
+	my ($self, $blow) = @_;
+
+	unlink "$self->{disk}/ballast" if $blow eq 'disk_full' && defined $self->{disk};
+	if ($blow eq 'surge')
+	{
+		$self->try_sql('ALTER SYSTEM RESET sellometer.surge_bytes', 'postgres');
+		$self->{node}->reload;
+	}
+	return;
+}
+
+# --- rounds ---
+
+# The next card; a deck that is used up is shuffled again.
+sub draw
+{
+	my ($self, $name, @cards) = @_;
+	my $deck = $self->{"deck_$name"} //= [];
+
+	push @$deck, sort { $a->[0] <=> $b->[0] } map { [ rand, $_ ] } @cards unless @$deck;
+	return (shift @$deck)->[1];
+}
+
+sub note_survival
+{
+	my ($self, $name, $times, $recovery) = @_;
+	my $row = $self->{survived}{$name} //= { rounds => 0, times => 0, survived => 0, longest => 0 };
+
+	$row->{rounds}++;
+	$row->{times} += $times;
+	$row->{survived}++ if $recovery <= $MAX_RECOVERY;
+	$row->{longest} = $recovery if $recovery > $row->{longest};
+	return;
+}
+
+sub round
+{
+	my ($self) = @_;
+	my $fault = $self->draw('faults', @FAULTS);
+	my $blow = $self->draw('blows', @BLOWS);
+	my $share = pick(0.3, 0.6, 1);
+	my %before = $self->{proxy}->counts;
+
+	$self->{proxy}->faults({ fault => $fault, share => $share });
+	$self->pump_for(0.5 + rand 2);
+	my $struck = $self->strike($blow);
+	$self->pump_for(0.5 + rand 2);
+	$self->{proxy}->faults();
+	$self->end_blow($blow);
+
+	my ($end, $count) = (time, scalar @{ $self->{put} });
+	$self->pump until $self->has_recovered($count) || time - $end > $MAX_RECOVERY;
+	my $recovery = time - $end;
+	my %after = $self->{proxy}->counts;
+	my $times = ($after{$fault} // 0) - ($before{$fault} // 0);
+	$self->note_survival("s3: $fault", $times, $recovery) if $times > 0;
+	$self->note_survival($blow, 1, $recovery) if $struck;
+	my $line = sprintf('%6.1f s: %s (%d times, share %.1f), %s%s: %.1f s to recover', $end - $self->{begun}, $fault, $times, $share,
+		$blow, $struck ? '' : ' (not struck)', $recovery);
+	note($line);
+	if ($recovery > $MAX_RECOVERY)
+	{
+		push @{ $self->{late_rounds} }, $line;
+		diag("$line\n" . $self->try_sql(q{SELECT source, key, state, attempts, next_attempt - now(), error FROM sellometer.objects
+			WHERE state NOT IN ('done', 'backlog') ORDER BY id LIMIT 10}) . "\n" . $self->try_sql('SELECT name, last_error FROM sellometer.sources'));
+	}
+	return;
+}
+
+=pod
+
+=head1 METHODS
+
+=over
+
+=item run
+
+Until the time is over; then everything arrives, and is loaded.
+
+=cut
+
+sub run
+{
+	my ($self) = @_;
+
+	$self->start_uploads;
+	$self->{begun} = time;
+	$self->start_turns($_) foreach (sort keys %TURNS);
+	$self->pump_for(2);
+	$self->round while time - $self->{begun} < $self->{seconds};
+	append_to_file("$self->{dir}{turns}/stop", '');
+	$_->{harness}->finish foreach (@{ $self->{turns} });
+	$self->pump while @{ $self->{keys} };
+	for (1 .. 600)
+	{
+		last unless glob "$self->{dir}{upload}/*";
+		select(undef, undef, undef, 0.05);
+	}
+	$self->{uploads}->signal('TERM');
+	$self->{uploads}->finish;
+	$self->{node}->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+	$self->{node}->reload;
+	wait_until($self->{node}, "SELECT count(*) = " . @{ $self->{put} } . " FROM sellometer.objects");
+	wait_until_loaded($self->{node});
+	return;
+}
+
+=pod
+
+=item wrong
+
+What is wrong with database shop at the end, as lines; likewise other($name), with tests.
+
+=cut
+
+sub wrong
+{
+	my ($self) = @_;
+	my $node = $self->{node};
+
+	oracle_load($node, $self->{dir}{all});
+	return (tier_differences($node), split(/\n/, $node->safe_psql('shop', 'SELECT * FROM oracle.diff_objects() LIMIT 10')));
+}
+
+sub other_agrees
+{
+	my ($self) = @_;
+	local $SlmTest::DATABASE = 'other';
+
+	$self->{node}->safe_psql('other', 'CALL sellometer_ingest(); CALL sellometer_merge_backlog(); CALL sellometer_ingest()');
+	oracle_load($self->{node}, $self->{dir}{other});
+	return oracle_agrees($self->{node}, 'minute', 'the database that was dropped and made again');
+}
+
+=pod
+
+=item table
+
+What was injected and survived.
+
+=cut
+
+sub table
+{
+	my ($self) = @_;
+	my @lines = sprintf('%-16s %6s %8s %9s %18s', 'fault', 'rounds', 'times', 'survived', 'longest recovery');
+
+	for my $name (sort keys %{ $self->{survived} })
+	{
+		my $row = $self->{survived}{$name};
+
+		push @lines, sprintf('%-16s %6d %8d %9d %16.1f s', $name, @{$row}{qw(rounds times survived longest)});
+	}
+	push @lines, 'disk_full was not possible here: no file system could be mounted' unless defined $self->{disk};
+	push @lines, sprintf('%-16s %6d turns, %d of them broken off', $_->{name}, split(/ /, $_->{output})) foreach (@{ $self->{turns} });
+	push @lines, sprintf('%-16s %6d files', 'loaded', scalar @{ $self->{put} });
+	return @lines;
+}
+
+=pod
+
+=item usage
+
+Of the worker: the greatest number of kB and of descriptors in each quarter of the time.
+
+=back
+
+=cut
+
+sub usage
+{
+	my ($self) = @_;
+	my (@resident, @descriptors);
+
+	for my $sample (@{ $self->{samples} })
+	{
+		my $quarter = int(4 * $sample->{time} / $self->{seconds});
+
+		$quarter = 3 if $quarter > 3;
+		$resident[$quarter] = $sample->{resident} if $sample->{resident} > ($resident[$quarter] // 0);
+		$descriptors[$quarter] = $sample->{descriptors} if $sample->{descriptors} > ($descriptors[$quarter] // 0);
+	}
+	return (\@resident, \@descriptors);
+}
+
+1;
