@@ -87,6 +87,8 @@ start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int s
 
 		if (source == NULL || source->store == NULL)
 			slm_object_fail_by_source(object, source);
+		else if (!slm_trouble_may_read(source))
+			object->outcome = SLM_OBJECT_POSTPONED;
 		else
 			object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
 	}
@@ -129,6 +131,7 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	object->transfer = NULL;
+	slm_trouble_was_read(slm_sources_find(ingest->sources, object->source), object);
 	if (object->outcome == SLM_OBJECT_LOADED)
 		add_to_batch(ingest, object);
 	if (object->outcome != SLM_OBJECT_PART)
@@ -488,6 +491,7 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	old = MemoryContextSwitchTo(ingest->batch_context);
 	slm_sources_refresh(ingest->sources);
 	slm_large_check(ingest);
+	slm_trouble_begin(ingest->sources);
 	clock = read_clock(state);
 	work.clock = &clock;
 	slm_view_state_trim(ingest->views, clock.head);

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_RETRY_DELAY_MS	(3600 * 1000)
+#define POSTPONED_MS		10000
 
 TimestampTz
 slm_head_read(void)
@@ -283,6 +284,23 @@ record_trouble(const SlmObject *object)
 	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
 }
 
+/* No attempt was made. */
+static void
+record_postponed(const SlmObject *object)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET next_attempt = $2, "
+		"error = coalesce(error, 'not tried: its source can''t be read now'), sqlstate = coalesce(sqlstate, '08006') "
+		"WHERE id = $1",
+		2, {INT8OID, TIMESTAMPTZOID}
+	};
+	double		delay = POSTPONED_MS * (0.5 + pg_prng_double(&pg_global_prng_state));
+	Datum		args[2] = {Int64GetDatum(object->id),
+	TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) delay))};
+
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+}
+
 static void
 record_rejects(const SlmObject *object)
 {
@@ -327,6 +345,9 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 			case SLM_OBJECT_FAILED:
 				record_trouble(object);
 				record_rejects(object);
+				break;
+			case SLM_OBJECT_POSTPONED:
+				record_postponed(object);
 				break;
 			case SLM_OBJECT_WAITING:
 				break;

@@ -18,6 +18,7 @@ typedef enum SlmOutcome
 	SLM_OBJECT_PART,			/* more rows than a chunk: its next part was read, more is to come */
 	SLM_OBJECT_LATE,			/* belongs to the backlog */
 	SLM_OBJECT_RETRY,			/* try again later */
+	SLM_OBJECT_POSTPONED,		/* not tried: its source can't be read now */
 	SLM_OBJECT_FAILED
 } SlmOutcome;
 

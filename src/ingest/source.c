@@ -84,6 +84,13 @@ slm_sources_find(SlmSources *sources, const char *name)
 }
 
 void
+slm_sources_for_each(SlmSources *sources, void (*function) (SlmSource *source))
+{
+	for (int i = 0; i < sources->n; i++)
+		function(sources->items[i]);
+}
+
+void
 slm_sources_hold(SlmSources *sources, bool held)
 {
 	sources->held = held;
@@ -330,6 +337,8 @@ discover_source(SlmSource *source, bool sweep)
 			note_listing(source, false, &source->error);
 		return 0;
 	}
+	if (!sweep && !slm_trouble_may_list(source))
+		return 0;
 	d.scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer listing", ALLOCSET_DEFAULT_SIZES);
 	d.piece = palloc(sizeof(SlmListed) * KEYS_PER_PIECE);
 	sweep = sweep || source->keys <= KEYS_IN_WINDOW || GetCurrentTimestamp() >= source->next_sweep;
@@ -346,7 +355,7 @@ discover_source(SlmSource *source, bool sweep)
 	source->keys = sweep ? d.listed : source->keys + d.added;
 	move_window(source, sweep, d.listed);
 	source->requests += requests;
-	slm_trouble_listed(source, ok);
+	slm_trouble_listed(source, ok, INSTR_TIME_GET_MICROSEC(took));
 	if (!ok || source->failing || d.added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
 		note_listing(source, ok && sweep, ok ? NULL : &error);
 	MemoryContextDelete(d.scratch);

@@ -29,6 +29,8 @@ typedef struct SlmSource
 	TimestampTz noted_at;		/* when its row was written last */
 	bool		troubled;		/* the objects tried last could not be read (trouble.c) */
 	TimestampTz next_probe;		/* if so: when to try one before its time */
+	int			strikes;		/* objects of this batch that could not be read, one after the other */
+	TimestampTz next_list;		/* when it can't be listed: not before this time */
 } SlmSource;
 
 /* The sources as one backend knows them; stores stay open between rounds. */
@@ -46,6 +48,9 @@ extern void slm_sources_refresh(SlmSources *sources);
 
 /* While held, refreshing keeps the stores of sources that went: transfers from them go on. */
 extern void slm_sources_hold(SlmSources *sources, bool held);
+
+/* Call for each source. */
+extern void slm_sources_for_each(SlmSources *sources, void (*function) (SlmSource *source));
 
 /* The source of this name, or NULL. */
 extern SlmSource *slm_sources_find(SlmSources *sources, const char *name);

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "ingest/spi.h"
+#include "lib/ilist.h"
 #include "storage/lmgr.h"
 #include "tcop/pquery.h"
 #include "utils/array.h"
@@ -49,6 +50,50 @@ slm_secure_transaction(void)
 		PushActiveSnapshot(GetTransactionSnapshot());
 }
 
+/*
+ * Rows of statements.  SPI keeps them until it is left, and a load is one connection for as long as there is something to
+ * load; so they are given up with the transaction.  An entry of the list lives in the memory of its rows, and leaves the
+ * list when somebody frees these before.
+ */
+typedef struct Rows
+{
+	dlist_node	node;
+	SPITupleTable *table;
+	MemoryContextCallback callback;
+} Rows;
+
+static dlist_head all_rows = DLIST_STATIC_INIT(all_rows);
+
+static void
+unlink_rows(void *arg)
+{
+	dlist_delete(&((Rows *) arg)->node);
+}
+
+static void
+note_rows(void)
+{
+	Rows	   *rows;
+
+	if (SPI_tuptable == NULL)
+		return;
+	rows = MemoryContextAllocZero(SPI_tuptable->tuptabcxt, sizeof(Rows));
+	rows->table = SPI_tuptable;
+	rows->callback.func = unlink_rows;
+	rows->callback.arg = rows;
+	dlist_push_tail(&all_rows, &rows->node);
+	MemoryContextRegisterResetCallback(SPI_tuptable->tuptabcxt, &rows->callback);
+}
+
+static void
+forget_rows(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &all_rows)
+		SPI_freetuptable(dlist_container(Rows, node, iter.cur)->table);
+}
+
 void
 slm_commit(void)
 {
@@ -56,23 +101,17 @@ slm_commit(void)
 
 	if (ActivePortal == NULL && ActiveSnapshotSet())
 		PopActiveSnapshot();
+	forget_rows();
 	SPI_commit();
 	MemoryContextSwitchTo(context);
 }
 
 static void
-check_result(int result, int expected, const char *sql)
+take_result(int result, int expected, const char *sql)
 {
 	if (result != expected)
 		elog(ERROR, "unexpected result %d of: %s", result, sql);
-}
-
-/* Results would stay until SPI_finish(), and a round of loading may take days. */
-static void
-free_last_result(void)
-{
-	if (SPI_tuptable != NULL)
-		SPI_freetuptable(SPI_tuptable);
+	note_rows();
 }
 
 uint64
@@ -81,7 +120,6 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 	MemoryContext context = CurrentMemoryContext;	/* SPI leaves its own behind */
 	int			result;
 
-	free_last_result();
 	if (statement->plan == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
@@ -94,7 +132,7 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 	}
 	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, false, 0);
 	MemoryContextSwitchTo(context);
-	check_result(result, expected, statement->sql);
+	take_result(result, expected, statement->sql);
 	return SPI_processed;
 }
 
@@ -121,12 +159,10 @@ uint64
 slm_execute_once(const char *sql, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result;
+	int			result = SPI_execute(sql, false, 0);
 
-	free_last_result();
-	result = SPI_execute(sql, false, 0);
 	MemoryContextSwitchTo(context);
-	check_result(result, expected, sql);
+	take_result(result, expected, sql);
 	return SPI_processed;
 }
 
@@ -134,12 +170,10 @@ uint64
 slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result;
+	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 
-	free_last_result();
-	result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 	MemoryContextSwitchTo(context);
-	check_result(result, expected, sql);
+	take_result(result, expected, sql);
 	return SPI_processed;
 }
 

@@ -37,8 +37,8 @@ extern void slm_secure_transaction(void);
 extern void slm_commit(void);
 
 /*
- * Execute; nulls as for SPI_execute_plan, NULL = none is null.  Returns the number of rows; they are in SPI_tuptable until
- * the next statement is executed.  Any result but expected (SPI_OK_…) is an error.
+ * Execute; nulls as for SPI_execute_plan, NULL = none is null.  Returns the number of rows; they are in SPI_tuptable, and
+ * go with the transaction.  Any result but expected (SPI_OK_…) is an error.
  */
 extern uint64 slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected);
 

@@ -13,6 +13,16 @@
 /* Between two probes: half of it, and up to so much again by chance. */
 #define PROBE_MS	10000
 
+/* After so many objects in a row that could not be read the others are left for later. */
+#define MAX_STRIKES	3
+
+/* How often a source in trouble gets little patience. */
+#define BRIEF_SHARE	0.8
+
+/* A list that failed after 1 s is followed by so many without one, up to a limit (in microseconds). */
+#define LIST_SHARE		4
+#define MAX_LIST_DELAY	(15 * USECS_PER_SEC)
+
 /* Rows that others have picked are left to them: who holds the writer's lock must not wait for a row. */
 #define WAITING \
 	"id IN (SELECT id FROM sellometer.objects WHERE source = $1 AND state IN ('pending', 'backlog') " \
@@ -66,6 +76,50 @@ begin_anew(SlmSource *source)
 	source->troubled = false;
 }
 
+/* Mostly brief, lest the others wait; not always, for a server may be slow to answer. */
+static void
+choose_patience(SlmSource *source, bool trouble)
+{
+	if (source->store != NULL)
+		slm_store_set_brief(source->store, trouble && pg_prng_double(&pg_global_prng_state) < BRIEF_SHARE);
+}
+
+static void
+begin_batch(SlmSource *source)
+{
+	source->strikes = 0;
+	choose_patience(source, source->troubled);
+}
+
+void
+slm_trouble_begin(SlmSources *sources)
+{
+	slm_sources_for_each(sources, begin_batch);
+}
+
+bool
+slm_trouble_may_read(const SlmSource *source)
+{
+	return source->strikes < MAX_STRIKES;
+}
+
+void
+slm_trouble_was_read(SlmSource *source, const SlmObject *object)
+{
+	if (source == NULL || source->store == NULL)
+		return;
+	if (object->outcome == SLM_OBJECT_RETRY)
+	{
+		source->strikes++;
+		slm_store_set_brief(source->store, true);
+	}
+	else if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+	{
+		source->strikes = 0;
+		slm_store_set_brief(source->store, false);
+	}
+}
+
 void
 slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
 {
@@ -91,9 +145,17 @@ slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
 	}
 }
 
-void
-slm_trouble_listed(SlmSource *source, bool ok)
+bool
+slm_trouble_may_list(SlmSource *source)
 {
+	choose_patience(source, source->failing);
+	return !source->failing || GetCurrentTimestamp() >= source->next_list;
+}
+
+void
+slm_trouble_listed(SlmSource *source, bool ok, int64 took)
+{
+	source->next_list = ok ? 0 : GetCurrentTimestamp() + Min(took * LIST_SHARE, MAX_LIST_DELAY);
 	if (!ok)
 		return;
 	if (source->failing || source->noted_at == 0)

@@ -2,13 +2,23 @@
  * trouble.h: sources that can't be read for a while, and the objects that wait for them.
  *
  * Each failed attempt doubles an object's delay, up to an hour; so an object that has met a long failure of its source
- * would wait on long after that is over.  Here is what makes it come sooner.
+ * would wait on long after that is over.  And whoever waits for an answer of such a source keeps the others waiting, as
+ * one process loads them all.  Here is what makes the former come sooner, and the latter not wait for long.
  */
 #ifndef SLM_INGEST_TROUBLE_H
 #define SLM_INGEST_TROUBLE_H
 
 #include "ingest/object.h"
 #include "ingest/source.h"
+
+/* Before a batch. */
+extern void slm_trouble_begin(SlmSources *sources);
+
+/* Should more objects of the source be read in this batch?  Not if some in a row could not be. */
+extern bool slm_trouble_may_read(const SlmSource *source);
+
+/* An object was read, or could not be.  source may be NULL. */
+extern void slm_trouble_was_read(SlmSource *source, const SlmObject *object);
 
 /*
  * After a batch, in its transaction: what its objects tell about their sources.  One that was read after others could not
@@ -17,10 +27,16 @@
 extern void slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n);
 
 /*
- * After a list of the source, in its transaction and before its row is written.  If its row holds an error and the list is
+ * Is it time to list the source?  Always, if the last list was well.  If not, no longer than a fifth of the time is spent
+ * on it, and mostly with little patience; now and then with all of it, for a source that is just slow.
+ */
+extern bool slm_trouble_may_list(SlmSource *source);
+
+/*
+ * After a list of the source that took so many microseconds, in its transaction and before its row is written.  If its row holds an error and the list is
  * well, all that wait for it are due, and their attempts don't count.  If none of its objects can be read, one of them is due
  * once in a while as a probe, and that attempt doesn't count.
  */
-extern void slm_trouble_listed(SlmSource *source, bool ok);
+extern void slm_trouble_listed(SlmSource *source, bool ok, int64 took);
 
 #endif							/* SLM_INGEST_TROUBLE_H */

@@ -15,6 +15,9 @@
 #define FIRST_DELAY_MS		200.0
 #define MAX_DELAY_MS		8000.0
 
+/* What a brief store waits for an answer. */
+#define BRIEF_TIMEOUT_S		3
+
 /* A read that has brought so much since its last interruption has made progress. */
 #define PROGRESS_BYTES		(1024 * 1024)
 
@@ -192,6 +195,12 @@ get_credentials(SlmS3Call *call)
 	return credentials;
 }
 
+static int
+patience(const SlmS3Store *s3, int seconds)
+{
+	return s3->store.brief ? Min(seconds, BRIEF_TIMEOUT_S) : seconds;
+}
+
 /* Send a call's request. */
 static void
 start_attempt(SlmS3Call *call)
@@ -226,8 +235,8 @@ start_attempt(SlmS3Call *call)
 	spec.access_key = credentials->access_key;
 	spec.secret_key = credentials->secret_key;
 	spec.ca_file = s3->options.ca_file;
-	spec.connect_timeout_ms = s3->options.connect_timeout_s * 1000;
-	spec.stall_timeout_s = s3->options.stall_timeout_s;
+	spec.connect_timeout_ms = patience(s3, s3->options.connect_timeout_s) * 1000;
+	spec.stall_timeout_s = patience(s3, s3->options.stall_timeout_s);
 	spec.chunks = &call->chunks;
 	spec.max_waiting = call->is_read ? SLM_S3_READ_AHEAD : SLM_S3_MAX_DOCUMENT;
 	spec.pause = call->is_read;
@@ -263,7 +272,7 @@ plan_retry(SlmS3Call *call)
 	delay = FIRST_DELAY_MS * (1 << (call->tries - 1));
 	delay = Min(delay, MAX_DELAY_MS) * pg_prng_double(&pg_global_prng_state);
 	delay = Max(delay, call->request->retry_after_ms);
-	if (call->tries >= MAX_TRIES || now + delay > limit)
+	if (call->tries >= MAX_TRIES || call->s3->store.brief || now + delay > limit)
 		return false;
 	call->not_before = now + delay;
 	return true;

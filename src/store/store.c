@@ -97,6 +97,12 @@ slm_store_open(const char *url, const char *server, Oid userid)
 }
 
 void
+slm_store_set_brief(SlmStore *store, bool brief)
+{
+	store->brief = brief;
+}
+
+void
 slm_store_close(SlmStore *store)
 {
 	MemoryContextDelete(store->context);

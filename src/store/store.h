@@ -69,6 +69,12 @@ extern void slm_store_close(SlmStore *store);
 extern const char *slm_store_url(const SlmStore *store);
 
 /*
+ * While a store is brief, each call makes one attempt and waits for seconds only.  For one that is known not to answer, so
+ * that others don't wait for it.
+ */
+extern void slm_store_set_brief(SlmStore *store, bool brief);
+
+/*
  * List the objects whose key begins with prefix ("" = all) and is greater than start_after (NULL = from the start),
  * calling back for each.  Folder markers (key ending in '/'), and for directories names beginning with '.' or ending
  * with ".tmp" or ".part", are left out.  The order is the store's; rely on none.  *requests: LIST requests made.

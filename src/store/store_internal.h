@@ -46,6 +46,7 @@ struct SlmStore
 	SlmUrl		parsed;			/* slices of url */
 	Oid			userid;
 	bool		may_write;
+	bool		brief;
 };
 
 /* What every transfer, and every put, begins with. */

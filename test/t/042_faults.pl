@@ -150,6 +150,24 @@ remove_empty("$all/traffic");
 oracle_load($node, map { "$all/$_" } 0 .. $#faults);
 oracle_agrees($node, 'minute', 'after all faults');
 is(value('SELECT * FROM oracle.diff_objects() LIMIT 10'), '', '... and so does the ledger');
+# A source that does not answer at all keeps the others waiting once, for as long as its server's options say, and from then
+# on for some seconds at most.
+$proxy->create_server($node, 'shop', 'patient', ca_file => "$dir/right.crt", stall_timeout => 5, retry_timeout => 8);
+mkdir "$all/beside" or die "mkdir: $!";
+value("SELECT sellometer_add_source('dead', 's3://shop/dead/', 'patient'); SELECT sellometer_add_source('alive', 'file://$all/beside/')");
+$proxy->faults({ fault => 'hang', on => 'any' });
+wait_until($node, q{SELECT last_error ~ 'did not answer in time' FROM sellometer.sources WHERE name = 'dead'});
+for my $i (1 .. 12)
+{
+	write_object("$all/beside", "$i.csv", csv(event(event_time => '2019-10-01 00:30:00 UTC', event_type => 'purchase')));
+	select(undef, undef, undef, 0.4);
+}
+wait_until($node, q{SELECT count(*) = 12 AND bool_and(state = 'done') FROM sellometer.objects WHERE source = 'alive'});
+my $waited = value(q{SELECT extract(epoch FROM max(ingested_at - last_modified)) FROM sellometer.objects WHERE source = 'alive'});
+cmp_ok($waited, '<', 4.5, "beside a source that does not answer, another waited for $waited s at most");
+$proxy->faults();
+wait_until($node, q{SELECT last_error IS NULL FROM sellometer.sources WHERE name = 'dead'});
+
 is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');
 $node->stop;
 done_testing();

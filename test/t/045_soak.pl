@@ -5,32 +5,34 @@
 use strict;
 use warnings FATAL => 'all';
 
+# The database is to be on a small file system, to be filled.  Mounting one needs a name space of its own, in which even an
+# unprivileged user may; where that is forbidden the disk is not filled.  Before all else, as what follows takes hold of the
+# output.
+BEGIN
+{
+	if (!defined $ENV{SLM_SOAK_DISK})
+	{
+		my $disk = ($ENV{TMPDIR} // '/tmp') . "/soak_disk_$$";
+		my @enter = (qw(unshare --user --map-current-user --keep-caps --mount sh -c),
+			'mount -t tmpfs -o size=256m,mode=0700 tmpfs "$0" && exec "$@"', $disk);
+
+		mkdir $disk or die "can't make $disk: $!";
+		my $can = system('sh', '-c', '"$@" 2>/dev/null', 'sh', @enter, 'true') == 0;
+		$ENV{SLM_SOAK_DISK} = $can ? $disk : 'none';
+		exec(($can ? @enter : ()), $^X, (map { ('-I', $_) } @INC), $0) or die "can't exec: $!";
+	}
+}
+
 use PostgreSQL::Test::Utils;
 use SlmSoak;
 use SlmTest;
 use Test::More;
 
-# The database is to be on a small file system, to be filled.  Mounting one needs a name space of its own, in which even an
-# unprivileged user may; where that is forbidden the disk is not filled.
-my $DISK_MB = 256;
-if (!defined $ENV{SLM_SOAK_DISK})
-{
-	my $disk = PostgreSQL::Test::Utils::tempdir_short() . '/disk';
-	my @enter = (qw(unshare --user --map-current-user --keep-caps --mount sh -c), "mount -t tmpfs -o size=${DISK_MB}m,mode=0700 tmpfs \"\$0\" && \"\$@\"", $disk);
-
-	mkdir $disk or die "can't make $disk: $!";
-	my $can = system('sh', '-c', '"$@" 2>/dev/null', 'sh', @enter, 'true') == 0;
-	local $ENV{SLM_SOAK_DISK} = $can ? $disk : 'none';
-	my $status = system(($can ? @enter : ()), $^X, (map { ('-I', $_) } @INC), $0);
-	# The inner process has printed all; nothing more may be printed here.
-	Test::More->builder->no_ending(1);
-	exit($status >> 8 || ($status ? 1 : 0));
-}
 my $disk = $ENV{SLM_SOAK_DISK} eq 'none' ? undef : $ENV{SLM_SOAK_DISK};
 
 my $soak = SlmSoak->new(seconds => $ENV{SLM_SOAK_SECONDS} // 120, seed => $ENV{SLM_SEEDS} // 1, disk => $disk);
 $soak->run;
-print "# $_\n" foreach ($soak->table);
+note($_) foreach ($soak->table);
 
 is(join("\n", @{ $soak->{late_rounds} // [] }), '', "after each round it has recovered within $SlmSoak::MAX_RECOVERY s");
 is(join("\n", $soak->wrong), '', 'nothing is lost or doubled: all tiers and the ledger agree with the oracle');
@@ -38,7 +40,7 @@ $soak->other_agrees;
 is($soak->{node}->safe_psql('shop', q{SELECT count(*) FROM sellometer.objects WHERE state <> 'done'}), '0', 'no object is left over');
 
 my ($resident, $descriptors) = $soak->usage;
-print "# worker, in each quarter of the time: @$resident kB; @$descriptors descriptors\n";
+note("worker, in each quarter of the time: @$resident kB; @$descriptors descriptors");
 cmp_ok($resident->[3], '<', 1.25 * $resident->[1] + 32 * 1024, 'the memory of the worker is flat');
 # It holds the files of the partitions that it writes to.
 cmp_ok($descriptors->[3], '<=', 1.25 * $descriptors->[1] + 64, '... and so is the number of its file descriptors');
