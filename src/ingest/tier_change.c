@@ -198,6 +198,28 @@ tier_relations(const char *tier, int *n)
 	return relations;
 }
 
+/* Drop the relations of one kind.  The default tiers' are members of the extension: they leave it first. */
+static void
+drop_relations(const char *tier, char kind, const char *command)
+{
+	Oid			schema = get_namespace_oid("sellometer", false);
+	int			n;
+	TierRelation *relations = tier_relations(tier, &n);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < n; i++)
+	{
+		if (relations[i].kind != kind)
+			continue;
+		deleteDependencyRecordsForClass(RelationRelationId, get_relname_relid(relations[i].name, schema),
+										ExtensionRelationId, DEPENDENCY_EXTENSION);
+		appendStringInfo(&sql, "%s sellometer.%s", sql.len == 0 ? command : ",", quote_identifier(relations[i].name));
+	}
+	CommandCounterIncrement();
+	slm_execute_once(sql.data, SPI_OK_UTILITY);
+}
+
 /* --- add: is it possible? --- */
 
 /* How long it is, more or less: enough to tell which of two is coarser. */
@@ -366,6 +388,18 @@ first_whole_bucket(SlmGranularity g, TimestampTz kept_from)
 	return start == kept_from ? start : slm_bucket_next(g, start);
 }
 
+/* A default tier that was dropped before a dump has its tables and views after the restore, as CREATE EXTENSION makes them. */
+static void
+drop_leftovers(const char *tier)
+{
+	char	   *table = psprintf("%s_%s", slm_dimension_name(SLM_CATEGORY_L1), tier);
+
+	if (!OidIsValid(get_relname_relid(table, get_namespace_oid("sellometer", false))))
+		return;
+	drop_relations(tier, 'v', "DROP VIEW");
+	drop_relations(tier, 't', "DROP TABLE");
+}
+
 static void
 make_tables(const Change *change)
 {
@@ -412,9 +446,8 @@ bind_to_extension(const char *name, Oid extension)
 	recordDependencyOn(&own, &other, DEPENDENCY_AUTO);
 }
 
-/* The owner of the other tables owns these too, and they go with the extension. */
-static void
-bind_relations(const char *tier)
+void
+slm_tier_bind(const char *tier)
 {
 	Oid			extension = get_extension_oid("sellometer", false);
 	TierRelation *relations;
@@ -465,6 +498,7 @@ add_tier(Change *change)
 	lock_tiers();
 	tiers = slm_tiers_read();
 	place = check_place(change, tiers);
+	drop_leftovers(change->name);
 	make_tables(change);
 	view_over(change->name, change->granularity_interval, tiers->tiers[place - 1].name);
 	make_event_views(change);
@@ -474,8 +508,8 @@ add_tier(Change *change)
 	slm_rollup_reset(tiers);
 	for (int t = tiers->n - 1; t >= place; t--)
 		move_position(tiers->tiers[t].name, 1);
+	slm_tier_bind(change->name);	/* first, or the insertion would be taken for that of a restore */
 	insert_tier(change, place, first_whole_bucket(change->granularity, tiers->tiers[place - 1].kept_from));
-	bind_relations(change->name);
 	slm_execute_once("SELECT sellometer.grant_readers()", SPI_OK_SELECT);
 	fill_tier(change);
 	if (place < tiers->n)
@@ -518,28 +552,6 @@ check_droppable(const SlmTiers *tiers, int t)
 						   pstrdup(timestamptz_to_str(finer->kept_from))),
 				 errhint("Run CALL sellometer_rollup(), wait for the end of its interval, or drop tier \"%s\" first.",
 						 coarser->name)));
-}
-
-/* Drop the relations of one kind.  The default tiers' are members of the extension: they leave it first. */
-static void
-drop_relations(const char *tier, char kind, const char *command)
-{
-	Oid			schema = get_namespace_oid("sellometer", false);
-	int			n;
-	TierRelation *relations = tier_relations(tier, &n);
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	for (int i = 0; i < n; i++)
-	{
-		if (relations[i].kind != kind)
-			continue;
-		deleteDependencyRecordsForClass(RelationRelationId, get_relname_relid(relations[i].name, schema),
-										ExtensionRelationId, DEPENDENCY_EXTENSION);
-		appendStringInfo(&sql, "%s sellometer.%s", sql.len == 0 ? command : ",", quote_identifier(relations[i].name));
-	}
-	CommandCounterIncrement();
-	slm_execute_once(sql.data, SPI_OK_UTILITY);
 }
 
 static void

@@ -14,7 +14,13 @@
  */
 extern void slm_tier_add(const char *name, Interval *granularity, Interval *retention);
 
-/* Likewise: drop a tier and all that is in it. */
+/*
+ * With SPI: the tables and views of a tier go with the extension from now on, and belong to whom the table of tiers belongs
+ * to.  They must exist, and not be members of the extension.
+ */
+extern void slm_tier_bind(const char *name);
+
+/* As slm_tier_add(): drop a tier and all that is in it. */
 extern void slm_tier_drop(const char *name);
 
 #endif							/* SLM_INGEST_TIER_CHANGE_H */

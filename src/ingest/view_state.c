@@ -349,6 +349,7 @@ ensure_partition(TimestampTz hour)
 	from = pstrdup(timestamptz_to_str(start));
 	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.view_log INCLUDING STORAGE)", name),
 					 SPI_OK_UTILITY);
+	slm_execute_once(psprintf("CREATE INDEX ON sellometer.%s (seq)", name), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.view_log ATTACH PARTITION sellometer.%s "
 							  "FOR VALUES FROM ('%s') TO ('%s')", name, from,
 							  timestamptz_to_str(start + USECS_PER_DAY)), SPI_OK_UTILITY);

@@ -11,7 +11,8 @@ CREATE TABLE sellometer.sources (
 	listed_at		timestamptz,
 	list_requests	bigint NOT NULL DEFAULT 0,
 	last_error		text,
-	last_error_at	timestamptz
+	last_error_at	timestamptz,
+	restored		boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
@@ -23,6 +24,8 @@ COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
 COMMENT ON COLUMN sellometer.sources.last_error IS 'why it can''t be listed; NULL: it can';
+COMMENT ON COLUMN sellometer.sources.restored IS
+	'came with a dump of another database, and is disabled until somebody says that it is to be loaded into this one';
 
 /* The ledger.  An object is (source, key, etag); its row commits with what it counted. */
 CREATE TABLE sellometer.objects (
@@ -97,8 +100,9 @@ COMMENT ON COLUMN sellometer.object_parts.from_row IS 'number of its first row i
 COMMENT ON COLUMN sellometer.object_parts.first_event IS 'earliest time of its rows that counted';
 COMMENT ON COLUMN sellometer.object_parts.last_event IS 'latest time of its rows that counted';
 
+/* Without a foreign key: pg_restore -j fills tables of an extension in any order, with foreign keys in place. */
 CREATE TABLE sellometer.rejected_rows (
-	object_id	bigint NOT NULL REFERENCES sellometer.objects (id) ON DELETE CASCADE,
+	object_id	bigint NOT NULL,
 	source		text NOT NULL,
 	key			text NOT NULL,
 	line		bigint NOT NULL,
@@ -117,6 +121,20 @@ COMMENT ON COLUMN sellometer.rejected_rows.reason IS
 	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
 COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
 COMMENT ON COLUMN sellometer.rejected_rows.raw IS 'up to 1 kB of the line; bytes that are no text are shown as \xHH';
+
+CREATE FUNCTION sellometer.forget_rejected_rows()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM sellometer.rejected_rows r USING gone WHERE r.object_id = gone.id;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.forget_rejected_rows() IS 'Have the rejected rows of objects go with them';
+CREATE TRIGGER forget_rejected_rows AFTER DELETE ON sellometer.objects
+	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_rejected_rows();
 
 /* One row: what all sources have reached together. */
 CREATE TABLE sellometer.state (
@@ -152,7 +170,6 @@ CREATE TABLE sellometer.view_log (
 	block		bytea NOT NULL
 ) PARTITION BY RANGE (hour);
 ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL;
-CREATE INDEX view_log_seq ON sellometer.view_log (seq);
 CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
 COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; only added to, but by replay and replace';
 COMMENT ON COLUMN sellometer.view_log.hour IS 'of the views'' event time';
@@ -168,7 +185,8 @@ CREATE TABLE sellometer.tiers (
 	partition_width	interval NOT NULL,
 	watermark		timestamptz NOT NULL,
 	rolling			timestamptz,
-	kept_from		timestamptz NOT NULL DEFAULT '-infinity'
+	kept_from		timestamptz NOT NULL DEFAULT '-infinity',
+	initial			boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sellometer.tiers IS 'The tiers, finest first';
 COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
@@ -181,6 +199,7 @@ COMMENT ON COLUMN sellometer.tiers.rolling IS
 	'end of the bucket that is being rolled up now: from the watermark to here changes are noted in rollup_changes';
 COMMENT ON COLUMN sellometer.tiers.kept_from IS
 	'earlier rows were pruned, were too old when they came, or were gone from the finer tier when this one was added';
+COMMENT ON COLUMN sellometer.tiers.initial IS 'as CREATE EXTENSION made it: gives way to the tiers of a dump';
 
 /* For each bucket of a tier's tables, what each of them sums up to: see totals.c. */
 CREATE TABLE sellometer.totals (

@@ -59,8 +59,8 @@ BEGIN
 				d.dimension, d.key_type, count_type)
 			ELSE format('event_time timestamptz NOT NULL, event_type sellometer.event_type NOT NULL, count %s NOT NULL, %I %s NOT NULL',
 				count_type, d.dimension, d.key_type) END;
-		EXECUTE format('CREATE TABLE sellometer.%I (%s, gmv numeric NOT NULL, PRIMARY KEY (%I, event_time, event_type)) PARTITION BY RANGE (event_time)',
-			t, columns, d.dimension);
+		-- each partition has a primary key, made by slm_partition_attach(); the table must not, or pg_dump could not restore it
+		EXECUTE format('CREATE TABLE sellometer.%I (%s, gmv numeric NOT NULL) PARTITION BY RANGE (event_time)', t, columns);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
 			format('Sums by %s, event type and %s of event time, in UTC', d.dimension, tier));
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices, always with four decimals');
@@ -171,9 +171,9 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.create_rank_views(text) IS 'Make the views of the last hour';
 
-INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark) VALUES
-	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity'),
-	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity');
+INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, initial) VALUES
+	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity', true),
+	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity', true);
 SELECT sellometer.create_tier_tables('minute', interval '1 minute');
 SELECT sellometer.create_tier_tables('hour', interval '1 hour');
 SELECT sellometer.create_realtime_views('minute', interval '1 minute', NULL);

@@ -30,7 +30,9 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	UPDATE sellometer.sources s SET enabled = sellometer_enable_source.enabled
+	UPDATE sellometer.sources s SET enabled = sellometer_enable_source.enabled, restored = false,
+		last_error = CASE WHEN NOT s.restored THEN s.last_error END,
+		last_error_at = CASE WHEN NOT s.restored THEN s.last_error_at END
 	WHERE s.name = sellometer_enable_source.name;
 	IF NOT FOUND THEN
 		RAISE undefined_object USING MESSAGE = format('source "%s" does not exist', name),

@@ -214,8 +214,15 @@ BEGIN
 	hint := CASE WHEN NOT ok THEN 'Without pg_cron nothing calls rollup, prune and backlog: install it, or CALL them from elsewhere.' END;
 	RETURN NEXT;
 
-	FOR s IN SELECT * FROM sellometer.sources x WHERE x.enabled ORDER BY x.name LOOP
+	FOR s IN SELECT * FROM sellometer.sources x WHERE x.enabled OR x.restored ORDER BY x.name LOOP
 		name := 'source ' || s.name;
+		IF s.restored THEN
+			ok := false;
+			detail := 'came with a dump of another database, and waits';
+			hint := format('SELECT sellometer_enable_source(%L, true) has it loaded into this database.', s.name);
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
 		ok := true;
 		detail := s.url || ' can be listed';
 		hint := NULL;

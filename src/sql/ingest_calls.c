@@ -79,6 +79,17 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 	MemoryContextDelete(turn_context);
 }
 
+/* Whoever calls to load wants it loaded here. */
+static void
+resume_restored(FunctionCallInfo fcinfo)
+{
+	static SlmStatement statement = {"SELECT sellometer.resume_restored_sources($1)", 1, {TEXTOID}};
+	Datum		arg = PG_ARGISNULL(0) ? (Datum) 0 : PG_GETARG_DATUM(0);
+
+	slm_secure_transaction();
+	slm_execute(&statement, &arg, PG_ARGISNULL(0) ? "n" : NULL, SPI_OK_SELECT);
+}
+
 Datum
 sellometer_ingest(PG_FUNCTION_ARGS)
 {
@@ -87,6 +98,7 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	MemoryContext old;
 
 	slm_connect_to_commit(fcinfo, "sellometer_ingest");
+	resume_restored(fcinfo);
 	source = slm_source_argument(fcinfo);
 	old = MemoryContextSwitchTo(PortalContext);
 	ingest = slm_ingest_begin(true);

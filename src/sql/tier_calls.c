@@ -18,6 +18,7 @@ PG_FUNCTION_INFO_V1(sellometer_rollup);
 PG_FUNCTION_INFO_V1(sellometer_prune);
 PG_FUNCTION_INFO_V1(sellometer_add_tier);
 PG_FUNCTION_INFO_V1(sellometer_drop_tier);
+PG_FUNCTION_INFO_V1(sellometer_bind_tier);
 
 static void
 roll_up(SlmRun *run, void *arg)
@@ -77,6 +78,15 @@ sellometer_drop_tier(PG_FUNCTION_ARGS)
 	SPI_connect();
 	slm_secure_transaction();
 	slm_tier_drop(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_bind_tier(PG_FUNCTION_ARGS)
+{
+	SPI_connect();
+	slm_tier_bind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	SPI_finish();
 	PG_RETURN_VOID();
 }
