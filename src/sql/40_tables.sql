@@ -133,6 +133,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.forget_rejected_rows() IS 'Have the rejected rows of objects go with them';
+REVOKE ALL ON FUNCTION sellometer.forget_rejected_rows() FROM PUBLIC;
 CREATE TRIGGER forget_rejected_rows AFTER DELETE ON sellometer.objects
 	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_rejected_rows();
 

@@ -171,6 +171,11 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.create_rank_views(text) IS 'Make the views of the last hour';
 
+REVOKE ALL ON FUNCTION sellometer.create_tier_tables(text, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_realtime_views(text, interval, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_event_views(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_rank_views(text) FROM PUBLIC;
+
 INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, initial) VALUES
 	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity', true),
 	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity', true);

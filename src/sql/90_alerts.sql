@@ -60,7 +60,7 @@ COMMENT ON COLUMN sellometer.detectors.kind IS 'kind of its alerts';
 COMMENT ON COLUMN sellometer.detectors.enabled IS 'false: it is not called, and its open alerts are closed';
 
 CREATE TABLE sellometer.mutes (
-	kind		text NOT NULL REFERENCES sellometer.detectors (kind) ON DELETE CASCADE,
+	kind		text NOT NULL,
 	key			text,
 	until		timestamptz NOT NULL,
 	muted_by	text NOT NULL DEFAULT SESSION_USER,

@@ -26,6 +26,20 @@ CREATE TRIGGER restore BEFORE INSERT ON sellometer.state
 CREATE TRIGGER restore BEFORE INSERT ON sellometer.secret
 	FOR EACH ROW EXECUTE FUNCTION sellometer.replace_only_row();
 
+CREATE FUNCTION sellometer.replace_detector()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	UPDATE sellometer.detectors d SET enabled = NEW.enabled WHERE d.kind = NEW.kind;
+	RETURN CASE WHEN NOT FOUND THEN NEW END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.replace_detector() IS 'Have a detector that is there be enabled or not as in a dump';
+CREATE TRIGGER restore BEFORE INSERT ON sellometer.detectors
+	FOR EACH ROW EXECUTE FUNCTION sellometer.replace_detector();
+
 /* Each dump has a tier at position 0, and nothing else ever adds one there. */
 CREATE FUNCTION sellometer.replace_initial_tiers()
 RETURNS trigger
@@ -126,7 +140,12 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.resume_restored_sources(text) IS
 	'Enable a source that was disabled by a restore, or all of them';
+REVOKE ALL ON FUNCTION sellometer.replace_only_row() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.replace_detector() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.replace_initial_tiers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.bind_tier(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.adopt_tiers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.disable_restored_source() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.resume_restored_sources(text) FROM PUBLIC;
 
 /* All tables that hold something, whichever of the files before made them; partitions come by themselves. */

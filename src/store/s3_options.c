@@ -293,6 +293,31 @@ read_mapping(ForeignServer *server, Oid userid, SlmS3Options *o)
 	ReleaseSysCache(tuple);
 }
 
+/*
+ * May the server process's own credentials go to this server?  They may open more than the user may; and a session token
+ * goes over the wire as it is, so whoever made the server and said where it is must be as trusted as the user.
+ */
+static void
+check_own_credentials(const ForeignServer *server, Oid userid)
+{
+	const char *user = GetUserNameFromId(userid, false);
+
+	if (!has_privs_of_role(userid, ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("user mapping not found for \"%s\" on server \"%s\"", user, server->servername),
+				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s OPTIONS (access_key_id '...', secret_access_key"
+						 " '...').", quote_identifier(user), quote_identifier(server->servername))));
+	if (!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to use the server's own S3 credentials on server \"%s\"", server->servername),
+				 errdetail("It belongs to \"%s\", who has not the privileges of the role \"pg_read_server_files\".",
+						   GetUserNameFromId(server->owner, false)),
+				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s, or make the server's owner one that is trusted.",
+						 quote_identifier(user), quote_identifier(server->servername))));
+}
+
 static void
 read_from_catalog(const char *name, Oid userid, SlmS3Options *o)
 {
@@ -320,13 +345,8 @@ read_from_catalog(const char *name, Oid userid, SlmS3Options *o)
 	read_server(server, o);
 	read_mapping(server, userid, o);
 
-	/* The process's credentials may open more than the user may. */
-	if (!o->has_mapping && !has_privs_of_role(userid, ROLE_PG_READ_SERVER_FILES))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("user mapping not found for \"%s\" on server \"%s\"", GetUserNameFromId(userid, false), name),
-				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s OPTIONS (access_key_id '...', secret_access_key"
-						 " '...').", quote_identifier(GetUserNameFromId(userid, false)), quote_identifier(name))));
+	if (!o->has_mapping)
+		check_own_credentials(server, userid);
 }
 
 void

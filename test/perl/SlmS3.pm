@@ -150,6 +150,16 @@ sub control
 	return;
 }
 
+# Put an object into the stand-in, at a path that is percent-encoded already.
+sub put
+{
+	my ($self, $path, $content) = @_;
+	my $answer = HTTP::Tiny->new->put("$self->{endpoint}/$path", { content => $content });
+
+	die "put $path failed: $answer->{status}" unless $answer->{success};
+	return;
+}
+
 # The stand-in's requests so far whose path matches: [ time, method, path, status ] each.
 sub requests
 {

@@ -39,6 +39,7 @@ call($old, 'rollup', 'prune');
 link_object($all, $dir, $_) foreach (grep { /7/ } @first);
 wait_until_loaded($old);
 call($old, 'rollup', 'prune');
+$old->safe_psql('shop', "INSERT INTO sellometer.detectors (kind, enabled) VALUES ('of_mine', false); SELECT sellometer_mute('of_mine')");
 is($old->safe_psql('shop', q{SELECT count(*) FROM sellometer.tiers WHERE name IN ('minute', 'ten') AND kept_from > '-infinity'}),
 	2, 'minutes and tens of minutes have been pruned');
 $old->safe_psql('shop', "SELECT sellometer_enable_source('web', false); SELECT sellometer_enable_source('web', true)");
@@ -153,6 +154,9 @@ $new->safe_psql('shop', 'DROP SCHEMA oracle CASCADE; DROP EXTENSION sellometer')
 is($new->safe_psql('shop', q{SELECT count(*) FROM pg_class WHERE relname ~ '_(minute|hour|ten|day)'}),
 	0, 'restored tiers go with the extension');
 is(join("\n", unexpected_in_log($new)), '', 'nothing unexpected in the log');
+
+is($old->safe_psql('shop', 'SELECT count(*) > 0 FROM sellometer.rejected_rows; DELETE FROM sellometer.objects; SELECT count(*) FROM sellometer.rejected_rows'),
+	"t\n0", 'rejected rows go with their objects');
 
 # --- a default tier that was dropped stays away ---
 
