@@ -362,6 +362,13 @@ finish(SlmS3Parser *p)
 	}
 }
 
+/* A wider type from Expat 2.9 on; the old function is deprecated there. */
+#if XML_MAJOR_VERSION > 2 || (XML_MAJOR_VERSION == 2 && XML_MINOR_VERSION >= 9)
+#define current_line	XML_GetCurrentLineNumber64
+#else
+#define current_line	XML_GetCurrentLineNumber
+#endif
+
 const char *
 slm_s3_parser_feed(SlmS3Parser *p, const char *data, size_t len, bool is_last)
 {
@@ -373,7 +380,7 @@ slm_s3_parser_feed(SlmS3Parser *p, const char *data, size_t len, bool is_last)
 		{
 			snprintf(p->message, sizeof(p->message), "%s in line %lu",
 					 XML_ErrorString(XML_GetErrorCode(p->expat)),
-					 (unsigned long) XML_GetCurrentLineNumber(p->expat));
+					 (unsigned long) current_line(p->expat));
 			p->problem = p->message;
 		}
 		return p->problem;
