@@ -170,10 +170,12 @@ read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
 /* What the parse workers are to be fed with while the leader is busy. */
 static struct
 {
-	SlmPool    *pool;
+	const SlmIngest *ingest;
 	SlmObject  *objects;
-	int			n;
+	int			n;				/* of the batch */
+	int			total;			/* with those that come behind it */
 	int			next;
+	const bool *done;			/* by object; NULL: none is */
 	const SlmClock *clock;
 }			feed;
 
@@ -183,14 +185,35 @@ is_for_workers(const SlmIngest *ingest, const SlmObject *object)
 	return object->resume_row == 0 && object->id != ingest->large_id && object->size < LARGE_BYTES;
 }
 
+/* The objects from the next one on that may be in one task: none of the next batch with some of this. */
+static int
+next_task(void)
+{
+	int			begin = feed.next;
+	int			end = begin < feed.n ? feed.n : feed.total;
+	int			fit = begin;
+
+	while (fit < end && is_for_workers(feed.ingest, &feed.objects[fit]) && !(feed.done && feed.done[fit]) &&
+		   !slm_pool_has(feed.ingest->pool, &feed.objects[fit]) &&
+		   slm_bucket_start(feed.clock->tiers->tiers[0].partition, feed.objects[fit].object_time) ==
+		   slm_bucket_start(feed.clock->tiers->tiers[0].partition, feed.objects[begin].object_time))
+		fit++;
+	return slm_pool_task_size(&feed.objects[begin], fit - begin);
+}
+
 /* Hand over as many objects as the workers take, and fetch what they have finished. */
 static void
 feed_workers(void)
 {
-	slm_pool_drain(feed.pool);
-	while (feed.next < feed.n && feed.objects[feed.next].size < LARGE_BYTES &&
-		   slm_pool_submit(feed.pool, &feed.objects[feed.next], feed.clock))
-		feed.next++;
+	slm_pool_drain(feed.ingest->pool);
+	while (feed.next < feed.total)
+	{
+		int			size = next_task();
+
+		if (size > 0 && !slm_pool_submit(feed.ingest->pool, &feed.objects[feed.next], size, feed.clock))
+			break;
+		feed.next += Max(size, 1);
+	}
 }
 
 static void
@@ -214,49 +237,75 @@ leave_large(SlmIngest *ingest, SlmObject *objects, int n)
 	}
 }
 
+/* Move those that are done before the others; returns their number. */
+static int
+done_first(SlmObject *objects, const bool *done, int total)
+{
+	SlmObject  *others = palloc(sizeof(SlmObject) * total);
+	int			nothers = 0;
+	int			n = 0;
+
+	for (int i = 0; i < total; i++)
+	{
+		if (done[i])
+			objects[n++] = objects[i];
+		else
+			others[nothers++] = objects[i];
+	}
+	memcpy(&objects[n], others, sizeof(SlmObject) * nothers);
+	pfree(others);
+	return n;
+}
+
+static int
+count_waiting(const bool *done, int n)
+{
+	int			waiting = 0;
+
+	for (int i = 0; i < n; i++)
+		waiting += !done[i];
+	return waiting;
+}
+
 /*
  * Read the first n objects with the help of the workers, who go on with those behind them.  Objects that are not for
- * workers stay as they are.
+ * workers stay as they are.  If a task reaches beyond the n, all of it is taken.  Returns how many were dealt with, which are
+ * the first ones now.
  */
-static void
-read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
+static int
+read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int total)
 {
-	bool	   *done = palloc0(sizeof(bool) * n);
-	int			left = n;
+	bool	   *done = palloc0(sizeof(bool) * total);
 
-	while (left > 0)
+	for (int i = 0; i < n; i++)
+		done[i] = !is_for_workers(ingest, &objects[i]);
+	feed.done = done;
+	while (count_waiting(done, n) > 0)
 	{
 		int			mine = -1;
-		bool		any = false;
 
 		feed_workers();
-		for (int i = 0; i < n; i++)
+		if (slm_pool_take(ingest->pool, objects, n, total, &ingest->batch, done) > 0)
+			continue;
+		for (int i = 0; i < n && mine < 0 && (i < feed.next || slm_pool_size(ingest->pool) == 0); i++)
 		{
-			if (done[i])
-				continue;
-			done[i] = !is_for_workers(ingest, &objects[i]);
-			if (!done[i] && slm_pool_take(ingest->pool, &objects[i], &ingest->batch, false))
-			{
-				done[i] = true;
-				slm_progress_add(1, objects[i].size, objects[i].rows_total);
-			}
 			if (!done[i] && !slm_pool_has(ingest->pool, &objects[i]))
 				mine = i;
-			left -= done[i];
-			any |= done[i];
 		}
 		if (mine >= 0)
 		{
 			read_here(ingest, clock, &objects[mine]);
 			done[mine] = true;
-			left--;
 		}
-		else if (!any && left > 0)
+		else
 			slm_pool_wait(ingest->pool);
 		CHECK_FOR_INTERRUPTS();
 	}
+	feed.done = NULL;
+	n = done_first(objects, done, total);
 	leave_large(ingest, objects, n);
 	pfree(done);
+	return n;
 }
 
 void
@@ -280,13 +329,16 @@ read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n
 {
 	if (ingest->pool == NULL || slm_pool_size(ingest->pool) == 0 || !is_for_workers(ingest, &objects[0]))
 		return read_alone(ingest, clock, objects, n);
-	feed.pool = ingest->pool;
+	feed.ingest = ingest;
 	feed.objects = objects;
-	feed.n = n + upcoming;
+	feed.n = n;
+	feed.total = n + upcoming;
 	feed.next = 0;
 	feed.clock = clock;
+	n = read_with_workers(ingest, clock, objects, n, feed.total);
+	/* what was taken has changed places */
+	feed.n = feed.next = n;
 	slm_tier_breathe = feed_workers;
-	read_with_workers(ingest, clock, objects, n);
 	return n;
 }
 

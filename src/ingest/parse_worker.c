@@ -25,13 +25,15 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#define MAX_TRANSFERS	4		/* tasks taken from the queue ahead of their turn, so that their transfers can run */
+#define MAX_TASKS		2		/* tasks in hand: the next one's transfers run while the first is read */
+#define MAX_TRANSFERS	8		/* at the same time */
 
-/* A task in hand; its transfer runs. */
+/* A task in hand. */
 typedef struct Hand
 {
 	MemoryContext context;
 	SlmTask		task;
+	int			started;		/* objects whose transfers were started */
 } Hand;
 
 typedef struct ParseWorker
@@ -42,8 +44,9 @@ typedef struct ParseWorker
 	SlmViewState *views;		/* for its hash key and catalog */
 	SlmChunk	chunk;
 	SlmBatch	batch;
-	Hand	   *hands[MAX_TRANSFERS];
+	Hand	   *hands[MAX_TASKS];
 	int			nhands;
+	int			ntransfers;		/* started, and not read yet */
 } ParseWorker;
 
 /* Sources and hash key come from tables. */
@@ -67,7 +70,7 @@ look_up(ParseWorker *worker)
 	CommitTransactionCommand();
 }
 
-/* Take a task, and begin its transfer.  False if there is none now; exits when there will be none any more. */
+/* Take a task.  False if there is none now; exits when there will be none any more. */
 static bool
 take_task(ParseWorker *worker, bool wait)
 {
@@ -76,7 +79,6 @@ take_task(ParseWorker *worker, bool wait)
 	Size		len;
 	MemoryContext context;
 	Hand	   *hand;
-	SlmSource  *source;
 
 	switch (shm_mq_receive(worker->tasks, &len, &data, !wait))
 	{
@@ -90,50 +92,72 @@ take_task(ParseWorker *worker, bool wait)
 	context = AllocSetContextCreate(TopMemoryContext, "sellometer task", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	initStringInfo(&buf);
-	appendBinaryStringInfo(&buf, data, len);
+	appendBinaryStringInfo(&buf, data, (int) len);
 	hand = palloc0(sizeof(Hand));
 	hand->context = context;
 	slm_task_receive(&buf, &hand->task);
 	look_up(worker);
-	MemoryContextSwitchTo(context);
-	source = slm_sources_find(worker->sources, hand->task.object.source);
-	if (source == NULL || source->store == NULL)
-		slm_object_fail_by_source(&hand->task.object, source);
-	else
-		hand->task.object.transfer = slm_store_get(source->store, hand->task.object.key, hand->task.object.etag, 0);
 	worker->hands[worker->nhands++] = hand;
 	return true;
 }
 
+/* Start the transfers of the next objects, of the first task first. */
 static void
-read_object(ParseWorker *worker, Hand *hand)
+start_transfers(ParseWorker *worker)
 {
-	SlmObject  *object = &hand->task.object;
-	SlmReading *reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key);
+	for (int h = 0; h < worker->nhands; h++)
+	{
+		Hand	   *hand = worker->hands[h];
 
-	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk);
-	slm_reading_end(reading);
-	slm_transfer_close(object->transfer);
+		MemoryContextSwitchTo(hand->context);
+		for (; hand->started < hand->task.nobjects && worker->ntransfers < MAX_TRANSFERS; hand->started++)
+		{
+			SlmObject  *object = &hand->task.objects[hand->started];
+			SlmSource  *source = slm_sources_find(worker->sources, object->source);
+
+			if (source == NULL || source->store == NULL)
+			{
+				slm_object_fail_by_source(object, source);
+				continue;
+			}
+			object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
+			worker->ntransfers++;
+		}
+	}
 }
 
 static void
-send_result(ParseWorker *worker, const SlmObject *object)
+read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
+{
+	SlmReading *reading;
+
+	MemoryContextSwitchTo(hand->context);
+	reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key);
+	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk);
+	slm_reading_end(reading);
+	slm_transfer_close(object->transfer);
+	object->transfer = NULL;
+	worker->ntransfers--;
+	if (object->outcome != SLM_OBJECT_LOADED)
+		return;
+	object->number = worker->batch.nobjects;
+	if (!slm_batch_add(&worker->batch, worker->chunk.rows, worker->chunk.nrows) ||
+		!slm_carts_fold(&worker->batch.carts, &worker->chunk.carts))
+		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+static void
+send_result(ParseWorker *worker, const Hand *hand)
 {
 	StringInfoData buf;
 	char	   *parcel = NULL;
 	size_t		len = 0;
 
-	slm_batch_reset(&worker->batch);
-	worker->batch.catalog = worker->views->catalog;
-	if (object->outcome == SLM_OBJECT_LOADED)
-	{
-		if (!slm_batch_add(&worker->batch, worker->chunk.rows, worker->chunk.nrows) ||
-			!slm_carts_fold(&worker->batch.carts, &worker->chunk.carts) ||
-			(parcel = slm_parcel_pack(&worker->batch, &len)) == NULL)
-			ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	}
+	MemoryContextSwitchTo(hand->context);
+	if (worker->batch.nobjects > 0 && (parcel = slm_parcel_pack(&worker->batch, &len)) == NULL)
+		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	initStringInfo(&buf);
-	slm_result_send(&buf, object, parcel, len);
+	slm_result_send(&buf, &hand->task, parcel, len);
 	free(parcel);
 	if (shm_mq_send(worker->results, buf.len, buf.data, false, true) != SHM_MQ_SUCCESS)
 		proc_exit(0);
@@ -146,17 +170,22 @@ work(ParseWorker *worker)
 	{
 		Hand	   *hand;
 
-		while (worker->nhands < MAX_TRANSFERS && take_task(worker, worker->nhands == 0))
+		while (worker->nhands < MAX_TASKS && take_task(worker, worker->nhands == 0))
 			;
-		CHECK_FOR_INTERRUPTS();
 		hand = worker->hands[0];
-		memmove(&worker->hands[0], &worker->hands[1], sizeof(Hand *) * --worker->nhands);
-		MemoryContextSwitchTo(hand->context);
-		if (hand->task.object.outcome == SLM_OBJECT_WAITING)
-			read_object(worker, hand);
-		send_result(worker, &hand->task.object);
+		slm_batch_reset(&worker->batch);
+		worker->batch.catalog = worker->views->catalog;
+		for (int i = 0; i < hand->task.nobjects; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			start_transfers(worker);
+			if (hand->task.objects[i].outcome == SLM_OBJECT_WAITING)
+				read_object(worker, hand, &hand->task.objects[i]);
+		}
+		send_result(worker, hand);
 		MemoryContextSwitchTo(TopMemoryContext);
 		MemoryContextDelete(hand->context);
+		memmove(&worker->hands[0], &worker->hands[1], sizeof(Hand *) * --worker->nhands);
 		slm_view_state_trim(worker->views, DT_NOBEGIN);
 	}
 }

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "ingest/pool.h"
+#include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -17,10 +18,18 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
-#define TASKS_SIZE			(256 * 1024)
-#define RESULTS_SIZE		(16 * 1024 * 1024)
-#define TASKS_PER_WORKER	64
+#define TASKS_SIZE			(1024 * 1024)
+#define RESULTS_SIZE		(32 * 1024 * 1024)
+#define TASKS_PER_WORKER	8
+#define TASK_BYTES			((int64) 16 * 1024 * 1024)
 #define MAX_KEPT_BYTES		((Size) 256 * 1024 * 1024)	/* results in memory whose turn has not come */
+
+/* The objects of a task, or of a result. */
+typedef struct Ids
+{
+	int			n;
+	int64		ids[SLM_TASK_OBJECTS];
+} Ids;
 
 typedef struct Member
 {
@@ -30,15 +39,15 @@ typedef struct Member
 	BackgroundWorkerHandle *handle;
 	bool		gone;
 	int			nunder_way;
-	int64		under_way[TASKS_PER_WORKER];	/* ids of objects, in the order of their tasks */
+	Ids			under_way[TASKS_PER_WORKER];	/* tasks, in the order in which their results come */
 } Member;
 
 /* A result that has come. */
 typedef struct Result
 {
 	struct Result *next;
-	int64		id;
-	StringInfoData buf;
+	Ids			objects;
+	StringInfoData buf;			/* read up to behind the ids */
 } Result;
 
 struct SlmPool
@@ -151,46 +160,56 @@ slm_pool_size(const SlmPool *pool)
 	return n;
 }
 
-static Result *
-find_result(const SlmPool *pool, int64 id)
+static bool
+has_id(const Ids *ids, int64 id)
 {
-	Result	   *result = pool->results;
-
-	while (result != NULL && result->id != id)
-		result = result->next;
-	return result;
-}
-
-static Member *
-find_member(const SlmPool *pool, int64 id)
-{
-	for (int i = 0; i < pool->nmembers; i++)
+	for (int i = 0; i < ids->n; i++)
 	{
-		Member	   *member = &pool->members[i];
-
-		for (int j = 0; !member->gone && j < member->nunder_way; j++)
-		{
-			if (member->under_way[j] == id)
-				return member;
-		}
+		if (ids->ids[i] == id)
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 bool
 slm_pool_has(const SlmPool *pool, const SlmObject *object)
 {
-	return find_result(pool, object->id) != NULL || find_member(pool, object->id) != NULL;
+	for (const Result *result = pool->results; result != NULL; result = result->next)
+	{
+		if (has_id(&result->objects, object->id))
+			return true;
+	}
+	for (int i = 0; i < pool->nmembers; i++)
+	{
+		const Member *member = &pool->members[i];
+
+		for (int j = 0; !member->gone && j < member->nunder_way; j++)
+		{
+			if (has_id(&member->under_way[j], object->id))
+				return true;
+		}
+	}
+	return false;
+}
+
+int
+slm_pool_task_size(const SlmObject *objects, int n)
+{
+	int64		bytes = 0;
+	int			size = 0;
+
+	while (size < n && size < SLM_TASK_OBJECTS && (size == 0 || bytes + objects[size].size <= TASK_BYTES))
+		bytes += objects[size++].size;
+	return size;
 }
 
 bool
-slm_pool_submit(SlmPool *pool, const SlmObject *object, const SlmClock *clock)
+slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *clock)
 {
 	Member	   *best = NULL;
+	Ids		   *ids;
 	StringInfoData buf;
 
-	if (slm_pool_has(pool, object))
-		return true;
 	if (pool->kept_bytes > MAX_KEPT_BYTES)
 		return false;
 	for (int i = 0; i < pool->nmembers; i++)
@@ -204,12 +223,15 @@ slm_pool_submit(SlmPool *pool, const SlmObject *object, const SlmClock *clock)
 	if (best == NULL)
 		return false;
 	initStringInfo(&buf);
-	slm_task_send(&buf, object, clock);
+	slm_task_send(&buf, objects, n, clock);
 	/* room for TASKS_PER_WORKER tasks with keys of the greatest length */
 	switch (shm_mq_send(best->tasks, buf.len, buf.data, true, true))
 	{
 		case SHM_MQ_SUCCESS:
-			best->under_way[best->nunder_way++] = object->id;
+			ids = &best->under_way[best->nunder_way++];
+			ids->n = n;
+			for (int i = 0; i < n; i++)
+				ids->ids[i] = objects[i].id;
 			break;
 		case SHM_MQ_WOULD_BLOCK:
 		case SHM_MQ_DETACHED:
@@ -220,6 +242,7 @@ slm_pool_submit(SlmPool *pool, const SlmObject *object, const SlmClock *clock)
 	return !best->gone;
 }
 
+/* A worker does its tasks one after the other, so what has come is the result of the oldest. */
 static void
 keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 {
@@ -227,21 +250,15 @@ keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 	Result	   *result = palloc(sizeof(Result));
 
 	initStringInfo(&result->buf);
-	appendBinaryStringInfo(&result->buf, data, len);
-	memcpy(&result->id, data, sizeof(int64));
-	result->id = (int64) pg_ntoh64((uint64) result->id);
+	enlargeStringInfo(&result->buf, (int) len);
+	appendBinaryStringInfo(&result->buf, data, (int) len);
+	result->objects.n = slm_result_ids(&result->buf, result->objects.ids);
 	result->next = pool->results;
 	pool->results = result;
 	pool->kept_bytes += len;
 	MemoryContextSwitchTo(old);
-	for (int i = 0; i < member->nunder_way; i++)
-	{
-		if (member->under_way[i] == result->id)
-		{
-			member->under_way[i] = member->under_way[--member->nunder_way];
-			break;
-		}
-	}
+	member->nunder_way--;
+	memmove(&member->under_way[0], &member->under_way[1], sizeof(Ids) * member->nunder_way);
 }
 
 void
@@ -288,28 +305,75 @@ slm_pool_wait(SlmPool *pool)
 	CHECK_FOR_INTERRUPTS();
 }
 
-bool
-slm_pool_take(SlmPool *pool, SlmObject *object, SlmBatch *batch, bool wait)
+/*
+ * Where the objects of a result stand among the total ones; mostly side by side.  Returns how many are there; *first is the
+ * least of their places.
+ */
+static int
+find_places(const Ids *ids, const SlmObject *objects, int total, int *places, int *first)
+{
+	int			found = 0;
+	int			place = 0;
+
+	*first = total;
+	for (int i = 0; i < ids->n; i++)
+	{
+		if (place >= total || objects[place].id != ids->ids[i])
+		{
+			for (place = 0; place < total && objects[place].id != ids->ids[i];)
+				place++;
+		}
+		if (place == total)
+			continue;
+		places[found++] = place;
+		*first = Min(*first, place);
+		place++;
+	}
+	return found;
+}
+
+int
+slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *batch, bool *done)
 {
 	Result	   *result;
+	int			places[SLM_TASK_OBJECTS];
+	int			found;
+	int			first = batch->nobjects;
 	const char *parcel;
 	size_t		len;
 
 	slm_pool_drain(pool);
-	while ((result = find_result(pool, object->id)) == NULL)
+	for (;;)
 	{
-		if (!wait || find_member(pool, object->id) == NULL)
-			return false;
-		slm_pool_wait(pool);
-		slm_pool_drain(pool);
+		int			first_place = total;
+
+		found = 0;
+		for (result = pool->results; result != NULL; result = result->next)
+		{
+			found = find_places(&result->objects, objects, total, places, &first_place);
+			if (first_place < n)
+				break;
+		}
+		if (result == NULL)
+			return 0;
+		if (found == result->objects.n)
+			break;
+		drop_result(pool, result);
 	}
-	slm_result_receive(&result->buf, object, &parcel, &len);
-	if (object->outcome == SLM_OBJECT_LOADED)
+	for (int i = 0; i < found; i++)
 	{
-		object->number = batch->nobjects;
-		if (!slm_parcel_unpack(parcel, len, batch))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		SlmObject  *object = &objects[places[i]];
+
+		slm_result_object(&result->buf, object);
+		if (object->number >= 0)
+			object->number += first;
+		if (object->outcome != SLM_OBJECT_PART)
+			slm_progress_add(1, object->size, object->rows_total);
+		done[places[i]] = true;
 	}
+	parcel = slm_result_parcel(&result->buf, &len);
+	if (len > 0 && !slm_parcel_unpack(parcel, len, batch))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	drop_result(pool, result);
-	return true;
+	return found;
 }

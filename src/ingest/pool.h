@@ -5,9 +5,10 @@
  *     submit --task--> [shm_mq, a worker] --> fetch, read, group --> pack
  *     take   <--result-- [shm_mq] <---------------------------------+
  *
- * A task names an object; a result is what became of it (as in SlmObject) and its grouped rows (parcel.h).  What is
- * read is a function of the object alone, so it does not matter who reads it, nor whether the ledger's row was locked at
- * the time: only the leader picks, applies and records.  Results that come before their object is picked are kept.
+ * A task names some objects that will be loaded one after the other; its result is what became of each (as in SlmObject) and
+ * their grouped rows (parcel.h).  What is read is a function of the objects alone, so it does not matter who reads them, nor
+ * whether the ledger's rows were locked at the time: only the leader picks, applies and records.  Results that come before
+ * their objects are picked are kept.
  */
 #ifndef SLM_INGEST_POOL_H
 #define SLM_INGEST_POOL_H
@@ -28,8 +29,11 @@ extern void slm_pool_stop(SlmPool *pool);
 /* Number of parse workers that are still there; 0: read for yourself. */
 extern int	slm_pool_size(const SlmPool *pool);
 
-/* Hand an object to a worker; false if all have enough to do.  Handing over what is under way already does no harm. */
-extern bool slm_pool_submit(SlmPool *pool, const SlmObject *object, const SlmClock *clock);
+/* How many of the n objects, which are not in the pool yet, make one task: it is a few MB, and does not hold up others. */
+extern int	slm_pool_task_size(const SlmObject *objects, int n);
+
+/* Hand n objects to a worker as one task; false if all have enough to do. */
+extern bool slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *clock);
 
 /* Was this object handed over, or is its result here? */
 extern bool slm_pool_has(const SlmPool *pool, const SlmObject *object);
@@ -38,27 +42,38 @@ extern bool slm_pool_has(const SlmPool *pool, const SlmObject *object);
 extern void slm_pool_drain(SlmPool *pool);
 
 /*
- * If the result of this object is here: fill in the object, add its rows to the batch, and return true.  With
- * wait, wait for it first; false then means that its worker is gone, and the object is to be read here.
+ * If a result is here that has to do with one of the first n objects, and all objects of its task are among the total ones:
+ * fill them in, set done[] for them, add their rows to the batch, and return their number.  Else 0.  A result some
+ * of whose objects are missing (they were skipped meanwhile) is thrown away: the others are to be read again.
  */
-extern bool slm_pool_take(SlmPool *pool, SlmObject *object, SlmBatch *batch, bool wait);
+extern int	slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *batch, bool *done);
 
 /* Wait until there is something new in the queues. */
 extern void slm_pool_wait(SlmPool *pool);
 
 /* --- what goes through the queues: both sides --- */
 
+#define SLM_TASK_OBJECTS	64
+
 typedef struct SlmTask
 {
-	SlmObject	object;			/* id, source, key, etag, size, object_time */
+	int			nobjects;
+	SlmObject  *objects;		/* id, source, key, etag, size, object_time */
 	SlmClock	clock;			/* of its tiers what slm_tiers_floor() needs */
 } SlmTask;
 
-extern void slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock);
+extern void slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock);
+/* Allocates in the current memory context.  Sets the settings that decide about rows. */
 extern void slm_task_receive(StringInfo buf, SlmTask *task);
-extern void slm_result_send(StringInfo buf, const SlmObject *object, const char *parcel, size_t len);
-/* Fills in what was found; *parcel points into buf. */
-extern void slm_result_receive(StringInfo buf, SlmObject *object, const char **parcel, size_t *len);
+
+/* First the ids, then what became of each object, then the parcel. */
+extern void slm_result_send(StringInfo buf, const SlmTask *task, const char *parcel, size_t len);
+/* Their number; ids must have room for SLM_TASK_OBJECTS. */
+extern int	slm_result_ids(StringInfo buf, int64 *ids);
+/* After the ids: fills in what was found out about the next object. */
+extern void slm_result_object(StringInfo buf, SlmObject *object);
+/* After the objects; the parcel is in buf. */
+extern const char *slm_result_parcel(StringInfo buf, size_t *len);
 
 extern PGDLLEXPORT void sellometer_parse_worker_main(Datum arg);
 

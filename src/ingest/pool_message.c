@@ -62,14 +62,18 @@ receive_tiers(StringInfo buf)
 
 /* The settings that decide about rows go along: the leader's may be its session's own. */
 void
-slm_task_send(StringInfo buf, const SlmObject *object, const SlmClock *clock)
+slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock)
 {
-	pq_sendint64(buf, object->id);
-	pq_sendint64(buf, object->size);
-	pq_sendint64(buf, object->object_time);
-	send_text(buf, object->source);
-	send_text(buf, object->key);
-	send_text(buf, object->etag);
+	pq_sendint32(buf, n);
+	for (int i = 0; i < n; i++)
+	{
+		pq_sendint64(buf, objects[i].id);
+		pq_sendint64(buf, objects[i].size);
+		pq_sendint64(buf, objects[i].object_time);
+		send_text(buf, objects[i].source);
+		send_text(buf, objects[i].key);
+		send_text(buf, objects[i].etag);
+	}
 	pq_sendint64(buf, clock->head);
 	pq_sendint64(buf, clock->latest);
 	pq_sendbyte(buf, clock->live);
@@ -91,13 +95,20 @@ void
 slm_task_receive(StringInfo buf, SlmTask *task)
 {
 	memset(task, 0, sizeof(SlmTask));
-	task->object.id = pq_getmsgint64(buf);
-	task->object.size = pq_getmsgint64(buf);
-	task->object.object_time = pq_getmsgint64(buf);
-	task->object.source = receive_text(buf);
-	task->object.key = receive_text(buf);
-	task->object.etag = receive_text(buf);
-	task->object.number = -1;
+	task->nobjects = (int) pq_getmsgint(buf, 4);
+	task->objects = palloc0(sizeof(SlmObject) * task->nobjects);
+	for (int i = 0; i < task->nobjects; i++)
+	{
+		SlmObject  *object = &task->objects[i];
+
+		object->id = pq_getmsgint64(buf);
+		object->size = pq_getmsgint64(buf);
+		object->object_time = pq_getmsgint64(buf);
+		object->source = receive_text(buf);
+		object->key = receive_text(buf);
+		object->etag = receive_text(buf);
+		object->number = -1;
+	}
 	task->clock.head = pq_getmsgint64(buf);
 	task->clock.latest = pq_getmsgint64(buf);
 	task->clock.live = pq_getmsgbyte(buf);
@@ -110,11 +121,11 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 	pq_getmsgend(buf);
 }
 
-void
-slm_result_send(StringInfo buf, const SlmObject *object, const char *parcel, size_t len)
+static void
+send_object(StringInfo buf, const SlmObject *object)
 {
-	pq_sendint64(buf, object->id);
 	pq_sendint32(buf, object->outcome);
+	pq_sendint32(buf, object->number);
 	pq_sendint64(buf, object->object_time);
 	pq_sendint64(buf, object->rows_total);
 	pq_sendint64(buf, object->rows_rejected);
@@ -134,6 +145,16 @@ slm_result_send(StringInfo buf, const SlmObject *object, const char *parcel, siz
 		send_text(buf, object->rejects[i].detail);
 		send_text(buf, object->rejects[i].raw);
 	}
+}
+
+void
+slm_result_send(StringInfo buf, const SlmTask *task, const char *parcel, size_t len)
+{
+	pq_sendint32(buf, task->nobjects);
+	for (int i = 0; i < task->nobjects; i++)
+		pq_sendint64(buf, task->objects[i].id);
+	for (int i = 0; i < task->nobjects; i++)
+		send_object(buf, &task->objects[i]);
 	pq_sendint64(buf, len);
 	while (buf->len % MAXIMUM_ALIGNOF != 0)
 		pq_sendbyte(buf, 0);
@@ -141,11 +162,23 @@ slm_result_send(StringInfo buf, const SlmObject *object, const char *parcel, siz
 		appendBinaryStringInfo(buf, parcel, len);
 }
 
-void
-slm_result_receive(StringInfo buf, SlmObject *object, const char **parcel, size_t *len)
+int
+slm_result_ids(StringInfo buf, int64 *ids)
 {
-	buf->cursor = sizeof(int64);	/* the id was looked at already */
+	int			n = (int) pq_getmsgint(buf, 4);
+
+	if (n <= 0 || n > SLM_TASK_OBJECTS)
+		elog(ERROR, "a parse worker's result is malformed");
+	for (int i = 0; i < n; i++)
+		ids[i] = pq_getmsgint64(buf);
+	return n;
+}
+
+void
+slm_result_object(StringInfo buf, SlmObject *object)
+{
 	object->outcome = (SlmOutcome) pq_getmsgint(buf, 4);
+	object->number = (int32) pq_getmsgint(buf, 4);
 	object->object_time = pq_getmsgint64(buf);
 	object->rows_total = pq_getmsgint64(buf);
 	object->rows_rejected = pq_getmsgint64(buf);
@@ -166,9 +199,14 @@ slm_result_receive(StringInfo buf, SlmObject *object, const char **parcel, size_
 		object->rejects[i].detail = receive_text(buf);
 		object->rejects[i].raw = receive_text(buf);
 	}
+}
+
+const char *
+slm_result_parcel(StringInfo buf, size_t *len)
+{
 	*len = pq_getmsgint64(buf);
 	buf->cursor = MAXALIGN(buf->cursor);
-	*parcel = buf->data + buf->cursor;
 	if (buf->cursor + *len != buf->len)
 		elog(ERROR, "a parse worker's result is malformed");
+	return buf->data + buf->cursor;
 }

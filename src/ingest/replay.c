@@ -356,7 +356,7 @@ add_row(Replay *replay, const SlmChunkRow *row)
 	if (batch->nobjects == 0 && !slm_batch_begin_object(batch))
 		slm_out_of_memory();
 	if (row->fingerprint != 0)
-		ok = slm_batch_add_view(batch, row->fingerprint, row->time, row->offer);
+		ok = slm_batch_merge_view(batch, 0, row->fingerprint, row->time, row->offer);
 	else
 	{
 		TimestampTz minute = slm_bucket_start((SlmGranularity) {.usecs = USECS_PER_MINUTE}, row->time);

@@ -1,7 +1,7 @@
 /*
  * tier_write.c: apply deltas to the tables of a tier.
  *
- *   cells --slm_deltas_make--> deltas of one dimension, sorted by (partition, key, time, type)
+ *   cells --slm_deltas_make, _coarsen--> deltas of one dimension, sorted by (partition, key, time, type)
  *      partition is missing:  make it, fill it, build its index, attach it
  *      else by bucket:        no rows yet --> bulk insert
  *                             has rows    --> merge
@@ -410,51 +410,99 @@ write_run(Target *target, const Run *run, const TimestampTz *present, int nprese
 }
 
 static uint64
-write_dimension(const SlmTier *tier, SlmDimension dimension, const SlmCells *cells, const SlmCatalog *catalog,
-				const TimestampTz *present, int npresent, bool replace)
+write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog,
+			 const TimestampTz *present, int npresent, bool replace)
+{
+	Target		target = {0};
+	uint64		written = 0;
+
+	target_init(&target, tier, dimension, catalog);
+	for (uint64 begin = 0, end; begin < deltas->nrows; begin = end)
+	{
+		Run			run = {.rows = &deltas->rows[begin]};
+		TimestampTz next;
+
+		run.start = slm_bucket_start(tier->partition, deltas->rows[begin].time);
+		next = slm_bucket_next(tier->partition, run.start);
+		for (end = begin; end < deltas->nrows && deltas->rows[end].time >= run.start &&
+			 deltas->rows[end].time < next;)
+			end++;
+		run.nrows = end - begin;
+		written += write_run(&target, &run, present, npresent, replace);
+	}
+	target_done(&target);
+	return written;
+}
+
+/* Deltas stand in memory that an error would not free, and those of a category level are made of those of the finer one. */
+typedef struct Level
 {
 	SlmDeltas	deltas;
-	Target		target = {0};
-	volatile uint64 written = 0;
+	SlmDeltas	finer;
+} Level;
 
-	if (!slm_deltas_make(cells, catalog, dimension, &deltas))
+/* The deltas of the next dimension. */
+static void
+next_level(Level *level, SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension)
+{
+	slm_deltas_free(&level->finer);
+	level->finer = level->deltas;
+	level->deltas = (SlmDeltas) {0};
+	if (!(dimension > SLM_CATEGORY_L3 ? slm_deltas_coarsen(&level->finer, cells, catalog, dimension, &level->deltas)
+		  : slm_deltas_make(cells, catalog, dimension, &level->deltas)))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+}
+
+/* Call back with the deltas of each dimension. */
+static void
+each_dimension(SlmCells *cells, const SlmCatalog *catalog,
+			   void (*callback) (SlmDimension dimension, const SlmDeltas *deltas, void *arg), void *arg)
+{
+	Level	   *level = palloc0(sizeof(Level));
+
 	PG_TRY();
 	{
-		target_init(&target, tier, dimension, catalog);
-		for (uint64 begin = 0, end; begin < deltas.nrows; begin = end)
+		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 		{
-			Run			run = {.rows = &deltas.rows[begin]};
-			TimestampTz next;
-
-			run.start = slm_bucket_start(tier->partition, deltas.rows[begin].time);
-			next = slm_bucket_next(tier->partition, run.start);
-			for (end = begin; end < deltas.nrows && deltas.rows[end].time >= run.start &&
-				 deltas.rows[end].time < next;)
-				end++;
-			run.nrows = end - begin;
-			written += write_run(&target, &run, present, npresent, replace);
+			next_level(level, cells, catalog, d);
+			callback(d, &level->deltas, arg);
 		}
-		target_done(&target);
 	}
 	PG_FINALLY();
 	{
-		slm_deltas_free(&deltas);
+		slm_deltas_free(&level->deltas);
+		slm_deltas_free(&level->finer);
 	}
 	PG_END_TRY();
-	return written;
+	pfree(level);
+}
+
+typedef struct Write
+{
+	const SlmTier *tier;
+	const SlmCatalog *catalog;
+	const TimestampTz *present;
+	int			npresent;
+	bool		replace;
+	uint64		written;
+} Write;
+
+static void
+write_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
+{
+	Write	   *w = arg;
+
+	w->written += write_deltas(w->tier, dimension, deltas, w->catalog, w->present, w->npresent, w->replace);
 }
 
 uint64
 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace)
 {
-	int			npresent;
-	TimestampTz *present = present_buckets(tier, cells, &npresent);
-	uint64		written = 0;
+	Write		w = {.tier = tier,.catalog = catalog,.replace = replace};
 
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		written += write_dimension(tier, d, cells, catalog, present, npresent, replace);
-	return written;
+	w.present = present_buckets(tier, cells, &w.npresent);
+	each_dimension(cells, catalog, write_dimension, &w);
+	return w.written;
 }
 
 /* --- changes while a bucket is being rolled up --- */
@@ -495,27 +543,18 @@ note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog
 }
 
 static void
-note_dimension(const SlmTier *tier, SlmDimension dimension, const SlmCells *cells, const SlmCatalog *catalog)
+note_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
 {
-	SlmDeltas	deltas;
+	Write	   *w = arg;
 
-	if (!slm_deltas_make(cells, catalog, dimension, &deltas))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	PG_TRY();
-	{
-		if (deltas.nrows > 0)
-			note_keys(tier, dimension, catalog, &deltas);
-	}
-	PG_FINALLY();
-	{
-		slm_deltas_free(&deltas);
-	}
-	PG_END_TRY();
+	if (deltas->nrows > 0)
+		note_keys(w->tier, dimension, w->catalog, deltas);
 }
 
 void
-slm_tier_note_changes(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *catalog)
+slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
 {
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		note_dimension(tier, d, cells, catalog);
+	Write		w = {.tier = tier,.catalog = catalog};
+
+	each_dimension(cells, catalog, note_dimension, &w);
 }

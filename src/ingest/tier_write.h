@@ -24,6 +24,6 @@ extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCata
 /*
  * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.
  */
-extern void slm_tier_note_changes(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *catalog);
+extern void slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog);
 
 #endif							/* SLM_INGEST_TIER_WRITE_H */

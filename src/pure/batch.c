@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pure/dict.h"
+#include "pure/memory.h"
 
 #define MIN_SLOTS	1024
 #define AHEAD		16			/* rows between the prefetch of a slot and its use */
@@ -19,7 +20,7 @@ slm_batch_init(SlmBatch *batch, SlmCatalog *catalog)
 void
 slm_batch_free(SlmBatch *batch)
 {
-	free(batch->groups.groups);
+	slm_table_free(batch->groups.groups, batch->groups.nslots, sizeof(SlmGroup));
 	slm_views_free(&batch->views);
 	slm_carts_free(&batch->carts);
 	free(batch->counts);
@@ -62,7 +63,7 @@ grow_groups(SlmGroups *groups)
 {
 	SlmGroups	bigger = {.nslots = groups->nslots ? groups->nslots * 2 : MIN_SLOTS,.ngroups = groups->ngroups};
 
-	bigger.groups = malloc(bigger.nslots * sizeof(SlmGroup));
+	bigger.groups = slm_table_alloc(bigger.nslots, sizeof(SlmGroup));
 	if (bigger.groups == NULL)
 		return false;
 	for (uint64_t i = 0; i < bigger.nslots; i++)
@@ -74,7 +75,7 @@ grow_groups(SlmGroups *groups)
 		if (group->type != SLM_GROUP_FREE)
 			*find_slot(&bigger, group->minute, group->offer, group->type) = *group;
 	}
-	free(groups->groups);
+	slm_table_free(groups->groups, groups->nslots, sizeof(SlmGroup));
 	*groups = bigger;
 	return true;
 }
@@ -97,11 +98,9 @@ slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type,
 	return true;
 }
 
-/* Keep the view if it is the first of its session and product in the batch, or earlier than the one kept. */
 bool
-slm_batch_add_view(SlmBatch *batch, uint64_t fingerprint, SlmTime time, SlmOfferId offer)
+slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer)
 {
-	uint32_t	object = batch->nobjects - 1;
 	bool		found;
 	SlmView    *view = slm_views_add(&batch->views, fingerprint, &found);
 
@@ -112,9 +111,9 @@ slm_batch_add_view(SlmBatch *batch, uint64_t fingerprint, SlmTime time, SlmOffer
 		view->time = time;
 		view->offer = offer;
 		view->owner = object;
-		batch->counts[object].counted++;
 		return true;
 	}
+	batch->counts[object].counted--;
 	batch->counts[object].duplicate++;
 	if (slm_view_is_earlier(batch->catalog, time, offer, view))
 	{
@@ -149,6 +148,8 @@ slm_batch_reset(SlmBatch *batch)
 bool
 slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 {
+	uint32_t	object = batch->nobjects;
+
 	if (!slm_batch_begin_object(batch))
 		return false;
 	for (size_t i = 0; i < nrows; i++)
@@ -165,15 +166,10 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 				__builtin_prefetch(&batch->groups.groups[group_slot(&batch->groups, minute_of(next->time),
 																	next->offer, next->type)]);
 		}
-		if (row->fingerprint != 0)
-		{
-			if (!slm_batch_add_view(batch, row->fingerprint, row->time, row->offer))
-				return false;
-			continue;
-		}
-		if (!slm_batch_count(batch, minute_of(row->time), row->offer, row->type, 1))
+		batch->counts[object].counted++;
+		if (row->fingerprint != 0 ? !slm_batch_merge_view(batch, object, row->fingerprint, row->time, row->offer)
+			: !slm_batch_count(batch, minute_of(row->time), row->offer, row->type, 1))
 			return false;
-		batch->counts[batch->nobjects - 1].counted++;
 	}
 	return true;
 }

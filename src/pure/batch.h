@@ -73,11 +73,12 @@ extern bool slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows
 
 /*
  * The pieces of slm_batch_add(), for rows that were grouped elsewhere: begin the next object (its number is
- * nobjects - 1 then), count an event of it (by: how often), add a view of it.  False if out of memory.
+ * nobjects - 1 then), count events (by: how many), merge a view that was counted for an object and turns out to be a
+ * duplicate where another object of the batch has it.  False if out of memory.
  */
 extern bool slm_batch_begin_object(SlmBatch *batch);
 extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
-extern bool slm_batch_add_view(SlmBatch *batch, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
+extern bool slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
 
 /* Empty it, but keep its memory for the next use. */
 extern void slm_batch_reset(SlmBatch *batch);

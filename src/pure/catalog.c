@@ -15,6 +15,7 @@
 
 #include "pure/clean.h"
 #include "pure/dict.h"
+#include "pure/memory.h"
 
 /* What an offer is looked up by; not kept. */
 typedef struct RawOffer
@@ -49,6 +50,10 @@ struct SlmCatalog
 
 	SlmDict		products;		/* keyed by the eight bytes of the product_id */
 	SlmDict		texts[SLM_DIMENSIONS];
+
+	/* of each key of level 3 the one of level 2 that it is in, of each of level 2 the one of level 1 */
+	SlmKeyId   *parents[SLM_DIMENSIONS];
+	uint32_t	maxparents[SLM_DIMENSIONS];
 };
 
 SlmCatalog *
@@ -60,7 +65,7 @@ slm_catalog_create(const SlmHashKey *key)
 		return NULL;
 	catalog->key = *key;
 	catalog->nslots = 4096;
-	catalog->slots = calloc(catalog->nslots, sizeof(Slot));
+	catalog->slots = slm_table_alloc(catalog->nslots, sizeof(Slot));
 	if (catalog->slots == NULL)
 	{
 		free(catalog);
@@ -77,7 +82,9 @@ slm_catalog_free(SlmCatalog *catalog)
 	slm_dict_free(&catalog->products);
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 		slm_dict_free(&catalog->texts[d]);
-	free(catalog->slots);
+	slm_table_free(catalog->slots, catalog->nslots, sizeof(Slot));
+	for (int d = 0; d < SLM_DIMENSIONS; d++)
+		free(catalog->parents[d]);
 	free(catalog->offers);
 	free(catalog);
 }
@@ -104,7 +111,7 @@ static bool
 rehash(SlmCatalog *catalog)
 {
 	uint32_t	nslots = catalog->nslots * 2;
-	Slot	   *slots = calloc(nslots, sizeof(Slot));
+	Slot	   *slots = slm_table_alloc(nslots, sizeof(Slot));
 
 	if (slots == NULL)
 		return false;
@@ -118,9 +125,23 @@ rehash(SlmCatalog *catalog)
 			s = (s + 1) & (nslots - 1);
 		slots[s] = catalog->slots[i];
 	}
-	free(catalog->slots);
+	slm_table_free(catalog->slots, catalog->nslots, sizeof(Slot));
 	catalog->slots = slots;
 	catalog->nslots = nslots;
+	return true;
+}
+
+static bool
+note_parent(SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key, SlmKeyId parent)
+{
+	uint32_t   *max = &catalog->maxparents[dimension];
+
+	while (key >= *max)
+	{
+		if (!slm_grow((void **) &catalog->parents[dimension], *max, max, sizeof(SlmKeyId)))
+			return false;
+	}
+	catalog->parents[dimension][key] = parent;
 	return true;
 }
 
@@ -166,7 +187,8 @@ fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogE
 		if (offer->keys[d] == SLM_NO_ENTRY)
 			return false;
 	}
-	return true;
+	return note_parent(catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3], offer->keys[SLM_CATEGORY_L2]) &&
+		note_parent(catalog, SLM_CATEGORY_L2, offer->keys[SLM_CATEGORY_L2], offer->keys[SLM_CATEGORY_L1]);
 }
 
 static SlmOfferId
@@ -255,6 +277,12 @@ slm_catalog_text(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key
 	return catalog->texts[dimension].entries[key].text;
 }
 
+SlmKeyId
+slm_catalog_parent(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
+{
+	return catalog->parents[dimension][key];
+}
+
 int64_t
 slm_catalog_product(const SlmCatalog *catalog, SlmKeyId key)
 {
@@ -298,6 +326,6 @@ slm_catalog_memory(const SlmCatalog *catalog)
 	size_t		memory = sizeof(SlmCatalog) + slm_dict_memory(&catalog->products);
 
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
-		memory += slm_dict_memory(&catalog->texts[d]);
+		memory += slm_dict_memory(&catalog->texts[d]) + catalog->maxparents[d] * sizeof(SlmKeyId);
 	return memory + catalog->nslots * sizeof(Slot) + catalog->maxoffers * sizeof(SlmOffer);
 }

@@ -74,6 +74,8 @@ extern uint32_t slm_catalog_offers(const SlmCatalog *catalog);
 /* The number of keys of a dimension, and a key's text (not for SLM_PRODUCT_ID) or product_id. */
 extern uint32_t slm_catalog_keys(const SlmCatalog *catalog, SlmDimension dimension);
 extern SlmSlice slm_catalog_text(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key);
+/* The key of level 2 that a key of SLM_CATEGORY_L3 is in, or that of level 1 for SLM_CATEGORY_L2. */
+extern SlmKeyId slm_catalog_parent(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key);
 extern int64_t slm_catalog_product(const SlmCatalog *catalog, SlmKeyId key);
 
 /* Which of two views at the same time counts: lower price, then category, then brand, bytewise.  <0, 0, >0. */

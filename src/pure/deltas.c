@@ -5,29 +5,32 @@
 
 #include <stdlib.h>
 
-#include "pure/sort.h"
+#include "pure/memory.h"
 
 /* --- cells: the buckets of the groups --- */
 
-/* Number the distinct minutes of the groups in ascending order: items[i].key becomes the minute's rank. */
-static bool
-sort_minutes(const SlmGroups *groups, SlmSortItem *items)
+/*
+ * The groups in the order of their minutes, in the room of the cells: index is a group's slot, key its minute, counted from
+ * the first.
+ */
+static const SlmSortItem *
+sort_minutes(const SlmGroups *groups, SlmCells *cells)
 {
 	uint64_t	n = 0;
 	int32_t		first = INT32_MAX;
 
 	for (uint64_t i = 0; i < groups->nslots; i++)
 	{
-		const SlmGroup *group = &groups->groups[i];
-
-		if (group->type == SLM_GROUP_FREE)
+		if (groups->groups[i].type == SLM_GROUP_FREE)
 			continue;
-		items[n++].index = i;
-		first = group->minute < first ? group->minute : first;
+		cells->items[n++] = (SlmSortItem) {
+			.key = (uint64_t) (int64_t) groups->groups[i].minute,.index = i
+		};
+		first = groups->groups[i].minute < first ? groups->groups[i].minute : first;
 	}
 	for (uint64_t i = 0; i < n; i++)
-		items[i].key = (uint64_t) ((int64_t) groups->groups[items[i].index].minute - first);
-	return slm_sort(items, n);
+		cells->items[i].key -= (uint64_t) (int64_t) first;
+	return slm_sort_with(cells->items, cells->spare, n);
 }
 
 static void
@@ -71,22 +74,25 @@ distinct_keys(const SlmSortItem *items, uint64_t n)
 bool
 slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity partition, SlmCells *out)
 {
-	SlmSortItem *items = malloc((groups->ngroups + 1) * sizeof(SlmSortItem));
-	bool		ok = items != NULL && sort_minutes(groups, items);
+	bool		ok;
 
-	*out = (SlmCells) {0};
+	*out = (SlmCells) {.maxcells = groups->ngroups};
+	out->items = slm_table_alloc(out->maxcells, sizeof(SlmSortItem));
+	out->spare = slm_table_alloc(out->maxcells, sizeof(SlmSortItem));
+	ok = out->items != NULL && out->spare != NULL;
 	if (ok)
 	{
+		const SlmSortItem *sorted = sort_minutes(groups, out);
+
 		/* a bucket holds at least one minute, so there are no more buckets than minutes */
-		out->buckets = malloc(((size_t) distinct_keys(items, groups->ngroups) + 1) * sizeof(SlmBucket));
-		out->cells = malloc((groups->ngroups + 1) * sizeof(SlmCell));
+		out->buckets = malloc(((size_t) distinct_keys(sorted, groups->ngroups) + 1) * sizeof(SlmBucket));
+		out->cells = slm_table_alloc(out->maxcells, sizeof(SlmCell));
 		ok = out->buckets != NULL && out->cells != NULL;
+		if (ok)
+			fill_cells(groups, sorted, bucket, partition, out);
 	}
-	if (ok)
-		fill_cells(groups, items, bucket, partition, out);
-	else
+	if (!ok)
 		slm_cells_free(out);
-	free(items);
 	return ok;
 }
 
@@ -94,72 +100,88 @@ void
 slm_cells_free(SlmCells *cells)
 {
 	free(cells->buckets);
-	free(cells->cells);
+	slm_table_free(cells->cells, cells->maxcells, sizeof(SlmCell));
+	slm_table_free(cells->items, cells->maxcells, sizeof(SlmSortItem));
+	slm_table_free(cells->spare, cells->maxcells, sizeof(SlmSortItem));
 	*cells = (SlmCells) {0};
 }
 
 /* --- deltas: the keys of one dimension --- */
 
-typedef struct KeyOrder
+/*
+ * The keys that are used, and their order.  numbers[] holds a key's place in sorted[] + 1 (0: not used); before they are
+ * sorted, the order in which they were found.
+ */
+typedef struct Keys
 {
 	const SlmCatalog *catalog;
 	SlmDimension dimension;
-} KeyOrder;
+	uint32_t   *numbers;
+	SlmKeyId   *sorted;
+	uint32_t	n;
+	uint32_t	max;
+} Keys;
+
+static bool
+keys_init(Keys *keys, const SlmCatalog *catalog, SlmDimension dimension)
+{
+	*keys = (Keys) {.catalog = catalog,.dimension = dimension,.max = slm_catalog_keys(catalog, dimension)};
+	keys->numbers = slm_table_alloc(keys->max, sizeof(uint32_t));
+	keys->sorted = slm_table_alloc(keys->max, sizeof(SlmKeyId));
+	return keys->numbers != NULL && keys->sorted != NULL;
+}
+
+static void
+keys_free(Keys *keys)
+{
+	slm_table_free(keys->numbers, keys->max, sizeof(uint32_t));
+	slm_table_free(keys->sorted, keys->max, sizeof(SlmKeyId));
+}
+
+static inline void
+keys_add(Keys *keys, SlmKeyId key)
+{
+	if (keys->numbers[key] != 0)
+		return;
+	keys->sorted[keys->n++] = key;
+	keys->numbers[key] = keys->n;
+}
 
 static int
-compare_keys(const void *a, const void *b, void *arg)
+compare_texts(const void *a, const void *b, void *arg)
 {
-	const KeyOrder *order = arg;
-	SlmKeyId	x = *(const SlmKeyId *) a;
-	SlmKeyId	y = *(const SlmKeyId *) b;
+	const Keys *keys = arg;
 
-	if (order->dimension == SLM_PRODUCT_ID)
-	{
-		int64_t		p = slm_catalog_product(order->catalog, x);
-		int64_t		q = slm_catalog_product(order->catalog, y);
-
-		return (p > q) - (p < q);
-	}
-	return slm_slice_compare(slm_catalog_text(order->catalog, order->dimension, x),
-							 slm_catalog_text(order->catalog, order->dimension, y));
+	return slm_slice_compare(slm_catalog_text(keys->catalog, keys->dimension, *(const SlmKeyId *) a),
+							 slm_catalog_text(keys->catalog, keys->dimension, *(const SlmKeyId *) b));
 }
 
-static inline SlmKeyId
-key_of(const SlmCatalog *catalog, SlmDimension dimension, const SlmCell *cell)
+/* Products by number; there are no more keys than cells, so the cells' room does. */
+static void
+sort_products(Keys *keys, SlmCells *cells)
 {
-	return slm_catalog_get(catalog, cell->offer)->keys[dimension];
+	const SlmSortItem *sorted;
+
+	for (uint32_t i = 0; i < keys->n; i++)
+		cells->items[i] = (SlmSortItem) {
+			/* the order of unsigned numbers is that of signed ones if the sign bit is turned */
+			.key = (uint64_t) slm_catalog_product(keys->catalog, keys->sorted[i]) ^ UINT64_C(1) << 63,
+			.index = keys->sorted[i]
+		};
+	sorted = slm_sort_with(cells->items, cells->spare, keys->n);
+	for (uint32_t i = 0; i < keys->n; i++)
+		keys->sorted[i] = (SlmKeyId) sorted[i].index;
 }
 
-/*
- * The order of the keys that the cells use: ranks[key] is a key's place among them, sorted[place] the key.  Returns
- * the number of keys used, or UINT32_MAX if out of memory.
- */
-static uint32_t
-rank_keys(const SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, uint32_t **ranks,
-		  SlmKeyId **sorted)
+static void
+keys_sort(Keys *keys, SlmCells *cells)
 {
-	uint32_t	nkeys = slm_catalog_keys(catalog, dimension);
-	uint32_t	used = 0;
-	KeyOrder	order = {catalog, dimension};
-
-	*ranks = calloc((size_t) nkeys + 1, sizeof(uint32_t));
-	*sorted = malloc(((size_t) nkeys + 1) * sizeof(SlmKeyId));
-	if (*ranks == NULL || *sorted == NULL)
-		return UINT32_MAX;
-	for (uint64_t i = 0; i < cells->ncells; i++)
-	{
-		SlmKeyId	key = key_of(catalog, dimension, &cells->cells[i]);
-
-		if (cells->buckets[cells->cells[i].bucket].wanted && (*ranks)[key] == 0)
-		{
-			(*ranks)[key] = 1;
-			(*sorted)[used++] = key;
-		}
-	}
-	qsort_r(*sorted, used, sizeof(SlmKeyId), compare_keys, &order);
-	for (uint32_t place = 0; place < used; place++)
-		(*ranks)[(*sorted)[place]] = place;
-	return used;
+	if (keys->dimension == SLM_PRODUCT_ID)
+		sort_products(keys, cells);
+	else
+		qsort_r(keys->sorted, keys->n, sizeof(SlmKeyId), compare_texts, keys);
+	for (uint32_t i = 0; i < keys->n; i++)
+		keys->numbers[keys->sorted[i]] = i + 1;
 }
 
 static int
@@ -171,120 +193,186 @@ bits_for(uint64_t n)
 /* How the sort key is put together: partition, key, bucket, type, from high to low. */
 typedef struct SortLayout
 {
-	int			partition_shift;
 	int			key_shift;
-	int			bucket_shift;
+	int			partition_shift;
+	uint32_t   *partitions;		/* the number of each bucket's partition, counted from the first */
 } SortLayout;
+
+#define BUCKET_SHIFT	2
 
 static bool
 make_layout(const SlmCells *cells, uint32_t nkeys, SortLayout *layout)
 {
-	layout->bucket_shift = 2;
-	layout->key_shift = layout->bucket_shift + bits_for(cells->nbuckets);
+	layout->key_shift = BUCKET_SHIFT + bits_for(cells->nbuckets);
 	layout->partition_shift = layout->key_shift + bits_for(nkeys);
+	layout->partitions = malloc(((size_t) cells->nbuckets + 1) * sizeof(uint32_t));
+	if (layout->partitions == NULL)
+		return false;
+	layout->partitions[0] = 0;
+	for (uint32_t i = 1; i < cells->nbuckets; i++)
+		layout->partitions[i] = layout->partitions[i - 1] + (cells->buckets[i].partition != cells->buckets[i - 1].partition);
 	return layout->partition_shift + bits_for(cells->nbuckets) <= 62;
 }
 
-/* The number of each bucket's partition, counted from the first. */
-static uint32_t *
-number_partitions(const SlmCells *cells)
+static inline uint64_t
+sort_key(const SortLayout *layout, const Keys *keys, SlmKeyId key, uint32_t bucket, uint8_t type)
 {
-	uint32_t   *numbers = malloc(((size_t) cells->nbuckets + 1) * sizeof(uint32_t));
-
-	if (numbers == NULL)
-		return NULL;
-	numbers[0] = 0;
-	for (uint32_t i = 1; i < cells->nbuckets; i++)
-		numbers[i] = numbers[i - 1] + (cells->buckets[i].partition != cells->buckets[i - 1].partition);
-	return numbers;
+	return (uint64_t) layout->partitions[bucket] << layout->partition_shift |
+		(uint64_t) (keys->numbers[key] - 1) << layout->key_shift | (uint64_t) bucket << BUCKET_SHIFT | type;
 }
 
-static uint64_t
-fill_items(const SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, const uint32_t *ranks,
-		   const uint32_t *partitions, const SortLayout *layout, SlmSortItem *items)
+/* The row that a sort key stands for, without its sums. */
+static inline SlmDelta
+row_of(const SortLayout *layout, const Keys *keys, const SlmCells *cells, uint64_t sort_key)
 {
-	uint64_t	n = 0;
+	uint64_t	place = (sort_key & ((UINT64_C(1) << layout->partition_shift) - 1)) >> layout->key_shift;
+	uint32_t	bucket = (uint32_t) ((sort_key & ((UINT64_C(1) << layout->key_shift) - 1)) >> BUCKET_SHIFT);
 
-	for (uint64_t i = 0; i < cells->ncells; i++)
-	{
-		const SlmCell *cell = &cells->cells[i];
+	return (SlmDelta) {
+		.time = cells->buckets[bucket].start,.key = keys->sorted[place],.bucket = bucket,
+		.type = (uint8_t) (sort_key & ((1 << BUCKET_SHIFT) - 1))
+	};
+}
 
-		if (!cells->buckets[cell->bucket].wanted)
-			continue;
-		items[n].index = i;
-		items[n].key = (uint64_t) partitions[cell->bucket] << layout->partition_shift |
-			(uint64_t) ranks[key_of(catalog, dimension, cell)] << layout->key_shift |
-			(uint64_t) cell->bucket << layout->bucket_shift | cell->type;
-		n++;
-	}
-	return n;
+static bool
+make_room(SlmDeltas *out, const SlmSortItem *items, uint64_t n)
+{
+	out->maxrows = distinct_keys(items, n);
+	out->rows = slm_table_alloc(out->maxrows, sizeof(SlmDelta));
+	return out->rows != NULL;
+}
+
+static inline void
+keep_row(SlmDeltas *out, const SlmDelta *row)
+{
+	if (row->count != 0 || row->gmv != 0)
+		out->rows[out->nrows++] = *row;
+}
+
+/* A cell as the payload of a sort item. */
+static inline uint64_t
+pack_cell(const SlmCell *cell)
+{
+	return (uint64_t) cell->offer << 32 | (uint32_t) cell->count;
 }
 
 /* Add up the cells of equal sort keys, which stand side by side. */
-static bool
-sum_items(const SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, const SlmSortItem *items,
-		  uint64_t nitems, SlmDeltas *out)
+static void
+sum_cells(const SlmSortItem *items, uint64_t n, const SortLayout *layout, const Keys *keys, const SlmCells *cells,
+		  SlmDeltas *out)
 {
-	uint64_t	distinct = nitems > 0;
-
-	for (uint64_t i = 1; i < nitems; i++)
-		distinct += items[i].key != items[i - 1].key;
-	out->rows = malloc((distinct + 1) * sizeof(SlmDelta));
-	if (out->rows == NULL)
-		return false;
-	for (uint64_t i = 0, end; i < nitems; i = end)
+	for (uint64_t i = 0, end; i < n; i = end)
 	{
-		const SlmCell *cell = &cells->cells[items[i].index];
-		SlmDelta   *row = &out->rows[out->nrows];
+		SlmDelta	row = row_of(layout, keys, cells, items[i].key);
 
-		row->time = cells->buckets[cell->bucket].start;
-		row->key = key_of(catalog, dimension, cell);
-		row->type = cell->type;
-		row->count = 0;
-		row->gmv = 0;
-		for (end = i; end < nitems && items[end].key == items[i].key; end++)
+		for (end = i; end < n && items[end].key == items[i].key; end++)
 		{
-			cell = &cells->cells[items[end].index];
-			row->count += cell->count;
-			row->gmv += (SlmMoneySum) cell->count * slm_catalog_get(catalog, cell->offer)->price;
+			int32_t		count = (int32_t) (uint32_t) items[end].index;
+
+			row.count += count;
+			row.gmv += (SlmMoneySum) count * slm_catalog_get(keys->catalog, (SlmOfferId) (items[end].index >> 32))->price;
 		}
-		if (row->count != 0 || row->gmv != 0)
-			out->nrows++;
+		keep_row(out, &row);
 	}
-	return true;
 }
 
 bool
-slm_deltas_make(const SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out)
+slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out)
 {
-	uint32_t   *ranks = NULL;
-	SlmKeyId   *sorted = NULL;
-	uint32_t	nkeys = rank_keys(cells, catalog, dimension, &ranks, &sorted);
-	uint32_t   *partitions = number_partitions(cells);
-	SlmSortItem *items = malloc((cells->ncells + 1) * sizeof(SlmSortItem));
-	SortLayout	layout;
-	bool		ok;
+	uint32_t	noffers = slm_catalog_offers(catalog);
+	SlmKeyId   *key_of = slm_table_alloc(noffers, sizeof(SlmKeyId));	/* by offer, + 1; 0: not seen */
+	Keys		keys;
+	SortLayout	layout = {0};
+	bool		ok = keys_init(&keys, catalog, dimension) && key_of != NULL;
 
 	*out = (SlmDeltas) {0};
-	ok = nkeys != UINT32_MAX && partitions != NULL && items != NULL && make_layout(cells, nkeys, &layout);
+	for (uint64_t i = 0; ok && i < cells->ncells; i++)
+	{
+		SlmOfferId	offer = cells->cells[i].offer;
+
+		if (!cells->buckets[cells->cells[i].bucket].wanted || key_of[offer] != 0)
+			continue;
+		key_of[offer] = slm_catalog_get(catalog, offer)->keys[dimension] + 1;
+		keys_add(&keys, key_of[offer] - 1);
+	}
+	if (ok)
+		keys_sort(&keys, cells);
+	ok = ok && make_layout(cells, keys.n, &layout);
 	if (ok)
 	{
-		uint64_t	n = fill_items(cells, catalog, dimension, ranks, partitions, &layout, items);
+		SlmSortItem *items = cells->items;
+		uint64_t	n = 0;
 
-		ok = slm_sort(items, n) && sum_items(cells, catalog, dimension, items, n, out);
+		for (uint64_t i = 0; i < cells->ncells; i++)
+		{
+			const SlmCell *cell = &cells->cells[i];
+
+			if (cells->buckets[cell->bucket].wanted)
+				items[n++] = (SlmSortItem) {
+					.key = sort_key(&layout, &keys, key_of[cell->offer] - 1, cell->bucket, cell->type),
+					.index = pack_cell(cell)
+				};
+		}
+		items = slm_sort_with(items, cells->spare, n);
+		ok = make_room(out, items, n);
+		if (ok)
+			sum_cells(items, n, &layout, &keys, cells, out);
 	}
-	free(ranks);
-	free(sorted);
-	free(partitions);
-	free(items);
-	if (!ok)
-		slm_deltas_free(out);
+	free(layout.partitions);
+	keys_free(&keys);
+	slm_table_free(key_of, noffers, sizeof(SlmKeyId));
+	return ok;
+}
+
+bool
+slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension,
+				   SlmDeltas *out)
+{
+	SlmDimension from = dimension == SLM_CATEGORY_L2 ? SLM_CATEGORY_L3 : SLM_CATEGORY_L2;
+	Keys		keys;
+	SortLayout	layout = {0};
+	SlmSortItem *items = cells->items;
+	bool		ok = keys_init(&keys, catalog, dimension);
+
+	*out = (SlmDeltas) {0};
+	for (uint64_t i = 0; ok && i < finer->nrows; i++)
+		keys_add(&keys, slm_catalog_parent(catalog, from, finer->rows[i].key));
+	if (ok)
+		keys_sort(&keys, cells);
+	ok = ok && make_layout(cells, keys.n, &layout);
+	if (ok)
+	{
+		for (uint64_t i = 0; i < finer->nrows; i++)
+		{
+			const SlmDelta *row = &finer->rows[i];
+
+			items[i] = (SlmSortItem) {
+				.key = sort_key(&layout, &keys, slm_catalog_parent(catalog, from, row->key), row->bucket, row->type),
+				.index = i
+			};
+		}
+		items = slm_sort_with(items, cells->spare, finer->nrows);
+		ok = make_room(out, items, finer->nrows);
+	}
+	for (uint64_t i = 0, end; ok && i < finer->nrows; i = end)
+	{
+		SlmDelta	row = row_of(&layout, &keys, cells, items[i].key);
+
+		for (end = i; end < finer->nrows && items[end].key == items[i].key; end++)
+		{
+			row.count += finer->rows[items[end].index].count;
+			row.gmv += finer->rows[items[end].index].gmv;
+		}
+		keep_row(out, &row);
+	}
+	free(layout.partitions);
+	keys_free(&keys);
 	return ok;
 }
 
 void
 slm_deltas_free(SlmDeltas *deltas)
 {
-	free(deltas->rows);
+	slm_table_free(deltas->rows, deltas->maxrows, sizeof(SlmDelta));
 	*deltas = (SlmDeltas) {0};
 }

@@ -2,13 +2,15 @@
  * deltas.h: from groups to the rows of a tier's tables.
  *
  *   groups --(bucket of the tier)--> cells (offer, bucket, type, count), once per tier
- *          --(key of a dimension)--> deltas, sorted by (partition, key, bucket, type), once per dimension
+ *          --(key of a dimension)--> deltas, sorted by (partition, key, bucket, type): product, brand, category level 3
+ *          --(parent of a key)-----> deltas of level 2, and from these of level 1: they are much fewer than the cells
  */
 #ifndef SLM_PURE_DELTAS_H
 #define SLM_PURE_DELTAS_H
 
 #include "pure/batch.h"
 #include "pure/granularity.h"
+#include "pure/sort.h"
 
 /* One bucket of time that the batch touches. */
 typedef struct SlmBucket
@@ -32,6 +34,11 @@ typedef struct SlmCells
 	uint32_t	nbuckets;
 	SlmCell    *cells;
 	uint64_t	ncells;
+
+	/* room to sort in, for as many items as cells could have been */
+	uint64_t	maxcells;
+	SlmSortItem *items;
+	SlmSortItem *spare;
 } SlmCells;
 
 /* A signed change of one row. */
@@ -39,6 +46,7 @@ typedef struct SlmDelta
 {
 	SlmTime		time;			/* start of the bucket */
 	SlmKeyId	key;
+	uint32_t	bucket;			/* index into the cells' buckets */
 	uint8_t		type;			/* SlmEventType */
 	int64_t		count;
 	SlmMoneySum gmv;
@@ -48,6 +56,7 @@ typedef struct SlmDeltas
 {
 	SlmDelta   *rows;
 	uint64_t	nrows;
+	uint64_t	maxrows;
 } SlmDeltas;
 
 /* Find the buckets of the groups.  False if out of memory.  Free with slm_cells_free(). */
@@ -55,10 +64,14 @@ extern bool slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGr
 extern void slm_cells_free(SlmCells *cells);
 
 /*
- * The changes to the rows of one dimension; none with both count and gmv 0.  False if out of memory (or, beyond any
- * real batch, if keys x buckets pass 2^60).  Free with slm_deltas_free().
+ * The changes to the rows of one dimension, in the wanted buckets; none with both count and gmv 0.  Uses the cells' room.  False
+ * if out of memory (or, beyond any real batch, if keys x buckets pass 2^60).  Free with slm_deltas_free().
  */
-extern bool slm_deltas_make(const SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out);
+extern bool slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out);
+
+/* The same for category level 2 from the deltas of level 3 of the same cells, or for level 1 from those of level 2. */
+extern bool slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *catalog,
+							   SlmDimension dimension, SlmDeltas *out);
 extern void slm_deltas_free(SlmDeltas *deltas);
 
 #endif							/* SLM_PURE_DELTAS_H */

@@ -1,7 +1,7 @@
 /*
- * parcel.c: the grouped rows of one object as bytes.
+ * parcel.c: the grouped rows of some objects as bytes.
  *
- *   head | offers | views | groups | carts | strings (categories, then brands: length, bytes, unaligned)
+ *   head | counts | offers | views | groups | carts | strings (categories, then brands: length, bytes, unaligned)
  *
  * Groups and views name offers by their place in the parcel.
  */
@@ -9,13 +9,14 @@
 
 #include "pure/numbering.h"
 
+#define AHEAD	16				/* views between the prefetch of a slot and its use */
+
 typedef struct ParcelHead
 {
 	uint64_t	noffers;
 	uint64_t	ngroups;
 	uint64_t	nviews;
-	uint64_t	counted;
-	uint64_t	duplicate;
+	uint64_t	nobjects;
 	uint64_t	carts_len;
 	uint32_t	ncategories;
 	uint32_t	nbrands;
@@ -90,13 +91,16 @@ static void
 put_all(Packing *p, char *data)
 {
 	const SlmBatch *batch = p->batch;
-	ParcelOffer *offers = (ParcelOffer *) (data + sizeof(ParcelHead));
+	SlmRowCounts *counts = (SlmRowCounts *) (data + sizeof(ParcelHead));
+	ParcelOffer *offers = (ParcelOffer *) (counts + p->head.nobjects);
 	SlmView    *views = (SlmView *) (offers + p->head.noffers);
 	SlmGroup   *groups = (SlmGroup *) (views + p->head.nviews);
 	char	   *carts = (char *) (groups + p->head.ngroups);
 	char	   *strings = carts + p->head.carts_len;
 
 	memcpy(data, &p->head, sizeof(ParcelHead));
+	if (p->head.nobjects > 0)
+		memcpy(counts, batch->counts, p->head.nobjects * sizeof(SlmRowCounts));
 	for (uint32_t i = 0; i < p->offers.n; i++)
 	{
 		const SlmOffer *offer = slm_catalog_get(batch->catalog, p->offers.global[i]);
@@ -141,11 +145,12 @@ slm_parcel_pack(const SlmBatch *batch, size_t *len)
 		number_all(&p);
 		p.head = (ParcelHead) {
 			.noffers = p.offers.n,.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,
-			.counted = batch->counts[0].counted,.duplicate = batch->counts[0].duplicate,
-			.carts_len = slm_carts_packed_size(&batch->carts),.ncategories = p.categories.n,.nbrands = p.brands.n
+			.nobjects = batch->nobjects,.carts_len = slm_carts_packed_size(&batch->carts),
+			.ncategories = p.categories.n,.nbrands = p.brands.n
 		};
-		*len = sizeof(ParcelHead) + p.head.noffers * sizeof(ParcelOffer) + p.head.nviews * sizeof(SlmView) +
-			p.head.ngroups * sizeof(SlmGroup) + p.head.carts_len + strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
+		*len = sizeof(ParcelHead) + p.head.nobjects * sizeof(SlmRowCounts) + p.head.noffers * sizeof(ParcelOffer) +
+			p.head.nviews * sizeof(SlmView) + p.head.ngroups * sizeof(SlmGroup) + p.head.carts_len +
+			strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
 			strings_size(&p, &p.brands, SLM_BRAND);
 		data = malloc(*len);
 	}
@@ -193,29 +198,46 @@ translate(const ParcelHead *head, const ParcelOffer *offers, const SlmSlice *str
 	return true;
 }
 
+/*
+ * The views come in the order of their fingerprints, in which the batch keeps its own: so the two are merged from left to
+ * right, and what comes next can be fetched ahead.
+ */
 static bool
-add_all(const ParcelHead *head, const SlmView *views, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
+add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, uint32_t first_object, SlmBatch *batch)
 {
-	SlmRowCounts *counts;
+	for (uint64_t i = 0; i < head->nviews; i++)
+	{
+		if (i + AHEAD < head->nviews)
+			slm_views_prefetch(&batch->views, views[i + AHEAD].fingerprint);
+		if (views[i].offer >= head->noffers || views[i].owner >= head->nobjects ||
+			!slm_batch_merge_view(batch, first_object + views[i].owner, views[i].fingerprint, views[i].time,
+								  own[views[i].offer]))
+			return false;
+	}
+	return true;
+}
 
-	if (!slm_batch_begin_object(batch))
-		return false;
-	counts = &batch->counts[batch->nobjects - 1];
+static bool
+add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
+{
 	for (uint64_t i = 0; i < head->ngroups; i++)
 	{
 		if (groups[i].offer >= head->noffers ||
 			!slm_batch_count(batch, groups[i].minute, own[groups[i].offer], groups[i].type, groups[i].count))
 			return false;
 	}
-	for (uint64_t i = 0; i < head->nviews; i++)
+	return true;
+}
+
+static bool
+add_objects(const ParcelHead *head, const SlmRowCounts *counts, SlmBatch *batch)
+{
+	for (uint64_t i = 0; i < head->nobjects; i++)
 	{
-		if (views[i].offer >= head->noffers ||
-			!slm_batch_add_view(batch, views[i].fingerprint, views[i].time, own[views[i].offer]))
+		if (!slm_batch_begin_object(batch))
 			return false;
+		batch->counts[batch->nobjects - 1] = counts[i];
 	}
-	/* the views that others have already are duplicates here; the rest is as it was */
-	counts->counted = head->counted - counts->duplicate;
-	counts->duplicate += head->duplicate;
 	return true;
 }
 
@@ -223,29 +245,34 @@ bool
 slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 {
 	const ParcelHead *head = (const ParcelHead *) data;
+	const SlmRowCounts *counts;
 	const ParcelOffer *offers;
 	const SlmView *views;
 	const SlmGroup *groups;
 	size_t		fixed;
 	SlmSlice   *strings;
 	SlmOfferId *own;
+	uint32_t	first_object = batch->nobjects;
 	bool		ok;
 
-	if (len < sizeof(ParcelHead) || head->noffers > len || head->nviews > len || head->ngroups > len ||
-		head->carts_len > len)
+	if (len < sizeof(ParcelHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
+		head->ngroups > len || head->carts_len > len)
 		return false;
-	fixed = sizeof(ParcelHead) + head->noffers * sizeof(ParcelOffer) + head->nviews * sizeof(SlmView) +
-		head->ngroups * sizeof(SlmGroup) + head->carts_len;
+	fixed = sizeof(ParcelHead) + head->nobjects * sizeof(SlmRowCounts) + head->noffers * sizeof(ParcelOffer) +
+		head->nviews * sizeof(SlmView) + head->ngroups * sizeof(SlmGroup) + head->carts_len;
 	if (fixed > len || head->ncategories > len || head->nbrands > len)
 		return false;
-	offers = (const ParcelOffer *) (data + sizeof(ParcelHead));
+	counts = (const SlmRowCounts *) (data + sizeof(ParcelHead));
+	offers = (const ParcelOffer *) (counts + head->nobjects);
 	views = (const SlmView *) (offers + head->noffers);
 	groups = (const SlmGroup *) (views + head->nviews);
 	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
 	ok = strings != NULL && own != NULL &&
 		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
-		translate(head, offers, strings, batch->catalog, own) && add_all(head, views, groups, own, batch) &&
+		translate(head, offers, strings, batch->catalog, own) &&
+		slm_views_reserve(&batch->views, batch->views.nviews + head->nviews) && add_objects(head, counts, batch) &&
+		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object, batch) &&
 		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len);
 	free(strings);
 	free(own);

@@ -1,5 +1,5 @@
 /*
- * parcel.h: the grouped rows of one object as bytes, from the process that read it to the one that applies it.
+ * parcel.h: the grouped rows of some objects as bytes, from the process that read them to the one that applies them.
  *
  * Both run the same binary on the same machine, so the bytes are plain structs; they are never stored.
  */
@@ -9,13 +9,13 @@
 #include "pure/batch.h"
 
 /*
- * Pack a batch of one object.  Returns malloc'ed bytes, aligned for any struct, and their number; NULL if out of memory.
+ * Pack a batch.  Returns malloc'ed bytes, aligned for any struct, and their number; NULL if out of memory.
  */
 extern char *slm_parcel_pack(const SlmBatch *batch, size_t *len);
 
 /*
- * Add a packed object to a batch, as slm_batch_add() would have done with its rows: it gets the next number.  False if
- * out of memory, or if the bytes are no parcel; the batch is then of no use.
+ * Add the packed objects to a batch, as slm_batch_add() would have done with their rows: they get the next numbers, in their
+ * order.  False if out of memory, or if the bytes are no parcel; the batch is then of no use.
  */
 extern bool slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch);
 

@@ -3,8 +3,9 @@
  */
 #include "pure/sort.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "pure/memory.h"
 
 #define DIGIT_BITS	11
 #define DIGITS		(1 << DIGIT_BITS)
@@ -43,34 +44,44 @@ insertion_sort(SlmSortItem *items, size_t n)
 	}
 }
 
-bool
-slm_sort(SlmSortItem *items, size_t n)
+SlmSortItem *
+slm_sort_with(SlmSortItem *items, SlmSortItem *spare, size_t n)
 {
 	uint64_t	all = 0;
-	SlmSortItem *other;
-	SlmSortItem *from = items;
 
 	if (n <= 64)
 	{
 		insertion_sort(items, n);
-		return true;
+		return items;
 	}
 	for (size_t i = 0; i < n; i++)
 		all |= items[i].key;
-	if (all == 0)
-		return true;
-	other = malloc(n * sizeof(SlmSortItem));
-	if (other == NULL)
-		return false;
 	for (int shift = 0; shift < 64 && all >> shift != 0; shift += DIGIT_BITS)
 	{
-		SlmSortItem *to = from == items ? other : items;
+		SlmSortItem *sorted = spare;
 
-		pass(from, to, n, shift);
-		from = to;
+		pass(items, sorted, n, shift);
+		spare = items;
+		items = sorted;
 	}
-	if (from != items)
-		memcpy(items, from, n * sizeof(SlmSortItem));
-	free(other);
+	return items;
+}
+
+bool
+slm_sort(SlmSortItem *items, size_t n)
+{
+	SlmSortItem *spare = NULL;
+	SlmSortItem *sorted;
+
+	if (n > 64)
+	{
+		spare = slm_table_alloc(n, sizeof(SlmSortItem));
+		if (spare == NULL)
+			return false;
+	}
+	sorted = slm_sort_with(items, spare, n);
+	if (sorted != items)
+		memcpy(items, sorted, n * sizeof(SlmSortItem));
+	slm_table_free(spare, n, sizeof(SlmSortItem));
 	return true;
 }

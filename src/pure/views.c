@@ -3,7 +3,7 @@
  */
 #include "pure/views.h"
 
-#include <stdlib.h>
+#include "pure/memory.h"
 
 #define MIN_SLOTS	1024
 
@@ -12,7 +12,7 @@ resize(SlmViews *views, uint64_t nslots, SlmTime drop_before)
 {
 	SlmViews	bigger = {0};
 
-	bigger.slots = calloc(nslots, sizeof(SlmView));
+	bigger.slots = slm_table_alloc(nslots, sizeof(SlmView));
 	if (bigger.slots == NULL)
 		return false;
 	bigger.nslots = nslots;
@@ -32,7 +32,7 @@ resize(SlmViews *views, uint64_t nslots, SlmTime drop_before)
 		bigger.slots[s] = *view;
 		bigger.nviews++;
 	}
-	free(views->slots);
+	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
 	*views = bigger;
 	return true;
 }
@@ -97,6 +97,6 @@ slm_views_drop_before(SlmViews *views, SlmTime time)
 void
 slm_views_free(SlmViews *views)
 {
-	free(views->slots);
+	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
 	*views = (SlmViews) {0};
 }

@@ -181,6 +181,33 @@ count_naively(void)
 	}
 }
 
+static bool coarser_agree;
+
+/* Levels 2 and 1 from the deltas of level 3 must be what they are from the cells. */
+static void
+coarsen(const SlmBatch *batch, SlmCells *cells, const SlmDeltas *finer)
+{
+	SlmDeltas	last = {0};
+
+	for (SlmDimension d = SLM_CATEGORY_L2; d <= SLM_CATEGORY_L1; d++)
+	{
+		SlmDeltas	coarse;
+		SlmDeltas	direct;
+
+		slm_deltas_coarsen(d == SLM_CATEGORY_L2 ? finer : &last, cells, batch->catalog, d, &coarse);
+		slm_deltas_make(cells, batch->catalog, d, &direct);
+		coarser_agree &= coarse.nrows == direct.nrows;
+		for (uint64_t i = 0; i < coarse.nrows && i < direct.nrows; i++)
+			coarser_agree &= coarse.rows[i].time == direct.rows[i].time && coarse.rows[i].key == direct.rows[i].key &&
+				coarse.rows[i].type == direct.rows[i].type && coarse.rows[i].count == direct.rows[i].count &&
+				coarse.rows[i].gmv == direct.rows[i].gmv;
+		slm_deltas_free(&direct);
+		slm_deltas_free(&last);
+		last = coarse;
+	}
+	slm_deltas_free(&last);
+}
+
 static void
 add_deltas(const SlmBatch *batch)
 {
@@ -211,15 +238,15 @@ add_deltas(const SlmBatch *batch)
 		actual.hour_category[d->time / MINUTE / 60][d->type]
 			[category_number(slm_catalog_text(batch->catalog, SLM_CATEGORY_L3, d->key))] += d->count;
 	}
+	coarsen(batch, &cells, &deltas);
 	slm_deltas_free(&deltas);
 	slm_cells_free(&cells);
 }
 
-/* Put an object's events into the batch, directly or by way of a parcel made with another catalog. */
+/* Add the events of one object to a batch; returns their number. */
 static uint64_t
-add_object(const SlmHashKey *key, SlmBatch *batch, int object, bool by_parcel)
+add_object(const SlmHashKey *key, SlmBatch *batch, int object)
 {
-	SlmCatalog *catalog = by_parcel ? slm_catalog_create(key) : batch->catalog;
 	SlmChunk	chunk = {0};
 	char		session[32];
 	uint64_t	rows;
@@ -230,27 +257,36 @@ add_object(const SlmHashKey *key, SlmBatch *batch, int object, bool by_parcel)
 		SlmCatalogError error;
 
 		if (events[i].object == object)
-			slm_chunk_add(&chunk, key, &event, slm_catalog_offer(catalog, &event, &error), 1, slice("raw"), MINUTE);
+			slm_chunk_add(&chunk, key, &event, slm_catalog_offer(batch->catalog, &event, &error), 1, slice("raw"), MINUTE);
 	}
 	rows = chunk.nrows;
+	slm_batch_add(batch, chunk.rows, chunk.nrows);
+	slm_chunk_free(&chunk);
+	return rows;
+}
+
+/* Put some objects' events into the batch, directly or by way of one parcel made with another catalog. */
+static uint64_t
+add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, bool by_parcel)
+{
+	SlmBatch	other = {0};
+	uint64_t	rows = 0;
+	size_t		len;
+	char	   *parcel;
+
+	if (by_parcel)
+		slm_batch_init(&other, slm_catalog_create(key));
+	for (int i = 0; i < n; i++)
+		rows += add_object(key, by_parcel ? &other : batch, objects[i]);
 	if (by_parcel)
 	{
-		SlmBatch	one;
-		size_t		len;
-		char	   *parcel;
-
-		slm_batch_init(&one, catalog);
-		slm_batch_add(&one, chunk.rows, chunk.nrows);
-		parcel = slm_parcel_pack(&one, &len);
+		parcel = slm_parcel_pack(&other, &len);
 		if (!slm_parcel_unpack(parcel, len, batch))
 			abort();
 		free(parcel);
-		slm_batch_free(&one);
-		slm_catalog_free(catalog);
+		slm_catalog_free(other.catalog);
+		slm_batch_free(&other);
 	}
-	else
-		slm_batch_add(batch, chunk.rows, chunk.nrows);
-	slm_chunk_free(&chunk);
 	return rows;
 }
 
@@ -290,6 +326,7 @@ run_history(uint64_t seed)
 	uint64_t	accounted = 0;
 	int			order[40];
 
+	coarser_agree = true;
 	make_history(seed);
 	count_naively();
 	memset(&actual, 0, sizeof(actual));
@@ -313,8 +350,12 @@ run_history(uint64_t seed)
 		if (rnd(3) == 0)
 			reload(&key, &stored, &catalog, &known);
 		slm_batch_init(&batch, catalog);
-		for (; n > 0 && next < 40; n--)
-			rows += add_object(&key, &batch, order[next++], rnd(2));
+		n = n < 40 - next ? n : 40 - next;
+		for (int some; n > 0; n -= some, next += some)
+		{
+			some = 1 + (int) rnd((uint32_t) n);
+			rows += add_objects(&key, &batch, &order[next], some, rnd(2));
+		}
 		slm_batch_settle_views(&batch, &known, &log, &nlog);
 		slm_viewlog_pack(catalog, log, nlog, &stored.blocks[stored.n++]);
 		free(log);
@@ -324,6 +365,7 @@ run_history(uint64_t seed)
 		slm_batch_free(&batch);
 	}
 	UNIT_EQ(accounted, rows, "seed %llu: every row is counted or a duplicate", (unsigned long long) seed);
+	UNIT_OK(coarser_agree, "seed %llu: deltas of coarser levels from those of finer ones", (unsigned long long) seed);
 	UNIT_OK(memcmp(actual.count, expected.count, sizeof(actual.count)) == 0, "seed %llu: counts by minute and product",
 			(unsigned long long) seed);
 	UNIT_OK(memcmp(actual.gmv, expected.gmv, sizeof(actual.gmv)) == 0, "seed %llu: gmv by minute and product",
