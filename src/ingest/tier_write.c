@@ -149,21 +149,22 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 	EState	   *estate = CreateExecutorState();
 	ResultRelInfo *result = makeNode(ResultRelInfo);
 	TupleTableSlot *slots[ROWS_PER_INSERT];
+	int			nslots = 0;
 	BulkInsertState bistate = GetBulkInsertState();
 	CommandId	cid = GetCurrentCommandId(true);
 	uint64		inserted = 0;
 
 	InitResultRelInfo(result, rel, 0, NULL, 0);
 	ExecOpenIndices(result, false);
-	for (int i = 0; i < ROWS_PER_INSERT; i++)
-		slots[i] = table_slot_create(rel, NULL);
-
 	for (uint64 i = 0; i < run->nrows;)
 	{
-		MemoryContext old = MemoryContextSwitchTo(target->scratch);
+		MemoryContext old = CurrentMemoryContext;
 		int			n = 0;
 
-		for (; i < run->nrows && n < ROWS_PER_INSERT; i++)
+		for (; nslots < ROWS_PER_INSERT && nslots < run->nrows - i; nslots++)
+			slots[nslots] = table_slot_create(rel, NULL);
+		MemoryContextSwitchTo(target->scratch);
+		for (; i < run->nrows && n < nslots; i++)
 		{
 			if (wanted == NULL || wanted[i])
 				fill_slot(target, &columns, &run->rows[i], slots[n++]);
@@ -183,7 +184,7 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 			slm_tier_breathe();
 	}
 
-	for (int i = 0; i < ROWS_PER_INSERT; i++)
+	for (int i = 0; i < nslots; i++)
 		ExecDropSingleTupleTableSlot(slots[i]);
 	FreeBulkInsertState(bistate);
 	table_finish_bulk_insert(rel, 0);

@@ -98,6 +98,13 @@ slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type,
 	return true;
 }
 
+void
+slm_batch_prefetch(const SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type)
+{
+	if (batch->groups.nslots > 0)
+		__builtin_prefetch(&batch->groups.groups[group_slot(&batch->groups, minute, offer, type)], 1);
+}
+
 bool
 slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer)
 {
@@ -162,9 +169,8 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 
 			if (next->fingerprint != 0)
 				slm_views_prefetch(&batch->views, next->fingerprint);
-			else if (batch->groups.nslots > 0)
-				__builtin_prefetch(&batch->groups.groups[group_slot(&batch->groups, minute_of(next->time),
-																	next->offer, next->type)]);
+			else
+				slm_batch_prefetch(batch, minute_of(next->time), next->offer, next->type);
 		}
 		batch->counts[object].counted++;
 		if (row->fingerprint != 0 ? !slm_batch_merge_view(batch, object, row->fingerprint, row->time, row->offer)
@@ -212,8 +218,12 @@ slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmView **log, uint64_t
 	for (uint64_t i = 0; i < batch->views.nslots; i++)
 	{
 		const SlmView *view = &batch->views.slots[i];
+		const SlmView *next = view + AHEAD;
 		bool		add;
 
+		/* both tables of views are in the same order, and are gone through from left to right; the groups are not */
+		if (i + AHEAD < batch->views.nslots && next->fingerprint != 0)
+			slm_batch_prefetch(batch, minute_of(next->time), next->offer, SLM_VIEW);
 		if (view->fingerprint == 0)
 			continue;
 		if (!settle_view(batch, view, known, &add))

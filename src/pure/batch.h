@@ -80,6 +80,9 @@ extern bool slm_batch_begin_object(SlmBatch *batch);
 extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
 extern bool slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
 
+/* Fetch what slm_batch_count() will look at into the cache. */
+extern void slm_batch_prefetch(const SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type);
+
 /* Empty it, but keep its memory for the next use. */
 extern void slm_batch_reset(SlmBatch *batch);
 

@@ -9,7 +9,7 @@
 
 #include "pure/numbering.h"
 
-#define AHEAD	16				/* views between the prefetch of a slot and its use */
+#define AHEAD	16				/* views or groups between the prefetch of a slot and its use */
 
 typedef struct ParcelHead
 {
@@ -222,6 +222,10 @@ add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own
 {
 	for (uint64_t i = 0; i < head->ngroups; i++)
 	{
+		const SlmGroup *next = &groups[i + AHEAD];
+
+		if (i + AHEAD < head->ngroups && next->offer < head->noffers)
+			slm_batch_prefetch(batch, next->minute, own[next->offer], next->type);
 		if (groups[i].offer >= head->noffers ||
 			!slm_batch_count(batch, groups[i].minute, own[groups[i].offer], groups[i].type, groups[i].count))
 			return false;

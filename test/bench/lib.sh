@@ -151,6 +151,21 @@ percentiles() {
 		END { if (NR == 0) print "0 - - - -"; else print NR, at(0.5), at(0.95), at(0.99), t[NR] }'
 }
 
+# --- rows ---
+
+BENCH_DIMENSIONS='product_id brand category_l1 category_l2 category_l3'
+
+# bench_digest DATABASE SCHEMA: of the rows of its five minute tables, whatever their order.
+bench_digest() {
+	local dimension
+
+	for dimension in $BENCH_DIMENSIONS; do
+		sql -d "$1" -F ' ' -c "SELECT '$dimension', count(*), sum(count), trim_scale(sum(gmv)), sum(('x' || left(md5(concat_ws('|',
+			event_time, event_type, $dimension, count, trim_scale(gmv))), 15))::bit(60)::bigint)
+			FROM $2.${dimension}_minute"
+	done
+}
+
 # --- memory ---
 
 # memory_start PATTERN: watch the server processes whose titles match; PEAK_MB, after memory_stop, is the most memory they
