@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""The table of test/bench/compare from its runs: medians, as text and as JSON."""
+import argparse
+import datetime
+import json
+import statistics
+
+NAMES = {
+    'directory': 'Sellometer, directory', 's3': 'Sellometer, S3', 'file': 'Sellometer, one file',
+    'duckdb': 'DuckDB, in memory', 'clickhouse': 'ClickHouse (chdb)', 'baseline': 'PostgreSQL, COPY + SQL',
+}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('runs')
+    parser.add_argument('--events', type=int)
+    parser.add_argument('--bytes', type=int)
+    parser.add_argument('--rows', type=int)
+    parser.add_argument('--machine')
+    parser.add_argument('--json')
+    args = parser.parse_args()
+
+    runs = {}
+    with open(args.runs) as lines:
+        for line in lines:
+            what, *numbers = line.rstrip('\n').split('\t')
+            runs.setdefault(what, []).append([float(n) for n in numbers])
+    rows = []
+    for what, name in NAMES.items():
+        if what not in runs:
+            continue
+        seconds, cpu, memory, stored = (statistics.median(column) for column in zip(*runs[what]))
+        rows.append({'what': what, 'name': name, 'seconds': round(seconds, 2), 'all_seconds': [r[0] for r in runs[what]],
+                     'events_per_second': round(args.events / seconds), 'cpu_seconds': round(cpu, 1),
+                     'peak_mb': round(memory), 'bytes': round(stored)})
+    first = rows[0]['seconds']
+    print(f'{args.events:,} events, {args.bytes / 1e6:,.0f} MB of CSV, {args.rows:,} rows in five tables; the same rows from all.')
+    print(f'{args.machine}; {datetime.date.today()}; medians of {len(runs[rows[0]["what"]])} rounds.\n')
+    print('|  | seconds | events/s | time, as a multiple | CPU s | peak MB | MB stored |')
+    print('|---|---|---|---|---|---|---|')
+    for row in rows:
+        row['ratio'] = round(row['seconds'] / first, 2)
+        stored = f'{row["bytes"] / 1e6:,.0f}' if row['bytes'] else '–'
+        print(f'| {row["name"]} | {row["seconds"]:.1f} | {row["events_per_second"]:,} | {row["ratio"]:.2f} '
+              f'| {row["cpu_seconds"]:.1f} | {row["peak_mb"]:,} | {stored} |')
+    with open(args.json, 'w') as out:
+        json.dump({'events': args.events, 'csv_bytes': args.bytes, 'rows': args.rows, 'machine': args.machine,
+                   'date': str(datetime.date.today()), 'runs': rows}, out, indent=1)
+
+
+if __name__ == '__main__':
+    main()
