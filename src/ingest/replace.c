@@ -7,6 +7,7 @@
  *   [writer's lock]  view log --> known: what is counted now
  *        counted by the old content (taken):  -1 there, +1 at the earliest of the others, if there is one
  *        then the batch's views are decided as those of any batch
+ *        carts of the old content's sessions and products are forgotten, and folded anew from the others and the batch
  *   [the caller commits]
  */
 #include "postgres.h"
@@ -15,10 +16,12 @@
 #include "guc.h"
 #include "ingest/apply.h"
 #include "ingest/archive.h"
+#include "ingest/cart_write.h"
 #include "ingest/history.h"
 #include "ingest/ledger.h"
 #include "ingest/replace.h"
 #include "ingest/spi.h"
+#include "ingest/stock_write.h"
 #include "ingest/tier.h"
 #include "ingest/view_rewrite.h"
 #include "ingest/view_state.h"
@@ -39,6 +42,9 @@ typedef struct Replace
 	SlmViews	either;			/* fingerprints of the old and the new content */
 	SlmViews	known;			/* what is counted */
 	SlmViews	taken;			/* of that, what the old content counted */
+	SlmCarts	old_carts;		/* whose events the old content has */
+	SlmViews	cart_keys;		/* fingerprints of these */
+	SlmCarts	other_carts;	/* what all other objects say of them */
 	SlmHistory *history;		/* of the others */
 	TimestampTz first;			/* span of the views in either */
 	TimestampTz last;
@@ -68,6 +74,9 @@ free_replace(void *arg)
 	slm_views_free(&replace->either);
 	slm_views_free(&replace->known);
 	slm_views_free(&replace->taken);
+	slm_carts_free(&replace->old_carts);
+	slm_views_free(&replace->cart_keys);
+	slm_carts_free(&replace->other_carts);
 }
 
 static void
@@ -115,6 +124,33 @@ fingerprint_of(const Replace *replace, const SlmEvent *event)
 /* --- what there is --- */
 
 static void
+fold_event(Replace *replace, SlmCarts *carts, const SlmEvent *event)
+{
+	SlmCartEvents list = {0};
+	bool		ok = slm_cart_events_add(&list, &replace->state->key, event) && slm_carts_fold(carts, &list);
+
+	slm_cart_events_free(&list);
+	if (!ok)
+		slm_out_of_memory();
+}
+
+static uint64
+cart_key(const Replace *replace, const SlmEvent *event)
+{
+	return slm_view_fingerprint(&replace->state->key, event->session, event->product_id);
+}
+
+static void
+take_old_cart(Replace *replace, const SlmEvent *event)
+{
+	bool		found;
+
+	if (slm_views_add(&replace->cart_keys, cart_key(replace, event), &found) == NULL)
+		slm_out_of_memory();
+	fold_event(replace, &replace->old_carts, event);
+}
+
+static void
 take_old(const SlmEvent *event, void *arg)
 {
 	Replace    *replace = arg;
@@ -127,6 +163,8 @@ take_old(const SlmEvent *event, void *arg)
 		keep_earliest(replace, &replace->old, fingerprint, event->time, offer);
 	else
 		count(replace, event->time, offer, event->type, -1);
+	if (slm_is_cart_event(event))
+		take_old_cart(replace, event);
 	if (slm_batch_memory(&replace->batch) + slm_views_memory(&replace->old) > (size_t) slm_work_memory * 1024)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -141,7 +179,10 @@ take_other(const SlmEvent *event, void *arg)
 	uint64		fingerprint = fingerprint_of(replace, event);
 	SlmOfferId	offer;
 
-	if (fingerprint == 0 || slm_views_find(&replace->old, fingerprint) == NULL)
+	if (slm_is_cart_event(event) && slm_views_find(&replace->cart_keys, cart_key(replace, event)) != NULL)
+		fold_event(replace, &replace->other_carts, event);
+	if (fingerprint == 0 || event->time < replace->first - view_window() || event->time > replace->last + view_window() ||
+		slm_views_find(&replace->old, fingerprint) == NULL)
 		return;
 	offer = offer_of(replace, event);
 	if (offer != SLM_NO_OFFER)
@@ -157,12 +198,27 @@ read_old(Replace *replace)
 	(void) slm_history_read(history, DT_NOBEGIN, DT_NOEND, take_old, replace);
 }
 
+/*
+ * Views of others a window around ours; and all that tells of our carts and is young enough to count in one.
+ */
 static void
-read_others(Replace *replace)
+read_others(Replace *replace, TimestampTz head)
 {
+	TimestampTz from = DT_NOEND;
+	TimestampTz to = DT_NOBEGIN;
+
 	if (replace->old.nviews > 0)
-		(void) slm_history_read(replace->history, replace->first - view_window(), replace->last + view_window() + 1,
-								take_other, replace);
+	{
+		from = replace->first - view_window();
+		to = replace->last + view_window() + 1;
+	}
+	if (replace->old_carts.n > 0)
+	{
+		from = Min(from, TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN : head - (int64) slm_cart_retention * USECS_PER_SEC);
+		to = DT_NOEND;
+	}
+	if (from < to)
+		(void) slm_history_read(replace->history, from, to, take_other, replace);
 }
 
 /* --- the new content --- */
@@ -219,7 +275,8 @@ read_new(Replace *replace, int64 id)
 				 errmsg("the object can't be loaded, and its first content stays counted"),
 				 errdetail_internal("%s", object->error)));
 	object->number = (int) replace->batch.nobjects;
-	if (!slm_batch_add(&replace->batch, replace->chunk.rows, replace->chunk.nrows))
+	if (!slm_batch_add(&replace->batch, replace->chunk.rows, replace->chunk.nrows) ||
+		!slm_carts_fold(&replace->batch.carts, &replace->chunk.carts))
 		slm_out_of_memory();
 }
 
@@ -343,6 +400,34 @@ replace_views(Replace *replace)
 	settle(replace);
 }
 
+/* --- carts --- */
+
+static void
+replace_carts(Replace *replace, TimestampTz head)
+{
+	static SlmStatement statement = {
+		"DELETE FROM sellometer.carts c USING unnest($1, $2) AS d (user_session, product_id) "
+		"WHERE c.user_session = d.user_session AND c.product_id = d.product_id",
+		2, {TEXTARRAYOID, INT8ARRAYOID}
+	};
+	const SlmCarts *old = &replace->old_carts;
+	Datum	   *sessions = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * Max(old->n, 1));
+	Datum	   *products = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * Max(old->n, 1));
+	Datum		args[2];
+
+	for (uint32 i = 0; i < old->n; i++)
+	{
+		sessions[i] = PointerGetDatum(cstring_to_text_with_len(old->carts[i].session.data, (int) old->carts[i].session.len));
+		products[i] = Int64GetDatum(old->carts[i].product_id);
+	}
+	args[0] = slm_array(sessions, NULL, (int) old->n, TEXTOID);
+	args[1] = slm_array(products, NULL, (int) old->n, INT8OID);
+	if (old->n > 0)
+		slm_execute(&statement, args, NULL, SPI_OK_DELETE);
+	slm_carts_write(&replace->other_carts, head);
+	slm_carts_write(&replace->batch.carts, head);
+}
+
 /* --- ledger --- */
 
 static void
@@ -404,13 +489,15 @@ slm_replace_object(int64 old, int64 new)
 	read_new(replace, new);
 	add_to_either(replace, &replace->old);
 	add_to_either(replace, &replace->batch.views);
-	read_others(replace);
+	read_others(replace, slm_head_read());
 
 	(void) slm_writer_lock();
-	read_others(replace);
+	read_others(replace, slm_head_read());
 	replace_views(replace);
 	head = slm_head_advance(&replace->object, 1, slm_head_read());
 	(void) slm_write_tiers(&replace->batch, head, true);
+	replace_carts(replace, head);
+	slm_stock_note(&replace->batch);
 	record(replace);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);

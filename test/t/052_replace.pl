@@ -27,6 +27,7 @@ sub agrees
 
 	oracle_load($node, $dir{now});
 	oracle_agrees($node, 'minute', $name);
+	is(value('SELECT * FROM oracle.diff_carts()'), '', "$name: carts too");
 	is(value("SELECT * FROM oracle.diff('hour', '-infinity', (SELECT watermark FROM sellometer.tiers WHERE name = 'hour'))"), '',
 		"$name: hours too");
 	return;
