@@ -145,6 +145,29 @@ CALL sellometer_ingest();
 CALL sellometer_detect();
 SELECT * FROM detect_alerts;
 
+-- overrides: from an event time on, whatever the order of arrival; that of a product goes first; until the next one
+SELECT head FROM sellometer.state;
+SELECT sellometer_override_category('Repaired.Label', category_id => 77);
+SELECT sellometer_override_category('own', product_id => 32);
+SELECT sellometer_override_category(NULL, category_id => 77, since => '2019-11-10 12:06+00');
+SELECT sellometer_override_category('x', category_id => 77, since => '2019-11-10 12:07+00');
+SELECT sellometer_override_category('y', category_id => 77, since => '2019-11-10 12:07+00');
+INSERT INTO detect_events (event_time, event_type, product_id, category_id, category_code)
+SELECT timestamptz '2019-11-10 12:00:30+00' + i * interval '1 min', 'purchase', p, 77, 'bad.label' FROM generate_series(0, 8, 2) i, unnest(ARRAY[31, 32]) p;
+SELECT pg_temp.put('o1.csv');
+CALL sellometer_ingest();
+INSERT INTO detect_events (event_time, event_type, product_id, category_id, category_code)
+SELECT timestamptz '2019-11-10 12:00:30+00' + i * interval '1 min', 'purchase', p, 77, 'bad.label' FROM generate_series(1, 7, 2) i, unnest(ARRAY[31, 32]) p;
+INSERT INTO detect_events (event_time, event_type, product_id, category_id) VALUES ('2019-11-10 12:02:59.999999+00', 'purchase', 31, 78);
+SELECT pg_temp.put('o2.csv');
+CALL sellometer_ingest();
+SELECT event_time, category_l3, count FROM sellometer.purchase_category_l3_minute WHERE event_time >= '2019-11-10 12:00+00' ORDER BY 1, 2;
+SELECT product_id, category_id, code, since FROM sellometer.category_overrides ORDER BY since, code;
+SELECT sellometer_override_category('late', product_id => 31, since => '2019-11-10 11:00+00');
+SELECT sellometer_override_category('a', 1, 2);
+SELECT sellometer_override_category('a');
+SELECT sellometer_override_category(' ', 1);
+
 SET client_min_messages = warning;
 DROP EXTENSION sellometer CASCADE;
 DROP TABLE detect_events;

@@ -28,7 +28,7 @@ SELECT p.oid, p.prokind, p.proname,
 		WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE') AS for_all,
 	CASE WHEN p.prokind = 'a' THEN 'aggregates'
 		WHEN p.proname ~ 'source|list$|wake|ingest|retry|skip' THEN 'Sources and loading'
-		WHEN p.proname ~ 'detect|mute|remind|similar' THEN 'Alerts'
+		WHEN p.proname ~ 'detect|mute|override|remind|similar' THEN 'Alerts'
 		WHEN p.proname ~ 'csv|category' THEN 'Events'
 		WHEN p.proname ~ 'tier|rollup|prune|backlog|schedule|archive|replay' THEN 'Tiers and housekeeping'
 		WHEN p.proname ~ 'series|top|report|reader' THEN 'Reading'

@@ -546,6 +546,7 @@ slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBa
 	slm_trouble_begin(ingest->sources);
 	clock = read_clock(state);
 	work.clock = &clock;
+	slm_view_state_refresh(ingest->views);
 	slm_view_state_trim(ingest->views, clock.head);
 	if (clock.live)
 		slm_ledger_sort_out_late(clock.head);

@@ -65,6 +65,8 @@ look_up(ParseWorker *worker)
 		worker->views = slm_view_state_create(false);
 		MemoryContextSwitchTo(old);
 	}
+	else
+		slm_view_state_refresh(worker->views);
 	PopActiveSnapshot();
 	SPI_finish();
 	CommitTransactionCommand();

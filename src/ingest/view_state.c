@@ -51,6 +51,20 @@ forget(SlmViewState *state)
 	state->valid = false;
 }
 
+/* An empty catalog; what was known refers to the old one. */
+static void
+renew_catalog(SlmViewState *state)
+{
+	SlmCatalog *fresh = slm_catalog_create(&state->key);
+
+	if (fresh == NULL)
+		out_of_memory();
+	slm_overrides_apply(state->overrides, fresh);
+	slm_catalog_free(state->catalog);
+	state->catalog = fresh;
+	forget(state);
+}
+
 static SlmHashKey
 read_hash_key(void)
 {
@@ -79,10 +93,17 @@ slm_view_state_create(bool persistent)
 	callback->func = state_free;
 	callback->arg = state;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	state->catalog = slm_catalog_create(&state->key);
-	if (state->catalog == NULL)
-		out_of_memory();
+	state->overrides = slm_overrides_create();
+	(void) slm_overrides_refresh(state->overrides);
+	renew_catalog(state);
 	return state;
+}
+
+void
+slm_view_state_refresh(SlmViewState *state)
+{
+	if (slm_overrides_refresh(state->overrides))
+		renew_catalog(state);
 }
 
 void
@@ -91,15 +112,7 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	size_t		limit = (size_t) slm_work_memory * 1024;
 
 	if (slm_catalog_memory(state->catalog) > limit / 4)
-	{
-		SlmCatalog *fresh = slm_catalog_create(&state->key);
-
-		if (fresh == NULL)
-			out_of_memory();
-		slm_catalog_free(state->catalog);
-		state->catalog = fresh;
-		forget(state);
-	}
+		renew_catalog(state);
 	if (!state->persistent || slm_views_memory(&state->known) > limit)
 		forget(state);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))

@@ -16,6 +16,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/overrides.h"
 #include "pure/batch.h"
 #include "pure/viewlog.h"
 
@@ -23,6 +24,7 @@ typedef struct SlmViewState
 {
 	SlmHashKey	key;
 	SlmCatalog *catalog;
+	SlmOverrides *overrides;	/* that the catalog uses */
 	SlmViews	known;
 	bool		persistent;		/* wanted: keep all of the window */
 	bool		valid;			/* known holds all views since from that are in blocks up to last_seq */
@@ -46,6 +48,9 @@ extern SlmViewState *slm_view_state_create(bool persistent);
 
 /* Between batches: forget what is no longer needed, so that memory stays within sellometer.work_memory. */
 extern void slm_view_state_trim(SlmViewState *state, TimestampTz head);
+
+/* Between batches, with SPI: take up changes of sellometer.category_overrides. */
+extern void slm_view_state_refresh(SlmViewState *state);
 
 /*
  * Before the lock is taken: read what the batch's views are to be decided against.  This can take long (a cold start

@@ -27,6 +27,8 @@ typedef struct RawOffer
 	SlmSlice	brand;
 	bool		has_category_id;
 	bool		clean;			/* values that must not be overridden again */
+	uint32_t	period;			/* of overrides */
+	SlmTime		time;			/* of the event, in that period */
 } RawOffer;
 
 typedef struct Slot
@@ -40,6 +42,8 @@ struct SlmCatalog
 	SlmHashKey	key;
 	SlmOverride override;
 	void	   *override_arg;
+	const SlmTime *periods;		/* when the 2nd, 3rd … begins; not owned */
+	uint32_t	nperiods;
 
 	Slot	   *slots;
 	uint32_t	nslots;
@@ -90,10 +94,12 @@ slm_catalog_free(SlmCatalog *catalog)
 }
 
 void
-slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg)
+slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg, const SlmTime *since, uint32_t n)
 {
 	catalog->override = override;
 	catalog->override_arg = arg;
+	catalog->periods = since;
+	catalog->nperiods = n;
 }
 
 static uint64_t
@@ -102,7 +108,7 @@ hash_raw(const SlmCatalog *catalog, const RawOffer *raw)
 	const SlmHashKey *key = &catalog->key;
 	uint64_t	h = slm_hash_int(key, (uint64_t) raw->product_id, (uint64_t) raw->price);
 
-	h = slm_hash_int(key, h ^ ((uint64_t) raw->clean << 1 | raw->has_category_id), (uint64_t) raw->category_id);
+	h = slm_hash_int(key, h ^ (((uint64_t) raw->period << 2 | (uint64_t) raw->clean << 1 | raw->has_category_id)), (uint64_t) raw->category_id);
 	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
 	return slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
 }
@@ -158,8 +164,8 @@ fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogE
 
 	if (catalog->override != NULL && !raw->clean)
 	{
-		SlmSlice	other = catalog->override(catalog->override_arg, raw->has_category_id, raw->category_id,
-											  raw->product_id);
+		SlmSlice	other = catalog->override(catalog->override_arg, raw->time, raw->has_category_id,
+											  raw->category_id, raw->product_id);
 
 		if (other.len > 0)
 			code = other;
@@ -225,6 +231,17 @@ find_or_add(SlmCatalog *catalog, const RawOffer *raw, SlmCatalogError *error)
 	return add_offer(catalog, raw, hash, error);
 }
 
+/* Most events are newer than all overrides. */
+static uint32_t
+period_of(const SlmCatalog *catalog, SlmTime time)
+{
+	uint32_t	period = catalog->nperiods;
+
+	while (period > 0 && catalog->periods[period - 1] > time)
+		period--;
+	return period;
+}
+
 SlmOfferId
 slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error)
 {
@@ -236,6 +253,8 @@ slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *e
 	raw.brand = event->brand;
 	raw.has_category_id = event->has_category_id;
 	raw.category_id = event->has_category_id ? event->category_id : 0;
+	raw.time = event->time;
+	raw.period = period_of(catalog, event->time);
 	return find_or_add(catalog, &raw, error);
 }
 

@@ -48,17 +48,20 @@ typedef enum SlmCatalogError
 } SlmCatalogError;
 
 /*
- * A category override, asked for when an offer is first seen: gives the code that counts instead, or an empty slice.
- * The slice must stay in place until the next call.
+ * A category override, asked for when an offer is first seen in a period: gives the code that counts instead at a time,
+ * or an empty slice.  The slice must stay in place until the next call.
  */
-typedef SlmSlice (*SlmOverride) (void *arg, bool has_category_id, int64_t category_id, int64_t product_id);
+typedef SlmSlice (*SlmOverride) (void *arg, SlmTime time, bool has_category_id, int64_t category_id, int64_t product_id);
 
 /* A new, empty catalog, or NULL if out of memory.  The key is copied. */
 extern SlmCatalog *slm_catalog_create(const SlmHashKey *key);
 extern void slm_catalog_free(SlmCatalog *catalog);
 
-/* Ask this function about each new offer from now on; NULL = none.  Offers known already keep their category. */
-extern void slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg);
+/*
+ * Ask this function about each new offer from now on; NULL = none.  Offers known already keep their category.  since: the n
+ * times, ascending and not copied, at which its answers may change; from one to the next is a period.
+ */
+extern void slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg, const SlmTime *since, uint32_t n);
 
 /* The offer that an event names; SLM_NO_OFFER and *error if it can't be had. */
 extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);
