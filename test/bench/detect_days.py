@@ -39,9 +39,8 @@ class Day:
         self.database = 'day_%d_%d' % (rate, seed)
         self.all = os.path.join(args.work, 'all')
         self.source = os.path.join(args.work, 'in')
-        self.seen = {}         # (kind, key) -> when the first alert was there, when the first critical one
+        self.open = collections.defaultdict(list)   # (kind, key) -> (minute after which it was open, severity)
         self.detect_ms = []
-        self.prior = {}        # product -> sales before its fault
         self.faults = []
         self.products = {}     # product_id -> category_id
 
@@ -86,8 +85,7 @@ class Day:
             self.detect_ms.append((float(out[1]) - float(out[0])) * 1000)
             for line in out[2:]:
                 kind, key, severity = line.split('\t')
-                self.seen.setdefault((kind, key), {}).setdefault('any', minute + MINUTE)
-                self.seen[kind, key].setdefault(severity, minute + MINUTE)
+                self.open[kind, key].append((minute + MINUTE, severity))
             if i % 15 == 14:
                 psql(self.database, 'CALL sellometer_rollup()')
         self.find_first_events()
@@ -99,18 +97,32 @@ class Day:
                 out = psql(self.database, 'SELECT coalesce(sum(count), 0) FROM sellometer.offer_history '
                            "WHERE event_type = 'purchase' AND product_id = %d" % fault['product_id'])
                 fault['sales'] = int(out[0])
+            if fault['fault'] == 'relabel' and minute <= fault['from'] < minute + MINUTE:
+                levels = fault['old_code'].split('.')
+                code = '.'.join((levels + [levels[-1]] * 2)[:3])
+                out = psql(self.database, "SELECT count(*) FROM sellometer.price_baselines WHERE category = '%s' "
+                           "AND sales >= current_setting('sellometer.shift_min_sales')::bigint" % code)
+                fault['known'] = int(out[0])
 
     def find_first_events(self):
         """The first event of each product with a wrong price: nobody can know before."""
-        wanted = {str(f['product_id']): f for f in self.faults if 'price' in f['fault']}
-        for name in sorted(os.listdir(self.source)):
-            if wanted and name[:16] >= min(f['from'] for f in wanted.values()).strftime('%Y-%m-%d-%H-%M'):
+        wanted = collections.defaultdict(list)
+        for fault in self.faults:
+            if 'price' in fault['fault']:
+                wanted[str(fault['product_id'])].append(fault)
+        for name in os.listdir(self.source):
+            if wanted and name[:16] >= (START + self.history * MINUTE).strftime('%Y-%m-%d-%H-%M'):
                 with open(os.path.join(self.source, name)) as lines:
                     for row in csv.DictReader(lines):
-                        fault = wanted.get(row['product_id'])
-                        time = when(row['event_time'])
-                        if fault and fault['from'] <= time < fault['to']:
-                            fault['first'] = min(time, fault.get('first', time))
+                        for fault in wanted.get(row['product_id'], []):
+                            time = when(row['event_time'])
+                            if fault['from'] <= time < fault['to']:
+                                fault['first'] = min(time, fault.get('first', time))
+
+    def spoilt(self, fault):
+        """Two faults at once on one product: a tenth and ten times make the usual price."""
+        return any(f is not fault and 'price' in f['fault'] and f['product_id'] == fault['product_id'] and
+                   f['from'] < fault['to'] and fault['from'] < f['to'] for f in self.faults)
 
     def keys(self, fault):
         """The alerts that this fault explains."""
@@ -134,17 +146,23 @@ class Day:
             if kind == 'sale':
                 members = [p for p, c in self.products.items() if c == str(fault['category_id'])]
                 wrong = {str(f['product_id']) for f in self.faults if 'price' in f['fault']}
-                alarms = [p for p in members if p not in wrong and 'critical' in self.seen.get(('price_anomaly', p), {})]
+                alarms = [p for p in members if p not in wrong and
+                          any(severity == 'critical' for _, severity in self.open.get(('price_anomaly', p), []))]
                 table['sale'].append((len(members), len(alarms)))
                 continue
-            if 'price' in kind and ('first' not in fault or fault.get('sales', 0) < 20):
+            if 'price' in kind and ('first' not in fault or fault.get('sales', 0) < 20 or self.spoilt(fault)):
+                table['not judged'].append(kind)
+                continue
+            if kind == 'relabel' and fault.get('known', 0) < 3:
+                table['not judged'].append(kind)
                 continue
             begin = fault.get('first', fault['from'])
-            found = [self.seen[key]['any'] for key in keys if key in self.seen and self.seen[key]['any'] > begin]
+            found = [minute for key in keys for minute, _ in self.open.get(key, []) if minute > begin]
             table[kind].append((min(found) - begin).total_seconds() / 60 if found else None)
-        for key, times in self.seen.items():
+        for key, seen in self.open.items():
             if key not in explained:
-                table['false critical' if 'critical' in times else 'false other'].append((self.database,) + key)
+                critical = any(severity == 'critical' for _, severity in seen)
+                table['false critical' if critical else 'false other'].append((self.database,) + key)
         table['hours'].append(self.judged / 60)
         table['detect_ms'] += self.detect_ms
 
@@ -158,6 +176,9 @@ def report(table):
         print('%-12s %7d %9d %5d  %4.0f %% %12s %12s' % (
             kind, len(delays), len(found), within, 100 * within / len(delays) if delays else 0,
             '%.1f' % statistics.median(found) if found else '-', '%.1f' % max(found) if found else '-'))
+    print('not judged: %d prices of products with fewer than 20 sales, never seen, or wrong twice at once; %d labels of '
+          'categories of which fewer than 3 products had sold thrice' % (
+              sum('price' in kind for kind in table['not judged']), table['not judged'].count('relabel')))
     sales = table['sale']
     print('sales of -30 %%: %d, of %d products; critical alerts about them: %d' % (
         len(sales), sum(s[0] for s in sales), sum(s[1] for s in sales)))
