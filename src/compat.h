@@ -12,6 +12,11 @@
 #include "varatt.h"				/* VARDATA_ANY and its like were in postgres.h */
 #endif
 
+/* Stands before a declaration from 18 on; before, the attribute may too. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn				__attribute__((noreturn))
+#endif
+
 /* Insert a tuple's entries into all indexes of a table; a duplicate key is an error. */
 #if PG_VERSION_NUM >= 160000
 #define slm_exec_insert_index_tuples(result, slot, estate) \

@@ -14,6 +14,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 
@@ -39,6 +40,6 @@ extern void slm_aggregate_begin_send(StringInfo buf, SlmStateTag tag);
 extern void slm_aggregate_begin_recv(FunctionCallInfo fcinfo, StringInfo buf, SlmStateTag tag);
 
 /* ereport(ERROR): a serialized state that can't be ours. */
-extern void slm_aggregate_recv_error(const char *detail) pg_attribute_noreturn();
+pg_noreturn extern void slm_aggregate_recv_error(const char *detail);
 
 #endif							/* SLM_SQL_AGGREGATES_H */

@@ -14,6 +14,7 @@
 #define SLM_STORE_STORE_H
 
 #include "postgres.h"
+#include "compat.h"
 #include "datatype/timestamp.h"
 
 typedef struct SlmStore SlmStore;
@@ -140,6 +141,6 @@ extern const char *slm_store_key_text(const char *key);
 extern char *slm_store_display(const char *bytes);
 
 /* ereport(ERROR) what error says. */
-extern void slm_store_error_raise(const SlmStoreError *error) pg_attribute_noreturn();
+pg_noreturn extern void slm_store_error_raise(const SlmStoreError *error);
 
 #endif							/* SLM_STORE_STORE_H */
