@@ -69,7 +69,7 @@ add_row(Rows *rows, const SlmCart *cart)
 	put(rows, SESSION, PointerGetDatum(cstring_to_text_with_len(cart->session.data, (int) cart->session.len)), false);
 	put(rows, PRODUCT, Int64GetDatum(cart->product_id), false);
 	put(rows, USER_ID, Int64GetDatum(cart->user_id), never || !cart->has_user_id);
-	put(rows, PRICE, never ? (Datum) 0 : NumericGetDatum(slm_money_to_numeric(cart->price)), never);
+	put(rows, PRICE, never ? (Datum) 0 : NumericGetDatum(slm_price_to_numeric(cart->price)), never);
 	put(rows, CART, TimestampTzGetDatum(cart->cart), never);
 	put(rows, REMOVAL, TimestampTzGetDatum(cart->removal), cart->removal == SLM_NEVER);
 	put(rows, PURCHASE, TimestampTzGetDatum(cart->purchase), cart->purchase == SLM_NEVER);

@@ -153,7 +153,7 @@ writer_put(Writer *writer, const Row *row)
 	slot->tts_values[COL_COUNT] = Int64GetDatum(row->count);
 	slot->tts_values[COL_FIRST] = TimestampTzGetDatum((int64) row->first * SLM_USECS_PER_MIN);
 	slot->tts_values[COL_LAST] = TimestampTzGetDatum((int64) row->last * SLM_USECS_PER_MIN);
-	slot->tts_values[COL_PRICE] = NumericGetDatum(slm_money_to_numeric(offer->price));
+	slot->tts_values[COL_PRICE] = NumericGetDatum(slm_price_to_numeric(offer->price));
 	slot->tts_values[COL_CATEGORY] = PointerGetDatum(cstring_to_text_with_len(category.data, category.len));
 	memset(slot->tts_isnull, false, COLUMNS * sizeof(bool));
 	ExecStoreVirtualTuple(slot);

@@ -234,9 +234,7 @@ CREATE TABLE sellometer.leaders (
 	amounts		numeric[] NOT NULL,
 	others		numeric NOT NULL,
 	grown		numeric NOT NULL,
-	PRIMARY KEY (tier, event_type, event_time, dimension, measure),
-	-- whatever makes a bucket anew deletes its totals first, and with them lists that would say nothing about it any more
-	FOREIGN KEY (tier, event_type, event_time) REFERENCES sellometer.totals ON DELETE CASCADE
+	PRIMARY KEY (tier, event_type, event_time, dimension, measure)
 );
 COMMENT ON TABLE sellometer.leaders IS 'The best keys of each bucket of a tier, so that sellometer_top() need not read all';
 COMMENT ON COLUMN sellometer.leaders.tier IS 'name of the tier';
@@ -248,6 +246,26 @@ COMMENT ON COLUMN sellometer.leaders.keys IS 'the best 100, or all if there are 
 COMMENT ON COLUMN sellometer.leaders.amounts IS 'gmv or count of each when the list was made';
 COMMENT ON COLUMN sellometer.leaders.others IS 'no other key had more than this when the list was made';
 COMMENT ON COLUMN sellometer.leaders.grown IS 'grown_gmv or grown_count of sellometer.totals when the list was made: what it has grown by since, a key may have more';
+
+/*
+ * Whatever makes a bucket anew deletes its totals first, and with them go lists that would say nothing about it any more.  No
+ * foreign key: see rejected_rows.
+ */
+CREATE FUNCTION sellometer.forget_leaders()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	DELETE FROM sellometer.leaders l USING gone
+	WHERE l.tier = gone.tier AND l.event_type = gone.event_type AND l.event_time = gone.event_time;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.forget_leaders() IS 'Have the lists of leaders go with the totals of their bucket';
+REVOKE ALL ON FUNCTION sellometer.forget_leaders() FROM PUBLIC;
+CREATE TRIGGER forget_leaders AFTER DELETE ON sellometer.totals
+	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_leaders();
 
 /* Not logged: after a crash the rollup that wants to know begins anew. */
 CREATE UNLOGGED TABLE sellometer.rollup_changes (

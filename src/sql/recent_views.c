@@ -179,7 +179,7 @@ put_rows(const Summary *summary, ReturnSetInfo *result)
 		const Seen *seen = &summary->seen[i];
 		Datum		values[COLUMNS] = {Int64GetDatum(offer->product_id),
 			PointerGetDatum(cstring_to_text_with_len(category.data, category.len)),
-			NumericGetDatum(slm_money_to_numeric(offer->price)), Int64GetDatum(seen->views),
+			NumericGetDatum(slm_price_to_numeric(offer->price)), Int64GetDatum(seen->views),
 		TimestampTzGetDatum(seen->first), TimestampTzGetDatum(seen->last)};
 		bool		nulls[COLUMNS] = {0};
 

@@ -87,7 +87,7 @@ sub race
 		ok($session->{harness}->finish, "$name: done") or diag(${ $session->{output} });
 	}
 	is($node->safe_psql('shop', "SELECT count(*) FROM sellometer.objects WHERE state <> 'done'"), '0', "$name: nothing is left");
-	is(counts(), "22:45|view|2|10.00\n22:45|purchase|101|135.00\n22:46|view|1|2.00\n22:46|purchase|51|47.50",
+	is(counts(), "22:45|view|2|10.0000\n22:45|purchase|101|135.0000\n22:46|view|1|2.0000\n22:46|purchase|51|47.5000",
 		"$name: 22:45 and 22:46 are exact");
 	oracle_load($node, $dir);
 	is(join("\n", tier_differences($node)), '', "$name: all tiers agree with the oracle");

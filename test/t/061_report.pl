@@ -112,7 +112,7 @@ is(said('step', @lines), $node->safe_psql('shop', qq{
 		WHERE event_type::text = e AND $range GROUP BY i, e ORDER BY i}),
 	'the funnel is what the tables say');
 my $figures = $node->safe_psql('shop', qq{
-	SELECT concat_ws(E'\t', 'gmv', sum(gmv)) || E'\n' || concat_ws(E'\t', 'purchases', sum(count))
+	SELECT concat_ws(E'\t', 'gmv', sellometer_gmv(gmv)) || E'\n' || concat_ws(E'\t', 'purchases', sum(count))
 		|| E'\n' || concat_ws(E'\t', 'price', round(sum(gmv) / sum(count), 2))
 	FROM sellometer.brand_minute WHERE event_type = 'purchase' AND $range});
 like(said('tile', @lines), qr/^\Q$figures\E\n/, 'so are the figures');
@@ -121,13 +121,13 @@ for my $dimension (qw(product_id brand category_l1 category_l2 category_l3))
 	my $top = join("\n", map { s/^$dimension\t//r } grep { /^$dimension\t/ } split(/\n/, said('top', @lines)));
 
 	is($top, $node->safe_psql('shop', qq{
-			SELECT concat_ws(E'\t', row_number() OVER (ORDER BY sum(gmv) DESC, sum(count) DESC, $dimension), $dimension, sum(gmv), sum(count))
+			SELECT concat_ws(E'\t', row_number() OVER (ORDER BY sum(gmv) DESC, sum(count) DESC, $dimension), $dimension, sellometer_gmv(gmv), sum(count))
 			FROM sellometer.${dimension}_minute WHERE event_type = 'purchase' AND $range GROUP BY $dimension
 			ORDER BY sum(gmv) DESC, sum(count) DESC, $dimension LIMIT 10}),
 		"the top ten of $dimension");
 }
 is(said('hour', @lines), $node->safe_psql('shop', q{
-		SELECT concat_ws(E'\t', to_char(h AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), sum(gmv) FILTER (WHERE event_type = 'purchase'),
+		SELECT concat_ws(E'\t', to_char(h AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), sellometer_gmv(gmv) FILTER (WHERE event_type = 'purchase'),
 			sum(count) FILTER (WHERE event_type = 'view'), sum(count) FILTER (WHERE event_type = 'cart'),
 			sum(count) FILTER (WHERE event_type = 'remove_from_cart'), sum(count) FILTER (WHERE event_type = 'purchase'))
 		FROM (SELECT date_trunc('hour', event_time, 'UTC') AS h, * FROM sellometer.category_l2_minute) x GROUP BY h ORDER BY h}),
