@@ -1,7 +1,9 @@
 # Part of script/test: commands that it runs, servers that it starts, and that nothing of either stays behind.
 
-COMMAND_LIMIT=600				# seconds, for one make or one TAP test: more means that it hangs
+COMMAND_LIMIT=900				# seconds, for one make or one TAP test: more means that it hangs
 CHILD=
+declare -A CHILDREN				# TAP tests that run, by process
+TAP_JOBS=2
 SERVER_LOG=
 
 # Signals: at the next command, or at once while one runs, stop all and leave.
@@ -75,13 +77,13 @@ stop_leftovers() {
 
 # However it ends.
 leave() {
-	local status=$?
+	local status=$? pid
 
 	trap '' INT TERM HUP
-	if [ -n "$CHILD" ]; then
-		kill -TERM -- "-$CHILD" 2>/dev/null || true
-		wait "$CHILD" 2>/dev/null || true
-	fi
+	for pid in $CHILD "${!CHILDREN[@]}"; do
+		kill -TERM -- "-$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
 	stop_server
 	stop_leftovers
 	cd /

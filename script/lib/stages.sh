@@ -144,31 +144,62 @@ installcheck() {
 	server_results "$SERVER_LOG"
 }
 
+# Two at a time: a test mostly waits for its servers, and each has its own.
 stage_tap() {
-	local file name dir log status
+	local -A names
+	local file next=0 pid status
 
 	stop_server
 	if [ -e test/traffic/Makefile ] && ! run "$LOGS/traffic_build.log" "${MAKE[@]}" -C test/traffic; then
 		fail "the traffic generator does not build" "$LOGS/traffic_build.log"
 	fi
-	for file in "${TAP_FILES[@]}"; do
-		name=$(basename "$file" .pl)
-		dir=$WORK/tap/$name
-		mkdir -p "$dir"
-		status=0
-		# Up to PostgreSQL 15 TESTDIR is where data and logs go, later the other two.
-		run "$LOGS/$name.tap" env PG_REGRESS="$PGXS/src/test/regress/pg_regress" TESTDIR="$dir" \
-			TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" PG_CONFIG="$PGBIN/pg_config" \
-			perl -I "$PGXS/src/test/perl" -I test/perl "$file" || status=$?
-		mkdir "$LOGS/$name"
-		cp -r "$dir"/tmp_check/log/. "$LOGS/$name" 2>/dev/null || true
-		tap_results "$name" "$LOGS/$name.tap" $status
-		sed -n 's/^# measured: /    /p' "$LOGS/$name.tap"
-		if ! grep -q 'crashes on purpose' "$file"; then
-			for log in "$LOGS/$name"/*.log; do server_results "$log"; done
+	while [ $next -lt ${#TAP_FILES[@]} ] || [ ${#CHILDREN[@]} -gt 0 ]; do
+		if [ $next -lt ${#TAP_FILES[@]} ] && [ ${#CHILDREN[@]} -lt "$TAP_JOBS" ]; then
+			file=${TAP_FILES[next++]}
+			start_tap "$file"
+			names[$CHILD]=$file
+			CHILDREN[CHILD]=1
+			CHILD=
+			continue
 		fi
-		rm -rf "$dir"
+		status=0
+		wait -n -p pid "${!CHILDREN[@]}" || status=$?
+		unset "CHILDREN[$pid]"
+		judge_tap "${names[$pid]}" $status
 	done
+}
+
+# Start a TAP test; CHILD is its process.
+start_tap() {
+	local name dir
+
+	name=$(basename "$1" .pl)
+	dir=$WORK/tap/$name
+	mkdir -p "$dir"
+	# Up to PostgreSQL 15 TESTDIR is where data and logs go, later the other two.
+	timeout -k 10 "$COMMAND_LIMIT" env PG_REGRESS="$PGXS/src/test/regress/pg_regress" TESTDIR="$dir" \
+		TESTDATADIR="$dir/tmp_check" TESTLOGDIR="$dir/tmp_check/log" PG_CONFIG="$PGBIN/pg_config" \
+		perl -I "$PGXS/src/test/perl" -I test/perl "$1" > "$LOGS/$name.tap" 2>&1 < /dev/null &
+	CHILD=$!
+}
+
+# judge_tap FILE STATUS: of a TAP test that has ended.
+judge_tap() {
+	local name log dir
+
+	name=$(basename "$1" .pl)
+	dir=$WORK/tap/$name
+	if [ "$2" -eq 124 ]; then
+		echo "# stopped after $COMMAND_LIMIT s" >> "$LOGS/$name.tap"
+	fi
+	mkdir "$LOGS/$name"
+	cp -r "$dir"/tmp_check/log/. "$LOGS/$name" 2>/dev/null || true
+	tap_results "$name" "$LOGS/$name.tap" "$2"
+	sed -n 's/^# measured: /    /p' "$LOGS/$name.tap"
+	if ! grep -q 'crashes on purpose' "$1"; then
+		for log in "$LOGS/$name"/*.log; do server_results "$log"; done
+	fi
+	rm -rf "$dir"
 }
 
 # Each fuzzer is one test: it ran, and found nothing.

@@ -54,6 +54,8 @@ static void
 look_up(ParseWorker *worker)
 {
 	StartTransactionCommand();
+	if (!slm_extension_lock())
+		proc_exit(0);			/* nothing to read for */
 	SPI_connect();
 	slm_secure_transaction();
 	slm_sources_hold(worker->sources, worker->nhands > 0);

@@ -17,6 +17,8 @@
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
+bool		slm_extension_gone;
+
 bool
 slm_extension_lock(void)
 {
@@ -39,7 +41,8 @@ slm_secure_transaction(void)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("sellometer needs the isolation level read committed here"),
 				 errhint("CALL it outside of any transaction block, and SET default_transaction_isolation = 'read committed' before.")));
-	if (!slm_extension_lock())
+	slm_extension_gone = !slm_extension_lock();
+	if (slm_extension_gone)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);

@@ -27,6 +27,9 @@ typedef struct SlmStatement
  */
 extern bool slm_extension_lock(void);
 
+/* Has slm_secure_transaction() found it gone? */
+extern bool slm_extension_gone;
+
 /*
  * For the rest of the transaction: the extension stays (an error if it is gone), safe search_path, a snapshot for what is outside of statements, and READ COMMITTED, so
  * that each statement sees what was committed before it.  Call once after each start of a transaction, before any statement.

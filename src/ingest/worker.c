@@ -169,7 +169,12 @@ guarded_round(MemoryContext round_context, bool sweep)
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		EmitErrorReport();
+		/* DROP EXTENSION between two transactions of a round is nobody's error */
+		if (slm_extension_gone)
+			ereport(LOG, (errmsg("loading stops: extension \"sellometer\" has been dropped")));
+		else
+			EmitErrorReport();
+		slm_extension_gone = false;
 		AbortCurrentTransaction();
 		FlushErrorState();
 		forget_state();

@@ -219,7 +219,7 @@ slm_field_inside(SlmSlice field)
 static bool
 end_line(SlmText *out)
 {
-	return slm_text_add(out, "\r\n" + (out->data[out->len - 1] != '\r'), 1 + (out->data[out->len - 1] == '\r'));
+	return out->data[out->len - 1] == '\r' ? slm_text_add(out, "\r\n", 2) : slm_text_add(out, "\n", 1);
 }
 
 bool
