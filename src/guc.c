@@ -11,9 +11,8 @@
 #include "ingest/crash_point.h"
 #include "miscadmin.h"
 #include "pure/chunk.h"
+#include "store/store.h"
 #include "utils/guc.h"
-
-#define PART_KB		(64 * 1024)
 
 char	   *slm_database;
 int			slm_poll_interval;
@@ -36,7 +35,6 @@ int			slm_cart_timeout;
 int			slm_cart_retention;
 int			slm_sales_window;
 int			slm_archive_block;
-int			slm_part_bytes = PART_KB;
 
 static const struct config_enum_entry archive_blocks[] = {
 	{"hour", SLM_ARCHIVE_HOUR, false},
@@ -98,7 +96,7 @@ static const IntSetting settings[] = {
 	{"sellometer.debug_chunk_rows", "Rows of an object that are loaded in one transaction.",
 		NULL, &slm_chunk_rows, SLM_CHUNK_ROWS, 100, SLM_CHUNK_ROWS, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
 	{"sellometer.debug_part_bytes", "Bytes of an object that are uploaded with one request.",
-		NULL, &slm_part_bytes, PART_KB, 16, PART_KB, GUC_UNIT_KB | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
+		NULL, &slm_part_bytes, SLM_PART_KB, 16, SLM_PART_KB, GUC_UNIT_KB | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
 #endif
 	{"sellometer.work_memory", "Memory for the state of a load: offers and counted views.",
 		"Beyond it, views are looked up in the view log on disk.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},

@@ -25,7 +25,6 @@ extern int	slm_retry_delay;		/* ms */
 extern int	slm_cart_timeout;		/* s */
 extern int	slm_cart_retention;		/* s */
 extern int	slm_sales_window;		/* s; read by SQL alone */
-extern int	slm_part_bytes;			/* kB; 64 MB but in tests */
 extern int	slm_archive_block;		/* SlmArchiveWidth */
 
 typedef enum SlmArchiveWidth

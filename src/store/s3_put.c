@@ -8,9 +8,9 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-
-#include "guc.h"
 #include "store/s3_internal.h"
+
+int			slm_part_bytes = SLM_PART_KB;
 
 /* S3 takes 10,000 parts, which makes 640 GB. */
 #define PART_BYTES		((size_t) slm_part_bytes * 1024)

@@ -119,6 +119,9 @@ extern bool slm_store_delete(SlmStore *store, const char *const *keys, int nkeys
  * in parts.  After a write that failed only abort is left.  When the store is closed an unfinished put is aborted as far
  * as no waiting is needed; slm_store_abort_uploads() clears what killed processes left.
  */
+#define SLM_PART_KB		(64 * 1024)
+extern int	slm_part_bytes;		/* kB of a part: SLM_PART_KB but in tests */
+
 extern SlmPut *slm_store_put_begin(SlmStore *store, const char *key);
 extern bool slm_store_put_write(SlmPut *put, const char *data, size_t len, SlmStoreError *error);
 extern bool slm_store_put_finish(SlmPut *put, char **etag, SlmStoreError *error);
