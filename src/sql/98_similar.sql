@@ -1,0 +1,44 @@
+/* What to offer instead, or beside: for a mail about what was left in a cart. */
+CREATE INDEX price_baselines_category ON sellometer.price_baselines (category, sales DESC);
+
+CREATE FUNCTION sellometer.price_now(product bigint)
+RETURNS numeric
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT price FROM sellometer.offer_history WHERE product_id = product ORDER BY last_seen DESC, price LIMIT 1
+$$;
+COMMENT ON FUNCTION sellometer.price_now(bigint) IS 'The price at which a product was last put into a cart or sold; NULL: not known';
+
+/*
+ * Near is: 0.7 to 1.4 times the price.  The best sellers there come first, then those at 0.35 to 2.8 times, and so on.  Products
+ * of which the inventory says that nothing is left are passed over.
+ */
+CREATE FUNCTION @extschema@.sellometer_similar_products(product_id bigint, n integer DEFAULT 5,
+	OUT similar_id bigint, OUT price numeric, OUT sold bigint, OUT category_l3 text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH this AS (
+		SELECT sellometer.price_now($1) AS price, coalesce(
+			(SELECT b.category FROM sellometer.price_baselines b WHERE b.product_id = $1),
+			(SELECT h.category FROM sellometer.offer_history h WHERE h.product_id = $1 ORDER BY h.last_seen DESC, h.category LIMIT 1)) AS category
+	)
+	SELECT c.product_id, c.price, c.sales, t.category
+	FROM this t CROSS JOIN LATERAL (
+		SELECT b.product_id, b.sales, sellometer.price_now(b.product_id) AS price
+		FROM sellometer.price_baselines b
+		WHERE b.category = t.category AND b.product_id <> $1 AND NOT EXISTS (
+			SELECT FROM sellometer.inventory_cover v JOIN sellometer.inventory i ON i.product_id = v.product_id
+			WHERE v.product_id = b.product_id AND i.stock <= v.sold)
+		ORDER BY b.sales DESC, b.product_id
+		LIMIT 100 + 10 * n) c
+	ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest(t.price, 0.01))) / ln(2.0)), c.sales DESC, c.product_id
+	LIMIT n
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_similar_products(bigint, integer) IS
+	'The best sellers of the same category (level 3) near a product''s price now, the nearest prices first; sold: purchases that sellometer.offer_history holds';
+
+REVOKE ALL ON FUNCTION sellometer.price_now(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_similar_products(bigint, integer) FROM PUBLIC;
