@@ -2,7 +2,7 @@
 
 COMMAND_LIMIT=900				# seconds, for one make or one TAP test: more means that it hangs
 CHILD=
-declare -A CHILDREN				# TAP tests that run, by process
+declare -A CHILDREN=()				# TAP tests that run, by process
 TAP_JOBS=2
 SERVER_LOG=
 

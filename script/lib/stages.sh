@@ -146,7 +146,7 @@ installcheck() {
 
 # Two at a time: a test mostly waits for its servers, and each has its own.
 stage_tap() {
-	local -A names
+	local -A names=()
 	local file next=0 pid status
 
 	stop_server
