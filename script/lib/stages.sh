@@ -158,7 +158,7 @@ stage_tap() {
 			file=${TAP_FILES[next++]}
 			start_tap "$file"
 			names[$CHILD]=$file
-			CHILDREN[CHILD]=1
+			CHILDREN[$CHILD]=1
 			CHILD=
 			continue
 		fi
