@@ -46,6 +46,8 @@ slm_secure_transaction(void)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
+	/* plans that avoid other paths at any cost look as if compiling them paid: it takes longer than all that they do */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	/* below a CALL the portal keeps a snapshot; a background worker has no portal */
 	if (ActivePortal != NULL)
 		EnsurePortalSnapshotExists();
