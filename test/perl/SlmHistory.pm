@@ -342,6 +342,7 @@ sub unexpected_in_log
 	my ($node, $also) = @_;
 	my $usual = qr/database\ system\ is\ (starting\ up|shutting\ down|in\ recovery\ mode|not\ yet\ accepting\ connections)
 		|terminating\ (connection|background\ worker|autovacuum\ process).*due\ to\ administrator\ command
+		|autovacuum\ worker\ \ ERROR:\ \ canceling\ autovacuum\ task
 		|sellometer\ worker\ \ FATAL:\ \ database\ "\w+"\ does\ not\ exist
 		|terminating\ connection\ because\ of\ crash\ of\ another\ server\ process/x;
 
