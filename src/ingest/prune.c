@@ -34,7 +34,7 @@
 #define PAUSE_MS			200
 #define TRIES				5
 #define RUNS_KEPT			"10000"
-#define BACK_OFF			(10 * USECS_PER_SEC)
+#define BACK_OFF			USECS_PER_SEC
 
 typedef struct Work
 {

@@ -27,14 +27,15 @@ sub said
 	return $stderr;
 }
 
-# A digest of all rows of all tiers, and of the views that the log says are counted.
+# A digest of all rows of all tiers (of totals, what they are about: grown_count tells of their past), and of the views that the log says are counted.
 sub digest
 {
 	my (@tiers) = @_;
-	my @tables = ('totals', map { my $tier = $_; map { "${_}_$tier" } @dimensions } @tiers);
+	my @tables = ('(SELECT tier, event_type, event_time, count, gmv FROM sellometer.totals)',
+		map { my $tier = $_; map { "sellometer.${_}_$tier" } @dimensions } @tiers);
 
 	return join("\n", map {
-		"$_ " . value("SELECT count(*), md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM sellometer.$_ t")
+		"$_ " . value("SELECT count(*), md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM $_ t")
 	} @tables);
 }
 

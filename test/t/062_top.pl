@@ -27,7 +27,7 @@ $node->safe_psql('shop', qq{
 	CREATE FUNCTION plain_top(dimension text, event text, f timestamptz, t timestamptz, n integer, by text)
 	RETURNS TABLE (key text, gmv numeric, count bigint) LANGUAGE plpgsql AS \$\$
 	BEGIN
-		RETURN QUERY EXECUTE format('SELECT k::text, g, c FROM (SELECT %1\$I AS k, sum(gmv) AS g, sum(count) AS c FROM sellometer.%2\$I
+		RETURN QUERY EXECUTE format('SELECT k::text, trim_scale(g), c FROM (SELECT %1\$I AS k, sum(gmv) AS g, sum(count) AS c FROM sellometer.%2\$I
 			WHERE event_type = %3\$L AND event_time >= %4\$L AND event_time < %5\$L GROUP BY 1) x ORDER BY %6\$s, k LIMIT %7\$s',
 			dimension, dimension || '_minute', event, f, t, CASE by WHEN 'gmv' THEN 'g DESC, c DESC' ELSE 'c DESC, g DESC' END, n);
 	END \$\$;
@@ -45,7 +45,7 @@ $node->safe_psql('shop', qq{
 				unnest(ARRAY[1, 10]) AS n (n) LOOP
 			cases := cases + 1;
 			right_one := (SELECT string_agg(x::text, ' ') FROM plain_top(c.dimension, c.e, c.f, c.t, c.n, c.measure) x);
-			found := (SELECT string_agg(x::text, ' ') FROM (SELECT key, gmv, count FROM sellometer_top(c.dimension, c.e, c.f, c.t, c.n, c.measure)) x);
+			found := (SELECT string_agg(x::text, ' ') FROM (SELECT key, trim_scale(gmv), count FROM sellometer_top(c.dimension, c.e, c.f, c.t, c.n, c.measure)) x);
 			IF found IS DISTINCT FROM right_one THEN
 				wrong := format('%s: %s, not %s', c, found, right_one);
 			END IF;
