@@ -26,7 +26,7 @@
 #include "utils/snapmgr.h"
 
 #define MAX_TASKS		2		/* tasks in hand: the next one's transfers run while the first is read */
-#define MAX_TRANSFERS	8		/* at the same time */
+#define MAX_TRANSFERS	4		/* at the same time */
 
 /* A task in hand. */
 typedef struct Hand

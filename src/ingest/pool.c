@@ -19,10 +19,10 @@
 #include "utils/wait_event.h"
 
 #define TASKS_SIZE			(1024 * 1024)
-#define RESULTS_SIZE		(32 * 1024 * 1024)
+#define RESULTS_SIZE		(16 * 1024 * 1024)
 #define TASKS_PER_WORKER	8
-#define TASK_BYTES			((int64) 16 * 1024 * 1024)
-#define MAX_KEPT_BYTES		((Size) 256 * 1024 * 1024)	/* results in memory whose turn has not come */
+#define TASK_BYTES			((int64) 8 * 1024 * 1024)
+#define MAX_KEPT_BYTES		((Size) 96 * 1024 * 1024)	/* results in memory whose turn has not come */
 
 /* The objects of a task, or of a result. */
 typedef struct Ids
