@@ -43,10 +43,14 @@ sub kill_during
 	my $script = "SELECT pg_backend_pid() AS pid \\gset\n\\setenv PID :pid\n"
 	  . "\\! (sleep $after; kill -9 \$PID) >/dev/null 2>&1 &\n$sql;\n";
 
-	IPC::Run::run([ 'psql', '-XqAt', '-d', $node->connstr('shop') ], '<', \$script, '>', \$out, '2>', \$err);
+	my $file = $node->basedir . '/script.sql';
+
+	unlink($file);
+	append_to_file($file, $script);
+	IPC::Run::run([ 'psql', '-XqAt', '-d', $node->connstr('shop'), '-f', $file ], '<', \undef, '>', \$out, '2>', \$err);
 	if ($err eq '')
 	{
-		sleep($after + 0.05);		# it may still strike a backend that is leaving
+		sleep($after + 0.5);		# it may still strike a backend that is leaving
 		$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
 		return 0;
 	}
