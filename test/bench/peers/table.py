@@ -42,8 +42,9 @@ def main():
     for row in rows:
         row['ratio'] = round(row['seconds'] / first, 2)
         stored = f'{row["bytes"] / 1e6:,.0f}' if row['bytes'] else '–'
+        cpu = f'{row["cpu_seconds"]:.1f}' if row['cpu_seconds'] else '–'
         print(f'| {row["name"]} | {row["seconds"]:.1f} | {row["events_per_second"]:,} | {row["ratio"]:.2f} '
-              f'| {row["cpu_seconds"]:.1f} | {row["peak_mb"]:,} | {stored} |')
+              f'| {cpu} | {row["peak_mb"]:,} | {stored} |')
     with open(args.json, 'w') as out:
         json.dump({'events': args.events, 'csv_bytes': args.bytes, 'rows': args.rows, 'machine': args.machine,
                    'date': str(datetime.date.today()), 'runs': rows}, out, indent=1)
