@@ -320,24 +320,6 @@ find_taken(Replace *replace)
 	slm_views_free(&counted);
 }
 
-static void
-log_views(Replace *replace, const SlmView *views, uint64 n)
-{
-	SlmViewLogBlocks blocks;
-
-	if (!slm_viewlog_pack(replace->state->catalog, views, n, &blocks))
-		slm_out_of_memory();
-	PG_TRY();
-	{
-		(void) slm_view_log_write(&blocks);
-	}
-	PG_FINALLY();
-	{
-		slm_viewlog_blocks_free(&blocks);
-	}
-	PG_END_TRY();
-}
-
 /* Take the old content's views out; where another object has one of the same session and product, that one counts now. */
 static void
 pass_on_taken(Replace *replace)
@@ -361,7 +343,7 @@ pass_on_taken(Replace *replace)
 		heirs[n++] = *heir;
 	}
 	slm_view_log_cut(replace->state->catalog, replace->first, replace->last + view_window() + 1, &replace->taken);
-	log_views(replace, heirs, n);
+	(void) slm_view_log_write(replace->state->catalog, heirs, n);
 }
 
 static void
@@ -374,7 +356,7 @@ settle(Replace *replace)
 	{
 		if (!slm_batch_settle_views(&replace->batch, &replace->known, &log, &nlog))
 			slm_out_of_memory();
-		log_views(replace, log, nlog);
+		(void) slm_view_log_write(replace->state->catalog, log, nlog);
 	}
 	PG_FINALLY();
 	{

@@ -286,24 +286,6 @@ write_tier(Replay *replay, int t)
 	slm_totals_add(tier, &replay->cells, replay->state->catalog);
 }
 
-static void
-write_log(Replay *replay, const SlmView *log, uint64 nlog)
-{
-	SlmViewLogBlocks blocks;
-
-	if (!slm_viewlog_pack(replay->state->catalog, log, nlog, &blocks))
-		slm_out_of_memory();
-	PG_TRY();
-	{
-		(void) slm_view_log_write(&blocks);
-	}
-	PG_FINALLY();
-	{
-		slm_viewlog_blocks_free(&blocks);
-	}
-	PG_END_TRY();
-}
-
 /* Decide the views of the hour, and write what it holds. */
 static void
 write_slice(Replay *replay, TimestampTz start)
@@ -318,7 +300,7 @@ write_slice(Replay *replay, TimestampTz start)
 		if (!slm_batch_settle_views(&replay->batch, &replay->known, &log, &nlog))
 			slm_out_of_memory();
 		if (start + USECS_PER_HOUR > replay->log_from)
-			write_log(replay, log, nlog);
+			(void) slm_view_log_write(replay->state->catalog, log, nlog);
 	}
 	PG_FINALLY();
 	{

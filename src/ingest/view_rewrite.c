@@ -175,8 +175,6 @@ delete_hour(TimestampTz hour)
 static void
 cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
 {
-	SlmViewLogBlocks blocks;
-
 	rest->n = rest->cut = 0;
 	if (rest->only == NULL && hour >= rest->from && hour + USECS_PER_HOUR <= rest->to)
 	{
@@ -187,17 +185,7 @@ cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
 	if (rest->cut == 0)
 		return;
 	delete_hour(hour);
-	if (!slm_viewlog_pack(catalog, rest->views, rest->n, &blocks))
-		slm_out_of_memory();
-	PG_TRY();
-	{
-		(void) slm_view_log_write(&blocks);
-	}
-	PG_FINALLY();
-	{
-		slm_viewlog_blocks_free(&blocks);
-	}
-	PG_END_TRY();
+	(void) slm_view_log_write(catalog, rest->views, rest->n);
 }
 
 void

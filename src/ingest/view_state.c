@@ -368,15 +368,15 @@ ensure_partition(TimestampTz hour)
 							  timestamptz_to_str(start + USECS_PER_DAY)), SPI_OK_UTILITY);
 }
 
-int64
-slm_view_log_write(const SlmViewLogBlocks *blocks)
+/* Returns their seq, 0 if there are none. */
+static int64
+write_blocks(const SlmViewLogBlocks *blocks)
 {
 	static SlmStatement next = {"SELECT nextval('sellometer.view_log_seq_seq')"};
 	static SlmStatement insert = {
 		"INSERT INTO sellometer.view_log (hour, seq, views, block) VALUES ($1, $2, $3, $4)",
 		4, {TIMESTAMPTZOID, INT8OID, INT4OID, BYTEAOID}
 	};
-
 	int64		seq;
 
 	if (blocks->nblocks == 0)
@@ -400,26 +400,46 @@ slm_view_log_write(const SlmViewLogBlocks *blocks)
 	return seq;
 }
 
+int64
+slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nviews)
+{
+	SlmViewLogBlocks blocks;
+	volatile int64 seq = 0;
+
+	if (!slm_viewlog_pack(catalog, views, nviews, &blocks))
+		out_of_memory();
+	PG_TRY();
+	{
+		seq = write_blocks(&blocks);
+	}
+	PG_FINALLY();
+	{
+		slm_viewlog_blocks_free(&blocks);
+	}
+	PG_END_TRY();
+	return seq;
+}
+
 void
 slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 {
 	SlmView    *log = NULL;
 	uint64_t	nlog;
-	SlmViewLogBlocks blocks = {0};
 
 	catch_up(state, batch);
 	state->valid = false;
 	PG_TRY();
 	{
-		if (!slm_batch_settle_views(batch, &state->known, &log, &nlog) ||
-			!slm_viewlog_pack(state->catalog, log, nlog, &blocks))
+		int64		seq;
+
+		if (!slm_batch_settle_views(batch, &state->known, &log, &nlog))
 			out_of_memory();
-		state->last_seq = Max(state->last_seq, slm_view_log_write(&blocks));
+		seq = slm_view_log_write(state->catalog, log, nlog);
+		state->last_seq = Max(state->last_seq, seq);
 	}
 	PG_FINALLY();
 	{
 		free(log);
-		slm_viewlog_blocks_free(&blocks);
 	}
 	PG_END_TRY();
 }

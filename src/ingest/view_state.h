@@ -67,7 +67,10 @@ extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch);
 /* The transaction that settled has committed. */
 extern void slm_view_state_committed(SlmViewState *state);
 
-/* Under the lock: add blocks to the view log.  Returns their seq, 0 if there are none. */
-extern int64 slm_view_log_write(const SlmViewLogBlocks *blocks);
+/*
+ * Under the lock: add views, of any hours, to the view log.  Returns their seq, 0 if there are none; an error if out of
+ * memory.
+ */
+extern int64 slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nviews);
 
 #endif							/* SLM_INGEST_VIEW_STATE_H */
