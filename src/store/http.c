@@ -93,9 +93,7 @@ set_options(SlmHttpRequest *r, const SlmHttpSpec *spec)
 
 #define SET(option, value) (rc = rc != CURLE_OK ? rc : curl_easy_setopt(easy, option, value))
 	SET(CURLOPT_PRIVATE, r);
-	SET(CURLOPT_URL, spec->url);
-	/* Keys hold "/../" too, and are signed as they stand. */
-	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_CURLU, r->url);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
@@ -147,6 +145,24 @@ set_options(SlmHttpRequest *r, const SlmHttpSpec *spec)
 	return rc == CURLE_OK;
 }
 
+/*
+ * Keys hold "/../" too, and are signed as they stand.  CURLOPT_PATH_AS_IS would say so, but newer versions of libcurl (8.14 is
+ * one) refuse to sign with it: so the URL is given in parts.
+ */
+static CURLcode
+parse_url(SlmHttpRequest *r, const char *url)
+{
+	CURLUcode	rc;
+
+	r->url = curl_url();
+	if (r->url == NULL)
+		return CURLE_OUT_OF_MEMORY;
+	rc = curl_url_set(r->url, CURLUPART_URL, url, CURLU_PATH_AS_IS);
+	if (rc == CURLUE_OK)
+		return CURLE_OK;
+	return rc == CURLUE_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_URL_MALFORMAT;
+}
+
 static bool
 copy_headers(SlmHttpRequest *r, const SlmHttpSpec *spec)
 {
@@ -173,12 +189,12 @@ slm_http_begin(SlmHttp *http, const SlmHttpSpec *spec)
 	/* From here on slm_http_destroy() finds it. */
 	dlist_push_tail(&http->requests, &r->node);
 	r->easy = curl_easy_init();
-	if (r->easy == NULL || !copy_headers(r, spec) || !set_options(r, spec) ||
-		curl_multi_add_handle(http->multi, r->easy) != CURLM_OK)
-	{
+	r->code = parse_url(r, spec->url);
+	if (r->code == CURLE_OK && (r->easy == NULL || !copy_headers(r, spec) || !set_options(r, spec) ||
+								curl_multi_add_handle(http->multi, r->easy) != CURLM_OK))
 		r->code = CURLE_OUT_OF_MEMORY;
+	if (r->code != CURLE_OK)
 		r->done = true;
-	}
 	else
 		r->added = true;
 	/* curl has copies of these. */
@@ -197,6 +213,8 @@ release_curl(SlmHttpRequest *r)
 	if (r->easy)
 		curl_easy_cleanup(r->easy);
 	r->easy = NULL;
+	curl_url_cleanup(r->url);
+	r->url = NULL;
 	curl_slist_free_all(r->headers);
 	r->headers = NULL;
 }

@@ -75,6 +75,7 @@ struct SlmHttpRequest
 	SlmHttp    *http;
 	SlmHttpSpec spec;			/* without what was copied */
 	CURL	   *easy;
+	CURLU	   *url;
 	struct curl_slist *headers;
 	bool		added;			/* curl's multi handle knows it */
 	bool		done;
