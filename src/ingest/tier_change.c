@@ -198,6 +198,17 @@ tier_relations(const char *tier, int *n)
 	return relations;
 }
 
+/* End the membership of a relation in the extension, and of its types: they are members of their own from PostgreSQL 17 on. */
+static void
+leave_extension(Oid relation)
+{
+	Oid			type = get_rel_type_id(relation);
+
+	deleteDependencyRecordsForClass(RelationRelationId, relation, ExtensionRelationId, DEPENDENCY_EXTENSION);
+	deleteDependencyRecordsForClass(TypeRelationId, type, ExtensionRelationId, DEPENDENCY_EXTENSION);
+	deleteDependencyRecordsForClass(TypeRelationId, get_array_type(type), ExtensionRelationId, DEPENDENCY_EXTENSION);
+}
+
 /* Drop the relations of one kind.  The default tiers' are members of the extension: they leave it first. */
 static void
 drop_relations(const char *tier, char kind, const char *command)
@@ -212,8 +223,7 @@ drop_relations(const char *tier, char kind, const char *command)
 	{
 		if (relations[i].kind != kind)
 			continue;
-		deleteDependencyRecordsForClass(RelationRelationId, get_relname_relid(relations[i].name, schema),
-										ExtensionRelationId, DEPENDENCY_EXTENSION);
+		leave_extension(get_relname_relid(relations[i].name, schema));
 		appendStringInfo(&sql, "%s sellometer.%s", sql.len == 0 ? command : ",", quote_identifier(relations[i].name));
 	}
 	CommandCounterIncrement();
