@@ -13,7 +13,7 @@ SELECT sellometer.html_key('</bdi><script>'), length(sellometer.html_key(repeat(
 SELECT n, sellometer.short_number(n), sellometer.html_number(n)
 FROM unnest(ARRAY[NULL, 0, 0.5, 7, 12.345, 999.49, 999.5, 1234, 9999, 9999.6, 10000, 99949, 99950, 999499, 999500, 1234567, 382670274.04, 12345678901,
 	5e15, -15000]) WITH ORDINALITY u (n, i) ORDER BY i;
-SELECT n, sellometer.axis_end(n), sellometer.axis_number(sellometer.axis_end(n))
+SELECT n, trim_scale(sellometer.axis_end(n)) AS axis_end, sellometer.axis_number(sellometer.axis_end(n))
 FROM unnest(ARRAY[NULL, 0, 0.04, 1, 1.01, 7, 99, 101, 441234, 1000000]) WITH ORDINALITY u (n, i) ORDER BY i;
 SELECT i, sellometer.html_duration(i)
 FROM unnest(ARRAY[NULL, '-5 s', '0', '119 s', '2 min', '119 min', '3 h', '47 h', '48 h', '7 years']::interval[]) i;

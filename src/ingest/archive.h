@@ -62,6 +62,6 @@ extern void slm_archive_verify(SlmStore *store, const SlmArchive *archive, const
 extern void slm_archive_delete_originals(const SlmArchive *archive);
 
 /* An error: out of memory. */
-extern void slm_out_of_memory(void) pg_attribute_noreturn();
+pg_noreturn extern void slm_out_of_memory(void);
 
 #endif							/* SLM_INGEST_ARCHIVE_H */

@@ -106,7 +106,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT coalesce(min(m * p), 1)
-	FROM (SELECT 10::numeric ^ floor(log(n)) AS p WHERE n > 0) x, unnest(ARRAY[1, 1.5, 2, 3, 4, 5, 6, 8, 10]) m
+	FROM (SELECT CASE WHEN n > 0 THEN 10::numeric ^ floor(log(n)) END AS p) x, unnest(ARRAY[1, 1.5, 2, 3, 4, 5, 6, 8, 10]) m
 	WHERE m * p >= n
 $$;
 COMMENT ON FUNCTION sellometer.axis_end(numeric) IS 'Where an axis ends that has to show a number';
