@@ -35,3 +35,9 @@ $(OBJS): $(wildcard src/*.h src/pure/*.h src/types/*.h src/store/*.h src/ingest/
 sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \
 	  for f in $(SQL_PARTS); do echo; echo "-- $$(basename $$f)"; cat $$f; done; } > $@
+
+# A release's source: sellometer-VERSION.tar.gz in DISTDIR.
+DISTDIR ?= .
+dist:
+	script/dist $(DISTDIR)
+.PHONY: dist

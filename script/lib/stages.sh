@@ -61,6 +61,11 @@ stage_files() {
 	if [ $stray = 0 ]; then
 		pass "every test is run by a stage"
 	fi
+	if run "$LOGS/meta.log" test/packaging/check_meta; then
+		pass "META.json is as PGXN wants it, and all files name the same version"
+	else
+		fail "META.json, or a version" "$LOGS/meta.log"
+	fi
 }
 
 # An expected output has a test of its name; or without the _1 of an alternative.
