@@ -26,6 +26,13 @@
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* Begin to scan an index for the rows of its table. */
+#if PG_VERSION_NUM >= 180000
+#define slm_index_beginscan(rel, index, snapshot, nkeys)	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)
+#else
+#define slm_index_beginscan(rel, index, snapshot, nkeys)	index_beginscan(rel, index, snapshot, nkeys, 0)
+#endif
+
 /* A set of events to wait for, freed by FreeWaitEventSet() alone. */
 #if PG_VERSION_NUM >= 170000
 #define slm_create_wait_event_set(context, nevents)	CreateWaitEventSet(NULL, nevents)

@@ -201,7 +201,7 @@ slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 				slm_rollup_past(tiers, t + 1, refused);
 			written += slm_tier_write(tier, cells, batch->catalog, replace);
 			SLM_CRASH_POINT("apply.tier");
-			slm_totals_add(tier, cells, batch->catalog);
+			slm_totals_add(tier, cells);
 			if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
 			{
 				note_changes(tier, cells, batch->catalog);

@@ -2,18 +2,28 @@
  * cart_write.c: from a batch's carts to rows of sellometer.carts.
  *
  * A row holds the last time of each type of event, so to merge is to take the later one: whatever the order of batches,
- * the outcome is the same.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
+ * the outcome is the same.  Nearly all carts of a batch are new: these are inserted in bulk, and only the others go through
+ * SQL.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
  * since then: a time that is left out, or deleted, is before every time that counts.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "guc.h"
+#include "ingest/bulk.h"
 #include "ingest/cart_write.h"
 #include "ingest/spi.h"
 #include "types/money.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE	20000
@@ -47,44 +57,133 @@ static SlmStatement merge_statement = {
 	TIMESTAMPTZARRAYOID}
 };
 
-typedef struct Rows
-{
-	int			n;
-	Datum		values[COLUMNS][ROWS_PER_MERGE];
-	bool		nulls[COLUMNS][ROWS_PER_MERGE];
-} Rows;
-
+/* The values of a cart; sessions are texts in the current memory context. */
 static void
-put(Rows *rows, int column, Datum value, bool isnull)
-{
-	rows->values[column][rows->n] = isnull ? (Datum) 0 : value;
-	rows->nulls[column][rows->n] = isnull;
-}
-
-static void
-add_row(Rows *rows, const SlmCart *cart)
+fill(const SlmCart *cart, Datum *values, bool *nulls)
 {
 	bool		never = cart->cart == SLM_NEVER;
 
-	put(rows, SESSION, PointerGetDatum(cstring_to_text_with_len(cart->session.data, (int) cart->session.len)), false);
-	put(rows, PRODUCT, Int64GetDatum(cart->product_id), false);
-	put(rows, USER_ID, Int64GetDatum(cart->user_id), never || !cart->has_user_id);
-	put(rows, PRICE, never ? (Datum) 0 : NumericGetDatum(slm_price_to_numeric(cart->price)), never);
-	put(rows, CART, TimestampTzGetDatum(cart->cart), never);
-	put(rows, REMOVAL, TimestampTzGetDatum(cart->removal), cart->removal == SLM_NEVER);
-	put(rows, PURCHASE, TimestampTzGetDatum(cart->purchase), cart->purchase == SLM_NEVER);
-	rows->n++;
+	values[SESSION] = PointerGetDatum(cstring_to_text_with_len(cart->session.data, (int) cart->session.len));
+	values[PRODUCT] = Int64GetDatum(cart->product_id);
+	values[USER_ID] = Int64GetDatum(cart->user_id);
+	values[PRICE] = never ? (Datum) 0 : NumericGetDatum(slm_price_to_numeric(cart->price));
+	values[CART] = TimestampTzGetDatum(cart->cart);
+	values[REMOVAL] = TimestampTzGetDatum(cart->removal);
+	values[PURCHASE] = TimestampTzGetDatum(cart->purchase);
+	memset(nulls, false, COLUMNS * sizeof(bool));
+	nulls[USER_ID] = never || !cart->has_user_id;
+	nulls[PRICE] = nulls[CART] = never;
+	nulls[REMOVAL] = cart->removal == SLM_NEVER;
+	nulls[PURCHASE] = cart->purchase == SLM_NEVER;
 }
 
 static void
-merge(Rows *rows)
+merge(const SlmCart **carts, int n)
 {
+	Datum	   *values[COLUMNS];
+	bool	   *nulls[COLUMNS];
 	Datum		args[COLUMNS];
 
-	for (int i = 0; i < COLUMNS; i++)
-		args[i] = slm_array(rows->values[i], rows->nulls[i], rows->n, column_types[i]);
+	for (int c = 0; c < COLUMNS; c++)
+	{
+		values[c] = palloc(sizeof(Datum) * n);
+		nulls[c] = palloc(sizeof(bool) * n);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		Datum		row[COLUMNS];
+		bool		isnull[COLUMNS];
+
+		fill(carts[i], row, isnull);
+		for (int c = 0; c < COLUMNS; c++)
+		{
+			values[c][i] = row[c];
+			nulls[c][i] = isnull[c];
+		}
+	}
+	for (int c = 0; c < COLUMNS; c++)
+		args[c] = slm_array(values[c], nulls[c], n, column_types[c]);
 	slm_execute(&merge_statement, args, NULL, SPI_OK_INSERT);
-	rows->n = 0;
+}
+
+/* --- which are there --- */
+
+typedef struct Lookup
+{
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	Snapshot	snapshot;
+} Lookup;
+
+/* Whoever else writes carts holds the writer's lock, or only deletes: what is not there now will not be. */
+static void
+lookup_begin(Lookup *lookup, Relation rel)
+{
+	lookup->index = index_open(get_relname_relid("carts_pkey", RelationGetNamespace(rel)), AccessShareLock);
+	lookup->slot = table_slot_create(rel, NULL);
+	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	lookup->scan = slm_index_beginscan(rel, lookup->index, lookup->snapshot, 2);
+}
+
+static bool
+is_there(Lookup *lookup, const SlmCart *cart, text *session)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ,
+						   PointerGetDatum(session));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cart->product_id));
+	index_rescan(lookup->scan, keys, 2, NULL, 0);
+	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot);
+}
+
+static void
+lookup_end(Lookup *lookup)
+{
+	index_endscan(lookup->scan);
+	UnregisterSnapshot(lookup->snapshot);
+	ExecDropSingleTupleTableSlot(lookup->slot);
+	index_close(lookup->index, AccessShareLock);
+}
+
+/* Move those that are in the table before the others; returns how many there are. */
+static int
+known_first(Relation rel, const SlmCart **carts, int n)
+{
+	const SlmCart **others = palloc(sizeof(SlmCart *) * n);
+	text	   *session = palloc(VARHDRSZ + SLM_MAX_CART_SESSION);
+	int			nknown = 0;
+	int			nothers = 0;
+	Lookup		lookup;
+
+	lookup_begin(&lookup, rel);
+	for (int i = 0; i < n; i++)
+	{
+		SET_VARSIZE(session, VARHDRSZ + carts[i]->session.len);
+		memcpy(VARDATA(session), carts[i]->session.data, carts[i]->session.len);
+		if (is_there(&lookup, carts[i], session))
+			carts[nknown++] = carts[i];
+		else
+			others[nothers++] = carts[i];
+	}
+	lookup_end(&lookup);
+	memcpy(&carts[nknown], others, sizeof(SlmCart *) * nothers);
+	return nknown;
+}
+
+static void
+insert(Relation rel, const SlmCart **carts, int n)
+{
+	SlmBulk    *bulk = slm_bulk_begin(rel);
+
+	for (int i = 0; i < n; i++)
+	{
+		TupleTableSlot *slot = slm_bulk_row(bulk);
+
+		fill(carts[i], slot->tts_values, slot->tts_isnull);
+	}
+	(void) slm_bulk_end(bulk);
 }
 
 static TimestampTz
@@ -94,30 +193,34 @@ kept_from(TimestampTz head)
 }
 
 static void
-merge_all(const SlmCarts *carts, const uint32 *order, TimestampTz from)
+write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
-	Rows	   *rows = MemoryContextAlloc(context, sizeof(Rows));
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Relation	rel = table_open(get_relname_relid("carts", get_namespace_oid("sellometer", false)), RowExclusiveLock);
 
-	rows->n = 0;
 	for (uint32 first = 0; first < carts->n; first += ROWS_PER_MERGE)
 	{
-		MemoryContext scratch = AllocSetContextCreate(context, "sellometer cart rows", ALLOCSET_DEFAULT_SIZES);
+		const SlmCart **piece = palloc(sizeof(SlmCart *) * ROWS_PER_MERGE);
+		int			nknown;
+		int			n = 0;
 
-		old = MemoryContextSwitchTo(scratch);
 		for (uint32 i = first; i < Min(carts->n, first + ROWS_PER_MERGE); i++)
 		{
 			const SlmCart *cart = &carts->carts[order[i]];
 
 			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
-				add_row(rows, cart);
+				piece[n++] = cart;
 		}
-		if (rows->n > 0)
-			merge(rows);
-		MemoryContextSwitchTo(old);
-		MemoryContextDelete(scratch);
+		nknown = known_first(rel, piece, n);
+		if (nknown > 0)
+			merge(piece, nknown);
+		if (n > nknown)
+			insert(rel, piece + nknown, n - nknown);
+		MemoryContextReset(context);
 	}
+	table_close(rel, NoLock);
+	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
 
@@ -133,7 +236,7 @@ slm_carts_write(const SlmCarts *carts, TimestampTz head)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	PG_TRY();
 	{
-		merge_all(carts, order, kept_from(head));
+		write_all(carts, order, kept_from(head));
 	}
 	PG_FINALLY();
 	{

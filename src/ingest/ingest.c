@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "guc.h"
+#include "ingest/bulk.h"
 #include "ingest/crash_point.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
@@ -338,7 +339,7 @@ read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n
 	n = read_with_workers(ingest, clock, objects, n, feed.total);
 	/* what was taken has changed places */
 	feed.n = feed.next = n;
-	slm_tier_breathe = feed_workers;
+	slm_bulk_breathe = feed_workers;
 	return n;
 }
 
@@ -478,7 +479,7 @@ try_batch(Work *work)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	slm_batch_free(&work->ingest->batch);
-	slm_tier_breathe = NULL;
+	slm_bulk_breathe = NULL;
 	return ok;
 }
 

@@ -378,14 +378,14 @@ slm_ledger_waiting(const char *state)
  * A new ETag of a known key is a changed object: never loaded beside the first.  It gets its row in state failed, unless
  * the first was not loaded yet: then that one is skipped in favour of the new.  Two backends may list at the same time.
  *
- * The array and OFFSET 0 keep the planner, who may believe the ledger empty while a first listing fills it, from comparing
- * each key with each object.
+ * The array and each OFFSET 0 keep the planner, who may believe the ledger empty while a first listing fills it, from
+ * comparing each key with each object: what has an OFFSET is looked up by its key, and not made a join.
  */
 static SlmStatement discover_statement = {
 	"WITH listed AS (SELECT key, etag, max(size) AS size, max(last_modified) AS last_modified, max(object_time) AS object_time "
 	"FROM unnest($2, $3, $4, $5, $6) AS l (key, etag, size, last_modified, object_time) GROUP BY key, etag), "
 	"fresh AS (SELECT * FROM listed l WHERE NOT EXISTS (SELECT 1 FROM sellometer.objects o "
-	"WHERE o.source = $1 AND o.key = l.key AND o.etag = l.etag)), "
+	"WHERE o.source = $1 AND o.key = l.key AND o.etag = l.etag OFFSET 0)), "
 	"superseded AS (UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, "
 	"error = 'changed before it was loaded', sqlstate = NULL WHERE id = ANY (ARRAY(SELECT o.id FROM fresh f "
 	"CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = $1 AND k.key = f.key OFFSET 0) o)) "
@@ -398,7 +398,7 @@ static SlmStatement discover_statement = {
 	"sellometer_skip() puts it aside' END, "
 	"CASE WHEN known.changed THEN '55000' END "
 	"FROM fresh f CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM sellometer.objects o "
-	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0)) AS changed) known "
+	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0) OFFSET 0) AS changed) known "
 	"ORDER BY f.object_time NULLS LAST, f.key "
 	"ON CONFLICT (source, key, etag) DO NOTHING",
 	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}

@@ -349,18 +349,17 @@ pass_on_taken(Replace *replace)
 static void
 settle(Replace *replace)
 {
-	SlmView    *log = NULL;
-	uint64_t	nlog = 0;
+	SlmViewList *log = palloc0(sizeof(SlmViewList));
 
 	PG_TRY();
 	{
-		if (!slm_batch_settle_views(&replace->batch, &replace->known, &log, &nlog))
+		if (!slm_batch_settle_views(&replace->batch, &replace->known, log))
 			slm_out_of_memory();
-		(void) slm_view_log_write(replace->state->catalog, log, nlog);
+		(void) slm_view_log_write(replace->state->catalog, log->views, log->n);
 	}
 	PG_FINALLY();
 	{
-		free(log);
+		slm_view_list_free(log);
 	}
 	PG_END_TRY();
 }

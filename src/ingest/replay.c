@@ -283,28 +283,27 @@ write_tier(Replay *replay, int t)
 		bucket->wanted = bucket->start >= range->first && bucket->start < range->end;
 	}
 	(void) slm_tier_write(tier, &replay->cells, replay->state->catalog, false);
-	slm_totals_add(tier, &replay->cells, replay->state->catalog);
+	slm_totals_add(tier, &replay->cells);
 }
 
 /* Decide the views of the hour, and write what it holds. */
 static void
 write_slice(Replay *replay, TimestampTz start)
 {
-	SlmView    *log = NULL;
-	uint64_t	nlog = 0;
+	SlmViewList *log = palloc0(sizeof(SlmViewList));
 
 	if (!slm_views_drop_before(&replay->known, start - view_window()))
 		slm_out_of_memory();
 	PG_TRY();
 	{
-		if (!slm_batch_settle_views(&replay->batch, &replay->known, &log, &nlog))
+		if (!slm_batch_settle_views(&replay->batch, &replay->known, log))
 			slm_out_of_memory();
 		if (start + USECS_PER_HOUR > replay->log_from)
-			(void) slm_view_log_write(replay->state->catalog, log, nlog);
+			(void) slm_view_log_write(replay->state->catalog, log->views, log->n);
 	}
 	PG_FINALLY();
 	{
-		free(log);
+		slm_view_list_free(log);
 	}
 	PG_END_TRY();
 	for (int t = 0; t < replay->tiers->n; t++)

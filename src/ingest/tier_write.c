@@ -12,13 +12,9 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
 #include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "compat.h"
-#include "executor/executor.h"
+#include "ingest/bulk.h"
 #include "ingest/spi.h"
 #include "ingest/tier_write.h"
 #include "miscadmin.h"
@@ -31,9 +27,6 @@
 #include "utils/pg_rusage.h"
 #include "utils/timestamp.h"
 
-void		(*slm_tier_breathe) (void);
-
-#define ROWS_PER_INSERT		1000
 #define ROWS_PER_MERGE		20000
 
 /* What is the same for all rows of one table. */
@@ -130,14 +123,11 @@ find_columns(Relation rel, SlmDimension dimension)
 static void
 fill_slot(Target *target, const Columns *c, const SlmDelta *row, TupleTableSlot *slot)
 {
-	ExecClearTuple(slot);
 	slot->tts_values[c->event_time] = TimestampTzGetDatum(row->time);
 	slot->tts_values[c->key] = key_datum(target, row->key);
 	slot->tts_values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
 	slot->tts_values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
 	slot->tts_values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
-	memset(slot->tts_isnull, false, 5 * sizeof(bool));
-	ExecStoreVirtualTuple(slot);
 }
 
 /* The rows for which wanted says true (or all), to a table with or without indexes. */
@@ -146,52 +136,16 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 {
 	Relation	rel = table_open(relid, RowExclusiveLock);
 	Columns		columns = find_columns(rel, target->dimension);
-	EState	   *estate = CreateExecutorState();
-	ResultRelInfo *result = makeNode(ResultRelInfo);
-	TupleTableSlot *slots[ROWS_PER_INSERT];
-	int			nslots = 0;
-	BulkInsertState bistate = GetBulkInsertState();
-	CommandId	cid = GetCurrentCommandId(true);
-	uint64		inserted = 0;
+	SlmBulk    *bulk = slm_bulk_begin(rel);
+	uint64		inserted;
 
-	InitResultRelInfo(result, rel, 0, NULL, 0);
-	ExecOpenIndices(result, false);
-	for (uint64 i = 0; i < run->nrows;)
+	for (uint64 i = 0; i < run->nrows; i++)
 	{
-		MemoryContext old = CurrentMemoryContext;
-		int			n = 0;
-
-		for (; nslots < ROWS_PER_INSERT && nslots < run->nrows - i; nslots++)
-			slots[nslots] = table_slot_create(rel, NULL);
-		MemoryContextSwitchTo(target->scratch);
-		for (; i < run->nrows && n < nslots; i++)
-		{
-			if (wanted == NULL || wanted[i])
-				fill_slot(target, &columns, &run->rows[i], slots[n++]);
-		}
-		if (n > 0)
-			table_multi_insert(rel, slots, n, cid, 0, bistate);
-		for (int s = 0; result->ri_NumIndices > 0 && s < n; s++)
-		{
-			slm_exec_insert_index_tuples(result, slots[s], estate);
-			ResetPerTupleExprContext(estate);
-		}
-		inserted += n;
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(target->scratch);
-		CHECK_FOR_INTERRUPTS();
-		if (slm_tier_breathe)
-			slm_tier_breathe();
+		if (wanted == NULL || wanted[i])
+			fill_slot(target, &columns, &run->rows[i], slm_bulk_row(bulk));
 	}
-
-	for (int i = 0; i < nslots; i++)
-		ExecDropSingleTupleTableSlot(slots[i]);
-	FreeBulkInsertState(bistate);
-	table_finish_bulk_insert(rel, 0);
-	ExecCloseIndices(result);
-	FreeExecutorState(estate);
+	inserted = slm_bulk_end(bulk);
 	table_close(rel, NoLock);
-	CommandCounterIncrement();
 	return inserted;
 }
 

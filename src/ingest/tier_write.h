@@ -7,9 +7,6 @@
 #include "ingest/tier.h"
 #include "pure/deltas.h"
 
-/* Called now and then during long writes, if not NULL: whoever has something small to do meanwhile does it there. */
-extern void (*slm_tier_breathe) (void);
-
 /*
  * Apply the cells' wanted buckets to all five tables of the tier.  The caller holds the writer's lock.  Rows of buckets
  * that are new are inserted in bulk; those of buckets that have rows are merged:

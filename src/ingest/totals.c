@@ -12,34 +12,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-typedef struct Total
-{
-	int64		count;
-	SlmMoneySum gmv;
-	int64		grown_count;	/* what grows, without what shrinks: no key grows by more */
-	SlmMoneySum grown_gmv;
-} Total;
-
-/* One for each bucket and type, in this order. */
-static Total *
-sum_up(const SlmCells *cells, const SlmCatalog *catalog)
-{
-	Total	   *totals = palloc0(sizeof(Total) * Max(cells->nbuckets, 1) * SLM_EVENT_TYPES);
-
-	for (uint64 i = 0; i < cells->ncells; i++)
-	{
-		const SlmCell *cell = &cells->cells[i];
-		Total	   *total = &totals[cell->bucket * SLM_EVENT_TYPES + cell->type];
-		SlmMoneySum gmv = (SlmMoneySum) cell->count * slm_catalog_get(catalog, cell->offer)->price;
-
-		total->count += cell->count;
-		total->gmv += gmv;
-		total->grown_count += Max(cell->count, 0);
-		total->grown_gmv += Max(gmv, 0);
-	}
-	return totals;
-}
-
 /* Arrays for unnest(); args[0] is the tier. */
 static void
 add_rows(Datum *args)
@@ -71,10 +43,9 @@ delete_empty(Datum *args)
 }
 
 void
-slm_totals_add(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *catalog)
+slm_totals_add(const SlmTier *tier, const SlmCells *cells)
 {
 	int			max = Max(cells->nbuckets, 1) * SLM_EVENT_TYPES;
-	Total	   *totals = sum_up(cells, catalog);
 	static const Oid types[6] = {TIMESTAMPTZOID, TEXTOID, INT8OID, NUMERICOID, INT8OID, NUMERICOID};
 	Datum	   *columns[6];
 	Datum		args[7];
@@ -87,7 +58,7 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *cat
 	{
 		for (int type = 0; cells->buckets[b].wanted && type < SLM_EVENT_TYPES; type++)
 		{
-			Total	   *total = &totals[b * SLM_EVENT_TYPES + type];
+			const SlmTotal *total = &cells->totals[b * SLM_EVENT_TYPES + type];
 
 			if (total->count == 0 && total->gmv == 0)
 				continue;

@@ -11,7 +11,7 @@
 #include "pure/deltas.h"
 
 /* Add the cells' wanted buckets to the tier's totals. */
-extern void slm_totals_add(const SlmTier *tier, const SlmCells *cells, const SlmCatalog *catalog);
+extern void slm_totals_add(const SlmTier *tier, const SlmCells *cells);
 
 /* Replace the totals of the tier's bucket at start by the sum of the finer tier's, which must be complete there. */
 extern void slm_totals_roll_up(const SlmTier *tier, const SlmTier *finer, TimestampTz start);

@@ -265,24 +265,6 @@ open_cache(SlmViewState *state, TimestampTz head)
 	return true;
 }
 
-/* The span of the batch's views; false if it has none. */
-static bool
-batch_span(const SlmBatch *batch, TimestampTz *first, TimestampTz *last)
-{
-	*first = DT_NOEND;
-	*last = DT_NOBEGIN;
-	for (uint64 i = 0; i < batch->views.nslots; i++)
-	{
-		const SlmView *view = &batch->views.slots[i];
-
-		if (view->fingerprint == 0)
-			continue;
-		*first = Min(*first, view->time);
-		*last = Max(*last, view->time);
-	}
-	return batch->views.nviews > 0;
-}
-
 /* An hour's block holds views up to its end: begin one hour earlier. */
 static TimestampTz
 hours_before(TimestampTz time, int64 usecs)
@@ -295,21 +277,27 @@ hours_before(TimestampTz time, int64 usecs)
  * reach back to.
  */
 static void
-read_for_batch(SlmViewState *state, const SlmBatch *batch, int64 after)
+read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 {
 	TimestampTz first = hours_before(state->batch_first, view_window());
 
+	if (state->cached && first >= state->from)
+		return;
+	/* the log is asked for each of them */
+	if (!slm_batch_gather(batch))
+		out_of_memory();
 	if (!state->cached)
 		read_blocks(state, after, first, state->batch_last + view_window(), &batch->views);
-	else if (first < state->from)
+	else
 		read_blocks(state, after, first, state->from, &batch->views);
 }
 
 void
-slm_view_state_prepare(SlmViewState *state, const SlmBatch *batch, TimestampTz head)
+slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head)
 {
-	if (!batch_span(batch, &state->batch_first, &state->batch_last))
+	if (slm_batch_views(batch) == 0)
 		return;
+	slm_batch_view_span(batch, &state->batch_first, &state->batch_last);
 	/* before the log is read: so a change that is missed here is seen under the lock */
 	if (!state->valid)
 		state->epoch = read_epoch();
@@ -323,11 +311,11 @@ slm_view_state_prepare(SlmViewState *state, const SlmBatch *batch, TimestampTz h
 
 /* Under the lock: read what has been committed since the preparation. */
 static void
-catch_up(SlmViewState *state, const SlmBatch *batch)
+catch_up(SlmViewState *state, SlmBatch *batch)
 {
 	int64		seq;
 
-	if (batch->views.nviews == 0)
+	if (slm_batch_views(batch) == 0)
 		return;
 	if (read_epoch() != state->epoch)
 	{
@@ -423,8 +411,7 @@ slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nview
 void
 slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 {
-	SlmView    *log = NULL;
-	uint64_t	nlog;
+	SlmViewList *log = palloc0(sizeof(SlmViewList));
 
 	catch_up(state, batch);
 	state->valid = false;
@@ -432,14 +419,14 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	{
 		int64		seq;
 
-		if (!slm_batch_settle_views(batch, &state->known, &log, &nlog))
+		if (!slm_batch_settle_views(batch, &state->known, log))
 			out_of_memory();
-		seq = slm_view_log_write(state->catalog, log, nlog);
+		seq = slm_view_log_write(state->catalog, log->views, log->n);
 		state->last_seq = Max(state->last_seq, seq);
 	}
 	PG_FINALLY();
 	{
-		free(log);
+		slm_view_list_free(log);
 	}
 	PG_END_TRY();
 }

@@ -56,7 +56,7 @@ extern void slm_view_state_refresh(SlmViewState *state);
  * Before the lock is taken: read what the batch's views are to be decided against.  This can take long (a cold start
  * reads the whole window), so it is done while others may write.
  */
-extern void slm_view_state_prepare(SlmViewState *state, const SlmBatch *batch, TimestampTz head);
+extern void slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head);
 
 /*
  * Under the lock: read what others have written since, decide the batch's views, write the outcome to the view log.

@@ -17,11 +17,21 @@ slm_batch_init(SlmBatch *batch, SlmCatalog *catalog)
 	*batch = (SlmBatch) {.catalog = catalog};
 }
 
+static void
+free_runs(SlmBatch *batch)
+{
+	for (uint32_t i = 0; i < batch->nruns; i++)
+		slm_view_list_free(&batch->runs[i]);
+	batch->nruns = 0;
+}
+
 void
 slm_batch_free(SlmBatch *batch)
 {
 	slm_table_free(batch->groups.groups, batch->groups.nslots, sizeof(SlmGroup));
 	slm_views_free(&batch->views);
+	free_runs(batch);
+	free(batch->runs);
 	slm_carts_free(&batch->carts);
 	free(batch->counts);
 	*batch = (SlmBatch) {0};
@@ -63,7 +73,7 @@ grow_groups(SlmGroups *groups)
 {
 	SlmGroups	bigger = {.nslots = groups->nslots ? groups->nslots * 2 : MIN_SLOTS,.ngroups = groups->ngroups};
 
-	bigger.groups = slm_table_alloc(bigger.nslots, sizeof(SlmGroup));
+	bigger.groups = slm_table_alloc_dirty(bigger.nslots, sizeof(SlmGroup));
 	if (bigger.groups == NULL)
 		return false;
 	for (uint64_t i = 0; i < bigger.nslots; i++)
@@ -131,6 +141,73 @@ slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, Slm
 }
 
 bool
+slm_batch_add_run(SlmBatch *batch, SlmViewList *run)
+{
+	bool		ok = slm_grow((void **) &batch->runs, batch->nruns, &batch->maxruns, sizeof(SlmViewList));
+
+	if (ok)
+		batch->runs[batch->nruns++] = *run;
+	else
+		slm_view_list_free(run);
+	return ok;
+}
+
+bool
+slm_batch_gather(SlmBatch *batch)
+{
+	if (!slm_views_reserve(&batch->views, slm_batch_views(batch)))
+		return false;
+	for (uint32_t r = 0; r < batch->nruns; r++)
+	{
+		const SlmViewList *run = &batch->runs[r];
+
+		for (uint64_t i = 0; i < run->n; i++)
+		{
+			const SlmView *view = &run->views[i];
+
+			if (i + AHEAD < run->n)
+				slm_views_prefetch(&batch->views, view[AHEAD].fingerprint);
+			if (!slm_batch_merge_view(batch, view->owner, view->fingerprint, view->time, view->offer))
+				return false;
+		}
+	}
+	free_runs(batch);
+	return true;
+}
+
+uint64_t
+slm_batch_views(const SlmBatch *batch)
+{
+	uint64_t	n = batch->views.nviews;
+
+	for (uint32_t r = 0; r < batch->nruns; r++)
+		n += batch->runs[r].n;
+	return n;
+}
+
+static void
+widen(const SlmView *views, uint64_t n, SlmTime *first, SlmTime *last)
+{
+	for (uint64_t i = 0; i < n; i++)
+	{
+		if (views[i].fingerprint == 0)
+			continue;
+		*first = views[i].time < *first ? views[i].time : *first;
+		*last = views[i].time > *last ? views[i].time : *last;
+	}
+}
+
+void
+slm_batch_view_span(const SlmBatch *batch, SlmTime *first, SlmTime *last)
+{
+	*first = INT64_MAX;
+	*last = INT64_MIN;
+	widen(batch->views.slots, batch->views.nslots, first, last);
+	for (uint32_t r = 0; r < batch->nruns; r++)
+		widen(batch->runs[r].views, batch->runs[r].n, first, last);
+}
+
+bool
 slm_batch_begin_object(SlmBatch *batch)
 {
 	if (!slm_grow((void **) &batch->counts, batch->nobjects, &batch->maxobjects, sizeof(SlmRowCounts)))
@@ -148,6 +225,7 @@ slm_batch_reset(SlmBatch *batch)
 	if (batch->views.nslots > 0)
 		memset(batch->views.slots, 0, batch->views.nslots * sizeof(SlmView));
 	batch->views.nviews = 0;
+	free_runs(batch);
 	slm_carts_reset(&batch->carts);
 	batch->nobjects = 0;
 }
@@ -205,40 +283,52 @@ settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, bool *add)
 	return slm_batch_count(batch, minute_of(view->time), view->offer, SLM_VIEW, 1);
 }
 
-bool
-slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmView **log, uint64_t *nlog)
+/* n views or free slots, in the order of their fingerprints. */
+static bool
+settle_list(SlmBatch *batch, const SlmView *views, uint64_t n, SlmViews *known, SlmViewList *log)
 {
-	SlmView    *out = malloc((batch->views.nviews + 1) * sizeof(SlmView));
-	uint64_t	n = 0;
-
-	*log = out;
-	*nlog = 0;
-	if (out == NULL || !slm_views_reserve(known, known->nviews + batch->views.nviews))
-		return false;
-	for (uint64_t i = 0; i < batch->views.nslots; i++)
+	for (uint64_t i = 0; i < n; i++)
 	{
-		const SlmView *view = &batch->views.slots[i];
+		const SlmView *view = &views[i];
 		const SlmView *next = view + AHEAD;
 		bool		add;
 
-		/* both tables of views are in the same order, and are gone through from left to right; the groups are not */
-		if (i + AHEAD < batch->views.nslots && next->fingerprint != 0)
+		/* known is gone through from left to right, but with gaps; the groups are not */
+		if (i + AHEAD < n && next->fingerprint != 0)
+		{
+			slm_views_prefetch(known, next->fingerprint);
 			slm_batch_prefetch(batch, minute_of(next->time), next->offer, SLM_VIEW);
+		}
 		if (view->fingerprint == 0)
 			continue;
 		if (!settle_view(batch, view, known, &add))
 			return false;
 		if (add)
-			out[n++] = *view;
+			log->views[log->n++] = *view;
 	}
-	*nlog = n;
 	return true;
+}
+
+bool
+slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log)
+{
+	bool		ok = slm_view_list_init(log, slm_batch_views(batch)) &&
+		slm_views_reserve(known, known->nviews + batch->views.nviews) &&
+		settle_list(batch, batch->views.slots, batch->views.nslots, known, log);
+
+	for (uint32_t r = 0; ok && r < batch->nruns; r++)
+		ok = settle_list(batch, batch->runs[r].views, batch->runs[r].n, known, log);
+	return ok;
 }
 
 size_t
 slm_batch_memory(const SlmBatch *batch)
 {
-	return batch->groups.nslots * sizeof(SlmGroup) + slm_views_memory(&batch->views) +
+	size_t		runs = 0;
+
+	for (uint32_t r = 0; r < batch->nruns; r++)
+		runs += batch->runs[r].max * sizeof(SlmView);
+	return batch->groups.nslots * sizeof(SlmGroup) + slm_views_memory(&batch->views) + runs +
 		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts);
 }
 

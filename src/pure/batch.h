@@ -53,6 +53,9 @@ typedef struct SlmBatch
 	SlmCatalog *catalog;		/* not owned */
 	SlmGroups	groups;
 	SlmViews	views;			/* owner = number of the object */
+	SlmViewList *runs;			/* more views, whose fingerprints may stand in several runs and in views */
+	uint32_t	nruns;
+	uint32_t	maxruns;
 	SlmCarts	carts;
 	SlmRowCounts *counts;		/* by number of the object */
 	uint32_t	nobjects;
@@ -74,11 +77,20 @@ extern bool slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows
 /*
  * The pieces of slm_batch_add(), for rows that were grouped elsewhere: begin the next object (its number is
  * nobjects - 1 then), count events (by: how many), merge a view that was counted for an object and turns out to be a
- * duplicate where another object of the batch has it.  False if out of memory.
+ * duplicate where another object of the batch has it, add a run of such views.  False if out of memory.  The run belongs to
+ * the batch from then on, in any case; it is settled fastest in the order of its fingerprints.
  */
 extern bool slm_batch_begin_object(SlmBatch *batch);
 extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
 extern bool slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
+extern bool slm_batch_add_run(SlmBatch *batch, SlmViewList *run);
+
+/* Move the runs' views to the table of views, for those who look for some of them.  False if out of memory. */
+extern bool slm_batch_gather(SlmBatch *batch);
+
+/* The number of views in the table and in runs, and their earliest and latest times, if there are any. */
+extern uint64_t slm_batch_views(const SlmBatch *batch);
+extern void slm_batch_view_span(const SlmBatch *batch, SlmTime *first, SlmTime *last);
 
 /* Fetch what slm_batch_count() will look at into the cache. */
 extern void slm_batch_prefetch(const SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type);
@@ -88,10 +100,10 @@ extern void slm_batch_reset(SlmBatch *batch);
 
 /*
  * Decide each view of the batch against those that are counted already (known): new ones count, earlier ones move the
- * count, the rest are duplicates.  Adds the outcome to the batch's groups and counts, to known, and to *log (malloc'ed,
- * the caller frees it): the views to be written to the view log.  False if out of memory.
+ * count, the rest are duplicates.  Adds the outcome to the batch's groups and counts, to known, and to *log, which the
+ * caller frees: the views to be written to the view log.  False if out of memory.
  */
-extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmView **log, uint64_t *nlog);
+extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log);
 
 extern size_t slm_batch_memory(const SlmBatch *batch);
 

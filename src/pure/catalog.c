@@ -26,7 +26,6 @@ typedef struct RawOffer
 	SlmSlice	category;
 	SlmSlice	brand;
 	bool		has_category_id;
-	bool		clean;			/* values that must not be overridden again */
 	uint32_t	period;			/* of overrides */
 	SlmTime		time;			/* of the event, in that period */
 } RawOffer;
@@ -53,6 +52,8 @@ struct SlmCatalog
 	uint32_t	maxoffers;
 
 	SlmDict		products;		/* keyed by the eight bytes of the product_id */
+	int64_t    *product_ids;	/* by key */
+	uint32_t	maxproducts;
 	SlmDict		texts[SLM_DIMENSIONS];
 
 	/* of each key of level 3 the one of level 2 that it is in, of each of level 2 the one of level 1 */
@@ -84,6 +85,7 @@ slm_catalog_free(SlmCatalog *catalog)
 	if (catalog == NULL)
 		return;
 	slm_dict_free(&catalog->products);
+	free(catalog->product_ids);
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 		slm_dict_free(&catalog->texts[d]);
 	slm_table_free(catalog->slots, catalog->nslots, sizeof(Slot));
@@ -108,9 +110,21 @@ hash_raw(const SlmCatalog *catalog, const RawOffer *raw)
 	const SlmHashKey *key = &catalog->key;
 	uint64_t	h = slm_hash_int(key, (uint64_t) raw->product_id, (uint64_t) raw->price);
 
-	h = slm_hash_int(key, h ^ (((uint64_t) raw->period << 2 | (uint64_t) raw->clean << 1 | raw->has_category_id)), (uint64_t) raw->category_id);
+	h = slm_hash_int(key, h ^ ((uint64_t) raw->period << 2 | raw->has_category_id), (uint64_t) raw->category_id);
 	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
 	return slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
+}
+
+/* Offers of clean values are looked up by the numbers of their keys. */
+static uint64_t
+hash_clean(const SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
+{
+	const SlmHashKey *key = &catalog->key;
+	uint64_t	h = slm_hash_int(key, (uint64_t) product_id, (uint64_t) price);
+
+	/* the bit that no hash of a row has set there */
+	h = slm_hash_int(key, h ^ 2, (uint64_t) category << 32 | brand);
+	return slm_hash_mix(h ^ key->k[3], key->k[1]);
 }
 
 static bool
@@ -151,6 +165,38 @@ note_parent(SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key, SlmKeyId 
 	return true;
 }
 
+/* Number the keys of a category. */
+static bool
+number_category(SlmCatalog *catalog, const SlmCategory *category, SlmKeyId *keys)
+{
+	uint16_t	lens[SLM_DIMENSIONS] = {[SLM_CATEGORY_L3] = category->l3_len,[SLM_CATEGORY_L2] = category->l2_len,
+	[SLM_CATEGORY_L1] = category->l1_len};
+
+	for (int d = SLM_CATEGORY_L3; d < SLM_DIMENSIONS; d++)
+	{
+		keys[d] = slm_dict_add(&catalog->texts[d], &catalog->key, (SlmSlice) {category->key, lens[d]});
+		if (keys[d] == SLM_NO_ENTRY)
+			return false;
+	}
+	return note_parent(catalog, SLM_CATEGORY_L3, keys[SLM_CATEGORY_L3], keys[SLM_CATEGORY_L2]) &&
+		note_parent(catalog, SLM_CATEGORY_L2, keys[SLM_CATEGORY_L2], keys[SLM_CATEGORY_L1]);
+}
+
+static bool
+number_product(SlmCatalog *catalog, SlmOffer *offer)
+{
+	SlmSlice	product = {(const char *) &offer->product_id, sizeof(int64_t)};
+
+	SlmKeyId	key = slm_dict_add(&catalog->products, &catalog->key, product);
+
+	if (key == SLM_NO_ENTRY ||
+		!slm_grow((void **) &catalog->product_ids, key, &catalog->maxproducts, sizeof(int64_t)))
+		return false;
+	catalog->product_ids[key] = offer->product_id;
+	offer->keys[SLM_PRODUCT_ID] = key;
+	return true;
+}
+
 /* Clean the raw values and number the keys that they give. */
 static bool
 fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogError *error)
@@ -159,10 +205,9 @@ fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogE
 	char		brand_buf[32];
 	SlmCategory category;
 	SlmSlice	code = raw->category;
-	SlmSlice	text[SLM_DIMENSIONS];
-	SlmSlice	product = {(const char *) &raw->product_id, sizeof(int64_t)};
+	SlmSlice	brand;
 
-	if (catalog->override != NULL && !raw->clean)
+	if (catalog->override != NULL)
 	{
 		SlmSlice	other = catalog->override(catalog->override_arg, raw->time, raw->has_category_id,
 											  raw->category_id, raw->product_id);
@@ -170,57 +215,41 @@ fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogE
 		if (other.len > 0)
 			code = other;
 	}
-	text[SLM_BRAND] = slm_clean_brand(raw->brand, raw->product_id, brand_buf);
-	if (text[SLM_BRAND].len > SLM_MAX_KEY_BYTES ||
+	brand = slm_clean_brand(raw->brand, raw->product_id, brand_buf);
+	if (brand.len > SLM_MAX_KEY_BYTES ||
 		!slm_clean_category(code, raw->has_category_id, raw->category_id, category_buf, &category))
 	{
 		*error = SLM_CATALOG_KEY_TOO_LONG;
 		return false;
 	}
-	text[SLM_CATEGORY_L3] = (SlmSlice) {category.key, category.l3_len};
-	text[SLM_CATEGORY_L2] = (SlmSlice) {category.key, category.l2_len};
-	text[SLM_CATEGORY_L1] = (SlmSlice) {category.key, category.l1_len};
-
 	*error = SLM_CATALOG_MEMORY;
 	offer->product_id = raw->product_id;
 	offer->price = raw->price;
-	offer->keys[SLM_PRODUCT_ID] = slm_dict_add(&catalog->products, &catalog->key, product);
-	if (offer->keys[SLM_PRODUCT_ID] == SLM_NO_ENTRY)
-		return false;
-	for (int d = SLM_BRAND; d < SLM_DIMENSIONS; d++)
-	{
-		offer->keys[d] = slm_dict_add(&catalog->texts[d], &catalog->key, text[d]);
-		if (offer->keys[d] == SLM_NO_ENTRY)
-			return false;
-	}
-	return note_parent(catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3], offer->keys[SLM_CATEGORY_L2]) &&
-		note_parent(catalog, SLM_CATEGORY_L2, offer->keys[SLM_CATEGORY_L2], offer->keys[SLM_CATEGORY_L1]);
+	offer->keys[SLM_BRAND] = slm_catalog_brand(catalog, brand);
+	return offer->keys[SLM_BRAND] != SLM_NO_KEY && number_product(catalog, offer) &&
+		number_category(catalog, &category, offer->keys);
 }
 
 static SlmOfferId
-add_offer(SlmCatalog *catalog, const RawOffer *raw, uint64_t hash, SlmCatalogError *error)
+add_offer(SlmCatalog *catalog, const SlmOffer *offer, uint64_t hash)
 {
-	SlmOffer	offer;
 	uint32_t	s;
 
-	if (!fill_keys(catalog, raw, &offer, error))
-		return SLM_NO_OFFER;
 	if ((catalog->noffers >= catalog->nslots / 2 && !rehash(catalog)) ||
 		!slm_grow((void **) &catalog->offers, catalog->noffers, &catalog->maxoffers, sizeof(SlmOffer)))
 		return SLM_NO_OFFER;
 
 	for (s = (uint32_t) hash & (catalog->nslots - 1); catalog->slots[s].offer != 0;)
 		s = (s + 1) & (catalog->nslots - 1);
-	catalog->offers[catalog->noffers] = offer;
+	catalog->offers[catalog->noffers] = *offer;
 	catalog->slots[s].hash = hash;
 	catalog->slots[s].offer = ++catalog->noffers;
 	return catalog->noffers - 1;
 }
 
 static SlmOfferId
-find_or_add(SlmCatalog *catalog, const RawOffer *raw, SlmCatalogError *error)
+find(const SlmCatalog *catalog, uint64_t hash)
 {
-	uint64_t	hash = hash_raw(catalog, raw);
 	uint32_t	mask = catalog->nslots - 1;
 
 	for (uint32_t s = (uint32_t) hash & mask; catalog->slots[s].offer != 0; s = (s + 1) & mask)
@@ -228,7 +257,7 @@ find_or_add(SlmCatalog *catalog, const RawOffer *raw, SlmCatalogError *error)
 		if (catalog->slots[s].hash == hash)
 			return catalog->slots[s].offer - 1;
 	}
-	return add_offer(catalog, raw, hash, error);
+	return SLM_NO_OFFER;
 }
 
 /* Most events are newer than all overrides. */
@@ -246,6 +275,9 @@ SlmOfferId
 slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error)
 {
 	RawOffer	raw = {0};
+	SlmOffer	offer;
+	uint64_t	hash;
+	SlmOfferId	id;
 
 	raw.product_id = event->product_id;
 	raw.price = event->price;
@@ -255,21 +287,63 @@ slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *e
 	raw.category_id = event->has_category_id ? event->category_id : 0;
 	raw.time = event->time;
 	raw.period = period_of(catalog, event->time);
-	return find_or_add(catalog, &raw, error);
+	hash = hash_raw(catalog, &raw);
+	id = find(catalog, hash);
+	if (id == SLM_NO_OFFER && fill_keys(catalog, &raw, &offer, error))
+		id = add_offer(catalog, &offer, hash);
+	return id;
+}
+
+SlmKeyId
+slm_catalog_category(SlmCatalog *catalog, SlmSlice text)
+{
+	char		buf[SLM_CATEGORY_BUFFER * 2];
+	SlmCategory category;
+	SlmKeyId	keys[SLM_DIMENSIONS];
+
+	if (!slm_clean_category(text, false, 0, buf, &category) || !number_category(catalog, &category, keys))
+		return SLM_NO_KEY;
+	return keys[SLM_CATEGORY_L3];
+}
+
+SlmKeyId
+slm_catalog_brand(SlmCatalog *catalog, SlmSlice brand)
+{
+	return brand.len > SLM_MAX_KEY_BYTES ? SLM_NO_KEY : slm_dict_add(&catalog->texts[SLM_BRAND], &catalog->key, brand);
+}
+
+SlmOfferId
+slm_catalog_offer_of(SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
+{
+	uint64_t	hash = hash_clean(catalog, product_id, price, category, brand);
+	SlmOfferId	id = find(catalog, hash);
+	SlmOffer	offer = {.product_id = product_id,.price = price};
+
+	if (id != SLM_NO_OFFER)
+		return id;
+	offer.keys[SLM_BRAND] = brand;
+	offer.keys[SLM_CATEGORY_L3] = category;
+	offer.keys[SLM_CATEGORY_L2] = catalog->parents[SLM_CATEGORY_L3][category];
+	offer.keys[SLM_CATEGORY_L1] = catalog->parents[SLM_CATEGORY_L2][offer.keys[SLM_CATEGORY_L2]];
+	return number_product(catalog, &offer) ? add_offer(catalog, &offer, hash) : SLM_NO_OFFER;
 }
 
 SlmOfferId
 slm_catalog_clean_offer(SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmSlice category, SlmSlice brand)
 {
-	RawOffer	raw = {0};
-	SlmCatalogError error;
+	SlmKeyId	category_key = slm_catalog_category(catalog, category);
+	SlmKeyId	brand_key = slm_catalog_brand(catalog, brand);
 
-	raw.product_id = product_id;
-	raw.price = price;
-	raw.category = category;
-	raw.brand = brand;
-	raw.clean = true;
-	return find_or_add(catalog, &raw, &error);
+	if (category_key == SLM_NO_KEY || brand_key == SLM_NO_KEY)
+		return SLM_NO_OFFER;
+	return slm_catalog_offer_of(catalog, product_id, price, category_key, brand_key);
+}
+
+void
+slm_catalog_prefetch(const SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
+{
+	__builtin_prefetch(&catalog->slots[(uint32_t) hash_clean(catalog, product_id, price, category, brand) &
+									   (catalog->nslots - 1)]);
 }
 
 const SlmOffer *
@@ -305,10 +379,7 @@ slm_catalog_parent(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId k
 int64_t
 slm_catalog_product(const SlmCatalog *catalog, SlmKeyId key)
 {
-	int64_t		product_id;
-
-	memcpy(&product_id, catalog->products.entries[key].text.data, sizeof(product_id));
-	return product_id;
+	return catalog->product_ids[key];
 }
 
 int
@@ -342,7 +413,8 @@ slm_catalog_compare(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
 size_t
 slm_catalog_memory(const SlmCatalog *catalog)
 {
-	size_t		memory = sizeof(SlmCatalog) + slm_dict_memory(&catalog->products);
+	size_t		memory = sizeof(SlmCatalog) + slm_dict_memory(&catalog->products) +
+		catalog->maxproducts * sizeof(int64_t);
 
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 		memory += slm_dict_memory(&catalog->texts[d]) + catalog->maxparents[d] * sizeof(SlmKeyId);

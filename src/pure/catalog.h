@@ -30,6 +30,7 @@ typedef uint32_t SlmOfferId;
 typedef uint32_t SlmKeyId;		/* a key of one dimension; dense from 0 */
 
 #define SLM_NO_OFFER	UINT32_MAX
+#define SLM_NO_KEY		UINT32_MAX
 
 typedef struct SlmOffer
 {
@@ -66,9 +67,21 @@ extern void slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, 
 /* The offer that an event names; SLM_NO_OFFER and *error if it can't be had. */
 extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);
 
-/* The offer of values that are clean already (category = the key of level 3); SLM_NO_OFFER if out of memory. */
+/*
+ * For values that are clean already: the number of a key of level 3 (and of those that it is in), the number of a brand, and the
+ * offer of such.  SLM_NO_KEY, SLM_NO_OFFER if out of memory, or if the text can't be a key.  slm_catalog_clean_offer() is
+ * all of it in one.
+ */
+extern SlmKeyId slm_catalog_category(SlmCatalog *catalog, SlmSlice category);
+extern SlmKeyId slm_catalog_brand(SlmCatalog *catalog, SlmSlice brand);
+extern SlmOfferId slm_catalog_offer_of(SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category,
+									   SlmKeyId brand);
 extern SlmOfferId slm_catalog_clean_offer(SlmCatalog *catalog, int64_t product_id, SlmMoney price,
 										  SlmSlice category, SlmSlice brand);
+
+/* Fetch what slm_catalog_offer_of() will look at into the cache. */
+extern void slm_catalog_prefetch(const SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category,
+								 SlmKeyId brand);
 
 /* The offer's values; valid until the next offer is added. */
 extern const SlmOffer *slm_catalog_get(const SlmCatalog *catalog, SlmOfferId offer);

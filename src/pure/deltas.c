@@ -4,6 +4,7 @@
 #include "pure/deltas.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "pure/memory.h"
 
@@ -77,8 +78,8 @@ slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity pa
 	bool		ok;
 
 	*out = (SlmCells) {.maxcells = groups->ngroups};
-	out->items = slm_table_alloc(out->maxcells, sizeof(SlmSortItem));
-	out->spare = slm_table_alloc(out->maxcells, sizeof(SlmSortItem));
+	out->items = slm_table_alloc_dirty(out->maxcells, sizeof(SlmSortItem));
+	out->spare = slm_table_alloc_dirty(out->maxcells, sizeof(SlmSortItem));
 	ok = out->items != NULL && out->spare != NULL;
 	if (ok)
 	{
@@ -86,10 +87,14 @@ slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity pa
 
 		/* a bucket holds at least one minute, so there are no more buckets than minutes */
 		out->buckets = malloc(((size_t) distinct_keys(sorted, groups->ngroups) + 1) * sizeof(SlmBucket));
-		out->cells = slm_table_alloc(out->maxcells, sizeof(SlmCell));
+		out->cells = slm_table_alloc_dirty(out->maxcells, sizeof(SlmCell));
 		ok = out->buckets != NULL && out->cells != NULL;
 		if (ok)
+		{
 			fill_cells(groups, sorted, bucket, partition, out);
+			out->totals = calloc((size_t) out->nbuckets * SLM_EVENT_TYPES + 1, sizeof(SlmTotal));
+			ok = out->totals != NULL;
+		}
 	}
 	if (!ok)
 		slm_cells_free(out);
@@ -100,6 +105,7 @@ void
 slm_cells_free(SlmCells *cells)
 {
 	free(cells->buckets);
+	free(cells->totals);
 	slm_table_free(cells->cells, cells->maxcells, sizeof(SlmCell));
 	slm_table_free(cells->items, cells->maxcells, sizeof(SlmSortItem));
 	slm_table_free(cells->spare, cells->maxcells, sizeof(SlmSortItem));
@@ -127,7 +133,7 @@ keys_init(Keys *keys, const SlmCatalog *catalog, SlmDimension dimension)
 {
 	*keys = (Keys) {.catalog = catalog,.dimension = dimension,.max = slm_catalog_keys(catalog, dimension)};
 	keys->numbers = slm_table_alloc(keys->max, sizeof(uint32_t));
-	keys->sorted = slm_table_alloc(keys->max, sizeof(SlmKeyId));
+	keys->sorted = slm_table_alloc_dirty(keys->max, sizeof(SlmKeyId));
 	return keys->numbers != NULL && keys->sorted != NULL;
 }
 
@@ -238,7 +244,7 @@ static bool
 make_room(SlmDeltas *out, const SlmSortItem *items, uint64_t n)
 {
 	out->maxrows = distinct_keys(items, n);
-	out->rows = slm_table_alloc(out->maxrows, sizeof(SlmDelta));
+	out->rows = slm_table_alloc_dirty(out->maxrows, sizeof(SlmDelta));
 	return out->rows != NULL;
 }
 
@@ -256,10 +262,19 @@ pack_cell(const SlmCell *cell)
 	return (uint64_t) cell->offer << 32 | (uint32_t) cell->count;
 }
 
-/* Add up the cells of equal sort keys, which stand side by side. */
+static inline void
+add_to_total(SlmTotal *total, int64_t count, SlmMoneySum gmv)
+{
+	total->count += count;
+	total->gmv += gmv;
+	total->grown_count += count > 0 ? count : 0;
+	total->grown_gmv += gmv > 0 ? gmv : 0;
+}
+
+/* Add up the cells of equal sort keys, which stand side by side.  totals: NULL if they are not asked for. */
 static void
 sum_cells(const SlmSortItem *items, uint64_t n, const SortLayout *layout, const Keys *keys, const SlmCells *cells,
-		  SlmDeltas *out)
+		  SlmTotal *totals, SlmDeltas *out)
 {
 	for (uint64_t i = 0, end; i < n; i = end)
 	{
@@ -268,9 +283,12 @@ sum_cells(const SlmSortItem *items, uint64_t n, const SortLayout *layout, const 
 		for (end = i; end < n && items[end].key == items[i].key; end++)
 		{
 			int32_t		count = (int32_t) (uint32_t) items[end].index;
+			SlmMoneySum gmv = (SlmMoneySum) count * slm_catalog_get(keys->catalog, (SlmOfferId) (items[end].index >> 32))->price;
 
 			row.count += count;
-			row.gmv += (SlmMoneySum) count * slm_catalog_get(keys->catalog, (SlmOfferId) (items[end].index >> 32))->price;
+			row.gmv += gmv;
+			if (totals != NULL)
+				add_to_total(&totals[row.bucket * SLM_EVENT_TYPES + row.type], count, gmv);
 		}
 		keep_row(out, &row);
 	}
@@ -316,7 +334,13 @@ slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimensi
 		items = slm_sort_with(items, cells->spare, n);
 		ok = make_room(out, items, n);
 		if (ok)
-			sum_cells(items, n, &layout, &keys, cells, out);
+		{
+			SlmTotal   *totals = dimension == SLM_PRODUCT_ID ? cells->totals : NULL;
+
+			if (totals != NULL)
+				memset(totals, 0, sizeof(SlmTotal) * cells->nbuckets * SLM_EVENT_TYPES);
+			sum_cells(items, n, &layout, &keys, cells, totals, out);
+		}
 	}
 	free(layout.partitions);
 	keys_free(&keys);

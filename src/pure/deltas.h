@@ -28,12 +28,22 @@ typedef struct SlmCell
 	uint8_t		type;
 } SlmCell;
 
+/* What all cells of a bucket and type sum up to. */
+typedef struct SlmTotal
+{
+	int64_t		count;
+	SlmMoneySum gmv;
+	int64_t		grown_count;	/* what grows, without what shrinks: no key grows by more */
+	SlmMoneySum grown_gmv;
+} SlmTotal;
+
 typedef struct SlmCells
 {
 	SlmBucket  *buckets;		/* ascending */
 	uint32_t	nbuckets;
 	SlmCell    *cells;
 	uint64_t	ncells;
+	SlmTotal   *totals;			/* by bucket and type; slm_deltas_make() of SLM_PRODUCT_ID fills them, for wanted buckets */
 
 	/* room to sort in, for as many items as cells could have been */
 	uint64_t	maxcells;

@@ -4,9 +4,18 @@
 #include "pure/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define HUGE_PAGE	((size_t) 2 * 1024 * 1024)
+#define HEAD		((size_t) 4096)			/* in front of a table: one page, which holds its size */
+#define MAX_KEPT	32
+#define MAX_KEPT_BYTES	((size_t) 256 * 1024 * 1024)
+
+/* What was given back and not asked for again, from the longest ago to the latest. */
+static void *kept[MAX_KEPT];
+static int	nkept;
+static size_t kept_bytes;
 
 /* What the kernel hands out; smaller tables are malloc'ed. */
 static size_t
@@ -17,39 +26,160 @@ mapped_size(uint64_t n, size_t element_size)
 	return size < HUGE_PAGE ? 0 : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 }
 
-void *
-slm_table_alloc(uint64_t n, size_t element_size)
+static inline size_t *
+size_of(void *table)
 {
-	size_t		size;
+	return (size_t *) ((char *) table - HEAD);
+}
+
+static void *
+map(size_t size)
+{
 	char	   *wide;
 	char	   *table;
+
+	/* one huge page more than needed, so that it can begin on a boundary, with the head before it */
+	wide = mmap(NULL, size + HUGE_PAGE + HEAD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (wide == MAP_FAILED)
+		return NULL;
+	table = wide + HEAD;
+	table += (HUGE_PAGE - (uintptr_t) table % HUGE_PAGE) % HUGE_PAGE;
+	if (table - HEAD > wide)
+		munmap(wide, (size_t) (table - HEAD - wide));
+	if (table < wide + HUGE_PAGE + HEAD)
+		munmap(table + size, (size_t) (wide + HUGE_PAGE + HEAD - table));
+	/* only an advice: without huge pages it is as good as any other memory */
+	(void) madvise(table, size, MADV_HUGEPAGE);
+	*size_of(table) = size;
+	return table;
+}
+
+static void
+unmap(void *table)
+{
+	munmap((char *) table - HEAD, *size_of(table) + HEAD);
+}
+
+static void *
+take_kept(int i)
+{
+	void	   *table = kept[i];
+
+	kept_bytes -= *size_of(table);
+	memmove(&kept[i], &kept[i + 1], sizeof(void *) * (size_t) (--nkept - i));
+	return table;
+}
+
+/* The smallest that is large enough, if less than half of it would be idle; else NULL. */
+static void *
+reuse(size_t size)
+{
+	int			best = -1;
+
+	for (int i = 0; i < nkept; i++)
+	{
+		size_t		has = *size_of(kept[i]);
+
+		if (has >= size && has / 2 <= size && (best < 0 || has < *size_of(kept[best])))
+			best = i;
+	}
+	return best < 0 ? NULL : take_kept(best);
+}
+
+static void *
+table_alloc(uint64_t n, size_t element_size, bool zeroed)
+{
+	size_t		size;
+	void	   *table;
 
 	if (n > (SIZE_MAX / 2) / element_size)
 		return NULL;
 	size = mapped_size(n, element_size);
 	if (size == 0)
-		return calloc(n + 1, element_size);
-	/* one huge page more than needed, so that it can begin on a boundary */
-	wide = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (wide == MAP_FAILED)
-		return NULL;
-	table = wide + (HUGE_PAGE - (uintptr_t) wide % HUGE_PAGE) % HUGE_PAGE;
-	if (table > wide)
-		munmap(wide, (size_t) (table - wide));
-	if (table < wide + HUGE_PAGE)
-		munmap(table + size, (size_t) (wide + HUGE_PAGE - table));
-	/* only an advice: without huge pages it is as good as any other memory */
-	(void) madvise(table, size, MADV_HUGEPAGE);
+		return zeroed ? calloc(n + 1, element_size) : malloc((n + 1) * element_size);
+	table = reuse(size);
+	if (table == NULL)
+		return map(size);
+	if (zeroed)
+		memset(table, 0, (size_t) n * element_size);
 	return table;
+}
+
+void *
+slm_table_alloc(uint64_t n, size_t element_size)
+{
+	return table_alloc(n, element_size, true);
+}
+
+void *
+slm_table_alloc_dirty(uint64_t n, size_t element_size)
+{
+	return table_alloc(n, element_size, false);
+}
+
+/* Move the pages of a mapped table to a larger one. */
+static void *
+remap(void *table, size_t bigger)
+{
+	size_t		size = *size_of(table);
+	char	   *moved = map(bigger);
+
+	if (moved == NULL)
+		return NULL;
+	/* to a place of our own, as the kernel would choose one where huge pages have to be taken apart */
+	if (mremap(table, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, moved) == MAP_FAILED)
+	{
+		unmap(moved);
+		return NULL;
+	}
+	munmap((char *) table - HEAD, HEAD);
+	return moved;
+}
+
+void *
+slm_table_grow(void *table, uint64_t n, uint64_t bigger, size_t element_size)
+{
+	size_t		used = (size_t) n * element_size;
+	size_t		has = mapped_size(n, element_size);
+	size_t		wanted = mapped_size(bigger, element_size);
+	char	   *grown;
+
+	if (has == 0)
+	{
+		grown = slm_table_alloc(bigger, element_size);
+		if (grown != NULL && used > 0)
+			memcpy(grown, table, used);
+		if (grown != NULL)
+			slm_table_free(table, n, element_size);
+		return grown;
+	}
+	has = *size_of(table);
+	grown = has >= wanted ? table : remap(table, wanted);
+	/* what was behind the elements may have been used for something else before */
+	if (grown != NULL)
+		memset(grown + used, 0, (has < wanted ? has : wanted) - used);
+	return grown;
 }
 
 void
 slm_table_free(void *table, uint64_t n, size_t element_size)
 {
-	size_t		size = mapped_size(n, element_size);
-
-	if (size == 0)
+	if (mapped_size(n, element_size) == 0)
 		free(table);
+	else if (table != NULL && *size_of(table) > MAX_KEPT_BYTES)
+		unmap(table);
 	else if (table != NULL)
-		munmap(table, size);
+	{
+		while (nkept == MAX_KEPT || kept_bytes + *size_of(table) > MAX_KEPT_BYTES)
+			unmap(take_kept(0));
+		kept[nkept++] = table;
+		kept_bytes += *size_of(table);
+	}
+}
+
+void
+slm_table_release(void)
+{
+	while (nkept > 0)
+		unmap(take_kept(nkept - 1));
 }

@@ -181,40 +181,67 @@ get_strings(const char *p, const char *end, uint32_t n, SlmSlice *out)
 	return true;
 }
 
-/* Find or make the batch's own numbers of the parcel's offers. */
+/* Find or make the batch's own numbers of the parcel's categories and brands. */
 static bool
-translate(const ParcelHead *head, const ParcelOffer *offers, const SlmSlice *strings, SlmCatalog *catalog,
+translate_keys(const ParcelHead *head, const SlmSlice *strings, SlmCatalog *catalog, SlmKeyId *own)
+{
+	for (uint32_t i = 0; i < head->ncategories + head->nbrands; i++)
+	{
+		own[i] = i < head->ncategories ? slm_catalog_category(catalog, strings[i]) : slm_catalog_brand(catalog, strings[i]);
+		if (own[i] == SLM_NO_KEY)
+			return false;
+	}
+	return true;
+}
+
+/* The same of its offers. */
+static bool
+translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *keys, SlmCatalog *catalog,
 		  SlmOfferId *own)
 {
+	const SlmKeyId *brands = keys + head->ncategories;
+
 	for (uint64_t i = 0; i < head->noffers; i++)
 	{
 		if (offers[i].category >= head->ncategories || offers[i].brand >= head->nbrands)
 			return false;
-		own[i] = slm_catalog_clean_offer(catalog, offers[i].product_id, offers[i].price, strings[offers[i].category],
-										 strings[head->ncategories + offers[i].brand]);
+	}
+	for (uint64_t i = 0; i < head->noffers; i++)
+	{
+		const ParcelOffer *next = &offers[i + AHEAD];
+
+		if (i + AHEAD < head->noffers)
+			slm_catalog_prefetch(catalog, next->product_id, next->price, keys[next->category], brands[next->brand]);
+		own[i] = slm_catalog_offer_of(catalog, offers[i].product_id, offers[i].price, keys[offers[i].category],
+									  brands[offers[i].brand]);
 		if (own[i] == SLM_NO_OFFER)
 			return false;
 	}
 	return true;
 }
 
-/*
- * The views come in the order of their fingerprints, in which the batch keeps its own: so the two are merged from left to
- * right, and what comes next can be fetched ahead.
- */
+/* The views come in the order of their fingerprints, as a table holds them. */
 static bool
 add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, uint32_t first_object, SlmBatch *batch)
 {
+	SlmViewList run;
+
+	if (!slm_view_list_init(&run, head->nviews))
+		return false;
 	for (uint64_t i = 0; i < head->nviews; i++)
 	{
-		if (i + AHEAD < head->nviews)
-			slm_views_prefetch(&batch->views, views[i + AHEAD].fingerprint);
-		if (views[i].offer >= head->noffers || views[i].owner >= head->nobjects ||
-			!slm_batch_merge_view(batch, first_object + views[i].owner, views[i].fingerprint, views[i].time,
-								  own[views[i].offer]))
+		const SlmView *view = &views[i];
+
+		if (view->offer >= head->noffers || view->owner >= head->nobjects || view->fingerprint == 0)
+		{
+			slm_view_list_free(&run);
 			return false;
+		}
+		run.views[run.n++] = (SlmView) {
+			.fingerprint = view->fingerprint,.time = view->time,.offer = own[view->offer],.owner = first_object + view->owner
+		};
 	}
-	return true;
+	return slm_batch_add_run(batch, &run);
 }
 
 static bool
@@ -255,6 +282,7 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 	const SlmGroup *groups;
 	size_t		fixed;
 	SlmSlice   *strings;
+	SlmKeyId   *keys;
 	SlmOfferId *own;
 	uint32_t	first_object = batch->nobjects;
 	bool		ok;
@@ -271,14 +299,16 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 	views = (const SlmView *) (offers + head->noffers);
 	groups = (const SlmGroup *) (views + head->nviews);
 	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
+	keys = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmKeyId));
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
-	ok = strings != NULL && own != NULL &&
+	ok = strings != NULL && keys != NULL && own != NULL &&
 		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
-		translate(head, offers, strings, batch->catalog, own) &&
-		slm_views_reserve(&batch->views, batch->views.nviews + head->nviews) && add_objects(head, counts, batch) &&
+		translate_keys(head, strings, batch->catalog, keys) && translate(head, offers, keys, batch->catalog, own) &&
+		add_objects(head, counts, batch) &&
 		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object, batch) &&
 		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len);
 	free(strings);
+	free(keys);
 	free(own);
 	return ok;
 }

@@ -75,7 +75,7 @@ slm_sort(SlmSortItem *items, size_t n)
 
 	if (n > 64)
 	{
-		spare = slm_table_alloc(n, sizeof(SlmSortItem));
+		spare = slm_table_alloc_dirty(n, sizeof(SlmSortItem));
 		if (spare == NULL)
 			return false;
 	}

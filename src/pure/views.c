@@ -3,12 +3,30 @@
  */
 #include "pure/views.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "pure/memory.h"
 
 #define MIN_SLOTS	1024
+#define ASIDE		65536
+
+/* Put a view, which is not there yet, into the table. */
+static void
+put(SlmViews *views, const SlmView *view)
+{
+	uint64_t	s = slm_views_slot(views, view->fingerprint);
+
+	while (views->slots[s].fingerprint != 0)
+	{
+		if (++s == views->nslots)
+			s = 0;
+	}
+	views->slots[s] = *view;
+}
 
 static bool
-resize(SlmViews *views, uint64_t nslots, SlmTime drop_before)
+copy(SlmViews *views, uint64_t nslots, SlmTime drop_before)
 {
 	SlmViews	bigger = {0};
 
@@ -19,22 +37,75 @@ resize(SlmViews *views, uint64_t nslots, SlmTime drop_before)
 	for (uint64_t i = 0; i < views->nslots; i++)
 	{
 		const SlmView *view = &views->slots[i];
-		uint64_t	s;
 
 		if (view->fingerprint == 0 || view->time < drop_before)
 			continue;
-		s = slm_views_slot(&bigger, view->fingerprint);
-		while (bigger.slots[s].fingerprint != 0)
-		{
-			if (++s == nslots)
-				s = 0;
-		}
-		bigger.slots[s] = *view;
+		put(&bigger, view);
 		bigger.nviews++;
 	}
 	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
 	*views = bigger;
 	return true;
+}
+
+/*
+ * Can the table be spread over more slots from right to left?  The views of the first slots are put aside for that.  All others
+ * then go to a slot that is not before the one that they are in: what is overwritten has gone already.  That a view stands
+ * far from its slot, or that more than so many wrap around at the end, takes a hash function that is none.
+ */
+static bool
+can_spread(const SlmViews *views, const SlmViews *bigger)
+{
+	for (uint64_t i = ASIDE; i < views->nslots; i++)
+	{
+		uint64_t	fingerprint = views->slots[i].fingerprint;
+
+		if (fingerprint != 0 && slm_views_slot(bigger, fingerprint) < i)
+			return false;
+	}
+	return views->nslots > ASIDE;
+}
+
+/* Grow without a second table: most of a large one's pages are there already, and clearing new ones takes longest. */
+static bool
+spread(SlmViews *views, uint64_t nslots)
+{
+	SlmViews	bigger = {.nslots = nslots,.nviews = views->nviews};
+	SlmView    *aside = malloc(ASIDE * sizeof(SlmView));
+
+	bigger.slots = aside ? slm_table_grow(views->slots, views->nslots, nslots, sizeof(SlmView)) : NULL;
+	if (bigger.slots == NULL)
+	{
+		free(aside);
+		return false;
+	}
+	memcpy(aside, bigger.slots, ASIDE * sizeof(SlmView));
+	memset(bigger.slots, 0, ASIDE * sizeof(SlmView));
+	for (uint64_t i = views->nslots - 1; i >= ASIDE; i--)
+	{
+		SlmView		view = bigger.slots[i];
+
+		if (view.fingerprint == 0)
+			continue;
+		bigger.slots[i].fingerprint = 0;
+		put(&bigger, &view);
+	}
+	for (uint64_t i = 0; i < ASIDE; i++)
+	{
+		if (aside[i].fingerprint != 0)
+			put(&bigger, &aside[i]);
+	}
+	free(aside);
+	*views = bigger;
+	return true;
+}
+
+static bool
+grow(SlmViews *views, uint64_t nslots)
+{
+	SlmViews	bigger = {.nslots = nslots};
+
+	return can_spread(views, &bigger) ? spread(views, nslots) : copy(views, nslots, INT64_MIN);
 }
 
 /* Slots for this many views at a load of two thirds. */
@@ -56,7 +127,7 @@ slm_views_reserve(SlmViews *views, uint64_t nviews)
 	/* at least by half, so that many small steps cost no more than a few large ones */
 	if (nslots < views->nslots + views->nslots / 2)
 		nslots = views->nslots + views->nslots / 2;
-	return resize(views, nslots, INT64_MIN);
+	return grow(views, nslots);
 }
 
 SlmView *
@@ -66,7 +137,7 @@ slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found)
 
 	/* grow by half at a load of four fifths */
 	if (views->nviews >= views->nslots - views->nslots / 5 &&
-		!resize(views, views->nslots ? views->nslots + views->nslots / 2 : MIN_SLOTS, INT64_MIN))
+		!grow(views, views->nslots ? views->nslots + views->nslots / 2 : MIN_SLOTS))
 		return NULL;
 	for (s = slm_views_slot(views, fingerprint); views->slots[s].fingerprint != 0;)
 	{
@@ -91,7 +162,7 @@ slm_views_drop_before(SlmViews *views, SlmTime time)
 
 	for (uint64_t i = 0; i < views->nslots; i++)
 		kept += views->slots[i].fingerprint != 0 && views->slots[i].time >= time;
-	return kept == views->nviews || resize(views, slots_for(kept), time);
+	return kept == views->nviews || copy(views, slots_for(kept), time);
 }
 
 void
@@ -99,4 +170,19 @@ slm_views_free(SlmViews *views)
 {
 	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
 	*views = (SlmViews) {0};
+}
+
+bool
+slm_view_list_init(SlmViewList *list, uint64_t max)
+{
+	*list = (SlmViewList) {.max = max};
+	list->views = slm_table_alloc_dirty(max, sizeof(SlmView));
+	return list->views != NULL;
+}
+
+void
+slm_view_list_free(SlmViewList *list)
+{
+	slm_table_free(list->views, list->max, sizeof(SlmView));
+	*list = (SlmViewList) {0};
 }

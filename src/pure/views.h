@@ -29,6 +29,18 @@ typedef struct SlmViews
 	uint64_t	nviews;
 } SlmViews;
 
+/* Some views, in an array of their own.  Zero-initialised is empty. */
+typedef struct SlmViewList
+{
+	SlmView    *views;
+	uint64_t	n;
+	uint64_t	max;
+} SlmViewList;
+
+/* An empty list with room for max views; false if out of memory.  Free with slm_view_list_free(). */
+extern bool slm_view_list_init(SlmViewList *list, uint64_t max);
+extern void slm_view_list_free(SlmViewList *list);
+
 /* Make room for this many views in all; false if out of memory. */
 extern bool slm_views_reserve(SlmViews *views, uint64_t nviews);
 

@@ -344,8 +344,7 @@ run_history(uint64_t seed)
 	{
 		int			n = 1 + (int) rnd(8);
 		SlmBatch	batch;
-		SlmView    *log;
-		uint64_t	nlog;
+		SlmViewList log;
 
 		if (rnd(3) == 0)
 			reload(&key, &stored, &catalog, &known);
@@ -356,9 +355,11 @@ run_history(uint64_t seed)
 			some = 1 + (int) rnd((uint32_t) n);
 			rows += add_objects(&key, &batch, &order[next], some, rnd(2));
 		}
-		slm_batch_settle_views(&batch, &known, &log, &nlog);
-		slm_viewlog_pack(catalog, log, nlog, &stored.blocks[stored.n++]);
-		free(log);
+		if (rnd(4) == 0)
+			slm_batch_gather(&batch);
+		slm_batch_settle_views(&batch, &known, &log);
+		slm_viewlog_pack(catalog, log.views, log.n, &stored.blocks[stored.n++]);
+		slm_view_list_free(&log);
 		add_deltas(&batch);
 		for (uint32_t i = 0; i < batch.nobjects; i++)
 			accounted += batch.counts[i].counted + batch.counts[i].duplicate;

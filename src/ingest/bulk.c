@@ -1,0 +1,108 @@
+/*
+ * bulk.c: many new rows for one table.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "compat.h"
+#include "executor/executor.h"
+#include "ingest/bulk.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#define ROWS_PER_INSERT	1000
+
+void		(*slm_bulk_breathe) (void);
+
+struct SlmBulk
+{
+	Relation	rel;
+	EState	   *estate;
+	ResultRelInfo *result;
+	BulkInsertState bistate;
+	CommandId	cid;
+	MemoryContext outer;		/* of the caller */
+	MemoryContext rows;			/* of the rows that wait; reset when they are written */
+	TupleTableSlot *slots[ROWS_PER_INSERT];
+	int			nslots;			/* made so far */
+	int			nrows;			/* that wait */
+	uint64		inserted;
+};
+
+SlmBulk *
+slm_bulk_begin(Relation rel)
+{
+	SlmBulk    *bulk = palloc0(sizeof(SlmBulk));
+
+	bulk->rel = rel;
+	bulk->outer = CurrentMemoryContext;
+	bulk->rows = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
+	bulk->estate = CreateExecutorState();
+	bulk->result = makeNode(ResultRelInfo);
+	InitResultRelInfo(bulk->result, rel, 0, NULL, 0);
+	ExecOpenIndices(bulk->result, false);
+	bulk->bistate = GetBulkInsertState();
+	bulk->cid = GetCurrentCommandId(true);
+	return bulk;
+}
+
+static void
+write_rows(SlmBulk *bulk)
+{
+	for (int i = 0; i < bulk->nrows; i++)
+		ExecStoreVirtualTuple(bulk->slots[i]);
+	table_multi_insert(bulk->rel, bulk->slots, bulk->nrows, bulk->cid, 0, bulk->bistate);
+	for (int i = 0; bulk->result->ri_NumIndices > 0 && i < bulk->nrows; i++)
+	{
+		slm_exec_insert_index_tuples(bulk->result, bulk->slots[i], bulk->estate);
+		ResetPerTupleExprContext(bulk->estate);
+	}
+	bulk->inserted += bulk->nrows;
+	bulk->nrows = 0;
+	MemoryContextReset(bulk->rows);
+	CHECK_FOR_INTERRUPTS();
+	if (slm_bulk_breathe)
+		slm_bulk_breathe();
+}
+
+TupleTableSlot *
+slm_bulk_row(SlmBulk *bulk)
+{
+	TupleTableSlot *slot;
+
+	MemoryContextSwitchTo(bulk->outer);
+	if (bulk->nrows == ROWS_PER_INSERT)
+		write_rows(bulk);
+	if (bulk->nrows == bulk->nslots)
+		bulk->slots[bulk->nslots++] = table_slot_create(bulk->rel, NULL);
+	slot = bulk->slots[bulk->nrows++];
+	ExecClearTuple(slot);
+	memset(slot->tts_isnull, false, slot->tts_tupleDescriptor->natts * sizeof(bool));
+	MemoryContextSwitchTo(bulk->rows);
+	return slot;
+}
+
+uint64
+slm_bulk_end(SlmBulk *bulk)
+{
+	uint64		inserted;
+
+	MemoryContextSwitchTo(bulk->outer);
+	if (bulk->nrows > 0)
+		write_rows(bulk);
+	inserted = bulk->inserted;
+	for (int i = 0; i < bulk->nslots; i++)
+		ExecDropSingleTupleTableSlot(bulk->slots[i]);
+	FreeBulkInsertState(bulk->bistate);
+	table_finish_bulk_insert(bulk->rel, 0);
+	ExecCloseIndices(bulk->result);
+	FreeExecutorState(bulk->estate);
+	MemoryContextDelete(bulk->rows);
+	pfree(bulk);
+	CommandCounterIncrement();
+	return inserted;
+}

@@ -1,0 +1,31 @@
+/*
+ * bulk.h: many new rows for one table, as COPY inserts them.
+ */
+#ifndef SLM_INGEST_BULK_H
+#define SLM_INGEST_BULK_H
+
+#include "postgres.h"
+#include "executor/tuptable.h"
+#include "utils/relcache.h"
+
+typedef struct SlmBulk SlmBulk;
+
+/* Called now and then during long writes, if not NULL: whoever has something small to do meanwhile does it there. */
+extern void (*slm_bulk_breathe) (void);
+
+/*
+ * Begin.  The table has no triggers, and no constraints but its indexes and NOT NULL, which the caller keeps to.  A
+ * duplicate key is an error.
+ */
+extern SlmBulk *slm_bulk_begin(Relation rel);
+
+/*
+ * The next row: a slot whose values and nulls, all of which are false, the caller sets.  What values point to must live in
+ * the current memory context, which this makes that of the row; slm_bulk_end() goes back to the one of slm_bulk_begin().
+ */
+extern TupleTableSlot *slm_bulk_row(SlmBulk *bulk);
+
+/* Write what is left, and end.  Returns the number of rows. */
+extern uint64 slm_bulk_end(SlmBulk *bulk);
+
+#endif							/* SLM_INGEST_BULK_H */
