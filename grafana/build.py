@@ -136,11 +136,16 @@ def sales():
             SELECT key, gmv, gmv / nullif({total('gmv')}, 0) AS share, count AS purchases, avg_price AS price
             FROM sellometer_top('${{dimension}}', 'purchase', {RANGE}, 20)"""), 12, 11,
               units={"gmv": CURRENCY, "share": "percentunit", "price": CURRENCY, "purchases": "short"}),
-        table("Movers", "The twenty with the greatest change of GMV, up or down, against the range before this one.",
+        table("Movers", "Of the fifty best of this range and the fifty best of the one before, the twenty whose GMV has changed most, "
+              "up or down.",
               sql(f"""
-            SELECT coalesce(n.key, o.key) AS key, n.gmv AS now, o.gmv AS before, coalesce(n.gmv, 0) - coalesce(o.gmv, 0) AS change
-            FROM sellometer_top('${{dimension}}', 'purchase', {RANGE}, 5000) n
-            FULL JOIN sellometer_top('${{dimension}}', 'purchase', {PREVIOUS}, 5000) o ON o.key = n.key
+            WITH best AS MATERIALIZED (
+                SELECT array_agg(key) AS keys FROM (SELECT key FROM sellometer_top('${{dimension}}', 'purchase', {RANGE}, 50)
+                    UNION SELECT key FROM sellometer_top('${{dimension}}', 'purchase', {PREVIOUS}, 50)) k),
+            now AS (SELECT t.* FROM best CROSS JOIN LATERAL sellometer_total('${{dimension}}', 'purchase', keys, {RANGE}) t),
+            before AS (SELECT t.* FROM best CROSS JOIN LATERAL sellometer_total('${{dimension}}', 'purchase', keys, {PREVIOUS}) t)
+            SELECT key, n.gmv AS now, o.gmv AS before, coalesce(n.gmv, 0) - coalesce(o.gmv, 0) AS change
+            FROM now n FULL JOIN before o USING (key)
             ORDER BY abs(coalesce(n.gmv, 0) - coalesce(o.gmv, 0)) DESC, 1
             LIMIT 20"""), 12, 11, units={"now": CURRENCY, "before": CURRENCY, "change": CURRENCY},
               cell={"change": {"custom.cellOptions": {"type": "color-text"},

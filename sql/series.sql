@@ -194,6 +194,20 @@ CROSS JOIN LATERAL (SELECT t FROM sellometer_total(v.type, range_from, range_to)
 CROSS JOIN LATERAL (SELECT x FROM (SELECT count(*), coalesce(sum(price), 0) AS gmv, sum(price) / count(*) AS avg_price FROM events e
 	WHERE e.event_type::text = v.type AND event_time >= read_from AND event_time < read_to HAVING count(*) > 0) x) b;
 SELECT * FROM sellometer_total('view', '2030-01-01', '2030-01-02');
+-- of some keys: every other one, and some that there are not
+SELECT d.dimension, count(*) > 0 AS some, count(*) FILTER (WHERE t IS DISTINCT FROM x) AS wrong
+FROM top_ranges r
+CROSS JOIN sellometer.dimensions() d
+CROSS JOIN LATERAL (SELECT array_agg(key) || ARRAY['nobody''s', '99999999999999999999', NULL] AS keys FROM (
+	SELECT DISTINCT to_jsonb(e) ->> d.dimension AS key FROM events e) k WHERE hashtext(key) % 2 = 0) k
+CROSS JOIN LATERAL (
+	SELECT t, x FROM sellometer_total(d.dimension, 'purchase', k.keys, range_from, range_to) t
+	FULL JOIN (
+		SELECT to_jsonb(e) ->> d.dimension AS key, sum(price) AS gmv, count(*) AS count, sum(price) / count(*) AS avg_price
+		FROM events e WHERE event_type = 'purchase' AND event_time >= read_from AND event_time < read_to
+			AND to_jsonb(e) ->> d.dimension = ANY (k.keys) GROUP BY 1) x USING (key)) j
+GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM sellometer_total('brand', 'purchase', NULL::text[], NULL, NULL);
 SELECT count(*) FROM sellometer_top('brand', 'view', NULL, NULL);
 SELECT count(*) FROM sellometer_top('brand', 'view', NULL, NULL, 0);
 SELECT count(*) FROM sellometer_top('brand', 'view', '2019-11-10', '2019-11-09');

@@ -98,8 +98,14 @@ DECLARE
 	lists record;
 	unlisted numeric;			-- a key that is on no list has at most so much
 	unbounded numeric;			-- all events of the pieces that no list bounds
-	least numeric;				-- what the n-th best has, more or less
-	read_too text := '';
+	listed_keys text[];			-- all that are on lists, with what they have there above the others
+	listed_above numeric[];
+	least numeric;				-- what the n-th best of them has, more or less
+	next numeric;				-- what the best of those that will not be candidates has above the others
+	read_too text;
+	own_keys text[];			-- the best of the pieces that no list bounds, as in a list
+	own_amounts numeric[];
+	own_others numeric := 0;
 	candidates text[];
 	others numeric;				-- a key that is not among the candidates has at most so much
 	rows_sql text;
@@ -117,26 +123,34 @@ BEGIN
 	FROM sellometer.bounded_pieces(range_from, range_to) p
 	JOIN sellometer.totals x ON x.tier = p.tier AND x.event_time >= p.piece_from AND x.event_time < p.piece_to
 	WHERE p.bound_tier IS NULL AND x.event_type = top_by_leaders.event_type::sellometer.event_type;
+	SELECT array_agg(k.key), array_agg(k.above), (array_agg(k.listed ORDER BY k.listed DESC))[n],
+		coalesce((array_agg(k.above ORDER BY k.above DESC))[promising + 1], 0)
+	INTO listed_keys, listed_above, least, next
+	FROM (SELECT u.key, sum(u.amount) AS listed, sum(u.amount - l.others) AS above
+		FROM sellometer.bounding_lists(dimension, event_type, range_from, range_to, by) l, unnest(l.keys, l.amounts) u (key, amount)
+		GROUP BY u.key) k;
 	-- would the n-th best still be safe?
-	IF unbounded > unlisted THEN
-		SELECT s.listed INTO least FROM (
-			SELECT sum(u.amount) AS listed FROM sellometer.bounding_lists(dimension, event_type, range_from, range_to, by) l,
-				unnest(l.keys, l.amounts) u (key, amount) GROUP BY u.key ORDER BY 1 DESC OFFSET n - 1 LIMIT 1) s;
-	END IF;
-	IF unbounded <= unlisted OR unlisted + unbounded < least THEN
+	IF unbounded = 0 OR unlisted + unbounded + next < least THEN
 		unlisted := unlisted + unbounded;
 	ELSE
-		SELECT format(' UNION ALL SELECT key::text, sum(%I) FROM (%s) x GROUP BY key', by, string_agg(
-			sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, NULL), ' UNION ALL ')) INTO read_too
+		SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, NULL), ' UNION ALL ') INTO read_too
 		FROM sellometer.bounded_pieces(range_from, range_to) p WHERE p.bound_tier IS NULL;
+		EXECUTE format('SELECT array_agg(key) FILTER (WHERE i <= 100), array_agg(amount) FILTER (WHERE i <= 100),
+				coalesce(max(amount) FILTER (WHERE i > 100), 0)
+			FROM (SELECT key, amount, row_number() OVER (ORDER BY amount DESC) AS i
+				FROM (SELECT key::text, %s AS amount FROM (%s) x GROUP BY key ORDER BY 2 DESC LIMIT 101) y) z',
+			CASE by WHEN 'gmv' THEN '@extschema@.sellometer_gmv(gmv)' ELSE 'sum(count)' END, read_too)
+		INTO own_keys, own_amounts, own_others;
+		unlisted := unlisted + own_others;
 	END IF;
 
-	EXECUTE format('SELECT array_agg(key ORDER BY most DESC) FILTER (WHERE i <= $6), coalesce(max(most) FILTER (WHERE i > $6), $7)
-		FROM (SELECT key, $7 + sum(amount) AS most, row_number() OVER (ORDER BY sum(amount) DESC) AS i
-			FROM (SELECT u.key, u.amount - l.others AS amount
-				FROM sellometer.bounding_lists($1, $2, $3, $4, $5) l, unnest(l.keys, l.amounts) u (key, amount) %s) e
-			GROUP BY key ORDER BY 2 DESC LIMIT $6 + 1) k', read_too)
-	INTO candidates, others USING dimension, event_type, range_from, range_to, by, promising, unlisted;
+	SELECT array_agg(k.key ORDER BY k.most DESC) FILTER (WHERE k.i <= promising), coalesce(max(k.most) FILTER (WHERE k.i > promising), unlisted)
+	INTO candidates, others
+	FROM (SELECT e.key, unlisted + sum(e.above) AS most, row_number() OVER (ORDER BY sum(e.above) DESC) AS i
+		FROM (SELECT * FROM unnest(listed_keys, listed_above) u (key, above)
+			UNION ALL
+			SELECT u.key, u.amount - own_others FROM unnest(own_keys, own_amounts) u (key, amount)) e
+		GROUP BY e.key ORDER BY 2 DESC LIMIT promising + 1) k;
 	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, candidates), ' UNION ALL ')
 	INTO rows_sql FROM sellometer.pieces(range_from, range_to, NULL) p;
 
@@ -190,3 +204,32 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
 	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets';
+
+CREATE FUNCTION @extschema@.sellometer_total(
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz,
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET jit = off
+AS $$
+DECLARE
+	possible text[];			-- of products, those that are numbers
+	rows_sql text;
+BEGIN
+	PERFORM sellometer.check_names(dimension, event_type);
+	SELECT coalesce(array_agg(DISTINCT k), '{}') INTO possible FROM unnest(keys) k
+	WHERE CASE WHEN dimension <> 'product_id' THEN true
+		WHEN k ~ '^-?[0-9]{1,19}$' THEN k::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 ELSE false END;
+	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, possible), ' UNION ALL ')
+	INTO rows_sql
+	FROM sellometer.whole_range("from", "to") w, LATERAL sellometer.pieces(w.range_from, w.range_to, NULL) p;
+	IF rows_sql IS NOT NULL THEN
+		RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
+		FROM sellometer.top_of_rows(rows_sql, 'gmv', cardinality(possible)) t;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_total(text, text, text[], timestamptz, timestamptz) IS
+	'All events of a type over a range of each of some keys, best first; keys without any are left out';
