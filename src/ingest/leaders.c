@@ -118,8 +118,8 @@ make_step(void *arg)
 	int			n = 0;
 
 	work->done = work->tier >= tiers->n;
-	if (work->done)
-		return;
+	if (work->done || !slm_tier_hold(&tiers->tiers[work->tier]))
+		return;					/* a tier that is gone is not among those that are read the next time */
 	buckets = stale_buckets(&tiers->tiers[work->tier], work->after, &n);
 	if (n == 0)
 	{

@@ -8,6 +8,7 @@
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "lib/stringinfo.h"
+#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -227,4 +228,17 @@ slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)),
 							  quoted, from, to), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.%s DROP CONSTRAINT bounds", quoted), SPI_OK_UTILITY);
+}
+
+bool
+slm_tier_hold(const SlmTier *tier)
+{
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		RangeVar   *table = makeRangeVar("sellometer", psprintf("%s_%s", slm_dimension_name(d), tier->name), -1);
+
+		if (!OidIsValid(RangeVarGetRelid(table, AccessShareLock, true)))
+			return false;
+	}
+	return true;
 }

@@ -56,6 +56,12 @@ extern void slm_tier_keep_from(SlmTier *tier, TimestampTz time);
 /* The SQL type of the tier's column count: a day's count of views may pass 2^31. */
 extern const char *slm_tier_count_type(const SlmTier *tier);
 
+/*
+ * Keep the tier's tables from being dropped before the end of the transaction, without the writer's lock.  False if they are
+ * gone already: sellometer_drop_tier() may have come between the reading of the tiers and this.
+ */
+extern bool slm_tier_hold(const SlmTier *tier);
+
 /* "product_id", "brand", … */
 extern const char *slm_dimension_name(SlmDimension dimension);
 
