@@ -145,8 +145,8 @@ foreach my $case (
 
 	$fake->control(@$control) if @$control;
 	value("ALTER SERVER s3 OPTIONS (SET endpoint '$endpoint')") if $endpoint ne '';
-	put("ok/$TIME-after-$n.csv", csv(events(2)));
 	wait_until($node, "SELECT last_error ~ '$message' AND last_error_at IS NOT NULL FROM sellometer.sources WHERE name = 's3'");
+	put("ok/$TIME-after-$n.csv", csv(events(2)));	# not before: it could be listed as long as that goes, and fail by itself
 	like(value("SELECT last_error FROM sellometer.status WHERE source = 's3'"), qr/$message/,
 		"$name: the source's status says so");
 	write_object($dir, $key, csv(events(4)));
