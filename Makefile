@@ -5,8 +5,10 @@ EXTENSION   = sellometer
 EXTVERSION  = 1.0
 MODULE_big  = sellometer
 OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/pure/*.c src/types/*.c src/store/*.c src/ingest/*.c src/sql/*.c)))
-DATA_built  = sellometer--$(EXTVERSION).sql
+DATA_built  = sellometer--$(EXTVERSION).sql $(UPDATES)
 SQL_PARTS   = $(sort $(wildcard src/sql/*.sql))
+# From one release to the next: sql/updates/1.0--1.1.sql becomes sellometer--1.0--1.1.sql.
+UPDATES     = $(patsubst sql/updates/%,sellometer--%,$(sort $(wildcard sql/updates/*--*.sql)))
 EXTRA_CLEAN = $(DATA_built) test/unit/build test/fuzz/build test/bench/micro/build
 
 REGRESS       = $(patsubst sql/%.sql,%,$(sort $(wildcard sql/*.sql)))
@@ -14,7 +16,7 @@ REGRESS_OPTS  = --encoding=UTF8 --no-locale
 ISOLATION     = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation
 
-PG_CPPFLAGS = -I$(srcdir)/src
+PG_CPPFLAGS = -I$(srcdir)/src -DSLM_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS   = -std=gnu11 -Wno-declaration-after-statement -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
               $(if $(WERROR),-Werror)
 SHLIB_LINK  = -lcurl -lexpat -lz -Wl,--version-script=$(srcdir)/src/sellometer.map
@@ -32,9 +34,17 @@ ISOLATION_TESTDB = sellometer_isolation
 # A change of any header rebuilds all: the tree is small and nothing can be stale.
 $(OBJS): $(wildcard src/*.h src/pure/*.h src/types/*.h src/store/*.h src/ingest/*.h src/sql/*.h)
 
+# It knows the version.
+src/ingest/version.o: Makefile
+
 sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \
 	  for f in $(SQL_PARTS); do echo; echo "-- $$(basename $$f)"; cat $$f; done; } > $@
+
+# What loads waits for the end of the script: 0x736C6D00, 1 is the writer's lock (src/ingest/apply.c).
+$(UPDATES): sellometer--%.sql: sql/updates/%.sql Makefile
+	{ printf '%s\n' '\echo Use "ALTER EXTENSION sellometer UPDATE" to load this file. \quit' \
+	  'SELECT pg_catalog.pg_advisory_xact_lock(1936485632, 1);'; echo; cat $<; } > $@
 
 # A release's source: sellometer-VERSION.tar.gz in DISTDIR.
 DISTDIR ?= .

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "ingest/spi.h"
+#include "ingest/version.h"
 #include "lib/ilist.h"
 #include "storage/lmgr.h"
 #include "tcop/pquery.h"
@@ -44,6 +45,7 @@ slm_secure_transaction(void)
 	slm_extension_gone = !slm_extension_lock();
 	if (slm_extension_gone)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
+	slm_check_version(get_extension_oid("sellometer", false));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 	/* plans that avoid other paths at any cost look as if compiling them paid: it takes longer than all that they do */

@@ -31,8 +31,9 @@ extern bool slm_extension_lock(void);
 extern bool slm_extension_gone;
 
 /*
- * For the rest of the transaction: the extension stays (an error if it is gone), safe search_path, no JIT, a snapshot for what is outside of statements, and READ COMMITTED, so
- * that each statement sees what was committed before it.  Call once after each start of a transaction, before any statement.
+ * For the rest of the transaction: the extension stays (an error if it is gone, or of another version than the library), safe
+ * search_path, no JIT, a snapshot for what is outside of statements, and READ COMMITTED, so that each statement sees what was
+ * committed before it.  Call once after each start of a transaction, before any statement.
  */
 extern void slm_secure_transaction(void);
 
