@@ -18,6 +18,7 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
+#include "store/option_values.h"
 #include "store/s3_options.h"
 #include "store/store_internal.h"
 
@@ -25,50 +26,22 @@
 
 PG_FUNCTION_INFO_V1(sellometer_s3_validator);
 
-typedef enum OptionKind
-{
-	OPTION_ENDPOINT,
-	OPTION_REGION,
-	OPTION_URL_STYLE,
-	OPTION_CA_FILE,
-	OPTION_SECONDS,
-	OPTION_SECRET
-} OptionKind;
-
-static const struct Option
-{
-	const char *name;
-	Oid			catalog;
-	OptionKind	kind;
-}			all_options[] = {
-	{"endpoint", ForeignServerRelationId, OPTION_ENDPOINT},
-	{"region", ForeignServerRelationId, OPTION_REGION},
-	{"url_style", ForeignServerRelationId, OPTION_URL_STYLE},
-	{"ca_file", ForeignServerRelationId, OPTION_CA_FILE},
-	{"connect_timeout", ForeignServerRelationId, OPTION_SECONDS},
-	{"stall_timeout", ForeignServerRelationId, OPTION_SECONDS},
-	{"retry_timeout", ForeignServerRelationId, OPTION_SECONDS},
-	{"access_key_id", UserMappingRelationId, OPTION_SECRET},
-	{"secret_access_key", UserMappingRelationId, OPTION_SECRET},
-	{"session_token", UserMappingRelationId, OPTION_SECRET},
-};
-
 /* The secret's own value is never shown, so an unknown option's isn't either. */
 static void
-raise_unknown_option(const char *name, Oid catalog)
+raise_unknown_option(const char *name, int place)
 {
-	const char *words[lengthof(all_options)];
+	const char *words[SLM_OPTIONS];
 	int			nwords = 0;
 	const char *closest;
 	StringInfoData valid;
 
 	initStringInfo(&valid);
-	for (int i = 0; i < lengthof(all_options); i++)
+	for (int i = 0; i < SLM_OPTIONS; i++)
 	{
-		if (all_options[i].catalog != catalog)
+		if ((int) slm_options[i].place != place)
 			continue;
-		appendStringInfo(&valid, "%s%s", valid.len ? ", " : "", all_options[i].name);
-		words[nwords++] = all_options[i].name;
+		appendStringInfo(&valid, "%s%s", valid.len ? ", " : "", slm_options[i].name);
+		words[nwords++] = slm_options[i].name;
 	}
 	closest = slm_closest_match(name, words, nwords);
 	ereport(ERROR,
@@ -79,123 +52,98 @@ raise_unknown_option(const char *name, Oid catalog)
 			 : errhint("There are no valid options in this context.")));
 }
 
-static bool
-is_token(const char *text, const char *more)
+/* An error unless this is a value of the option. */
+static void
+check_value(SlmOptionKind kind, const char *name, const char *value)
 {
-	for (const char *p = text; *p; p++)
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || strchr(more, *p)))
-			return false;
-	return text[0] != '\0';
-}
-
-static const char *
-endpoint_host(const char *endpoint)
-{
-	if (strncmp(endpoint, "https://", 8) == 0)
-		return endpoint + 8;
-	if (strncmp(endpoint, "http://", 7) == 0)
-		return endpoint + 7;
-	return NULL;
+	switch (slm_option_check(kind, value))
+	{
+		case SLM_OPTION_FINE:
+			break;
+		case SLM_OPTION_NO_URL:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid endpoint: \"%s\"", slm_store_display(value)),
+					 errhint("Write https://host or https://host:port.")));
+			break;
+		case SLM_OPTION_MORE_THAN_HOST:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid endpoint"),
+					 errdetail("Behind \"://\" stands more than a host and port."),
+					 errhint("Write https://host or https://host:port. Credentials belong in a user mapping, the bucket"
+							 " in the URL of the source.")));
+			break;
+		case SLM_OPTION_NO_REGION:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid region: \"%s\"", slm_store_display(value)),
+					 errhint("A region looks like eu-central-1.")));
+			break;
+		case SLM_OPTION_NO_URL_STYLE:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"url_style\": \"%s\"", slm_store_display(value)),
+					 errhint("Write 'path' (https://host/bucket/key) or 'virtual' (https://bucket.host/key).")));
+			break;
+		case SLM_OPTION_RELATIVE:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("ca_file must be an absolute path")));
+			break;
+		case SLM_OPTION_NO_SECONDS:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+					 errhint("Give whole seconds, from 1 to 3600.")));
+			break;
+		case SLM_OPTION_UNPRINTABLE:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"%s\"", name),
+					 errdetail("It holds a space, a line break or another character that can't be.")));
+			break;
+		case SLM_OPTION_EMPTY:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("option \"%s\" must not be empty", name)));
+			break;
+	}
 }
 
 static void
-check_endpoint(const char *value)
+check_option(const SlmOption *option, const char *value)
 {
-	const char *host = endpoint_host(value);
-	size_t		len = host ? strlen(host) : 0;
-	char	   *bare;
-
-	if (host == NULL)
+	if (option->kind == SLM_OPTION_CA_FILE && !superuser())
 		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid endpoint: \"%s\"", slm_store_display(value)),
-				 errhint("Write https://host or https://host:port.")));
-	if (len > 0 && host[len - 1] == '/')
-		len--;
-	bare = pnstrdup(host, len);
-	if (!is_token(bare, "-._:[]"))
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid endpoint"),
-				 errdetail("Behind \"://\" stands more than a host and port."),
-				 errhint("Write https://host or https://host:port. Credentials belong in a user mapping, the bucket"
-						 " in the URL of the source.")));
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to set option \"ca_file\""),
+				 errdetail("Only superusers may name a file of the server."),
+				 errhint("Add the certificate to the operating system's trusted ones instead.")));
+	check_value(option->kind, option->name, value);
 }
 
 static int
 seconds_of(const char *name, const char *value)
 {
-	char	   *end;
-	long		seconds;
-
-	errno = 0;
-	seconds = strtol(value, &end, 10);
-	if (errno != 0 || end == value || *end != '\0' || seconds < 1 || seconds > 3600)
-		ereport(ERROR,
-				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-				 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-				 errhint("Give whole seconds, from 1 to 3600.")));
-	return (int) seconds;
+	check_value(SLM_OPTION_SECONDS, name, value);
+	return slm_option_seconds(value);
 }
 
-static void
-check_option(const struct Option *option, const char *value)
+/* Which options belong into a catalog; -1: none. */
+static int
+place_of(Oid catalog)
 {
-	switch (option->kind)
-	{
-		case OPTION_ENDPOINT:
-			check_endpoint(value);
-			break;
-		case OPTION_REGION:
-			if (!is_token(value, "-_") || strlen(value) > 60)
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("invalid region: \"%s\"", slm_store_display(value)),
-						 errhint("A region looks like eu-central-1.")));
-			break;
-		case OPTION_URL_STYLE:
-			if (strcmp(value, "path") != 0 && strcmp(value, "virtual") != 0)
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("invalid value for option \"url_style\": \"%s\"", slm_store_display(value)),
-						 errhint("Write 'path' (https://host/bucket/key) or 'virtual' (https://bucket.host/key).")));
-			break;
-		case OPTION_CA_FILE:
-			if (!superuser())
-				ereport(ERROR,
-						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						 errmsg("permission denied to set option \"ca_file\""),
-						 errdetail("Only superusers may name a file of the server."),
-						 errhint("Add the certificate to the operating system's trusted ones instead.")));
-			if (!is_absolute_path(value))
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("ca_file must be an absolute path")));
-			break;
-		case OPTION_SECONDS:
-			seconds_of(option->name, value);
-			break;
-		case OPTION_SECRET:
-			/* A line break would end the header that it is sent in. */
-			for (const char *p = value; *p; p++)
-				if (*p <= ' ' || *p >= 0x7f)
-					ereport(ERROR,
-							(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-							 errmsg("invalid value for option \"%s\"", option->name),
-							 errdetail("It holds a space, a line break or another character that can't be.")));
-			if (value[0] == '\0')
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("option \"%s\" must not be empty", option->name)));
-			break;
-	}
+	if (catalog == ForeignServerRelationId)
+		return SLM_OPTION_OF_SERVER;
+	return catalog == UserMappingRelationId ? SLM_OPTION_OF_MAPPING : -1;
 }
 
 Datum
 sellometer_s3_validator(PG_FUNCTION_ARGS)
 {
 	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
-	Oid			catalog = PG_GETARG_OID(1);
+	int			place = place_of(PG_GETARG_OID(1));
 	bool		has_access_key = false;
 	bool		has_secret_key = false;
 	ListCell   *cell;
@@ -203,18 +151,15 @@ sellometer_s3_validator(PG_FUNCTION_ARGS)
 	foreach(cell, options)
 	{
 		DefElem    *def = lfirst_node(DefElem, cell);
-		const struct Option *option = NULL;
+		const SlmOption *option = place < 0 ? NULL : slm_option_find((SlmOptionPlace) place, def->defname);
 
-		for (int i = 0; i < lengthof(all_options); i++)
-			if (all_options[i].catalog == catalog && strcmp(all_options[i].name, def->defname) == 0)
-				option = &all_options[i];
 		if (option == NULL)
-			raise_unknown_option(def->defname, catalog);
+			raise_unknown_option(def->defname, place);
 		check_option(option, defGetString(def));
 		has_access_key |= strcmp(def->defname, "access_key_id") == 0;
 		has_secret_key |= strcmp(def->defname, "secret_access_key") == 0;
 	}
-	if (catalog == UserMappingRelationId && (!has_access_key || !has_secret_key))
+	if (place == SLM_OPTION_OF_MAPPING && (!has_access_key || !has_secret_key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("a user mapping needs both access_key_id and secret_access_key"),
@@ -364,13 +309,13 @@ slm_s3_options_read(const char *server, Oid userid, SlmS3Options *o)
 	{
 		o->endpoint = slm_environment_endpoint();
 		if (o->endpoint != NULL)
-			check_endpoint(o->endpoint);
+			check_value(SLM_OPTION_ENDPOINT, "endpoint", o->endpoint);
 		if (getenv("AWS_CA_BUNDLE"))
 			o->ca_file = pstrdup(getenv("AWS_CA_BUNDLE"));
 	}
 	if (o->region == NULL)
 		o->region = slm_environment_region();
-	if (o->region == NULL || !is_token(o->region, "-_") || strlen(o->region) > 60)
+	if (o->region == NULL || slm_option_check(SLM_OPTION_REGION, o->region) != SLM_OPTION_FINE)
 		o->region = pstrdup("us-east-1");
 	len = o->endpoint ? strlen(o->endpoint) : 0;
 	if (len > 0 && o->endpoint[len - 1] == '/')

@@ -1,0 +1,109 @@
+/*
+ * option_values.c: see option_values.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/option_values.h"
+
+#define MAX_REGION_BYTES	60
+#define MAX_SECONDS			3600
+
+const SlmOption slm_options[SLM_OPTIONS] = {
+	{"endpoint", SLM_OPTION_OF_SERVER, SLM_OPTION_ENDPOINT},
+	{"region", SLM_OPTION_OF_SERVER, SLM_OPTION_REGION},
+	{"url_style", SLM_OPTION_OF_SERVER, SLM_OPTION_URL_STYLE},
+	{"ca_file", SLM_OPTION_OF_SERVER, SLM_OPTION_CA_FILE},
+	{"connect_timeout", SLM_OPTION_OF_SERVER, SLM_OPTION_SECONDS},
+	{"stall_timeout", SLM_OPTION_OF_SERVER, SLM_OPTION_SECONDS},
+	{"retry_timeout", SLM_OPTION_OF_SERVER, SLM_OPTION_SECONDS},
+	{"access_key_id", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
+	{"secret_access_key", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
+	{"session_token", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
+};
+
+const SlmOption *
+slm_option_find(SlmOptionPlace place, const char *name)
+{
+	for (int i = 0; i < SLM_OPTIONS; i++)
+		if (slm_options[i].place == place && strcmp(slm_options[i].name, name) == 0)
+			return &slm_options[i];
+	return NULL;
+}
+
+/* ASCII letters, digits and what is in more, and not empty. */
+static bool
+is_token(const char *text, size_t len, const char *more)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = text[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr(more, c) != NULL))
+			return false;
+	}
+	return len > 0;
+}
+
+static SlmOptionFault
+check_endpoint(const char *value)
+{
+	const char *host;
+	size_t		len;
+
+	if (strncmp(value, "https://", 8) == 0)
+		host = value + 8;
+	else if (strncmp(value, "http://", 7) == 0)
+		host = value + 7;
+	else
+		return SLM_OPTION_NO_URL;
+	len = strlen(host);
+	if (len > 0 && host[len - 1] == '/')
+		len--;
+	return is_token(host, len, "-._:[]") ? SLM_OPTION_FINE : SLM_OPTION_MORE_THAN_HOST;
+}
+
+/* A line break would end the header that it is sent in. */
+static SlmOptionFault
+check_secret(const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f)
+			return SLM_OPTION_UNPRINTABLE;
+	return value[0] == '\0' ? SLM_OPTION_EMPTY : SLM_OPTION_FINE;
+}
+
+int
+slm_option_seconds(const char *value)
+{
+	char	   *end;
+	long		seconds;
+
+	errno = 0;
+	seconds = strtol(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || seconds < 1 || seconds > MAX_SECONDS)
+		return 0;
+	return (int) seconds;
+}
+
+SlmOptionFault
+slm_option_check(SlmOptionKind kind, const char *value)
+{
+	switch (kind)
+	{
+		case SLM_OPTION_ENDPOINT:
+			return check_endpoint(value);
+		case SLM_OPTION_REGION:
+			return is_token(value, strlen(value), "-_") && strlen(value) <= MAX_REGION_BYTES ? SLM_OPTION_FINE : SLM_OPTION_NO_REGION;
+		case SLM_OPTION_URL_STYLE:
+			return strcmp(value, "path") == 0 || strcmp(value, "virtual") == 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_URL_STYLE;
+		case SLM_OPTION_CA_FILE:
+			return value[0] == '/' ? SLM_OPTION_FINE : SLM_OPTION_RELATIVE;
+		case SLM_OPTION_SECONDS:
+			return slm_option_seconds(value) > 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_SECONDS;
+		case SLM_OPTION_SECRET:
+			return check_secret(value);
+	}
+	return SLM_OPTION_EMPTY;
+}
