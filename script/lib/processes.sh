@@ -22,7 +22,7 @@ run() {
 	shift
 	timeout -k 10 "$COMMAND_LIMIT" "$@" > "$log" 2>&1 < /dev/null &
 	CHILD=$!
-	wait "$CHILD" || status=$?
+	wait -f "$CHILD" || status=$?	# -f: to its end, also if somebody stops it and lets it go on
 	CHILD=
 	if [ $status -eq 124 ]; then
 		echo "# stopped after $COMMAND_LIMIT s" >> "$log"

@@ -169,12 +169,12 @@ stage_tap() {
 		fi
 		status=0
 		pid=
-		wait -n -p pid "${!CHILDREN[@]}" || status=$?
+		wait -f -n -p pid "${!CHILDREN[@]}" || status=$?
 		# Of one that has ended while another was judged some versions of bash only know the status.
 		if [ -z "${pid:-}" ]; then
 			for pid in "${!CHILDREN[@]}"; do kill -0 "$pid" 2>/dev/null || break; done
 			status=0
-			wait "$pid" || status=$?
+			wait -f "$pid" || status=$?
 		fi
 		unset "CHILDREN[$pid]"
 		judge_tap "${names[$pid]}" $status

@@ -18,9 +18,10 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
+use IPC::Run ();
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(kill_server kill_process kill_and_wait children_of);
+our @EXPORT = qw(kill_server kill_process kill_and_wait children_of wait_for_server);
 
 sub is_gone
 {
@@ -82,6 +83,29 @@ sub children_of
 
 =pod
 
+=item wait_for_server($node, $database = 'postgres')
+
+Until it lets us connect again.  The query is an argument: written to psql it would break a pipe when psql gives up before.
+
+=cut
+
+sub wait_for_server
+{
+	my ($node, $database) = @_;
+	my @psql = ('psql', '-XAtq', '-d', $node->connstr($database // 'postgres'), '-c', 'SELECT true');
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my ($out, $err);
+
+		return if IPC::Run::run(\@psql, '<', \undef, '>', \$out, '2>', \$err);
+		select(undef, undef, undef, 0.1);
+	}
+	die 'the server does not come back';
+}
+
+=pod
+
 =item kill_server($node)
 
 All processes, at one moment as seen by the postmaster; then it is started again.
@@ -123,7 +147,7 @@ sub kill_process
 		last if slurp_file($node->logfile, $seen) =~ /all server processes terminated; reinitializing/;
 		select(undef, undef, undef, 0.02);
 	}
-	$node->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node);
 	return 1;
 }
 

@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use POSIX qw(strftime);
 use PostgreSQL::Test::Utils;
+use SlmCrash;
 use SlmHistory;
 use SlmTest;
 use SlmTiers;
@@ -100,7 +101,7 @@ sub dies
 	$node->psql('shop', "SET client_min_messages = error; SET sellometer.debug_crash_point = '$point'; $sql");
 	my $died = -e $mark && slurp_file($mark) eq $name;
 	$visited{$name}++ if $died;
-	$node->poll_query_until('shop', 'SELECT true') or die 'the server does not come back';
+	wait_for_server($node, 'shop');
 	value("SET client_min_messages = error; $sql");
 	my $wrong = wrong();
 	ok($died && $wrong eq '', "$sql dies at $point, and all is well")
@@ -147,7 +148,7 @@ later(70);
 unlink $node->data_dir . '/sellometer_crashed';
 $node->psql('shop', "SET sellometer.debug_crash_point = 'rollup.marked'; $ROLLUP");
 $visited{'rollup.marked'}++ if -e $node->data_dir . '/sellometer_crashed';
-$node->poll_query_until('shop', 'SELECT true') or die 'the server does not come back';
+wait_for_server($node, 'shop');
 put(-70);
 value($INGEST);
 dies('apply.noted', $MERGE);
