@@ -33,7 +33,10 @@ SELECT pg_temp.put('1.csv');
 CALL sellometer_ingest();
 CALL sellometer_detect();
 SELECT product_id, count(*), sum(count), min(first_seen), max(last_seen), min(price), max(price) FROM sellometer.offer_history GROUP BY 1 ORDER BY 1 LIMIT 3;
-SELECT product_id, sales, round(exp(log_median)::numeric, 4) AS usual, round(log_mad::numeric, 4) AS mad, category FROM sellometer.price_baselines ORDER BY 1;
+SELECT product_id, category, sales, low, high FROM sellometer.sold_products ORDER BY 1;
+-- usual is what was sold before a minute, of whatever was sold since
+SELECT product_id, minute, sales, round(exp(log_median)::numeric, 4) AS usual, round(log_mad::numeric, 4) AS mad
+FROM sellometer.usual_prices('{1,3,1,2}', '{2019-10-01 08:11+00,2019-10-01 09:00+00,2019-10-01 09:00+00,2019-10-01 08:01+00}', '2019-10-01') ORDER BY 1, 2;
 
 -- a tenth; too few sales; a sale of -30 %; ten times, by a view without a session; nothing; half, hardly; a purchase
 INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES
@@ -61,10 +64,12 @@ CALL sellometer_ingest();
 CALL sellometer_detect();
 SELECT kind, severity, key, observed, detail FROM detect_alerts;
 
--- a price that it was sold at days ago is no news
-INSERT INTO detect_events (event_time, event_type, product_id, price) VALUES ('2019-09-29 10:00+00', 'purchase', 9, 20);
+-- a price at which one in twenty was sold more than a day ago is no news; of 8 these were fewer
+INSERT INTO detect_events (event_time, event_type, product_id, price)
+SELECT timestamptz '2019-09-29 10:00+00' + i * interval '1 min', 'purchase', p, CASE WHEN p = 9 OR i = 7 THEN 20 ELSE 100 END
+FROM generate_series(1, 21) i, generate_series(8, 9) p WHERE p = 8 OR i = 1;
 SELECT pg_temp.put('5.csv');
-INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES ('2019-10-01 10:21+00', 9, 20, 'u'), ('2019-10-01 10:24+00', 9, 20.01, 'v');
+INSERT INTO detect_events (event_time, product_id, price, user_session) VALUES ('2019-10-01 10:21+00', 9, 20, 'u'), ('2019-10-01 10:24+00', 9, 20.01, 'v'), ('2019-10-01 10:24+00', 8, 20, 'v');
 SELECT pg_temp.put('6.csv');
 CALL sellometer_ingest();
 CALL sellometer_merge_backlog();
@@ -81,13 +86,14 @@ SELECT pg_temp.put('7.csv');
 CALL sellometer_ingest();
 CALL sellometer_prune();
 SELECT count(*), min(day), max(day) FROM sellometer.offer_history;
-SELECT product_id, sales FROM sellometer.price_baselines ORDER BY 1 LIMIT 2;
+SELECT product_id, sales FROM sellometer.sold_products ORDER BY 1 LIMIT 2;
+SELECT count(*), min(minute) FROM sellometer.recent_sales;
 INSERT INTO detect_events (event_time, event_type, product_id, price) VALUES ('2019-11-02 12:00+00', 'purchase', 1, 5);
 SELECT pg_temp.put('8.csv');
 CALL sellometer_ingest();
 CALL sellometer_prune();
 SELECT day, product_id, event_type, count, first_seen, last_seen, price, category FROM sellometer.offer_history;
-SELECT product_id, sales FROM sellometer.price_baselines;
+SELECT product_id, sales FROM sellometer.sold_products;
 
 -- views as always, but no purchases
 CREATE FUNCTION pg_temp.traffic(first integer, last integer, purchases integer) RETURNS void LANGUAGE sql AS $$

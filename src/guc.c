@@ -42,14 +42,15 @@ static const struct config_enum_entry archive_blocks[] = {
 	{NULL, 0, false}
 };
 int			slm_offer_retention;
+int			slm_price_window;
+int			slm_shift_window;
 
 /* Only SQL reads these: src/sql/9*.sql. */
 static int	price_min_sales;
-static int	price_window;
+static int	price_adopt;
 static int	shift_min_sales;
 static int	shift_min_events;
 static int	shift_min_products;
-static int	shift_window;
 static double shift_share;
 static int	volume_lateness;
 static int	volume_min_events;
@@ -121,7 +122,9 @@ static const IntSetting settings[] = {
 	{"sellometer.price_min_sales", "Sales of a product before its price is judged.",
 		NULL, &price_min_sales, 20, 1, INT_MAX, 0},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
-		"It is forgotten at once when the product is seen at a usual price again.", &price_window, 900, 60, DAYS(1), GUC_UNIT_S},
+		"It is forgotten at once when the product is seen at a usual price again.", &slm_price_window, 900, 60, DAYS(1), GUC_UNIT_S},
+	{"sellometer.price_adopt", "A price that is far from the usual one is taken for usual when it was sold for so long.",
+		"Until then sales since it was first seen have no part in what is usual.", &price_adopt, DAYS(1), HOURS(1), DAYS(30), GUC_UNIT_S},
 	{"sellometer.shift_min_sales", "Sales of a product before its category is taken for known.",
 		NULL, &shift_min_sales, 3, 1, INT_MAX, 0},
 	{"sellometer.shift_min_events", "Events under another category before a product or category is taken for moved.",
@@ -129,7 +132,7 @@ static const IntSetting settings[] = {
 	{"sellometer.shift_min_products", "Products that must have moved together for one alert about their category.",
 		"Fewer are told one by one.", &shift_min_products, 3, 1, INT_MAX, 0},
 	{"sellometer.shift_window", "How far behind the head labels are looked at.",
-		NULL, &shift_window, 1800, 60, DAYS(1), GUC_UNIT_S},
+		NULL, &slm_shift_window, 1800, 60, DAYS(1), GUC_UNIT_S},
 	{"sellometer.volume_lateness", "How far behind the head minutes are taken for complete when volumes are judged.",
 		NULL, &volume_lateness, 60, 0, DAYS(1), GUC_UNIT_S},
 	{"sellometer.volume_min_events", "Events of a type to be expected before their absence is judged.",

@@ -33,6 +33,8 @@ typedef enum SlmArchiveWidth
 	SLM_ARCHIVE_DAY
 } SlmArchiveWidth;
 extern int	slm_offer_retention;	/* s */
+extern int	slm_price_window;		/* s */
+extern int	slm_shift_window;		/* s */
 
 /* Define all settings; called once, from _PG_init. */
 extern void slm_guc_init(void);

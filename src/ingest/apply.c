@@ -250,7 +250,9 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	applied.wait_ms = slm_writer_lock();
 	INSTR_TIME_SET_CURRENT(start);
 	head = slm_head_read();
+	slm_listing_watch(batch, head);
 	slm_view_state_settle(views, batch);
+	slm_listing_write(batch, head);
 	SLM_CRASH_POINT("apply.views");
 	head = slm_head_advance(objects, nobjects, head);
 	if (batch->groups.ngroups > 0)

@@ -1,11 +1,13 @@
 /*
- * offer_log.c: append a batch's sales and listings to sellometer.offer_log.
+ * offer_log.c: append a batch's sales and listings to sellometer.offer_log, and listings that the view log doesn't tell of.
  *
  *   groups (minute, type, offer -> count) --sort by (day, offer, type)--> rows: count, first and last minute
+ *                                           purchases: by minute too, as a price is judged by what was sold before
+ *   views of sessions that saw several offers of a product ---------------> sellometer.other_listings
  *
  * A row is a sum, a least and a greatest of events that are never taken back (views that may move are not among them), so
  * what rows add up to does not depend on how events were batched.  sellometer.fold_offers() adds them up later, in the
- * process that wants to know: loading only appends, to a table without index.
+ * process that wants to know: loading only appends, to tables without index.
  */
 #include "postgres.h"
 
@@ -14,8 +16,11 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_type.h"
 #include "executor/tuptable.h"
+#include "guc.h"
 #include "ingest/offer_log.h"
+#include "ingest/spi.h"
 #include "miscadmin.h"
 #include "pure/sort.h"
 #include "types/event_type.h"
@@ -32,6 +37,7 @@
 #define MINUTES_PER_DAY	1440
 #define TYPE_BITS		2
 #define OFFER_BITS		32
+#define MINUTE_BITS		11		/* of the day */
 
 /* The columns of the table. */
 enum
@@ -82,7 +88,17 @@ first_day(const SlmGroups *groups)
 	return first;
 }
 
-/* The groups by (day, offer, type). */
+/* What stands in one row together. */
+static uint64
+row_key(const SlmGroup *group, int32 first_day)
+{
+	int32		day = day_of(group->minute);
+	uint64		key = ((uint64) (day - first_day) << OFFER_BITS | group->offer) << TYPE_BITS | group->type;
+
+	return key << MINUTE_BITS | (group->type == SLM_PURCHASE ? group->minute - day * MINUTES_PER_DAY : 0);
+}
+
+/* The groups by their rows. */
 static SlmSortItem *
 sort_groups(const SlmGroups *groups)
 {
@@ -96,7 +112,7 @@ sort_groups(const SlmGroups *groups)
 
 		if (group->type == SLM_GROUP_FREE)
 			continue;
-		items[n].key = ((uint64) (day_of(group->minute) - first) << OFFER_BITS | group->offer) << TYPE_BITS | group->type;
+		items[n].key = row_key(group, first);
 		items[n++].index = i;
 	}
 	Assert(n == groups->ngroups);
@@ -208,4 +224,75 @@ slm_offer_log_write(const SlmBatch *batch)
 	pfree(items);
 	ereport(DEBUG1, (errmsg_internal("logged offers of %llu groups, %s", (unsigned long long) groups->ngroups,
 									 pg_rusage_show(&start))));
+}
+
+/* --- listings --- */
+
+/* How far back anybody looks at listings. */
+static TimestampTz
+seen_from(TimestampTz head)
+{
+	return TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN : head - (int64) Max(slm_price_window, slm_shift_window) * USECS_PER_SEC;
+}
+
+void
+slm_listing_watch(SlmBatch *batch, TimestampTz head)
+{
+	batch->moves_from = seen_from(head);
+}
+
+static void
+write_some(const SlmCatalog *catalog, const SlmView *views, uint32 n, TimestampTz from)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.other_listings (fingerprint, seen, product_id, price, category) SELECT * FROM unnest($1, $2, $3, $4, $5)",
+		5, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, TEXTARRAYOID}
+	};
+	Oid			types[5] = {INT8OID, TIMESTAMPTZOID, INT8OID, NUMERICOID, TEXTOID};
+	Datum		values[5][ROWS_PER_INSERT];
+	Datum		args[5];
+	int			used = 0;
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		const SlmOffer *offer = slm_catalog_get(catalog, views[i].offer);
+		SlmSlice	category = slm_catalog_text(catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+
+		if (views[i].time < from)
+			continue;
+		values[0][used] = Int64GetDatum((int64) views[i].fingerprint);
+		values[1][used] = TimestampTzGetDatum(views[i].time);
+		values[2][used] = Int64GetDatum(offer->product_id);
+		values[3][used] = NumericGetDatum(slm_price_to_numeric(offer->price));
+		values[4][used++] = PointerGetDatum(cstring_to_text_with_len(category.data, category.len));
+	}
+	if (used == 0)
+		return;
+	for (int c = 0; c < 5; c++)
+		args[c] = slm_array(values[c], NULL, used, types[c]);
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+}
+
+void
+slm_listing_write(const SlmBatch *batch, TimestampTz head)
+{
+	MemoryContext scratch;
+	MemoryContext old;
+	TimestampTz from = seen_from(head);
+
+	if (batch->nothers == 0)
+		return;
+	/* one that is seen may be a repetition of another for as long as views are told apart */
+	if (!TIMESTAMP_IS_NOBEGIN(from))
+		from -= (int64) slm_view_window * USECS_PER_SEC;
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer listings", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(scratch);
+	for (uint32 i = 0; i < batch->nothers; i += ROWS_PER_INSERT)
+	{
+		write_some(batch->catalog, batch->others + i, Min(batch->nothers - i, ROWS_PER_INSERT), from);
+		MemoryContextReset(scratch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
 }

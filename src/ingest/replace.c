@@ -7,7 +7,8 @@
  *   [writer's lock]  view log --> known: what is counted now
  *        counted by the old content (taken):  -1 there, +1 at the earliest of the others, if there is one
  *        then the batch's views are decided as those of any batch
- *        carts of the old content's sessions and products are forgotten, and folded anew from the others and the batch
+ *        carts of the old content's sessions and products are forgotten, and folded anew from the others and the batch;
+ *        so are the rows of offers that the old content was in
  *   [the caller commits]
  */
 #include "postgres.h"
@@ -19,6 +20,8 @@
 #include "ingest/cart_write.h"
 #include "ingest/history.h"
 #include "ingest/ledger.h"
+#include "ingest/offer_log.h"
+#include "ingest/offer_rewrite.h"
 #include "ingest/replace.h"
 #include "ingest/spi.h"
 #include "ingest/stock_write.h"
@@ -45,6 +48,7 @@ typedef struct Replace
 	SlmCarts	old_carts;		/* whose events the old content has */
 	SlmViews	cart_keys;		/* fingerprints of these */
 	SlmCarts	other_carts;	/* what all other objects say of them */
+	SlmOffersRewrite offers;
 	SlmHistory *history;		/* of the others */
 	TimestampTz first;			/* span of the views in either */
 	TimestampTz last;
@@ -77,6 +81,7 @@ free_replace(void *arg)
 	slm_carts_free(&replace->old_carts);
 	slm_views_free(&replace->cart_keys);
 	slm_carts_free(&replace->other_carts);
+	slm_offers_free(&replace->offers);
 }
 
 static void
@@ -162,7 +167,10 @@ take_old(const SlmEvent *event, void *arg)
 	if (fingerprint != 0)
 		keep_earliest(replace, &replace->old, fingerprint, event->time, offer);
 	else
+	{
 		count(replace, event->time, offer, event->type, -1);
+		slm_offers_take_old(&replace->offers, event->time, offer, event->type);
+	}
 	if (slm_is_cart_event(event))
 		take_old_cart(replace, event);
 	if (slm_batch_memory(&replace->batch) + slm_views_memory(&replace->old) > (size_t) slm_work_memory * 1024)
@@ -181,6 +189,8 @@ take_other(const SlmEvent *event, void *arg)
 
 	if (slm_is_cart_event(event) && slm_views_find(&replace->cart_keys, cart_key(replace, event)) != NULL)
 		fold_event(replace, &replace->other_carts, event);
+	if (fingerprint == 0 && (offer = offer_of(replace, event)) != SLM_NO_OFFER)
+		slm_offers_take_other(&replace->offers, event->time, offer, event->type);
 	if (fingerprint == 0 || event->time < replace->first - view_window() || event->time > replace->last + view_window() ||
 		slm_views_find(&replace->old, fingerprint) == NULL)
 		return;
@@ -199,18 +209,20 @@ read_old(Replace *replace)
 }
 
 /*
- * Views of others a window around ours; and all that tells of our carts and is young enough to count in one.
+ * Views of others a window around ours; all that tells of our carts and is young enough to count in one; and what is sold and
+ * listed on our days.
  */
 static void
 read_others(Replace *replace, TimestampTz head)
 {
-	TimestampTz from = DT_NOEND;
-	TimestampTz to = DT_NOBEGIN;
+	TimestampTz from;
+	TimestampTz to;
 
+	slm_offers_span(&replace->offers, &from, &to);
 	if (replace->old.nviews > 0)
 	{
-		from = replace->first - view_window();
-		to = replace->last + view_window() + 1;
+		from = Min(from, replace->first - view_window());
+		to = Max(to, replace->last + view_window() + 1);
 	}
 	if (replace->old_carts.n > 0)
 	{
@@ -278,6 +290,7 @@ read_new(Replace *replace, int64 id)
 	if (!slm_batch_add(&replace->batch, replace->chunk.rows, replace->chunk.nrows) ||
 		!slm_carts_fold(&replace->batch.carts, &replace->chunk.carts))
 		slm_out_of_memory();
+	slm_offers_take_new(&replace->offers, replace->chunk.rows, replace->chunk.nrows);
 }
 
 /* --- views --- */
@@ -353,8 +366,10 @@ settle(Replace *replace)
 
 	PG_TRY();
 	{
+		slm_listing_watch(&replace->batch, slm_head_read());
 		if (!slm_batch_settle_views(&replace->batch, &replace->known, log))
 			slm_out_of_memory();
+		slm_listing_write(&replace->batch, slm_head_read());
 		(void) slm_view_log_write(replace->state->catalog, log->views, log->n);
 	}
 	PG_FINALLY();
@@ -463,6 +478,7 @@ slm_replace_object(int64 old, int64 new)
 	callback->arg = replace;
 	MemoryContextRegisterResetCallback(context, callback);
 	slm_batch_init(&replace->batch, replace->state->catalog);
+	slm_offers_init(&replace->offers, replace->state->catalog);
 	replace->history = slm_history_create();
 	slm_history_leave_out(replace->history, old);
 
@@ -478,6 +494,7 @@ slm_replace_object(int64 old, int64 new)
 	head = slm_head_advance(&replace->object, 1, slm_head_read());
 	(void) slm_write_tiers(&replace->batch, head, true);
 	replace_carts(replace, head);
+	slm_offers_rewrite(&replace->offers);
 	slm_stock_note(&replace->batch);
 	record(replace);
 	MemoryContextSwitchTo(outer);

@@ -34,6 +34,7 @@ slm_batch_free(SlmBatch *batch)
 	free(batch->runs);
 	slm_carts_free(&batch->carts);
 	free(batch->counts);
+	free(batch->others);
 	*batch = (SlmBatch) {0};
 }
 
@@ -116,6 +117,15 @@ slm_batch_prefetch(const SlmBatch *batch, int32_t minute, SlmOfferId offer, uint
 }
 
 bool
+slm_batch_add_other(SlmBatch *batch, const SlmView *view)
+{
+	if (!slm_grow((void **) &batch->others, batch->nothers, &batch->maxothers, sizeof(SlmView)))
+		return false;
+	batch->others[batch->nothers++] = *view;
+	return true;
+}
+
+bool
 slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer)
 {
 	bool		found;
@@ -134,10 +144,13 @@ slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, Slm
 	batch->counts[object].duplicate++;
 	if (slm_view_is_earlier(batch->catalog, time, offer, view))
 	{
+		SlmView		other = *view;
+
 		view->time = time;
 		view->offer = offer;
+		return offer == other.offer || slm_batch_add_other(batch, &other);
 	}
-	return true;
+	return offer == view->offer || slm_batch_add_other(batch, &(SlmView) {fingerprint, time, offer, 0});
 }
 
 bool
@@ -228,6 +241,7 @@ slm_batch_reset(SlmBatch *batch)
 	free_runs(batch);
 	slm_carts_reset(&batch->carts);
 	batch->nobjects = 0;
+	batch->nothers = 0;
 }
 
 bool
@@ -258,20 +272,29 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 	return true;
 }
 
-/* Decide one view; *add says whether it goes to the log. */
+/*
+ * Decide one view.  A view of this batch that it moves the count away from gives its place in the log to it; known remembers
+ * the place as its owner.
+ */
 static bool
-settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, bool *add)
+settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, SlmViewList *log)
 {
 	bool		found;
 	SlmView    *counted = slm_views_add(known, view->fingerprint, &found);
+	bool		logged;
 
-	*add = false;
 	if (counted == NULL)
 		return false;
+	logged = found && counted->owner < log->n && log->views[counted->owner].fingerprint == view->fingerprint;
 	if (found)
 	{
+		bool		moves = view->time < counted->time && counted->time >= batch->moves_from && !logged;
+
 		batch->counts[view->owner].counted--;
 		batch->counts[view->owner].duplicate++;
+		if ((moves || view->offer != counted->offer) &&
+			(!slm_batch_add_other(batch, view) || !slm_batch_add_other(batch, counted)))
+			return false;
 		if (!slm_view_is_earlier(batch->catalog, view->time, view->offer, counted))
 			return true;
 		if (!slm_batch_count(batch, minute_of(counted->time), counted->offer, SLM_VIEW, -1))
@@ -279,7 +302,9 @@ settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, bool *add)
 	}
 	counted->time = view->time;
 	counted->offer = view->offer;
-	*add = true;
+	if (!logged)
+		counted->owner = (uint32_t) log->n++;
+	log->views[counted->owner] = *view;
 	return slm_batch_count(batch, minute_of(view->time), view->offer, SLM_VIEW, 1);
 }
 
@@ -291,7 +316,6 @@ settle_list(SlmBatch *batch, const SlmView *views, uint64_t n, SlmViews *known, 
 	{
 		const SlmView *view = &views[i];
 		const SlmView *next = view + AHEAD;
-		bool		add;
 
 		/* known is gone through from left to right, but with gaps; the groups are not */
 		if (i + AHEAD < n && next->fingerprint != 0)
@@ -301,10 +325,8 @@ settle_list(SlmBatch *batch, const SlmView *views, uint64_t n, SlmViews *known, 
 		}
 		if (view->fingerprint == 0)
 			continue;
-		if (!settle_view(batch, view, known, &add))
+		if (!settle_view(batch, view, known, log))
 			return false;
-		if (add)
-			log->views[log->n++] = *view;
 	}
 	return true;
 }
@@ -312,12 +334,16 @@ settle_list(SlmBatch *batch, const SlmView *views, uint64_t n, SlmViews *known, 
 bool
 slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log)
 {
+	uint32_t	nothers = batch->nothers;
 	bool		ok = slm_view_list_init(log, slm_batch_views(batch)) &&
 		slm_views_reserve(known, known->nviews + batch->views.nviews) &&
 		settle_list(batch, batch->views.slots, batch->views.nslots, known, log);
 
 	for (uint32_t r = 0; ok && r < batch->nruns; r++)
 		ok = settle_list(batch, batch->runs[r].views, batch->runs[r].n, known, log);
+	/* of those that were found within the batch, what counts now */
+	for (uint32_t i = 0; ok && i < nothers; i++)
+		ok = slm_batch_add_other(batch, slm_views_find(known, batch->others[i].fingerprint));
 	return ok;
 }
 
@@ -329,7 +355,7 @@ slm_batch_memory(const SlmBatch *batch)
 	for (uint32_t r = 0; r < batch->nruns; r++)
 		runs += batch->runs[r].max * sizeof(SlmView);
 	return batch->groups.nslots * sizeof(SlmGroup) + slm_views_memory(&batch->views) + runs +
-		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts);
+		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts) + batch->maxothers * sizeof(SlmView);
 }
 
 /* Hoare's quickselect with the middle element as pivot. */

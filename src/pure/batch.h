@@ -60,6 +60,10 @@ typedef struct SlmBatch
 	SlmRowCounts *counts;		/* by number of the object */
 	uint32_t	nobjects;
 	uint32_t	maxobjects;
+	SlmView    *others;			/* views with other offers than the ones that count: see slm_batch_settle_views() */
+	uint32_t	nothers;
+	uint32_t	maxothers;
+	SlmTime		moves_from;		/* for settling: what moves away from there on is among others, whatever its offer */
 } SlmBatch;
 
 /* Times that a group can hold: the years 980 to 3019. */
@@ -83,6 +87,7 @@ extern bool slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows
 extern bool slm_batch_begin_object(SlmBatch *batch);
 extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
 extern bool slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
+extern bool slm_batch_add_other(SlmBatch *batch, const SlmView *view);
 extern bool slm_batch_add_run(SlmBatch *batch, SlmViewList *run);
 
 /* Move the runs' views to the table of views, for those who look for some of them.  False if out of memory. */
@@ -102,6 +107,10 @@ extern void slm_batch_reset(SlmBatch *batch);
  * Decide each view of the batch against those that are counted already (known): new ones count, earlier ones move the
  * count, the rest are duplicates.  Adds the outcome to the batch's groups and counts, to known, and to *log, which the
  * caller frees: the views to be written to the view log.  False if out of memory.
+ *
+ * A session may see a product at several offers.  Of each, its earliest view is in *log now or earlier, or in others, in
+ * whatever order and batches rows come: a view is dropped only for one of the same offer.  Where others has one of a
+ * fingerprint, it also has what counts or did count: so the earliest of each can be told.
  */
 extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log);
 

@@ -1,7 +1,7 @@
 /*
  * parcel.c: the grouped rows of some objects as bytes.
  *
- *   head | counts | offers | views | groups | carts | strings (categories, then brands: length, bytes, unaligned)
+ *   head | counts | offers | views | others | groups | carts | strings (categories, then brands: length, bytes, unaligned)
  *
  * Groups and views name offers by their place in the parcel.
  */
@@ -16,6 +16,7 @@ typedef struct ParcelHead
 	uint64_t	noffers;
 	uint64_t	ngroups;
 	uint64_t	nviews;
+	uint64_t	nothers;
 	uint64_t	nobjects;
 	uint64_t	carts_len;
 	uint32_t	ncategories;
@@ -54,6 +55,8 @@ number_all(Packing *p)
 		if (batch->views.slots[i].fingerprint != 0)
 			slm_number(&p->offers, batch->views.slots[i].offer);
 	}
+	for (uint32_t i = 0; i < batch->nothers; i++)
+		slm_number(&p->offers, batch->others[i].offer);
 	for (uint32_t i = 0; i < p->offers.n; i++)
 	{
 		const SlmOffer *offer = slm_catalog_get(batch->catalog, p->offers.global[i]);
@@ -94,7 +97,8 @@ put_all(Packing *p, char *data)
 	SlmRowCounts *counts = (SlmRowCounts *) (data + sizeof(ParcelHead));
 	ParcelOffer *offers = (ParcelOffer *) (counts + p->head.nobjects);
 	SlmView    *views = (SlmView *) (offers + p->head.noffers);
-	SlmGroup   *groups = (SlmGroup *) (views + p->head.nviews);
+	SlmView    *others = views + p->head.nviews;
+	SlmGroup   *groups = (SlmGroup *) (others + p->head.nothers);
 	char	   *carts = (char *) (groups + p->head.ngroups);
 	char	   *strings = carts + p->head.carts_len;
 
@@ -118,6 +122,11 @@ put_all(Packing *p, char *data)
 		*views = batch->views.slots[i];
 		views->offer = slm_number(&p->offers, views->offer);
 		views++;
+	}
+	for (uint32_t i = 0; i < batch->nothers; i++)
+	{
+		others[i] = batch->others[i];
+		others[i].offer = slm_number(&p->offers, others[i].offer);
 	}
 	for (uint64_t i = 0; i < batch->groups.nslots; i++)
 	{
@@ -145,11 +154,11 @@ slm_parcel_pack(const SlmBatch *batch, size_t *len)
 		number_all(&p);
 		p.head = (ParcelHead) {
 			.noffers = p.offers.n,.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,
-			.nobjects = batch->nobjects,.carts_len = slm_carts_packed_size(&batch->carts),
+			.nothers = batch->nothers,.nobjects = batch->nobjects,.carts_len = slm_carts_packed_size(&batch->carts),
 			.ncategories = p.categories.n,.nbrands = p.brands.n
 		};
 		*len = sizeof(ParcelHead) + p.head.nobjects * sizeof(SlmRowCounts) + p.head.noffers * sizeof(ParcelOffer) +
-			p.head.nviews * sizeof(SlmView) + p.head.ngroups * sizeof(SlmGroup) + p.head.carts_len +
+			(p.head.nviews + p.head.nothers) * sizeof(SlmView) + p.head.ngroups * sizeof(SlmGroup) + p.head.carts_len +
 			strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
 			strings_size(&p, &p.brands, SLM_BRAND);
 		data = malloc(*len);
@@ -245,6 +254,22 @@ add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, u
 }
 
 static bool
+add_others(const ParcelHead *head, const SlmView *others, const SlmOfferId *own, SlmBatch *batch)
+{
+	for (uint64_t i = 0; i < head->nothers; i++)
+	{
+		SlmView		other = others[i];
+
+		if (other.offer >= head->noffers)
+			return false;
+		other.offer = own[other.offer];
+		if (!slm_batch_add_other(batch, &other))
+			return false;
+	}
+	return true;
+}
+
+static bool
 add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
 {
 	for (uint64_t i = 0; i < head->ngroups; i++)
@@ -288,16 +313,16 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 	bool		ok;
 
 	if (len < sizeof(ParcelHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
-		head->ngroups > len || head->carts_len > len)
+		head->nothers > len || head->ngroups > len || head->carts_len > len)
 		return false;
 	fixed = sizeof(ParcelHead) + head->nobjects * sizeof(SlmRowCounts) + head->noffers * sizeof(ParcelOffer) +
-		head->nviews * sizeof(SlmView) + head->ngroups * sizeof(SlmGroup) + head->carts_len;
+		(head->nviews + head->nothers) * sizeof(SlmView) + head->ngroups * sizeof(SlmGroup) + head->carts_len;
 	if (fixed > len || head->ncategories > len || head->nbrands > len)
 		return false;
 	counts = (const SlmRowCounts *) (data + sizeof(ParcelHead));
 	offers = (const ParcelOffer *) (counts + head->nobjects);
 	views = (const SlmView *) (offers + head->noffers);
-	groups = (const SlmGroup *) (views + head->nviews);
+	groups = (const SlmGroup *) (views + head->nviews + head->nothers);
 	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
 	keys = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmKeyId));
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
@@ -306,6 +331,7 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 		translate_keys(head, strings, batch->catalog, keys) && translate(head, offers, keys, batch->catalog, own) &&
 		add_objects(head, counts, batch) &&
 		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object, batch) &&
+		add_others(head, views + head->nviews, own, batch) &&
 		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len);
 	free(strings);
 	free(keys);

@@ -229,6 +229,17 @@ get_varint(Input *in)
 	return 0;
 }
 
+/* The caller has seen that there are 8 bytes. */
+static uint64_t
+get_fingerprint(Input *in)
+{
+	uint64_t	fingerprint = 0;
+
+	for (int b = 0; b < 64; b += 8)
+		fingerprint |= (uint64_t) *in->p++ << b;
+	return fingerprint;
+}
+
 /* A varint that says how many things follow, each at least one byte long: so it can't be more than the bytes left. */
 static uint32_t
 get_count(Input *in)
@@ -327,7 +338,7 @@ read_entries(Unpacker *u, SlmTime hour, SlmTime not_before, const SlmViews *only
 
 	for (uint32_t i = 0; i < u->nviews; i++)
 	{
-		uint64_t	fingerprint = 0;
+		uint64_t	fingerprint;
 		SlmTime		time;
 		uint64_t	local;
 		SlmOfferId	offer;
@@ -336,8 +347,7 @@ read_entries(Unpacker *u, SlmTime hour, SlmTime not_before, const SlmViews *only
 
 		if (in->end - in->p < 8)
 			return SLM_VIEWLOG_CORRUPT;
-		for (int b = 0; b < 64; b += 8)
-			fingerprint |= (uint64_t) *in->p++ << b;
+		fingerprint = get_fingerprint(in);
 		time = hour + (SlmTime) get_varint(in);
 		local = get_varint(in);
 		if (in->bad || local >= u->noffers || fingerprint == 0)
@@ -377,24 +387,25 @@ slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_befor
 /* --- sums by offer --- */
 
 static SlmViewLogResult
-sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, SlmViewLogOffer *offers)
+sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, const SlmViews *but, SlmViewLogOffer *offers)
 {
 	Input	   *in = &u->in;
 
 	for (uint32_t i = 0; i < u->nviews; i++)
 	{
+		uint64_t	fingerprint;
 		SlmTime		time;
 		uint64_t	local;
 		SlmViewLogOffer *offer;
 
 		if (in->end - in->p < 8)
 			return SLM_VIEWLOG_CORRUPT;
-		in->p += 8;
+		fingerprint = get_fingerprint(in);
 		time = hour + (SlmTime) get_varint(in);
 		local = get_varint(in);
 		if (in->bad || local >= u->noffers)
 			return SLM_VIEWLOG_CORRUPT;
-		if (time < from || time >= to)
+		if (time < from || time >= to || slm_views_find(but, fingerprint) != NULL)
 			continue;
 		offer = &offers[local];
 		offer->first = offer->views == 0 || time < offer->first ? time : offer->first;
@@ -405,8 +416,8 @@ sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, SlmViewLogOffer
 }
 
 SlmViewLogResult
-slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to, SlmViewLogOffer **offers,
-				   uint32_t *noffers)
+slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to, const SlmViews *but,
+				   SlmViewLogOffer **offers, uint32_t *noffers)
 {
 	Unpacker	u = {0};
 	SlmViewLogResult result;
@@ -432,7 +443,7 @@ slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, Slm
 			(*offers)[i].category = u.strings[offer->category];
 			(*offers)[i].brand = u.strings[u.ncategories + offer->brand];
 		}
-		result = sum_entries(&u, hour, from, to, *offers);
+		result = sum_entries(&u, hour, from, to, but, *offers);
 	}
 	free(u.strings);
 	free(u.offers);

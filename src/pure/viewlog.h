@@ -59,10 +59,10 @@ typedef struct SlmViewLogOffer
 } SlmViewLogOffer;
 
 /*
- * Sum up a block by offer: its entries with from <= time < to.  *offers is malloc'ed, the caller frees it, and may point to
- * NULL.  A view that has moved since stands in the log at both times.
+ * Sum up a block by offer: its entries with from <= time < to, but for those whose fingerprint stands in but.  *offers is
+ * malloc'ed, the caller frees it, and may point to NULL.  A view that has moved since stands in the log at both times.
  */
 extern SlmViewLogResult slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to,
-										   SlmViewLogOffer **offers, uint32_t *noffers);
+										   const SlmViews *but, SlmViewLogOffer **offers, uint32_t *noffers);
 
 #endif							/* SLM_PURE_VIEWLOG_H */

@@ -2,10 +2,13 @@
  * At which prices, and under which labels, products were sold and listed.
  *
  *   batch --> offer_log, appended in the batch's transaction
- *         --> fold_offers(): offer_history, one row for each (day, product, type, price, category); the log's rows go
+ *         --> fold_offers(): offer_history, one row for each (day, product, type, price, category)
+ *                            recent_sales, of purchases one for each minute, for sellometer.price_adopt
+ *                            sold_products, what there is of each product              ; the log's rows go
  *
- * Both together are a function of the set of events.  Views with a session are not among them: the view log has each, with
- * its price and category.
+ * Together they are a function of the set of events.  History less what was sold since gives what was sold before any recent
+ * minute: so an event can be judged by what was before it, whenever it came.  Views with a session are not among them: the
+ * view log has each that counts, with its price and category, and other_listings those of sessions that saw another one.
  */
 CREATE TABLE sellometer.offer_log (
 	day			date NOT NULL,
@@ -24,6 +27,7 @@ CREATE TABLE sellometer.offer_history (
 	PRIMARY KEY (product_id, day, event_type, price, category)
 );
 CREATE INDEX offer_history_day ON sellometer.offer_history (day);
+CREATE INDEX offer_history_seen ON sellometer.offer_history (last_seen);
 COMMENT ON TABLE sellometer.offer_history IS
 	'Events by day, product, price and category, but for views with a session; kept for sellometer.offer_retention behind the head';
 COMMENT ON COLUMN sellometer.offer_history.day IS 'of the events, in UTC';
@@ -32,56 +36,39 @@ COMMENT ON COLUMN sellometer.offer_history.first_seen IS 'minute of the first ev
 COMMENT ON COLUMN sellometer.offer_history.last_seen IS 'minute of the last event';
 COMMENT ON COLUMN sellometer.offer_history.category IS 'as in category_l3';
 
-/* What was usual, by sales: made anew for the products that a fold names. */
-CREATE TABLE sellometer.price_baselines (
-	product_id	bigint PRIMARY KEY,
+CREATE TABLE sellometer.recent_sales (
+	product_id	bigint NOT NULL,
+	minute		timestamptz NOT NULL,
+	price		numeric NOT NULL,
+	category	text COLLATE "C" NOT NULL,
+	count		bigint NOT NULL,
+	PRIMARY KEY (product_id, minute, price, category)
+);
+CREATE INDEX recent_sales_minute ON sellometer.recent_sales (minute);
+COMMENT ON TABLE sellometer.recent_sales IS 'Purchases by minute; kept for sellometer.price_adopt behind the head, and some more';
+
+CREATE TABLE sellometer.sold_products (
+	product_id	bigint NOT NULL,
+	category	text COLLATE "C" NOT NULL,
 	sales		bigint NOT NULL,
-	log_median	double precision NOT NULL,
-	log_mad		double precision NOT NULL,
+	low			numeric,
+	high		numeric,
+	PRIMARY KEY (product_id, category)
+);
+COMMENT ON TABLE sellometer.sold_products IS 'Products that were sold, by category_l3: what the purchases in sellometer.offer_history come to';
+COMMENT ON COLUMN sellometer.sold_products.sales IS 'number of purchases';
+COMMENT ON COLUMN sellometer.sold_products.low IS 'lowest price above 0';
+COMMENT ON COLUMN sellometer.sold_products.high IS 'highest price';
+
+CREATE TABLE sellometer.other_listings (
+	fingerprint	bigint NOT NULL,
+	seen		timestamptz NOT NULL,
+	product_id	bigint NOT NULL,
+	price		numeric NOT NULL,
 	category	text COLLATE "C" NOT NULL
 );
-COMMENT ON TABLE sellometer.price_baselines IS 'What products usually cost and where they belong, from their sales in sellometer.offer_history';
-COMMENT ON COLUMN sellometer.price_baselines.sales IS 'purchases that were looked at';
-COMMENT ON COLUMN sellometer.price_baselines.log_median IS 'median of the natural logarithm of the price';
-COMMENT ON COLUMN sellometer.price_baselines.log_mad IS 'median of the absolute deviations from that';
-COMMENT ON COLUMN sellometer.price_baselines.category IS 'category_l3 of most purchases';
-
-CREATE FUNCTION sellometer.make_baselines(products bigint[])
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH sold AS MATERIALIZED (
-		SELECT product_id, ln(price::double precision) AS log_price, category, count
-		FROM sellometer.offer_history WHERE product_id = ANY ($1) AND event_type = 'purchase' AND price > 0
-	), prices AS (
-		SELECT product_id, log_price, sum(count) AS count FROM sold GROUP BY 1, 2
-	), ranked AS (
-		SELECT *, sum(count) OVER (PARTITION BY product_id ORDER BY log_price) AS upto, sum(count) OVER (PARTITION BY product_id) AS sales
-		FROM prices
-	), medians AS MATERIALIZED (
-		SELECT product_id, sales, min(log_price) FILTER (WHERE upto * 2 >= sales) AS log_median FROM ranked GROUP BY 1, 2
-	), deviations AS (
-		SELECT product_id, m.sales, m.log_median, abs(log_price - m.log_median) AS deviation, sum(count) AS count
-		FROM prices JOIN medians m USING (product_id) GROUP BY 1, 2, 3, 4
-	), ranked_deviations AS (
-		SELECT *, sum(count) OVER (PARTITION BY product_id ORDER BY deviation) AS upto FROM deviations
-	), mads AS (
-		SELECT product_id, sales, log_median, min(deviation) FILTER (WHERE upto * 2 >= sales) AS log_mad
-		FROM ranked_deviations GROUP BY 1, 2, 3
-	), labels AS (
-		SELECT DISTINCT ON (product_id) product_id, category FROM (
-			SELECT product_id, category, sum(count) AS count FROM sold GROUP BY 1, 2) c
-		ORDER BY product_id, count DESC, category
-	)
-	INSERT INTO sellometer.price_baselines AS b (product_id, sales, log_median, log_mad, category)
-	SELECT product_id, sales, log_median, log_mad, category FROM mads JOIN labels USING (product_id)
-	ON CONFLICT (product_id) DO UPDATE SET sales = excluded.sales, log_median = excluded.log_median,
-		log_mad = excluded.log_mad, category = excluded.category
-	WHERE (b.sales, b.log_median, b.log_mad, b.category) IS DISTINCT FROM
-		(excluded.sales, excluded.log_median, excluded.log_mad, excluded.category)
-$$;
-COMMENT ON FUNCTION sellometer.make_baselines(bigint[]) IS 'Make the baselines of these products anew';
+COMMENT ON TABLE sellometer.other_listings IS
+	'Views of the last day by sessions that saw a product at several prices or under several labels; with the view log: which was the first of each';
 
 /* One at a time: the lock is one that loading doesn't want. */
 CREATE FUNCTION sellometer.fold_offers()
@@ -90,28 +77,56 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	products bigint[];
+	head timestamptz := (SELECT s.head FROM sellometer.state s);
+	recent timestamptz := date_trunc('minute', head - current_setting('sellometer.price_adopt')::interval, 'UTC') - interval '1 hour';
+	watched timestamptz := head - greatest(current_setting('sellometer.price_window')::interval,
+		current_setting('sellometer.shift_window')::interval) - current_setting('sellometer.view_window')::interval - interval '1 hour';
+	folded bigint;
 BEGIN
-	LOCK TABLE sellometer.price_baselines IN SHARE ROW EXCLUSIVE MODE;
-	WITH moved AS (
+	LOCK TABLE sellometer.sold_products IN SHARE ROW EXCLUSIVE MODE;
+	WITH taken AS MATERIALIZED (
 		DELETE FROM sellometer.offer_log RETURNING *
-	), folded AS (
+	), days AS (
 		INSERT INTO sellometer.offer_history AS h (day, product_id, event_type, count, first_seen, last_seen, price, category)
 		SELECT day, product_id, event_type, sum(count), min(first_seen), max(last_seen), price, category
-		FROM moved GROUP BY day, product_id, event_type, price, category
+		FROM taken GROUP BY day, product_id, event_type, price, category
 		ON CONFLICT (product_id, day, event_type, price, category) DO UPDATE SET count = h.count + excluded.count,
 			first_seen = least(h.first_seen, excluded.first_seen), last_seen = greatest(h.last_seen, excluded.last_seen)
-		RETURNING product_id, event_type
+	), minutes AS (
+		INSERT INTO sellometer.recent_sales AS r (product_id, minute, price, category, count)
+		SELECT product_id, first_seen, price, category, sum(count) FROM taken
+		WHERE event_type = 'purchase' AND first_seen >= recent GROUP BY product_id, first_seen, price, category
+		ON CONFLICT (product_id, minute, price, category) DO UPDATE SET count = r.count + excluded.count
+	), products AS (
+		INSERT INTO sellometer.sold_products AS p (product_id, category, sales, low, high)
+		SELECT product_id, category, sum(count), min(price) FILTER (WHERE price > 0), max(price) FROM taken
+		WHERE event_type = 'purchase' GROUP BY product_id, category
+		ON CONFLICT (product_id, category) DO UPDATE SET sales = p.sales + excluded.sales, low = least(p.low, excluded.low),
+			high = greatest(p.high, excluded.high)
 	)
-	SELECT array_agg(DISTINCT product_id) INTO products FROM folded WHERE event_type = 'purchase';
-	PERFORM sellometer.make_baselines(products);
-	RETURN coalesce(cardinality(products), 0);
+	SELECT count(*) INTO folded FROM taken;
+	DELETE FROM sellometer.recent_sales WHERE minute < recent;
+	DELETE FROM sellometer.other_listings WHERE seen < watched;
+	RETURN folded;
 END
 $$;
 COMMENT ON FUNCTION sellometer.fold_offers() IS
-	'Add sellometer.offer_log up into sellometer.offer_history, and make the baselines of the products that were sold; gives their number';
+	'Add sellometer.offer_log up into offer_history, recent_sales and sold_products; gives the number of rows that were there';
 
-/* Rows before the retention go, with the baselines that rest on them. */
+/* What the purchases in history come to, of these products. */
+CREATE FUNCTION sellometer.count_sold(products bigint[])
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	DELETE FROM sellometer.sold_products WHERE product_id = ANY ($1);
+	INSERT INTO sellometer.sold_products (product_id, category, sales, low, high)
+	SELECT product_id, category, sum(count), min(price) FILTER (WHERE price > 0), max(price) FROM sellometer.offer_history
+	WHERE product_id = ANY ($1) AND event_type = 'purchase' GROUP BY product_id, category;
+$$;
+COMMENT ON FUNCTION sellometer.count_sold(bigint[]) IS 'Make the rows of these products in sellometer.sold_products anew';
+
+/* Rows before the retention go. */
 CREATE FUNCTION sellometer.prune_offers(before date)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -123,17 +138,61 @@ DECLARE
 BEGIN
 	PERFORM sellometer.fold_offers();
 	WITH pruned AS (
-		DELETE FROM sellometer.offer_history WHERE day < before RETURNING product_id
+		DELETE FROM sellometer.offer_history WHERE day < before RETURNING product_id, event_type
 	)
-	SELECT count(*), array_agg(DISTINCT product_id) INTO gone, products FROM pruned;
-	IF gone > 0 THEN
-		DELETE FROM sellometer.price_baselines b WHERE product_id = ANY (products);
-		PERFORM sellometer.make_baselines(products);
+	SELECT count(*), array_agg(DISTINCT product_id) FILTER (WHERE event_type = 'purchase') INTO gone, products FROM pruned;
+	IF products IS NOT NULL THEN
+		PERFORM sellometer.count_sold(products);
 	END IF;
 	RETURN gone;
 END
 $$;
 COMMENT ON FUNCTION sellometer.prune_offers(date) IS 'Delete offers of earlier days; gives the number of rows';
+
+/* The rows that hold these events; whoever calls this makes them anew. */
+CREATE FUNCTION sellometer.forget_offers(days timestamptz[], products bigint[], event_types text[], prices numeric[], categories text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM sellometer.fold_offers();
+	WITH gone AS MATERIALIZED (
+		SELECT * FROM unnest(days, products, event_types::sellometer.event_type[], prices, categories) u (day, product_id, event_type, price, category)
+	), forgotten AS (
+		DELETE FROM sellometer.offer_history h USING gone g
+		WHERE (h.product_id, h.day, h.event_type, h.price, h.category) = (g.product_id, (g.day AT TIME ZONE 'UTC')::date, g.event_type, g.price, g.category)
+	)
+	DELETE FROM sellometer.recent_sales r USING gone g
+	WHERE g.event_type = 'purchase' AND r.product_id = g.product_id AND r.minute >= g.day AND r.minute < g.day + interval '24 hours'
+		AND r.price = g.price AND r.category = g.category;
+	PERFORM sellometer.count_sold(products);
+END
+$$;
+COMMENT ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) IS
+	'Delete rows of offers: those of a day, product, event type, price and category';
+
+/* How many were sold before a minute of the time that sellometer.recent_sales holds: of history, what was not sold since. */
+CREATE FUNCTION sellometer.sales_before(products bigint[], minutes timestamptz[], from_day date)
+RETURNS TABLE (product_id bigint, minute timestamptz, price numeric, category text, sales bigint)
+LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH points AS MATERIALIZED (
+		SELECT DISTINCT u.product_id, u.minute FROM unnest(products, minutes) u (product_id, minute)
+	), ever AS MATERIALIZED (
+		SELECT h.product_id, h.price, h.category, sum(h.count)::bigint AS count FROM sellometer.offer_history h
+		WHERE h.product_id = ANY (products) AND h.event_type = 'purchase' AND h.day >= from_day GROUP BY 1, 2, 3
+	), since AS MATERIALIZED (
+		SELECT p.product_id, p.minute, r.price, r.category, sum(r.count)::bigint AS count
+		FROM points p JOIN sellometer.recent_sales r ON r.product_id = p.product_id AND r.minute >= p.minute GROUP BY 1, 2, 3, 4
+	)
+	SELECT p.product_id, p.minute, e.price, e.category, e.count - coalesce(s.count, 0)
+	FROM points p JOIN ever e USING (product_id) LEFT JOIN since s USING (product_id, minute, price, category)
+	WHERE e.count > coalesce(s.count, 0)
+$$;
+COMMENT ON FUNCTION sellometer.sales_before(bigint[], timestamptz[], date) IS
+	'How many of each product were sold before a minute, by price and category, from a day on';
 
 CREATE FUNCTION sellometer.recent_views(from_time timestamptz, to_time timestamptz, OUT product_id bigint, OUT category text,
 	OUT price numeric, OUT views bigint, OUT first_seen timestamptz, OUT last_seen timestamptz)
@@ -142,25 +201,41 @@ LANGUAGE c STABLE STRICT
 ROWS 50000
 AS 'MODULE_PATHNAME', 'sellometer_recent_views';
 COMMENT ON FUNCTION sellometer.recent_views(timestamptz, timestamptz) IS
-	'Views with a session in a span of time, by product, category_l3 and price, from the view log';
+	'Views with a session in a span of time, by product, category_l3 and price, each session''s first of each';
 
-/* Both kinds of events.  What is not folded yet is left for the next time. */
+/* What is not folded yet is left for the next time.  EXECUTE: planned for these times. */
+CREATE FUNCTION sellometer.recent_history(from_time timestamptz, to_time timestamptz)
+RETURNS TABLE (product_id bigint, category text, price numeric, events bigint, first_seen timestamptz, last_seen timestamptz)
+LANGUAGE plpgsql STABLE
+ROWS 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE 'SELECT product_id, category, price, count, greatest(first_seen, $1), last_seen FROM sellometer.offer_history
+		WHERE last_seen >= $1 AND first_seen < $2' USING from_time, to_time;
+END
+$$;
+COMMENT ON FUNCTION sellometer.recent_history(timestamptz, timestamptz) IS
+	'Events of a span of time in sellometer.offer_history; counts are those of the day';
+
+/* Both kinds of events.  Becomes part of the query that it stands in, as these are many rows to pass on. */
 CREATE FUNCTION sellometer.recent_offers(from_time timestamptz, to_time timestamptz)
 RETURNS TABLE (product_id bigint, category text, price numeric, events bigint, first_seen timestamptz, last_seen timestamptz)
 LANGUAGE sql STABLE
 ROWS 50000
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT product_id, category, price, views, first_seen, last_seen FROM sellometer.recent_views(from_time, to_time)
+BEGIN ATOMIC
+	SELECT v.product_id, v.category, v.price, v.views, v.first_seen, v.last_seen FROM sellometer.recent_views(from_time, to_time) v
 	UNION ALL
-	SELECT product_id, category, price, count, greatest(first_seen, from_time), last_seen FROM sellometer.offer_history
-	WHERE day >= (from_time AT TIME ZONE 'UTC')::date AND last_seen >= from_time AND first_seen < to_time
-$$;
+	SELECT h.product_id, h.category, h.price, h.events, h.first_seen, h.last_seen FROM sellometer.recent_history(from_time, to_time) h;
+END;
 COMMENT ON FUNCTION sellometer.recent_offers(timestamptz, timestamptz) IS
 	'At which prices and under which labels products were listed or sold in a span of time; one offer may give several rows';
 
 REVOKE ALL ON FUNCTION sellometer.recent_views(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.recent_history(timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.recent_offers(timestamptz, timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.make_baselines(bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.sales_before(bigint[], timestamptz[], date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.count_sold(bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.fold_offers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.prune_offers(date) FROM PUBLIC;

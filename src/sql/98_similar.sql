@@ -1,5 +1,5 @@
 /* What to offer instead, or beside: for a mail about what was left in a cart. */
-CREATE INDEX price_baselines_category ON sellometer.price_baselines (category, sales DESC);
+CREATE INDEX sold_products_category ON sellometer.sold_products (category, sales DESC);
 
 CREATE FUNCTION sellometer.price_now(product bigint)
 RETURNS numeric
@@ -22,14 +22,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH this AS (
 		SELECT sellometer.price_now($1) AS price, coalesce(
-			(SELECT b.category FROM sellometer.price_baselines b WHERE b.product_id = $1),
+			(SELECT b.category FROM sellometer.sold_products b WHERE b.product_id = $1 ORDER BY b.sales DESC, b.category LIMIT 1),
 			(SELECT h.category FROM sellometer.offer_history h WHERE h.product_id = $1 ORDER BY h.last_seen DESC, h.category LIMIT 1)) AS category
 	)
 	SELECT c.product_id, c.price, c.sales, t.category
 	FROM this t CROSS JOIN LATERAL (
 		SELECT b.product_id, b.sales, sellometer.price_now(b.product_id) AS price
-		FROM sellometer.price_baselines b
-		WHERE b.category = t.category AND b.product_id <> $1 AND NOT EXISTS (
+		FROM sellometer.sold_products b
+		WHERE b.category = t.category AND b.product_id <> $1 AND b.high > 0 AND NOT EXISTS (
 			SELECT FROM sellometer.inventory_cover v JOIN sellometer.inventory i ON i.product_id = v.product_id
 			WHERE v.product_id = b.product_id AND i.stock <= v.sold)
 		ORDER BY b.sales DESC, b.product_id

@@ -1,7 +1,12 @@
 /*
  * recent_views.c: sellometer.recent_views(): which products were listed at which prices, by the view log.
  *
- *   blocks of the hours in question --sum by offer--> offers (catalog's numbers) --> rows
+ *   view log, blocks of the hours in question --sum by offer--> offers (catalog's numbers) --> rows
+ *      and other_listings, of sessions that saw several offers of a product --the first of each--^
+ *
+ * Of what a session saw of a product, the first view of each offer is seen and no other: so what is seen is a function of the
+ * set of events.  The log alone is not: it has a repeated view if that came before the one that counts, and not if it came
+ * after.
  */
 #include "postgres.h"
 
@@ -13,10 +18,11 @@
 #include "pure/viewlog.h"
 #include "types/money.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define BLOCKS_PER_FETCH	32
+#define ROWS_PER_FETCH	32
 #define COLUMNS				6
 
 PG_FUNCTION_INFO_V1(sellometer_recent_views);
@@ -28,11 +34,19 @@ typedef struct Seen
 	TimestampTz last;
 } Seen;
 
+typedef struct First
+{
+	uint64		key[2];			/* fingerprint, offer */
+	TimestampTz time;
+} First;
+
 typedef struct Summary
 {
 	TimestampTz from;
 	TimestampTz to;
 	SlmCatalog *catalog;
+	SlmViews	watched;		/* fingerprints of sessions and products that were seen at several offers */
+	HTAB	   *firsts;			/* of these, by fingerprint and offer */
 	Seen	   *seen;			/* by number of the offer */
 	uint32		maxseen;
 } Summary;
@@ -48,7 +62,9 @@ summary_free(void *arg)
 {
 	Summary    *summary = arg;
 
+	slm_views_free(&summary->watched);
 	slm_catalog_free(summary->catalog);
+	summary->catalog = NULL;
 }
 
 /* The catalog's numbers are nobody's business outside, so any key will do that nobody can guess. */
@@ -59,6 +75,7 @@ summary_create(TimestampTz from, TimestampTz to)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	uint64		words[2];
 	SlmHashKey	key;
+	HASHCTL		ctl = {.keysize = 2 * sizeof(uint64),.entrysize = sizeof(First),.hcxt = CurrentMemoryContext};
 
 	if (!pg_strong_random(words, sizeof(words)))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not generate random values")));
@@ -68,6 +85,7 @@ summary_create(TimestampTz from, TimestampTz to)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	summary->from = from;
 	summary->to = to;
+	summary->firsts = hash_create("sellometer listings", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	summary->maxseen = 1024;
 	summary->seen = palloc0(sizeof(Seen) * summary->maxseen);
 	summary->catalog = slm_catalog_create(&key);
@@ -76,50 +94,75 @@ summary_create(TimestampTz from, TimestampTz to)
 	return summary;
 }
 
-static void
-add_offer(Summary *summary, const SlmViewLogOffer *offer)
+/* Brands are of no interest. */
+static SlmOfferId
+clean_offer(Summary *summary, int64 product_id, SlmMoney price, SlmSlice category)
 {
-	static const SlmSlice no_brand = {"", 0};
-	SlmOfferId	id = slm_catalog_clean_offer(summary->catalog, offer->product_id, offer->price, offer->category, no_brand);
-	Seen	   *seen;
+	SlmOfferId	offer = slm_catalog_clean_offer(summary->catalog, product_id, price, category, (SlmSlice) {"", 0});
 
-	if (id == SLM_NO_OFFER)
+	if (offer == SLM_NO_OFFER)
 		out_of_memory();
-	if (id >= summary->maxseen)
-	{
-		summary->seen = repalloc_huge(summary->seen, sizeof(Seen) * summary->maxseen * 2);
-		memset(summary->seen + summary->maxseen, 0, sizeof(Seen) * summary->maxseen);
-		summary->maxseen *= 2;
-	}
-	seen = &summary->seen[id];
-	seen->first = seen->views == 0 ? offer->first : Min(seen->first, offer->first);
-	seen->last = seen->views == 0 ? offer->last : Max(seen->last, offer->last);
-	seen->views += offer->views;
+	return offer;
+}
+
+static SlmOfferId
+without_brand(Summary *summary, SlmOfferId offer)
+{
+	const SlmOffer *with = slm_catalog_get(summary->catalog, offer);
+
+	return clean_offer(summary, with->product_id, with->price,
+					   slm_catalog_text(summary->catalog, SLM_CATEGORY_L3, with->keys[SLM_CATEGORY_L3]));
 }
 
 static void
-add_block(Summary *summary, TimestampTz hour, Datum stored)
+see(Summary *summary, SlmOfferId id, uint64 views, TimestampTz first, TimestampTz last)
 {
-	bytea	   *block = DatumGetByteaP(stored);
+	Seen	   *seen;
+
+	if (id >= summary->maxseen)
+	{
+		uint32		n = Max(summary->maxseen * 2, id + 1);
+
+		summary->seen = repalloc_huge(summary->seen, sizeof(Seen) * n);
+		memset(summary->seen + summary->maxseen, 0, sizeof(Seen) * (n - summary->maxseen));
+		summary->maxseen = n;
+	}
+	seen = &summary->seen[id];
+	seen->first = seen->views == 0 ? first : Min(seen->first, first);
+	seen->last = seen->views == 0 ? last : Max(seen->last, last);
+	seen->views += views;
+}
+
+static void
+check(SlmViewLogResult result, TimestampTz hour)
+{
+	if (result == SLM_VIEWLOG_MEMORY)
+		out_of_memory();
+	if (result == SLM_VIEWLOG_CORRUPT)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a block of sellometer.view_log is damaged"),
+				 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+}
+
+/* Views of sessions that saw one offer only. */
+static void
+add_offers(Summary *summary, TimestampTz hour, const char *data, size_t len)
+{
 	SlmViewLogOffer *volatile offers = NULL;
 	uint32		n;
-	SlmViewLogResult result;
 
 	PG_TRY();
 	{
-		result = slm_viewlog_offers(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, summary->from, summary->to,
-									(SlmViewLogOffer **) &offers, &n);
-		if (result == SLM_VIEWLOG_MEMORY)
-			out_of_memory();
-		if (result == SLM_VIEWLOG_CORRUPT)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("a block of sellometer.view_log is damaged"),
-					 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+		check(slm_viewlog_offers(data, len, hour, summary->from, summary->to, &summary->watched, (SlmViewLogOffer **) &offers, &n),
+			  hour);
 		for (uint32 i = 0; i < n; i++)
 		{
-			if (offers[i].views > 0)
-				add_offer(summary, &offers[i]);
+			const SlmViewLogOffer *offer = &offers[i];
+
+			if (offer->views > 0)
+				see(summary, clean_offer(summary, offer->product_id, offer->price, offer->category), offer->views,
+					offer->first, offer->last);
 		}
 	}
 	PG_FINALLY();
@@ -127,48 +170,125 @@ add_block(Summary *summary, TimestampTz hour, Datum stored)
 		free(offers);
 	}
 	PG_END_TRY();
-	if (PointerGetDatum(block) != stored)
-		pfree(block);
+}
+
+/* Keep the earliest of a view's fingerprint and offer. */
+static void
+keep_earliest(Summary *summary, uint64 fingerprint, SlmOfferId offer, TimestampTz time)
+{
+	uint64		both[2] = {fingerprint, offer};
+	bool		found;
+	First	   *first = hash_search(summary->firsts, both, HASH_ENTER, &found);
+
+	first->time = found ? Min(first->time, time) : time;
+}
+
+/* Of a block's views those of sessions that saw several offers. */
+static void
+add_watched(Summary *summary, TimestampTz hour, const char *data, size_t len)
+{
+	SlmViews	views = {0};
+	SlmViewLogResult result = slm_viewlog_unpack(data, len, hour, summary->from, &summary->watched, summary->catalog, &views);
+
+	for (uint64 i = 0; result == SLM_VIEWLOG_OK && i < views.nslots; i++)
+	{
+		if (views.slots[i].fingerprint != 0)
+			keep_earliest(summary, views.slots[i].fingerprint, without_brand(summary, views.slots[i].offer), views.slots[i].time);
+	}
+	slm_views_free(&views);
+	check(result, hour);
 }
 
 static void
-read_log(Summary *summary)
+see_firsts(Summary *summary)
+{
+	HASH_SEQ_STATUS scan;
+	First	   *first;
+
+	hash_seq_init(&scan, summary->firsts);
+	while ((first = hash_seq_search(&scan)) != NULL)
+	{
+		if (first->time >= summary->from && first->time < summary->to)
+			see(summary, (SlmOfferId) first->key[1], 1, first->time, first->time);
+	}
+}
+
+/* Call a function with each row that a query with two times gives. */
+static void
+read_rows(Summary *summary, const char *sql, TimestampTz from, TimestampTz to,
+		  void (*take) (Summary *summary, HeapTuple row, TupleDesc desc))
 {
 	Oid			types[2] = {TIMESTAMPTZOID, TIMESTAMPTZOID};
-	Datum		args[2] = {TimestampTzGetDatum(summary->from - USECS_PER_HOUR), TimestampTzGetDatum(summary->to)};
+	Datum		args[2] = {TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
 	MemoryContext context = CurrentMemoryContext;
-	Portal		portal;
+	Portal		portal = SPI_cursor_open_with_args(NULL, sql, 2, types, args, NULL, true, 0);
 
-	SPI_connect();
-	portal = SPI_cursor_open_with_args(NULL, "SELECT hour, block FROM sellometer.view_log WHERE hour > $1 AND hour < $2", 2,
-									   types, args, NULL, true, 0);
 	for (;;)
 	{
-		SPI_cursor_fetch(portal, true, BLOCKS_PER_FETCH);
+		SPI_cursor_fetch(portal, true, ROWS_PER_FETCH);
 		if (SPI_processed == 0)
 			break;
 		for (uint64 row = 0; row < SPI_processed; row++)
 		{
-			TupleDesc	desc = SPI_tuptable->tupdesc;
-			bool		isnull;
-			Datum		hour = SPI_getbinval(SPI_tuptable->vals[row], desc, 1, &isnull);
-			Datum		block = SPI_getbinval(SPI_tuptable->vals[row], desc, 2, &isnull);
 			MemoryContext old = MemoryContextSwitchTo(context);
 
-			add_block(summary, DatumGetTimestampTz(hour), block);
+			take(summary, SPI_tuptable->vals[row], SPI_tuptable->tupdesc);
 			MemoryContextSwitchTo(old);
 			CHECK_FOR_INTERRUPTS();
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
-	SPI_finish();
+}
+
+static void
+take_other(Summary *summary, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	bool		found;
+	uint64		fingerprint = (uint64) DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+	TimestampTz seen = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &isnull));
+	int64		product_id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
+	int64		price = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
+	text	   *category = DatumGetTextPP(SPI_getbinval(row, desc, 5, &isnull));
+	SlmSlice	key = {VARDATA_ANY(category), VARSIZE_ANY_EXHDR(category)};
+
+	if (slm_views_add(&summary->watched, fingerprint, &found) == NULL)
+		out_of_memory();
+	keep_earliest(summary, fingerprint, clean_offer(summary, product_id, price, key), seen);
+}
+
+static void
+take_block(Summary *summary, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	TimestampTz hour = DatumGetTimestampTz(SPI_getbinval(row, desc, 1, &isnull));
+	Datum		stored = SPI_getbinval(row, desc, 2, &isnull);
+	bytea	   *block = DatumGetByteaP(stored);
+	size_t		len = VARSIZE(block) - VARHDRSZ;
+
+	add_offers(summary, hour, VARDATA(block), len);
+	if (summary->watched.nviews > 0)
+		add_watched(summary, hour, VARDATA(block), len);
+	if (PointerGetDatum(block) != stored)
+		pfree(block);
+}
+
+static void
+read_all(Summary *summary)
+{
+	read_rows(summary, "SELECT fingerprint, seen, product_id, (price * 10000)::bigint, category FROM sellometer.other_listings "
+			  "WHERE fingerprint IN (SELECT fingerprint FROM sellometer.other_listings WHERE seen >= $1 AND seen < $2)",
+			  summary->from, summary->to, take_other);
+	read_rows(summary, "SELECT hour, block FROM sellometer.view_log WHERE hour > $1 AND hour < $2",
+			  summary->from - USECS_PER_HOUR, summary->to, take_block);
+	see_firsts(summary);
 }
 
 static void
 put_rows(const Summary *summary, ReturnSetInfo *result)
 {
-	uint32		n = slm_catalog_offers(summary->catalog);
+	uint32		n = Min(slm_catalog_offers(summary->catalog), summary->maxseen);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 
@@ -183,6 +303,8 @@ put_rows(const Summary *summary, ReturnSetInfo *result)
 		TimestampTzGetDatum(seen->first), TimestampTzGetDatum(seen->last)};
 		bool		nulls[COLUMNS] = {0};
 
+		if (seen->views == 0)
+			continue;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		if (i % 1024 == 1023)
 			MemoryContextReset(scratch);
@@ -198,9 +320,10 @@ sellometer_recent_views(PG_FUNCTION_ARGS)
 	Summary    *summary = summary_create(PG_GETARG_TIMESTAMPTZ(0), PG_GETARG_TIMESTAMPTZ(1));
 
 	InitMaterializedSRF(fcinfo, 0);
-	read_log(summary);
+	SPI_connect();
+	read_all(summary);
+	SPI_finish();
 	put_rows(summary, (ReturnSetInfo *) fcinfo->resultinfo);
 	summary_free(summary);
-	summary->catalog = NULL;
 	return (Datum) 0;
 }

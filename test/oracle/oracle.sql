@@ -431,3 +431,48 @@ LANGUAGE sql AS $$
 	UNION ALL
 	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
 $$;
+
+/*
+ * What is worked out of offers once they are folded: sellometer.sold_products, and sellometer.recent_sales for the last day.
+ */
+CREATE FUNCTION oracle.diff_sold()
+RETURNS TABLE (side text, what text, product_id bigint, minute timestamptz, price numeric, category text, count bigint, low numeric, high numeric)
+LANGUAGE sql AS $$
+	WITH sold AS (
+		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
+		WHERE e.reason IS NULL AND NOT o.failed AND event_type = 'purchase'),
+	expected AS (
+		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, count(*), min(price) FILTER (WHERE price > 0), max(price)
+		FROM sold GROUP BY product_id, l3
+		UNION ALL
+		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, count(*), NULL, NULL
+		FROM sold, sellometer.state WHERE t >= head - interval '1 day' GROUP BY 1, 2, 3, 4, 5),
+	actual AS (
+		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, category, sales, low, high FROM sellometer.sold_products
+		UNION ALL
+		SELECT 'minute', product_id, minute, price, category, count, NULL, NULL FROM sellometer.recent_sales, sellometer.state
+		WHERE minute >= head - interval '1 day')
+	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
+	UNION ALL
+	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
+$$;
+
+/* Views of the last minutes as sellometer.recent_views() sees them: of each session the first of each product, price and category. */
+CREATE FUNCTION oracle.diff_listings()
+RETURNS TABLE (side text, product_id bigint, category text, price numeric, views bigint, first_seen timestamptz, last_seen timestamptz)
+LANGUAGE sql AS $$
+	WITH span AS MATERIALIZED (
+		SELECT head - interval '30 minutes' AS f, head + interval '10 minutes' AS t FROM sellometer.state),
+	firsts AS (
+		SELECT product_id, l3, price, min(t) AS t FROM oracle.event e JOIN oracle.object_total o USING (object)
+		WHERE e.reason IS NULL AND NOT o.failed AND event_type = 'view' AND user_session <> ''
+		GROUP BY user_session COLLATE "C", product_id, l3, price),
+	expected AS (
+		SELECT product_id, l3, price, count(*), min(v.t), max(v.t) FROM firsts v, span WHERE v.t >= span.f AND v.t < span.t GROUP BY 1, 2, 3),
+	actual AS (
+		SELECT r.product_id, r.category, r.price, sum(r.views)::bigint, min(r.first_seen), max(r.last_seen)
+		FROM span, sellometer.recent_views(span.f, span.t) r GROUP BY 1, 2, 3)
+	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
+	UNION ALL
+	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
+$$;

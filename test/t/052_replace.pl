@@ -28,6 +28,9 @@ sub agrees
 	oracle_load($node, $dir{now});
 	oracle_agrees($node, 'minute', $name);
 	is(value('SELECT * FROM oracle.diff_carts()'), '', "$name: carts too");
+	is(value(q{
+			(SELECT * FROM oracle.diff_offers() LIMIT 10); SELECT FROM sellometer.fold_offers();
+			(SELECT * FROM oracle.diff_offers() LIMIT 10); SELECT * FROM oracle.diff_sold() LIMIT 10}) =~ s/\n//gr, '', "$name: offers too");
 	is(value("SELECT * FROM oracle.diff('hour', '-infinity', (SELECT watermark FROM sellometer.tiers WHERE name = 'hour'))"), '',
 		"$name: hours too");
 	return;
