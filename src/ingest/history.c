@@ -287,7 +287,8 @@ read_archive(Piece *piece)
 	if (!claim(piece, -piece->id, rows))
 		return;
 	find_live(piece);
-	read_piece(piece);
+	if (piece->nlive > 0)		/* else all of its objects were replaced */
+		read_piece(piece);
 }
 
 /* --- objects --- */
