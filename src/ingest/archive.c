@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "ingest/archive.h"
+#include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -111,6 +112,7 @@ clear_step(void *arg)
 	store = slm_store_open(archive->url, archive->server, archive->owner);
 	if (!slm_store_abort_uploads(store, key, DT_NOEND, NULL, &error) || !slm_store_delete(store, &key, 1, &error))
 		slm_store_error_raise(&error);
+	SLM_CRASH_POINT("archive.cleared");
 	slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
 }
 
@@ -277,6 +279,7 @@ reserve_step(void *arg)
 	if (!slm_store_list(store, psprintf("%s.", listed.name), NULL, note_part, &listed, NULL, &error))
 		slm_store_error_raise(&error);
 	reserve(work, listed.name, listed.next);
+	SLM_CRASH_POINT("archive.reserve");
 }
 
 /* --- the steps of a block --- */
@@ -341,6 +344,7 @@ static void
 delete_originals(Work *work)
 {
 	(void) try_for_block(work, delete_step, psprintf("delete what was archived as \"%s\"", work->archive.key));
+	SLM_CRASH_POINT("archive.done");
 }
 
 static bool
@@ -381,8 +385,10 @@ archive_blocks(Work *work)
 		}
 		if (!work->found)
 			break;
+		SLM_CRASH_POINT("archive.reserved");
 		if (!try_for_block(work, pack_step, psprintf("archive \"%s\"", work->archive.key)))
 			continue;
+		SLM_CRASH_POINT("archive.packed");
 		work->left_out += work->packed.left_out;
 		if (work->packed.objects == 0)
 			continue;

@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "ingest/archive.h"
+#include "ingest/crash_point.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
@@ -117,8 +118,10 @@ slm_archive_delete_originals(const SlmArchive *archive)
 	{
 		if (!slm_store_list(store, common_prefix(&deletion), NULL, note_listed, &deletion, NULL, &error))
 			slm_store_error_raise(&error);
+		SLM_CRASH_POINT("archive.delete");
 		delete_keys(store, &deletion);
 	}
+	SLM_CRASH_POINT("archive.deleted");
 	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
 	slm_store_close(store);
 }

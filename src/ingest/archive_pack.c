@@ -14,6 +14,7 @@
 #include "common/sha2.h"
 #include "compat.h"
 #include "ingest/archive_internal.h"
+#include "ingest/crash_point.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
@@ -281,7 +282,11 @@ slm_archive_pack(const SlmArchive *archive, SlmPacked *packed)
 		tuplesort_end(pack->sort);
 		return;
 	}
+	SLM_CRASH_POINT("archive.read");
 	write_archive(pack);
+	SLM_CRASH_POINT("archive.written");
 	slm_archive_verify(pack->store, archive, packed);
+	SLM_CRASH_POINT("archive.verified");
 	record(pack);
+	SLM_CRASH_POINT("archive.recorded");
 }

@@ -18,6 +18,7 @@
 #include "ingest/apply.h"
 #include "ingest/archive.h"
 #include "ingest/cart_write.h"
+#include "ingest/crash_point.h"
 #include "ingest/history.h"
 #include "ingest/ledger.h"
 #include "ingest/offer_log.h"
@@ -487,16 +488,20 @@ slm_replace_object(int64 old, int64 new)
 	add_to_either(replace, &replace->old);
 	add_to_either(replace, &replace->batch.views);
 	read_others(replace, slm_head_read());
+	SLM_CRASH_POINT("replace.read");
 
 	(void) slm_writer_lock();
 	read_others(replace, slm_head_read());
 	replace_views(replace);
+	SLM_CRASH_POINT("replace.views");
 	head = slm_head_advance(&replace->object, 1, slm_head_read());
 	(void) slm_write_tiers(&replace->batch, head, true);
+	SLM_CRASH_POINT("replace.tiers");
 	replace_carts(replace, head);
 	slm_offers_rewrite(&replace->offers);
 	slm_stock_note(&replace->batch);
 	record(replace);
+	SLM_CRASH_POINT("replace.recorded");
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 }

@@ -24,6 +24,7 @@
 #include "guc.h"
 #include "ingest/apply.h"
 #include "ingest/archive.h"
+#include "ingest/crash_point.h"
 #include "ingest/history.h"
 #include "ingest/ledger.h"
 #include "ingest/replay.h"
@@ -310,6 +311,7 @@ write_slice(Replay *replay, TimestampTz start)
 		write_tier(replay, t);
 	check_memory(replay);
 	slm_batch_reset(&replay->batch);
+	SLM_CRASH_POINT("replay.hour");
 }
 
 /* A view before the range: if it is the earliest of its session and product, it is the one that counts. */
@@ -408,7 +410,9 @@ replace(Replay *replay)
 	slm_view_log_cut(replay->state->catalog, Max(replay->from, replay->log_from), replay->to, NULL);
 	for (int t = 0; t < replay->tiers->n; t++)
 		delete_range(&replay->tiers->tiers[t], &replay->ranges[t]);
+	SLM_CRASH_POINT("replay.deleted");
 	write_rows(replay);
+	SLM_CRASH_POINT("replay.written");
 	end_rows(&replay->bulk);
 	end_rows(&replay->fresh);
 }
@@ -472,6 +476,7 @@ slm_replay(TimestampTz from, TimestampTz to)
 		note_totals(replay);
 		slm_progress_phase("read");
 		gather(replay, &replay->bulk);
+		SLM_CRASH_POINT("replay.read");
 		replace(replay);
 		events = replay->events;
 	}
