@@ -18,7 +18,7 @@ COMMENT ON TABLE sellometer.category_overrides IS
 	'Category codes that count instead of those that come: see sellometer_override_category()';
 COMMENT ON COLUMN sellometer.category_overrides.product_id IS 'of this product; goes before that of its category_id';
 COMMENT ON COLUMN sellometer.category_overrides.category_id IS 'of all products that come with this category_id';
-COMMENT ON COLUMN sellometer.category_overrides.code IS 'category_code that counts; NULL: what comes counts again';
+COMMENT ON COLUMN sellometer.category_overrides.code IS 'category_code that counts; NULL: from then on none, so that of the category_id, or what comes';
 COMMENT ON COLUMN sellometer.category_overrides.since IS 'for events of this time and later, until the next one';
 
 CREATE FUNCTION @extschema@.sellometer_override_category(code text, category_id bigint DEFAULT NULL, product_id bigint DEFAULT NULL,
