@@ -14,6 +14,7 @@ CREATE FUNCTION sellometer.usual_prices(products bigint[], minutes timestamptz[]
 RETURNS TABLE (product_id bigint, minute timestamptz, sales bigint, log_median double precision, log_mad double precision)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 AS $$
 	WITH prices AS MATERIALIZED (
 		SELECT b.product_id, b.minute, ln(b.price::float8) AS log_price, sum(b.sales)::bigint AS count
@@ -54,6 +55,7 @@ RETURNS TABLE (product_id bigint, price numeric, sales bigint, log_median double
 	change double precision, score double precision)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 AS $$
 	WITH setting AS MATERIALIZED (	-- a change of 1 would be infinitely far
 		SELECT current_setting('sellometer.price_min_sales')::bigint AS min_sales,
@@ -100,6 +102,7 @@ CREATE FUNCTION sellometer.detect_price_anomaly(head timestamptz)
 RETURNS SETOF sellometer.finding
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 SET work_mem = '64MB'
 AS $$
 	WITH seen AS MATERIALIZED (

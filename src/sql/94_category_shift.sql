@@ -24,6 +24,7 @@ CREATE FUNCTION sellometer.usual_labels(head timestamptz, products bigint[], cat
 RETURNS TABLE (product_id bigint, category text, sales bigint)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 AS $$
 	WITH setting AS MATERIALIZED (
 		SELECT current_setting('sellometer.shift_min_sales')::bigint AS min_sales,
@@ -63,6 +64,7 @@ CREATE FUNCTION sellometer.detect_category_shift(head timestamptz)
 RETURNS SETOF sellometer.finding
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
 SET work_mem = '64MB'
 AS $$
 	WITH setting AS MATERIALIZED (
