@@ -5,6 +5,8 @@
  */
 #include "postgres.h"
 
+#include <sys/resource.h>
+
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "guc.h"
@@ -26,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #define MAX_TASKS		2		/* tasks in hand: the next one's transfers run while the first is read */
+#define NICE			5
 #define MAX_TRANSFERS	4		/* at the same time */
 
 /* A task in hand. */
@@ -221,6 +224,8 @@ sellometer_parse_worker_main(Datum arg)
 	worker.results = shm_mq_attach(results, segment, NULL);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	pgstat_report_activity(STATE_RUNNING, "reading objects");
+	/* the leader has the longest way to go: where there are fewer processors than processes, it must not wait for one */
+	(void) setpriority(PRIO_PROCESS, 0, NICE);
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	PortalContext = TopMemoryContext;

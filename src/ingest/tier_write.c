@@ -18,6 +18,7 @@
 #include "ingest/spi.h"
 #include "ingest/tier_write.h"
 #include "miscadmin.h"
+#include "pure/thread.h"
 #include "types/money.h"
 #include "types/event_type.h"
 #include "utils/builtins.h"
@@ -28,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE		20000
+#define THREAD_CELLS		100000	/* fewer are not worth a thread */
 
 /* What is the same for all rows of one table. */
 typedef struct Target
@@ -389,23 +391,44 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 	return written;
 }
 
-/* Deltas stand in memory that an error would not free, and those of a category level are made of those of the finer one. */
+/*
+ * The deltas of a dimension, which a thread makes while those of the one before are written; those of a category level are made of
+ * those of the finer one.  They stand in memory that an error would not free.
+ */
 typedef struct Level
 {
+	SlmThread	thread;
+	SlmCells   *cells;
+	const SlmCatalog *catalog;
+	SlmDimension dimension;
+	SlmDeltas  *finer;
 	SlmDeltas	deltas;
-	SlmDeltas	finer;
+	bool		ok;
 } Level;
 
-/* The deltas of the next dimension. */
 static void
-next_level(Level *level, SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension)
+make_level(void *arg)
 {
-	slm_deltas_free(&level->finer);
-	level->finer = level->deltas;
-	level->deltas = (SlmDeltas) {0};
-	if (!(dimension > SLM_CATEGORY_L3 ? slm_deltas_coarsen(&level->finer, cells, catalog, dimension, &level->deltas)
-		  : slm_deltas_make(cells, catalog, dimension, &level->deltas)))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	Level	   *level = arg;
+
+	level->ok = level->dimension > SLM_CATEGORY_L3 ?
+		slm_deltas_coarsen(level->finer, level->cells, level->catalog, level->dimension, &level->deltas) :
+		slm_deltas_make(level->cells, level->catalog, level->dimension, &level->deltas);
+}
+
+static void
+begin_level(Level *levels, SlmDimension dimension, SlmCells *cells, const SlmCatalog *catalog)
+{
+	Level	   *level = &levels[dimension];
+
+	level->cells = cells;
+	level->catalog = catalog;
+	level->dimension = dimension;
+	level->finer = dimension > 0 ? &levels[dimension - 1].deltas : NULL;
+	if (cells->ncells >= THREAD_CELLS)
+		slm_thread_start(&level->thread, make_level, level);
+	else
+		make_level(level);
 }
 
 /* Call back with the deltas of each dimension. */
@@ -413,23 +436,33 @@ static void
 each_dimension(SlmCells *cells, const SlmCatalog *catalog,
 			   void (*callback) (SlmDimension dimension, const SlmDeltas *deltas, void *arg), void *arg)
 {
-	Level	   *level = palloc0(sizeof(Level));
+	Level	   *levels = palloc0(sizeof(Level) * SLM_DIMENSIONS);
 
 	PG_TRY();
 	{
+		begin_level(levels, 0, cells, catalog);
 		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 		{
-			next_level(level, cells, catalog, d);
-			callback(d, &level->deltas, arg);
+			slm_thread_join(&levels[d].thread);
+			if (!levels[d].ok)
+				ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+			if (d > 0)
+				slm_deltas_free(&levels[d - 1].deltas);
+			if (d + 1 < SLM_DIMENSIONS)
+				begin_level(levels, d + 1, cells, catalog);
+			callback(d, &levels[d].deltas, arg);
 		}
 	}
 	PG_FINALLY();
 	{
-		slm_deltas_free(&level->deltas);
-		slm_deltas_free(&level->finer);
+		for (int d = 0; d < SLM_DIMENSIONS; d++)
+		{
+			slm_thread_join(&levels[d].thread);
+			slm_deltas_free(&levels[d].deltas);
+		}
 	}
 	PG_END_TRY();
-	pfree(level);
+	pfree(levels);
 }
 
 typedef struct Write

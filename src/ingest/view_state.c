@@ -10,6 +10,7 @@
 #include "ingest/view_state.h"
 #include "miscadmin.h"
 #include "pure/granularity.h"
+#include "pure/memory.h"
 #include "pure/viewlog.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -42,6 +43,7 @@ state_free(void *arg)
 	slm_views_free(&state->known);
 	slm_catalog_free(state->catalog);
 	state->catalog = NULL;
+	slm_table_release();
 }
 
 static void

@@ -27,6 +27,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "pure/memory.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
@@ -120,6 +121,7 @@ load(bool sweep)
 		}
 	} while (result.objects > 0);
 	slm_progress_end();
+	slm_table_release();
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(turn_context);
 }

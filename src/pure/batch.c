@@ -6,9 +6,7 @@
 #include <stdlib.h>
 
 #include "pure/dict.h"
-#include "pure/memory.h"
 
-#define MIN_SLOTS	1024
 #define AHEAD		16			/* rows between the prefetch of a slot and its use */
 
 void
@@ -28,7 +26,7 @@ free_runs(SlmBatch *batch)
 void
 slm_batch_free(SlmBatch *batch)
 {
-	slm_table_free(batch->groups.groups, batch->groups.nslots, sizeof(SlmGroup));
+	slm_groups_free(&batch->groups);
 	slm_views_free(&batch->views);
 	free_runs(batch);
 	free(batch->runs);
@@ -38,82 +36,10 @@ slm_batch_free(SlmBatch *batch)
 	*batch = (SlmBatch) {0};
 }
 
-static int32_t
-minute_of(SlmTime time)
-{
-	return (int32_t) (time / SLM_USECS_PER_MIN - (time % SLM_USECS_PER_MIN < 0));
-}
-
-/* The slot where the search for a group begins. */
-static inline uint64_t
-group_slot(const SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t type)
-{
-	uint64_t	h = ((uint64_t) offer << 32 | (uint32_t) minute << 2 | type) * UINT64_C(0x9E3779B97F4A7C15);
-
-	h ^= h >> 29;
-	return (uint64_t) (((unsigned __int128) (h * UINT64_C(0xBF58476D1CE4E5B9)) * groups->nslots) >> 64);
-}
-
-static SlmGroup *
-find_slot(const SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t type)
-{
-	for (uint64_t s = group_slot(groups, minute, offer, type);;)
-	{
-		SlmGroup   *group = &groups->groups[s];
-
-		if (group->type == SLM_GROUP_FREE ||
-			(group->offer == offer && group->minute == minute && group->type == type))
-			return group;
-		if (++s == groups->nslots)
-			s = 0;
-	}
-}
-
-static bool
-grow_groups(SlmGroups *groups)
-{
-	SlmGroups	bigger = {.nslots = groups->nslots ? groups->nslots * 2 : MIN_SLOTS,.ngroups = groups->ngroups};
-
-	bigger.groups = slm_table_alloc_dirty(bigger.nslots, sizeof(SlmGroup));
-	if (bigger.groups == NULL)
-		return false;
-	for (uint64_t i = 0; i < bigger.nslots; i++)
-		bigger.groups[i].type = SLM_GROUP_FREE;
-	for (uint64_t i = 0; i < groups->nslots; i++)
-	{
-		const SlmGroup *group = &groups->groups[i];
-
-		if (group->type != SLM_GROUP_FREE)
-			*find_slot(&bigger, group->minute, group->offer, group->type) = *group;
-	}
-	slm_table_free(groups->groups, groups->nslots, sizeof(SlmGroup));
-	*groups = bigger;
-	return true;
-}
-
 bool
 slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by)
 {
-	SlmGroups  *groups = &batch->groups;
-	SlmGroup   *group;
-
-	if (groups->ngroups >= groups->nslots / 4 * 3 && !grow_groups(groups))
-		return false;
-	group = find_slot(groups, minute, offer, type);
-	if (group->type == SLM_GROUP_FREE)
-	{
-		*group = (SlmGroup) {.minute = minute,.offer = offer,.type = type};
-		groups->ngroups++;
-	}
-	group->count += by;
-	return true;
-}
-
-void
-slm_batch_prefetch(const SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type)
-{
-	if (batch->groups.nslots > 0)
-		__builtin_prefetch(&batch->groups.groups[group_slot(&batch->groups, minute, offer, type)], 1);
+	return slm_groups_count(&batch->groups, minute, offer, type, by);
 }
 
 bool
@@ -232,9 +158,7 @@ slm_batch_begin_object(SlmBatch *batch)
 void
 slm_batch_reset(SlmBatch *batch)
 {
-	for (uint64_t i = 0; i < batch->groups.nslots; i++)
-		batch->groups.groups[i].type = SLM_GROUP_FREE;
-	batch->groups.ngroups = 0;
+	slm_groups_reset(&batch->groups);
 	if (batch->views.nslots > 0)
 		memset(batch->views.slots, 0, batch->views.nslots * sizeof(SlmView));
 	batch->views.nviews = 0;
@@ -262,89 +186,14 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 			if (next->fingerprint != 0)
 				slm_views_prefetch(&batch->views, next->fingerprint);
 			else
-				slm_batch_prefetch(batch, minute_of(next->time), next->offer, next->type);
+				slm_groups_prefetch(&batch->groups, slm_minute_of(next->time), next->offer, next->type);
 		}
 		batch->counts[object].counted++;
 		if (row->fingerprint != 0 ? !slm_batch_merge_view(batch, object, row->fingerprint, row->time, row->offer)
-			: !slm_batch_count(batch, minute_of(row->time), row->offer, row->type, 1))
+			: !slm_batch_count(batch, slm_minute_of(row->time), row->offer, row->type, 1))
 			return false;
 	}
 	return true;
-}
-
-/*
- * Decide one view.  A view of this batch that it moves the count away from gives its place in the log to it; known remembers
- * the place as its owner.
- */
-static bool
-settle_view(SlmBatch *batch, const SlmView *view, SlmViews *known, SlmViewList *log)
-{
-	bool		found;
-	SlmView    *counted = slm_views_add(known, view->fingerprint, &found);
-	bool		logged;
-
-	if (counted == NULL)
-		return false;
-	logged = found && counted->owner < log->n && log->views[counted->owner].fingerprint == view->fingerprint;
-	if (found)
-	{
-		bool		moves = view->time < counted->time && counted->time >= batch->moves_from && !logged;
-
-		batch->counts[view->owner].counted--;
-		batch->counts[view->owner].duplicate++;
-		if ((moves || view->offer != counted->offer) &&
-			(!slm_batch_add_other(batch, view) || !slm_batch_add_other(batch, counted)))
-			return false;
-		if (!slm_view_is_earlier(batch->catalog, view->time, view->offer, counted))
-			return true;
-		if (!slm_batch_count(batch, minute_of(counted->time), counted->offer, SLM_VIEW, -1))
-			return false;
-	}
-	counted->time = view->time;
-	counted->offer = view->offer;
-	if (!logged)
-		counted->owner = (uint32_t) log->n++;
-	log->views[counted->owner] = *view;
-	return slm_batch_count(batch, minute_of(view->time), view->offer, SLM_VIEW, 1);
-}
-
-/* n views or free slots, in the order of their fingerprints. */
-static bool
-settle_list(SlmBatch *batch, const SlmView *views, uint64_t n, SlmViews *known, SlmViewList *log)
-{
-	for (uint64_t i = 0; i < n; i++)
-	{
-		const SlmView *view = &views[i];
-		const SlmView *next = view + AHEAD;
-
-		/* known is gone through from left to right, but with gaps; the groups are not */
-		if (i + AHEAD < n && next->fingerprint != 0)
-		{
-			slm_views_prefetch(known, next->fingerprint);
-			slm_batch_prefetch(batch, minute_of(next->time), next->offer, SLM_VIEW);
-		}
-		if (view->fingerprint == 0)
-			continue;
-		if (!settle_view(batch, view, known, log))
-			return false;
-	}
-	return true;
-}
-
-bool
-slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log)
-{
-	uint32_t	nothers = batch->nothers;
-	bool		ok = slm_view_list_init(log, slm_batch_views(batch)) &&
-		slm_views_reserve(known, known->nviews + batch->views.nviews) &&
-		settle_list(batch, batch->views.slots, batch->views.nslots, known, log);
-
-	for (uint32_t r = 0; ok && r < batch->nruns; r++)
-		ok = settle_list(batch, batch->runs[r].views, batch->runs[r].n, known, log);
-	/* of those that were found within the batch, what counts now */
-	for (uint32_t i = 0; ok && i < nothers; i++)
-		ok = slm_batch_add_other(batch, slm_views_find(known, batch->others[i].fingerprint));
-	return ok;
 }
 
 size_t

@@ -12,6 +12,7 @@
 #define SLM_PURE_BATCH_H
 
 #include "pure/carts.h"
+#include "pure/groups.h"
 #include "pure/views.h"
 
 /* One event of a chunk, cleaned. */
@@ -22,24 +23,6 @@ typedef struct SlmChunkRow
 	SlmOfferId	offer;
 	uint8_t		type;			/* SlmEventType */
 } SlmChunkRow;
-
-typedef struct SlmGroup
-{
-	int32_t		minute;			/* minutes since 2000-01-01 00:00 UTC */
-	SlmOfferId	offer;
-	uint8_t		type;			/* SlmEventType */
-	int32_t		count;			/* may be negative: a view that moved away; never 0 is not promised */
-} SlmGroup;
-
-/* Zero-initialised is empty. */
-typedef struct SlmGroups
-{
-	SlmGroup   *groups;			/* nslots of them; a free one has type SLM_GROUP_FREE */
-	uint64_t	nslots;
-	uint64_t	ngroups;
-} SlmGroups;
-
-#define SLM_GROUP_FREE	UINT8_MAX
 
 /* What became of the rows of one object. */
 typedef struct SlmRowCounts
@@ -65,9 +48,6 @@ typedef struct SlmBatch
 	uint32_t	maxothers;
 	SlmTime		moves_from;		/* for settling: what moves away from there on is among others, whatever its offer */
 } SlmBatch;
-
-/* Times that a group can hold: the years 980 to 3019. */
-#define SLM_BATCH_TIME_LIMIT	(INT64_C(536000000) * SLM_USECS_PER_MIN)
 
 extern void slm_batch_init(SlmBatch *batch, SlmCatalog *catalog);
 extern void slm_batch_free(SlmBatch *batch);
@@ -97,15 +77,12 @@ extern bool slm_batch_gather(SlmBatch *batch);
 extern uint64_t slm_batch_views(const SlmBatch *batch);
 extern void slm_batch_view_span(const SlmBatch *batch, SlmTime *first, SlmTime *last);
 
-/* Fetch what slm_batch_count() will look at into the cache. */
-extern void slm_batch_prefetch(const SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type);
-
 /* Empty it, but keep its memory for the next use. */
 extern void slm_batch_reset(SlmBatch *batch);
 
 /*
  * Decide each view of the batch against those that are counted already (known): new ones count, earlier ones move the
- * count, the rest are duplicates.  Adds the outcome to the batch's groups and counts, to known, and to *log, which the
+ * count, the rest are duplicates.  Many runs are gone through by two threads.  Adds the outcome to the batch's groups and counts, to known, and to *log, which the
  * caller frees: the views to be written to the view log.  False if out of memory.
  *
  * A session may see a product at several offers.  Of each, its earliest view is in *log now or earlier, or in others, in

@@ -3,6 +3,7 @@
  */
 #include "pure/memory.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +14,7 @@
 #define MAX_KEPT_BYTES	((size_t) 256 * 1024 * 1024)
 
 /* What was given back and not asked for again, from the longest ago to the latest. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *kept[MAX_KEPT];
 static int	nkept;
 static size_t kept_bytes;
@@ -75,7 +77,9 @@ static void *
 reuse(size_t size)
 {
 	int			best = -1;
+	void	   *table;
 
+	pthread_mutex_lock(&lock);
 	for (int i = 0; i < nkept; i++)
 	{
 		size_t		has = *size_of(kept[i]);
@@ -83,7 +87,9 @@ reuse(size_t size)
 		if (has >= size && has / 2 <= size && (best < 0 || has < *size_of(kept[best])))
 			best = i;
 	}
-	return best < 0 ? NULL : take_kept(best);
+	table = best < 0 ? NULL : take_kept(best);
+	pthread_mutex_unlock(&lock);
+	return table;
 }
 
 static void *
@@ -170,16 +176,20 @@ slm_table_free(void *table, uint64_t n, size_t element_size)
 		unmap(table);
 	else if (table != NULL)
 	{
+		pthread_mutex_lock(&lock);
 		while (nkept == MAX_KEPT || kept_bytes + *size_of(table) > MAX_KEPT_BYTES)
 			unmap(take_kept(0));
 		kept[nkept++] = table;
 		kept_bytes += *size_of(table);
+		pthread_mutex_unlock(&lock);
 	}
 }
 
 void
 slm_table_release(void)
 {
+	pthread_mutex_lock(&lock);
 	while (nkept > 0)
 		unmap(take_kept(nkept - 1));
+	pthread_mutex_unlock(&lock);
 }

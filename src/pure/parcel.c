@@ -277,7 +277,7 @@ add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own
 		const SlmGroup *next = &groups[i + AHEAD];
 
 		if (i + AHEAD < head->ngroups && next->offer < head->noffers)
-			slm_batch_prefetch(batch, next->minute, own[next->offer], next->type);
+			slm_groups_prefetch(&batch->groups, next->minute, own[next->offer], next->type);
 		if (groups[i].offer >= head->noffers ||
 			!slm_batch_count(batch, groups[i].minute, own[groups[i].offer], groups[i].type, groups[i].count))
 			return false;

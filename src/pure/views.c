@@ -155,6 +155,25 @@ slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found)
 	return &views->slots[s];
 }
 
+SlmView *
+slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint64_t end, bool *found)
+{
+	for (uint64_t s = slm_views_slot(views, fingerprint); s < end; s++)
+	{
+		SlmView    *view = &views->slots[s];
+
+		*found = view->fingerprint == fingerprint;
+		if (*found)
+			return view;
+		if (view->fingerprint == 0)
+		{
+			view->fingerprint = fingerprint;
+			return view;
+		}
+	}
+	return NULL;
+}
+
 bool
 slm_views_drop_before(SlmViews *views, SlmTime time)
 {

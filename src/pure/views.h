@@ -47,6 +47,12 @@ extern bool slm_views_reserve(SlmViews *views, uint64_t nviews);
 /* The view of this fingerprint, added (with *found false, only the fingerprint set) if new; NULL if out of memory. */
 extern SlmView *slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found);
 
+/*
+ * The same without growing the table, in its slots before end alone, and without counting what is new: for several who each have
+ * a part of the table.  NULL if there is no room.
+ */
+extern SlmView *slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint64_t end, bool *found);
+
 /* Drop all views before a time.  False if out of memory: nothing was dropped then. */
 extern bool slm_views_drop_before(SlmViews *views, SlmTime time);
 

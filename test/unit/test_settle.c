@@ -1,0 +1,220 @@
+/*
+ * Which views count: two threads over runs against one over a table.
+ */
+#include <stdlib.h>
+
+#include "pure/batch.h"
+#include "unit.h"
+
+#define RUNS	6
+#define VIEWS	42000			/* in each run: more than one thread takes */
+#define OBJECTS	8
+#define OFFERS	40
+
+static uint64_t state = 1;
+
+static uint64_t
+rnd(void)
+{
+	return slm_splitmix(state++);
+}
+
+/* All of the range, some right before its middle and its end, where searches cross from one half to the other. */
+static uint64_t
+a_fingerprint(uint32_t distinct)
+{
+	uint64_t	n = rnd() % distinct;
+	uint64_t	fingerprint = slm_splitmix(n * 7 + 3);
+
+	switch (n % 100)
+	{
+		case 0:
+			return (UINT64_C(1) << 63) - 1 - n;
+		case 1:
+			return (UINT64_C(1) << 63) + n;
+		case 2:
+			return UINT64_MAX - n;
+		default:
+			return fingerprint ? fingerprint : 1;
+	}
+}
+
+static SlmView
+a_view(uint32_t distinct)
+{
+	return (SlmView) {
+		.fingerprint = a_fingerprint(distinct),.time = (SlmTime) (rnd() % 50) * SLM_USECS_PER_MIN / 4,
+		.offer = (SlmOfferId) (rnd() % OFFERS),.owner = (uint32_t) (rnd() % OBJECTS)
+	};
+}
+
+static int
+by_fingerprint(const void *a, const void *b)
+{
+	uint64_t	x = ((const SlmView *) a)->fingerprint;
+	uint64_t	y = ((const SlmView *) b)->fingerprint;
+
+	return (x > y) - (x < y);
+}
+
+/* A run as a parse worker sends it: each fingerprint once, in order. */
+static SlmViewList
+a_run(uint32_t distinct)
+{
+	SlmViewList run;
+	uint64_t	n = 0;
+
+	slm_view_list_init(&run, VIEWS);
+	for (uint64_t i = 0; i < VIEWS; i++)
+		run.views[i] = a_view(distinct);
+	qsort(run.views, VIEWS, sizeof(SlmView), by_fingerprint);
+	for (uint64_t i = 0; i < VIEWS; i++)
+	{
+		if (i == 0 || run.views[i].fingerprint != run.views[n - 1].fingerprint)
+			run.views[n++] = run.views[i];
+	}
+	run.n = n;
+	return run;
+}
+
+static bool
+same_views(const SlmViews *a, const SlmViews *b, const SlmCatalog *catalog)
+{
+	bool		same = a->nviews == b->nviews;
+
+	for (uint64_t i = 0; same && i < a->nslots; i++)
+	{
+		const SlmView *view = &a->slots[i];
+		const SlmView *other = view->fingerprint ? slm_views_find(b, view->fingerprint) : NULL;
+
+		same = view->fingerprint == 0 ||
+			(other != NULL && other->time == view->time && slm_catalog_compare(catalog, other->offer, view->offer) == 0);
+	}
+	return same;
+}
+
+static bool
+same_groups(const SlmGroups *a, const SlmGroups *b)
+{
+	SlmGroups	difference = {0};
+	bool		same = slm_groups_add(&difference, a);
+
+	for (uint64_t i = 0; same && i < b->nslots; i++)
+	{
+		const SlmGroup *group = &b->groups[i];
+
+		if (group->type != SLM_GROUP_FREE)
+			same = slm_groups_count(&difference, group->minute, group->offer, group->type, -group->count);
+	}
+	for (uint64_t i = 0; same && i < difference.nslots; i++)
+		same = difference.groups[i].type == SLM_GROUP_FREE || difference.groups[i].count == 0;
+	slm_groups_free(&difference);
+	return same;
+}
+
+/* What is known after is what was known before with the log added, whatever the order of its entries. */
+static bool
+log_tells(const SlmViewList *log, SlmViews *before, const SlmViews *after, const SlmCatalog *catalog)
+{
+	for (uint64_t i = 0; i < log->n; i++)
+	{
+		const SlmView *entry = &log->views[i];
+		bool		found;
+		SlmView    *view = slm_views_add(before, entry->fingerprint, &found);
+
+		if (!found || slm_view_is_earlier(catalog, entry->time, entry->offer, view))
+		{
+			view->time = entry->time;
+			view->offer = entry->offer;
+		}
+	}
+	return same_views(before, after, catalog);
+}
+
+typedef struct Side
+{
+	SlmBatch	batch;
+	SlmViews	known;
+	SlmViewList log;
+} Side;
+
+static void
+know(SlmViews *known, const SlmView *view)
+{
+	bool		found;
+	SlmView    *added = slm_views_add(known, view->fingerprint, &found);
+
+	if (!found)
+	{
+		added->time = view->time;
+		added->offer = view->offer;
+	}
+}
+
+static void
+test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
+{
+	SlmHashKey	key = slm_hash_key(seed, 5);
+	SlmCatalog *catalog = slm_catalog_create(&key);
+	Side		sides[2] = {0};
+	SlmViews	before = {0};
+	bool		same_counts = true;
+
+	state = seed * 1000003;
+	for (int i = 0; i < OFFERS; i++)
+		slm_catalog_clean_offer(catalog, i / 3, 100 + i % 3, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4});
+	for (int s = 0; s < 2; s++)
+	{
+		slm_batch_init(&sides[s].batch, catalog);
+		for (int i = 0; i < OBJECTS; i++)
+		{
+			slm_batch_begin_object(&sides[s].batch);
+			sides[s].batch.counts[i].counted = 1000000;
+		}
+	}
+	for (uint32_t i = 0; i < nknown; i++)
+	{
+		SlmView		view = a_view(distinct);
+
+		know(&sides[0].known, &view);
+		know(&sides[1].known, &view);
+		know(&before, &view);
+	}
+	for (int r = 0; r < RUNS; r++)
+	{
+		SlmViewList run = a_run(distinct);
+		SlmViewList again;
+
+		slm_view_list_init(&again, run.max);
+		memcpy(again.views, run.views, run.n * sizeof(SlmView));
+		again.n = run.n;
+		slm_batch_add_run(&sides[0].batch, &run);
+		slm_batch_add_run(&sides[1].batch, &again);
+	}
+	slm_batch_gather(&sides[1].batch);
+	for (int s = 0; s < 2; s++)
+		UNIT_OK(slm_batch_settle_views(&sides[s].batch, &sides[s].known, &sides[s].log), "seed %llu: settled", (unsigned long long) seed);
+	for (int i = 0; i < OBJECTS; i++)
+		same_counts &= sides[0].batch.counts[i].counted == sides[1].batch.counts[i].counted &&
+			sides[0].batch.counts[i].duplicate == sides[1].batch.counts[i].duplicate;
+	UNIT_OK(same_counts, "seed %llu: rows counted and repeated of each object", (unsigned long long) seed);
+	UNIT_OK(same_views(&sides[0].known, &sides[1].known, catalog), "seed %llu: views known", (unsigned long long) seed);
+	UNIT_OK(same_groups(&sides[0].batch.groups, &sides[1].batch.groups), "seed %llu: groups", (unsigned long long) seed);
+	UNIT_OK(log_tells(&sides[0].log, &before, &sides[0].known, catalog), "seed %llu: the log", (unsigned long long) seed);
+	for (int s = 0; s < 2; s++)
+	{
+		slm_view_list_free(&sides[s].log);
+		slm_views_free(&sides[s].known);
+		slm_batch_free(&sides[s].batch);
+	}
+	slm_views_free(&before);
+	slm_catalog_free(catalog);
+}
+
+int
+main(void)
+{
+	test_two_threads(1, 400000, 200000);
+	test_two_threads(2, 3000000, 0);
+	return unit_done();
+}
