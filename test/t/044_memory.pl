@@ -45,7 +45,7 @@ sub usage
 	{
 		my $text = slurp_file($node->logfile, $log);
 
-		($usage{top}) = $text =~ /level: 0; TopMemoryContext: (\d+) total/;
+		($usage{top}) = $text =~ /level: [01]; TopMemoryContext: (\d+) total/;
 		($usage{all}) = $text =~ /Grand total: (\d+) bytes/;
 		last if defined $usage{all};
 		select(undef, undef, undef, 0.1);
