@@ -526,7 +526,7 @@ adapt_late_bytes(SlmIngest *ingest, const SlmBatchResult *result)
 {
 	if (result->applied.held_ms > LATE_HELD_MS)
 		ingest->late_bytes = Max(Min(ingest->late_bytes, result->bytes) / 2, LEAST_LATE_BYTES);
-	else if (result->applied.held_ms < LATE_HELD_MS / 3)
+	else if (result->applied.held_ms < LATE_HELD_MS / 3.0)
 		ingest->late_bytes = Min(ingest->late_bytes * 2, (int64) slm_batch_bytes * 1024);
 }
 

@@ -158,6 +158,7 @@ partition_start(const char *name)
 	struct pg_tm tm = {0};
 	TimestampTz start;
 
+	/* NOLINTNEXTLINE(cert-err34-c): numbers of so few digits fit */
 	if (suffix == NULL || sscanf(suffix, "p%4d%2d%2d_%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
 								 &tm.tm_min) != 5 || tm2timestamp(&tm, 0, NULL, &start) != 0)
 		ereport(ERROR,

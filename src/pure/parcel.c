@@ -196,6 +196,7 @@ translate_keys(const ParcelHead *head, const SlmSlice *strings, SlmCatalog *cata
 {
 	for (uint32_t i = 0; i < head->ncategories + head->nbrands; i++)
 	{
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): get_strings() has set as many, or translate_keys() is not called */
 		own[i] = i < head->ncategories ? slm_catalog_category(catalog, strings[i]) : slm_catalog_brand(catalog, strings[i]);
 		if (own[i] == SLM_NO_KEY)
 			return false;

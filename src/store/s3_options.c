@@ -27,7 +27,7 @@
 PG_FUNCTION_INFO_V1(sellometer_s3_validator);
 
 /* The secret's own value is never shown, so an unknown option's isn't either. */
-static void
+pg_noreturn static void
 raise_unknown_option(const char *name, int place)
 {
 	const char *words[SLM_OPTIONS];
