@@ -74,9 +74,10 @@ slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, Slm
 
 		view->time = time;
 		view->offer = offer;
-		return offer == other.offer || slm_batch_add_other(batch, &other);
+		return slm_is_same_offer(batch->catalog, offer, other.offer) || slm_batch_add_other(batch, &other);
 	}
-	return offer == view->offer || slm_batch_add_other(batch, &(SlmView) {fingerprint, time, offer, 0});
+	return slm_is_same_offer(batch->catalog, offer, view->offer) ||
+		slm_batch_add_other(batch, &(SlmView) {fingerprint, time, offer, 0});
 }
 
 bool

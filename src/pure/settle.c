@@ -54,7 +54,7 @@ settle_view(Part *part, const SlmView *view)
 		bool		moves = view->time < counted->time && counted->time >= part->batch->moves_from && !logged;
 
 		part->repeated[view->owner]++;
-		if ((moves || view->offer != counted->offer) &&
+		if ((moves || !slm_is_same_offer(part->batch->catalog, view->offer, counted->offer)) &&
 			(!slm_batch_add_other(part->others, view) || !slm_batch_add_other(part->others, counted)))
 			return false;
 		if (!slm_view_is_earlier(part->batch->catalog, view->time, view->offer, counted))

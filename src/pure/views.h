@@ -99,6 +99,13 @@ slm_view_is_earlier(const SlmCatalog *catalog, SlmTime time, SlmOfferId offer, c
 	return slm_catalog_compare(catalog, offer, than->offer) < 0;
 }
 
+/* Are these the same offer?  One that was read from the log may have another number than one that an event has named. */
+static inline bool
+slm_is_same_offer(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
+{
+	return a == b || slm_catalog_compare(catalog, a, b) == 0;
+}
+
 static inline size_t
 slm_views_memory(const SlmViews *views)
 {

@@ -77,6 +77,9 @@ sub findings
 my %found;
 my $in = load('straight', sub { sql('CALL sellometer_ingest(); CALL sellometer_detect()') }, in_waves(15, @keys));
 $found{straight} = findings();
+# 11 has come as backlog
+is(sql('SELECT count(*) FROM (SELECT FROM sellometer.other_listings WHERE product_id <> 11 GROUP BY fingerprint HAVING count(DISTINCT (price, category)) = 1) f'), 0,
+	'in order of time, only who sees another offer is noted');
 load('at_once', sub { sql('CALL sellometer_ingest()') }, [@keys]);
 $found{at_once} = findings();
 load('backwards', sub { wait_until_loaded($node); sql('CALL sellometer_detect()') }, in_waves(12, reverse @keys));
