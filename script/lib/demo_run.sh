@@ -156,7 +156,7 @@ has_function() {
 
 extras() {
 	if has_function sellometer_schedule; then
-		step "Schedule rollup, prune and backlog with pg_cron" sql -c 'SELECT sellometer_schedule()'
+		step "Schedule housekeeping with pg_cron" sql -c 'SELECT sellometer_schedule()'
 	fi
 }
 

@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "ingest/detect.h"
 #include "ingest/ledger.h"
+#include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -126,6 +127,7 @@ slm_detect_all(SlmRun *run, void *arg)
 
 		CHECK_FOR_INTERRUPTS();
 		work.kind = work.kinds[i];
+		slm_progress_phase(work.kind);
 		error = slm_try_step(run, detector_step, &work);
 		if (error == NULL)
 			continue;

@@ -19,6 +19,7 @@
 #include "ingest/ledger.h"
 #include "ingest/prune.h"
 #include "ingest/rollup.h"
+#include "ingest/shmem.h"
 #include "ingest/stock_write.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
@@ -102,6 +103,7 @@ prune_tier(Work *work, const SlmTiers *tiers, TimestampTz head)
 		return;
 	work->found = true;
 	snprintf(work->what, sizeof(work->what), "tier \"%s\" of %s", tier->name, timestamptz_to_str(start));
+	slm_progress_phase(work->what);
 	slm_run_begin(work->run);
 	drop_partition(tier, start);
 	work->dropped++;

@@ -22,6 +22,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
+#include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/totals.h"
 #include "miscadmin.h"
@@ -415,6 +416,7 @@ void
 slm_rollup_all(SlmRun *run, bool heed_surge)
 {
 	Work		work = {.run = run};
+	char		phase[NAMEDATALEN];
 
 	for (;;)
 	{
@@ -425,6 +427,8 @@ slm_rollup_all(SlmRun *run, bool heed_surge)
 		if (!work.found)
 			break;
 		SLM_CRASH_POINT("rollup.marked");
+		snprintf(phase, sizeof(phase), "%s of %s", work.tier, timestamptz_to_str(work.start));
+		slm_progress_phase(phase);
 		slm_step(run, add_up_step, &work);
 		SLM_CRASH_POINT("rollup.added_up");
 		if (work.found)

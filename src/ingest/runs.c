@@ -223,6 +223,9 @@ slm_run(const char *procedure, bool loud, SlmRunWork work, void *arg)
 		return false;
 	}
 	initStringInfo(&run.detail);
+	/* who is not loud is the worker, whose progress is that of loading */
+	if (loud)
+		slm_progress_begin(procedure);
 	PG_TRY();
 	{
 		slm_step(&run, note_died, &run);
@@ -231,9 +234,13 @@ slm_run(const char *procedure, bool loud, SlmRunWork work, void *arg)
 	}
 	PG_CATCH();
 	{
+		if (loud)
+			slm_progress_end();
 		fail_run(&run, &tag, context);
 	}
 	PG_END_TRY();
+	if (loud)
+		slm_progress_end();
 	(void) LockRelease(&tag, ExclusiveLock, true);
 	pfree(run.detail.data);
 	return true;

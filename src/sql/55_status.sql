@@ -104,13 +104,13 @@ COMMENT ON FUNCTION sellometer.worker_pid() IS 'Process of the worker that loads
 CREATE VIEW sellometer.progress AS SELECT * FROM sellometer.progress_entries();
 COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
 COMMENT ON COLUMN sellometer.progress.pid IS 'server process';
-COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, detect';
-COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done';
+COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay or detect';
+COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done: the bucket that is rolled up, the kind of alert …';
 COMMENT ON COLUMN sellometer.progress.objects_done IS 'objects that are through, since it started';
 COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
 COMMENT ON COLUMN sellometer.progress.bytes_done IS 'size of those that are through, as they are in the source';
 COMMENT ON COLUMN sellometer.progress.bytes_total IS 'size of those done and waiting, as far as known';
-COMMENT ON COLUMN sellometer.progress.rows_done IS 'rows read from them; of a rollup: rows written';
+COMMENT ON COLUMN sellometer.progress.rows_done IS 'rows read from them';
 COMMENT ON COLUMN sellometer.progress.started IS 'when the work began';
 COMMENT ON COLUMN sellometer.progress.estimated_finish IS 'if it goes on as fast as so far; NULL: too early to say';
 

@@ -192,8 +192,10 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 	my $holder = hold('BEGIN; LOCK TABLE sellometer.category_l3_minute IN ACCESS EXCLUSIVE MODE');
 	my $rollup = start_sql('CALL sellometer_rollup()');
 	waiting_for_lock(1);
+	is(value("SELECT task, phase FROM sellometer.progress"), 'rollup|hour of 2019-10-01 20:00:00+00', 'sellometer.progress shows what it is at');
 	value(q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL sellometer_rollup%'});
 	like(finish_sql($rollup), qr/ERROR:  canceling statement due to user request/, 'a cancelled rollup says so');
+	is(value("SELECT count(*) FROM sellometer.progress"), 0, 'and is no longer under way');
 	let_go($holder);
 	is(value("SELECT outcome || detail::text FROM sellometer.runs"),
 		'failed{"error": "canceling statement due to user request", "sqlstate": "57014"}', 'as does its run');
