@@ -44,20 +44,24 @@ settle_view(Part *part, const SlmView *view)
 	bool		found;
 	SlmView    *counted = part->end == 0 ? slm_views_add(part->known, view->fingerprint, &found)
 		: slm_views_add_before(part->known, view->fingerprint, part->end, &found);
-	bool		logged;
+	bool		logged = false;
 
 	if (counted == NULL)
 		return false;
-	logged = found && counted->owner < log->n && log->views[counted->owner].fingerprint == view->fingerprint;
 	if (found)
 	{
-		bool		moves = view->time < counted->time && counted->time >= part->batch->moves_from && !logged;
+		bool		earlier = slm_view_is_earlier(part->batch->catalog, view->time, view->offer, counted);
+		bool		moves;
 
+		/* only then, as it is somewhere in memory */
+		if (earlier)
+			logged = counted->owner < log->n && log->views[counted->owner].fingerprint == view->fingerprint;
+		moves = view->time < counted->time && counted->time >= part->batch->moves_from && !logged;
 		part->repeated[view->owner]++;
 		if ((moves || !slm_is_same_offer(part->batch->catalog, view->offer, counted->offer)) &&
 			(!slm_batch_add_other(part->others, view) || !slm_batch_add_other(part->others, counted)))
 			return false;
-		if (!slm_view_is_earlier(part->batch->catalog, view->time, view->offer, counted))
+		if (!earlier)
 			return true;
 		if (!slm_groups_count(part->groups, slm_minute_of(counted->time), counted->offer, SLM_VIEW, -1))
 			return false;
