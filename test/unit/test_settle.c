@@ -131,6 +131,65 @@ log_tells(const SlmViewList *log, SlmViews *before, const SlmViews *after, const
 	return same_views(before, after, catalog);
 }
 
+static int
+by_offer(const void *a, const void *b)
+{
+	const SlmView *x = a;
+	const SlmView *y = b;
+
+	if (x->fingerprint != y->fingerprint)
+		return x->fingerprint < y->fingerprint ? -1 : 1;
+	if (x->offer != y->offer)
+		return x->offer < y->offer ? -1 : 1;
+	return (x->time > y->time) - (x->time < y->time);
+}
+
+/* The earliest view of each fingerprint and offer, in order; returns how many. */
+static uint64_t
+earliest(SlmView *views, uint64_t n)
+{
+	uint64_t	kept = 0;
+
+	qsort(views, n, sizeof(SlmView), by_offer);
+	for (uint64_t i = 0; i < n; i++)
+	{
+		if (kept == 0 || views[i].fingerprint != views[kept - 1].fingerprint || views[i].offer != views[kept - 1].offer)
+			views[kept++] = views[i];
+	}
+	return kept;
+}
+
+/* Where a session saw a product at several offers, the earliest view of each is in the log, now or before, or among the others. */
+static bool
+others_tell(const SlmView *all, uint64_t nall, const SlmViewList *log, const SlmBatch *batch, const SlmViews *before)
+{
+	SlmView    *told = malloc((log->n + batch->nothers + before->nviews + 1) * sizeof(SlmView));
+	uint64_t	n = 0;
+	bool		ok = true;
+
+	memcpy(told, log->views, log->n * sizeof(SlmView));
+	n = log->n;
+	for (uint32_t i = 0; i < batch->nothers; i++)
+		told[n++] = batch->others[i];
+	for (uint64_t i = 0; i < before->nslots; i++)
+	{
+		if (before->slots[i].fingerprint != 0)
+			told[n++] = before->slots[i];
+	}
+	n = earliest(told, n);
+	for (uint64_t i = 0, t = 0; ok && i < nall; i++)
+	{
+		bool		several = (i > 0 && all[i - 1].fingerprint == all[i].fingerprint) ||
+			(i + 1 < nall && all[i + 1].fingerprint == all[i].fingerprint);
+
+		while (t < n && by_offer(&told[t], &all[i]) < 0)
+			t++;
+		ok = !several || (t < n && by_offer(&told[t], &all[i]) == 0);
+	}
+	free(told);
+	return ok;
+}
+
 typedef struct Side
 {
 	SlmBatch	batch;
@@ -158,11 +217,13 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	SlmCatalog *catalog = slm_catalog_create(&key);
 	Side		sides[2] = {0};
 	SlmViews	before = {0};
+	SlmView    *all = malloc(((size_t) RUNS * VIEWS + nknown) * sizeof(SlmView));
+	uint64_t	nall = 0;
 	bool		same_counts = true;
 
 	state = seed * 1000003;
 	for (int i = 0; i < OFFERS; i++)
-		slm_catalog_clean_offer(catalog, i / 3, 100 + i % 3, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4});
+		slm_catalog_clean_offer(catalog, 1, 100 + i, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4});
 	for (int s = 0; s < 2; s++)
 	{
 		slm_batch_init(&sides[s].batch, catalog);
@@ -185,12 +246,20 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 		SlmViewList run = a_run(distinct);
 		SlmViewList again;
 
+		memcpy(all + nall, run.views, run.n * sizeof(SlmView));
+		nall += run.n;
 		slm_view_list_init(&again, run.max);
 		memcpy(again.views, run.views, run.n * sizeof(SlmView));
 		again.n = run.n;
 		slm_batch_add_run(&sides[0].batch, &run);
 		slm_batch_add_run(&sides[1].batch, &again);
 	}
+	for (uint64_t i = 0; i < before.nslots; i++)
+	{
+		if (before.slots[i].fingerprint != 0)
+			all[nall++] = before.slots[i];
+	}
+	nall = earliest(all, nall);
 	slm_batch_gather(&sides[1].batch);
 	for (int s = 0; s < 2; s++)
 		UNIT_OK(slm_batch_settle_views(&sides[s].batch, &sides[s].known, &sides[s].log), "seed %llu: settled", (unsigned long long) seed);
@@ -200,6 +269,8 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	UNIT_OK(same_counts, "seed %llu: rows counted and repeated of each object", (unsigned long long) seed);
 	UNIT_OK(same_views(&sides[0].known, &sides[1].known, catalog), "seed %llu: views known", (unsigned long long) seed);
 	UNIT_OK(same_groups(&sides[0].batch.groups, &sides[1].batch.groups), "seed %llu: groups", (unsigned long long) seed);
+	for (int s = 0; s < 2; s++)
+		UNIT_OK(others_tell(all, nall, &sides[s].log, &sides[s].batch, &before), "seed %llu: others", (unsigned long long) seed);
 	UNIT_OK(log_tells(&sides[0].log, &before, &sides[0].known, catalog), "seed %llu: the log", (unsigned long long) seed);
 	for (int s = 0; s < 2; s++)
 	{
@@ -208,6 +279,7 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 		slm_batch_free(&sides[s].batch);
 	}
 	slm_views_free(&before);
+	free(all);
 	slm_catalog_free(catalog);
 }
 
