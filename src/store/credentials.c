@@ -101,9 +101,10 @@ from_environment(SlmCredentials *c)
 	c->access_key = slm_credentials_copy(access_key);
 	c->secret_key = slm_credentials_copy(secret_key);
 	c->session_token = slm_credentials_copy(slm_getenv("AWS_SESSION_TOKEN"));
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): they are c's, and slm_credentials_wipe() frees them */
+	/* NOLINTBEGIN(clang-analyzer-unix.Malloc): they are c's, and slm_credentials_wipe() frees them */
 	strlcpy(c->source, "the environment variable AWS_ACCESS_KEY_ID of the server process", sizeof(c->source));
 	return SLM_CREDENTIALS_FOUND;
+	/* NOLINTEND(clang-analyzer-unix.Malloc) */
 }
 
 /* One of the two shared files: what a variable names, or its usual place in the home directory.  NULL if unknown. */
