@@ -5,6 +5,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "guc.h"
 #include "ingest/spi.h"
 #include "ingest/view_state.h"
@@ -22,7 +23,7 @@
 /* Live objects may be this much behind the head and still find their views in the cache. */
 #define CACHE_SLACK			(USECS_PER_HOUR)
 
-static void
+pg_noreturn static void
 out_of_memory(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
