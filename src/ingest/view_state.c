@@ -298,6 +298,7 @@ read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 void
 slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head)
 {
+	state->settled = false;
 	if (slm_batch_views(batch) == 0)
 		return;
 	slm_batch_view_span(batch, &state->batch_first, &state->batch_last);
@@ -416,8 +417,12 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 {
 	SlmViewList *log = palloc0(sizeof(SlmViewList));
 
+	/* what is known stays as it is, and as valid or not as it was */
+	if (slm_batch_views(batch) == 0)
+		return;
 	catch_up(state, batch);
 	state->valid = false;
+	state->settled = true;
 	PG_TRY();
 	{
 		int64		seq;
@@ -437,5 +442,8 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 void
 slm_view_state_committed(SlmViewState *state)
 {
-	state->valid = state->persistent && (size_t) slm_views_memory(&state->known) <= (size_t) slm_work_memory * 1024;
+	/* without a cache only what the batch asked for is known */
+	if (state->settled)
+		state->valid = state->persistent && state->cached &&
+			(size_t) slm_views_memory(&state->known) <= (size_t) slm_work_memory * 1024;
 }

@@ -33,6 +33,7 @@ typedef struct SlmViewState
 	int64		epoch;			/* sellometer.state.views_epoch when known was begun */
 
 	/* of the batch at hand */
+	bool		settled;		/* its views are decided, and it has some */
 	bool		cached;			/* it is decided by the persistent cache */
 	TimestampTz batch_first;	/* span of its views */
 	TimestampTz batch_last;
