@@ -61,12 +61,6 @@ view_window(void)
 	return (int64) slm_view_window * USECS_PER_SEC;
 }
 
-static int32
-minute_of(TimestampTz time)
-{
-	return (int32) (slm_bucket_start((SlmGranularity) {.usecs = USECS_PER_MINUTE}, time) / USECS_PER_MINUTE);
-}
-
 static void
 free_replace(void *arg)
 {
@@ -88,7 +82,7 @@ free_replace(void *arg)
 static void
 count(Replace *replace, TimestampTz time, SlmOfferId offer, SlmEventType type, int by)
 {
-	if (!slm_batch_count(&replace->batch, minute_of(time), offer, type, by))
+	if (!slm_batch_count(&replace->batch, slm_minute_of(time), offer, type, by))
 		slm_out_of_memory();
 }
 

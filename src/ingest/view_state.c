@@ -134,6 +134,15 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 
 /* --- reading the log --- */
 
+void
+slm_view_log_damaged(TimestampTz hour)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("a block of sellometer.view_log is damaged"),
+			 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+}
+
 static void
 unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmViews *only)
 {
@@ -151,10 +160,7 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 	if (result == SLM_VIEWLOG_MEMORY)
 		out_of_memory();
 	if (result == SLM_VIEWLOG_CORRUPT)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a block of sellometer.view_log is damaged"),
-				 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+		slm_view_log_damaged(hour);
 }
 
 /* Read blocks with after < seq and first <= hour <= last into known. */

@@ -15,6 +15,7 @@
 #define SLM_INGEST_VIEW_STATE_H
 
 #include "postgres.h"
+#include "compat.h"
 #include "datatype/timestamp.h"
 #include "ingest/overrides.h"
 #include "pure/batch.h"
@@ -73,5 +74,8 @@ extern void slm_view_state_committed(SlmViewState *state);
  * memory.
  */
 extern int64 slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nviews);
+
+/* Raise the error that a block of the view log, of this hour, can't be unpacked. */
+pg_noreturn extern void slm_view_log_damaged(TimestampTz hour);
 
 #endif							/* SLM_INGEST_VIEW_STATE_H */

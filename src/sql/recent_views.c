@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ingest/view_state.h"
 #include "miscadmin.h"
 #include "pure/viewlog.h"
 #include "types/money.h"
@@ -139,10 +140,7 @@ check(SlmViewLogResult result, TimestampTz hour)
 	if (result == SLM_VIEWLOG_MEMORY)
 		out_of_memory();
 	if (result == SLM_VIEWLOG_CORRUPT)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("a block of sellometer.view_log is damaged"),
-				 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+		slm_view_log_damaged(hour);
 }
 
 /* Views of sessions that saw one offer only. */
