@@ -122,14 +122,15 @@ sub make_other
 	return;
 }
 
-# All files, in the order in which they are to arrive: every twentieth late, by up to half a minute.
+# All files, in the order in which they are to arrive: every twentieth late, by up to half a minute.  Sessions end well within
+# the view window.
 sub make_files
 {
 	my ($self) = @_;
 	my $minutes = int($self->{seconds} * $FILES_PER_SECOND / 2);
 
 	traffic($self->{dir}{all}, '--minutes' => $minutes, '--servers' => 2, '--rate' => 80, '--seed' => $self->{seed}, '--products' => 500,
-		'--session-gap' => 300, '--gzip' => 0.2, '--bad' => 0.002, '--start' => '2019-10-01 20:00:00');
+		'--session-gap' => 60, '--gzip' => 0.2, '--bad' => 0.002, '--start' => '2019-10-01 20:00:00');
 	my @keys = files_below($self->{dir}{all});
 	my %when = map { ($keys[$_] => $_ + (chance(0.05) ? rand 30 * $FILES_PER_SECOND : 0)) } 0 .. $#keys;
 	$self->{keys} = [ sort { $when{$a} <=> $when{$b} || $a cmp $b } @keys ];
@@ -415,6 +416,11 @@ sub wrong
 	# The oracle needs more room than the small file system has.
 	$node->safe_psql('postgres', "ALTER DATABASE shop SET default_tablespace = 'pg_default'; ALTER DATABASE shop SET temp_tablespaces = 'pg_default'");
 	oracle_load($node, $self->{dir}{all});
+	# The oracle knows of no window: it is right only where a session's views of a product lie within it.
+	my $spans = $node->safe_psql('shop', q{SELECT count(*) FROM (SELECT FROM oracle.event WHERE reason IS NULL AND event_type = 'view'
+		AND user_session <> '' GROUP BY user_session, product_id
+		HAVING max(t) - min(t) >= current_setting('sellometer.view_window')::interval) s});
+	return "$spans sessions see a product again after sellometer.view_window: the oracle does not hold" if $spans > 0;
 	return (tier_differences($node), split(/\n/, $node->safe_psql('shop', 'SELECT * FROM oracle.diff_objects() LIMIT 10')));
 }
 
