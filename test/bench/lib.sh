@@ -4,6 +4,7 @@
 #	bench_begin NAME "$@"		as root go on as user postgres, in a copy of the tree; make $WORK
 #	bench_build					PostgreSQL, the extension and the traffic generator, in $WORK
 #	bench_server DATABASES		start it, databases with the extension in it; $CONF: more lines of postgresql.conf
+#	bench_peers					DuckDB and ClickHouse
 #	bench_s3					a real S3 server: S3_ENDPOINT and the rest of what test/s3/swift says
 #
 # Everything is in $WORK, and goes away at the end, whatever the end is.  BENCH_SHARED_BUFFERS (1GB) and BENCH_CONF (lines
@@ -79,7 +80,7 @@ bench_server() {
 		${CONF:-}
 		${BENCH_CONF:-}
 	CONF
-	export PGHOST=$WORK PGUSER=postgres PGDATABASE=${1%%,*} PGTZ=UTC
+	bench_connect "${1%%,*}"
 	pg_ctl -D "$WORK/data" -l "$WORK/log" -w start >/dev/null
 	for database in ${1//,/ }; do
 		createdb "$database"
@@ -88,6 +89,11 @@ bench_server() {
 	for database in ${1//,/ }; do
 		wait_in "$database" 'sellometer.worker_pid() IS NOT NULL'
 	done
+}
+
+# bench_connect DATABASE: what psql and the like are to use.
+bench_connect() {
+	export PGHOST=$WORK PGUSER=postgres PGDATABASE=$1 PGTZ=UTC
 }
 
 bench_s3() {
@@ -108,6 +114,13 @@ bench_s3_server() {
 	SQL
 }
 
+# The peers and what runs them, in $WORK/peers.
+bench_peers() {
+	rm -rf "$WORK/peers"
+	cp -r "$BENCH/peers" "$WORK/peers"
+	(cd "$WORK/peers" && HOME=$WORK npm install --no-audit --no-fund --no-update-notifier --loglevel=error >&2)
+}
+
 # sql OPTION...: psql, unaligned, without headers
 sql() {
 	psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
@@ -122,13 +135,15 @@ bench_machine() {
 
 # --- time ---
 
-# timer_start; then SECONDS_TAKEN after timer_stop
+# timer_start; then SECONDS_TAKEN, and CPU_TAKEN by the server, after timer_stop
 timer_start() {
+	CPU_BEFORE=$("$BENCH/server_cpu" "$WORK/data")
 	TIMER=${EPOCHREALTIME/[.,]/}
 }
 
 timer_stop() {
 	SECONDS_TAKEN=$(awk -v us=$((${EPOCHREALTIME/[.,]/} - TIMER)) 'BEGIN {printf "%.3f", us / 1e6}')
+	CPU_TAKEN=$(awk -v before="$CPU_BEFORE" -v after="$("$BENCH/server_cpu" "$WORK/data")" 'BEGIN {printf "%.2f", after - before}')
 }
 
 # wait_in DATABASE CONDITION: until it is true, asked 50 times a second in one session.
