@@ -26,6 +26,15 @@
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* Note the size of a table that has indexes, for the planner. */
+#if PG_VERSION_NUM >= 180000
+#define slm_update_relstats(rel, pages, tuples) \
+	vac_update_relstats(rel, pages, tuples, 0, 0, true, InvalidTransactionId, InvalidMultiXactId, NULL, NULL, true)
+#else
+#define slm_update_relstats(rel, pages, tuples) \
+	vac_update_relstats(rel, pages, tuples, 0, true, InvalidTransactionId, InvalidMultiXactId, NULL, NULL, true)
+#endif
+
 /* Begin to scan an index for the rows of its table. */
 #if PG_VERSION_NUM >= 180000
 #define slm_index_beginscan(rel, index, snapshot, nkeys)	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)

@@ -238,31 +238,48 @@ note_expired(const SlmObject *objects, int n, TimestampTz head)
 		slm_tier_keep_from(&tiers->tiers[t], t < tiers->n - 1 ? Min(floor, tiers->tiers[t + 1].watermark) : floor);
 }
 
+/* Under the writer's lock. */
+static void
+apply_locked(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace, SlmApplied *applied)
+{
+	TimestampTz head = slm_head_read();
+
+	slm_listing_watch(batch, head);
+	slm_view_state_settle(views, batch);
+	slm_listing_write(batch, head);
+	head = slm_head_advance(objects, nobjects, head);
+	if (batch->groups.ngroups > 0)
+		applied->rows_written = slm_write_tiers(batch, head, replace);
+	slm_carts_write(&batch->carts, head);
+	slm_stock_note(batch);
+	/* late, as it is packed meanwhile */
+	slm_view_state_write(views);
+	SLM_CRASH_POINT("apply.views");
+	note_expired(objects, nobjects, head);
+	SLM_CRASH_POINT("apply.ledger");
+	slm_ledger_record(objects, nobjects, batch->counts);
+	applied->head = head;
+}
+
 SlmApplied
 slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace)
 {
 	SlmApplied	applied = {0};
-	TimestampTz head;
 	instr_time	start;
 
 	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());
 	applied.wait_ms = slm_writer_lock();
 	INSTR_TIME_SET_CURRENT(start);
-	head = slm_head_read();
-	slm_listing_watch(batch, head);
-	slm_view_state_settle(views, batch);
-	slm_listing_write(batch, head);
-	SLM_CRASH_POINT("apply.views");
-	head = slm_head_advance(objects, nobjects, head);
-	if (batch->groups.ngroups > 0)
-		applied.rows_written = slm_write_tiers(batch, head, replace);
-	slm_carts_write(&batch->carts, head);
-	slm_stock_note(batch);
-	note_expired(objects, nobjects, head);
-	SLM_CRASH_POINT("apply.ledger");
-	slm_ledger_record(objects, nobjects, batch->counts);
-	applied.head = head;
+	PG_TRY();
+	{
+		apply_locked(batch, objects, nobjects, views, replace, &applied);
+	}
+	PG_FINALLY();
+	{
+		slm_view_state_end(views);
+	}
+	PG_END_TRY();
 	applied.held_ms = ms_since(start);
 	return applied;
 }

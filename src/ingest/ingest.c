@@ -390,6 +390,7 @@ load_batch(Work *work)
 	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", work->done, pg_rusage_show(&start))));
 	pg_rusage_init(&start);
 	slm_progress_phase("apply");
+	ingest->views->more = work->upcoming > 0;
 	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace);
 	sum_up(work);
 	ereport(DEBUG1, (errmsg_internal("applied %llu rows as %llu, waited %.0f ms for the lock, %s",

@@ -161,7 +161,10 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 			slm_partition_create(tier, d, partition);
 		rows += add_up(&piece);
 		if (!exists)
+		{
+			slm_partition_add_key(tier, d, partition);
 			slm_partition_attach(tier, d, partition);
+		}
 		SLM_CRASH_POINT("rollup.under_lock");
 	}
 	slm_totals_roll_up(tier, &tiers->tiers[t - 1], start);
@@ -292,6 +295,7 @@ mark_bucket(Work *work, SlmTiers *tiers, int t)
 		if (OidIsValid(slm_partition_find(tier, d, partition, name)))
 			continue;
 		slm_partition_create(tier, d, partition);
+		slm_partition_add_key(tier, d, partition);
 		slm_partition_attach(tier, d, partition);
 	}
 }

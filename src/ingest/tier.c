@@ -213,6 +213,16 @@ slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 }
 
 void
+slm_partition_add_key(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
+{
+	char		name[NAMEDATALEN];
+
+	partition_name(tier, dimension, start, name);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type)",
+							  quote_identifier(name), dimension_names[dimension]), SPI_OK_UTILITY);
+}
+
+void
 slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
 {
 	char		name[NAMEDATALEN];
@@ -223,8 +233,6 @@ slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 	partition_name(tier, dimension, start, name);
 	quoted = quote_identifier(name);
 	partition_bounds(tier, start, &from, &to);
-	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type)",
-							  quoted, dimension_names[dimension]), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ATTACH PARTITION sellometer.%s FOR VALUES FROM ('%s') TO ('%s')",
 							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)),
 							  quoted, from, to), SPI_OK_UTILITY);

@@ -75,10 +75,12 @@ extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, Times
 extern TimestampTz *slm_partitions(const SlmTier *tier, int *n);
 
 /*
- * Make a partition as a table of its own, without index, and give it its index and its place in the parent.  In between
- * it can be filled at full speed.  Neither waits for or holds up anybody who reads the parent.
+ * Make a partition as a table of its own, without index; give it its primary key; give it its place in the parent.  Before that
+ * it can be filled at full speed, with the key or before it has one.  None of these waits for or holds up anybody who reads
+ * the parent.
  */
 extern Oid	slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
+extern void slm_partition_add_key(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
 extern void slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
 
 #endif							/* SLM_INGEST_TIER_H */

@@ -14,11 +14,12 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "ingest/beside.h"
 #include "ingest/bulk.h"
+#include "ingest/fill.h"
 #include "ingest/spi.h"
 #include "ingest/tier_write.h"
 #include "miscadmin.h"
-#include "pure/thread.h"
 #include "types/money.h"
 #include "types/event_type.h"
 #include "utils/builtins.h"
@@ -29,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE		20000
+#define ROWS_PER_RESET		1000	/* rows whose values are in memory at a time */
 #define THREAD_CELLS		100000	/* fewer are not worth a thread */
 
 /* What is the same for all rows of one table. */
@@ -123,13 +125,13 @@ find_columns(Relation rel, SlmDimension dimension)
 }
 
 static void
-fill_slot(Target *target, const Columns *c, const SlmDelta *row, TupleTableSlot *slot)
+set_values(Target *target, const Columns *c, const SlmDelta *row, Datum *values)
 {
-	slot->tts_values[c->event_time] = TimestampTzGetDatum(row->time);
-	slot->tts_values[c->key] = key_datum(target, row->key);
-	slot->tts_values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
-	slot->tts_values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
-	slot->tts_values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
+	values[c->event_time] = TimestampTzGetDatum(row->time);
+	values[c->key] = key_datum(target, row->key);
+	values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
+	values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
+	values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
 }
 
 /* The rows for which wanted says true (or all), to a table with or without indexes. */
@@ -144,11 +146,63 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 	for (uint64 i = 0; i < run->nrows; i++)
 	{
 		if (wanted == NULL || wanted[i])
-			fill_slot(target, &columns, &run->rows[i], slm_bulk_row(bulk));
+			set_values(target, &columns, &run->rows[i], slm_bulk_row(bulk)->tts_values);
 	}
 	inserted = slm_bulk_end(bulk);
 	table_close(rel, NoLock);
 	return inserted;
+}
+
+/* All rows, to a new table with its key. */
+static uint64
+fill_table(Target *target, Oid relid, const Run *run)
+{
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	Columns		columns = find_columns(rel, target->dimension);
+	SlmFill    *fill = slm_fill_begin(rel);
+	MemoryContext outer = MemoryContextSwitchTo(target->scratch);
+	Datum		values[MaxTupleAttributeNumber];
+	uint64		written;
+
+	for (uint64 i = 0; i < run->nrows; i++)
+	{
+		set_values(target, &columns, &run->rows[i], values);
+		slm_fill_row(fill, values);
+		if (i % ROWS_PER_RESET == 0)
+			MemoryContextReset(target->scratch);
+	}
+	MemoryContextSwitchTo(outer);
+	written = slm_fill_end(fill);
+	table_close(rel, NoLock);
+	return written;
+}
+
+/* A partition that is missing, with all of its rows. */
+static uint64
+write_partition(Target *target, const Run *run)
+{
+	Oid			relid = slm_partition_create(target->tier, target->dimension, run->start);
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	bool		may_fill = slm_fill_possible(rel);
+	uint64		written;
+	PGRUsage	start;
+
+	table_close(rel, NoLock);
+	pg_rusage_init(&start);
+	if (may_fill)
+	{
+		slm_partition_add_key(target->tier, target->dimension, run->start);
+		written = fill_table(target, relid, run);
+	}
+	else
+	{
+		written = bulk_insert(target, relid, run, NULL);
+		slm_partition_add_key(target->tier, target->dimension, run->start);
+	}
+	ereport(DEBUG2, (errmsg_internal("filled the partition of %s at %s, %s", slm_dimension_name(target->dimension),
+									 timestamptz_to_str(run->start), pg_rusage_show(&start))));
+	slm_partition_attach(target->tier, target->dimension, run->start);
+	return written;
 }
 
 /* --- merge --- */
@@ -338,19 +392,9 @@ write_run(Target *target, const Run *run, const TimestampTz *present, int nprese
 	bool	   *merge;
 	bool	   *fresh;
 	uint64		written;
-	PGRUsage	start;
 
 	if (!OidIsValid(relid))
-	{
-		relid = slm_partition_create(target->tier, target->dimension, run->start);
-		pg_rusage_init(&start);
-		written = bulk_insert(target, relid, run, NULL);
-		ereport(DEBUG2, (errmsg_internal("filled %s, %s", partition, pg_rusage_show(&start))));
-		pg_rusage_init(&start);
-		slm_partition_attach(target->tier, target->dimension, run->start);
-		ereport(DEBUG2, (errmsg_internal("attached %s, %s", partition, pg_rusage_show(&start))));
-		return written;
-	}
+		return write_partition(target, run);
 	merge = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
 	fresh = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
 	for (uint64 i = 0; i < run->nrows; i++)
@@ -426,7 +470,7 @@ begin_level(Level *levels, SlmDimension dimension, SlmCells *cells, const SlmCat
 	level->dimension = dimension;
 	level->finer = dimension > 0 ? &levels[dimension - 1].deltas : NULL;
 	if (cells->ncells >= THREAD_CELLS)
-		slm_thread_start(&level->thread, make_level, level);
+		slm_beside_start(&level->thread, make_level, level);
 	else
 		make_level(level);
 }

@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "guc.h"
+#include "ingest/beside.h"
 #include "ingest/spi.h"
 #include "ingest/view_state.h"
 #include "miscadmin.h"
@@ -19,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #define BLOCKS_PER_FETCH	32
+#define THREAD_VIEWS		100000	/* fewer are not worth a thread */
 
 /* Live objects may be this much behind the head and still find their views in the cache. */
 #define CACHE_SLACK			(USECS_PER_HOUR)
@@ -41,6 +43,7 @@ state_free(void *arg)
 {
 	SlmViewState *state = arg;
 
+	slm_view_state_end(state);
 	slm_views_free(&state->known);
 	slm_catalog_free(state->catalog);
 	state->catalog = NULL;
@@ -418,31 +421,67 @@ slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nview
 	return seq;
 }
 
+/* In a thread: pack the log, and make the room in the cache that the next batch will ask for. */
+static void
+pack(void *arg)
+{
+	SlmViewState *state = arg;
+
+	state->packed = slm_viewlog_pack(state->catalog, state->log.views, state->log.n, &state->blocks);
+	if (state->room > 0)
+		(void) slm_views_reserve(&state->known, state->room);
+}
+
+/* How many views the cache will have if the next batch is like this one; 0: there is none, or the cache would not be kept. */
+static uint64
+room_for_next(const SlmViewState *state, uint64 nviews)
+{
+	uint64		room = state->known.nviews + nviews;
+
+	return state->more && state->cached && room * sizeof(SlmView) * 3 / 2 <= (uint64) slm_work_memory * 1024 ? room : 0;
+}
+
 void
 slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 {
-	SlmViewList *log = palloc0(sizeof(SlmViewList));
+	uint64		nviews = slm_batch_views(batch);
 
 	/* what is known stays as it is, and as valid or not as it was */
-	if (slm_batch_views(batch) == 0)
+	if (nviews == 0)
 		return;
 	catch_up(state, batch);
 	state->valid = false;
 	state->settled = true;
-	PG_TRY();
-	{
-		int64		seq;
+	if (!slm_batch_settle_views(batch, &state->known, &state->log))
+		out_of_memory();
+	state->room = room_for_next(state, nviews);
+	if (nviews >= THREAD_VIEWS)
+		slm_beside_start(&state->packing, pack, state);
+	else
+		pack(state);
+}
 
-		if (!slm_batch_settle_views(batch, &state->known, log))
-			out_of_memory();
-		seq = slm_view_log_write(state->catalog, log->views, log->n);
-		state->last_seq = Max(state->last_seq, seq);
-	}
-	PG_FINALLY();
-	{
-		slm_view_list_free(log);
-	}
-	PG_END_TRY();
+void
+slm_view_state_write(SlmViewState *state)
+{
+	int64		seq;
+
+	if (!state->settled)
+		return;
+	slm_thread_join(&state->packing);
+	if (!state->packed)
+		out_of_memory();
+	seq = write_blocks(&state->blocks);
+	state->last_seq = Max(state->last_seq, seq);
+}
+
+void
+slm_view_state_end(SlmViewState *state)
+{
+	slm_thread_join(&state->packing);
+	slm_view_list_free(&state->log);
+	slm_viewlog_blocks_free(&state->blocks);
+	state->packed = false;
 }
 
 void

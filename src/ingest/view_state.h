@@ -19,6 +19,7 @@
 #include "datatype/timestamp.h"
 #include "ingest/overrides.h"
 #include "pure/batch.h"
+#include "pure/thread.h"
 #include "pure/viewlog.h"
 
 typedef struct SlmViewState
@@ -40,6 +41,14 @@ typedef struct SlmViewState
 	TimestampTz batch_last;
 	int64		batch_seq;		/* blocks up to this one were looked through for it */
 	TimestampTz head;			/* when that was done */
+	bool		more;			/* set by the caller: another batch of about its size comes next */
+
+	/* from settling on, until slm_view_state_end(): its part of the log, packed by a thread while others write */
+	SlmThread	packing;
+	SlmViewList log;
+	SlmViewLogBlocks blocks;
+	bool		packed;
+	uint64		room;			/* in the cache, for so many views */
 } SlmViewState;
 
 /*
@@ -61,10 +70,17 @@ extern void slm_view_state_refresh(SlmViewState *state);
 extern void slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head);
 
 /*
- * Under the lock: read what others have written since, decide the batch's views, write the outcome to the view log.
- * The state is invalid from now on, until slm_view_state_committed().
+ * Under the lock: read what others have written since, decide the batch's views.  What goes to the log is packed from now on, in a
+ * thread if it is much, so the catalog must stay as it is until slm_view_state_end().  The state is invalid from now on,
+ * until slm_view_state_committed().
  */
 extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch);
+
+/* Under the lock, too: write to the view log what the views have come to. */
+extern void slm_view_state_write(SlmViewState *state);
+
+/* After settling, whether that and all else went well or not: nothing is under way any more. */
+extern void slm_view_state_end(SlmViewState *state);
 
 /* The transaction that settled has committed. */
 extern void slm_view_state_committed(SlmViewState *state);

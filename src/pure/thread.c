@@ -4,6 +4,13 @@
 #include "pure/thread.h"
 
 #include <signal.h>
+#include <stddef.h>
+
+#define MAX_RUNNING		8
+
+/* Threads are started and joined by one thread alone. */
+static SlmThread *running[MAX_RUNNING];
+static int	nrunning;
 
 static void *
 run(void *arg)
@@ -23,16 +30,31 @@ slm_thread_start(SlmThread *thread, void (*work) (void *arg), void *arg)
 	*thread = (SlmThread) {.work = work,.arg = arg};
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	thread->running = pthread_create(&thread->id, NULL, run, thread) == 0;
+	thread->running = nrunning < MAX_RUNNING && pthread_create(&thread->id, NULL, run, thread) == 0;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!thread->running)
+	if (thread->running)
+		running[nrunning++] = thread;
+	else
 		work(arg);
 }
 
 void
 slm_thread_join(SlmThread *thread)
 {
-	if (thread->running)
-		pthread_join(thread->id, NULL);
+	if (!thread->running)
+		return;
+	pthread_join(thread->id, NULL);
 	thread->running = false;
+	for (int i = 0; i < nrunning; i++)
+	{
+		if (running[i] == thread)
+			running[i] = running[--nrunning];
+	}
+}
+
+void
+slm_thread_join_all(void)
+{
+	while (nrunning > 0)
+		slm_thread_join(running[nrunning - 1]);
 }

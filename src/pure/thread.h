@@ -24,4 +24,7 @@ typedef struct SlmThread
 extern void slm_thread_start(SlmThread *thread, void (*work) (void *arg), void *arg);
 extern void slm_thread_join(SlmThread *thread);
 
+/* Wait for all threads that are running, where the process ends before those who started them could. */
+extern void slm_thread_join_all(void);
+
 #endif							/* SLM_PURE_THREAD_H */

@@ -9,7 +9,7 @@
 #include "pure/numbering.h"
 #include "pure/sort.h"
 
-#define VERSION			1
+#define VERSION			2
 #define USECS_PER_HOUR	(60 * SLM_USECS_PER_MIN)
 #define MAX_VARINT		10
 #define MAX_BLOCK_VIEWS	1000000 /* so that a block stays far below the 1 GB of a bytea */
@@ -40,6 +40,15 @@ put_varint(char *p, uint64_t v)
 	}
 	*p++ = (char) v;
 	return p;
+}
+
+/* A time after the hour: nearly all are whole seconds, which take two bytes. */
+static char *
+put_time(char *p, SlmTime usecs)
+{
+	bool		whole = usecs % SLM_USECS_PER_SEC == 0;
+
+	return put_varint(p, (uint64_t) (whole ? usecs / SLM_USECS_PER_SEC : usecs) << 1 | !whole);
 }
 
 static size_t
@@ -124,7 +133,7 @@ pack_block(Packer *packer, const SlmView *views, const SlmSortItem *order, uint3
 
 		for (int b = 0; b < 64; b += 8)
 			*p++ = (char) (view->fingerprint >> b);
-		p = put_varint(p, (uint64_t) (view->time - hour));
+		p = put_time(p, view->time - hour);
 		p = put_varint(p, slm_number(&packer->offers, view->offer));
 	}
 	block->len = (size_t) (p - block->data);
@@ -227,6 +236,18 @@ get_varint(Input *in)
 	}
 	in->bad = true;
 	return 0;
+}
+
+/* What would be beyond any hour is bad, too. */
+static SlmTime
+get_time(Input *in)
+{
+	uint64_t	v = get_varint(in);
+	uint64_t	usecs = v & 1 ? v >> 1 : (v >> 1) * SLM_USECS_PER_SEC;
+
+	if (v >> 1 >= USECS_PER_HOUR || usecs >= USECS_PER_HOUR)
+		in->bad = true;
+	return (SlmTime) usecs;
 }
 
 /* The caller has seen that there are 8 bytes. */
@@ -348,7 +369,7 @@ read_entries(Unpacker *u, SlmTime hour, SlmTime not_before, const SlmViews *only
 		if (in->end - in->p < 8)
 			return SLM_VIEWLOG_CORRUPT;
 		fingerprint = get_fingerprint(in);
-		time = hour + (SlmTime) get_varint(in);
+		time = hour + get_time(in);
 		local = get_varint(in);
 		if (in->bad || local >= u->noffers || fingerprint == 0)
 			return SLM_VIEWLOG_CORRUPT;
@@ -401,7 +422,7 @@ sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, const SlmViews 
 		if (in->end - in->p < 8)
 			return SLM_VIEWLOG_CORRUPT;
 		fingerprint = get_fingerprint(in);
-		time = hour + (SlmTime) get_varint(in);
+		time = hour + get_time(in);
 		local = get_varint(in);
 		if (in->bad || local >= u->noffers)
 			return SLM_VIEWLOG_CORRUPT;

@@ -7,7 +7,8 @@
  *
  * A block: version (1 byte), numbers of entries, categories, brands and offers; the strings of the categories and of the
  * brands (length, bytes); the offers (product_id, price, category, brand); the entries (fingerprint as 8 bytes little
- * endian, microseconds after the block's hour, offer).  All other numbers are LEB128 varints.
+ * endian, time, offer).  A time is twice the seconds after the block's hour, or, if it is no whole second, twice the microseconds
+ * and one.  All numbers but the fingerprints are LEB128 varints.
  */
 #ifndef SLM_PURE_VIEWLOG_H
 #define SLM_PURE_VIEWLOG_H

@@ -449,6 +449,8 @@ test_granularity(void)
 			!slm_granularity_is_multiple(month, week), "which is made of which");
 }
 
+#define lengthof(array)	(sizeof(array) / sizeof((array)[0]))
+
 static void
 test_damage(void)
 {
@@ -478,6 +480,40 @@ test_damage(void)
 	slm_catalog_free(catalog);
 }
 
+/* Times come back as they were: whole seconds and others, at both ends of an hour, before 2000 too. */
+static void
+test_log_times(void)
+{
+	const SlmTime hour = 60 * MINUTE;
+	const SlmTime times[] = {0, 1, SLM_USECS_PER_SEC - 1, SLM_USECS_PER_SEC, 3 * SLM_USECS_PER_SEC + 500000, hour - SLM_USECS_PER_SEC,
+	hour - 1, hour, -1, -SLM_USECS_PER_SEC, -hour};
+	SlmHashKey	key = slm_hash_key(7, 8);
+	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmOfferId	offer = slm_catalog_clean_offer(catalog, 1, 100, slice("a.a.a"), slice("acme"));
+	SlmView		views[lengthof(times)];
+	SlmViewLogBlocks blocks;
+	SlmViews	read = {0};
+	bool		ok = true;
+
+	for (uint64_t i = 0; i < lengthof(times); i++)
+		views[i] = (SlmView) {.fingerprint = i + 1,.time = times[i],.offer = offer};
+	slm_viewlog_pack(catalog, views, lengthof(times), &blocks);
+	UNIT_EQ(blocks.nblocks, 3, "a block for each hour");
+	for (uint32_t i = 0; i < blocks.nblocks; i++)
+		ok &= slm_viewlog_unpack(blocks.blocks[i].data, blocks.blocks[i].len, blocks.blocks[i].hour, INT64_MIN, NULL, catalog,
+								 &read) == SLM_VIEWLOG_OK;
+	UNIT_OK(ok, "the blocks are read");
+	for (uint64_t i = 0; i < lengthof(times); i++)
+	{
+		const SlmView *view = slm_views_find(&read, i + 1);
+
+		UNIT_OK(view != NULL && view->time == times[i], "a view at its time");
+	}
+	slm_viewlog_blocks_free(&blocks);
+	slm_views_free(&read);
+	slm_catalog_free(catalog);
+}
+
 int
 main(void)
 {
@@ -487,5 +523,6 @@ main(void)
 	test_sort();
 	test_granularity();
 	test_damage();
+	test_log_times();
 	return unit_done();
 }

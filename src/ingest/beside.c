@@ -1,0 +1,25 @@
+/*
+ * beside.c: pure work in a second thread while this one goes on with PostgreSQL.
+ */
+#include "postgres.h"
+
+#include "ingest/beside.h"
+#include "storage/ipc.h"
+
+static void
+join_all(int code, Datum arg)
+{
+	slm_thread_join_all();
+}
+
+void
+slm_beside_start(SlmThread *thread, void (*work) (void *arg), void *arg)
+{
+	static bool registered = false;
+
+	/* what is registered last is called first: before the transaction is rolled back and its memory freed */
+	if (!registered)
+		before_shmem_exit(join_all, (Datum) 0);
+	registered = true;
+	slm_thread_start(thread, work, arg);
+}

@@ -1,0 +1,114 @@
+# Partitions that are filled page by page, with their primary keys: sound to amcheck, after a crash and on a standby too; and the
+# ordinary way is taken where the WAL is to be decoded.
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use SlmCrash;
+use SlmTest;
+use Test::More;
+
+my $seed = $ENV{SLM_SEEDS} // 1;
+srand($seed);
+note("seed $seed");
+
+my $node = slm_node('fill', allows_streaming => 1, conf => <<'CONF');
+sellometer.database = ''
+hot_standby = on
+CONF
+my $in = slm_directory($node, 'in');
+
+# Brands that differ early or late, from empty to as long as keys may be: few fit a page, so the index has three levels or more.
+# Rows come in no order; some keys stand in many minutes.
+sub random_brand
+{
+	my $kind = int rand 4;
+
+	return '' if $kind == 0;
+	return 'b' . int rand 20 if $kind == 1;
+	return ('x' x int rand 900) . int rand 1000 if $kind == 2;
+	return join('', map { chr(97 + rand 26) } 1 .. 1 + rand 990);
+}
+
+sub object
+{
+	my ($hour, $n) = @_;
+
+	return csv(map { event(event_time => sprintf('2019-10-01 %02d:%02d:%02d UTC', $hour, rand 60, rand 60),
+		event_type => (qw(view cart remove_from_cart purchase))[rand 4], product_id => int(rand 3000) * ($_ % 7 == 0 ? 90_000_000_000 : 1),
+		brand => random_brand(), category_code => 'a.b' . int(rand 30) . '.c' . int rand 500, price => sprintf('%.2f', rand 1000)) } 1 .. $n);
+}
+
+sub unsound
+{
+	my ($server, $check) = @_;
+
+	return $server->safe_psql('shop', qq{
+		SELECT c.oid FROM (SELECT c.oid FROM pg_class c JOIN pg_am a ON a.oid = relam
+			WHERE relnamespace = 'sellometer'::regnamespace AND relkind = 'i' AND amname = 'btree' OFFSET 0) c WHERE $check IS NULL;
+		SELECT c.oid::regclass, h.* FROM pg_class c, LATERAL verify_heapam(c.oid) h
+		WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relkind = 'r'});
+}
+
+# What the tables hold
+sub sums { my ($server) = @_; return $server->safe_psql('shop', q{
+	SELECT count(*), sum(count), sum(gmv) FROM sellometer.brand_minute UNION ALL
+	SELECT count(*), sum(count), sum(gmv) FROM sellometer.product_id_minute UNION ALL
+	SELECT count(*), sum(count), sum(gmv) FROM sellometer.category_l3_minute ORDER BY 1}); }
+
+$node->safe_psql('shop', "CREATE EXTENSION amcheck; CREATE EXTENSION pageinspect; SELECT sellometer_add_source('shop', 'file://$in/')");
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+
+write_object($in, '20191001-100000.csv', object(10, 20000));
+write_object($in, '20191001-110000.csv', object(11, 1));
+write_object($in, '20191001-120000.csv', object(12, 5000));
+$node->safe_psql('shop', 'CALL sellometer_ingest()');
+is($node->safe_psql('shop', "SELECT string_agg(error, '; ') FROM sellometer.objects"), '', 'no object failed');
+is($node->safe_psql('shop', "SELECT sum(rows_counted) FROM sellometer.objects WHERE state = 'done'"), 25001, 'loaded');
+is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'tables and indexes are sound');
+cmp_ok($node->safe_psql('shop', q{
+	SELECT (bt_metap('sellometer.brand_minute_p20191001_1000_pkey')).level}), '>=', 2, 'an index of three levels');
+is($node->safe_psql('shop', q{
+	SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('brand_minute_p20191001_1000', 'brand_minute_p20191001_1100')
+		AND reltuples <> (SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= '2019-10-01 10:00+00'
+			AND event_time < '2019-10-01 11:00+00' AND relname ~ '1000' OR event_time >= '2019-10-01 11:00+00'
+			AND event_time < '2019-10-01 12:00+00' AND relname ~ '1100')}), '', 'the planner knows how many rows there are');
+my $sums = sums($node);
+like($sums, qr/^\d{4,}\|25001\|\d/, 'rows are there');
+is($node->safe_psql('shop', q{SET enable_seqscan = off; SELECT count(*) FROM sellometer.brand_minute b WHERE NOT EXISTS (
+	SELECT FROM sellometer.brand_minute c WHERE c.brand = b.brand AND c.event_time = b.event_time AND c.event_type = b.event_type)}),
+	0, 'each row is found by its key');
+
+# More rows for the same partitions go in and out the ordinary way
+write_object($in, '20191001-120100.csv', object(12, 3000));
+$node->safe_psql('shop', 'CALL sellometer_ingest()');
+is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'still sound when more has been merged');
+is($node->safe_psql('shop', 'SELECT sum(count) FROM sellometer.brand_minute'), 28001, 'all rows count');
+$sums = sums($node);
+
+$node->wait_for_catchup($standby);
+is(unsound($standby, 'bt_index_check(c.oid, true)'), '', 'sound on a standby');
+is(sums($standby), $sums, '... with the same rows');
+$standby->stop;
+
+kill_server($node);
+is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'sound after a crash');
+is(sums($node), $sums, '... with the same rows');
+
+# Whole pages tell a decoder nothing
+$node->append_conf('postgresql.conf', 'wal_level = logical');
+$node->restart;
+$node->safe_psql('shop', "SELECT pg_create_logical_replication_slot('changes', 'test_decoding')");
+write_object($in, '20191001-130000.csv', object(13, 500));
+$node->safe_psql('shop', 'CALL sellometer_ingest()');
+is($node->safe_psql('shop', q{
+	SELECT count(*) FROM pg_logical_slot_get_changes('changes', NULL, NULL) WHERE data ~ '^table sellometer.brand_minute_p\S*: INSERT:'}),
+	$node->safe_psql('shop', q{SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= '2019-10-01 13:00+00'}),
+	'with wal_level = logical each row can be decoded');
+is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', '... and all is sound');
+
+$node->stop;
+done_testing();
