@@ -1,0 +1,66 @@
+# A session that loads is terminated at any moment, threads of its own at work or not: the server goes on, and nothing is lost.
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Run ();
+use PostgreSQL::Test::Utils;
+use SlmHistory qw(unexpected_in_log);
+use SlmTest;
+use Test::More;
+use Time::HiRes qw(time);
+
+my $ROUNDS = 12;
+my $seed = $ENV{SLM_SEEDS} // 1;
+my $node = slm_node('terminate', conf => "fsync = off\nsellometer.database = ''\n");
+my $in = slm_directory($node, 'in');
+
+srand($seed);
+note("seed $seed");
+# Enough of views and cells for each thread
+traffic($in, '--seed' => $seed, '--events' => 600_000, '--servers' => 1, '--rate' => 60_000, '--start' => '2019-10-01 10:00:00');
+
+# A load into a database of its own, and what psql said; $meanwhile is called with its session's process id.
+sub load
+{
+	my ($database, $meanwhile) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $database");
+	$node->safe_psql($database, "CREATE EXTENSION sellometer; SELECT sellometer_add_source('shop', 'file://$in/')");
+	my ($out, $err) = ('', '');
+	my $load = IPC::Run::start(
+		[ 'psql', '-XqAt', '-d', $node->connstr($database), '-c', 'SELECT pg_backend_pid()', '-c', 'CALL sellometer_ingest()' ],
+		'<', \undef, '>', \$out, '2>', \$err);
+	$load->pump until $out =~ /^(\d+)\n/;
+	my $pid = $1;
+	$meanwhile->($pid);
+	$load->finish;
+	return $err;
+}
+
+my $begin = time;
+is(load('whole', sub { }), '', 'a load that is left alone');
+my $whole = time - $begin;
+my $terminated = 0;
+
+for my $round (1 .. $ROUNDS)
+{
+	my $err = load("round$round", sub {
+		select(undef, undef, undef, $whole * ($round - rand) / $ROUNDS);
+		kill 'TERM', $_[0];
+	});
+
+	$terminated++ if $err =~ /terminating connection due to administrator command/;
+	$node->safe_psql('postgres', "DROP DATABASE round$round") if $round < $ROUNDS;
+}
+cmp_ok($terminated, '>=', $ROUNDS / 2, "of $ROUNDS loads $terminated were terminated");
+$SlmTest::DATABASE = "round$ROUNDS";
+$node->safe_psql($SlmTest::DATABASE, 'CALL sellometer_ingest()');
+is($node->safe_psql($SlmTest::DATABASE, "SELECT sum(rows_total) FROM sellometer.objects WHERE state = 'done'"), 600_000, 'then all is loaded');
+is($node->safe_psql($SlmTest::DATABASE, 'SELECT sum(views) FROM sellometer.view_log'),
+	$node->safe_psql($SlmTest::DATABASE, q{SELECT sum(rows_counted) - (SELECT sum(count) FROM sellometer.category_l1_minute WHERE event_type <> 'view')
+		FROM sellometer.objects}), 'each view that counts stands in the log');
+is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');
+unlike(slurp_file($node->logfile), qr/terminated by signal/, 'no process died otherwise');
+
+$node->stop;
+done_testing();
