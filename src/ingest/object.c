@@ -145,17 +145,28 @@ out_of_memory(SlmObject *object)
 	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_OUT_OF_MEMORY, "out of memory");
 }
 
+/* Rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
+#define ROWS_AHEAD	16
+
+typedef struct Ahead
+{
+	SlmReadRow	row;
+	SlmReadStatus status;
+	uint64		hash;			/* of an event's offer */
+} Ahead;
+
 /* One event into the chunk; false if out of memory. */
 static bool
-take_event(SlmReading *reading, const SlmReadRow *row)
+take_event(SlmReading *reading, const Ahead *ahead)
 {
+	const SlmReadRow *row = &ahead->row;
 	SlmCatalogError error;
 	SlmOfferId	offer;
 	TimestampTz time = row->event.time;
 
 	if (reading->chunk == NULL)
 		return true;
-	offer = slm_catalog_offer(reading->catalog, &row->event, &error);
+	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &error);
 	if (offer == SLM_NO_OFFER)
 	{
 		if (error == SLM_CATALOG_MEMORY)
@@ -171,6 +182,41 @@ take_event(SlmReading *reading, const SlmReadRow *row)
 	}
 	return slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
 						 (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
+}
+
+/* The next rows, as many as there is room for in the chunk; none if the first status is neither event nor reject. */
+static uint32
+read_ahead(SlmReading *reading, Ahead *ahead)
+{
+	uint32		max = reading->skip > 0 ? 1 : ROWS_AHEAD;
+	uint32		n = 0;
+
+	if (reading->chunk != NULL)
+		max = Min(max, slm_chunk_rows - reading->chunk->nrows);
+	ahead[0].status = slm_reader_next(reading->reader, &ahead[0].row);
+	if (ahead[0].status != SLM_READ_EVENT && ahead[0].status != SLM_READ_REJECT)
+		return 0;
+	do
+	{
+		if (ahead[n].status == SLM_READ_EVENT && reading->chunk != NULL)
+			ahead[n].hash = slm_catalog_hash(reading->catalog, &ahead[n].row.event);
+		n++;
+	} while (n < max && slm_reader_next_in_place(reading->reader, &ahead[n].row, &ahead[n].status));
+	return n;
+}
+
+/* One row; false if out of memory. */
+static bool
+take_row(SlmReading *reading, const Ahead *ahead)
+{
+	const SlmReject *reject = &ahead->row.reject;
+
+	reading->object->rows_total++;
+	if (ahead->status == SLM_READ_EVENT)
+		return take_event(reading, ahead);
+	keep_reject(reading, ahead->row.line, reject->column < 0 ? NULL : slm_column_name(reject->column), reject->reason, reject->detail,
+				ahead->row.raw);
+	return true;
 }
 
 static void
@@ -189,36 +235,32 @@ fail_by_reader(SlmReading *reading)
 					psprintf("%s (repair the object and " GIVE_AGAIN ")", message));
 }
 
-/* Take all rows that the reader can give now.  True if it needs more bytes; else the outcome is set. */
+/* Take all rows that the reader can give now.  True if it needs more bytes; else the outcome is set, or all is skipped. */
 static bool
 take_rows(SlmReading *reading)
 {
 	SlmObject  *object = reading->object;
-	SlmReadRow	row;
+	Ahead		ahead[ROWS_AHEAD];
 
 	for (;;)
 	{
-		SlmReadStatus status;
+		uint32		n;
 
 		if (reading->chunk != NULL && reading->chunk->nrows >= slm_chunk_rows)
 		{
 			object->outcome = SLM_OBJECT_PART;
 			return false;
 		}
-		status = slm_reader_next(reading->reader, &row);
-		switch (status)
+		n = read_ahead(reading, ahead);
+		if (n == 0)
 		{
-			case SLM_READ_MORE:
+			if (ahead[0].status == SLM_READ_MORE)
 				reading->fed = false;
-				return true;
-			case SLM_READ_END:
+			else if (ahead[0].status == SLM_READ_END)
 				object->outcome = SLM_OBJECT_LOADED;
-				return false;
-			case SLM_READ_FAILED:
+			else
 				fail_by_reader(reading);
-				return false;
-			default:
-				break;
+			return ahead[0].status == SLM_READ_MORE;
 		}
 		if (reading->skip > 0)
 		{
@@ -226,14 +268,13 @@ take_rows(SlmReading *reading)
 				return false;
 			continue;
 		}
-		object->rows_total++;
-		if (status == SLM_READ_REJECT)
-			keep_reject(reading, row.line, row.reject.column < 0 ? NULL : slm_column_name(row.reject.column),
-						row.reject.reason, row.reject.detail, row.raw);
-		else if (!take_event(reading, &row))
+		for (uint32 i = 0; i < n; i++)
 		{
-			out_of_memory(object);
-			return false;
+			if (!take_row(reading, &ahead[i]))
+			{
+				out_of_memory(object);
+				return false;
+			}
 		}
 	}
 }

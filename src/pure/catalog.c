@@ -271,27 +271,46 @@ period_of(const SlmCatalog *catalog, SlmTime time)
 	return period;
 }
 
+static RawOffer
+raw_offer(const SlmCatalog *catalog, const SlmEvent *event)
+{
+	return (RawOffer) {
+		.product_id = event->product_id,.price = event->price,.category = event->category_code,.brand = event->brand,
+		.has_category_id = event->has_category_id,.category_id = event->has_category_id ? event->category_id : 0,
+		.time = event->time,.period = period_of(catalog, event->time)
+	};
+}
+
+uint64_t
+slm_catalog_hash(const SlmCatalog *catalog, const SlmEvent *event)
+{
+	RawOffer	raw = raw_offer(catalog, event);
+	uint64_t	hash = hash_raw(catalog, &raw);
+
+	__builtin_prefetch(&catalog->slots[(uint32_t) hash & (catalog->nslots - 1)]);
+	return hash;
+}
+
+SlmOfferId
+slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, SlmCatalogError *error)
+{
+	SlmOfferId	id = find(catalog, hash);
+
+	if (id == SLM_NO_OFFER)
+	{
+		RawOffer	raw = raw_offer(catalog, event);
+		SlmOffer	offer;
+
+		if (fill_keys(catalog, &raw, &offer, error))
+			id = add_offer(catalog, &offer, hash);
+	}
+	return id;
+}
+
 SlmOfferId
 slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error)
 {
-	RawOffer	raw = {0};
-	SlmOffer	offer;
-	uint64_t	hash;
-	SlmOfferId	id;
-
-	raw.product_id = event->product_id;
-	raw.price = event->price;
-	raw.category = event->category_code;
-	raw.brand = event->brand;
-	raw.has_category_id = event->has_category_id;
-	raw.category_id = event->has_category_id ? event->category_id : 0;
-	raw.time = event->time;
-	raw.period = period_of(catalog, event->time);
-	hash = hash_raw(catalog, &raw);
-	id = find(catalog, hash);
-	if (id == SLM_NO_OFFER && fill_keys(catalog, &raw, &offer, error))
-		id = add_offer(catalog, &offer, hash);
-	return id;
+	return slm_catalog_offer_by_hash(catalog, event, slm_catalog_hash(catalog, event), error);
 }
 
 SlmKeyId

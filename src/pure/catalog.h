@@ -64,7 +64,13 @@ extern void slm_catalog_free(SlmCatalog *catalog);
  */
 extern void slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg, const SlmTime *since, uint32_t n);
 
-/* The offer that an event names; SLM_NO_OFFER and *error if it can't be had. */
+/* What an event's offer is looked up by; its place in memory is fetched into the cache meanwhile. */
+extern uint64_t slm_catalog_hash(const SlmCatalog *catalog, const SlmEvent *event);
+
+/* The offer that an event of this hash names; SLM_NO_OFFER and *error if it can't be had. */
+extern SlmOfferId slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, SlmCatalogError *error);
+
+/* The offer that an event names, likewise. */
 extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);
 
 /*

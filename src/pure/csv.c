@@ -438,6 +438,19 @@ skip_mark(SlmCsv *csv)
 	return true;
 }
 
+/* Have the positions of a whole record been found, if it is a plain one? */
+static inline bool
+may_be_plain(const SlmCsv *csv)
+{
+	return csv->nfields > 0 && csv->nfields <= SLM_CSV_FAST_FIELDS && csv->npositions - csv->cursor >= csv->nfields && !csv->walk.begun;
+}
+
+bool
+slm_csv_next_in_place(SlmCsv *csv, SlmRecord *record)
+{
+	return csv->begun && !csv->skipping && may_be_plain(csv) && cut_plain_record(csv, record);
+}
+
 /*
  * Not enough positions for the short cut, yet nothing to suggest that they won't come.  A record is waited for while
  * it is shorter than a block and walked from then on, so the short cut sees none longer than two blocks, let alone too

@@ -103,6 +103,12 @@ extern bool slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_f
 extern SlmCsvStatus slm_csv_next(SlmCsv *csv, SlmRecord *record);
 
 /*
+ * The same if the next record can be cut out where it stands: the records before it, if all but the first were got so, stay valid.
+ * False if not; then nothing has happened.
+ */
+extern bool slm_csv_next_in_place(SlmCsv *csv, SlmRecord *record);
+
+/*
  * The fields of a well-formed record one by one: cuts the next one off *rest, undoes its quoting (in place), and
  * returns false when there are no more.  Begin with rest = raw and data not NULL; it becomes NULL at the end.
  */

@@ -325,3 +325,14 @@ slm_reader_next(SlmReader *reader, SlmReadRow *row)
 		}
 	}
 }
+
+bool
+slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *status)
+{
+	SlmRecord	record;
+
+	if (!reader->has_header || reader->error != SLM_READ_ERROR_NONE || !slm_csv_next_in_place(&reader->csv, &record))
+		return false;
+	*status = read_row(reader, SLM_CSV_RECORD, &record, row);
+	return true;
+}

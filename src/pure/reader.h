@@ -97,6 +97,12 @@ extern void slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bo
 /* The next row.  See SlmReadStatus. */
 extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
 
+/*
+ * The same if the next row can be had where it stands: the slices of the rows before it, if all but the first were got so, stay valid.
+ * False if not; then nothing has happened.  *status: SLM_READ_EVENT or SLM_READ_REJECT.
+ */
+extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *status);
+
 /* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */
 extern SlmReadErrorCode slm_reader_error(const SlmReader *reader, const char **message);
 

@@ -92,9 +92,35 @@ note_row(Transcript *t, SlmReadStatus status, const SlmReadRow *row)
 	note(t, "\n");
 }
 
+#define ROWS_AHEAD	5
+
+/*
+ * All rows that can be had now, one by one or some ahead: all of them are read before the first is noted.  The status that ended
+ * it.
+ */
+__attribute__((unused))
+static SlmReadStatus
+note_rows(Transcript *t, SlmReader *reader, bool ahead)
+{
+	for (;;)
+	{
+		SlmReadRow	rows[ROWS_AHEAD];
+		SlmReadStatus status[ROWS_AHEAD];
+		int			n = 1;
+
+		status[0] = slm_reader_next(reader, &rows[0]);
+		if (status[0] != SLM_READ_EVENT && status[0] != SLM_READ_REJECT)
+			return status[0];
+		while (ahead && n < ROWS_AHEAD && slm_reader_next_in_place(reader, &rows[n], &status[n]))
+			n++;
+		for (int i = 0; i < n; i++)
+			note_row(t, status[i], &rows[i]);
+	}
+}
+
 /*
  * Feed the bytes in pieces: of `piece` bytes each, or all at once (0), or (negative) of random lengths drawn with that
- * seed.  Each piece stands in memory of its own that is freed after use, so that the sanitizer sees any use after or
+ * seed, and with rows read ahead.  Each piece stands in memory of its own that is freed after use, so that the sanitizer sees any use after or
  * beyond.
  */
 __attribute__((unused))
@@ -115,7 +141,6 @@ transcribe(const void *bytes, size_t len, long piece, int routine, SlmTime lates
 	{
 		size_t		n = piece > 0 ? (size_t) piece : len;
 		char	   *copy;
-		SlmReadRow	row;
 
 		if (piece < 0)
 		{
@@ -128,8 +153,7 @@ transcribe(const void *bytes, size_t len, long piece, int routine, SlmTime lates
 		memcpy(copy, (const char *) bytes + at, n);
 		at += n;
 		slm_reader_feed(reader, copy, n, at == len);
-		while ((status = slm_reader_next(reader, &row)) == SLM_READ_EVENT || status == SLM_READ_REJECT)
-			note_row(&t, status, &row);
+		status = note_rows(&t, reader, piece < 0);
 		free(copy);
 		/* the reader must not ask for more than there is */
 		if (status == SLM_READ_MORE && at == len && n == 0 && piece >= 0 && len > 0)
