@@ -3,9 +3,10 @@
  *
  *   sales and listings --> offer log
  *   view state: what there is to decide against
- *   writer's lock --> view state: which views count --> view log
- *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
+ *   writer's lock --> view state: which views count
  *                 --> carts, products of the inventory that were sold
+ *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
+ *                 --> view log
  *                 --> heads, ledger, rejected rows
  *
  * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then the rollup lock, then tables.
@@ -16,6 +17,7 @@
 
 #include "guc.h"
 #include "ingest/apply.h"
+#include "ingest/beside.h"
 #include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
@@ -169,49 +171,116 @@ note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
 		slm_tier_note_changes(tier, cells, catalog);
 }
 
-static void
-make_cells(const SlmBatch *batch, const SlmTier *tier, SlmCells *cells)
+/* --- from groups to all tiers --- */
+
+#define THREAD_GROUPS	100000	/* fewer are not worth a thread */
+
+/* Writing a batch's groups to all tiers. */
+typedef struct TierWork
 {
-	slm_cells_free(cells);
-	if (!slm_cells_make(&batch->groups, tier->granularity, tier->partition, cells))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	const SlmBatch *batch;
+	SlmTiers   *tiers;
+	int			tier;			/* the one at hand */
+	SlmThread	thread;			/* that makes its cells */
+	SlmCells	cells;			/* in memory that an error would not free */
+	bool		made;
+} TierWork;
+
+static void
+make_cells(void *arg)
+{
+	TierWork   *work = arg;
+	const SlmTier *tier = &work->tiers->tiers[work->tier];
+
+	work->made = slm_cells_make(&work->batch->groups, tier->granularity, tier->partition, &work->cells);
+}
+
+static void
+begin_tier(TierWork *work, int tier)
+{
+	slm_cells_free(&work->cells);
+	work->tier = tier;
+	if (work->batch->groups.ngroups >= THREAD_GROUPS)
+		slm_beside_start(&work->thread, make_cells, work);
+	else
+		make_cells(work);
+}
+
+/* The groups are known and stay as they are: the cells of the finest tier are made while the caller does something else. */
+static TierWork *
+begin_tiers(const SlmBatch *batch)
+{
+	TierWork   *work = palloc0(sizeof(TierWork));
+
+	work->batch = batch;
+	work->tiers = slm_tiers_read();
+	begin_tier(work, 0);
+	return work;
+}
+
+static void
+end_tiers(TierWork *work)
+{
+	if (work == NULL)
+		return;
+	slm_thread_join(&work->thread);
+	slm_cells_free(&work->cells);
 }
 
 /*
- * Write all tiers.  A bucket that one tier does not keep must be before the next tier's watermark, or it would be in
- * neither: so the rollup is brought that far first.
+ * A bucket that one tier does not keep must be before the next tier's watermark, or it would be in neither: so the rollup is
+ * brought that far first.  meanwhile: see slm_tier_write().
  */
+static uint64
+write_tier(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (void *arg), void *arg)
+{
+	SlmTier    *tier = &work->tiers->tiers[work->tier];
+	TimestampTz refused;
+	uint64		written;
+
+	slm_thread_join(&work->thread);
+	if (!work->made)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	refused = choose_buckets(work->tiers, work->tier, head, &work->cells);
+	if (work->tier < work->tiers->n - 1)
+		slm_rollup_past(work->tiers, work->tier + 1, refused);
+	written = slm_tier_write(tier, &work->cells, work->batch->catalog, replace, meanwhile, arg);
+	SLM_CRASH_POINT("apply.tier");
+	slm_totals_add(tier, &work->cells);
+	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
+	{
+		note_changes(tier, &work->cells, work->batch->catalog);
+		SLM_CRASH_POINT("apply.noted");
+	}
+	return written;
+}
+
+static uint64
+write_tiers(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (void *arg), void *arg)
+{
+	uint64		written = write_tier(work, head, replace, meanwhile, arg);
+
+	for (int t = 1; t < work->tiers->n; t++)
+	{
+		begin_tier(work, t);
+		written += write_tier(work, head, replace, NULL, NULL);
+	}
+	return written;
+}
+
 uint64
 slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 {
-	SlmTiers   *tiers = slm_tiers_read();
-	SlmCells   *volatile cells = palloc0(sizeof(SlmCells));
+	TierWork   *work = begin_tiers(batch);
 	volatile uint64 written = 0;
 
 	PG_TRY();
 	{
-		for (int t = 0; t < tiers->n; t++)
-		{
-			SlmTier    *tier = &tiers->tiers[t];
-			TimestampTz refused;
-
-			make_cells(batch, tier, cells);
-			refused = choose_buckets(tiers, t, head, cells);
-			if (t < tiers->n - 1)
-				slm_rollup_past(tiers, t + 1, refused);
-			written += slm_tier_write(tier, cells, batch->catalog, replace);
-			SLM_CRASH_POINT("apply.tier");
-			slm_totals_add(tier, cells);
-			if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
-			{
-				note_changes(tier, cells, batch->catalog);
-				SLM_CRASH_POINT("apply.noted");
-			}
-		}
+		written = write_tiers(work, head, replace, NULL, NULL);
 	}
 	PG_FINALLY();
 	{
-		slm_cells_free(cells);
+		end_tiers(work);
 	}
 	PG_END_TRY();
 	return written;
@@ -238,48 +307,77 @@ note_expired(const SlmObject *objects, int n, TimestampTz head)
 		slm_tier_keep_from(&tiers->tiers[t], t < tiers->n - 1 ? Min(floor, tiers->tiers[t + 1].watermark) : floor);
 }
 
-/* Under the writer's lock. */
-static void
-apply_locked(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace, SlmApplied *applied)
+/* --- one batch --- */
+
+typedef struct Apply
 {
+	SlmBatch   *batch;
+	SlmObject  *objects;
+	int			nobjects;
+	SlmViewState *views;
+	bool		replace;
+	TierWork   *tiers;			/* NULL: not begun */
+	SlmApplied	applied;
+} Apply;
+
+static void
+write_view_log(void *arg)
+{
+	slm_view_state_write(arg);
+	SLM_CRASH_POINT("apply.views");
+}
+
+/*
+ * Under the writer's lock.  What only a thread can be busy with is begun as early, and waited for as late, as can be:
+ *
+ *    this thread   settle | carts, listings, stock | view log            | tier tables
+ *    another       settle | view log's blocks, cells of the finest tier  | deltas of one dimension after the other
+ */
+static void
+apply_locked(Apply *apply)
+{
+	SlmBatch   *batch = apply->batch;
 	TimestampTz head = slm_head_read();
 
 	slm_listing_watch(batch, head);
-	slm_view_state_settle(views, batch);
-	slm_listing_write(batch, head);
-	head = slm_head_advance(objects, nobjects, head);
+	slm_view_state_settle(apply->views, batch);
 	if (batch->groups.ngroups > 0)
-		applied->rows_written = slm_write_tiers(batch, head, replace);
+		apply->tiers = begin_tiers(batch);
+	slm_listing_write(batch, head);
+	head = slm_head_advance(apply->objects, apply->nobjects, head);
 	slm_carts_write(&batch->carts, head);
 	slm_stock_note(batch);
-	/* late, as it is packed meanwhile */
-	slm_view_state_write(views);
-	SLM_CRASH_POINT("apply.views");
-	note_expired(objects, nobjects, head);
+	if (apply->tiers != NULL)
+		apply->applied.rows_written = write_tiers(apply->tiers, head, apply->replace, write_view_log, apply->views);
+	else
+		write_view_log(apply->views);
+	note_expired(apply->objects, apply->nobjects, head);
 	SLM_CRASH_POINT("apply.ledger");
-	slm_ledger_record(objects, nobjects, batch->counts);
-	applied->head = head;
+	slm_ledger_record(apply->objects, apply->nobjects, batch->counts);
+	apply->applied.head = head;
 }
 
 SlmApplied
 slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace)
 {
-	SlmApplied	applied = {0};
+	Apply	   *apply = palloc0(sizeof(Apply));
 	instr_time	start;
 
+	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace};
 	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());
-	applied.wait_ms = slm_writer_lock();
+	apply->applied.wait_ms = slm_writer_lock();
 	INSTR_TIME_SET_CURRENT(start);
 	PG_TRY();
 	{
-		apply_locked(batch, objects, nobjects, views, replace, &applied);
+		apply_locked(apply);
 	}
 	PG_FINALLY();
 	{
 		slm_view_state_end(views);
+		end_tiers(apply->tiers);
 	}
 	PG_END_TRY();
-	applied.held_ms = ms_since(start);
-	return applied;
+	apply->applied.held_ms = ms_since(start);
+	return apply->applied;
 }

@@ -283,7 +283,7 @@ write_tier(Replay *replay, int t)
 
 		bucket->wanted = bucket->start >= range->first && bucket->start < range->end;
 	}
-	(void) slm_tier_write(tier, &replay->cells, replay->state->catalog, false);
+	(void) slm_tier_write(tier, &replay->cells, replay->state->catalog, false, NULL, NULL);
 	slm_totals_add(tier, &replay->cells);
 }
 

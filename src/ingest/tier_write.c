@@ -475,16 +475,25 @@ begin_level(Level *levels, SlmDimension dimension, SlmCells *cells, const SlmCat
 		make_level(level);
 }
 
-/* Call back with the deltas of each dimension. */
+/* What is done with the deltas of each dimension, and, if not NULL, while those of the first are made. */
+typedef struct EachDimension
+{
+	void		(*meanwhile) (void *arg);
+	void	   *meanwhile_arg;
+	void		(*callback) (SlmDimension dimension, const SlmDeltas *deltas, void *arg);
+	void	   *arg;
+} EachDimension;
+
 static void
-each_dimension(SlmCells *cells, const SlmCatalog *catalog,
-			   void (*callback) (SlmDimension dimension, const SlmDeltas *deltas, void *arg), void *arg)
+each_dimension(SlmCells *cells, const SlmCatalog *catalog, const EachDimension *each)
 {
 	Level	   *levels = palloc0(sizeof(Level) * SLM_DIMENSIONS);
 
 	PG_TRY();
 	{
 		begin_level(levels, 0, cells, catalog);
+		if (each->meanwhile)
+			each->meanwhile(each->meanwhile_arg);
 		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 		{
 			slm_thread_join(&levels[d].thread);
@@ -494,7 +503,7 @@ each_dimension(SlmCells *cells, const SlmCatalog *catalog,
 				slm_deltas_free(&levels[d - 1].deltas);
 			if (d + 1 < SLM_DIMENSIONS)
 				begin_level(levels, d + 1, cells, catalog);
-			callback(d, &levels[d].deltas, arg);
+			each->callback(d, &levels[d].deltas, each->arg);
 		}
 	}
 	PG_FINALLY();
@@ -528,12 +537,14 @@ write_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
 }
 
 uint64
-slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace)
+slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
+			   void (*meanwhile) (void *arg), void *arg)
 {
 	Write		w = {.tier = tier,.catalog = catalog,.replace = replace};
+	EachDimension each = {.meanwhile = meanwhile,.meanwhile_arg = arg,.callback = write_dimension,.arg = &w};
 
 	w.present = present_buckets(tier, cells, &w.npresent);
-	each_dimension(cells, catalog, write_dimension, &w);
+	each_dimension(cells, catalog, &each);
 	return w.written;
 }
 
@@ -588,5 +599,5 @@ slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *ca
 {
 	Write		w = {.tier = tier,.catalog = catalog};
 
-	each_dimension(cells, catalog, note_dimension, &w);
+	each_dimension(cells, catalog, &(EachDimension) {.callback = note_dimension,.arg = &w});
 }

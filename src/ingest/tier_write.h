@@ -14,9 +14,10 @@
  * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
  * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
  *
- * Returns the number of rows written.
+ * meanwhile: called once with arg, if not NULL, while a thread makes the first rows.  Returns the number of rows written.
  */
-extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace);
+extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
+							 void (*meanwhile) (void *arg), void *arg);
 
 /*
  * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.

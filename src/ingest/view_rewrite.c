@@ -78,10 +78,7 @@ read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
 		if (result == SLM_VIEWLOG_MEMORY)
 			slm_out_of_memory();
 		if (result == SLM_VIEWLOG_CORRUPT)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("a block of sellometer.view_log is damaged"),
-					 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+			slm_view_log_damaged(hour);
 		CHECK_FOR_INTERRUPTS();
 	}
 	SPI_freetuptable(SPI_tuptable);
