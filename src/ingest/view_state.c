@@ -116,23 +116,24 @@ void
 slm_view_state_trim(SlmViewState *state, TimestampTz head)
 {
 	size_t		limit = (size_t) slm_work_memory * 1024;
+	bool		tight = slm_views_memory(&state->known) > limit;
 
 	if (slm_catalog_memory(state->catalog) > limit / 4)
 		renew_catalog(state);
-	if (!state->persistent || slm_views_memory(&state->known) > limit)
-		forget(state);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
 	{
 		TimestampTz from = head - view_window() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
 
-		/* dropping costs a pass over the table, so only now and then */
-		if (from - state->from > view_window() / 4)
+		/* dropping costs a pass over the table, so only now and then; but much less than to read the log anew */
+		if (tight || from - state->from > view_window() / 4)
 		{
 			if (!slm_views_drop_before(&state->known, from))
 				out_of_memory();
 			state->from = from;
 		}
 	}
+	if (!state->persistent || slm_views_memory(&state->known) > limit)
+		forget(state);
 }
 
 /* --- reading the log --- */
@@ -489,6 +490,5 @@ slm_view_state_committed(SlmViewState *state)
 {
 	/* without a cache only what the batch asked for is known */
 	if (state->settled)
-		state->valid = state->persistent && state->cached &&
-			(size_t) slm_views_memory(&state->known) <= (size_t) slm_work_memory * 1024;
+		state->valid = state->persistent && state->cached;
 }
