@@ -21,7 +21,7 @@ use Exporter 'import';
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(kill_server kill_process kill_and_wait children_of wait_for_server);
+our @EXPORT = qw(kill_server kill_process kill_and_wait children_of wait_for_restart);
 
 sub is_gone
 {
@@ -106,6 +106,28 @@ sub wait_for_server
 
 =pod
 
+=item wait_for_restart($node, $seen, $database = 'postgres')
+
+After the death of a process: until the server has noticed, restarted by itself and lets us connect again.  $seen: how long its log
+was before.
+
+=cut
+
+sub wait_for_restart
+{
+	my ($node, $seen, $database) = @_;
+
+	for (1 .. 50 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		last if slurp_file($node->logfile, $seen) =~ /all server processes terminated; reinitializing/;
+		select(undef, undef, undef, 0.02);
+	}
+	wait_for_server($node, $database);
+	return;
+}
+
+=pod
+
 =item kill_server($node)
 
 All processes, at one moment as seen by the postmaster; then it is started again.
@@ -142,12 +164,7 @@ sub kill_process
 
 	return 0 unless kill 'KILL', $pid;
 	kill_and_wait($pid);
-	for (1 .. 1000)
-	{
-		last if slurp_file($node->logfile, $seen) =~ /all server processes terminated; reinitializing/;
-		select(undef, undef, undef, 0.02);
-	}
-	wait_for_server($node);
+	wait_for_restart($node, $seen);
 	return 1;
 }
 

@@ -102,19 +102,29 @@ sub something_to_prune
 
 # --- dying ---
 
-# Have a statement die at the point; do it again, whole.
+# Have a statement die at the point; true if it did.  The server is back then.
+sub die_at
+{
+	my ($point, $sql) = @_;
+	my ($name) = $point =~ /^([\w.]+)/;
+	my $mark = $node->data_dir . '/sellometer_crashed';
+	my $seen = -s $node->logfile;
+
+	unlink $mark;
+	$node->psql('shop', "SET client_min_messages = error; SET sellometer.debug_crash_point = '$point'; $sql");
+	return 0 if !-e $mark;
+	wait_for_restart($node, $seen, 'shop');
+	$visited{$name}++ if slurp_file($mark) eq $name;
+	return slurp_file($mark) eq $name;
+}
+
+# Likewise; do it again, whole.
 sub dies
 {
 	my ($point, $sql, $prepare) = @_;
-	my ($name) = $point =~ /^([\w.]+)/;
-	my $mark = $node->data_dir . '/sellometer_crashed';
 
-	unlink $mark;
 	$prepare->() if $prepare;
-	$node->psql('shop', "SET client_min_messages = error; SET sellometer.debug_crash_point = '$point'; $sql");
-	my $died = -e $mark && slurp_file($mark) eq $name;
-	$visited{$name}++ if $died;
-	wait_for_server($node, 'shop');
+	my $died = die_at($point, $sql);
 	value("SET client_min_messages = error; $sql");
 	my $wrong = wrong();
 	ok($died && $wrong eq '', "$sql dies at $point, and all is well")
@@ -158,10 +168,7 @@ dies($_, $MERGE, \&late) foreach (@batch);
 dies($_, $ROLLUP, sub { later(70) }) foreach (qw(rollup.mark rollup.add_up:3 rollup.added_up rollup.correct:2 rollup.finish
 	rollup.finished));
 later(70);
-unlink $node->data_dir . '/sellometer_crashed';
-$node->psql('shop', "SET sellometer.debug_crash_point = 'rollup.marked'; $ROLLUP");
-$visited{'rollup.marked'}++ if -e $node->data_dir . '/sellometer_crashed';
-wait_for_server($node, 'shop');
+die_at('rollup.marked', $ROLLUP);
 put(-70);
 value($INGEST);
 dies('apply.noted', $MERGE);
@@ -188,10 +195,7 @@ dies($_, $ARCHIVE, $an_hour) foreach (qw(archive.reserve archive.reserved archiv
 	archive.recorded archive.packed archive.delete archive.deleted archive.done));
 dies('archive.cleared', $ARCHIVE, sub {
 	later(60);
-	unlink $node->data_dir . '/sellometer_crashed';
-	$node->psql('shop', "SET client_min_messages = error; SET sellometer.debug_crash_point = 'archive.written'; $ARCHIVE");
-	wait_for_server($node, 'shop');
-	unlink $node->data_dir . '/sellometer_crashed';
+	die_at('archive.written', $ARCHIVE);
 });
 is(value(q{SELECT count(*) FROM sellometer.archives WHERE archived_at IS NULL OR originals_deleted_at IS NULL}), '0', 'no archive is left unfinished');
 is(join(' ', grep { !/\.csv\.gz$/ } files_below($out)), '', '... nor a piece of one');
