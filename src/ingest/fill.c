@@ -120,9 +120,7 @@ slm_fill_row(SlmFill *fill, const Datum *values)
 		turn_page(fill);
 	ItemPointerSet(&place, fill->block, OffsetNumberNext(PageGetMaxOffsetNumber(fill->image.data)));
 	fill->row.header.t_ctid = place;
-	if (PageAddItem(fill->image.data, (Item) fill->row.data, len, InvalidOffsetNumber, false, true) !=
-		ItemPointerGetOffsetNumber(&place))
-		elog(ERROR, "a row of table %s is not where it should be", RelationGetRelationName(fill->rel));
+	(void) slm_page_put(fill->image.data, fill->row.data, len);
 	for (int i = 0; i < keys->indnkeyatts; i++)
 		key[i] = values[keys->indkey.values[i] - 1];
 	slm_index_fill_add(fill->entries, key, &place);

@@ -100,16 +100,14 @@ put_entry(SlmIndexFill *fill, IndexTuple entry)
 	Size		size = IndexTupleSize(entry);
 	IndexTupleData keyless;
 
-	fill->last = OffsetNumberNext(fill->last);
-	if (fill->level > 0 && fill->last == P_FIRSTKEY)
+	if (fill->level > 0 && fill->last == P_HIKEY)
 	{
 		keyless = *entry;
 		keyless.t_info = size = sizeof(IndexTupleData);
 		BTreeTupleSetNAtts(&keyless, 0, false);
 		entry = &keyless;
 	}
-	if (PageAddItem(fill->image.data, (Item) entry, size, fill->last, false, false) == InvalidOffsetNumber)
-		elog(ERROR, "no room for an entry of index %s", RelationGetRelationName(fill->index));
+	fill->last = slm_page_put(fill->image.data, entry, size);
 }
 
 /*

@@ -14,6 +14,25 @@
  */
 extern void slm_page_append(Relation rel, BlockNumber block, Page image);
 
+/*
+ * Put an item behind all others of a page in memory, where it has been seen to have room: PageAddItem() without its search for free
+ * line pointers and its checks of what only a page from disk could have wrong.  Returns its number.
+ */
+static inline OffsetNumber
+slm_page_put(Page page, const void *item, Size size)
+{
+	PageHeader	header = (PageHeader) page;
+	OffsetNumber number = OffsetNumberNext(PageGetMaxOffsetNumber(page));
+	int			upper = header->pd_upper - (int) MAXALIGN(size);
+
+	Assert(header->pd_lower + (int) sizeof(ItemIdData) <= upper);
+	ItemIdSetNormal(PageGetItemId(page, number), upper, size);
+	memcpy((char *) page + upper, item, size);
+	header->pd_lower += sizeof(ItemIdData);
+	header->pd_upper = (LocationIndex) upper;
+	return number;
+}
+
 /* Exchange a page of such a relation. */
 extern void slm_page_replace(Relation rel, BlockNumber block, Page image);
 
