@@ -128,7 +128,7 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 {
 	SlmReading *reading = slm_reading_begin(object, clock, &ingest->views->key);
 
-	slm_reading_chunk(reading, clock, ingest->views->catalog, &ingest->chunk);
+	slm_reading_chunk(reading, clock, ingest->views->catalog, &ingest->chunk, false);
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	object->transfer = NULL;

@@ -138,7 +138,7 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock)
 	{
 		own->resume_row = object->resume_row;
 		own->rejected_before = object->rejected_before;
-		slm_reading_chunk(large->reading, clock, ingest->views->catalog, &ingest->chunk);
+		slm_reading_chunk(large->reading, clock, ingest->views->catalog, &ingest->chunk, true);
 		large->next_row += own->rows_total;
 		SLM_CRASH_POINT("large.part");
 	}

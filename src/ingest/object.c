@@ -17,6 +17,19 @@
 
 #define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows */
 
+/* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
+#define MAX_CHUNKS_PER_PART	4
+
+/* Rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
+#define ROWS_AHEAD	16
+
+typedef struct Ahead
+{
+	SlmReadRow	row;
+	SlmReadStatus status;
+	uint64		hash;			/* of an event's offer */
+} Ahead;
+
 struct SlmReading
 {
 	SlmObject  *object;
@@ -27,6 +40,14 @@ struct SlmReading
 	uint64		skip;			/* rows still to be passed over */
 	bool		fed;			/* the reader has bytes that it has not used up */
 	int64		bytes;			/* that have come */
+
+	/* rows that are read, the first of which are taken; the others may be the first of another part */
+	Ahead		ahead[ROWS_AHEAD];
+	uint32		nahead;
+	uint32		ntaken;
+
+	bool		whole_hours;	/* a part may be larger, to end where an hour does */
+	TimestampTz latest;			/* event of the part at hand */
 };
 
 void
@@ -145,16 +166,6 @@ out_of_memory(SlmObject *object)
 	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_OUT_OF_MEMORY, "out of memory");
 }
 
-/* Rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
-#define ROWS_AHEAD	16
-
-typedef struct Ahead
-{
-	SlmReadRow	row;
-	SlmReadStatus status;
-	uint64		hash;			/* of an event's offer */
-} Ahead;
-
 /* One event into the chunk; false if out of memory. */
 static bool
 take_event(SlmReading *reading, const Ahead *ahead)
@@ -184,41 +195,6 @@ take_event(SlmReading *reading, const Ahead *ahead)
 						 (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 }
 
-/* The next rows, as many as there is room for in the chunk; none if the first status is neither event nor reject. */
-static uint32
-read_ahead(SlmReading *reading, Ahead *ahead)
-{
-	uint32		max = reading->skip > 0 ? 1 : ROWS_AHEAD;
-	uint32		n = 0;
-
-	if (reading->chunk != NULL)
-		max = Min(max, slm_chunk_rows - reading->chunk->nrows);
-	ahead[0].status = slm_reader_next(reading->reader, &ahead[0].row);
-	if (ahead[0].status != SLM_READ_EVENT && ahead[0].status != SLM_READ_REJECT)
-		return 0;
-	do
-	{
-		if (ahead[n].status == SLM_READ_EVENT && reading->chunk != NULL)
-			ahead[n].hash = slm_catalog_hash(reading->catalog, &ahead[n].row.event);
-		n++;
-	} while (n < max && slm_reader_next_in_place(reading->reader, &ahead[n].row, &ahead[n].status));
-	return n;
-}
-
-/* One row; false if out of memory. */
-static bool
-take_row(SlmReading *reading, const Ahead *ahead)
-{
-	const SlmReject *reject = &ahead->row.reject;
-
-	reading->object->rows_total++;
-	if (ahead->status == SLM_READ_EVENT)
-		return take_event(reading, ahead);
-	keep_reject(reading, ahead->row.line, reject->column < 0 ? NULL : slm_column_name(reject->column), reject->reason, reject->detail,
-				ahead->row.raw);
-	return true;
-}
-
 static void
 fail_by_reader(SlmReading *reading)
 {
@@ -235,44 +211,109 @@ fail_by_reader(SlmReading *reading)
 					psprintf("%s (repair the object and " GIVE_AGAIN ")", message));
 }
 
+/* The next rows; false if there are none now, or at all: then the first one's status says why. */
+static bool
+read_ahead(SlmReading *reading)
+{
+	Ahead	   *ahead = reading->ahead;
+	uint32		max = reading->skip > 0 ? 1 : ROWS_AHEAD;
+	uint32		n = 0;
+
+	reading->nahead = reading->ntaken = 0;
+	ahead[0].status = slm_reader_next(reading->reader, &ahead[0].row);
+	if (ahead[0].status != SLM_READ_EVENT && ahead[0].status != SLM_READ_REJECT)
+		return false;
+	do
+	{
+		if (ahead[n].status == SLM_READ_EVENT && reading->chunk != NULL)
+			ahead[n].hash = slm_catalog_hash(reading->catalog, &ahead[n].row.event);
+		n++;
+	} while (n < max && slm_reader_next_in_place(reading->reader, &ahead[n].row, &ahead[n].status));
+	reading->nahead = n;
+	return true;
+}
+
+/* No rows were there to read: either more bytes are needed (true), or the outcome is set. */
+static bool
+stop_reading(SlmReading *reading)
+{
+	switch (reading->ahead[0].status)
+	{
+		case SLM_READ_MORE:
+			reading->fed = false;
+			return true;
+		case SLM_READ_END:
+			reading->object->outcome = SLM_OBJECT_LOADED;
+			return false;
+		default:
+			fail_by_reader(reading);
+			return false;
+	}
+}
+
+/*
+ * Does another part begin with this row?  Where parts end depends on the object alone, so that they are the same after a restart.
+ * At the end of an hour one partition is filled and another begins, and to fill one from nothing costs half of adding to it.
+ */
+static bool
+ends_part(const SlmReading *reading, const Ahead *ahead)
+{
+	uint32		nrows = reading->chunk == NULL ? 0 : reading->chunk->nrows;
+
+	if (nrows < (uint32) slm_chunk_rows)
+		return false;
+	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART)
+		return true;
+	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
+}
+
+/* One row; false if out of memory. */
+static bool
+take_row(SlmReading *reading, const Ahead *ahead)
+{
+	const SlmReject *reject = &ahead->row.reject;
+
+	reading->object->rows_total++;
+	if (ahead->status == SLM_READ_EVENT)
+	{
+		reading->latest = Max(reading->latest, ahead->row.event.time);
+		return take_event(reading, ahead);
+	}
+	keep_reject(reading, ahead->row.line, reject->column < 0 ? NULL : slm_column_name(reject->column), reject->reason, reject->detail,
+				ahead->row.raw);
+	return true;
+}
+
 /* Take all rows that the reader can give now.  True if it needs more bytes; else the outcome is set, or all is skipped. */
 static bool
 take_rows(SlmReading *reading)
 {
-	SlmObject  *object = reading->object;
-	Ahead		ahead[ROWS_AHEAD];
-
 	for (;;)
 	{
-		uint32		n;
+		const Ahead *ahead = &reading->ahead[reading->ntaken];
 
-		if (reading->chunk != NULL && reading->chunk->nrows >= slm_chunk_rows)
+		if (reading->ntaken == reading->nahead)
 		{
-			object->outcome = SLM_OBJECT_PART;
-			return false;
+			if (!read_ahead(reading))
+				return stop_reading(reading);
 		}
-		n = read_ahead(reading, ahead);
-		if (n == 0)
+		else if (reading->skip > 0)
 		{
-			if (ahead[0].status == SLM_READ_MORE)
-				reading->fed = false;
-			else if (ahead[0].status == SLM_READ_END)
-				object->outcome = SLM_OBJECT_LOADED;
-			else
-				fail_by_reader(reading);
-			return ahead[0].status == SLM_READ_MORE;
-		}
-		if (reading->skip > 0)
-		{
+			reading->ntaken++;
 			if (--reading->skip == 0)
 				return false;
-			continue;
 		}
-		for (uint32 i = 0; i < n; i++)
+		else if (ends_part(reading, ahead))
 		{
-			if (!take_row(reading, &ahead[i]))
+			reading->object->outcome = SLM_OBJECT_PART;
+			return false;
+		}
+		else
+		{
+			reading->ntaken++;
+			if (!take_row(reading, ahead))
 			{
-				out_of_memory(object);
+				out_of_memory(reading->object);
 				return false;
 			}
 		}
@@ -434,7 +475,7 @@ slm_reading_skip(SlmReading *reading, uint64 rows)
 }
 
 void
-slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk)
+slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk, bool whole_hours)
 {
 	SlmObject  *object = reading->object;
 
@@ -442,6 +483,14 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 	slm_chunk_reset(chunk);
 	reading->chunk = chunk;
 	reading->catalog = catalog;
+	reading->whole_hours = whole_hours;
+	reading->latest = DT_NOBEGIN;
+	/* overrides may have changed since these were read */
+	for (uint32 i = reading->ntaken; i < reading->nahead; i++)
+	{
+		if (reading->ahead[i].status == SLM_READ_EVENT)
+			reading->ahead[i].hash = slm_catalog_hash(catalog, &reading->ahead[i].row.event);
+	}
 	pump(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 		judge_times(reading, clock);

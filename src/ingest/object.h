@@ -83,11 +83,13 @@ extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, c
 extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
 
 /*
- * Read the next rows, at most SLM_CHUNK_ROWS, into chunk, judge their times, and set the object's outcome and all that
+ * Read the next rows, at most SLM_CHUNK_ROWS, into chunk; with whole_hours up to four times as many, if so the chunk can end
+ * before the first event of a later hour.  Judge their times, and set the object's outcome and all that
  * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
  * raises an error for what is in the object.
  */
-extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk);
+extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk,
+							  bool whole_hours);
 
 /* Read to the end just to see whether the object would fail: sets its outcome as above, and counts its rows. */
 extern void slm_reading_validate(SlmReading *reading);

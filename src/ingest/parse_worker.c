@@ -140,7 +140,7 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 
 	MemoryContextSwitchTo(hand->context);
 	reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key);
-	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk);
+	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk, false);
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	object->transfer = NULL;

@@ -266,7 +266,7 @@ read_new(Replace *replace, int64 id)
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
 	object->transfer = slm_store_get(store, object->key, object->etag, 0);
 	reading = slm_reading_begin(object, &clock, &replace->state->key);
-	slm_reading_chunk(reading, &clock, replace->state->catalog, &replace->chunk);
+	slm_reading_chunk(reading, &clock, replace->state->catalog, &replace->chunk, false);
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	slm_store_close(store);

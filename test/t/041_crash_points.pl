@@ -72,8 +72,8 @@ sub put_content
 sub live { $now += 60; put(0, @_); return; }
 # An object that is late, and in the ledger as such.
 sub late { put(-10); value('CALL sellometer_ingest()'); return; }
-# One object that is loaded in three parts.
-sub large { live(purchases => 240); return; }
+# One object that is loaded in three parts, the largest that may be.
+sub large { live(purchases => 900); return; }
 
 # Move on, so that what was is complete and, after hours, old.
 sub later
@@ -184,6 +184,31 @@ oracle_load($node, $kept);
 is(join("\n", tier_differences($node)), '', 'after all of it the tiers agree with the oracle');
 carts_agree($node, 'after all of it');
 is(value('SELECT * FROM oracle.diff_objects() LIMIT 10'), '', '... and so does the ledger');
+
+# --- where the parts of a large object end ---
+
+# With chunks of 100 rows: before a later hour once there are 100, or after 400; an event that is late ends none.
+sub parts
+{
+	my @hours = @_;
+	my $first = $now + 3600 - $now % 3600;
+	my @events;
+
+	for my $hour (@hours)
+	{
+		push @events, event(event_type => 'purchase', product_id => 1, price => ++$rows / 100,
+			event_time => strftime('%Y-%m-%d %H:%M:%S', gmtime($first + 3600 * $hour->[0] + $_))) foreach (1 .. $hour->[1]);
+	}
+	$now = $first + 3600 * $hours[-1][0] + 600;
+	$files++;
+	put_content(strftime('%Y-%m-%d-%H-%M', gmtime($now)) . "-$files.csv", csv(@events));
+	value($INGEST);
+	return value(qq{SELECT string_agg(rows::text, ' ' ORDER BY from_row) FROM sellometer.object_parts p
+		JOIN sellometer.objects o ON o.id = p.object_id WHERE key = '$newest'});
+}
+is(parts([ 0, 150 ], [ 1, 99 ], [ 2, 120 ], [ 3, 30 ]), '150 219 30', 'parts of a large object end with an hour');
+is(parts([ 0, 950 ], [ 1, 20 ]), '400 400 150 20', '... or where there are too many rows');
+is(parts([ 0, 110 ], [ -1, 10 ], [ 0, 40 ], [ 1, 5 ]), '160 5', '... not at a late event');
 
 # --- archive: hours of one object each ---
 

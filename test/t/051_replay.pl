@@ -12,7 +12,7 @@ my $node = slm_node('replay', conf => <<'CONF');
 fsync = off
 log_checkpoints = off
 sellometer.poll_interval = 50ms
-sellometer.debug_chunk_rows = 1000
+sellometer.debug_chunk_rows = 300
 CONF
 my @dimensions = qw(product_id brand category_l1 category_l2 category_l3);
 my %dir = map { $_ => slm_directory($node, $_) } qw(in kept out in_b);
@@ -84,7 +84,7 @@ sub fill
 srand($seed);
 fill();
 is(value("SELECT count(*) FROM sellometer.objects WHERE state <> 'done'"), '0', 'all is loaded');
-cmp_ok(value('SELECT count(*) FROM sellometer.object_parts'), '>', 4, 'one object in parts');
+cmp_ok(value('SELECT count(*) FROM sellometer.object_parts'), '>', 3, 'one object in parts');
 cmp_ok(value('SELECT sum(rows_expired) FROM sellometer.objects'), '>', 0, 'there are rows that were too old');
 cmp_ok(value("SELECT count(*) FROM sellometer.rejected_rows WHERE reason = 'clock_jump'"), '>', 0, '... and too far ahead');
 my $all = digest('minute', 'hour');
