@@ -26,6 +26,13 @@
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* The index of a table's primary key. */
+#if PG_VERSION_NUM >= 180000
+#define slm_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel, false)
+#else
+#define slm_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel)
+#endif
+
 /* Note the size of a table that has indexes, for the planner. */
 #if PG_VERSION_NUM >= 180000
 #define slm_update_relstats(rel, pages, tuples) \

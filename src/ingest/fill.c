@@ -62,7 +62,7 @@ slm_fill_begin(Relation rel)
 	if (RelationGetNumberOfBlocks(rel) > 0)
 		elog(ERROR, "table %s is not empty", RelationGetRelationName(rel));
 	fill->rel = rel;
-	fill->index = index_open(RelationGetPrimaryKeyIndex(rel), AccessExclusiveLock);
+	fill->index = index_open(slm_primary_key_index(rel), AccessExclusiveLock);
 	fill->entries = slm_index_fill_begin(fill->index);
 	fill->spare = RelationGetTargetPageFreeSpace(rel, HEAP_DEFAULT_FILLFACTOR);
 	fill->isnull = palloc0(sizeof(bool) * RelationGetDescr(rel)->natts);
