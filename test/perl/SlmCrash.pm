@@ -164,6 +164,13 @@ sub kill_process
 
 	return 0 unless kill 'KILL', $pid;
 	kill_and_wait($pid);
+	# The postmaster tells of the death as soon as it has taken note of it; if it does not, the process had ended by itself.
+	for (1 .. 100)
+	{
+		last if slurp_file($node->logfile, $seen) =~ /\(PID $pid\) was terminated by signal 9/;
+		return 0 if $_ == 100;
+		select(undef, undef, undef, 0.02);
+	}
 	wait_for_restart($node, $seen);
 	return 1;
 }
