@@ -13,7 +13,7 @@ use Test::More;
 my $KILLS = 20;
 my $SMALL = 500;
 my $PER_KILL = $SMALL / $KILLS;
-my $CHUNK_ROWS = 250;
+my $CHUNK_ROWS = 1000;
 my $PART_ROWS = 4 * $CHUNK_ROWS;	# of a large object within an hour
 
 my $seed = $ENV{SLM_SEEDS} // 1;
@@ -39,7 +39,7 @@ is(scalar(@small), $SMALL, "there are $SMALL objects");
 # Half an hour and more late, so they become backlog.
 splice(@small, $_ + 150, 0, splice(@small, $_, 8)) foreach (20, 120, 220, 320);
 die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
-traffic("$all/large", '--seed' => $seed + $_, '--events' => 30 * $PART_ROWS, '--servers' => 1, '--rate' => 1000 * $PART_ROWS,
+traffic("$all/large", '--seed' => $seed + $_, '--events' => 60 * $PART_ROWS, '--servers' => 1, '--rate' => 1000 * $PART_ROWS,
 	'--start' => ('', '2019-10-01 00:28:00', '2019-10-01 01:12:00')[$_])
   foreach (1, 2);
 my @large = map { "large/$_" } files_below("$all/large");
@@ -69,7 +69,7 @@ for my $kill (1 .. $KILLS)
 
 	# At some point of this load, or soon after it.
 	my $target = defined $large
-	  ? 'max(resume_row) >= ' . $PART_ROWS * (1 + int rand 15)
+	  ? "max(resume_row) >= @{[ $PART_ROWS * (1 + int rand 15) ]} OR bool_or(state = 'done' AND key = '$large')"
 	  : "count(*) FILTER (WHERE state <> 'pending') >= " . ($done + int rand $PER_KILL);
 	wait_until($node, "SELECT $target FROM sellometer.objects");
 	if ($kill % 7 == 0)
