@@ -438,17 +438,23 @@ skip_mark(SlmCsv *csv)
 	return true;
 }
 
-/* Have the positions of a whole record been found, if it is a plain one? */
+/* May the short cut be taken, once there are enough positions? */
 static inline bool
-may_be_plain(const SlmCsv *csv)
+has_short_cut(const SlmCsv *csv)
 {
-	return csv->nfields > 0 && csv->nfields <= SLM_CSV_FAST_FIELDS && csv->npositions - csv->cursor >= csv->nfields && !csv->walk.begun;
+	return csv->nfields > 0 && csv->nfields <= SLM_CSV_FAST_FIELDS && !csv->walk.begun;
+}
+
+static inline bool
+has_positions(const SlmCsv *csv)
+{
+	return csv->npositions - csv->cursor >= csv->nfields;
 }
 
 bool
 slm_csv_next_in_place(SlmCsv *csv, SlmRecord *record)
 {
-	return csv->begun && !csv->skipping && may_be_plain(csv) && cut_plain_record(csv, record);
+	return csv->begun && !csv->skipping && has_short_cut(csv) && has_positions(csv) && cut_plain_record(csv, record);
 }
 
 /*
@@ -459,7 +465,7 @@ slm_csv_next_in_place(SlmCsv *csv, SlmRecord *record)
 static inline bool
 may_wait(const SlmCsv *csv)
 {
-	return !csv->walk.begun && csv->filled - csv->start < SLM_CSV_BLOCK &&
+	return has_short_cut(csv) && !has_positions(csv) && csv->filled - csv->start < SLM_CSV_BLOCK &&
 		(csv->scanned < csv->filled || !csv->ended);
 }
 
@@ -476,16 +482,9 @@ slm_csv_next(SlmCsv *csv, SlmRecord *record)
 		WalkResult	result = WALK_WAIT;
 		size_t		end = 0;
 
-		if (csv->nfields == 0 || csv->nfields > SLM_CSV_FAST_FIELDS)
-			result = walk_record(csv, &end);
-		else if (csv->npositions - csv->cursor < csv->nfields)
-		{
-			if (!may_wait(csv))
-				result = walk_record(csv, &end);
-		}
-		else if (!csv->walk.begun && cut_plain_record(csv, record))
+		if (has_short_cut(csv) && has_positions(csv) && cut_plain_record(csv, record))
 			return SLM_CSV_RECORD;
-		else
+		if (!may_wait(csv))
 			result = walk_record(csv, &end);
 
 		switch (result)
