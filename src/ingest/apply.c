@@ -173,8 +173,6 @@ note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
 
 /* --- from groups to all tiers --- */
 
-#define THREAD_GROUPS	100000	/* fewer are not worth a thread */
-
 /* Writing a batch's groups to all tiers. */
 typedef struct TierWork
 {
@@ -200,10 +198,7 @@ begin_tier(TierWork *work, int tier)
 {
 	slm_cells_free(&work->cells);
 	work->tier = tier;
-	if (work->batch->groups.ngroups >= THREAD_GROUPS)
-		slm_beside_start(&work->thread, make_cells, work);
-	else
-		make_cells(work);
+	slm_beside_start(&work->thread, make_cells, work, work->batch->groups.ngroups);
 }
 
 /* The groups are known and stay as they are: the cells of the finest tier are made while the caller does something else. */
@@ -360,7 +355,7 @@ apply_locked(Apply *apply)
 SlmApplied
 slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace)
 {
-	Apply	   *apply = palloc0(sizeof(Apply));
+	Apply	   *apply = palloc(sizeof(Apply));
 	instr_time	start;
 
 	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace};

@@ -6,6 +6,8 @@
 #include "ingest/beside.h"
 #include "storage/ipc.h"
 
+#define WORTH_A_THREAD	100000
+
 static void
 join_all(int code, Datum arg)
 {
@@ -13,10 +15,15 @@ join_all(int code, Datum arg)
 }
 
 void
-slm_beside_start(SlmThread *thread, void (*work) (void *arg), void *arg)
+slm_beside_start(SlmThread *thread, void (*work) (void *arg), void *arg, uint64 items)
 {
 	static bool registered = false;
 
+	if (items < WORTH_A_THREAD)
+	{
+		work(arg);
+		return;
+	}
 	/* what is registered last is called first: before the transaction is rolled back and its memory freed */
 	if (!registered)
 		before_shmem_exit(join_all, (Datum) 0);

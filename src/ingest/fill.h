@@ -2,7 +2,7 @@
  * fill.h: rows for a table that is new and empty and for its primary key, in the key's order.
  *
  * For a table that this transaction has made, pages are put together here and logged whole, with those of the index beside them.
- * That takes less than half of what inserting the rows and building the index from them takes.
+ * That takes about two thirds of what inserting the rows and building the index from them takes.
  */
 #ifndef SLM_INGEST_FILL_H
 #define SLM_INGEST_FILL_H

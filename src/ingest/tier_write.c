@@ -31,7 +31,6 @@
 
 #define ROWS_PER_MERGE		20000
 #define ROWS_PER_RESET		1000	/* rows whose values are in memory at a time */
-#define THREAD_CELLS		100000	/* fewer are not worth a thread */
 
 /* What is the same for all rows of one table. */
 typedef struct Target
@@ -469,10 +468,7 @@ begin_level(Level *levels, SlmDimension dimension, SlmCells *cells, const SlmCat
 	level->catalog = catalog;
 	level->dimension = dimension;
 	level->finer = dimension > 0 ? &levels[dimension - 1].deltas : NULL;
-	if (cells->ncells >= THREAD_CELLS)
-		slm_beside_start(&level->thread, make_level, level);
-	else
-		make_level(level);
+	slm_beside_start(&level->thread, make_level, level, cells->ncells);
 }
 
 /* What is done with the deltas of each dimension, and, if not NULL, while those of the first are made. */

@@ -20,7 +20,6 @@
 #include "utils/timestamp.h"
 
 #define BLOCKS_PER_FETCH	32
-#define THREAD_VIEWS		100000	/* fewer are not worth a thread */
 
 /* Live objects may be this much behind the head and still find their views in the cache. */
 #define CACHE_SLACK			(USECS_PER_HOUR)
@@ -329,8 +328,6 @@ catch_up(SlmViewState *state, SlmBatch *batch)
 {
 	int64		seq;
 
-	if (slm_batch_views(batch) == 0)
-		return;
 	if (read_epoch() != state->epoch)
 	{
 		forget(state);
@@ -456,10 +453,7 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	if (!slm_batch_settle_views(batch, &state->known, &state->log))
 		out_of_memory();
 	state->room = room_for_next(state, nviews);
-	if (nviews >= THREAD_VIEWS)
-		slm_beside_start(&state->packing, pack, state);
-	else
-		pack(state);
+	slm_beside_start(&state->packing, pack, state, nviews);
 }
 
 void
