@@ -355,8 +355,10 @@ def serve_connection(state, sock, port, contexts):
         if fault == 'refuse':
             return reset(sock)
         if fault == 'tls':
+            # As a server of plain HTTP does: it answers what it has read. Else the client may see a connection refused.
+            sock.recv(65536)
             sock.sendall(b'HTTP/1.1 400 This is no TLS\r\n\r\n')
-            return reset(sock)
+            return sock.close()
         context = contexts['certificate' if fault == 'certificate' else 'right']
         if context is not None:
             sock = context.wrap_socket(sock, server_side=True)
