@@ -42,6 +42,12 @@
 	vac_update_relstats(rel, pages, tuples, 0, true, InvalidTransactionId, InvalidMultiXactId, NULL, NULL, true)
 #endif
 
+/* Give a relation that nobody else can see n more pages, or fewer, and the buffers they are in.  Before 16 there is no such thing. */
+#if PG_VERSION_NUM >= 160000
+#define slm_extend_buffered(rel, n, buffers, extended) \
+	ExtendBufferedRelBy(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_SKIP_EXTENSION_LOCK, n, buffers, extended)
+#endif
+
 /* Begin to scan an index for the rows of its table. */
 #if PG_VERSION_NUM >= 180000
 #define slm_index_beginscan(rel, index, snapshot, nkeys)	index_beginscan(rel, index, snapshot, NULL, nkeys, 0)

@@ -9,10 +9,13 @@
 #include "utils/relcache.h"
 
 /*
- * Put a page behind the last one of a relation that nobody else can see yet, and log it whole.  block: its number, as the caller
- * counts.  The page goes through the shared buffers as all do, so a crash, a checkpoint and a standby see nothing new.
+ * Put n pages behind the last one of a relation that nobody else can see yet, and log them whole.  first: their first one's number,
+ * as the caller counts.  The pages go through the shared buffers as all do, so a crash, a checkpoint and a standby see nothing new.
  */
-extern void slm_page_append(Relation rel, BlockNumber block, Page image);
+extern void slm_pages_append(Relation rel, BlockNumber first, const PGAlignedBlock *pages, int n);
+
+/* Exchange a page of such a relation. */
+extern void slm_page_replace(Relation rel, BlockNumber block, const PGAlignedBlock *page);
 
 /*
  * Put an item behind all others of a page in memory, where it has been seen to have room: PageAddItem() without its search for free
@@ -32,8 +35,5 @@ slm_page_put(Page page, const void *item, Size size)
 	header->pd_upper = (LocationIndex) upper;
 	return number;
 }
-
-/* Exchange a page of such a relation. */
-extern void slm_page_replace(Relation rel, BlockNumber block, Page image);
 
 #endif							/* SLM_INGEST_PAGE_FILL_H */

@@ -30,7 +30,6 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE		20000
-#define ROWS_PER_RESET		1000	/* rows whose values are in memory at a time */
 
 /* What is the same for all rows of one table. */
 typedef struct Target
@@ -123,14 +122,21 @@ find_columns(Relation rel, SlmDimension dimension)
 	return c;
 }
 
+/* What is no pointer to something. */
+static void
+set_plain_values(const Target *target, const Columns *c, const SlmDelta *row, Datum *values)
+{
+	values[c->event_time] = TimestampTzGetDatum(row->time);
+	values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
+	values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
+}
+
 static void
 set_values(Target *target, const Columns *c, const SlmDelta *row, Datum *values)
 {
-	values[c->event_time] = TimestampTzGetDatum(row->time);
 	values[c->key] = key_datum(target, row->key);
-	values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
-	values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
 	values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
+	set_plain_values(target, c, row, values);
 }
 
 /* The rows for which wanted says true (or all), to a table with or without indexes. */
@@ -152,28 +158,52 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 	return inserted;
 }
 
+/* The rows of a new table; in a thread, so what their values point to is made here. */
+typedef struct NewRows
+{
+	const Target *target;
+	const SlmDelta *rows;
+	Columns		columns;
+	char		key[VARHDRSZ + SLM_MAX_KEY_BYTES];
+	char		gmv[SLM_NUMERIC_MAX];
+} NewRows;
+
+static void
+new_row(void *arg, uint64 i, Datum *values)
+{
+	NewRows    *new = arg;
+	const Target *target = new->target;
+	const SlmDelta *row = &new->rows[i];
+
+	if (target->dimension == SLM_PRODUCT_ID)
+		values[new->columns.key] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
+	else
+	{
+		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, row->key);
+
+		SET_VARSIZE(new->key, VARHDRSZ + text.len);
+		memcpy(VARDATA(new->key), text.data, text.len);
+		values[new->columns.key] = PointerGetDatum(new->key);
+	}
+	slm_money_put_numeric(row->gmv, new->gmv);
+	values[new->columns.gmv] = PointerGetDatum(new->gmv);
+	set_plain_values(target, &new->columns, row, values);
+}
+
 /* All rows, to a new table with its key. */
 static uint64
 fill_table(Target *target, Oid relid, const Run *run)
 {
 	Relation	rel = table_open(relid, AccessExclusiveLock);
-	Columns		columns = find_columns(rel, target->dimension);
-	SlmFill    *fill = slm_fill_begin(rel);
-	MemoryContext outer = MemoryContextSwitchTo(target->scratch);
-	Datum		values[MaxTupleAttributeNumber];
-	uint64		written;
+	NewRows    *new = palloc(sizeof(NewRows));
 
-	for (uint64 i = 0; i < run->nrows; i++)
-	{
-		set_values(target, &columns, &run->rows[i], values);
-		slm_fill_row(fill, values);
-		if (i % ROWS_PER_RESET == 0)
-			MemoryContextReset(target->scratch);
-	}
-	MemoryContextSwitchTo(outer);
-	written = slm_fill_end(fill);
+	new->target = target;
+	new->rows = run->rows;
+	new->columns = find_columns(rel, target->dimension);
+	slm_fill(rel, new_row, new, run->nrows);
 	table_close(rel, NoLock);
-	return written;
+	pfree(new);
+	return run->nrows;
 }
 
 /* A partition that is missing, with all of its rows. */

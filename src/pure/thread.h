@@ -1,8 +1,8 @@
 /*
  * thread.h: a second thread for pure work.
  *
- * A backend is one process with one thread, and nothing of PostgreSQL may be called from another.  What is pure may: it knows
- * nothing of PostgreSQL, gets its memory from malloc() and memory.h, and returns instead of raising errors.  The thread gets no
+ * A backend is one process with one thread, and nothing of PostgreSQL may be called from another but what touches its arguments
+ * alone.  What is pure may: it knows nothing of PostgreSQL, gets its memory from malloc() and memory.h, and returns instead of raising errors.  The thread gets no
  * signals, so handlers run where they always do, and it has ended before its caller does anything else.
  */
 #ifndef SLM_PURE_THREAD_H

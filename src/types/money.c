@@ -1,8 +1,8 @@
 /*
  * money.c: between numeric and exact fixed-point money, and a sum of numerics that is exact whatever comes.
  *
- * The layout of a numeric on disk can't change, since pg_upgrade keeps tables as they are; so it is read here directly,
- * in a few nanoseconds, where the public functions would need a palloc'd copy and a conversion.  After the varlena
+ * The layout of a numeric on disk can't change, since pg_upgrade keeps tables as they are; so it is read and written here
+ * directly, in a few nanoseconds, where the public functions would need a palloc'd copy and a conversion.  After the varlena
  * header (of 1 or 4 bytes) come, in native byte order:
  *
  *   short form   uint16  10sd dddd dwww wwww    s: negative, d: display scale, w: weight (7 bits, signed)
@@ -26,10 +26,12 @@
 #define FORM_SPECIAL		0xC000
 #define LONG_NEGATIVE		0x4000
 #define SHORT_NEGATIVE		0x2000
+#define SHORT_SCALE_SHIFT	7
 #define SHORT_WEIGHT_MASK	0x007F
 #define SHORT_WEIGHT_SIGN	0x0040
 
 #define DIGIT_BASE			10000
+#define NUMERIC_DIGITS_MAX	10		/* of 2^127 */
 
 StaticAssertDecl(SLM_MONEY_ONE == DIGIT_BASE, "money has exactly one digit after the point");
 
@@ -149,10 +151,42 @@ slm_decimal_to_numeric(int128 value, int decimals)
 											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
+Size
+slm_money_put_numeric(int128 money, char *to)
+{
+	uint128		rest = money < 0 ? -(uint128) money : (uint128) money;
+	uint16		head = FORM_SHORT | (money < 0 ? SHORT_NEGATIVE : 0) | SLM_MONEY_SCALE << SHORT_SCALE_SHIFT;
+	int16		digits[NUMERIC_DIGITS_MAX];
+	int			ndigits;
+	int			weight = -2;	/* of the digit before the lowest */
+	int			first;
+	Size		size;
+
+	/* from the lowest digit up, into the array from its end; in 64 bits as soon as they do */
+	for (first = NUMERIC_DIGITS_MAX; rest > PG_UINT64_MAX; rest /= DIGIT_BASE, weight++)
+		digits[--first] = (int16) (rest % DIGIT_BASE);
+	for (uint64 low = (uint64) rest; low > 0; low /= DIGIT_BASE, weight++)
+		digits[--first] = (int16) (low % DIGIT_BASE);
+	ndigits = NUMERIC_DIGITS_MAX - first;
+	/* zeroes at the end are not stored */
+	while (ndigits > 0 && digits[first + ndigits - 1] == 0)
+		ndigits--;
+	if (ndigits > 0)
+		head |= (uint16) weight & (SHORT_WEIGHT_SIGN | SHORT_WEIGHT_MASK);
+	size = VARHDRSZ + sizeof(head) + ndigits * sizeof(int16);
+	SET_VARSIZE(to, size);
+	memcpy(to + VARHDRSZ, &head, sizeof(head));
+	memcpy(to + VARHDRSZ + sizeof(head), &digits[first], ndigits * sizeof(int16));
+	return size;
+}
+
 Numeric
 slm_money_to_numeric(int128 money)
 {
-	return slm_decimal_to_numeric(money, SLM_MONEY_SCALE);
+	char	   *numeric = palloc(SLM_NUMERIC_MAX);
+
+	(void) slm_money_put_numeric(money, numeric);
+	return (Numeric) numeric;
 }
 
 Numeric

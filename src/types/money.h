@@ -42,6 +42,13 @@ extern Numeric slm_decimal_to_numeric(int128 value, int decimals);
  */
 extern Numeric slm_money_to_numeric(int128 money);
 
+/*
+ * The same, but put where the caller has room for SLM_NUMERIC_MAX bytes, aligned as an int; returns how many it took.  Calls nothing
+ * of the backend, so threads may.
+ */
+#define SLM_NUMERIC_MAX		(VARHDRSZ + 2 + 10 * 2)	/* 2^127 has ten digits to base 10000 */
+extern Size slm_money_put_numeric(int128 money, char *to);
+
 /* Money as it is shown: two decimals if it is whole cents, else four.  Palloc'd. */
 extern Numeric slm_price_to_numeric(int128 money);
 

@@ -30,13 +30,20 @@ sub random_brand
 	return join('', map { chr(97 + rand 26) } 1 .. 1 + rand 990);
 }
 
+# Prices whose sums have all lengths that a numeric has: none, after the point only, zeroes at either end
+sub random_price
+{
+	return (0, '0.01', '0.0001', '0.5', '10000', '99990000', '123456789012.3456', '999999999999.9999',
+		sprintf('%.2f', rand 1000), sprintf('%.4f', rand 1_000_000))[rand 10];
+}
+
 sub object
 {
 	my ($hour, $n) = @_;
 
 	return csv(map { event(event_time => sprintf('2019-10-01 %02d:%02d:%02d UTC', $hour, rand 60, rand 60),
 		event_type => (qw(view cart remove_from_cart purchase))[rand 4], product_id => int(rand 3000) * ($_ % 7 == 0 ? 90_000_000_000 : 1),
-		brand => random_brand(), category_code => 'a.b' . int(rand 30) . '.c' . int rand 500, price => sprintf('%.2f', rand 1000)) } 1 .. $n);
+		brand => random_brand(), category_code => 'a.b' . int(rand 30) . '.c' . int rand 500, price => random_price()) } 1 .. $n);
 }
 
 sub unsound
@@ -81,6 +88,10 @@ like($sums, qr/^\d{4,}\|25001\|\d/, 'rows are there');
 is($node->safe_psql('shop', q{SET enable_seqscan = off; SELECT count(*) FROM sellometer.brand_minute b WHERE NOT EXISTS (
 	SELECT FROM sellometer.brand_minute c WHERE c.brand = b.brand AND c.event_time = b.event_time AND c.event_type = b.event_type)}),
 	0, 'each row is found by its key');
+
+is($node->safe_psql('shop', q{
+	SELECT count(*) FILTER (WHERE numeric_send(gmv) <> numeric_send(gmv::text::numeric)), count(DISTINCT length(numeric_send(gmv))) > 4
+	FROM sellometer.brand_minute}), '0|t', "sums of money are stored as PostgreSQL's own arithmetic would");
 
 # More rows for the same partitions go in and out the ordinary way
 write_object($in, '20191001-120100.csv', object(12, 3000));
