@@ -8,8 +8,8 @@
  * bucket changes, so late data leaves the lists as they are; it only makes them say less.  One that says too little is made
  * anew.  sellometer_top() adds up such bounds over a range, and reads the rows of those keys alone that may be among the best.
  *
- * A list and what had grown are read in one statement, and so in one snapshot; rows and totals change in one transaction.
- * Therefore no lock is needed.  A list goes with the totals of its bucket.
+ * What had grown is read before the rows, and rows and totals change in one transaction: so a list never says less than is true, and
+ * no lock is needed.  A list goes with the totals of its bucket.
  */
 #include "postgres.h"
 
@@ -17,14 +17,18 @@
 #include "ingest/leaders.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
+#include "ingest/tier_scan.h"
+#include "lib/binaryheap.h"
 #include "miscadmin.h"
+#include "pure/reader.h"
+#include "types/event_type.h"
+#include "types/money.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-#define LEADERS			"100"
-#define LEADERS_PLUS_1	"101"
-#define SORT_MEMORY_MB	64
+#define LEADERS			100
 
 /* How far the work has come: each bucket has its turn but once, in case it can't be helped. */
 typedef struct Work
@@ -66,36 +70,224 @@ stale_buckets(const SlmTier *tier, TimestampTz after, int *n)
 	return buckets;
 }
 
-/* The lists of some buckets by one dimension. */
-static void
-make_lists(const SlmTier *tier, const char *dimension, Datum *buckets, int n)
-{
-	Oid			types[2] = {TEXTOID, TIMESTAMPTZARRAYOID};
-	Datum		args[2] = {CStringGetTextDatum(tier->name), slm_array(buckets, NULL, n, TIMESTAMPTZOID)};
-	const char *table = quote_identifier(psprintf("%s_%s", dimension, tier->name));
-	char	   *rows = psprintf("FROM sellometer.%s WHERE event_time = ANY ($2) AND event_time >= '%s'::timestamptz "
-								"AND event_time <= '%s'::timestamptz", table,
-								pstrdup(timestamptz_to_str(DatumGetTimestampTz(buckets[0]))),
-								pstrdup(timestamptz_to_str(DatumGetTimestampTz(buckets[n - 1]))));
-	StringInfoData sql;
+/* --- the best of one bucket and type, by one measure --- */
 
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "INSERT INTO sellometer.leaders (tier, dimension, event_type, measure, event_time, keys, amounts, "
-						   "others, grown) SELECT $1, ");
-	appendStringInfo(&sql, "'%s', r.event_type, r.measure, r.event_time, "
-					 "array_agg(r.key ORDER BY r.n) FILTER (WHERE r.n <= " LEADERS "), "
-					 "array_agg(r.amount ORDER BY r.n) FILTER (WHERE r.n <= " LEADERS "), "
-					 "coalesce(max(r.amount) FILTER (WHERE r.n > " LEADERS "), 0), "
-					 "max(CASE r.measure WHEN 'gmv' THEN x.grown_gmv ELSE x.grown_count END) FROM (", dimension);
-	for (int by_count = 0; by_count < 2; by_count++)
-		appendStringInfo(&sql, "%sSELECT * FROM (SELECT event_time, event_type, '%s' AS measure, %s::text AS key, %s::numeric AS amount, "
-						 "row_number() OVER (PARTITION BY event_time, event_type ORDER BY %s DESC) AS n %s) %s "
-						 "WHERE n <= " LEADERS_PLUS_1,
-						 by_count ? " UNION ALL " : "", by_count ? "count" : "gmv", dimension, by_count ? "count" : "gmv",
-						 by_count ? "count" : "gmv", rows, by_count ? "c" : "g");
-	appendStringInfoString(&sql, ") r JOIN sellometer.totals x ON x.tier = $1 AND x.event_type = r.event_type "
-						   "AND x.event_time = r.event_time GROUP BY r.event_type, r.measure, r.event_time");
-	slm_execute_args(sql.data, 2, types, args, SPI_OK_INSERT);
+typedef struct Key
+{
+	int64		product_id;
+	SlmSlice	text;
+	int128		amount;
+} Key;
+
+/* The best that were seen, the least of them on top. */
+typedef struct Best
+{
+	binaryheap *heap;			/* NULL: none was seen */
+	int128		grown;			/* of the totals, before the rows were read */
+	bool		known;			/* the totals have this bucket and type; others have no lists */
+} Best;
+
+/* For binaryheap, whose top is the greatest. */
+static int
+compare_least(Datum a, Datum b, void *arg)
+{
+	int128		x = ((const Key *) DatumGetPointer(a))->amount;
+	int128		y = ((const Key *) DatumGetPointer(b))->amount;
+
+	return (x < y) - (x > y);
+}
+
+static void
+name_key(Key *key, const SlmTierRow *row, int128 amount)
+{
+	char	   *text = palloc(Max(row->key.len, 1));
+
+	if (row->key.len > 0)
+		memcpy(text, row->key.data, row->key.len);
+	if (key->text.data)
+		pfree(unconstify(char *, key->text.data));
+	*key = (Key) {.product_id = row->product_id,.text = {text, row->key.len},.amount = amount};
+}
+
+static void
+offer(Best *best, const SlmTierRow *row, int128 amount)
+{
+	Key		   *key;
+
+	if (best->heap == NULL)
+		best->heap = binaryheap_allocate(LEADERS + 1, compare_least, NULL);
+	if (best->heap->bh_size <= LEADERS)
+	{
+		key = palloc0(sizeof(Key));
+		name_key(key, row, amount);
+		binaryheap_add(best->heap, PointerGetDatum(key));
+		return;
+	}
+	key = (Key *) DatumGetPointer(binaryheap_first(best->heap));
+	if (amount <= key->amount)
+		return;
+	name_key(key, row, amount);
+	binaryheap_replace_first(best->heap, PointerGetDatum(key));
+}
+
+/* --- lists --- */
+
+enum
+{
+	BY_GMV, BY_COUNT, MEASURES
+};
+
+/* What is being made: the lists of some buckets of a tier by one dimension. */
+typedef struct Lists
+{
+	const SlmTier *tier;
+	SlmDimension dimension;
+	Datum	   *buckets;		/* ascending */
+	int			n;
+	Best	   *best;			/* by bucket, type and measure */
+} Lists;
+
+static Best *
+best_of(Lists *lists, int bucket, SlmEventType type, int measure)
+{
+	return &lists->best[(bucket * SLM_EVENT_TYPES + type) * MEASURES + measure];
+}
+
+/* Which bucket begins at a time; -1: none of ours. */
+static int
+find_bucket(const Lists *lists, TimestampTz time)
+{
+	int			low = 0;
+	int			high = lists->n;
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		TimestampTz start = DatumGetTimestampTz(lists->buckets[middle]);
+
+		if (start == time)
+			return middle;
+		if (start < time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return -1;
+}
+
+/*
+ * Before the rows are read: what grows in between counts as grown since, so the bounds hold for whatever snapshot the rows are
+ * read in.
+ */
+static void
+read_grown(Lists *lists)
+{
+	static SlmStatement statement = {
+		"SELECT event_time, event_type, grown_gmv, grown_count FROM sellometer.totals WHERE tier = $1 AND event_time = ANY ($2)",
+		2, {TEXTOID, TIMESTAMPTZARRAYOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(lists->tier->name), slm_array(lists->buckets, NULL, lists->n, TIMESTAMPTZOID)};
+	int			rows = (int) slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+
+	for (int i = 0; i < rows; i++)
+	{
+		bool		isnull;
+		int			bucket = find_bucket(lists, slm_int64(i, 1, 0));
+		SlmEventType type = slm_event_type_of(DatumGetObjectId(slm_value(i, 2, &isnull)));
+		Best	   *by_gmv = best_of(lists, bucket, type, BY_GMV);
+		Best	   *by_count = best_of(lists, bucket, type, BY_COUNT);
+
+		if (!slm_money_sum_from_numeric(slm_value(i, 3, &isnull), &by_gmv->grown))
+			elog(ERROR, "column grown_gmv of sellometer.totals has a value that is no sum of prices");
+		by_count->grown = slm_int64(i, 4, 0);
+		by_gmv->known = by_count->known = true;
+	}
+}
+
+static void
+read_rows(Lists *lists)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	SlmTierScan *scan = slm_tier_scan_begin(lists->tier, lists->dimension, DatumGetTimestampTz(lists->buckets[0]),
+											DatumGetTimestampTz(lists->buckets[lists->n - 1]) + 1, snapshot);
+	SlmTierRow	row = {0};
+
+	while (slm_tier_scan_next(scan, &row))
+	{
+		int			bucket = find_bucket(lists, row.time);
+
+		if (bucket < 0)
+			continue;
+		offer(best_of(lists, bucket, row.type, BY_GMV), &row, row.gmv);
+		offer(best_of(lists, bucket, row.type, BY_COUNT), &row, row.count);
+	}
+	slm_tier_scan_end(scan);
+	UnregisterSnapshot(snapshot);
+}
+
+static Numeric
+amount_numeric(int measure, int128 amount)
+{
+	return measure == BY_GMV ? slm_money_to_numeric(amount) : int64_to_numeric((int64) amount);
+}
+
+static void
+write_list(Lists *lists, int bucket, SlmEventType type, int measure)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.leaders (tier, dimension, event_type, measure, event_time, keys, amounts, others, grown) "
+		"VALUES ($1, $2, $3::sellometer.event_type, $4, $5, $6, $7, $8, $9)",
+		9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTARRAYOID, NUMERICARRAYOID, NUMERICOID, NUMERICOID}
+	};
+	Best	   *best = best_of(lists, bucket, type, measure);
+	Datum		keys[LEADERS];
+	Datum		amounts[LEADERS];
+	int128		others = 0;
+	int			n;
+	Datum		args[9];
+
+	if (best->heap == NULL || !best->known)
+		return;
+	if (best->heap->bh_size > LEADERS)
+		others = ((Key *) DatumGetPointer(binaryheap_remove_first(best->heap)))->amount;
+	n = best->heap->bh_size;
+	for (int i = n - 1; i >= 0; i--)
+	{
+		Key		   *key = (Key *) DatumGetPointer(binaryheap_remove_first(best->heap));
+
+		keys[i] = lists->dimension == SLM_PRODUCT_ID ? CStringGetTextDatum(psprintf(INT64_FORMAT, key->product_id))
+			: PointerGetDatum(cstring_to_text_with_len(key->text.data, (int) key->text.len));
+		amounts[i] = NumericGetDatum(amount_numeric(measure, key->amount));
+	}
+	args[0] = CStringGetTextDatum(lists->tier->name);
+	args[1] = CStringGetTextDatum(slm_dimension_name(lists->dimension));
+	args[2] = CStringGetTextDatum(slm_event_type_name(type));
+	args[3] = CStringGetTextDatum(measure == BY_GMV ? "gmv" : "count");
+	args[4] = lists->buckets[bucket];
+	args[5] = slm_array(keys, NULL, n, TEXTOID);
+	args[6] = slm_array(amounts, NULL, n, NUMERICOID);
+	args[7] = NumericGetDatum(amount_numeric(measure, others));
+	args[8] = NumericGetDatum(amount_numeric(measure, best->grown));
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+}
+
+static void
+make_lists(const SlmTier *tier, SlmDimension dimension, Datum *buckets, int n)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer leaders", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Lists		lists = {.tier = tier,.dimension = dimension,.buckets = buckets,.n = n};
+
+	lists.best = palloc0(sizeof(Best) * n * SLM_EVENT_TYPES * MEASURES);
+	read_grown(&lists);
+	read_rows(&lists);
+	for (int bucket = 0; bucket < n; bucket++)
+	{
+		for (int i = 0; i < SLM_EVENT_TYPES * MEASURES; i++)
+			write_list(&lists, bucket, i / MEASURES, i % MEASURES);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 static void
@@ -127,12 +319,9 @@ make_step(void *arg)
 		work->after = DT_NOBEGIN;
 		return;
 	}
-	if (work_mem < SORT_MEMORY_MB * 1024)
-		(void) set_config_option("work_mem", CppAsString2(SORT_MEMORY_MB) "MB", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
 	forget_lists(&tiers->tiers[work->tier], buckets, n);
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		make_lists(&tiers->tiers[work->tier], slm_dimension_name(d), buckets, n);
+		make_lists(&tiers->tiers[work->tier], d, buckets, n);
 	work->after = DatumGetTimestampTz(buckets[n - 1]);
 }
 

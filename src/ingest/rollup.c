@@ -22,6 +22,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/rollup.h"
+#include "ingest/rollup_add.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/totals.h"
@@ -29,10 +30,7 @@
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
-
-#define ADD_UP_MEMORY_MB	64
 
 /* One bucket of one tier, for statements about it. */
 typedef struct Piece
@@ -122,17 +120,6 @@ skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
 
 /* --- all at once, under the writer's lock --- */
 
-static uint64
-add_up(const Piece *piece)
-{
-	return slm_execute_once(psprintf("INSERT INTO %s (event_time, %s, event_type, count, gmv) "
-									 "SELECT '%s'::timestamptz, %s, event_type, sum(count)::%s, sum(gmv) FROM %s "
-									 "WHERE event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz "
-									 "GROUP BY %s, event_type ORDER BY %s, event_type",
-									 piece->to, piece->key, piece->start, piece->key, piece->count_type, piece->from,
-									 piece->start, piece->end, piece->key, piece->key), SPI_OK_INSERT);
-}
-
 static void
 delete_bucket(const Piece *piece)
 {
@@ -157,14 +144,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 		piece_init(&piece, tiers, t, d, start);
 		if (exists)
 			delete_bucket(&piece);
-		else
-			slm_partition_create(tier, d, partition);
-		rows += add_up(&piece);
-		if (!exists)
-		{
-			slm_partition_add_key(tier, d, partition);
-			slm_partition_attach(tier, d, partition);
-		}
+		rows += slm_rollup_add(tiers, t, d, start);
 		SLM_CRASH_POINT("rollup.under_lock");
 	}
 	slm_totals_roll_up(tier, &tiers->tiers[t - 1], start);
@@ -348,16 +328,13 @@ add_up_step(void *arg)
 	t = find_tier(work, tiers);
 	if (t == 0)
 		return;
-	if (work_mem < ADD_UP_MEMORY_MB * 1024)
-		(void) set_config_option("work_mem", CppAsString2(ADD_UP_MEMORY_MB) "MB", PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_LOCAL, true, 0, false);
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
 		Piece		piece;
 
 		piece_init(&piece, tiers, t, d, work->start);
 		delete_bucket(&piece);
-		rows += add_up(&piece);
+		rows += slm_rollup_add(tiers, t, d, work->start);
 		SLM_CRASH_POINT("rollup.add_up");
 	}
 	work->rows += rows;

@@ -18,6 +18,7 @@
 #include "ingest/bulk.h"
 #include "ingest/fill.h"
 #include "ingest/spi.h"
+#include "ingest/tier_scan.h"
 #include "ingest/tier_write.h"
 #include "miscadmin.h"
 #include "types/money.h"
@@ -94,37 +95,9 @@ target_done(Target *target)
 
 /* --- bulk insert --- */
 
-/* Where the columns stand in a table: dimension tables order them by alignment. */
-typedef struct Columns
-{
-	int			event_time;
-	int			key;
-	int			event_type;
-	int			count;
-	int			gmv;
-	bool		count_is_int8;
-} Columns;
-
-static Columns
-find_columns(Relation rel, SlmDimension dimension)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-	Columns		c;
-
-	c.event_time = SPI_fnumber(desc, "event_time") - 1;
-	c.key = SPI_fnumber(desc, slm_dimension_name(dimension)) - 1;
-	c.event_type = SPI_fnumber(desc, "event_type") - 1;
-	c.count = SPI_fnumber(desc, "count") - 1;
-	c.gmv = SPI_fnumber(desc, "gmv") - 1;
-	if (c.event_time < 0 || c.key < 0 || c.event_type < 0 || c.count < 0 || c.gmv < 0)
-		elog(ERROR, "table %s is not as it should be", RelationGetRelationName(rel));
-	c.count_is_int8 = TupleDescAttr(desc, c.count)->atttypid == INT8OID;
-	return c;
-}
-
 /* What is no pointer to something. */
 static void
-set_plain_values(const Target *target, const Columns *c, const SlmDelta *row, Datum *values)
+set_plain_values(const Target *target, const SlmColumns *c, const SlmDelta *row, Datum *values)
 {
 	values[c->event_time] = TimestampTzGetDatum(row->time);
 	values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
@@ -132,7 +105,7 @@ set_plain_values(const Target *target, const Columns *c, const SlmDelta *row, Da
 }
 
 static void
-set_values(Target *target, const Columns *c, const SlmDelta *row, Datum *values)
+set_values(Target *target, const SlmColumns *c, const SlmDelta *row, Datum *values)
 {
 	values[c->key] = key_datum(target, row->key);
 	values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
@@ -144,7 +117,7 @@ static uint64
 bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 {
 	Relation	rel = table_open(relid, RowExclusiveLock);
-	Columns		columns = find_columns(rel, target->dimension);
+	SlmColumns	columns = slm_find_columns(rel, target->dimension);
 	SlmBulk    *bulk = slm_bulk_begin(rel);
 	uint64		inserted;
 
@@ -163,7 +136,7 @@ typedef struct NewRows
 {
 	const Target *target;
 	const SlmDelta *rows;
-	Columns		columns;
+	SlmColumns	columns;
 	char		key[VARHDRSZ + SLM_MAX_KEY_BYTES];
 	char		gmv[SLM_NUMERIC_MAX];
 } NewRows;
@@ -199,7 +172,7 @@ fill_table(Target *target, Oid relid, const Run *run)
 
 	new->target = target;
 	new->rows = run->rows;
-	new->columns = find_columns(rel, target->dimension);
+	new->columns = slm_find_columns(rel, target->dimension);
 	slm_fill(rel, new_row, new, run->nrows);
 	table_close(rel, NoLock);
 	pfree(new);
@@ -462,6 +435,12 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 	}
 	target_done(&target);
 	return written;
+}
+
+uint64
+slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog)
+{
+	return write_deltas(tier, dimension, deltas, catalog, NULL, 0, false);
 }
 
 /*

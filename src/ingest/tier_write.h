@@ -20,6 +20,13 @@ extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCata
 							 void (*meanwhile) (void *arg), void *arg);
 
 /*
+ * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.
+ * Returns their number.
+ */
+extern uint64 slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas,
+								 const SlmCatalog *catalog);
+
+/*
  * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.
  */
 extern void slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog);

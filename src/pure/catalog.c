@@ -182,19 +182,24 @@ number_category(SlmCatalog *catalog, const SlmCategory *category, SlmKeyId *keys
 		note_parent(catalog, SLM_CATEGORY_L2, keys[SLM_CATEGORY_L2], keys[SLM_CATEGORY_L1]);
 }
 
-static bool
-number_product(SlmCatalog *catalog, SlmOffer *offer)
+SlmKeyId
+slm_catalog_add_product(SlmCatalog *catalog, int64_t product_id)
 {
-	SlmSlice	product = {(const char *) &offer->product_id, sizeof(int64_t)};
-
+	SlmSlice	product = {(const char *) &product_id, sizeof(int64_t)};
 	SlmKeyId	key = slm_dict_add(&catalog->products, &catalog->key, product);
 
 	if (key == SLM_NO_ENTRY ||
 		!slm_grow((void **) &catalog->product_ids, key, &catalog->maxproducts, sizeof(int64_t)))
-		return false;
-	catalog->product_ids[key] = offer->product_id;
-	offer->keys[SLM_PRODUCT_ID] = key;
-	return true;
+		return SLM_NO_KEY;
+	catalog->product_ids[key] = product_id;
+	return key;
+}
+
+static bool
+number_product(SlmCatalog *catalog, SlmOffer *offer)
+{
+	offer->keys[SLM_PRODUCT_ID] = slm_catalog_add_product(catalog, offer->product_id);
+	return offer->keys[SLM_PRODUCT_ID] != SLM_NO_KEY;
 }
 
 /* Clean the raw values and number the keys that they give. */
@@ -329,6 +334,12 @@ SlmKeyId
 slm_catalog_brand(SlmCatalog *catalog, SlmSlice brand)
 {
 	return brand.len > SLM_MAX_KEY_BYTES ? SLM_NO_KEY : slm_dict_add(&catalog->texts[SLM_BRAND], &catalog->key, brand);
+}
+
+SlmKeyId
+slm_catalog_add_text(SlmCatalog *catalog, SlmDimension dimension, SlmSlice text)
+{
+	return slm_dict_add(&catalog->texts[dimension], &catalog->key, text);
 }
 
 SlmOfferId

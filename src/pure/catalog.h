@@ -85,6 +85,10 @@ extern SlmOfferId slm_catalog_offer_of(SlmCatalog *catalog, int64_t product_id, 
 extern SlmOfferId slm_catalog_clean_offer(SlmCatalog *catalog, int64_t product_id, SlmMoney price,
 										  SlmSlice category, SlmSlice brand);
 
+/* The number of any dimension's key as such, of no offer: it has no parent.  SLM_NO_KEY if out of memory. */
+extern SlmKeyId slm_catalog_add_text(SlmCatalog *catalog, SlmDimension dimension, SlmSlice text);
+extern SlmKeyId slm_catalog_add_product(SlmCatalog *catalog, int64_t product_id);
+
 /* Fetch what slm_catalog_offer_of() will look at into the cache. */
 extern void slm_catalog_prefetch(const SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category,
 								 SlmKeyId brand);

@@ -39,3 +39,14 @@ slm_event_type_value(SlmEventType type)
 	ReleaseSysCache(tuple);
 	return value;
 }
+
+SlmEventType
+slm_event_type_of(Oid value)
+{
+	for (int type = 0; type < SLM_EVENT_TYPES; type++)
+	{
+		if (slm_event_type_value(type) == value)
+			return type;
+	}
+	elog(ERROR, "%u is no value of sellometer.event_type", value);
+}

@@ -11,4 +11,7 @@
 extern Oid	slm_event_type_oid(void);
 extern Oid	slm_event_type_value(SlmEventType type);
 
+/* The event type of such a value; error if it is none. */
+extern SlmEventType slm_event_type_of(Oid value);
+
 #endif							/* SLM_TYPES_EVENT_TYPE_H */

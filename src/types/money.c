@@ -32,6 +32,7 @@
 
 #define DIGIT_BASE			10000
 #define NUMERIC_DIGITS_MAX	10		/* of 2^127 */
+#define MONEY_LIMIT			INT64CONST(10000000000000000)	/* 10^12 */
 
 StaticAssertDecl(SLM_MONEY_ONE == DIGIT_BASE, "money has exactly one digit after the point");
 
@@ -77,7 +78,7 @@ read_head(const char *data, int len, NumericHead *head)
 }
 
 bool
-slm_money_from_numeric(Datum value, SlmMoney *money)
+slm_money_sum_from_numeric(Datum value, int128 *money)
 {
 	struct varlena *raw = (struct varlena *) DatumGetPointer(value);
 	NumericHead head;
@@ -85,10 +86,10 @@ slm_money_from_numeric(Datum value, SlmMoney *money)
 	int			len;
 	int			ndigits;
 	int			lowest;
-	SlmMoney	result = 0;
+	int128		result = 0;
 
 	if (VARATT_IS_EXTENDED(raw) && !VARATT_IS_SHORT(raw))
-		return false;			/* compressed or elsewhere: too long to be a price */
+		return false;			/* compressed or elsewhere: too long to be money */
 
 	data = VARDATA_ANY(raw);
 	len = VARSIZE_ANY_EXHDR(raw);
@@ -99,9 +100,9 @@ slm_money_from_numeric(Datum value, SlmMoney *money)
 	ndigits = (len - head.size) / (int) sizeof(int16);
 	if (ndigits > 0)
 	{
-		/* From 10000^2 down to 10000^-1: four digits, at most 10^16 - 1 of 1/10000. */
+		/* From 10000^7 down to 10000^-1: nine digits, at most 10^36 - 1 of 1/10000. */
 		lowest = head.weight - (ndigits - 1);
-		if (head.weight > 2 || lowest < -1)
+		if (head.weight > 7 || lowest < -1)
 			return false;
 		for (int i = 0; i < ndigits; i++)
 		{
@@ -115,6 +116,17 @@ slm_money_from_numeric(Datum value, SlmMoney *money)
 	}
 
 	*money = head.negative ? -result : result;
+	return true;
+}
+
+bool
+slm_money_from_numeric(Datum value, SlmMoney *money)
+{
+	int128		wide;
+
+	if (!slm_money_sum_from_numeric(value, &wide) || wide >= MONEY_LIMIT || wide <= -MONEY_LIMIT)
+		return false;
+	*money = (SlmMoney) wide;
 	return true;
 }
 

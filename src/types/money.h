@@ -33,6 +33,9 @@ typedef struct SlmSum
  */
 extern bool slm_money_from_numeric(Datum value, SlmMoney *money);
 
+/* A sum of money likewise: up to 4 decimals, below 10^32. */
+extern bool slm_money_sum_from_numeric(Datum value, int128 *money);
+
 /* value / 10^decimals as numeric, shown with that many decimals.  decimals: 0 to 6.  Palloc'd. */
 extern Numeric slm_decimal_to_numeric(int128 value, int decimals);
 
