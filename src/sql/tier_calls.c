@@ -11,6 +11,7 @@
 #include "ingest/runs.h"
 #include "ingest/spi.h"
 #include "ingest/tier_change.h"
+#include "pure/memory.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -24,6 +25,7 @@ static void
 roll_up(SlmRun *run, void *arg)
 {
 	slm_rollup_all(run, true);
+	slm_table_release();
 	slm_leaders_make(run);
 }
 
