@@ -80,11 +80,8 @@ first_day(const SlmGroups *groups)
 {
 	int32		first = PG_INT32_MAX;
 
-	for (uint64 i = 0; i < groups->nslots; i++)
-	{
-		if (groups->groups[i].type != SLM_GROUP_FREE)
-			first = Min(first, day_of(groups->groups[i].minute));
-	}
+	for (uint32 m = 0; m < groups->nminutes; m++)
+		first = Min(first, day_of(groups->minutes[m].minute));
 	return first;
 }
 
@@ -98,22 +95,32 @@ row_key(const SlmGroup *group, int32 first_day)
 	return key << MINUTE_BITS | (group->type == SLM_PURCHASE ? group->minute - day * MINUTES_PER_DAY : 0);
 }
 
-/* The groups by their rows. */
+static SlmOfferId
+row_offer(uint64 key)
+{
+	return (SlmOfferId) (key >> (MINUTE_BITS + TYPE_BITS) & ((UINT64CONST(1) << OFFER_BITS) - 1));
+}
+
+static uint8
+row_type(uint64 key)
+{
+	return (uint8) (key >> MINUTE_BITS & ((1 << TYPE_BITS) - 1));
+}
+
+/* The groups by their rows; index holds minute and count. */
 static SlmSortItem *
 sort_groups(const SlmGroups *groups)
 {
 	SlmSortItem *items = MemoryContextAllocHuge(CurrentMemoryContext, groups->ngroups * sizeof(SlmSortItem));
 	int32		first = first_day(groups);
+	SlmGroupScan scan = {.groups = groups};
+	SlmGroup	group;
 	uint64		n = 0;
 
-	for (uint64 i = 0; i < groups->nslots; i++)
+	while (slm_groups_next(&scan, &group))
 	{
-		const SlmGroup *group = &groups->groups[i];
-
-		if (group->type == SLM_GROUP_FREE)
-			continue;
-		items[n].key = row_key(group, first);
-		items[n++].index = i;
+		items[n].key = row_key(&group, first);
+		items[n++].index = (uint64) (uint32) group.minute << 32 | (uint32) group.count;
 	}
 	Assert(n == groups->ngroups);
 	if (!slm_sort(items, n))
@@ -207,16 +214,15 @@ slm_offer_log_write(const SlmBatch *batch)
 	for (uint64 i = 0; i < groups->ngroups;)
 	{
 		uint64		key = items[i].key;
-		const SlmGroup *group = &groups->groups[items[i].index];
-		Row			row = {.day = day_of(group->minute),.offer = group->offer,.type = group->type,.first = group->minute,
-		.last = group->minute};
+		int32		minute = (int32) (items[i].index >> 32);
+		Row			row = {.day = day_of(minute),.offer = row_offer(key),.type = row_type(key),.first = minute,.last = minute};
 
 		for (; i < groups->ngroups && items[i].key == key; i++)
 		{
-			group = &groups->groups[items[i].index];
-			row.count += group->count;
-			row.first = Min(row.first, group->minute);
-			row.last = Max(row.last, group->minute);
+			minute = (int32) (items[i].index >> 32);
+			row.count += (int32) (uint32) items[i].index;
+			row.first = Min(row.first, minute);
+			row.last = Max(row.last, minute);
 		}
 		writer_put(&writer, &row);
 	}

@@ -332,8 +332,9 @@ find_taken(Replace *replace)
 static void
 pass_on_taken(Replace *replace)
 {
-	SlmView    *heirs = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmView) * (replace->taken.nviews + 1));
-	uint64		n = 0;
+	SlmViewList heirs = {
+		.views = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmView) * (replace->taken.nviews + 1))
+	};
 
 	for (uint64 i = 0; i < replace->taken.nslots; i++)
 	{
@@ -348,30 +349,20 @@ pass_on_taken(Replace *replace)
 			continue;
 		count(replace, heir->time, heir->offer, SLM_VIEW, 1);
 		keep_earliest(replace, &replace->known, heir->fingerprint, heir->time, heir->offer);
-		heirs[n++] = *heir;
+		heirs.views[heirs.n++] = *heir;
 	}
 	slm_view_log_cut(replace->state->catalog, replace->first, replace->last + view_window() + 1, &replace->taken);
-	(void) slm_view_log_write(replace->state->catalog, heirs, n);
+	slm_view_log_write(replace->state->catalog, &heirs, 1);
 }
 
 static void
 settle(Replace *replace)
 {
-	SlmViewList *log = palloc0(sizeof(SlmViewList));
-
-	PG_TRY();
-	{
-		slm_listing_watch(&replace->batch, slm_head_read());
-		if (!slm_batch_settle_views(&replace->batch, &replace->known, log))
-			slm_out_of_memory();
-		slm_listing_write(&replace->batch, slm_head_read());
-		(void) slm_view_log_write(replace->state->catalog, log->views, log->n);
-	}
-	PG_FINALLY();
-	{
-		slm_view_list_free(log);
-	}
-	PG_END_TRY();
+	slm_listing_watch(&replace->batch, slm_head_read());
+	if (!slm_batch_settle_views(&replace->batch, &replace->known))
+		slm_out_of_memory();
+	slm_listing_write(&replace->batch, slm_head_read());
+	slm_view_log_write_batch(&replace->batch);
 }
 
 static void

@@ -291,22 +291,11 @@ write_tier(Replay *replay, int t)
 static void
 write_slice(Replay *replay, TimestampTz start)
 {
-	SlmViewList *log = palloc0(sizeof(SlmViewList));
-
-	if (!slm_views_drop_before(&replay->known, start - view_window()))
+	if (!slm_views_drop_before(&replay->known, start - view_window()) ||
+		!slm_batch_settle_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
-	PG_TRY();
-	{
-		if (!slm_batch_settle_views(&replay->batch, &replay->known, log))
-			slm_out_of_memory();
-		if (start + USECS_PER_HOUR > replay->log_from)
-			(void) slm_view_log_write(replay->state->catalog, log->views, log->n);
-	}
-	PG_FINALLY();
-	{
-		slm_view_list_free(log);
-	}
-	PG_END_TRY();
+	if (start + USECS_PER_HOUR > replay->log_from)
+		slm_view_log_write_batch(&replay->batch);
 	for (int t = 0; t < replay->tiers->n; t++)
 		write_tier(replay, t);
 	check_memory(replay);

@@ -27,25 +27,27 @@ slm_stock_note(const SlmBatch *batch)
 		"SELECT DISTINCT i.product_id FROM unnest($1) AS p (product_id) JOIN sellometer.inventory AS i USING (product_id)",
 		1, {INT8ARRAYOID}
 	};
-	const SlmGroups *groups = &batch->groups;
+	SlmGroupScan scan = {.groups = &batch->groups};
+	SlmGroup	group;
 	MemoryContext context;
 	MemoryContext old;
 	Datum	   *products;
 	Datum		arg;
 	int			n = 0;
 
-	if (groups->ngroups == 0 || is_empty())
+	if (batch->groups.ngroups == 0 || is_empty())
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "sellometer stock", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
-	for (uint64 i = 0; i < groups->nslots; i++)
-		n += groups->groups[i].type == SLM_PURCHASE;
+	while (slm_groups_next(&scan, &group))
+		n += group.type == SLM_PURCHASE;
 	products = MemoryContextAllocHuge(context, sizeof(Datum) * Max(n, 1));
 	n = 0;
-	for (uint64 i = 0; i < groups->nslots; i++)
+	scan = (SlmGroupScan) {.groups = &batch->groups};
+	while (slm_groups_next(&scan, &group))
 	{
-		if (groups->groups[i].type == SLM_PURCHASE)
-			products[n++] = Int64GetDatum(slm_catalog_get(batch->catalog, groups->groups[i].offer)->product_id);
+		if (group.type == SLM_PURCHASE)
+			products[n++] = Int64GetDatum(slm_catalog_get(batch->catalog, group.offer)->product_id);
 	}
 	arg = slm_array(products, NULL, n, INT8OID);
 	if (n > 0)

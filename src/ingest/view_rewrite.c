@@ -182,7 +182,7 @@ cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
 	if (rest->cut == 0)
 		return;
 	delete_hour(hour);
-	(void) slm_view_log_write(catalog, rest->views, rest->n);
+	slm_view_log_write(catalog, &(SlmViewList) {.views = rest->views,.n = rest->n}, 1);
 }
 
 void

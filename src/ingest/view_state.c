@@ -399,24 +399,31 @@ write_blocks(const SlmViewLogBlocks *blocks)
 	return seq;
 }
 
-int64
-slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nviews)
+void
+slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists)
 {
 	SlmViewLogBlocks blocks;
-	volatile int64 seq = 0;
 
-	if (!slm_viewlog_pack(catalog, views, nviews, &blocks))
+	if (!slm_viewlog_pack(catalog, lists, nlists, &blocks))
 		out_of_memory();
 	PG_TRY();
 	{
-		seq = write_blocks(&blocks);
+		(void) write_blocks(&blocks);
 	}
 	PG_FINALLY();
 	{
 		slm_viewlog_blocks_free(&blocks);
 	}
 	PG_END_TRY();
-	return seq;
+}
+
+void
+slm_view_log_write_batch(const SlmBatch *batch)
+{
+	SlmViewList *lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
+
+	slm_view_log_write(batch->catalog, lists, slm_batch_view_lists(batch, lists));
+	pfree(lists);
 }
 
 /* In a thread: pack the log, and make the room in the cache that the next batch will ask for. */
@@ -425,7 +432,7 @@ pack(void *arg)
 {
 	SlmViewState *state = arg;
 
-	state->packed = slm_viewlog_pack(state->catalog, state->log.views, state->log.n, &state->blocks);
+	state->packed = slm_viewlog_pack(state->catalog, state->lists, slm_batch_view_lists(state->batch, state->lists), &state->blocks);
 	if (state->room > 0)
 		(void) slm_views_reserve(&state->known, state->room);
 }
@@ -450,8 +457,10 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	catch_up(state, batch);
 	state->valid = false;
 	state->settled = true;
-	if (!slm_batch_settle_views(batch, &state->known, &state->log))
+	if (!slm_batch_settle_views(batch, &state->known))
 		out_of_memory();
+	state->batch = batch;
+	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
 	state->room = room_for_next(state, nviews);
 	slm_beside_start(&state->packing, pack, state, nviews);
 }
@@ -474,7 +483,6 @@ void
 slm_view_state_end(SlmViewState *state)
 {
 	slm_thread_join(&state->packing);
-	slm_view_list_free(&state->log);
 	slm_viewlog_blocks_free(&state->blocks);
 	state->packed = false;
 }

@@ -45,7 +45,8 @@ typedef struct SlmViewState
 
 	/* from settling on, until slm_view_state_end(): its part of the log, packed by a thread while others write */
 	SlmThread	packing;
-	SlmViewList log;
+	const SlmBatch *batch;
+	SlmViewList *lists;			/* room for those of the batch */
 	SlmViewLogBlocks blocks;
 	bool		packed;
 	uint64		room;			/* in the cache, for so many views */
@@ -86,10 +87,12 @@ extern void slm_view_state_end(SlmViewState *state);
 extern void slm_view_state_committed(SlmViewState *state);
 
 /*
- * Under the lock: add views, of any hours, to the view log.  Returns their seq, 0 if there are none; an error if out of
- * memory.
+ * Under the lock: add views, of any hours, to the view log; see slm_viewlog_pack().  An error if out of memory.
  */
-extern int64 slm_view_log_write(const SlmCatalog *catalog, const SlmView *views, uint64 nviews);
+extern void slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists);
+
+/* The same of those of a settled batch that count. */
+extern void slm_view_log_write_batch(const SlmBatch *batch);
 
 /* Raise the error that a block of the view log, of this hour, can't be unpacked. */
 pg_noreturn extern void slm_view_log_damaged(TimestampTz hour);

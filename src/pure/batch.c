@@ -27,6 +27,7 @@ void
 slm_batch_free(SlmBatch *batch)
 {
 	slm_groups_free(&batch->groups);
+	slm_groups_free(&batch->second);
 	slm_views_free(&batch->views);
 	free_runs(batch);
 	free(batch->runs);
@@ -125,6 +126,15 @@ slm_batch_views(const SlmBatch *batch)
 	return n;
 }
 
+uint32_t
+slm_batch_view_lists(const SlmBatch *batch, SlmViewList *lists)
+{
+	lists[0] = (SlmViewList) {.views = batch->views.slots,.n = batch->views.nslots};
+	for (uint32_t r = 0; r < batch->nruns; r++)
+		lists[r + 1] = batch->runs[r];
+	return batch->nruns + 1;
+}
+
 static void
 widen(const SlmView *views, uint64_t n, SlmTime *first, SlmTime *last)
 {
@@ -160,6 +170,7 @@ void
 slm_batch_reset(SlmBatch *batch)
 {
 	slm_groups_reset(&batch->groups);
+	slm_groups_reset(&batch->second);
 	if (batch->views.nslots > 0)
 		memset(batch->views.slots, 0, batch->views.nslots * sizeof(SlmView));
 	batch->views.nviews = 0;
@@ -186,8 +197,6 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 
 			if (next->fingerprint != 0)
 				slm_views_prefetch(&batch->views, next->fingerprint);
-			else
-				slm_groups_prefetch(&batch->groups, slm_minute_of(next->time), next->offer, next->type);
 		}
 		batch->counts[object].counted++;
 		if (row->fingerprint != 0 ? !slm_batch_merge_view(batch, object, row->fingerprint, row->time, row->offer)
@@ -204,7 +213,7 @@ slm_batch_memory(const SlmBatch *batch)
 
 	for (uint32_t r = 0; r < batch->nruns; r++)
 		runs += batch->runs[r].max * sizeof(SlmView);
-	return batch->groups.nslots * sizeof(SlmGroup) + slm_views_memory(&batch->views) + runs +
+	return slm_groups_memory(&batch->groups) + slm_groups_memory(&batch->second) + slm_views_memory(&batch->views) + runs +
 		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts) + batch->maxothers * sizeof(SlmView);
 }
 

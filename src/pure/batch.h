@@ -35,6 +35,7 @@ typedef struct SlmBatch
 {
 	SlmCatalog *catalog;		/* not owned */
 	SlmGroups	groups;
+	SlmGroups	second;			/* while a second thread settles views: what it counts */
 	SlmViews	views;			/* owner = number of the object */
 	SlmViewList *runs;			/* more views, whose fingerprints may stand in several runs and in views */
 	uint32_t	nruns;
@@ -82,14 +83,18 @@ extern void slm_batch_reset(SlmBatch *batch);
 
 /*
  * Decide each view of the batch against those that are counted already (known): new ones count, earlier ones move the
- * count, the rest are duplicates.  Many runs are gone through by two threads.  Adds the outcome to the batch's groups and counts, to known, and to *log, which the
- * caller frees: the views to be written to the view log.  False if out of memory.
+ * count, the rest are duplicates.  Many runs are gone through by two threads.  Adds the outcome to the batch's groups and counts, and
+ * to known.  Those that count have the owner SLM_VIEW_COUNTS then, and are to be written to the view log; all others have
+ * SLM_VIEW_REPEATED.  False if out of memory.
  *
- * A session may see a product at several offers.  Of each, its earliest view is in *log now or earlier, or in others, in
+ * A session may see a product at several offers.  Of each, its earliest view counts now or did earlier, or is in others, in
  * whatever order and batches rows come: a view is dropped only for one of the same offer.  Where others has one of a
  * fingerprint, it also has what counts or did count: so the earliest of each can be told.
  */
-extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log);
+extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known);
+
+/* All views of the batch as lists, which it goes on to own, with free slots between; lists has room for nruns + 1.  Returns their number. */
+extern uint32_t slm_batch_view_lists(const SlmBatch *batch, SlmViewList *lists);
 
 extern size_t slm_batch_memory(const SlmBatch *batch);
 

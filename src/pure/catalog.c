@@ -240,7 +240,7 @@ add_offer(SlmCatalog *catalog, const SlmOffer *offer, uint64_t hash)
 {
 	uint32_t	s;
 
-	if ((catalog->noffers >= catalog->nslots / 2 && !rehash(catalog)) ||
+	if (catalog->noffers >= SLM_MAX_OFFERS || (catalog->noffers >= catalog->nslots / 2 && !rehash(catalog)) ||
 		!slm_grow((void **) &catalog->offers, catalog->noffers, &catalog->maxoffers, sizeof(SlmOffer)))
 		return SLM_NO_OFFER;
 

@@ -30,6 +30,7 @@ typedef uint32_t SlmOfferId;
 typedef uint32_t SlmKeyId;		/* a key of one dimension; dense from 0 */
 
 #define SLM_NO_OFFER	UINT32_MAX
+#define SLM_MAX_OFFERS	(UINT32_MAX / 4 - 1)	/* a number and two bits more fit into 32 */
 #define SLM_NO_KEY		UINT32_MAX
 
 typedef struct SlmOffer

@@ -10,41 +10,32 @@
 
 /* --- cells: the buckets of the groups --- */
 
-/*
- * The groups in the order of their minutes, in the room of the cells: index is a group's slot, key its minute, counted from
- * the first.
- */
+/* The numbers of the groups' minutes in the order of time, in the room of the cells. */
 static const SlmSortItem *
 sort_minutes(const SlmGroups *groups, SlmCells *cells)
 {
-	uint64_t	n = 0;
 	int32_t		first = INT32_MAX;
 
-	for (uint64_t i = 0; i < groups->nslots; i++)
-	{
-		if (groups->groups[i].type == SLM_GROUP_FREE)
-			continue;
-		cells->items[n++] = (SlmSortItem) {
-			.key = (uint64_t) (int64_t) groups->groups[i].minute,.index = i
+	for (uint32_t m = 0; m < groups->nminutes; m++)
+		first = groups->minutes[m].minute < first ? groups->minutes[m].minute : first;
+	for (uint32_t m = 0; m < groups->nminutes; m++)
+		cells->items[m] = (SlmSortItem) {
+			.key = (uint64_t) ((int64_t) groups->minutes[m].minute - first),.index = m
 		};
-		first = groups->groups[i].minute < first ? groups->groups[i].minute : first;
-	}
-	for (uint64_t i = 0; i < n; i++)
-		cells->items[i].key -= (uint64_t) (int64_t) first;
-	return slm_sort_with(cells->items, cells->spare, n);
+	return slm_sort_with(cells->items, cells->spare, groups->nminutes);
 }
 
 static void
-fill_cells(const SlmGroups *groups, const SlmSortItem *items, SlmGranularity bucket, SlmGranularity partition,
+fill_cells(const SlmGroups *groups, const SlmSortItem *sorted, SlmGranularity bucket, SlmGranularity partition,
 		   SlmCells *out)
 {
 	SlmBucket  *last = NULL;
 	SlmTime		end = INT64_MIN;
 
-	for (uint64_t i = 0; i < groups->ngroups; i++)
+	for (uint32_t m = 0; m < groups->nminutes; m++)
 	{
-		const SlmGroup *group = &groups->groups[items[i].index];
-		SlmTime		time = (SlmTime) group->minute * SLM_USECS_PER_MIN;
+		const SlmMinute *minute = &groups->minutes[sorted[m].index];
+		SlmTime		time = (SlmTime) minute->minute * SLM_USECS_PER_MIN;
 
 		if (last == NULL || time >= end)
 		{
@@ -54,11 +45,17 @@ fill_cells(const SlmGroups *groups, const SlmSortItem *items, SlmGranularity buc
 			last->wanted = true;
 			end = slm_bucket_next(bucket, last->start);
 		}
-		if (group->count == 0)
-			continue;
-		out->cells[out->ncells++] = (SlmCell) {
-			.offer = group->offer,.bucket = out->nbuckets - 1,.count = group->count,.type = group->type
-		};
+		for (uint32_t i = 0; i < minute->nslots; i++)
+		{
+			SlmGroup	group;
+
+			if (minute->slots[i].name == 0 || minute->slots[i].count == 0)
+				continue;
+			group = slm_group_of(minute, &minute->slots[i]);
+			out->cells[out->ncells++] = (SlmCell) {
+				.offer = group.offer,.bucket = out->nbuckets - 1,.count = group.count,.type = group.type
+			};
+		}
 	}
 }
 
@@ -86,7 +83,7 @@ slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity pa
 		const SlmSortItem *sorted = sort_minutes(groups, out);
 
 		/* a bucket holds at least one minute, so there are no more buckets than minutes */
-		out->buckets = malloc(((size_t) distinct_keys(sorted, groups->ngroups) + 1) * sizeof(SlmBucket));
+		out->buckets = malloc(((size_t) groups->nminutes + 1) * sizeof(SlmBucket));
 		out->cells = slm_table_alloc_dirty(out->maxcells, sizeof(SlmCell));
 		ok = out->buckets != NULL && out->cells != NULL;
 		if (ok)

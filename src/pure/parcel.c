@@ -44,12 +44,11 @@ static void
 number_all(Packing *p)
 {
 	const SlmBatch *batch = p->batch;
+	SlmGroupScan scan = {.groups = &batch->groups};
+	SlmGroup	group;
 
-	for (uint64_t i = 0; i < batch->groups.nslots; i++)
-	{
-		if (batch->groups.groups[i].type != SLM_GROUP_FREE)
-			slm_number(&p->offers, batch->groups.groups[i].offer);
-	}
+	while (slm_groups_next(&scan, &group))
+		slm_number(&p->offers, group.offer);
 	for (uint64_t i = 0; i < batch->views.nslots; i++)
 	{
 		if (batch->views.slots[i].fingerprint != 0)
@@ -101,6 +100,7 @@ put_all(Packing *p, char *data)
 	SlmGroup   *groups = (SlmGroup *) (others + p->head.nothers);
 	char	   *carts = (char *) (groups + p->head.ngroups);
 	char	   *strings = carts + p->head.carts_len;
+	SlmGroupScan scan = {.groups = &batch->groups};
 
 	memcpy(data, &p->head, sizeof(ParcelHead));
 	if (p->head.nobjects > 0)
@@ -115,27 +115,16 @@ put_all(Packing *p, char *data)
 			.brand = slm_number(&p->brands, offer->keys[SLM_BRAND])
 		};
 	}
-	for (uint64_t i = 0; i < batch->views.nslots; i++)
-	{
-		if (batch->views.slots[i].fingerprint == 0)
-			continue;
-		*views = batch->views.slots[i];
-		views->offer = slm_number(&p->offers, views->offer);
-		views++;
-	}
+	slm_views_sorted(&batch->views, views);
+	for (uint64_t i = 0; i < p->head.nviews; i++)
+		views[i].offer = slm_number(&p->offers, views[i].offer);
 	for (uint32_t i = 0; i < batch->nothers; i++)
 	{
 		others[i] = batch->others[i];
 		others[i].offer = slm_number(&p->offers, others[i].offer);
 	}
-	for (uint64_t i = 0; i < batch->groups.nslots; i++)
-	{
-		if (batch->groups.groups[i].type == SLM_GROUP_FREE)
-			continue;
-		*groups = batch->groups.groups[i];
+	for (; slm_groups_next(&scan, groups); groups++)
 		groups->offer = slm_number(&p->offers, groups->offer);
-		groups++;
-	}
 	slm_carts_pack(&batch->carts, carts);
 	strings = put_strings(strings, p, &p->categories, SLM_CATEGORY_L3);
 	put_strings(strings, p, &p->brands, SLM_BRAND);
@@ -230,11 +219,12 @@ translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *key
 	return true;
 }
 
-/* The views come in the order of their fingerprints, as a table holds them. */
+/* The views come in the order of their fingerprints, each once. */
 static bool
 add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, uint32_t first_object, SlmBatch *batch)
 {
 	SlmViewList run;
+	uint64_t	last = 0;
 
 	if (!slm_view_list_init(&run, head->nviews))
 		return false;
@@ -242,7 +232,7 @@ add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, u
 	{
 		const SlmView *view = &views[i];
 
-		if (view->offer >= head->noffers || view->owner >= head->nobjects || view->fingerprint == 0)
+		if (view->offer >= head->noffers || view->owner >= head->nobjects || view->fingerprint <= last)
 		{
 			slm_view_list_free(&run);
 			return false;
@@ -250,6 +240,7 @@ add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, u
 		run.views[run.n++] = (SlmView) {
 			.fingerprint = view->fingerprint,.time = view->time,.offer = own[view->offer],.owner = first_object + view->owner
 		};
+		last = view->fingerprint;
 	}
 	return slm_batch_add_run(batch, &run);
 }
@@ -275,11 +266,7 @@ add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own
 {
 	for (uint64_t i = 0; i < head->ngroups; i++)
 	{
-		const SlmGroup *next = &groups[i + AHEAD];
-
-		if (i + AHEAD < head->ngroups && next->offer < head->noffers)
-			slm_groups_prefetch(&batch->groups, next->minute, own[next->offer], next->type);
-		if (groups[i].offer >= head->noffers ||
+		if (groups[i].offer >= head->noffers || groups[i].type >= SLM_EVENT_TYPES ||
 			!slm_batch_count(batch, groups[i].minute, own[groups[i].offer], groups[i].type, groups[i].count))
 			return false;
 	}

@@ -6,6 +6,9 @@
  *
  *    | first thread      | wait | second thread     | wait |
  *    0                          2^63                       2^64
+ *
+ * Memory is what takes time here, so what is near in memory is done together.  First, which views count: a piece of the table after
+ * the other, in each piece all runs' views.  Then they are counted: a run after the other, as each is of few minutes.
  */
 #include <stdlib.h>
 
@@ -16,88 +19,191 @@
 #define HALF			(UINT64_C(1) << 63)
 #define WAITING_SLOTS	65536	/* no search is ever as long, at the loads that a table has */
 #define THREAD_VIEWS	200000	/* fewer are not worth a thread */
+#define PIECE_SLOTS		16384	/* of a table, 384 kB: they stay in the cache, and are found without a walk of the page tables */
 
 /* The views of a range of fingerprints, and what comes of them. */
 typedef struct Part
 {
 	const SlmBatch *batch;
+	const SlmViewList *lists;	/* the batch's views: its table, then its runs */
+	const uint64_t *bases;		/* of each list: how many views and free slots are in those before it */
+	uint32_t	nlists;
 	SlmBatch   *others;			/* whose others it adds to */
 	SlmViews   *known;
 	uint64_t	first;			/* fingerprints from first to last */
 	uint64_t	last;
 	uint64_t	end;			/* slots of known before it are the part's alone; 0: all are, and it may grow */
 	SlmGroups  *groups;
-	SlmViewList *log;
 	uint64_t   *repeated;		/* by object */
 	uint64_t	added;			/* to known, which doesn't count them where it has an end */
 	bool		ok;
 } Part;
 
 /*
- * Decide one view.  A view of this batch that it moves the count away from gives its place in the log to it; known remembers
- * the place as its owner.
+ * The view of this batch that is the counted one of its fingerprint; NULL if that is of an earlier batch.  known has its place as
+ * owner; a place in an earlier batch holds another fingerprint, or the same, which does not count then.
+ */
+static SlmView *
+counted_here(const Part *part, const SlmView *counted)
+{
+	uint32_t	list = part->nlists - 1;
+	uint64_t	place;
+	SlmView    *view;
+
+	while (part->bases[list] > counted->owner)
+		list--;
+	place = counted->owner - part->bases[list];
+	if (place >= part->lists[list].n)
+		return NULL;
+	view = &part->lists[list].views[place];
+	return view->fingerprint == counted->fingerprint && view->owner == SLM_VIEW_COUNTS ? view : NULL;
+}
+
+/*
+ * Decide one view, at its place among all of the batch: its owner says then whether it counts.  What was counted earlier and does
+ * so no more is taken off the groups; all else is left to count_list().  False if out of memory.
  */
 static bool
-settle_view(Part *part, const SlmView *view)
+settle_view(Part *part, SlmView *view, uint64_t place)
 {
-	SlmViewList *log = part->log;
 	bool		found;
 	SlmView    *counted = part->end == 0 ? slm_views_add(part->known, view->fingerprint, &found)
 		: slm_views_add_before(part->known, view->fingerprint, part->end, &found);
-	bool		logged = false;
 
 	if (counted == NULL)
 		return false;
 	if (found)
 	{
 		bool		earlier = slm_view_is_earlier(part->batch->catalog, view->time, view->offer, counted);
-		bool		moves;
-
 		/* only then, as it is somewhere in memory */
-		if (earlier)
-			logged = counted->owner < log->n && log->views[counted->owner].fingerprint == view->fingerprint;
-		moves = view->time < counted->time && counted->time >= part->batch->moves_from && !logged;
+		SlmView    *here = earlier ? counted_here(part, counted) : NULL;
+		bool		moves = view->time < counted->time && counted->time >= part->batch->moves_from && here == NULL;
+
 		part->repeated[view->owner]++;
 		if ((moves || !slm_is_same_offer(part->batch->catalog, view->offer, counted->offer)) &&
 			(!slm_batch_add_other(part->others, view) || !slm_batch_add_other(part->others, counted)))
 			return false;
 		if (!earlier)
+		{
+			view->owner = SLM_VIEW_REPEATED;
 			return true;
-		if (!slm_groups_count(part->groups, slm_minute_of(counted->time), counted->offer, SLM_VIEW, -1))
+		}
+		if (here != NULL)
+			here->owner = SLM_VIEW_REPEATED;
+		else if (!slm_groups_count(part->groups, slm_minute_of(counted->time), counted->offer, SLM_VIEW, -1))
 			return false;
 	}
 	else
 		part->added += part->end != 0;
+	view->owner = SLM_VIEW_COUNTS;
 	counted->time = view->time;
 	counted->offer = view->offer;
-	if (!logged)
-		counted->owner = (uint32_t) log->n++;
-	log->views[counted->owner] = *view;
-	return slm_groups_count(part->groups, slm_minute_of(view->time), view->offer, SLM_VIEW, 1);
+	counted->owner = (uint32_t) place;
+	return true;
 }
 
-static inline bool
-is_in(const Part *part, uint64_t fingerprint)
-{
-	return fingerprint >= part->first && fingerprint <= part->last && fingerprint != 0;
-}
-
-/* n views or free slots, more or less in the order of their fingerprints. */
+/* The views of the batch's table, more or less in the order of their fingerprints. */
 static bool
-settle_list(Part *part, const SlmView *views, uint64_t n)
+settle_table(Part *part)
 {
-	for (uint64_t i = 0; i < n; i++)
-	{
-		const SlmView *next = &views[i + AHEAD];
+	const SlmViewList *table = &part->lists[0];
 
-		/* known is gone through from left to right, but with gaps; the groups are not */
-		if (i + AHEAD < n && is_in(part, next->fingerprint))
-		{
-			slm_views_prefetch(part->known, next->fingerprint);
-			slm_groups_prefetch(part->groups, slm_minute_of(next->time), next->offer, SLM_VIEW);
-		}
-		if (is_in(part, views[i].fingerprint) && !settle_view(part, &views[i]))
+	for (uint64_t i = 0; i < table->n; i++)
+	{
+		SlmView    *view = &table->views[i];
+
+		if (i + AHEAD < table->n)
+			slm_views_prefetch(part->known, view[AHEAD].fingerprint);
+		if (view->fingerprint >= part->first && view->fingerprint <= part->last && view->fingerprint != 0 &&
+			!settle_view(part, view, i))
 			return false;
+	}
+	return true;
+}
+
+/* --- runs --- */
+
+/* The number of a run's views before a fingerprint. */
+static uint64_t
+views_before(const SlmViewList *run, uint64_t fingerprint)
+{
+	uint64_t	low = 0;
+	uint64_t	high = run->n;
+
+	while (low < high)
+	{
+		uint64_t	middle = low + (high - low) / 2;
+
+		if (run->views[middle].fingerprint < fingerprint)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* How many fingerprints share so many slots. */
+static uint64_t
+fingerprints_of(const SlmViews *views, uint64_t slots)
+{
+	return slots >= views->nslots ? UINT64_MAX : (uint64_t) (((unsigned __int128) slots << 64) / views->nslots);
+}
+
+/* Those of a run from *next on, up to a fingerprint. */
+static bool
+settle_piece(Part *part, uint32_t list, uint64_t *next, uint64_t last)
+{
+	const SlmViewList *run = &part->lists[list];
+	uint64_t	i = *next;
+
+	for (; i < run->n && run->views[i].fingerprint <= last; i++)
+	{
+		if (i + AHEAD < run->n)
+			slm_views_prefetch(part->known, run->views[i + AHEAD].fingerprint);
+		if (!settle_view(part, &run->views[i], part->bases[list] + i))
+			return false;
+	}
+	*next = i;
+	return true;
+}
+
+/* next: of each list, where the part's range begins in it. */
+static bool
+settle_runs(Part *part, uint64_t *next)
+{
+	uint64_t	step = fingerprints_of(part->known, PIECE_SLOTS);
+	bool		ok = true;
+
+	for (uint64_t first = part->first; ok;)
+	{
+		uint64_t	last = part->last - first < step ? part->last : first + step;
+
+		for (uint32_t r = 1; ok && r < part->nlists; r++)
+			ok = settle_piece(part, r, &next[r], last);
+		if (last == part->last)
+			break;
+		first = last + 1;
+	}
+	return ok;
+}
+
+/* Count the part's views that do count, of a list from one place to another. */
+static bool
+count_list(Part *part, const SlmViewList *list, uint64_t from, uint64_t to)
+{
+	for (; from < to; from += SLM_SIFT)
+	{
+		const SlmView *counted[SLM_SIFT];
+		uint32_t	n = slm_views_sift(list->views + from, to - from < SLM_SIFT ? to - from : SLM_SIFT, counted);
+
+		for (uint32_t i = 0; i < n; i++)
+		{
+			const SlmView *view = counted[i];
+
+			if (view->fingerprint >= part->first && view->fingerprint <= part->last &&
+				!slm_groups_count(part->groups, slm_minute_of(view->time), view->offer, SLM_VIEW, 1))
+				return false;
+		}
 	}
 	return true;
 }
@@ -106,28 +212,26 @@ static void
 settle_part(void *arg)
 {
 	Part	   *part = arg;
-	const SlmBatch *batch = part->batch;
+	uint64_t   *next = malloc((size_t) part->nlists * sizeof(uint64_t));	/* of each list, where to go on */
+	uint64_t   *first = malloc((size_t) part->nlists * sizeof(uint64_t));
 
-	part->ok = settle_list(part, batch->views.slots, batch->views.nslots);
-	for (uint32_t r = 0; part->ok && r < batch->nruns; r++)
-		part->ok = settle_list(part, batch->runs[r].views, batch->runs[r].n);
-}
-
-/* How many fingerprints share so many slots. */
-static uint64_t
-fingerprints_of(const SlmViews *views, uint64_t slots)
-{
-	return (uint64_t) (((unsigned __int128) slots << 64) / views->nslots);
+	part->ok = next != NULL && first != NULL;
+	for (uint32_t r = 1; part->ok && r < part->nlists; r++)
+		next[r] = first[r] = views_before(&part->lists[r], part->first);
+	part->ok = part->ok && settle_table(part) && settle_runs(part, next) &&
+		count_list(part, &part->lists[0], 0, part->lists[0].n);
+	for (uint32_t r = 1; part->ok && r < part->nlists; r++)
+		part->ok = count_list(part, &part->lists[r], first[r], next[r]);
+	free(next);
+	free(first);
 }
 
 /* What the second half has come to, into whole. */
 static bool
 take_over(Part *whole, const Part *half)
 {
-	bool		ok = slm_groups_add(whole->groups, half->groups);
+	bool		ok = slm_groups_take(whole->groups, half->groups);
 
-	memcpy(whole->log->views + whole->log->n, half->log->views, half->log->n * sizeof(SlmView));
-	whole->log->n += half->log->n;
 	for (uint32_t i = 0; i < whole->batch->nobjects; i++)
 		whole->repeated[i] += half->repeated[i];
 	for (uint32_t i = 0; ok && i < half->others->nothers; i++)
@@ -150,8 +254,6 @@ static bool
 settle_by_two(Part *whole)
 {
 	uint64_t	waiting = fingerprints_of(whole->known, WAITING_SLOTS);
-	SlmGroups	groups = {0};
-	SlmViewList log = {0};
 	SlmBatch	others = {0};
 	Part		halves[2] = {*whole, *whole};
 	SlmThread	thread;
@@ -162,11 +264,10 @@ settle_by_two(Part *whole)
 	halves[1].first = HALF;
 	halves[1].last = UINT64_MAX - waiting;
 	halves[1].end = whole->known->nslots;
-	halves[1].groups = &groups;
-	halves[1].log = &log;
+	halves[1].groups = &whole->others->second;
 	halves[1].others = &others;
 	halves[1].repeated = calloc((size_t) whole->batch->nobjects + 1, sizeof(uint64_t));
-	ok = halves[1].repeated != NULL && slm_view_list_init(&log, whole->log->max);
+	ok = halves[1].repeated != NULL;
 	if (ok)
 	{
 		slm_thread_start(&thread, settle_part, &halves[1]);
@@ -176,40 +277,66 @@ settle_by_two(Part *whole)
 		ok = halves[0].ok && halves[1].ok && take_over(whole, &halves[1]) &&
 			settle_rest(whole, halves[0].last + 1, HALF - 1) && settle_rest(whole, halves[1].last + 1, UINT64_MAX);
 	}
-	slm_groups_free(&groups);
-	slm_view_list_free(&log);
 	slm_batch_free(&others);
 	free(halves[1].repeated);
 	return ok;
 }
 
-bool
-slm_batch_settle_views(SlmBatch *batch, SlmViews *known, SlmViewList *log)
+/* The lists of the batch's views, and how many places are before each.  False if out of memory, or if they are too many to be numbered. */
+static bool
+find_lists(const SlmBatch *batch, SlmViewList **lists, uint64_t **bases)
 {
-	uint64_t	nviews = slm_batch_views(batch);
-	uint32_t	nothers = batch->nothers;
-	Part		whole = {.batch = batch,.others = batch,.known = known,.last = UINT64_MAX,.groups = &batch->groups,.log = log};
-	bool		by_two = batch->nruns > 0 && nviews >= THREAD_VIEWS;
+	uint64_t	places = 0;
 
-	/* who may not grow the table needs room for all; else it grows with what is new */
-	if (!slm_view_list_init(log, nviews) ||
-		!slm_views_reserve(known, known->nviews + (by_two ? nviews : batch->views.nviews)))
+	*lists = malloc(((size_t) batch->nruns + 1) * sizeof(SlmViewList));
+	*bases = malloc(((size_t) batch->nruns + 1) * sizeof(uint64_t));
+	if (*lists == NULL || *bases == NULL)
 		return false;
-	whole.repeated = calloc((size_t) batch->nobjects + 1, sizeof(uint64_t));
-	if (whole.repeated == NULL)
-		return false;
-	if (by_two)
-		whole.ok = settle_by_two(&whole);
+	for (uint32_t i = 0, n = slm_batch_view_lists(batch, *lists); i < n; i++)
+	{
+		(*bases)[i] = places;
+		places += (*lists)[i].n;
+	}
+	return places < SLM_VIEW_COUNTS;
+}
+
+static bool
+settle(SlmBatch *batch, Part *whole)
+{
+	uint32_t	nothers = batch->nothers;
+
+	if (batch->nruns > 0 && slm_batch_views(batch) >= THREAD_VIEWS)
+		whole->ok = settle_by_two(whole);
 	else
-		settle_part(&whole);
+		settle_part(whole);
 	for (uint32_t i = 0; i < batch->nobjects; i++)
 	{
-		batch->counts[i].counted -= whole.repeated[i];
-		batch->counts[i].duplicate += whole.repeated[i];
+		batch->counts[i].counted -= whole->repeated[i];
+		batch->counts[i].duplicate += whole->repeated[i];
 	}
-	free(whole.repeated);
 	/* of those that were found within the batch, what counts now */
-	for (uint32_t i = 0; whole.ok && i < nothers; i++)
-		whole.ok = slm_batch_add_other(batch, slm_views_find(known, batch->others[i].fingerprint));
-	return whole.ok;
+	for (uint32_t i = 0; whole->ok && i < nothers; i++)
+		whole->ok = slm_batch_add_other(batch, slm_views_find(whole->known, batch->others[i].fingerprint));
+	return whole->ok;
+}
+
+bool
+slm_batch_settle_views(SlmBatch *batch, SlmViews *known)
+{
+	uint64_t	nviews = slm_batch_views(batch);
+	SlmViewList *lists;
+	uint64_t   *bases;
+	Part		whole = {.batch = batch,.nlists = batch->nruns + 1,.others = batch,.known = known,.last = UINT64_MAX,.groups = &batch->groups};
+	bool		ok = find_lists(batch, &lists, &bases);
+
+	whole.lists = lists;
+	whole.bases = bases;
+	whole.repeated = calloc((size_t) batch->nobjects + 1, sizeof(uint64_t));
+	/* two threads may not grow the table, so it needs room for all; else it grows with what is new */
+	ok = ok && whole.repeated != NULL &&
+		slm_views_reserve(known, known->nviews + (batch->nruns > 0 ? nviews : batch->views.nviews)) && settle(batch, &whole);
+	free(lists);
+	free(bases);
+	free(whole.repeated);
+	return ok;
 }

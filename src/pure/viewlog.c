@@ -31,7 +31,7 @@ hour_of(SlmTime time)
 }
 
 static char *
-put_varint(char *p, uint64_t v)
+put_long_varint(char *p, uint64_t v)
 {
 	while (v >= 0x80)
 	{
@@ -42,8 +42,22 @@ put_varint(char *p, uint64_t v)
 	return p;
 }
 
+/* Up to three bytes, which most take, without a branch that can't be foreseen; there must be room for four. */
+static inline char *
+put_varint(char *p, uint64_t v)
+{
+	uint32_t	more = (v >= 1 << 7) + (v >= 1 << 14);
+	uint64_t	bytes = (v & 0x7F) | (v & 0x7F << 7) << 1 | (v & 0x7F << 14) << 2 | (0x8080 & ((1U << 8 * more) - 1));
+
+	if (v >= 1 << 21)
+		return put_long_varint(p, v);
+	for (int b = 0; b < 4; b++)
+		p[b] = (char) (bytes >> 8 * b);
+	return p + more + 1;
+}
+
 /* A time after the hour: nearly all are whole seconds, which take two bytes. */
-static char *
+static inline char *
 put_time(char *p, SlmTime usecs)
 {
 	bool		whole = usecs % SLM_USECS_PER_SEC == 0;
@@ -75,14 +89,88 @@ put_strings(char *p, const Packer *packer, const SlmNumbering *numbering, SlmDim
 	return p;
 }
 
+/* --- going through views --- */
+
+/* The views to pack, one after the other: those of lists, or of some that are sorted. */
+typedef struct Cursor
+{
+	const SlmViewList *lists;
+	uint32_t	nlists;
+	uint64_t	i;				/* in the first of the lists: up to where it was sifted */
+	const SlmSortItem *order;	/* NULL: as they stand in the lists; else index is a view's address */
+	uint32_t	next;			/* of those that were sifted */
+	uint32_t	nsifted;
+	const SlmView *sifted[SLM_SIFT];
+} Cursor;
+
+/* Sift on until there is something; false if there is nothing more. */
+static bool
+sift(Cursor *cursor)
+{
+	for (cursor->next = cursor->nsifted = 0; cursor->nlists > 0 && cursor->nsifted == 0;)
+	{
+		const SlmViewList *list = cursor->lists;
+		uint64_t	n = list->n - cursor->i < SLM_SIFT ? list->n - cursor->i : SLM_SIFT;
+
+		cursor->nsifted = slm_views_sift(list->views + cursor->i, n, cursor->sifted);
+		cursor->i += n;
+		if (cursor->i == list->n)
+		{
+			cursor->lists++;
+			cursor->nlists--;
+			cursor->i = 0;
+		}
+	}
+	return cursor->nsifted > 0;
+}
+
+/* The next view; NULL if there is none. */
+static inline const SlmView *
+next_view(Cursor *cursor)
+{
+	if (cursor->order != NULL)
+		return (const SlmView *) (uintptr_t) (cursor->order++)->index;
+	return cursor->next < cursor->nsifted || sift(cursor) ? cursor->sifted[cursor->next++] : NULL;
+}
+
+/* How many there are, and the first and last of their hours. */
+typedef struct Span
+{
+	uint64_t	n;
+	SlmTime		first;
+	SlmTime		last;
+} Span;
+
+static Span
+span_of(Cursor cursor)
+{
+	Span		span = {.first = INT64_MAX,.last = INT64_MIN};
+	const SlmView *view;
+
+	while ((view = next_view(&cursor)) != NULL)
+	{
+		span.n++;
+		span.first = view->time < span.first ? view->time : span.first;
+		span.last = view->time > span.last ? view->time : span.last;
+	}
+	if (span.n > 0)
+	{
+		span.first = hour_of(span.first);
+		span.last = hour_of(span.last);
+	}
+	return span;
+}
+
+/* --- packing --- */
+
 static void
-number_all(Packer *packer, const SlmView *views, const SlmSortItem *order, uint32_t nviews)
+number_all(Packer *packer, Cursor cursor, uint32_t nviews)
 {
 	slm_numbering_clear(&packer->offers);
 	slm_numbering_clear(&packer->categories);
 	slm_numbering_clear(&packer->brands);
 	for (uint32_t i = 0; i < nviews; i++)
-		slm_number(&packer->offers, views[order[i].index].offer);
+		slm_number(&packer->offers, next_view(&cursor)->offer);
 	for (uint32_t i = 0; i < packer->offers.n; i++)
 	{
 		const SlmOffer *offer = slm_catalog_get(packer->catalog, packer->offers.global[i]);
@@ -92,15 +180,29 @@ number_all(Packer *packer, const SlmView *views, const SlmSortItem *order, uint3
 	}
 }
 
-/* Pack views that are all in one hour. */
-static bool
-pack_block(Packer *packer, const SlmView *views, const SlmSortItem *order, uint32_t nviews, SlmViewLogBlock *block)
+static char *
+put_views(char *p, Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews)
 {
-	SlmTime		hour = hour_of(views[order[0].index].time);
+	for (uint32_t i = 0; i < nviews; i++)
+	{
+		const SlmView *view = next_view(cursor);
+
+		for (int b = 0; b < 8; b++)
+			p[b] = (char) (view->fingerprint >> 8 * b);
+		p = put_time(p + 8, view->time - hour);
+		p = put_varint(p, slm_number(&packer->offers, view->offer));
+	}
+	return p;
+}
+
+/* Pack the next views, which are all in one hour. */
+static bool
+pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmViewLogBlock *block)
+{
 	size_t		size;
 	char	   *p;
 
-	number_all(packer, views, order, nviews);
+	number_all(packer, *cursor, nviews);
 	size = 1 + 4 * MAX_VARINT + strings_size(packer, &packer->categories, SLM_CATEGORY_L3) +
 		strings_size(packer, &packer->brands, SLM_BRAND) +
 		(size_t) packer->offers.n * 4 * MAX_VARINT + (size_t) nviews * (8 + 2 * MAX_VARINT);
@@ -127,37 +229,27 @@ pack_block(Packer *packer, const SlmView *views, const SlmSortItem *order, uint3
 		p = put_varint(p, slm_number(&packer->categories, offer->keys[SLM_CATEGORY_L3]));
 		p = put_varint(p, slm_number(&packer->brands, offer->keys[SLM_BRAND]));
 	}
-	for (uint32_t i = 0; i < nviews; i++)
-	{
-		const SlmView *view = &views[order[i].index];
-
-		for (int b = 0; b < 64; b += 8)
-			*p++ = (char) (view->fingerprint >> b);
-		p = put_time(p, view->time - hour);
-		p = put_varint(p, slm_number(&packer->offers, view->offer));
-	}
+	p = put_views(p, packer, cursor, hour, nviews);
 	block->len = (size_t) (p - block->data);
 	return true;
 }
 
-/* The views' numbers in the order of their hours. */
+/* The views' addresses in the order of their hours, counted from the first. */
 static SlmSortItem *
-order_by_hour(const SlmView *views, uint64_t nviews)
+order_by_hour(Cursor cursor, const Span *span)
 {
-	SlmSortItem *order = malloc((nviews + 1) * sizeof(SlmSortItem));
-	SlmTime		first = INT64_MAX;
+	SlmSortItem *order = malloc((span->n + 1) * sizeof(SlmSortItem));
 
 	if (order == NULL)
 		return NULL;
-	for (uint64_t i = 0; i < nviews; i++)
-		first = views[i].time < first ? views[i].time : first;
-	first = nviews ? hour_of(first) : 0;
-	for (uint64_t i = 0; i < nviews; i++)
+	for (uint64_t i = 0; i < span->n; i++)
 	{
-		order[i].key = (uint64_t) (views[i].time - first) / USECS_PER_HOUR;
-		order[i].index = i;
+		const SlmView *view = next_view(&cursor);
+
+		order[i].key = (uint64_t) (view->time - span->first) / USECS_PER_HOUR;
+		order[i].index = (uintptr_t) view;
 	}
-	if (!slm_sort(order, nviews))
+	if (!slm_sort(order, span->n))
 	{
 		free(order);
 		return NULL;
@@ -165,17 +257,24 @@ order_by_hour(const SlmView *views, uint64_t nviews)
 	return order;
 }
 
+/* The cursor's order: NULL if all are in one hour. */
 static bool
-pack_hours(Packer *packer, const SlmView *views, const SlmSortItem *order, uint64_t nviews, SlmViewLogBlocks *out)
+pack_hours(Packer *packer, Cursor *cursor, const Span *span, SlmViewLogBlocks *out)
 {
+	const SlmSortItem *order = cursor->order;
 	uint32_t	allocated = 0;
 
-	for (uint64_t begin = 0, end; begin < nviews; begin = end)
+	for (uint64_t begin = 0, end; begin < span->n; begin = end)
 	{
-		for (end = begin; end < nviews && order[end].key == order[begin].key && end - begin < MAX_BLOCK_VIEWS;)
-			end++;
+		SlmTime		hour = span->first + (order == NULL ? 0 : (SlmTime) order[begin].key * USECS_PER_HOUR);
+
+		for (end = begin; end < span->n && end - begin < MAX_BLOCK_VIEWS; end++)
+		{
+			if (order != NULL && order[end].key != order[begin].key)
+				break;
+		}
 		if (!slm_grow((void **) &out->blocks, out->nblocks, &allocated, sizeof(SlmViewLogBlock)) ||
-			!pack_block(packer, views, order + begin, (uint32_t) (end - begin), &out->blocks[out->nblocks]))
+			!pack_block(packer, cursor, hour, (uint32_t) (end - begin), &out->blocks[out->nblocks]))
 			return false;
 		out->nblocks++;
 	}
@@ -183,18 +282,21 @@ pack_hours(Packer *packer, const SlmView *views, const SlmSortItem *order, uint6
 }
 
 bool
-slm_viewlog_pack(const SlmCatalog *catalog, const SlmView *views, uint64_t nviews, SlmViewLogBlocks *out)
+slm_viewlog_pack(const SlmCatalog *catalog, const SlmViewList *lists, uint32_t nlists, SlmViewLogBlocks *out)
 {
 	Packer		packer = {.catalog = catalog};
-	SlmSortItem *order;
+	Cursor		cursor = {.lists = lists,.nlists = nlists};
+	Span		span = span_of(cursor);
+	bool		one_hour = span.first >= span.last;
+	SlmSortItem *order = one_hour ? NULL : order_by_hour(cursor, &span);
 	bool		ok;
 
 	*out = (SlmViewLogBlocks) {0};
-	order = order_by_hour(views, nviews);
-	ok = order != NULL && slm_numbering_init(&packer.offers, slm_catalog_offers(catalog)) &&
+	cursor.order = order;
+	ok = (one_hour || order != NULL) && slm_numbering_init(&packer.offers, slm_catalog_offers(catalog)) &&
 		slm_numbering_init(&packer.categories, slm_catalog_keys(catalog, SLM_CATEGORY_L3)) &&
 		slm_numbering_init(&packer.brands, slm_catalog_keys(catalog, SLM_BRAND)) &&
-		pack_hours(&packer, views, order, nviews, out);
+		pack_hours(&packer, &cursor, &span, out);
 	free(order);
 	slm_numbering_free(&packer.offers);
 	slm_numbering_free(&packer.categories);

@@ -29,8 +29,11 @@ typedef struct SlmViewLogBlocks
 	uint32_t	nblocks;
 } SlmViewLogBlocks;
 
-/* Pack these views, in any order.  False if out of memory; *out is then empty. */
-extern bool slm_viewlog_pack(const SlmCatalog *catalog, const SlmView *views, uint64_t nviews, SlmViewLogBlocks *out);
+/*
+ * Pack the views of these lists, in any order; but for free slots (without a fingerprint) and those whose owner is SLM_VIEW_REPEATED.
+ * False if out of memory; *out is then empty.
+ */
+extern bool slm_viewlog_pack(const SlmCatalog *catalog, const SlmViewList *lists, uint32_t nlists, SlmViewLogBlocks *out);
 extern void slm_viewlog_blocks_free(SlmViewLogBlocks *blocks);
 
 typedef enum SlmViewLogResult

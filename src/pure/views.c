@@ -174,6 +174,39 @@ slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint64_t end, bool *
 	return NULL;
 }
 
+/* Found no room at the end of the table, and stands at its beginning. */
+static inline bool
+is_wrapped(const SlmViews *views, uint64_t slot)
+{
+	return slm_views_slot(views, views->slots[slot].fingerprint) > slot;
+}
+
+/* Each stands near its place, so few are moved and not far. */
+static void
+put_in_order(SlmView *to, uint64_t n, const SlmView *view)
+{
+	for (; n > 0 && to[n - 1].fingerprint > view->fingerprint; n--)
+		to[n] = to[n - 1];
+	to[n] = *view;
+}
+
+void
+slm_views_sorted(const SlmViews *views, SlmView *to)
+{
+	uint64_t	n = 0;
+
+	for (uint64_t i = 0; i < views->nslots; i++)
+	{
+		if (views->slots[i].fingerprint != 0 && !is_wrapped(views, i))
+			put_in_order(to, n++, &views->slots[i]);
+	}
+	for (uint64_t i = 0; i < views->nslots && views->slots[i].fingerprint != 0; i++)
+	{
+		if (is_wrapped(views, i))
+			put_in_order(to, n++, &views->slots[i]);
+	}
+}
+
 bool
 slm_views_drop_before(SlmViews *views, SlmTime time)
 {

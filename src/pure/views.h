@@ -18,8 +18,11 @@ typedef struct SlmView
 	uint64_t	fingerprint;	/* 0 = free slot */
 	SlmTime		time;
 	SlmOfferId	offer;
-	uint32_t	owner;			/* in a batch: the object whose row was counted first */
+	uint32_t	owner;			/* in a batch: the object whose row was counted first; once it is settled, one of these: */
 } SlmView;
+
+#define SLM_VIEW_COUNTS		(UINT32_MAX - 1)
+#define SLM_VIEW_REPEATED	UINT32_MAX
 
 /* Zero-initialised is empty. */
 typedef struct SlmViews
@@ -52,6 +55,9 @@ extern SlmView *slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found
  * a part of the table.  NULL if there is no room.
  */
 extern SlmView *slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint64_t end, bool *found);
+
+/* All views in the order of their fingerprints; there is room for nviews. */
+extern void slm_views_sorted(const SlmViews *views, SlmView *to);
 
 /* Drop all views before a time.  False if out of memory: nothing was dropped then. */
 extern bool slm_views_drop_before(SlmViews *views, SlmTime time);
@@ -104,6 +110,25 @@ static inline bool
 slm_is_same_offer(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
 {
 	return a == b || slm_catalog_compare(catalog, a, b) == 0;
+}
+
+#define SLM_SIFT	256
+
+/*
+ * The addresses of those of up to SLM_SIFT views of a settled batch that are neither free slots nor repeated; returns their number.
+ * Without a branch: what comes next can't be foreseen.
+ */
+static inline uint32_t
+slm_views_sift(const SlmView *views, uint64_t n, const SlmView **counted)
+{
+	uint32_t	kept = 0;
+
+	for (uint64_t i = 0; i < n; i++)
+	{
+		counted[kept] = &views[i];
+		kept += (views[i].fingerprint != 0) & (views[i].owner != SLM_VIEW_REPEATED);
+	}
+	return kept;
 }
 
 static inline size_t

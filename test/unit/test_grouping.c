@@ -344,7 +344,7 @@ run_history(uint64_t seed)
 	{
 		int			n = 1 + (int) rnd(8);
 		SlmBatch	batch;
-		SlmViewList log;
+		SlmViewList *lists;
 
 		if (rnd(3) == 0)
 			reload(&key, &stored, &catalog, &known);
@@ -357,9 +357,10 @@ run_history(uint64_t seed)
 		}
 		if (rnd(4) == 0)
 			slm_batch_gather(&batch);
-		slm_batch_settle_views(&batch, &known, &log);
-		slm_viewlog_pack(catalog, log.views, log.n, &stored.blocks[stored.n++]);
-		slm_view_list_free(&log);
+		slm_batch_settle_views(&batch, &known);
+		lists = malloc((batch.nruns + 1) * sizeof(SlmViewList));
+		slm_viewlog_pack(catalog, lists, slm_batch_view_lists(&batch, lists), &stored.blocks[stored.n++]);
+		free(lists);
 		add_deltas(&batch);
 		for (uint32_t i = 0; i < batch.nobjects; i++)
 			accounted += batch.counts[i].counted + batch.counts[i].duplicate;
@@ -462,7 +463,7 @@ test_damage(void)
 	SlmViews	views = {0};
 	bool		ok = true;
 
-	slm_viewlog_pack(catalog, &view, 1, &blocks);
+	slm_viewlog_pack(catalog, &(SlmViewList) {.views = &view,.n = 1}, 1, &blocks);
 	for (size_t len = 0; len < blocks.blocks[0].len && ok; len++)
 	{
 		char	   *cut = malloc(len + 1);
@@ -497,7 +498,7 @@ test_log_times(void)
 
 	for (uint64_t i = 0; i < lengthof(times); i++)
 		views[i] = (SlmView) {.fingerprint = i + 1,.time = times[i],.offer = offer};
-	slm_viewlog_pack(catalog, views, lengthof(times), &blocks);
+	slm_viewlog_pack(catalog, &(SlmViewList) {.views = views,.n = lengthof(times)}, 1, &blocks);
 	UNIT_EQ(blocks.nblocks, 3, "a block for each hour");
 	for (uint32_t i = 0; i < blocks.nblocks; i++)
 		ok &= slm_viewlog_unpack(blocks.blocks[i].data, blocks.blocks[i].len, blocks.blocks[i].hour, INT64_MIN, NULL, catalog,

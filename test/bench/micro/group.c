@@ -186,7 +186,7 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	SlmBatch	by_runs;
 	SlmViews	known = {0};
 	SlmViews	known_too = {0};
-	SlmViewList log;
+	SlmViewList lists[RUNS + 1];
 	SlmViewLogBlocks blocks;
 	long		piece = in->n / RUNS;
 
@@ -220,17 +220,15 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	}
 	*views = (long) batch.views.nviews;
 	BEGIN();
-	check(slm_batch_settle_views(&batch, &known, &log), "settle");
+	check(slm_batch_settle_views(&batch, &known), "settle");
 	END(SETTLE_TABLE);
 	BEGIN();
-	check(slm_viewlog_pack(catalog, log.views, log.n, &blocks), "view log");
+	check(slm_batch_settle_views(&by_runs, &known_too), "settle");
+	END(SETTLE_RUNS);
+	BEGIN();
+	check(slm_viewlog_pack(catalog, lists, slm_batch_view_lists(&by_runs, lists), &blocks), "view log");
 	END(LOG);
 	slm_viewlog_blocks_free(&blocks);
-	slm_view_list_free(&log);
-	BEGIN();
-	check(slm_batch_settle_views(&by_runs, &known_too, &log), "settle");
-	END(SETTLE_RUNS);
-	slm_view_list_free(&log);
 	time_tables(&batch, cells, deltas);
 	slm_batch_free(&batch);
 	slm_batch_free(&by_runs);
