@@ -345,6 +345,16 @@ read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n
 
 /* --- one batch --- */
 
+static double
+bytes_of(const SlmObject *objects, int n)
+{
+	double		bytes = 0;
+
+	for (int i = 0; i < n; i++)
+		bytes += objects[i].size;
+	return bytes;
+}
+
 /* What the subtransaction of a batch works on. */
 typedef struct Work
 {
@@ -390,7 +400,8 @@ load_batch(Work *work)
 	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", work->done, pg_rusage_show(&start))));
 	pg_rusage_init(&start);
 	slm_progress_phase("apply");
-	ingest->views->more = work->upcoming > 0;
+	ingest->views->upcoming = bytes_of(work->objects + work->done, work->n - work->done + work->upcoming) /
+		Max(bytes_of(work->objects, work->done), 1.0);
 	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace);
 	sum_up(work);
 	ereport(DEBUG1, (errmsg_internal("applied %llu rows as %llu, waited %.0f ms for the lock, %s",

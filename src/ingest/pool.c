@@ -47,7 +47,7 @@ typedef struct Result
 {
 	struct Result *next;
 	Ids			objects;
-	StringInfoData buf;			/* read up to behind the ids */
+	StringInfoData buf;			/* read up to behind the ids; malloc'ed, as the batch may take it over */
 } Result;
 
 struct SlmPool
@@ -116,6 +116,9 @@ stop_members(void *arg)
 	for (int i = 0; i < pool->nmembers; i++)
 		dsm_detach(pool->members[i].segment);
 	pool->nmembers = 0;
+	for (Result *result = pool->results; result != NULL; result = result->next)
+		free(result->buf.data);
+	pool->results = NULL;
 }
 
 SlmPool *
@@ -247,14 +250,16 @@ static void
 keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 {
 	MemoryContext old = MemoryContextSwitchTo(pool->context);
-	Result	   *result = palloc(sizeof(Result));
+	Result	   *result = palloc0(sizeof(Result));
 
-	initStringInfo(&result->buf);
-	enlargeStringInfo(&result->buf, (int) len);
-	appendBinaryStringInfo(&result->buf, data, (int) len);
-	result->objects.n = slm_result_ids(&result->buf, result->objects.ids);
+	result->buf.data = malloc(len);
+	if (result->buf.data == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	result->buf.len = (int) len;
+	memcpy(result->buf.data, data, len);
 	result->next = pool->results;
 	pool->results = result;
+	result->objects.n = slm_result_ids(&result->buf, result->objects.ids);
 	pool->kept_bytes += len;
 	MemoryContextSwitchTo(old);
 	member->nunder_way--;
@@ -293,7 +298,7 @@ drop_result(SlmPool *pool, Result *result)
 		link = &(*link)->next;
 	*link = result->next;
 	pool->kept_bytes -= result->buf.len;
-	pfree(result->buf.data);
+	free(result->buf.data);
 	pfree(result);
 }
 
@@ -339,7 +344,8 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	int			places[SLM_TASK_OBJECTS];
 	int			found;
 	int			first = batch->nobjects;
-	const char *parcel;
+	char	   *block;
+	char	   *parcel;
 	size_t		len;
 
 	slm_pool_drain(pool);
@@ -372,8 +378,11 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 		done[places[i]] = true;
 	}
 	parcel = slm_result_parcel(&result->buf, &len);
-	if (len > 0 && !slm_parcel_unpack(parcel, len, batch))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	block = result->buf.data;
+	if (len > 0)
+		result->buf.data = NULL;
 	drop_result(pool, result);
+	if (len > 0 && !slm_parcel_unpack(block, parcel, len, batch))
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	return found;
 }

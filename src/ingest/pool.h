@@ -73,7 +73,7 @@ extern int	slm_result_ids(StringInfo buf, int64 *ids);
 /* After the ids: fills in what was found out about the next object. */
 extern void slm_result_object(StringInfo buf, SlmObject *object);
 /* After the objects; the parcel is in buf. */
-extern const char *slm_result_parcel(StringInfo buf, size_t *len);
+extern char *slm_result_parcel(StringInfo buf, size_t *len);
 
 extern PGDLLEXPORT void sellometer_parse_worker_main(Datum arg);
 

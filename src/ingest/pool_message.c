@@ -201,7 +201,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	}
 }
 
-const char *
+char *
 slm_result_parcel(StringInfo buf, size_t *len)
 {
 	*len = pq_getmsgint64(buf);

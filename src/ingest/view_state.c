@@ -437,13 +437,16 @@ pack(void *arg)
 		(void) slm_views_reserve(&state->known, state->room);
 }
 
-/* How many views the cache will have if the next batch is like this one; 0: there is none, or the cache would not be kept. */
+/* How many views the cache will have when all that waits is loaded, if it is like this batch; 0: that is none, or no more are to be kept. */
 static uint64
-room_for_next(const SlmViewState *state, uint64 nviews)
+expected_views(const SlmViewState *state, uint64 nviews)
 {
-	uint64		room = state->known.nviews + nviews;
+	uint64		most = (uint64) slm_work_memory * 1024 / (sizeof(SlmView) * 3 / 2);
+	double		more = nviews * state->upcoming;
 
-	return state->more && state->cached && room * sizeof(SlmView) * 3 / 2 <= (uint64) slm_work_memory * 1024 ? room : 0;
+	if (!state->cached || more <= 0 || state->known.nviews + nviews >= most)
+		return 0;
+	return state->known.nviews + Min((uint64) Min(more, PG_INT64_MAX / 2), most - state->known.nviews);
 }
 
 void
@@ -457,11 +460,14 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	catch_up(state, batch);
 	state->valid = false;
 	state->settled = true;
+	/* an empty table costs nothing to grow; a full one is grown later, by the thread that packs */
+	if (state->known.nviews == 0 && !slm_views_reserve(&state->known, expected_views(state, nviews) + nviews))
+		out_of_memory();
 	if (!slm_batch_settle_views(batch, &state->known))
 		out_of_memory();
 	state->batch = batch;
 	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
-	state->room = room_for_next(state, nviews);
+	state->room = expected_views(state, nviews);
 	slm_beside_start(&state->packing, pack, state, nviews);
 }
 

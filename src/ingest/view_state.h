@@ -41,7 +41,7 @@ typedef struct SlmViewState
 	TimestampTz batch_last;
 	int64		batch_seq;		/* blocks up to this one were looked through for it */
 	TimestampTz head;			/* when that was done */
-	bool		more;			/* set by the caller: another batch of about its size comes next */
+	double		upcoming;		/* set by the caller: how much more waits already, in batches like this one */
 
 	/* from settling on, until slm_view_state_end(): its part of the log, packed by a thread while others write */
 	SlmThread	packing;

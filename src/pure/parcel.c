@@ -221,28 +221,21 @@ translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *key
 
 /* The views come in the order of their fingerprints, each once. */
 static bool
-add_views(const ParcelHead *head, const SlmView *views, const SlmOfferId *own, uint32_t first_object, SlmBatch *batch)
+add_views(const ParcelHead *head, SlmView *views, const SlmOfferId *own, uint32_t first_object)
 {
-	SlmViewList run;
 	uint64_t	last = 0;
 
-	if (!slm_view_list_init(&run, head->nviews))
-		return false;
 	for (uint64_t i = 0; i < head->nviews; i++)
 	{
-		const SlmView *view = &views[i];
+		SlmView    *view = &views[i];
 
 		if (view->offer >= head->noffers || view->owner >= head->nobjects || view->fingerprint <= last)
-		{
-			slm_view_list_free(&run);
 			return false;
-		}
-		run.views[run.n++] = (SlmView) {
-			.fingerprint = view->fingerprint,.time = view->time,.offer = own[view->offer],.owner = first_object + view->owner
-		};
+		view->offer = own[view->offer];
+		view->owner += first_object;
 		last = view->fingerprint;
 	}
-	return slm_batch_add_run(batch, &run);
+	return true;
 }
 
 static bool
@@ -285,13 +278,13 @@ add_objects(const ParcelHead *head, const SlmRowCounts *counts, SlmBatch *batch)
 	return true;
 }
 
-bool
-slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
+static bool
+unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 {
 	const ParcelHead *head = (const ParcelHead *) data;
 	const SlmRowCounts *counts;
 	const ParcelOffer *offers;
-	const SlmView *views;
+	SlmView    *views;
 	const SlmGroup *groups;
 	size_t		fixed;
 	SlmSlice   *strings;
@@ -309,7 +302,7 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 		return false;
 	counts = (const SlmRowCounts *) (data + sizeof(ParcelHead));
 	offers = (const ParcelOffer *) (counts + head->nobjects);
-	views = (const SlmView *) (offers + head->noffers);
+	views = (SlmView *) (offers + head->noffers);
 	groups = (const SlmGroup *) (views + head->nviews + head->nothers);
 	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
 	keys = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmKeyId));
@@ -318,11 +311,25 @@ slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch)
 		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
 		translate_keys(head, strings, batch->catalog, keys) && translate(head, offers, keys, batch->catalog, own) &&
 		add_objects(head, counts, batch) &&
-		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object, batch) &&
+		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object) &&
 		add_others(head, views + head->nviews, own, batch) &&
 		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len);
 	free(strings);
 	free(keys);
 	free(own);
+	run->views = views;
+	run->n = head->nviews;
+	return ok;
+}
+
+bool
+slm_parcel_unpack(void *block, char *data, size_t len, SlmBatch *batch)
+{
+	SlmViewList run = {.max = len / sizeof(SlmView),.block = block};
+	bool		ok = unpack(data, len, &run, batch);
+
+	if (ok && run.n > 0)
+		return slm_batch_add_run(batch, &run);
+	slm_view_list_free(&run);
 	return ok;
 }

@@ -15,8 +15,9 @@ extern char *slm_parcel_pack(const SlmBatch *batch, size_t *len);
 
 /*
  * Add the packed objects to a batch, as slm_batch_add() would have done with their rows: they get the next numbers, in their
- * order.  False if out of memory, or if the bytes are no parcel; the batch is then of no use.
+ * order.  The parcel is len bytes, aligned for any struct, in a malloc'ed block that belongs to the batch from then on, in any case:
+ * its views stay where they are.  False if out of memory, or if the bytes are no parcel; the batch is then of no use.
  */
-extern bool slm_parcel_unpack(const char *data, size_t len, SlmBatch *batch);
+extern bool slm_parcel_unpack(void *block, char *data, size_t len, SlmBatch *batch);
 
 #endif							/* SLM_PURE_PARCEL_H */

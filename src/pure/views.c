@@ -235,6 +235,9 @@ slm_view_list_init(SlmViewList *list, uint64_t max)
 void
 slm_view_list_free(SlmViewList *list)
 {
-	slm_table_free(list->views, list->max, sizeof(SlmView));
+	if (list->block != NULL)
+		free(list->block);
+	else
+		slm_table_free(list->views, list->max, sizeof(SlmView));
 	*list = (SlmViewList) {0};
 }

@@ -32,12 +32,13 @@ typedef struct SlmViews
 	uint64_t	nviews;
 } SlmViews;
 
-/* Some views, in an array of their own.  Zero-initialised is empty. */
+/* Some views, in an array.  Zero-initialised is empty. */
 typedef struct SlmViewList
 {
 	SlmView    *views;
 	uint64_t	n;
-	uint64_t	max;
+	uint64_t	max;			/* as many as its memory could hold */
+	void	   *block;			/* malloc'ed, in which they stand; NULL: in a table of their own */
 } SlmViewList;
 
 /* An empty list with room for max views; false if out of memory.  Free with slm_view_list_free(). */

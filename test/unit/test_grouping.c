@@ -281,9 +281,8 @@ add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, b
 	if (by_parcel)
 	{
 		parcel = slm_parcel_pack(&other, &len);
-		if (!slm_parcel_unpack(parcel, len, batch))
+		if (!slm_parcel_unpack(parcel, parcel, len, batch))
 			abort();
-		free(parcel);
 		slm_catalog_free(other.catalog);
 		slm_batch_free(&other);
 	}

@@ -213,9 +213,8 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 		parcel = slm_parcel_pack(&part, &len);
 		END(PACK);
 		BEGIN();
-		check(slm_parcel_unpack(parcel, len, &by_runs), "unpack");
+		check(slm_parcel_unpack(parcel, parcel, len, &by_runs), "unpack");
 		END(UNPACK);
-		free(parcel);
 		slm_batch_free(&part);
 	}
 	*views = (long) batch.views.nviews;
