@@ -17,13 +17,20 @@
 #define pg_noreturn				__attribute__((noreturn))
 #endif
 
-/* Insert a tuple's entries into all indexes of a table; a duplicate key is an error. */
+/*
+ * Insert a tuple's entries into all indexes of a table; a duplicate key is an error, or, with the second, just makes *is_there
+ * true.
+ */
 #if PG_VERSION_NUM >= 160000
 #define slm_exec_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL, false)
+#define slm_exec_insert_new_index_tuples(result, slot, estate, is_there) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, is_there, NIL, false)
 #else
 #define slm_exec_insert_index_tuples(result, slot, estate) \
 	ExecInsertIndexTuples(result, slot, estate, false, false, NULL, NIL)
+#define slm_exec_insert_new_index_tuples(result, slot, estate, is_there) \
+	ExecInsertIndexTuples(result, slot, estate, false, true, is_there, NIL)
 #endif
 
 /* The index of a table's primary key. */

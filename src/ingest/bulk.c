@@ -31,6 +31,13 @@ struct SlmBulk
 	int			nslots;			/* made so far */
 	int			nrows;			/* that wait */
 	uint64		inserted;
+
+	/* rows whose keys are there */
+	bool		only_new;		/* they are wanted; else they are an error */
+	uint32	   *there;			/* their numbers */
+	ItemPointerData *places;
+	uint32		nthere;
+	uint32		maxthere;
 };
 
 SlmBulk *
@@ -50,6 +57,31 @@ slm_bulk_begin(Relation rel)
 	return bulk;
 }
 
+SlmBulk *
+slm_bulk_begin_new(Relation rel)
+{
+	SlmBulk    *bulk = slm_bulk_begin(rel);
+
+	bulk->only_new = true;
+	bulk->maxthere = ROWS_PER_INSERT;
+	bulk->there = palloc(sizeof(uint32) * bulk->maxthere);
+	bulk->places = palloc(sizeof(ItemPointerData) * bulk->maxthere);
+	return bulk;
+}
+
+static void
+note_there(SlmBulk *bulk, uint32 row, const ItemPointerData *place)
+{
+	if (bulk->nthere == bulk->maxthere)
+	{
+		bulk->maxthere *= 2;
+		bulk->there = repalloc(bulk->there, sizeof(uint32) * bulk->maxthere);
+		bulk->places = repalloc(bulk->places, sizeof(ItemPointerData) * bulk->maxthere);
+	}
+	bulk->there[bulk->nthere] = row;
+	bulk->places[bulk->nthere++] = *place;
+}
+
 static void
 write_rows(SlmBulk *bulk)
 {
@@ -58,7 +90,14 @@ write_rows(SlmBulk *bulk)
 	table_multi_insert(bulk->rel, bulk->slots, bulk->nrows, bulk->cid, 0, bulk->bistate);
 	for (int i = 0; bulk->result->ri_NumIndices > 0 && i < bulk->nrows; i++)
 	{
-		slm_exec_insert_index_tuples(bulk->result, bulk->slots[i], bulk->estate);
+		bool		is_there = false;
+
+		if (bulk->only_new)
+			slm_exec_insert_new_index_tuples(bulk->result, bulk->slots[i], bulk->estate, &is_there);
+		else
+			slm_exec_insert_index_tuples(bulk->result, bulk->slots[i], bulk->estate);
+		if (is_there)
+			note_there(bulk, (uint32) bulk->inserted + i, &bulk->slots[i]->tts_tid);
 		ResetPerTupleExprContext(bulk->estate);
 	}
 	bulk->inserted += bulk->nrows;
@@ -105,4 +144,26 @@ slm_bulk_end(SlmBulk *bulk)
 	pfree(bulk);
 	CommandCounterIncrement();
 	return inserted;
+}
+
+uint32
+slm_bulk_end_new(SlmBulk *bulk, uint32 **there)
+{
+	Relation	rel = bulk->rel;
+	ItemPointerData *places;
+	uint32		n;
+
+	/* what is written last may add to them */
+	MemoryContextSwitchTo(bulk->outer);
+	if (bulk->nrows > 0)
+		write_rows(bulk);
+	n = bulk->nthere;
+	*there = bulk->there;
+	places = bulk->places;
+	(void) slm_bulk_end(bulk);
+	for (uint32 i = 0; i < n; i++)
+		simple_heap_delete(rel, &places[i]);
+	pfree(places);
+	CommandCounterIncrement();
+	return n;
 }

@@ -28,4 +28,12 @@ extern TupleTableSlot *slm_bulk_row(SlmBulk *bulk);
 /* Write what is left, and end.  Returns the number of rows. */
 extern uint64 slm_bulk_end(SlmBulk *bulk);
 
+/*
+ * Instead of slm_bulk_begin() and slm_bulk_end(): a row whose key is there already is no error, but taken out again.  Cheaper than
+ * to look first if such are few.  Whoever else changes the table must not insert keys meanwhile.  slm_bulk_end_new() returns how
+ * many were taken out; *there, palloc'ed, are their numbers in the order of slm_bulk_row(), from 0.
+ */
+extern SlmBulk *slm_bulk_begin_new(Relation rel);
+extern uint32 slm_bulk_end_new(SlmBulk *bulk, uint32 **there);
+
 #endif							/* SLM_INGEST_BULK_H */

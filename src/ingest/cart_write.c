@@ -2,8 +2,8 @@
  * cart_write.c: from a batch's carts to rows of sellometer.carts.
  *
  * A row holds the last time of each type of event, so to merge is to take the later one: whatever the order of batches,
- * the outcome is the same.  Nearly all carts of a batch are new: these are inserted in bulk, and only the others go through
- * SQL.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
+ * the outcome is the same.  New carts are inserted in bulk, and only the others go through SQL.  In a large batch nearly all are new:
+ * so all are inserted, and those that the index finds there are taken out again.  In a small one they are looked up first.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
  * since then: a time that is left out, or deleted, is before every time that counts.
  */
 #include "postgres.h"
@@ -27,6 +27,7 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE	20000
+#define FEW_ROWS		1000	/* those that are there are looked up first, so as to leave no dead rows */
 
 /* The table is looked through as a whole: not before this part of the retention has passed. */
 #define PRUNE_SHARE		8
@@ -173,17 +174,41 @@ known_first(Relation rel, const SlmCart **carts, int n)
 }
 
 static void
-insert(Relation rel, const SlmCart **carts, int n)
+put(SlmBulk *bulk, const SlmCart **carts, int n)
 {
-	SlmBulk    *bulk = slm_bulk_begin(rel);
-
 	for (int i = 0; i < n; i++)
 	{
 		TupleTableSlot *slot = slm_bulk_row(bulk);
 
 		fill(carts[i], slot->tts_values, slot->tts_isnull);
 	}
-	(void) slm_bulk_end(bulk);
+}
+
+/* Insert those that are new, the others are to be merged: they are the first then.  Returns how many. */
+static int
+insert_new(Relation rel, const SlmCart **carts, int n)
+{
+	SlmBulk    *bulk;
+	uint32	   *there;
+	int			nknown;
+
+	if (n <= FEW_ROWS)
+	{
+		nknown = known_first(rel, carts, n);
+		if (n > nknown)
+		{
+			bulk = slm_bulk_begin(rel);
+			put(bulk, carts + nknown, n - nknown);
+			(void) slm_bulk_end(bulk);
+		}
+		return nknown;
+	}
+	bulk = slm_bulk_begin_new(rel);
+	put(bulk, carts, n);
+	nknown = (int) slm_bulk_end_new(bulk, &there);
+	for (int i = 0; i < nknown; i++)
+		carts[i] = carts[there[i]];
+	return nknown;
 }
 
 static TimestampTz
@@ -212,11 +237,9 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from)
 			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
 				piece[n++] = cart;
 		}
-		nknown = known_first(rel, piece, n);
+		nknown = insert_new(rel, piece, n);
 		if (nknown > 0)
 			merge(piece, nknown);
-		if (n > nknown)
-			insert(rel, piece + nknown, n - nknown);
 		MemoryContextReset(context);
 	}
 	table_close(rel, NoLock);
