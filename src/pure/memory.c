@@ -19,13 +19,19 @@ static void *kept[MAX_KEPT];
 static int	nkept;
 static size_t kept_bytes;
 
-/* What the kernel hands out; smaller tables are malloc'ed. */
+/*
+ * What the kernel hands out; smaller tables are malloc'ed.  Up to an eighth more than asked for, which costs nothing as long as it is not
+ * touched: so the next table, a little larger, fits into what this one leaves.
+ */
 static size_t
 mapped_size(uint64_t n, size_t element_size)
 {
 	size_t		size = (size_t) n * element_size;
+	size_t		step = HUGE_PAGE;
 
-	return size < HUGE_PAGE ? 0 : (size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	while (step < size / 8)
+		step *= 2;
+	return size < HUGE_PAGE ? 0 : (size + step - 1) / step * step;
 }
 
 static inline size_t *
@@ -72,7 +78,14 @@ take_kept(int i)
 	return table;
 }
 
-/* The smallest that is large enough, if less than half of it would be idle; else NULL. */
+/* Is one table of the better size for what is wanted: the smallest that is large enough, or else the largest? */
+static bool
+is_better(size_t one, size_t other, size_t size)
+{
+	return one >= size ? other < size || one < other : other < size && one > other;
+}
+
+/* One that was kept, if it is neither more than twice as large nor less than half as large as this; else NULL. */
 static void *
 reuse(size_t size)
 {
@@ -84,43 +97,12 @@ reuse(size_t size)
 	{
 		size_t		has = *size_of(kept[i]);
 
-		if (has >= size && has / 2 <= size && (best < 0 || has < *size_of(kept[best])))
+		if (has / 2 <= size && has >= size / 2 && (best < 0 || is_better(has, *size_of(kept[best]), size)))
 			best = i;
 	}
 	table = best < 0 ? NULL : take_kept(best);
 	pthread_mutex_unlock(&lock);
 	return table;
-}
-
-static void *
-table_alloc(uint64_t n, size_t element_size, bool zeroed)
-{
-	size_t		size;
-	void	   *table;
-
-	if (n > (SIZE_MAX / 2) / element_size)
-		return NULL;
-	size = mapped_size(n, element_size);
-	if (size == 0)
-		return zeroed ? calloc(n + 1, element_size) : malloc((n + 1) * element_size);
-	table = reuse(size);
-	if (table == NULL)
-		return map(size);
-	if (zeroed)
-		memset(table, 0, (size_t) n * element_size);
-	return table;
-}
-
-void *
-slm_table_alloc(uint64_t n, size_t element_size)
-{
-	return table_alloc(n, element_size, true);
-}
-
-void *
-slm_table_alloc_dirty(uint64_t n, size_t element_size)
-{
-	return table_alloc(n, element_size, false);
 }
 
 /* Move the pages of a mapped table to a larger one. */
@@ -140,6 +122,48 @@ remap(void *table, size_t bigger)
 	}
 	munmap((char *) table - HEAD, HEAD);
 	return moved;
+}
+
+static void *
+table_alloc(uint64_t n, size_t element_size, bool zeroed)
+{
+	size_t		used = (size_t) n * element_size;
+	size_t		size;
+	size_t		dirty;
+	char	   *table;
+	char	   *grown;
+
+	if (n > (SIZE_MAX / 2) / element_size)
+		return NULL;
+	size = mapped_size(n, element_size);
+	if (size == 0)
+		return zeroed ? calloc(n + 1, element_size) : malloc((n + 1) * element_size);
+	table = reuse(size);
+	if (table == NULL)
+		return map(size);
+	dirty = *size_of(table) < used ? *size_of(table) : used;
+	if (*size_of(table) < size)
+	{
+		grown = remap(table, size);
+		if (grown == NULL)
+			unmap(table);
+		table = grown;
+	}
+	if (zeroed && table != NULL)
+		memset(table, 0, dirty);
+	return table;
+}
+
+void *
+slm_table_alloc(uint64_t n, size_t element_size)
+{
+	return table_alloc(n, element_size, true);
+}
+
+void *
+slm_table_alloc_dirty(uint64_t n, size_t element_size)
+{
+	return table_alloc(n, element_size, false);
 }
 
 void *
