@@ -437,22 +437,26 @@ pack(void *arg)
 		(void) slm_views_reserve(&state->known, state->room);
 }
 
-/* How many views the cache will have when all that waits is loaded, if it is like this batch; 0: that is none, or no more are to be kept. */
+/*
+ * How many views the cache will have when all that waits is loaded, if it is like this batch, which adds so many to it; 0: no more are
+ * to be kept.
+ */
 static uint64
 expected_views(const SlmViewState *state, uint64 nviews)
 {
 	uint64		most = (uint64) slm_work_memory * 1024 / (sizeof(SlmView) * 3 / 2);
 	double		more = nviews * state->upcoming;
 
-	if (!state->cached || more <= 0 || state->known.nviews + nviews >= most)
+	if (!state->cached || more <= 0 || state->known.nviews >= most)
 		return 0;
-	return state->known.nviews + Min((uint64) Min(more, PG_INT64_MAX / 2), most - state->known.nviews);
+	return Min(state->known.nviews + (uint64) Min(more, PG_INT64_MAX / 2), most);
 }
 
 void
 slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 {
 	uint64		nviews = slm_batch_views(batch);
+	uint64		nknown;
 
 	/* what is known stays as it is, and as valid or not as it was */
 	if (nviews == 0)
@@ -461,13 +465,15 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	state->valid = false;
 	state->settled = true;
 	/* an empty table costs nothing to grow; a full one is grown later, by the thread that packs */
-	if (state->known.nviews == 0 && !slm_views_reserve(&state->known, expected_views(state, nviews) + nviews))
+	if (state->known.nviews == 0 &&
+		!slm_views_reserve(&state->known, expected_views(state, slm_batch_distinct_views(batch))))
 		out_of_memory();
+	nknown = state->known.nviews;
 	if (!slm_batch_settle_views(batch, &state->known))
 		out_of_memory();
 	state->batch = batch;
 	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
-	state->room = expected_views(state, nviews);
+	state->room = expected_views(state, state->known.nviews - nknown);
 	slm_beside_start(&state->packing, pack, state, nviews);
 }
 

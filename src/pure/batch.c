@@ -6,8 +6,10 @@
 #include <stdlib.h>
 
 #include "pure/dict.h"
+#include "pure/sort.h"
 
 #define AHEAD		16			/* rows between the prefetch of a slot and its use */
+#define SAMPLE		64			/* one view in so many tells how many are repeated */
 
 void
 slm_batch_init(SlmBatch *batch, SlmCatalog *catalog)
@@ -133,6 +135,37 @@ slm_batch_view_lists(const SlmBatch *batch, SlmViewList *lists)
 	for (uint32_t r = 0; r < batch->nruns; r++)
 		lists[r + 1] = batch->runs[r];
 	return batch->nruns + 1;
+}
+
+/* Fingerprints are random numbers: those below a limit are as good a part as any. */
+uint64_t
+slm_batch_distinct_views(const SlmBatch *batch)
+{
+	const uint64_t limit = UINT64_MAX / SAMPLE;
+	uint64_t	nviews = slm_batch_views(batch);
+	SlmSortItem *sample = batch->nruns > 0 ? malloc((nviews + 1) * sizeof(SlmSortItem)) : NULL;
+	uint64_t	n = 0;
+	uint64_t	distinct = 0;
+
+	if (sample == NULL)
+		return nviews;
+	for (uint64_t i = 0; i < batch->views.nslots; i++)
+	{
+		if (batch->views.slots[i].fingerprint != 0 && batch->views.slots[i].fingerprint < limit)
+			sample[n++].key = batch->views.slots[i].fingerprint;
+	}
+	for (uint32_t r = 0; r < batch->nruns; r++)
+	{
+		for (uint64_t i = 0; i < batch->runs[r].n && batch->runs[r].views[i].fingerprint < limit; i++)
+			sample[n++].key = batch->runs[r].views[i].fingerprint;
+	}
+	if (slm_sort(sample, n))
+	{
+		for (uint64_t i = 0; i < n; i++)
+			distinct += i == 0 || sample[i].key != sample[i - 1].key;
+	}
+	free(sample);
+	return distinct == 0 ? nviews : (uint64_t) ((double) nviews * (double) distinct / (double) n);
 }
 
 static void

@@ -76,6 +76,8 @@ extern bool slm_batch_gather(SlmBatch *batch);
 
 /* The number of views in the table and in runs, and their earliest and latest times, if there are any. */
 extern uint64_t slm_batch_views(const SlmBatch *batch);
+/* About how many of them are of different fingerprints: judged by a part of these, and never more than there are views. */
+extern uint64_t slm_batch_distinct_views(const SlmBatch *batch);
 extern void slm_batch_view_span(const SlmBatch *batch, SlmTime *first, SlmTime *last);
 
 /* Empty it, but keep its memory for the next use. */

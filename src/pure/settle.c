@@ -332,9 +332,10 @@ slm_batch_settle_views(SlmBatch *batch, SlmViews *known)
 	whole.lists = lists;
 	whole.bases = bases;
 	whole.repeated = calloc((size_t) batch->nobjects + 1, sizeof(uint64_t));
-	/* two threads may not grow the table, so it needs room for all; else it grows with what is new */
-	ok = ok && whole.repeated != NULL &&
-		slm_views_reserve(known, known->nviews + (batch->nruns > 0 ? nviews : batch->views.nviews)) && settle(batch, &whole);
+	/* two threads may not grow the table, so it needs room even if no view is repeated; else it grows with what is new */
+	if (batch->nruns == 0 || known->nviews + nviews > known->nslots - known->nslots / 16)
+		ok = ok && slm_views_reserve(known, known->nviews + nviews);
+	ok = ok && whole.repeated != NULL && settle(batch, &whole);
 	free(lists);
 	free(bases);
 	free(whole.repeated);
