@@ -28,7 +28,7 @@
 #include "utils/snapmgr.h"
 
 #define MAX_TASKS		2		/* tasks in hand: the next one's transfers run while the first is read */
-#define NICE			5
+#define NICE			10
 #define MAX_TRANSFERS	4		/* at the same time */
 
 /* A task in hand. */
@@ -197,6 +197,21 @@ work(ParseWorker *worker)
 	}
 }
 
+/*
+ * Each process of a server is a session of its own, and where the kernel gives sessions equal shares of the processor
+ * (sched_autogroup_enabled, see sched(7)) a process's priority counts only within its session.
+ */
+static void
+lower_session(void)
+{
+	FILE	   *file = fopen("/proc/self/autogroup", "w");
+
+	if (file == NULL)
+		return;
+	(void) fprintf(file, "%d", NICE);
+	(void) fclose(file);
+}
+
 void
 sellometer_parse_worker_main(Datum arg)
 {
@@ -226,6 +241,7 @@ sellometer_parse_worker_main(Datum arg)
 	pgstat_report_activity(STATE_RUNNING, "reading objects");
 	/* the leader has the longest way to go: where there are fewer processors than processes, it must not wait for one */
 	(void) setpriority(PRIO_PROCESS, 0, NICE);
+	lower_session();
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	PortalContext = TopMemoryContext;

@@ -465,9 +465,13 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	state->valid = false;
 	state->settled = true;
 	/* an empty table costs nothing to grow; a full one is grown later, by the thread that packs */
-	if (state->known.nviews == 0 &&
-		!slm_views_reserve(&state->known, expected_views(state, slm_batch_distinct_views(batch))))
-		out_of_memory();
+	if (state->known.nviews == 0)
+	{
+		uint64		distinct = slm_batch_distinct_views(batch);
+
+		if (!slm_views_reserve(&state->known, distinct + expected_views(state, distinct)))
+			out_of_memory();
+	}
 	nknown = state->known.nviews;
 	if (!slm_batch_settle_views(batch, &state->known))
 		out_of_memory();
