@@ -250,6 +250,18 @@ write_tier(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (vo
 	return written;
 }
 
+/* Is all of the batch in time that the tier has not come to: what it will hold is in finer tiers, and nobody is adding it up? */
+static bool
+is_all_after(const SlmGroups *groups, const SlmTier *tier)
+{
+	for (uint32 m = 0; m < groups->nminutes; m++)
+	{
+		if ((SlmTime) groups->minutes[m].minute * SLM_USECS_PER_MIN < tier->watermark)
+			return false;
+	}
+	return TIMESTAMP_IS_NOBEGIN(tier->rolling);
+}
+
 static uint64
 write_tiers(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (void *arg), void *arg)
 {
@@ -257,6 +269,8 @@ write_tiers(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (v
 
 	for (int t = 1; t < work->tiers->n; t++)
 	{
+		if (is_all_after(&work->batch->groups, &work->tiers->tiers[t]))
+			continue;
 		begin_tier(work, t);
 		written += write_tier(work, head, replace, NULL, NULL);
 	}

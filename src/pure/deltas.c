@@ -103,6 +103,8 @@ slm_cells_free(SlmCells *cells)
 {
 	free(cells->buckets);
 	free(cells->totals);
+	slm_table_free(cells->offers, cells->maxoffers, sizeof(SlmOfferId));
+	slm_table_free(cells->prices, cells->maxoffers, sizeof(SlmMoney));
 	slm_table_free(cells->cells, cells->maxcells, sizeof(SlmCell));
 	slm_table_free(cells->items, cells->maxcells, sizeof(SlmSortItem));
 	slm_table_free(cells->spare, cells->maxcells, sizeof(SlmSortItem));
@@ -252,6 +254,29 @@ keep_row(SlmDeltas *out, const SlmDelta *row)
 		out->rows[out->nrows++] = *row;
 }
 
+/* Find the offers of the cells and their prices.  Each is looked up in the catalog once, in its order. */
+static bool
+find_offers(SlmCells *cells, const SlmCatalog *catalog)
+{
+	if (cells->prices != NULL)
+		return true;
+	cells->maxoffers = slm_catalog_offers(catalog);
+	cells->offers = slm_table_alloc_dirty(cells->maxoffers, sizeof(SlmOfferId));
+	cells->prices = slm_table_alloc(cells->maxoffers, sizeof(SlmMoney));
+	if (cells->offers == NULL || cells->prices == NULL)
+		return false;
+	for (uint64_t i = 0; i < cells->ncells; i++)
+		cells->prices[cells->cells[i].offer] = 1;
+	for (uint32_t offer = 0; offer < cells->maxoffers; offer++)
+	{
+		if (cells->prices[offer] == 0)
+			continue;
+		cells->offers[cells->noffers++] = offer;
+		cells->prices[offer] = slm_catalog_get(catalog, offer)->price;
+	}
+	return true;
+}
+
 /* A cell as the payload of a sort item. */
 static inline uint64_t
 pack_cell(const SlmCell *cell)
@@ -280,7 +305,7 @@ sum_cells(const SlmSortItem *items, uint64_t n, const SortLayout *layout, const 
 		for (end = i; end < n && items[end].key == items[i].key; end++)
 		{
 			int32_t		count = (int32_t) (uint32_t) items[end].index;
-			SlmMoneySum gmv = (SlmMoneySum) count * slm_catalog_get(keys->catalog, (SlmOfferId) (items[end].index >> 32))->price;
+			SlmMoneySum gmv = (SlmMoneySum) count * cells->prices[items[end].index >> 32];
 
 			row.count += count;
 			row.gmv += gmv;
@@ -294,21 +319,18 @@ sum_cells(const SlmSortItem *items, uint64_t n, const SortLayout *layout, const 
 bool
 slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out)
 {
-	uint32_t	noffers = slm_catalog_offers(catalog);
-	SlmKeyId   *key_of = slm_table_alloc(noffers, sizeof(SlmKeyId));	/* by offer, + 1; 0: not seen */
+	SlmKeyId   *key_of;			/* by offer */
 	Keys		keys;
 	SortLayout	layout = {0};
-	bool		ok = keys_init(&keys, catalog, dimension) && key_of != NULL;
+	bool		ok = keys_init(&keys, catalog, dimension) && find_offers(cells, catalog);
 
 	*out = (SlmDeltas) {0};
-	for (uint64_t i = 0; ok && i < cells->ncells; i++)
+	key_of = slm_table_alloc_dirty(cells->maxoffers, sizeof(SlmKeyId));
+	ok = ok && key_of != NULL;
+	for (uint32_t i = 0; ok && i < cells->noffers; i++)
 	{
-		SlmOfferId	offer = cells->cells[i].offer;
-
-		if (!cells->buckets[cells->cells[i].bucket].wanted || key_of[offer] != 0)
-			continue;
-		key_of[offer] = slm_catalog_get(catalog, offer)->keys[dimension] + 1;
-		keys_add(&keys, key_of[offer] - 1);
+		key_of[cells->offers[i]] = slm_catalog_get(catalog, cells->offers[i])->keys[dimension];
+		keys_add(&keys, key_of[cells->offers[i]]);
 	}
 	if (ok)
 		keys_sort(&keys, cells);
@@ -324,7 +346,7 @@ slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimensi
 
 			if (cells->buckets[cell->bucket].wanted)
 				items[n++] = (SlmSortItem) {
-					.key = sort_key(&layout, &keys, key_of[cell->offer] - 1, cell->bucket, cell->type),
+					.key = sort_key(&layout, &keys, key_of[cell->offer], cell->bucket, cell->type),
 					.index = pack_cell(cell)
 				};
 		}
@@ -341,7 +363,7 @@ slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimensi
 	}
 	free(layout.partitions);
 	keys_free(&keys);
-	slm_table_free(key_of, noffers, sizeof(SlmKeyId));
+	slm_table_free(key_of, cells->maxoffers, sizeof(SlmKeyId));
 	return ok;
 }
 

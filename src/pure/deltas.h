@@ -45,6 +45,12 @@ typedef struct SlmCells
 	uint64_t	ncells;
 	SlmTotal   *totals;			/* by bucket and type; slm_deltas_make() of SLM_PRODUCT_ID fills them, for wanted buckets */
 
+	/* the offers that the cells name, ascending, and the price of each by its number: found by the first slm_deltas_make() */
+	SlmOfferId *offers;
+	uint32_t	noffers;
+	uint32_t	maxoffers;		/* of the catalog then */
+	SlmMoney   *prices;
+
 	/* room to sort in, for as many items as cells could have been */
 	uint64_t	maxcells;
 	SlmSortItem *items;
