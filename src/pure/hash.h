@@ -60,13 +60,30 @@ slm_load64(const char *p)
 	return v;
 }
 
-/* The last len (1 to 8) bytes of a string, as a number. */
+/* The len (1 to 8) bytes at p as a number, without a loop or a call; whole: how many bytes there are that end with them. */
 static inline uint64_t
-slm_load_tail(const char *p, size_t len)
+slm_load_tail(const char *p, size_t len, size_t whole)
 {
 	uint64_t	v = 0;
 
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	if (whole >= 8)
+		v = slm_load64(p + len - 8) >> 8 * (8 - len);
+	else if (len >= 4)
+	{
+		uint32_t	first;
+		uint32_t	last;
+
+		memcpy(&first, p, 4);
+		memcpy(&last, p + len - 4, 4);
+		v = first | (uint64_t) last << 8 * (len - 4);
+	}
+	else
+		v = (uint64_t) (uint8_t) p[0] | (uint64_t) (uint8_t) p[len / 2] << 8 * (len / 2) | (uint64_t) (uint8_t) p[len - 1] << 8 * (len - 1);
+#else
+	(void) whole;
 	memcpy(&v, p, len);
+#endif
 	return v;
 }
 
@@ -77,12 +94,14 @@ slm_hash_bytes(const SlmHashKey *key, uint64_t seed, const char *p, size_t len)
 	/* the seed is mixed before any byte meets it: else a change of the one could be undone by a change of the other */
 	uint64_t	h = slm_hash_mix(seed ^ key->k[0], (len + 1) ^ key->k[1]);
 
+	const size_t whole = len;
+
 	for (; len > 16; len -= 16, p += 16)
 		h = slm_hash_mix(slm_load64(p) ^ key->k[2], slm_load64(p + 8) ^ h);
 	if (len > 8)
-		h = slm_hash_mix(slm_load64(p) ^ key->k[2], slm_load_tail(p + 8, len - 8) ^ h);
+		h = slm_hash_mix(slm_load64(p) ^ key->k[2], slm_load_tail(p + 8, len - 8, whole) ^ h);
 	else if (len > 0)
-		h = slm_hash_mix(slm_load_tail(p, len) ^ key->k[3], h);
+		h = slm_hash_mix(slm_load_tail(p, len, whole) ^ key->k[3], h);
 	return slm_hash_mix(h ^ key->k[3], key->k[1]);
 }
 
