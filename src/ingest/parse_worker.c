@@ -157,16 +157,21 @@ static void
 send_result(ParseWorker *worker, const Hand *hand)
 {
 	StringInfoData buf;
-	char	   *parcel = NULL;
-	size_t		len = 0;
+	SlmParcel	parcel = {0};
+	shm_mq_iovec pieces[3];
+	shm_mq_result sent;
 
 	MemoryContextSwitchTo(hand->context);
-	if (worker->batch.nobjects > 0 && (parcel = slm_parcel_pack(&worker->batch, &len)) == NULL)
+	if (worker->batch.nobjects > 0 && !slm_parcel_pack(&worker->batch, &parcel))
 		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	initStringInfo(&buf);
-	slm_result_send(&buf, &hand->task, parcel, len);
-	free(parcel);
-	if (shm_mq_send(worker->results, buf.len, buf.data, false, true) != SHM_MQ_SUCCESS)
+	slm_result_send(&buf, &hand->task, parcel.len[0] + parcel.len[1]);
+	pieces[0] = (shm_mq_iovec) {.data = buf.data,.len = buf.len};
+	for (int i = 0; i < 2; i++)
+		pieces[i + 1] = (shm_mq_iovec) {.data = parcel.data[i],.len = parcel.len[i]};
+	sent = shm_mq_sendv(worker->results, pieces, lengthof(pieces), false, true);
+	slm_parcel_free(&parcel);
+	if (sent != SHM_MQ_SUCCESS)
 		proc_exit(0);
 }
 

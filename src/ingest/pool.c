@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
+#include "pure/memory.h"
 #include "pure/parcel.h"
 #include "storage/dsm.h"
 #include "storage/latch.h"
@@ -47,7 +48,7 @@ typedef struct Result
 {
 	struct Result *next;
 	Ids			objects;
-	StringInfoData buf;			/* read up to behind the ids; malloc'ed, as the batch may take it over */
+	StringInfoData buf;			/* read up to behind the ids; of memory.h, as the batch may take it over */
 } Result;
 
 struct SlmPool
@@ -117,7 +118,7 @@ stop_members(void *arg)
 		dsm_detach(pool->members[i].segment);
 	pool->nmembers = 0;
 	for (Result *result = pool->results; result != NULL; result = result->next)
-		free(result->buf.data);
+		slm_table_free(result->buf.data, result->buf.len, 1);
 	pool->results = NULL;
 }
 
@@ -252,7 +253,7 @@ keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 	MemoryContext old = MemoryContextSwitchTo(pool->context);
 	Result	   *result = palloc0(sizeof(Result));
 
-	result->buf.data = malloc(len);
+	result->buf.data = slm_table_alloc_dirty(len, 1);
 	if (result->buf.data == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	result->buf.len = (int) len;
@@ -298,7 +299,7 @@ drop_result(SlmPool *pool, Result *result)
 		link = &(*link)->next;
 	*link = result->next;
 	pool->kept_bytes -= result->buf.len;
-	free(result->buf.data);
+	slm_table_free(result->buf.data, result->buf.len, 1);
 	pfree(result);
 }
 
@@ -345,6 +346,7 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	int			found;
 	int			first = batch->nobjects;
 	char	   *block;
+	size_t		block_size;
 	char	   *parcel;
 	size_t		len;
 
@@ -379,10 +381,11 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	}
 	parcel = slm_result_parcel(&result->buf, &len);
 	block = result->buf.data;
+	block_size = result->buf.len;
 	if (len > 0)
 		result->buf.data = NULL;
 	drop_result(pool, result);
-	if (len > 0 && !slm_parcel_unpack(block, parcel, len, batch))
+	if (len > 0 && !slm_parcel_unpack(block, block_size, parcel, len, batch))
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	return found;
 }

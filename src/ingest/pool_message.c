@@ -148,7 +148,7 @@ send_object(StringInfo buf, const SlmObject *object)
 }
 
 void
-slm_result_send(StringInfo buf, const SlmTask *task, const char *parcel, size_t len)
+slm_result_send(StringInfo buf, const SlmTask *task, size_t len)
 {
 	pq_sendint32(buf, task->nobjects);
 	for (int i = 0; i < task->nobjects; i++)
@@ -158,8 +158,6 @@ slm_result_send(StringInfo buf, const SlmTask *task, const char *parcel, size_t 
 	pq_sendint64(buf, len);
 	while (buf->len % MAXIMUM_ALIGNOF != 0)
 		pq_sendbyte(buf, 0);
-	if (len > 0)
-		appendBinaryStringInfo(buf, parcel, len);
 }
 
 int

@@ -367,6 +367,8 @@ ensure_partition(TimestampTz hour)
 							  timestamptz_to_str(start + USECS_PER_DAY)), SPI_OK_UTILITY);
 }
 
+StaticAssertDecl(SLM_VIEWLOG_HEAD % VARHDRSZ == 0, "the header of a bytea is in front of a block");
+
 /* Returns their seq, 0 if there are none. */
 static int64
 write_blocks(const SlmViewLogBlocks *blocks)
@@ -385,15 +387,13 @@ write_blocks(const SlmViewLogBlocks *blocks)
 	for (uint32 i = 0; i < blocks->nblocks; i++)
 	{
 		const SlmViewLogBlock *block = &blocks->blocks[i];
-		bytea	   *data = palloc(VARHDRSZ + block->len);
+		bytea	   *data = (bytea *) (block->data - VARHDRSZ);
 		Datum		args[4] = {TimestampTzGetDatum(block->hour), Int64GetDatum(seq),
 		Int32GetDatum(block->nviews), PointerGetDatum(data)};
 
 		SET_VARSIZE(data, VARHDRSZ + block->len);
-		memcpy(VARDATA(data), block->data, block->len);
 		ensure_partition(block->hour);
 		slm_execute(&insert, args, NULL, SPI_OK_INSERT);
-		pfree(data);
 		CHECK_FOR_INTERRUPTS();
 	}
 	return seq;

@@ -10,7 +10,9 @@
 
 #define HUGE_PAGE	((size_t) 2 * 1024 * 1024)
 #define HEAD		((size_t) 4096)			/* in front of a table: one page, which holds its size */
-#define MAX_KEPT	32
+#define MAX_KEPT	128
+#define SMALLEST	((size_t) 256 * 1024)	/* below it malloc() keeps memory as well */
+#define SMALL_STEP	((size_t) 64 * 1024)
 #define MAX_KEPT_BYTES	((size_t) 256 * 1024 * 1024)
 
 /* What was given back and not asked for again, from the longest ago to the latest. */
@@ -27,11 +29,11 @@ static size_t
 mapped_size(uint64_t n, size_t element_size)
 {
 	size_t		size = (size_t) n * element_size;
-	size_t		step = HUGE_PAGE;
+	size_t		step = size < HUGE_PAGE ? SMALL_STEP : HUGE_PAGE;
 
 	while (step < size / 8)
 		step *= 2;
-	return size < HUGE_PAGE ? 0 : (size + step - 1) / step * step;
+	return size < SMALLEST ? 0 : (size + step - 1) / step * step;
 }
 
 static inline size_t *
@@ -46,6 +48,14 @@ map(size_t size)
 	char	   *wide;
 	char	   *table;
 
+	if (size < HUGE_PAGE)
+	{
+		wide = mmap(NULL, HEAD + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (wide == MAP_FAILED)
+			return NULL;
+		*size_of(wide + HEAD) = size;
+		return wide + HEAD;
+	}
 	/* one huge page more than needed, so that it can begin on a boundary, with the head before it */
 	wide = mmap(NULL, size + HUGE_PAGE + HEAD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (wide == MAP_FAILED)

@@ -1,7 +1,7 @@
 /*
  * parcel.c: the grouped rows of some objects as bytes.
  *
- *   head | counts | offers | views | others | groups | carts | strings (categories, then brands: length, bytes, unaligned)
+ *   head | counts | views | others | groups | carts || offers | strings (categories, then brands: length, bytes, unaligned)
  *
  * Groups and views name offers by their place in the parcel.
  */
@@ -40,31 +40,6 @@ typedef struct Packing
 	ParcelHead	head;
 } Packing;
 
-static void
-number_all(Packing *p)
-{
-	const SlmBatch *batch = p->batch;
-	SlmGroupScan scan = {.groups = &batch->groups};
-	SlmGroup	group;
-
-	while (slm_groups_next(&scan, &group))
-		slm_number(&p->offers, group.offer);
-	for (uint64_t i = 0; i < batch->views.nslots; i++)
-	{
-		if (batch->views.slots[i].fingerprint != 0)
-			slm_number(&p->offers, batch->views.slots[i].offer);
-	}
-	for (uint32_t i = 0; i < batch->nothers; i++)
-		slm_number(&p->offers, batch->others[i].offer);
-	for (uint32_t i = 0; i < p->offers.n; i++)
-	{
-		const SlmOffer *offer = slm_catalog_get(batch->catalog, p->offers.global[i]);
-
-		slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]);
-		slm_number(&p->brands, offer->keys[SLM_BRAND]);
-	}
-}
-
 static size_t
 strings_size(const Packing *p, const SlmNumbering *numbering, SlmDimension dimension)
 {
@@ -89,32 +64,19 @@ put_strings(char *to, const Packing *p, const SlmNumbering *numbering, SlmDimens
 	return to;
 }
 
+/* All but offers and strings, naming offers by the numbers that they get here. */
 static void
-put_all(Packing *p, char *data)
+put_rows(Packing *p, char *data)
 {
 	const SlmBatch *batch = p->batch;
 	SlmRowCounts *counts = (SlmRowCounts *) (data + sizeof(ParcelHead));
-	ParcelOffer *offers = (ParcelOffer *) (counts + p->head.nobjects);
-	SlmView    *views = (SlmView *) (offers + p->head.noffers);
+	SlmView    *views = (SlmView *) (counts + p->head.nobjects);
 	SlmView    *others = views + p->head.nviews;
 	SlmGroup   *groups = (SlmGroup *) (others + p->head.nothers);
-	char	   *carts = (char *) (groups + p->head.ngroups);
-	char	   *strings = carts + p->head.carts_len;
 	SlmGroupScan scan = {.groups = &batch->groups};
 
-	memcpy(data, &p->head, sizeof(ParcelHead));
 	if (p->head.nobjects > 0)
 		memcpy(counts, batch->counts, p->head.nobjects * sizeof(SlmRowCounts));
-	for (uint32_t i = 0; i < p->offers.n; i++)
-	{
-		const SlmOffer *offer = slm_catalog_get(batch->catalog, p->offers.global[i]);
-
-		offers[i] = (ParcelOffer) {
-			.product_id = offer->product_id,.price = offer->price,
-			.category = slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]),
-			.brand = slm_number(&p->brands, offer->keys[SLM_BRAND])
-		};
-	}
 	slm_views_sorted(&batch->views, views);
 	for (uint64_t i = 0; i < p->head.nviews; i++)
 		views[i].offer = slm_number(&p->offers, views[i].offer);
@@ -125,39 +87,100 @@ put_all(Packing *p, char *data)
 	}
 	for (; slm_groups_next(&scan, groups); groups++)
 		groups->offer = slm_number(&p->offers, groups->offer);
-	slm_carts_pack(&batch->carts, carts);
-	strings = put_strings(strings, p, &p->categories, SLM_CATEGORY_L3);
-	put_strings(strings, p, &p->brands, SLM_BRAND);
+	slm_carts_pack(&batch->carts, (char *) groups);
 }
 
-char *
-slm_parcel_pack(const SlmBatch *batch, size_t *len)
+static void
+number_keys(Packing *p)
+{
+	for (uint32_t i = 0; i < p->offers.n; i++)
+	{
+		const SlmOffer *offer = slm_catalog_get(p->batch->catalog, p->offers.global[i]);
+
+		slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]);
+		slm_number(&p->brands, offer->keys[SLM_BRAND]);
+	}
+}
+
+static void
+put_offers(Packing *p, char *data)
+{
+	ParcelOffer *offers = (ParcelOffer *) data;
+
+	for (uint32_t i = 0; i < p->offers.n; i++)
+	{
+		const SlmOffer *offer = slm_catalog_get(p->batch->catalog, p->offers.global[i]);
+
+		offers[i] = (ParcelOffer) {
+			.product_id = offer->product_id,.price = offer->price,
+			.category = slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]),
+			.brand = slm_number(&p->brands, offer->keys[SLM_BRAND])
+		};
+	}
+	data = put_strings((char *) (offers + p->offers.n), p, &p->categories, SLM_CATEGORY_L3);
+	put_strings(data, p, &p->brands, SLM_BRAND);
+}
+
+/* Up to where the offers begin. */
+static size_t
+rows_size(const ParcelHead *head)
+{
+	return sizeof(ParcelHead) + head->nobjects * sizeof(SlmRowCounts) + (head->nviews + head->nothers) * sizeof(SlmView) +
+		head->ngroups * sizeof(SlmGroup) + head->carts_len;
+}
+
+static bool
+pack(Packing *p, SlmParcel *parcel)
+{
+	const SlmBatch *batch = p->batch;
+
+	p->head = (ParcelHead) {
+		.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,.nothers = batch->nothers,.nobjects = batch->nobjects,
+		.carts_len = slm_carts_packed_size(&batch->carts)
+	};
+	parcel->len[0] = rows_size(&p->head);
+	parcel->data[0] = malloc(parcel->len[0]);
+	if (parcel->data[0] == NULL)
+		return false;
+	put_rows(p, parcel->data[0]);
+	number_keys(p);
+	parcel->len[1] = p->offers.n * sizeof(ParcelOffer) + strings_size(p, &p->categories, SLM_CATEGORY_L3) +
+		strings_size(p, &p->brands, SLM_BRAND);
+	parcel->data[1] = malloc(parcel->len[1] + 1);
+	if (parcel->data[1] == NULL)
+		return false;
+	put_offers(p, parcel->data[1]);
+	p->head.noffers = p->offers.n;
+	p->head.ncategories = p->categories.n;
+	p->head.nbrands = p->brands.n;
+	memcpy(parcel->data[0], &p->head, sizeof(ParcelHead));
+	return true;
+}
+
+bool
+slm_parcel_pack(const SlmBatch *batch, SlmParcel *parcel)
 {
 	Packing		p = {.batch = batch};
-	char	   *data = NULL;
+	bool		ok;
 
-	if (slm_numbering_init(&p.offers, slm_catalog_offers(batch->catalog)) &&
+	*parcel = (SlmParcel) {0};
+	ok = slm_numbering_init(&p.offers, slm_catalog_offers(batch->catalog)) &&
 		slm_numbering_init(&p.categories, slm_catalog_keys(batch->catalog, SLM_CATEGORY_L3)) &&
-		slm_numbering_init(&p.brands, slm_catalog_keys(batch->catalog, SLM_BRAND)))
-	{
-		number_all(&p);
-		p.head = (ParcelHead) {
-			.noffers = p.offers.n,.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,
-			.nothers = batch->nothers,.nobjects = batch->nobjects,.carts_len = slm_carts_packed_size(&batch->carts),
-			.ncategories = p.categories.n,.nbrands = p.brands.n
-		};
-		*len = sizeof(ParcelHead) + p.head.nobjects * sizeof(SlmRowCounts) + p.head.noffers * sizeof(ParcelOffer) +
-			(p.head.nviews + p.head.nothers) * sizeof(SlmView) + p.head.ngroups * sizeof(SlmGroup) + p.head.carts_len +
-			strings_size(&p, &p.categories, SLM_CATEGORY_L3) +
-			strings_size(&p, &p.brands, SLM_BRAND);
-		data = malloc(*len);
-	}
-	if (data != NULL)
-		put_all(&p, data);
+		slm_numbering_init(&p.brands, slm_catalog_keys(batch->catalog, SLM_BRAND)) && pack(&p, parcel);
+	if (!ok)
+		slm_parcel_free(parcel);
 	slm_numbering_free(&p.offers);
 	slm_numbering_free(&p.categories);
 	slm_numbering_free(&p.brands);
-	return data;
+	return ok;
+}
+
+void
+slm_parcel_free(SlmParcel *parcel)
+{
+	free(parcel->data[0]);
+	free(parcel->data[1]);
+	*parcel = (SlmParcel) {0};
 }
 
 /* --- unpacking --- */
@@ -296,14 +319,13 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	if (len < sizeof(ParcelHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
 		head->nothers > len || head->ngroups > len || head->carts_len > len)
 		return false;
-	fixed = sizeof(ParcelHead) + head->nobjects * sizeof(SlmRowCounts) + head->noffers * sizeof(ParcelOffer) +
-		(head->nviews + head->nothers) * sizeof(SlmView) + head->ngroups * sizeof(SlmGroup) + head->carts_len;
+	fixed = rows_size(head) + head->noffers * sizeof(ParcelOffer);
 	if (fixed > len || head->ncategories > len || head->nbrands > len)
 		return false;
 	counts = (const SlmRowCounts *) (data + sizeof(ParcelHead));
-	offers = (const ParcelOffer *) (counts + head->nobjects);
-	views = (SlmView *) (offers + head->noffers);
+	views = (SlmView *) (counts + head->nobjects);
 	groups = (const SlmGroup *) (views + head->nviews + head->nothers);
+	offers = (const ParcelOffer *) (data + rows_size(head));
 	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
 	keys = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmKeyId));
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
@@ -323,9 +345,9 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 }
 
 bool
-slm_parcel_unpack(void *block, char *data, size_t len, SlmBatch *batch)
+slm_parcel_unpack(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch)
 {
-	SlmViewList run = {.max = len / sizeof(SlmView),.block = block};
+	SlmViewList run = {.max = block_size / sizeof(SlmView),.block = block,.block_size = block_size};
 	bool		ok = unpack(data, len, &run, batch);
 
 	if (ok && run.n > 0)

@@ -8,16 +8,22 @@
 
 #include "pure/batch.h"
 
-/*
- * Pack a batch.  Returns malloc'ed bytes, aligned for any struct, and their number; NULL if out of memory.
- */
-extern char *slm_parcel_pack(const SlmBatch *batch, size_t *len);
+/* In two pieces, one behind the other; len is a multiple of eight in the first. */
+typedef struct SlmParcel
+{
+	char	   *data[2];
+	size_t		len[2];
+} SlmParcel;
+
+/* Pack a batch.  False if out of memory; else free the parcel with slm_parcel_free(). */
+extern bool slm_parcel_pack(const SlmBatch *batch, SlmParcel *parcel);
+extern void slm_parcel_free(SlmParcel *parcel);
 
 /*
  * Add the packed objects to a batch, as slm_batch_add() would have done with their rows: they get the next numbers, in their
- * order.  The parcel is len bytes, aligned for any struct, in a malloc'ed block that belongs to the batch from then on, in any case:
- * its views stay where they are.  False if out of memory, or if the bytes are no parcel; the batch is then of no use.
+ * order.  The parcel is len bytes, aligned for any struct, in a block, of slm_table_alloc_dirty(block_size, 1), that belongs to
+ * the batch from then on, in any case: its views stay where they are.  False if out of memory, or if the bytes are no parcel; the batch is then of no use.
  */
-extern bool slm_parcel_unpack(void *block, char *data, size_t len, SlmBatch *batch);
+extern bool slm_parcel_unpack(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch);
 
 #endif							/* SLM_PURE_PARCEL_H */

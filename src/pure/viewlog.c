@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "pure/dict.h"
+#include "pure/memory.h"
 #include "pure/numbering.h"
 #include "pure/sort.h"
 
@@ -206,9 +207,11 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	size = 1 + 4 * MAX_VARINT + strings_size(packer, &packer->categories, SLM_CATEGORY_L3) +
 		strings_size(packer, &packer->brands, SLM_BRAND) +
 		(size_t) packer->offers.n * 4 * MAX_VARINT + (size_t) nviews * (8 + 2 * MAX_VARINT);
-	block->data = malloc(size);
+	block->size = SLM_VIEWLOG_HEAD + size;
+	block->data = slm_table_alloc_dirty(block->size, 1);
 	if (block->data == NULL)
 		return false;
+	block->data += SLM_VIEWLOG_HEAD;
 	block->hour = hour;
 	block->nviews = nviews;
 
@@ -310,7 +313,7 @@ void
 slm_viewlog_blocks_free(SlmViewLogBlocks *blocks)
 {
 	for (uint32_t i = 0; i < blocks->nblocks; i++)
-		free(blocks->blocks[i].data);
+		slm_table_free(blocks->blocks[i].data - SLM_VIEWLOG_HEAD, blocks->blocks[i].size, 1);
 	free(blocks->blocks);
 	*blocks = (SlmViewLogBlocks) {0};
 }

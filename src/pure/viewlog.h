@@ -15,12 +15,15 @@
 
 #include "pure/views.h"
 
+#define SLM_VIEWLOG_HEAD	8
+
 typedef struct SlmViewLogBlock
 {
 	SlmTime		hour;			/* start of the hour that all its entries are in */
 	uint32_t	nviews;
-	char	   *data;			/* malloc'ed; freed by slm_viewlog_blocks_free() */
+	char	   *data;			/* with SLM_VIEWLOG_HEAD bytes before it that are the caller's; see slm_viewlog_blocks_free() */
 	size_t		len;
+	size_t		size;			/* of its memory */
 } SlmViewLogBlock;
 
 typedef struct SlmViewLogBlocks

@@ -236,7 +236,7 @@ void
 slm_view_list_free(SlmViewList *list)
 {
 	if (list->block != NULL)
-		free(list->block);
+		slm_table_free(list->block, list->block_size, 1);
 	else
 		slm_table_free(list->views, list->max, sizeof(SlmView));
 	*list = (SlmViewList) {0};

@@ -38,7 +38,8 @@ typedef struct SlmViewList
 	SlmView    *views;
 	uint64_t	n;
 	uint64_t	max;			/* as many as its memory could hold */
-	void	   *block;			/* malloc'ed, in which they stand; NULL: in a table of their own */
+	void	   *block;			/* of memory.h, in which they stand; NULL: in a table of their own */
+	size_t		block_size;
 } SlmViewList;
 
 /* An empty list with room for max views; false if out of memory.  Free with slm_view_list_free(). */

@@ -7,6 +7,7 @@
 #include "pure/batch.h"
 #include "pure/chunk.h"
 #include "pure/deltas.h"
+#include "pure/memory.h"
 #include "pure/parcel.h"
 #include "pure/sort.h"
 #include "pure/viewlog.h"
@@ -265,14 +266,26 @@ add_object(const SlmHashKey *key, SlmBatch *batch, int object)
 	return rows;
 }
 
+/* As a queue does: the bytes come in one piece. */
+static bool
+send_parcel(SlmParcel *parcel, SlmBatch *batch)
+{
+	size_t		len = parcel->len[0] + parcel->len[1];
+	char	   *bytes = slm_table_alloc_dirty(len, 1);
+
+	memcpy(bytes, parcel->data[0], parcel->len[0]);
+	memcpy(bytes + parcel->len[0], parcel->data[1], parcel->len[1]);
+	slm_parcel_free(parcel);
+	return slm_parcel_unpack(bytes, len, bytes, len, batch);
+}
+
 /* Put some objects' events into the batch, directly or by way of one parcel made with another catalog. */
 static uint64_t
 add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, bool by_parcel)
 {
 	SlmBatch	other = {0};
 	uint64_t	rows = 0;
-	size_t		len;
-	char	   *parcel;
+	SlmParcel	parcel;
 
 	if (by_parcel)
 		slm_batch_init(&other, slm_catalog_create(key));
@@ -280,8 +293,7 @@ add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, b
 		rows += add_object(key, by_parcel ? &other : batch, objects[i]);
 	if (by_parcel)
 	{
-		parcel = slm_parcel_pack(&other, &len);
-		if (!slm_parcel_unpack(parcel, parcel, len, batch))
+		if (!slm_parcel_pack(&other, &parcel) || !send_parcel(&parcel, batch))
 			abort();
 		slm_catalog_free(other.catalog);
 		slm_batch_free(&other);

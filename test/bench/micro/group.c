@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "pure/deltas.h"
+#include "pure/memory.h"
 #include "pure/parcel.h"
 #include "pure/viewlog.h"
 
@@ -204,16 +205,22 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	for (int r = 0; r < RUNS; r++)
 	{
 		SlmBatch	part;
+		SlmParcel	parcel;
 		size_t		len;
-		char	   *parcel;
+		char	   *bytes;
 
 		slm_batch_init(&part, catalog);
 		check(slm_batch_add(&part, in->rows + r * piece, (size_t) piece), "group");
 		BEGIN();
-		parcel = slm_parcel_pack(&part, &len);
+		check(slm_parcel_pack(&part, &parcel), "pack");
 		END(PACK);
+		len = parcel.len[0] + parcel.len[1];
+		bytes = slm_table_alloc_dirty(len, 1);
+		memcpy(bytes, parcel.data[0], parcel.len[0]);
+		memcpy(bytes + parcel.len[0], parcel.data[1], parcel.len[1]);
+		slm_parcel_free(&parcel);
 		BEGIN();
-		check(slm_parcel_unpack(parcel, parcel, len, &by_runs), "unpack");
+		check(slm_parcel_unpack(bytes, len, bytes, len, &by_runs), "unpack");
 		END(UNPACK);
 		slm_batch_free(&part);
 	}
