@@ -9,6 +9,7 @@
 #include "compat.h"
 #include "executor/executor.h"
 #include "ingest/bulk.h"
+#include "ingest/wal.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/memutils.h"
@@ -103,6 +104,7 @@ write_rows(SlmBulk *bulk)
 	bulk->inserted += bulk->nrows;
 	bulk->nrows = 0;
 	MemoryContextReset(bulk->rows);
+	slm_wal_write_ahead();
 	CHECK_FOR_INTERRUPTS();
 	if (slm_bulk_breathe)
 		slm_bulk_breathe();

@@ -13,6 +13,7 @@
 #include "common/relpath.h"
 #include "compat.h"
 #include "ingest/page_fill.h"
+#include "ingest/wal.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/fd.h"
@@ -124,6 +125,7 @@ slm_pages_append(Relation rel, BlockNumber first, const PGAlignedBlock *pages, i
 	{
 		m = extend(rel, first + done, Min(most, n - done), buffers);
 		put_pages(rel, buffers, &pages[done], m);
+		slm_wal_write_ahead();
 		CHECK_FOR_INTERRUPTS();
 	}
 }

@@ -10,6 +10,7 @@
 #include "ingest/beside.h"
 #include "ingest/spi.h"
 #include "ingest/view_state.h"
+#include "ingest/wal.h"
 #include "miscadmin.h"
 #include "pure/granularity.h"
 #include "pure/memory.h"
@@ -394,6 +395,7 @@ write_blocks(const SlmViewLogBlocks *blocks)
 		SET_VARSIZE(data, VARHDRSZ + block->len);
 		ensure_partition(block->hour);
 		slm_execute(&insert, args, NULL, SPI_OK_INSERT);
+		slm_wal_write_ahead();
 		CHECK_FOR_INTERRUPTS();
 	}
 	return seq;
