@@ -56,7 +56,7 @@ struct SlmPool
 	MemoryContext context;
 	Member	   *members;
 	int			nmembers;
-	Result	   *results;
+	Result	   *results;		/* in the order in which they came, which is about that of their rows' times */
 	Size		kept_bytes;
 };
 
@@ -252,14 +252,16 @@ keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 {
 	MemoryContext old = MemoryContextSwitchTo(pool->context);
 	Result	   *result = palloc0(sizeof(Result));
+	Result	  **end = &pool->results;
 
+	while (*end != NULL)
+		end = &(*end)->next;
 	result->buf.data = slm_table_alloc_dirty(len, 1);
 	if (result->buf.data == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	result->buf.len = (int) len;
 	memcpy(result->buf.data, data, len);
-	result->next = pool->results;
-	pool->results = result;
+	*end = result;
 	result->objects.n = slm_result_ids(&result->buf, result->objects.ids);
 	pool->kept_bytes += len;
 	MemoryContextSwitchTo(old);

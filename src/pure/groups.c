@@ -156,6 +156,21 @@ slm_groups_count(SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t ty
 	return table != NULL && count_slot(groups, table, offer * SLM_EVENT_TYPES + type + 1, by);
 }
 
+/* An empty table and one that is not change places. */
+static void
+swap_tables(SlmGroups *groups, SlmMinute *empty, SlmGroups *others, SlmMinute *full)
+{
+	SlmMinute	taken = *full;
+
+	groups->memory += taken.nslots * sizeof(SlmGroupSlot);
+	groups->memory -= empty->nslots * sizeof(SlmGroupSlot);
+	others->memory += empty->nslots * sizeof(SlmGroupSlot);
+	others->memory -= taken.nslots * sizeof(SlmGroupSlot);
+	groups->ngroups += taken.ngroups;
+	*full = *empty;
+	*empty = taken;
+}
+
 bool
 slm_groups_take(SlmGroups *groups, SlmGroups *others)
 {
@@ -166,6 +181,11 @@ slm_groups_take(SlmGroups *groups, SlmGroups *others)
 
 		if (to == NULL)
 			return false;
+		if (to->ngroups == 0)
+		{
+			swap_tables(groups, to, others, from);
+			continue;
+		}
 		for (uint32_t i = 0; i < from->nslots; i++)
 		{
 			if (from->slots[i].name != 0 && !count_slot(groups, to, from->slots[i].name, from->slots[i].count))

@@ -61,7 +61,7 @@ counted_here(const Part *part, const SlmView *counted)
 
 /*
  * Decide one view, at its place among all of the batch: its owner says then whether it counts.  What was counted earlier and does
- * so no more is taken off the groups; all else is left to count_list().  False if out of memory.
+ * so no more is taken off the groups; all else is left to count_lists().  False if out of memory.
  */
 static bool
 settle_view(Part *part, SlmView *view, uint64_t place)
@@ -187,50 +187,25 @@ settle_runs(Part *part, uint64_t *next)
 	return ok;
 }
 
-/* Count the part's views that do count, of a list from one place to another. */
-static bool
-count_list(Part *part, const SlmViewList *list, uint64_t from, uint64_t to)
-{
-	for (; from < to; from += SLM_SIFT)
-	{
-		const SlmView *counted[SLM_SIFT];
-		uint32_t	n = slm_views_sift(list->views + from, to - from < SLM_SIFT ? to - from : SLM_SIFT, counted);
-
-		for (uint32_t i = 0; i < n; i++)
-		{
-			const SlmView *view = counted[i];
-
-			if (view->fingerprint >= part->first && view->fingerprint <= part->last &&
-				!slm_groups_count(part->groups, slm_minute_of(view->time), view->offer, SLM_VIEW, 1))
-				return false;
-		}
-	}
-	return true;
-}
-
 static void
 settle_part(void *arg)
 {
 	Part	   *part = arg;
 	uint64_t   *next = malloc((size_t) part->nlists * sizeof(uint64_t));	/* of each list, where to go on */
-	uint64_t   *first = malloc((size_t) part->nlists * sizeof(uint64_t));
 
-	part->ok = next != NULL && first != NULL;
-	for (uint32_t r = 1; part->ok && r < part->nlists; r++)
-		next[r] = first[r] = views_before(&part->lists[r], part->first);
-	part->ok = part->ok && settle_table(part) && settle_runs(part, next) &&
-		count_list(part, &part->lists[0], 0, part->lists[0].n);
-	for (uint32_t r = 1; part->ok && r < part->nlists; r++)
-		part->ok = count_list(part, &part->lists[r], first[r], next[r]);
+	for (uint32_t r = 1; next != NULL && r < part->nlists; r++)
+		next[r] = views_before(&part->lists[r], part->first);
+	part->ok = next != NULL && settle_table(part) && settle_runs(part, next);
 	free(next);
-	free(first);
 }
 
-/* What the second half has come to, into whole. */
+/* --- by two threads --- */
+
+/* What the second half has come to, into whole; but for its groups. */
 static bool
 take_over(Part *whole, const Part *half)
 {
-	bool		ok = slm_groups_take(whole->groups, half->groups);
+	bool		ok = true;
 
 	for (uint32_t i = 0; i < whole->batch->nobjects; i++)
 		whole->repeated[i] += half->repeated[i];
@@ -249,9 +224,9 @@ settle_rest(Part *whole, uint64_t first, uint64_t last)
 	return whole->ok;
 }
 
-/* Whole, by a thread beside this one for the second half. */
+/* Whole, by a thread beside this one for the second half, which counts what it takes off in groups of its own. */
 static bool
-settle_by_two(Part *whole)
+settle_by_two(Part *whole, SlmGroups *second)
 {
 	uint64_t	waiting = fingerprints_of(whole->known, WAITING_SLOTS);
 	SlmBatch	others = {0};
@@ -264,7 +239,7 @@ settle_by_two(Part *whole)
 	halves[1].first = HALF;
 	halves[1].last = UINT64_MAX - waiting;
 	halves[1].end = whole->known->nslots;
-	halves[1].groups = &whole->others->second;
+	halves[1].groups = second;
 	halves[1].others = &others;
 	halves[1].repeated = calloc((size_t) whole->batch->nobjects + 1, sizeof(uint64_t));
 	ok = halves[1].repeated != NULL;
@@ -281,6 +256,57 @@ settle_by_two(Part *whole)
 	free(halves[1].repeated);
 	return ok;
 }
+
+/* --- counting --- */
+
+typedef struct Count
+{
+	const SlmViewList *lists;
+	uint32_t	nlists;
+	SlmGroups  *groups;
+	bool		ok;
+} Count;
+
+/* Count the views that count, list by list. */
+static void
+count_lists(void *arg)
+{
+	Count	   *count = arg;
+	const SlmView *counted[SLM_SIFT];
+
+	count->ok = true;
+	for (uint32_t l = 0; l < count->nlists; l++)
+	{
+		const SlmViewList *list = &count->lists[l];
+
+		for (uint64_t from = 0; from < list->n; from += SLM_SIFT)
+		{
+			uint32_t	n = slm_views_sift(list->views + from, list->n - from < SLM_SIFT ? list->n - from : SLM_SIFT, counted);
+
+			for (uint32_t i = 0; count->ok && i < n; i++)
+				count->ok = slm_groups_count(count->groups, slm_minute_of(counted[i]->time), counted[i]->offer, SLM_VIEW, 1);
+		}
+	}
+}
+
+/* The same by a thread beside this one for the second half of the lists, which is mostly of other minutes. */
+static bool
+count_by_two(const Part *whole, SlmGroups *second)
+{
+	uint32_t	half = whole->nlists / 2;
+	Count		counts[2] = {
+		{.lists = whole->lists,.nlists = half,.groups = whole->groups},
+		{.lists = whole->lists + half,.nlists = whole->nlists - half,.groups = second}
+	};
+	SlmThread	thread;
+
+	slm_thread_start(&thread, count_lists, &counts[1]);
+	count_lists(&counts[0]);
+	slm_thread_join(&thread);
+	return counts[0].ok && counts[1].ok && slm_groups_take(whole->groups, second);
+}
+
+/* --- the whole batch --- */
 
 /* The lists of the batch's views, and how many places are before each.  False if out of memory, or if they are too many to be numbered. */
 static bool
@@ -306,9 +332,15 @@ settle(SlmBatch *batch, Part *whole)
 	uint32_t	nothers = batch->nothers;
 
 	if (batch->nruns > 0 && slm_batch_views(batch) >= THREAD_VIEWS)
-		whole->ok = settle_by_two(whole);
+		whole->ok = settle_by_two(whole, &batch->second) && count_by_two(whole, &batch->second);
 	else
+	{
+		Count		count = {.lists = whole->lists,.nlists = whole->nlists,.groups = whole->groups};
+
 		settle_part(whole);
+		count_lists(&count);
+		whole->ok = whole->ok && count.ok;
+	}
 	for (uint32_t i = 0; i < batch->nobjects; i++)
 	{
 		batch->counts[i].counted -= whole->repeated[i];
