@@ -98,15 +98,18 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows)
 	fill->rel = rel;
 	fill->former = slm_former_begin(rel, index, source, arg, nrows);
 	fill->index = slm_index_fill_begin(index);
-	slm_piece_init(&fill->formed);
 	PG_TRY();
 	{
+		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
+			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 		if (nrows > 0)
 			write_pieces(fill);
 	}
 	PG_FINALLY();
 	{
 		slm_thread_join(&fill->thread);
+		slm_piece_free(&fill->formed);
+		slm_piece_free(&fill->former->piece);
 	}
 	PG_END_TRY();
 	index_close(index, NoLock);

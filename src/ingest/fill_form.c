@@ -8,13 +8,23 @@
 #include "ingest/fill_form.h"
 #include "ingest/index_page.h"
 #include "ingest/page_fill.h"
+#include "pure/memory.h"
 #include "utils/rel.h"
 
-void
+bool
 slm_piece_init(SlmPiece *piece)
 {
-	piece->rows = (SlmPages) {.pages = palloc(sizeof(PGAlignedBlock) * (SLM_PIECE_PAGES + 1))};
-	piece->leaves = (SlmPages) {.pages = palloc(sizeof(PGAlignedBlock) * (SLM_PIECE_PAGES + 1))};
+	piece->rows = (SlmPages) {.pages = slm_table_alloc_dirty(SLM_PIECE_PAGES + 1, sizeof(PGAlignedBlock))};
+	piece->leaves = (SlmPages) {.pages = slm_table_alloc_dirty(SLM_PIECE_PAGES + 1, sizeof(PGAlignedBlock))};
+	return piece->rows.pages != NULL && piece->leaves.pages != NULL;
+}
+
+void
+slm_piece_free(SlmPiece *piece)
+{
+	slm_table_free(piece->rows.pages, SLM_PIECE_PAGES + 1, sizeof(PGAlignedBlock));
+	slm_table_free(piece->leaves.pages, SLM_PIECE_PAGES + 1, sizeof(PGAlignedBlock));
+	*piece = (SlmPiece) {0};
 }
 
 static Page
@@ -48,10 +58,17 @@ slm_former_begin(Relation rel, Relation index, SlmRowSource source, void *arg, u
 		former->keys[i] = index->rd_index->indkey.values[i] - 1;
 	former->leaf = BTREE_METAPAGE + 1;
 
-	slm_piece_init(&former->piece);
+	return former;
+}
+
+bool
+slm_former_make_room(SlmFormer *former)
+{
+	if (!slm_piece_init(&former->piece))
+		return false;
 	PageInit(page_at_hand(&former->piece.rows), BLCKSZ, 0);
 	slm_index_page_begin(page_at_hand(&former->piece.leaves), former->leaf, 0, true);
-	return former;
+	return true;
 }
 
 /* The row at hand, put together; its length, 0 if it is too long. */

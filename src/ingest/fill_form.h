@@ -68,8 +68,11 @@ typedef struct SlmFormer
 	}			entry;
 } SlmFormer;
 
-/* Begin, as the writer of such a table in this transaction; in memory of the current context.  Calls the backend. */
+/* Begin, as the writer of such a table in this transaction; in memory of the current context, but for its piece.  Calls the backend. */
 extern SlmFormer *slm_former_begin(Relation rel, Relation index, SlmRowSource source, void *arg, uint64 nrows);
+
+/* Memory for its piece, before the first one is formed.  False if there is none. */
+extern bool slm_former_make_room(SlmFormer *former);
 
 /* Form pages until a piece is full, or there are no more rows. */
 extern void slm_former_piece(void *former);
@@ -77,7 +80,8 @@ extern void slm_former_piece(void *former);
 /* Take what is formed: it changes places with *other, where what is formed next goes. */
 extern void slm_former_swap(SlmFormer *former, SlmPiece *other);
 
-/* Memory for a piece. */
-extern void slm_piece_init(SlmPiece *piece);
+/* Memory for a piece, which an error would not free: see slm_piece_free(), also of what was never made.  False if there is none. */
+extern bool slm_piece_init(SlmPiece *piece);
+extern void slm_piece_free(SlmPiece *piece);
 
 #endif							/* SLM_INGEST_FILL_FORM_H */

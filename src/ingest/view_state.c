@@ -451,7 +451,7 @@ expected_views(const SlmViewState *state, uint64 nviews)
 
 	if (!state->cached || more <= 0 || state->known.nviews >= most)
 		return 0;
-	return Min(state->known.nviews + (uint64) Min(more, PG_INT64_MAX / 2), most);
+	return state->known.nviews + (uint64) Min(more, (double) (most - state->known.nviews));
 }
 
 void

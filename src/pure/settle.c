@@ -191,7 +191,7 @@ static void
 settle_part(void *arg)
 {
 	Part	   *part = arg;
-	uint64_t   *next = malloc((size_t) part->nlists * sizeof(uint64_t));	/* of each list, where to go on */
+	uint64_t   *next = calloc(part->nlists, sizeof(uint64_t));	/* of each list, where to go on */
 
 	for (uint32_t r = 1; next != NULL && r < part->nlists; r++)
 		next[r] = views_before(&part->lists[r], part->first);
@@ -314,8 +314,8 @@ find_lists(const SlmBatch *batch, SlmViewList **lists, uint64_t **bases)
 {
 	uint64_t	places = 0;
 
-	*lists = malloc(((size_t) batch->nruns + 1) * sizeof(SlmViewList));
-	*bases = malloc(((size_t) batch->nruns + 1) * sizeof(uint64_t));
+	*lists = calloc((size_t) batch->nruns + 1, sizeof(SlmViewList));
+	*bases = calloc((size_t) batch->nruns + 1, sizeof(uint64_t));
 	if (*lists == NULL || *bases == NULL)
 		return false;
 	for (uint32_t i = 0, n = slm_batch_view_lists(batch, *lists); i < n; i++)
