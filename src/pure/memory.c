@@ -13,6 +13,7 @@
 #define MAX_KEPT	128
 #define SMALLEST	((size_t) 256 * 1024)	/* below it malloc() keeps memory as well */
 #define SMALL_STEP	((size_t) 64 * 1024)
+#define HUGE_FROM	((size_t) 8 * 1024 * 1024)	/* from there on of huge pages, the last of which is mostly not needed whole */
 #define MAX_KEPT_BYTES	((size_t) 256 * 1024 * 1024)
 
 /* What was given back and not asked for again, from the longest ago to the latest. */
@@ -29,7 +30,7 @@ static size_t
 mapped_size(uint64_t n, size_t element_size)
 {
 	size_t		size = (size_t) n * element_size;
-	size_t		step = size < HUGE_PAGE ? SMALL_STEP : HUGE_PAGE;
+	size_t		step = size < HUGE_FROM ? SMALL_STEP : HUGE_PAGE;
 
 	while (step < size / 8)
 		step *= 2;
@@ -48,7 +49,7 @@ map(size_t size)
 	char	   *wide;
 	char	   *table;
 
-	if (size < HUGE_PAGE)
+	if (size < HUGE_FROM)
 	{
 		wide = mmap(NULL, HEAD + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (wide == MAP_FAILED)
