@@ -34,7 +34,7 @@ sub value { return $node->safe_psql('shop', $_[0]); }
 
 # --- objects ---
 
-# At some minutes from now, with its time in its name: purchases; and of two sessions each a view that is counted already
+# At some minutes from now, with its time (or another: named) in its name: purchases; and of two sessions each a view that is counted already
 # or is to be moved to here, and one that will be.
 sub put
 {
@@ -52,7 +52,7 @@ sub put
 	}
 	$sessions++;
 	$files++;
-	put_content(strftime('%Y-%m-%d-%H-%M', gmtime($time)) . "-$files.csv", csv(@events));
+	put_content(strftime('%Y-%m-%d-%H-%M', gmtime($now + 60 * ($more{named} // $minutes))) . "-$files.csv", csv(@events));
 	return;
 }
 
@@ -159,7 +159,7 @@ $now += 3600;
 live();
 value($INGEST);
 
-my @batch = qw(ingest.picked ingest.read apply.views apply.tier apply.tier:2 apply.ledger ingest.commit ingest.committed);
+my @batch = qw(ingest.picked ingest.read apply.views apply.tier apply.ledger ingest.commit ingest.committed);
 dies($_, $INGEST, \&live) foreach (qw(list.noted list.committed), @batch);
 dies($_, $INGEST, \&large) foreach (qw(large.validated large.part large.part:3 ingest.committed:2 apply.ledger:3));
 dies($_, $MERGE, \&late) foreach (@batch);
@@ -173,6 +173,9 @@ put(-70);
 value($INGEST);
 dies('apply.noted', $MERGE);
 value($ROLLUP);
+# An hour that is rolled up is changed with its minutes.
+dies('apply.tier:2', $INGEST, sub { $now += 60; put(-130, named => 0); });
+dies('apply.tier:2', $MERGE, sub { put(-130); value($INGEST); });
 
 dies($_, $PRUNE, sub { something_to_prune(70) }) foreach (qw(prune.dropped prune.committed prune.done));
 dies('prune.views_noted', $PRUNE, sub { something_to_prune(48 * 60) });
