@@ -127,14 +127,20 @@ slm_bulk_row(SlmBulk *bulk)
 	return slot;
 }
 
+static void
+write_rest(SlmBulk *bulk)
+{
+	MemoryContextSwitchTo(bulk->outer);
+	if (bulk->nrows > 0)
+		write_rows(bulk);
+}
+
 uint64
 slm_bulk_end(SlmBulk *bulk)
 {
 	uint64		inserted;
 
-	MemoryContextSwitchTo(bulk->outer);
-	if (bulk->nrows > 0)
-		write_rows(bulk);
+	write_rest(bulk);
 	inserted = bulk->inserted;
 	for (int i = 0; i < bulk->nslots; i++)
 		ExecDropSingleTupleTableSlot(bulk->slots[i]);
@@ -155,10 +161,8 @@ slm_bulk_end_new(SlmBulk *bulk, uint32 **there)
 	ItemPointerData *places;
 	uint32		n;
 
-	/* what is written last may add to them */
-	MemoryContextSwitchTo(bulk->outer);
-	if (bulk->nrows > 0)
-		write_rows(bulk);
+	/* may add to them */
+	write_rest(bulk);
 	n = bulk->nthere;
 	*there = bulk->there;
 	places = bulk->places;

@@ -245,7 +245,7 @@ slm_batch_memory(const SlmBatch *batch)
 	size_t		runs = 0;
 
 	for (uint32_t r = 0; r < batch->nruns; r++)
-		runs += batch->runs[r].max * sizeof(SlmView);
+		runs += batch->runs[r].block_size;
 	return slm_groups_memory(&batch->groups) + slm_groups_memory(&batch->second) + slm_views_memory(&batch->views) + runs +
 		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts) + batch->maxothers * sizeof(SlmView);
 }

@@ -347,7 +347,7 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 bool
 slm_parcel_unpack(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch)
 {
-	SlmViewList run = {.max = block_size / sizeof(SlmView),.block = block,.block_size = block_size};
+	SlmViewList run = {.block = block,.block_size = block_size};
 	bool		ok = unpack(data, len, &run, batch);
 
 	if (ok && run.n > 0)

@@ -22,7 +22,8 @@ extern void slm_parcel_free(SlmParcel *parcel);
 /*
  * Add the packed objects to a batch, as slm_batch_add() would have done with their rows: they get the next numbers, in their
  * order.  The parcel is len bytes, aligned for any struct, in a block, of slm_table_alloc_dirty(block_size, 1), that belongs to
- * the batch from then on, in any case: its views stay where they are.  False if out of memory, or if the bytes are no parcel; the batch is then of no use.
+ * the batch from then on, in any case: its views stay where they are.  False if out of memory, or if the bytes are no parcel; the
+ * batch is then of no use.
  */
 extern bool slm_parcel_unpack(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch);
 

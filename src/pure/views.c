@@ -224,20 +224,9 @@ slm_views_free(SlmViews *views)
 	*views = (SlmViews) {0};
 }
 
-bool
-slm_view_list_init(SlmViewList *list, uint64_t max)
-{
-	*list = (SlmViewList) {.max = max};
-	list->views = slm_table_alloc_dirty(max, sizeof(SlmView));
-	return list->views != NULL;
-}
-
 void
 slm_view_list_free(SlmViewList *list)
 {
-	if (list->block != NULL)
-		slm_table_free(list->block, list->block_size, 1);
-	else
-		slm_table_free(list->views, list->max, sizeof(SlmView));
+	slm_table_free(list->block, list->block_size, 1);
 	*list = (SlmViewList) {0};
 }

@@ -37,13 +37,10 @@ typedef struct SlmViewList
 {
 	SlmView    *views;
 	uint64_t	n;
-	uint64_t	max;			/* as many as its memory could hold */
-	void	   *block;			/* of memory.h, in which they stand; NULL: in a table of their own */
+	void	   *block;			/* of slm_table_alloc_dirty(block_size, 1), in which they stand; NULL: they are somebody else's */
 	size_t		block_size;
 } SlmViewList;
 
-/* An empty list with room for max views; false if out of memory.  Free with slm_view_list_free(). */
-extern bool slm_view_list_init(SlmViewList *list, uint64_t max);
 extern void slm_view_list_free(SlmViewList *list);
 
 /* Make room for this many views in all; false if out of memory. */

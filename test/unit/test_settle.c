@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "pure/batch.h"
+#include "pure/memory.h"
 #include "unit.h"
 
 #define RUNS	6
@@ -57,14 +58,23 @@ by_fingerprint(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Room for so many views. */
+static SlmViewList
+a_list(uint64_t max)
+{
+	SlmViewList list = {.block_size = (max + 1) * sizeof(SlmView)};
+
+	list.block = list.views = slm_table_alloc_dirty(list.block_size, 1);
+	return list;
+}
+
 /* A run as a parse worker sends it: each fingerprint once, in order. */
 static SlmViewList
 a_run(uint32_t distinct)
 {
-	SlmViewList run;
+	SlmViewList run = a_list(VIEWS);
 	uint64_t	n = 0;
 
-	slm_view_list_init(&run, VIEWS);
 	for (uint64_t i = 0; i < VIEWS; i++)
 		run.views[i] = a_view(distinct);
 	qsort(run.views, VIEWS, sizeof(SlmView), by_fingerprint);
@@ -203,10 +213,9 @@ static SlmViewList
 log_of(const SlmBatch *batch)
 {
 	SlmViewList *lists = malloc((batch->nruns + 1) * sizeof(SlmViewList));
-	SlmViewList log;
+	SlmViewList log = a_list(slm_batch_views(batch));
 	uint32_t	n = slm_batch_view_lists(batch, lists);
 
-	slm_view_list_init(&log, slm_batch_views(batch));
 	for (uint32_t l = 0; l < n; l++)
 	{
 		for (uint64_t i = 0; i < lists[l].n; i++)
@@ -266,11 +275,10 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	for (int r = 0; r < RUNS; r++)
 	{
 		SlmViewList run = a_run(distinct);
-		SlmViewList again;
+		SlmViewList again = a_list(run.n);
 
 		memcpy(all + nall, run.views, run.n * sizeof(SlmView));
 		nall += run.n;
-		slm_view_list_init(&again, run.max);
 		memcpy(again.views, run.views, run.n * sizeof(SlmView));
 		again.n = run.n;
 		slm_batch_add_run(&sides[0].batch, &run);
