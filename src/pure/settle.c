@@ -326,11 +326,43 @@ find_lists(const SlmBatch *batch, SlmViewList **lists, uint64_t **bases)
 	return places < SLM_VIEW_COUNTS;
 }
 
+/* Is the view that counts noted here, or next to it, as most are noted in pairs? */
+static bool
+is_noted(const SlmBatch *batch, uint32_t other, const SlmView *counted)
+{
+	for (uint32_t i = other > 0 ? other - 1 : 0; i < batch->nothers && i <= other + 1; i++)
+	{
+		const SlmView *noted = &batch->others[i];
+
+		if (noted->fingerprint == counted->fingerprint && noted->time == counted->time &&
+			slm_is_same_offer(batch->catalog, noted->offer, counted->offer))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Of each fingerprint of the others, note what counts in the end: of its offer a later view may have been noted, before this one was
+ * found.
+ */
+static bool
+note_counted(SlmBatch *batch, const SlmViews *known)
+{
+	uint32_t	n = batch->nothers;
+	bool		ok = true;
+
+	for (uint32_t i = 0; ok && i < n; i++)
+	{
+		const SlmView *counted = slm_views_find(known, batch->others[i].fingerprint);
+
+		ok = is_noted(batch, i, counted) || slm_batch_add_other(batch, counted);
+	}
+	return ok;
+}
+
 static bool
 settle(SlmBatch *batch, Part *whole)
 {
-	uint32_t	nothers = batch->nothers;
-
 	if (batch->nruns > 0 && slm_batch_views(batch) >= THREAD_VIEWS)
 		whole->ok = settle_by_two(whole, &batch->second) && count_by_two(whole, &batch->second);
 	else
@@ -346,9 +378,7 @@ settle(SlmBatch *batch, Part *whole)
 		batch->counts[i].counted -= whole->repeated[i];
 		batch->counts[i].duplicate += whole->repeated[i];
 	}
-	/* of those that were found within the batch, what counts now */
-	for (uint32_t i = 0; whole->ok && i < nothers; i++)
-		whole->ok = slm_batch_add_other(batch, slm_views_find(whole->known, batch->others[i].fingerprint));
+	whole->ok = whole->ok && note_counted(batch, whole->known);
 	return whole->ok;
 }
 

@@ -201,6 +201,72 @@ others_tell(const SlmView *all, uint64_t nall, const SlmViewList *log, const Slm
 	return ok;
 }
 
+/* The others' rows of each fingerprint of which one is not before a time, by offer; returns how many. */
+static uint64_t
+watched(const SlmBatch *batch, SlmTime from, SlmView *rows)
+{
+	uint64_t	kept = 0;
+
+	memcpy(rows, batch->others, batch->nothers * sizeof(SlmView));
+	qsort(rows, batch->nothers, sizeof(SlmView), by_offer);
+	for (uint64_t i = 0, end; i < batch->nothers; i = end)
+	{
+		bool		any = false;
+
+		for (end = i; end < batch->nothers && rows[end].fingerprint == rows[i].fingerprint; end++)
+			any |= rows[end].time >= from;
+		for (uint64_t j = i; any && j < end; j++)
+			rows[kept++] = rows[j];
+	}
+	return kept;
+}
+
+/*
+ * As src/sql/recent_views.c works it out for the time since from: of the fingerprints that are watched the first view of each offer, if
+ * it is of that time, of others whatever is in the log.  That has to be the earliest view of each fingerprint and offer, if it is.
+ */
+static bool
+recent_views_tell(const SlmView *all, uint64_t nall, const SlmViewList *log, const SlmBatch *batch, const SlmViews *before, SlmTime from)
+{
+	SlmView    *rows = malloc((batch->nothers + UINT64_C(1)) * sizeof(SlmView));
+	uint64_t	nrows = watched(batch, from, rows);
+	SlmView    *told = malloc((log->n + before->nviews + nrows + 1) * sizeof(SlmView));
+	uint64_t	n = 0;
+	uint64_t	a = 0;
+	bool		ok = true;
+
+	memcpy(told, rows, nrows * sizeof(SlmView));
+	n = nrows;
+	for (uint64_t i = 0; i < log->n; i++)
+	{
+		if (log->views[i].time >= from)
+			told[n++] = log->views[i];
+	}
+	for (uint64_t i = 0; i < before->nslots; i++)
+	{
+		if (before->slots[i].fingerprint != 0 && before->slots[i].time >= from)
+			told[n++] = before->slots[i];
+	}
+	qsort(told, n, sizeof(SlmView), by_offer);
+	for (uint64_t i = 0, r = 0; ok && i < n; i++)
+	{
+		bool		first = i == 0 || told[i].fingerprint != told[i - 1].fingerprint || told[i].offer != told[i - 1].offer;
+
+		while (r < nrows && rows[r].fingerprint < told[i].fingerprint)
+			r++;
+		if (told[i].time < from || (!first && r < nrows && rows[r].fingerprint == told[i].fingerprint))
+			continue;
+		while (a < nall && all[a].time < from)
+			a++;
+		ok = a < nall && by_offer(&told[i], &all[a++]) == 0;
+	}
+	while (a < nall && all[a].time < from)
+		a++;
+	free(rows);
+	free(told);
+	return ok && a == nall;
+}
+
 typedef struct Side
 {
 	SlmBatch	batch;
@@ -303,7 +369,12 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	UNIT_OK(same_views(&sides[0].known, &sides[1].known, catalog), "seed %llu: views known", (unsigned long long) seed);
 	UNIT_OK(same_groups(&sides[0].batch.groups, &sides[1].batch.groups), "seed %llu: groups", (unsigned long long) seed);
 	for (int s = 0; s < 2; s++)
+	{
 		UNIT_OK(others_tell(all, nall, &sides[s].log, &sides[s].batch, &before), "seed %llu: others", (unsigned long long) seed);
+		for (int minute = 0; minute < 12; minute += 4)
+			UNIT_OK(recent_views_tell(all, nall, &sides[s].log, &sides[s].batch, &before, minute * SLM_USECS_PER_MIN),
+					"seed %llu: views since minute %d", (unsigned long long) seed, minute);
+	}
 	UNIT_OK(log_tells(&sides[0].log, &before, &sides[0].known, catalog), "seed %llu: the log", (unsigned long long) seed);
 	for (int s = 0; s < 2; s++)
 	{
