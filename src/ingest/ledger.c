@@ -15,6 +15,7 @@
 
 #define MAX_RETRY_DELAY_MS	(3600 * 1000)
 #define POSTPONED_MS		10000
+#define COUNTED_FOR_MS		1000
 
 TimestampTz
 slm_head_read(void)
@@ -213,39 +214,92 @@ record_part(const SlmObject *object)
 	slm_execute(&statement, args, nulls, SPI_OK_INSERT);
 }
 
-/* A loaded object: done, unless more parts of it are to come. */
-static void
-record_loaded(const SlmObject *object, const SlmRowCounts *counts)
+/* A column of numbers that are never NULL, or of times that are where they are not finite. */
+static Datum
+number_column(const int64 *values, int n, Oid type)
 {
-	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET state = CASE WHEN $2 THEN state ELSE 'done' END, "
-		"rows_total = rows_total + $3, rows_counted = rows_counted + $4, rows_duplicate = rows_duplicate + $5, "
-		"rows_rejected = rows_rejected + $6, rows_expired = rows_expired + $7, "
-		"first_event = least(first_event, $8), last_event = greatest(last_event, $9), "
-		"object_time = coalesce(object_time, $10, (SELECT head FROM sellometer.state)), "
-		"resume_row = CASE WHEN $2 THEN resume_row + $3 ELSE 0 END, "
-		"ingested_at = CASE WHEN $2 THEN NULL ELSE clock_timestamp() END, "
-		"next_attempt = NULL, error = NULL, sqlstate = NULL "
-		"WHERE id = $1",
-		10, {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-		TIMESTAMPTZOID}
-	};
-	char		nulls[] = "          ";
-	Datum		args[10];
+	Datum	   *column = palloc(sizeof(Datum) * n);
 
-	args[0] = Int64GetDatum(object->id);
-	args[1] = BoolGetDatum(object->outcome == SLM_OBJECT_PART);
-	args[2] = Int64GetDatum(object->rows_total);
-	args[3] = Int64GetDatum(counts->counted);
-	args[4] = Int64GetDatum(counts->duplicate);
-	args[5] = Int64GetDatum(object->rows_rejected);
-	args[6] = Int64GetDatum(object->rows_expired);
-	args[7] = time_or_null(object->first_event, &nulls[7]);
-	args[8] = time_or_null(object->last_event, &nulls[8]);
-	args[9] = time_or_null(object->median, &nulls[9]);
-	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
-	if (object->outcome == SLM_OBJECT_PART || object->resume_row > 0)
-		record_part(object);
+	for (int i = 0; i < n; i++)
+		column[i] = type == BOOLOID ? BoolGetDatum(values[i] != 0) : Int64GetDatum(values[i]);
+	return slm_array(column, NULL, n, type);
+}
+
+static Datum
+time_column(const int64 *values, int n)
+{
+	Datum	   *column = palloc(sizeof(Datum) * n);
+	bool	   *nulls = palloc(sizeof(bool) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		column[i] = TimestampTzGetDatum(values[i]);
+		nulls[i] = TIMESTAMP_NOT_FINITE(values[i]);
+	}
+	return slm_array(column, nulls, n, TIMESTAMPTZOID);
+}
+
+static bool
+is_loaded(const SlmObject *object)
+{
+	return object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART;
+}
+
+/* The loaded ones of n objects, all at once: done, unless more parts of it are to come. */
+static void
+record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
+{
+	enum
+	{
+		ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, MEDIAN, COLUMNS
+	};
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
+		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
+		"rows_duplicate = o.rows_duplicate + n.duplicate, rows_rejected = o.rows_rejected + n.rejected, "
+		"rows_expired = o.rows_expired + n.expired, "
+		"first_event = least(o.first_event, n.first_event), last_event = greatest(o.last_event, n.last_event), "
+		"object_time = coalesce(o.object_time, n.median, (SELECT head FROM sellometer.state)), "
+		"resume_row = CASE WHEN n.is_part THEN o.resume_row + n.total ELSE 0 END, "
+		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
+		"next_attempt = NULL, error = NULL, sqlstate = NULL "
+		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, median) WHERE o.id = n.id",
+		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+	};
+	int64	   *values[COLUMNS];
+	Datum		args[COLUMNS];
+	int			loaded = 0;
+
+	for (int c = 0; c < COLUMNS; c++)
+		values[c] = palloc(sizeof(int64) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		const SlmObject *object = &objects[i];
+		const SlmRowCounts *rows;
+
+		if (!is_loaded(object))
+			continue;
+		rows = &counts[object->number];
+		values[ID][loaded] = object->id;
+		values[IS_PART][loaded] = object->outcome == SLM_OBJECT_PART;
+		values[TOTAL][loaded] = object->rows_total;
+		values[COUNTED][loaded] = rows->counted;
+		values[DUPLICATE][loaded] = rows->duplicate;
+		values[REJECTED][loaded] = object->rows_rejected;
+		values[EXPIRED][loaded] = object->rows_expired;
+		values[FIRST_EVENT][loaded] = object->first_event;
+		values[LAST_EVENT][loaded] = object->last_event;
+		values[MEDIAN][loaded++] = object->median;
+	}
+	if (loaded == 0)
+		return;
+	for (int c = 0; c < FIRST_EVENT; c++)
+		args[c] = number_column(values[c], loaded, c == IS_PART ? BOOLOID : INT8OID);
+	for (int c = FIRST_EVENT; c < COLUMNS; c++)
+		args[c] = time_column(values[c], loaded);
+	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }
 
 static void
@@ -325,6 +379,7 @@ record_rejects(const SlmObject *object)
 void
 slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 {
+	record_loaded(objects, n, counts);
 	for (int i = 0; i < n; i++)
 	{
 		SlmObject  *object = &objects[i];
@@ -333,7 +388,8 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 		{
 			case SLM_OBJECT_LOADED:
 			case SLM_OBJECT_PART:
-				record_loaded(object, &counts[object->number]);
+				if (object->outcome == SLM_OBJECT_PART || object->resume_row > 0)
+					record_part(object);
 				record_rejects(object);
 				break;
 			case SLM_OBJECT_LATE:
@@ -355,8 +411,8 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 	}
 }
 
-SlmWaiting
-slm_ledger_waiting(const char *state)
+static SlmWaiting
+count_waiting(const char *state)
 {
 	static SlmStatement statement = {
 		"SELECT count(*), coalesce(sum(o.size), 0)::bigint FROM sellometer.objects o "
@@ -364,12 +420,20 @@ slm_ledger_waiting(const char *state)
 		"WHERE o.state = $1 AND o.state IN ('pending', 'backlog')", 1, {TEXTOID}
 	};
 	Datum		arg = CStringGetTextDatum(state);
-	SlmWaiting	waiting;
 
 	slm_execute_by_index(&statement, &arg, NULL, SPI_OK_SELECT);
-	waiting.objects = slm_int64(0, 1, 0);
-	waiting.bytes = slm_int64(0, 2, 0);
-	return waiting;
+	return (SlmWaiting) {
+		.objects = slm_int64(0, 1, 0),.bytes = slm_int64(0, 2, 0),.counted_at = GetCurrentTimestamp()
+	};
+}
+
+void
+slm_ledger_waiting(SlmWaiting *waiting, const char *state, int64 objects, int64 bytes)
+{
+	waiting->objects -= objects;
+	waiting->bytes = Max(waiting->bytes - bytes, 0);
+	if (waiting->objects <= 0 || TimestampDifferenceExceeds(waiting->counted_at, GetCurrentTimestamp(), COUNTED_FOR_MS))
+		*waiting = count_waiting(state);
 }
 
 /* --- discovery --- */

@@ -11,11 +11,12 @@
 #include "pure/batch.h"
 #include "pure/granularity.h"
 
-/* What waits, as numbers. */
+/* What waits, as numbers.  Zero-initialised is not counted yet. */
 typedef struct SlmWaiting
 {
 	int64		objects;
 	int64		bytes;
+	TimestampTz counted_at;
 } SlmWaiting;
 
 /* The head of all data; DT_NOBEGIN if there is none. */
@@ -47,8 +48,11 @@ extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcomi
 /* Record what became of the objects, and their rejected rows.  counts: by object number in the batch. */
 extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);
 
-/* The waiting objects of a state, due or not. */
-extern SlmWaiting slm_ledger_waiting(const char *state);
+/*
+ * Bring up to date what waits in a state, due or not, when so much of it has been dealt with.  To count looks at each object that waits, so
+ * it is counted only once a second, and when none seems to be left; between that it is reckoned.
+ */
+extern void slm_ledger_waiting(SlmWaiting *waiting, const char *state, int64 objects, int64 bytes);
 
 /* Add what was listed and isn't known yet; returns the number of objects added. */
 typedef struct SlmListed

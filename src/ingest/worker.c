@@ -65,19 +65,22 @@ judge_surge(int64 waiting_bytes)
 static void
 look_at_waiting(const SlmBatchResult *last)
 {
-	SlmWaiting	waiting;
+	static SlmWaiting waiting;
 	static int64 objects_done;
 	static int64 bytes_done;
 
 	if (last == NULL)
+	{
+		waiting = (SlmWaiting) {0};
 		objects_done = bytes_done = 0;
+	}
 	else
 	{
 		objects_done += last->objects;
 		bytes_done += last->bytes;
 	}
 	slm_secure_transaction();
-	waiting = slm_ledger_waiting("pending");
+	slm_ledger_waiting(&waiting, "pending", last ? last->objects : 0, last ? last->bytes : 0);
 	slm_commit();
 	judge_surge(waiting.bytes);
 	if (last == NULL && waiting.objects > 0)

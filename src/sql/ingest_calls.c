@@ -53,7 +53,8 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 {
 	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
-	SlmBatchResult result;
+	SlmBatchResult result = {0};
+	SlmWaiting	waiting = {0};
 	int64		objects = 0;
 	int64		bytes = 0;
 	bool		surge = false;
@@ -61,12 +62,12 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 	slm_progress_begin(strcmp(state, "backlog") == 0 ? "merge_backlog" : "load");
 	do
 	{
-		SlmWaiting	waiting;
-
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(turn_context);
 		slm_secure_transaction();
-		waiting = slm_ledger_waiting(state);
+		objects += result.objects;
+		bytes += result.bytes;
+		slm_ledger_waiting(&waiting, state, result.objects, result.bytes);
 		slm_progress_totals(objects + waiting.objects, bytes + waiting.bytes);
 		surge = slm_surge_judge(surge, waiting.bytes);
 		slm_ingest_set_surge(ingest, surge);

@@ -92,5 +92,29 @@ $ledger->query_until(qr/released/, "COMMIT;\n\\echo released\n");
 wait_until($node, "SELECT count(*) = 1040 FROM sellometer.objects WHERE state = 'done'");
 $ledger->quit;
 $writer->quit;
+
+# The progress of a CALL: the writer's lock is handed over, so it stands in its second batch.
+$node->safe_psql('postgres', 'CREATE DATABASE calls');
+$node->safe_psql('calls', 'CREATE EXTENSION sellometer');
+$node->safe_psql('calls', "SELECT sellometer_add_source('in', 'file://$dir/')");
+
+my $WAITING = q{SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+	WHERE d.datname = 'calls' AND l.locktype = 'advisory' AND NOT l.granted};
+my ($first, $next, $call) = map { $node->background_psql('calls', on_error_stop => 1) } 1 .. 3;
+
+$first->query_safe("BEGIN; SELECT $WRITER_LOCK");
+$call->query_until(qr/called/, "\\echo called\nCALL sellometer_ingest();\n\\echo loaded\n");
+wait_until($node, "SELECT ($WAITING) = 1");
+$next->query_until(qr/queued/, "\\echo queued\nBEGIN; SELECT $WRITER_LOCK;\n\\echo locked\n");
+wait_until($node, "SELECT ($WAITING) = 2");
+$first->query_safe('COMMIT');
+$next->query_until(qr/locked/, '');
+wait_until($node, "SELECT ($WAITING) = 1");
+is($node->safe_psql('calls', "SELECT objects_total, objects_done, phase FROM sellometer.progress WHERE task = 'load'"), '40|40|apply',
+	'of a CALL, progress counts what is done into the total');
+$next->query_safe('COMMIT');
+$call->query_until(qr/loaded/, '');
+is($node->safe_psql('calls', "SELECT count(*) FROM sellometer.objects WHERE state = 'done'"), '40', 'and it loads all');
+$_->quit foreach $first, $next, $call;
 $node->stop;
 done_testing();
