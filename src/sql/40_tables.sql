@@ -57,7 +57,7 @@ CREATE TABLE sellometer.objects (
 	UNIQUE (source, key, etag)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
-CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at);
+CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
 CREATE INDEX objects_done ON sellometer.objects (source, object_time) WHERE state = 'done';
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
 -- whatever goes wrong elsewhere: no key is ever counted with two contents
