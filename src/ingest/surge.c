@@ -21,6 +21,7 @@ slm_surge_judge(bool surge, int64 waiting_bytes)
 bool
 slm_surge_hold(void)
 {
+	SlmWaiting	waiting = {0};
 	const SlmTier *finest;
 	TimestampTz *partitions;
 	TimestampTz head;
@@ -28,6 +29,10 @@ slm_surge_hold(void)
 	int			n;
 
 	if (!slm_in_surge())
+		return false;
+	/* somebody else may have loaded what waited, which the worker sees in its next round */
+	slm_ledger_waiting(&waiting, "pending", 0, 0);
+	if (!slm_surge_judge(true, waiting.bytes))
 		return false;
 	finest = &slm_tiers_read()->tiers[0];
 	head = slm_head_read();

@@ -88,7 +88,18 @@ wait_until($node, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'sellomete
 	. "AND mode = 'ExclusiveLock' AND granted");
 is(surge(), 't', 'the surge is still on');
 unlike(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup works when the minutes pass twice their retention');
+
+# Nothing waits any more, which the worker has not come to see: it stands still with no row in hand.
+my $worker = backend_pid($node, 'sellometer worker');
+$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '24 hours' WHERE name = 'minute'");
+like(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup waits when they do not');
+kill 'STOP', $worker;
 $ledger->query_until(qr/released/, "COMMIT;\n\\echo released\n");
+$node->safe_psql('shop', "UPDATE sellometer.objects SET state = 'skipped' WHERE state = 'pending'");
+is(surge(), 't', 'the worker takes it for a surge');
+unlike(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup does not, as nothing waits');
+$node->safe_psql('shop', "UPDATE sellometer.objects SET state = 'pending' WHERE state = 'skipped'");
+kill 'CONT', $worker;
 wait_until($node, "SELECT count(*) = 1040 FROM sellometer.objects WHERE state = 'done'");
 $ledger->quit;
 $writer->quit;
