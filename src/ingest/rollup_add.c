@@ -10,8 +10,8 @@
 #include "ingest/rollup_add.h"
 #include "ingest/tier_scan.h"
 #include "ingest/tier_write.h"
+#include "pure/key_order.h"
 #include "pure/memory.h"
-#include "pure/sort.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -77,40 +77,17 @@ find_sum(AddUp *add, SlmKeyId key, SlmEventType type)
 	return &add->sums.rows[add->places[place] - 1];
 }
 
-static int
-compare_texts(const void *a, const void *b, void *arg)
-{
-	const AddUp *add = arg;
-
-	return slm_slice_compare(slm_catalog_text(add->catalog, add->dimension, *(const SlmKeyId *) a),
-							 slm_catalog_text(add->catalog, add->dimension, *(const SlmKeyId *) b));
-}
-
 /* The keys in the order of the table's primary key. */
 static SlmKeyId *
 sort_keys(AddUp *add, uint32 nkeys)
 {
 	SlmKeyId   *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmKeyId) * Max(nkeys, 1));
-	SlmSortItem *products;
+	SlmSortItem *items = MemoryContextAllocHuge(CurrentMemoryContext, 2 * sizeof(SlmSortItem) * Max(nkeys, 1));
 
 	for (uint32 i = 0; i < nkeys; i++)
 		keys[i] = i;
-	if (add->dimension != SLM_PRODUCT_ID)
-	{
-		qsort_arg(keys, nkeys, sizeof(SlmKeyId), compare_texts, add);
-		return keys;
-	}
-	products = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmSortItem) * Max(nkeys, 1));
-	for (uint32 i = 0; i < nkeys; i++)
-		products[i] = (SlmSortItem) {
-			/* the order of unsigned numbers is that of signed ones if the sign bit is turned */
-			.key = (uint64) slm_catalog_product(add->catalog, i) ^ UINT64CONST(1) << 63,.index = i
-		};
-	if (!slm_sort(products, nkeys))
-		out_of_memory();
-	for (uint32 i = 0; i < nkeys; i++)
-		keys[i] = (SlmKeyId) products[i].index;
-	pfree(products);
+	slm_keys_sort(add->catalog, add->dimension, keys, nkeys, items, items + nkeys);
+	pfree(items);
 	return keys;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/key_order.h"
 #include "pure/memory.h"
 
 /* --- cells: the buckets of the groups --- */
@@ -152,39 +153,11 @@ keys_add(Keys *keys, SlmKeyId key)
 	keys->numbers[key] = keys->n;
 }
 
-static int
-compare_texts(const void *a, const void *b, void *arg)
-{
-	const Keys *keys = arg;
-
-	return slm_slice_compare(slm_catalog_text(keys->catalog, keys->dimension, *(const SlmKeyId *) a),
-							 slm_catalog_text(keys->catalog, keys->dimension, *(const SlmKeyId *) b));
-}
-
-/* Products by number; there are no more keys than cells, so the cells' room does. */
-static void
-sort_products(Keys *keys, SlmCells *cells)
-{
-	const SlmSortItem *sorted;
-
-	for (uint32_t i = 0; i < keys->n; i++)
-		cells->items[i] = (SlmSortItem) {
-			/* the order of unsigned numbers is that of signed ones if the sign bit is turned */
-			.key = (uint64_t) slm_catalog_product(keys->catalog, keys->sorted[i]) ^ UINT64_C(1) << 63,
-			.index = keys->sorted[i]
-		};
-	sorted = slm_sort_with(cells->items, cells->spare, keys->n);
-	for (uint32_t i = 0; i < keys->n; i++)
-		keys->sorted[i] = (SlmKeyId) sorted[i].index;
-}
-
+/* There are no more keys than cells, so the cells' room does. */
 static void
 keys_sort(Keys *keys, SlmCells *cells)
 {
-	if (keys->dimension == SLM_PRODUCT_ID)
-		sort_products(keys, cells);
-	else
-		qsort_r(keys->sorted, keys->n, sizeof(SlmKeyId), compare_texts, keys);
+	slm_keys_sort(keys->catalog, keys->dimension, keys->sorted, keys->n, cells->items, cells->spare);
 	for (uint32_t i = 0; i < keys->n; i++)
 		keys->numbers[keys->sorted[i]] = i + 1;
 }

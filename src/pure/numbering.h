@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "pure/types.h"
+#include "pure/catalog.h"
 
 typedef struct SlmNumbering
 {
@@ -51,6 +51,53 @@ slm_number(SlmNumbering *numbering, uint32_t global)
 		numbering->local[global] = numbering->n;
 	}
 	return numbering->local[global] - 1;
+}
+
+/* Offers, and the categories and brands that they name; zero-initialised or by slm_offer_numbering_init(). */
+typedef struct SlmOfferNumbering
+{
+	SlmNumbering offers;
+	SlmNumbering categories;
+	SlmNumbering brands;
+} SlmOfferNumbering;
+
+/* For what the catalog holds now; false if out of memory (free it all the same). */
+static inline bool
+slm_offer_numbering_init(SlmOfferNumbering *numbering, const SlmCatalog *catalog)
+{
+	*numbering = (SlmOfferNumbering) {0};
+	return slm_numbering_init(&numbering->offers, slm_catalog_offers(catalog)) &&
+		slm_numbering_init(&numbering->categories, slm_catalog_keys(catalog, SLM_CATEGORY_L3)) &&
+		slm_numbering_init(&numbering->brands, slm_catalog_keys(catalog, SLM_BRAND));
+}
+
+static inline void
+slm_offer_numbering_clear(SlmOfferNumbering *numbering)
+{
+	slm_numbering_clear(&numbering->offers);
+	slm_numbering_clear(&numbering->categories);
+	slm_numbering_clear(&numbering->brands);
+}
+
+static inline void
+slm_offer_numbering_free(SlmOfferNumbering *numbering)
+{
+	slm_numbering_free(&numbering->offers);
+	slm_numbering_free(&numbering->categories);
+	slm_numbering_free(&numbering->brands);
+}
+
+/* Number the categories and brands of all offers that have numbers. */
+static inline void
+slm_number_keys(SlmOfferNumbering *numbering, const SlmCatalog *catalog)
+{
+	for (uint32_t i = 0; i < numbering->offers.n; i++)
+	{
+		const SlmOffer *offer = slm_catalog_get(catalog, numbering->offers.global[i]);
+
+		slm_number(&numbering->categories, offer->keys[SLM_CATEGORY_L3]);
+		slm_number(&numbering->brands, offer->keys[SLM_BRAND]);
+	}
 }
 
 #endif							/* SLM_PURE_NUMBERING_H */

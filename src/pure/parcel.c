@@ -34,9 +34,7 @@ typedef struct ParcelOffer
 typedef struct Packing
 {
 	const SlmBatch *batch;
-	SlmNumbering offers;
-	SlmNumbering categories;
-	SlmNumbering brands;
+	SlmOfferNumbering numbers;
 	ParcelHead	head;
 } Packing;
 
@@ -79,27 +77,15 @@ put_rows(Packing *p, char *data)
 		memcpy(counts, batch->counts, p->head.nobjects * sizeof(SlmRowCounts));
 	slm_views_sorted(&batch->views, views);
 	for (uint64_t i = 0; i < p->head.nviews; i++)
-		views[i].offer = slm_number(&p->offers, views[i].offer);
+		views[i].offer = slm_number(&p->numbers.offers, views[i].offer);
 	for (uint32_t i = 0; i < batch->nothers; i++)
 	{
 		others[i] = batch->others[i];
-		others[i].offer = slm_number(&p->offers, others[i].offer);
+		others[i].offer = slm_number(&p->numbers.offers, others[i].offer);
 	}
 	for (; slm_groups_next(&scan, groups); groups++)
-		groups->offer = slm_number(&p->offers, groups->offer);
+		groups->offer = slm_number(&p->numbers.offers, groups->offer);
 	slm_carts_pack(&batch->carts, (char *) groups);
-}
-
-static void
-number_keys(Packing *p)
-{
-	for (uint32_t i = 0; i < p->offers.n; i++)
-	{
-		const SlmOffer *offer = slm_catalog_get(p->batch->catalog, p->offers.global[i]);
-
-		slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]);
-		slm_number(&p->brands, offer->keys[SLM_BRAND]);
-	}
 }
 
 static void
@@ -107,18 +93,18 @@ put_offers(Packing *p, char *data)
 {
 	ParcelOffer *offers = (ParcelOffer *) data;
 
-	for (uint32_t i = 0; i < p->offers.n; i++)
+	for (uint32_t i = 0; i < p->numbers.offers.n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(p->batch->catalog, p->offers.global[i]);
+		const SlmOffer *offer = slm_catalog_get(p->batch->catalog, p->numbers.offers.global[i]);
 
 		offers[i] = (ParcelOffer) {
 			.product_id = offer->product_id,.price = offer->price,
-			.category = slm_number(&p->categories, offer->keys[SLM_CATEGORY_L3]),
-			.brand = slm_number(&p->brands, offer->keys[SLM_BRAND])
+			.category = slm_number(&p->numbers.categories, offer->keys[SLM_CATEGORY_L3]),
+			.brand = slm_number(&p->numbers.brands, offer->keys[SLM_BRAND])
 		};
 	}
-	data = put_strings((char *) (offers + p->offers.n), p, &p->categories, SLM_CATEGORY_L3);
-	put_strings(data, p, &p->brands, SLM_BRAND);
+	data = put_strings((char *) (offers + p->numbers.offers.n), p, &p->numbers.categories, SLM_CATEGORY_L3);
+	put_strings(data, p, &p->numbers.brands, SLM_BRAND);
 }
 
 /* Up to where the offers begin. */
@@ -143,16 +129,16 @@ pack(Packing *p, SlmParcel *parcel)
 	if (parcel->data[0] == NULL)
 		return false;
 	put_rows(p, parcel->data[0]);
-	number_keys(p);
-	parcel->len[1] = p->offers.n * sizeof(ParcelOffer) + strings_size(p, &p->categories, SLM_CATEGORY_L3) +
-		strings_size(p, &p->brands, SLM_BRAND);
+	slm_number_keys(&p->numbers, batch->catalog);
+	parcel->len[1] = p->numbers.offers.n * sizeof(ParcelOffer) + strings_size(p, &p->numbers.categories, SLM_CATEGORY_L3) +
+		strings_size(p, &p->numbers.brands, SLM_BRAND);
 	parcel->data[1] = malloc(parcel->len[1] + 1);
 	if (parcel->data[1] == NULL)
 		return false;
 	put_offers(p, parcel->data[1]);
-	p->head.noffers = p->offers.n;
-	p->head.ncategories = p->categories.n;
-	p->head.nbrands = p->brands.n;
+	p->head.noffers = p->numbers.offers.n;
+	p->head.ncategories = p->numbers.categories.n;
+	p->head.nbrands = p->numbers.brands.n;
 	memcpy(parcel->data[0], &p->head, sizeof(ParcelHead));
 	return true;
 }
@@ -164,14 +150,10 @@ slm_parcel_pack(const SlmBatch *batch, SlmParcel *parcel)
 	bool		ok;
 
 	*parcel = (SlmParcel) {0};
-	ok = slm_numbering_init(&p.offers, slm_catalog_offers(batch->catalog)) &&
-		slm_numbering_init(&p.categories, slm_catalog_keys(batch->catalog, SLM_CATEGORY_L3)) &&
-		slm_numbering_init(&p.brands, slm_catalog_keys(batch->catalog, SLM_BRAND)) && pack(&p, parcel);
+	ok = slm_offer_numbering_init(&p.numbers, batch->catalog) && pack(&p, parcel);
 	if (!ok)
 		slm_parcel_free(parcel);
-	slm_numbering_free(&p.offers);
-	slm_numbering_free(&p.categories);
-	slm_numbering_free(&p.brands);
+	slm_offer_numbering_free(&p.numbers);
 	return ok;
 }
 

@@ -18,9 +18,7 @@
 typedef struct Packer
 {
 	const SlmCatalog *catalog;
-	SlmNumbering offers;
-	SlmNumbering categories;
-	SlmNumbering brands;
+	SlmOfferNumbering numbers;
 } Packer;
 
 static SlmTime
@@ -167,18 +165,10 @@ span_of(Cursor cursor)
 static void
 number_all(Packer *packer, Cursor cursor, uint32_t nviews)
 {
-	slm_numbering_clear(&packer->offers);
-	slm_numbering_clear(&packer->categories);
-	slm_numbering_clear(&packer->brands);
+	slm_offer_numbering_clear(&packer->numbers);
 	for (uint32_t i = 0; i < nviews; i++)
-		slm_number(&packer->offers, next_view(&cursor)->offer);
-	for (uint32_t i = 0; i < packer->offers.n; i++)
-	{
-		const SlmOffer *offer = slm_catalog_get(packer->catalog, packer->offers.global[i]);
-
-		slm_number(&packer->categories, offer->keys[SLM_CATEGORY_L3]);
-		slm_number(&packer->brands, offer->keys[SLM_BRAND]);
-	}
+		slm_number(&packer->numbers.offers, next_view(&cursor)->offer);
+	slm_number_keys(&packer->numbers, packer->catalog);
 }
 
 static char *
@@ -191,7 +181,7 @@ put_views(char *p, Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews
 		for (int b = 0; b < 8; b++)
 			p[b] = (char) (view->fingerprint >> 8 * b);
 		p = put_time(p + 8, view->time - hour);
-		p = put_varint(p, slm_number(&packer->offers, view->offer));
+		p = put_varint(p, slm_number(&packer->numbers.offers, view->offer));
 	}
 	return p;
 }
@@ -204,9 +194,9 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	char	   *p;
 
 	number_all(packer, *cursor, nviews);
-	size = 1 + 4 * MAX_VARINT + strings_size(packer, &packer->categories, SLM_CATEGORY_L3) +
-		strings_size(packer, &packer->brands, SLM_BRAND) +
-		(size_t) packer->offers.n * 4 * MAX_VARINT + (size_t) nviews * (8 + 2 * MAX_VARINT);
+	size = 1 + 4 * MAX_VARINT + strings_size(packer, &packer->numbers.categories, SLM_CATEGORY_L3) +
+		strings_size(packer, &packer->numbers.brands, SLM_BRAND) +
+		(size_t) packer->numbers.offers.n * 4 * MAX_VARINT + (size_t) nviews * (8 + 2 * MAX_VARINT);
 	block->size = SLM_VIEWLOG_HEAD + size;
 	block->data = slm_table_alloc_dirty(block->size, 1);
 	if (block->data == NULL)
@@ -218,19 +208,19 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	p = block->data;
 	*p++ = VERSION;
 	p = put_varint(p, nviews);
-	p = put_varint(p, packer->categories.n);
-	p = put_varint(p, packer->brands.n);
-	p = put_varint(p, packer->offers.n);
-	p = put_strings(p, packer, &packer->categories, SLM_CATEGORY_L3);
-	p = put_strings(p, packer, &packer->brands, SLM_BRAND);
-	for (uint32_t i = 0; i < packer->offers.n; i++)
+	p = put_varint(p, packer->numbers.categories.n);
+	p = put_varint(p, packer->numbers.brands.n);
+	p = put_varint(p, packer->numbers.offers.n);
+	p = put_strings(p, packer, &packer->numbers.categories, SLM_CATEGORY_L3);
+	p = put_strings(p, packer, &packer->numbers.brands, SLM_BRAND);
+	for (uint32_t i = 0; i < packer->numbers.offers.n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(packer->catalog, packer->offers.global[i]);
+		const SlmOffer *offer = slm_catalog_get(packer->catalog, packer->numbers.offers.global[i]);
 
 		p = put_varint(p, (uint64_t) offer->product_id);
 		p = put_varint(p, (uint64_t) offer->price);
-		p = put_varint(p, slm_number(&packer->categories, offer->keys[SLM_CATEGORY_L3]));
-		p = put_varint(p, slm_number(&packer->brands, offer->keys[SLM_BRAND]));
+		p = put_varint(p, slm_number(&packer->numbers.categories, offer->keys[SLM_CATEGORY_L3]));
+		p = put_varint(p, slm_number(&packer->numbers.brands, offer->keys[SLM_BRAND]));
 	}
 	p = put_views(p, packer, cursor, hour, nviews);
 	block->len = (size_t) (p - block->data);
@@ -296,14 +286,10 @@ slm_viewlog_pack(const SlmCatalog *catalog, const SlmViewList *lists, uint32_t n
 
 	*out = (SlmViewLogBlocks) {0};
 	cursor.order = order;
-	ok = (one_hour || order != NULL) && slm_numbering_init(&packer.offers, slm_catalog_offers(catalog)) &&
-		slm_numbering_init(&packer.categories, slm_catalog_keys(catalog, SLM_CATEGORY_L3)) &&
-		slm_numbering_init(&packer.brands, slm_catalog_keys(catalog, SLM_BRAND)) &&
+	ok = (one_hour || order != NULL) && slm_offer_numbering_init(&packer.numbers, catalog) &&
 		pack_hours(&packer, &cursor, &span, out);
 	free(order);
-	slm_numbering_free(&packer.offers);
-	slm_numbering_free(&packer.categories);
-	slm_numbering_free(&packer.brands);
+	slm_offer_numbering_free(&packer.numbers);
 	if (!ok)
 		slm_viewlog_blocks_free(out);
 	return ok;

@@ -1,0 +1,42 @@
+/*
+ * key_order.c: keys of a dimension in the order of the tables' primary keys.
+ */
+#include <stdlib.h>
+
+#include "pure/key_order.h"
+
+typedef struct Texts
+{
+	const SlmCatalog *catalog;
+	SlmDimension dimension;
+} Texts;
+
+static int
+compare_texts(const void *a, const void *b, void *arg)
+{
+	const Texts *texts = arg;
+
+	return slm_slice_compare(slm_catalog_text(texts->catalog, texts->dimension, *(const SlmKeyId *) a),
+							 slm_catalog_text(texts->catalog, texts->dimension, *(const SlmKeyId *) b));
+}
+
+void
+slm_keys_sort(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId *keys, uint32_t n,
+			  SlmSortItem *items, SlmSortItem *spare)
+{
+	Texts		texts = {catalog, dimension};
+
+	if (dimension != SLM_PRODUCT_ID)
+	{
+		qsort_r(keys, n, sizeof(SlmKeyId), compare_texts, &texts);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		items[i] = (SlmSortItem) {
+			/* the order of unsigned numbers is that of signed ones if the sign bit is turned */
+			.key = (uint64_t) slm_catalog_product(catalog, keys[i]) ^ UINT64_C(1) << 63,.index = keys[i]
+		};
+	items = slm_sort_with(items, spare, n);
+	for (uint32_t i = 0; i < n; i++)
+		keys[i] = (SlmKeyId) items[i].index;
+}
