@@ -81,29 +81,13 @@ fill(const SlmCart *cart, Datum *values, bool *nulls)
 static void
 merge(const SlmCart **carts, int n)
 {
-	Datum	   *values[COLUMNS];
-	bool	   *nulls[COLUMNS];
+	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * n);
+	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * n);
 	Datum		args[COLUMNS];
 
-	for (int c = 0; c < COLUMNS; c++)
-	{
-		values[c] = palloc(sizeof(Datum) * n);
-		nulls[c] = palloc(sizeof(bool) * n);
-	}
 	for (int i = 0; i < n; i++)
-	{
-		Datum		row[COLUMNS];
-		bool		isnull[COLUMNS];
-
-		fill(carts[i], row, isnull);
-		for (int c = 0; c < COLUMNS; c++)
-		{
-			values[c][i] = row[c];
-			nulls[c][i] = isnull[c];
-		}
-	}
-	for (int c = 0; c < COLUMNS; c++)
-		args[c] = slm_array(values[c], nulls[c], n, column_types[c]);
+		fill(carts[i], &values[i * COLUMNS], &nulls[i * COLUMNS]);
+	slm_column_arrays(values, nulls, n, COLUMNS, column_types, args);
 	slm_execute(&merge_statement, args, NULL, SPI_OK_INSERT);
 }
 

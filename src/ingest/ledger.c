@@ -214,45 +214,37 @@ record_part(const SlmObject *object)
 	slm_execute(&statement, args, nulls, SPI_OK_INSERT);
 }
 
-/* A column of numbers that are never NULL, or of times that are where they are not finite. */
-static Datum
-number_column(const int64 *values, int n, Oid type)
+/* What is recorded of a loaded object. */
+enum
 {
-	Datum	   *column = palloc(sizeof(Datum) * n);
+	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, MEDIAN, COLUMNS
+};
 
-	for (int i = 0; i < n; i++)
-		column[i] = type == BOOLOID ? BoolGetDatum(values[i] != 0) : Int64GetDatum(values[i]);
-	return slm_array(column, NULL, n, type);
-}
-
-static Datum
-time_column(const int64 *values, int n)
+static void
+fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, bool *nulls)
 {
-	Datum	   *column = palloc(sizeof(Datum) * n);
-	bool	   *nulls = palloc(sizeof(bool) * n);
-
-	for (int i = 0; i < n; i++)
-	{
-		column[i] = TimestampTzGetDatum(values[i]);
-		nulls[i] = TIMESTAMP_NOT_FINITE(values[i]);
-	}
-	return slm_array(column, nulls, n, TIMESTAMPTZOID);
-}
-
-static bool
-is_loaded(const SlmObject *object)
-{
-	return object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART;
+	values[ID] = Int64GetDatum(object->id);
+	values[IS_PART] = BoolGetDatum(object->outcome == SLM_OBJECT_PART);
+	values[TOTAL] = Int64GetDatum(object->rows_total);
+	values[COUNTED] = Int64GetDatum(counts->counted);
+	values[DUPLICATE] = Int64GetDatum(counts->duplicate);
+	values[REJECTED] = Int64GetDatum(object->rows_rejected);
+	values[EXPIRED] = Int64GetDatum(object->rows_expired);
+	values[FIRST_EVENT] = TimestampTzGetDatum(object->first_event);
+	values[LAST_EVENT] = TimestampTzGetDatum(object->last_event);
+	values[MEDIAN] = TimestampTzGetDatum(object->median);
+	memset(nulls, false, COLUMNS * sizeof(bool));
+	nulls[FIRST_EVENT] = TIMESTAMP_NOT_FINITE(object->first_event);
+	nulls[LAST_EVENT] = TIMESTAMP_NOT_FINITE(object->last_event);
+	nulls[MEDIAN] = TIMESTAMP_NOT_FINITE(object->median);
 }
 
 /* The loaded ones of n objects, all at once: done, unless more parts of it are to come. */
 static void
 record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 {
-	enum
-	{
-		ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, MEDIAN, COLUMNS
-	};
+	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
+	TIMESTAMPTZOID, TIMESTAMPTZOID};
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
 		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
@@ -268,37 +260,23 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 	};
-	int64	   *values[COLUMNS];
+	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * Max(n, 1));
+	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * Max(n, 1));
 	Datum		args[COLUMNS];
 	int			loaded = 0;
 
-	for (int c = 0; c < COLUMNS; c++)
-		values[c] = palloc(sizeof(int64) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
 		const SlmObject *object = &objects[i];
-		const SlmRowCounts *rows;
 
-		if (!is_loaded(object))
+		if (object->outcome != SLM_OBJECT_LOADED && object->outcome != SLM_OBJECT_PART)
 			continue;
-		rows = &counts[object->number];
-		values[ID][loaded] = object->id;
-		values[IS_PART][loaded] = object->outcome == SLM_OBJECT_PART;
-		values[TOTAL][loaded] = object->rows_total;
-		values[COUNTED][loaded] = rows->counted;
-		values[DUPLICATE][loaded] = rows->duplicate;
-		values[REJECTED][loaded] = object->rows_rejected;
-		values[EXPIRED][loaded] = object->rows_expired;
-		values[FIRST_EVENT][loaded] = object->first_event;
-		values[LAST_EVENT][loaded] = object->last_event;
-		values[MEDIAN][loaded++] = object->median;
+		fill_loaded(object, &counts[object->number], &values[loaded * COLUMNS], &nulls[loaded * COLUMNS]);
+		loaded++;
 	}
 	if (loaded == 0)
 		return;
-	for (int c = 0; c < FIRST_EVENT; c++)
-		args[c] = number_column(values[c], loaded, c == IS_PART ? BOOLOID : INT8OID);
-	for (int c = FIRST_EVENT; c < COLUMNS; c++)
-		args[c] = time_column(values[c], loaded);
+	slm_column_arrays(values, nulls, loaded, COLUMNS, types, args);
 	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }
 

@@ -231,3 +231,22 @@ slm_array(Datum *values, bool *nulls, int n, Oid type)
 	get_typlenbyvalalign(type, &len, &byval, &align);
 	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs, type, len, byval, align));
 }
+
+void
+slm_column_arrays(const Datum *values, const bool *nulls, int nrows, int ncolumns, const Oid *types, Datum *args)
+{
+	Datum	   *column = palloc(sizeof(Datum) * Max(nrows, 1));
+	bool	   *isnull = palloc(sizeof(bool) * Max(nrows, 1));
+
+	for (int c = 0; c < ncolumns; c++)
+	{
+		for (int i = 0; i < nrows; i++)
+		{
+			column[i] = values[i * ncolumns + c];
+			isnull[i] = nulls[i * ncolumns + c];
+		}
+		args[c] = slm_array(column, isnull, nrows, types[c]);
+	}
+	pfree(column);
+	pfree(isnull);
+}

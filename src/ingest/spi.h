@@ -64,4 +64,10 @@ extern char *slm_text(MemoryContext context, uint64 row, int column);
 /* A one-dimensional array of n elements (int8, text, timestamptz …); nulls may be NULL. */
 extern Datum slm_array(Datum *values, bool *nulls, int n, Oid type);
 
+/*
+ * Rows as arguments that unnest() makes rows again: an array of each column.  Row i has its values from i * ncolumns on, and their nulls
+ * likewise.
+ */
+extern void slm_column_arrays(const Datum *values, const bool *nulls, int nrows, int ncolumns, const Oid *types, Datum *args);
+
 #endif							/* SLM_INGEST_SPI_H */
