@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE		20000
+#define PRODUCTS_AHEAD		16		/* rows between the prefetch of a product and its use */
 
 /* What is the same for all rows of one table. */
 typedef struct Target
@@ -136,6 +137,7 @@ typedef struct NewRows
 {
 	const Target *target;
 	const SlmDelta *rows;
+	uint64		nrows;
 	SlmColumns	columns;
 	char		key[VARHDRSZ + SLM_MAX_KEY_BYTES];
 	char		gmv[SLM_NUMERIC_MAX];
@@ -149,7 +151,11 @@ new_row(void *arg, uint64 i, Datum *values)
 	const SlmDelta *row = &new->rows[i];
 
 	if (target->dimension == SLM_PRODUCT_ID)
+	{
+		if (i + PRODUCTS_AHEAD < new->nrows)
+			slm_catalog_prefetch_product(target->catalog, new->rows[i + PRODUCTS_AHEAD].key);
 		values[new->columns.key] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
+	}
 	else
 	{
 		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, row->key);
@@ -172,6 +178,7 @@ fill_table(Target *target, Oid relid, const Run *run)
 
 	new->target = target;
 	new->rows = run->rows;
+	new->nrows = run->nrows;
 	new->columns = slm_find_columns(rel, target->dimension);
 	slm_fill(rel, new_row, new, run->nrows);
 	table_close(rel, NoLock);

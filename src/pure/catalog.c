@@ -376,6 +376,18 @@ slm_catalog_prefetch(const SlmCatalog *catalog, int64_t product_id, SlmMoney pri
 									   (catalog->nslots - 1)]);
 }
 
+void
+slm_catalog_prefetch_offer(const SlmCatalog *catalog, SlmOfferId offer)
+{
+	__builtin_prefetch(&catalog->offers[offer]);
+}
+
+void
+slm_catalog_prefetch_product(const SlmCatalog *catalog, SlmKeyId key)
+{
+	__builtin_prefetch(&catalog->product_ids[key]);
+}
+
 const SlmOffer *
 slm_catalog_get(const SlmCatalog *catalog, SlmOfferId offer)
 {

@@ -90,9 +90,11 @@ extern SlmOfferId slm_catalog_clean_offer(SlmCatalog *catalog, int64_t product_i
 extern SlmKeyId slm_catalog_add_text(SlmCatalog *catalog, SlmDimension dimension, SlmSlice text);
 extern SlmKeyId slm_catalog_add_product(SlmCatalog *catalog, int64_t product_id);
 
-/* Fetch what slm_catalog_offer_of() will look at into the cache. */
+/* Fetch what slm_catalog_offer_of(), _get(), or _product() will look at into the cache. */
 extern void slm_catalog_prefetch(const SlmCatalog *catalog, int64_t product_id, SlmMoney price, SlmKeyId category,
 								 SlmKeyId brand);
+extern void slm_catalog_prefetch_offer(const SlmCatalog *catalog, SlmOfferId offer);
+extern void slm_catalog_prefetch_product(const SlmCatalog *catalog, SlmKeyId key);
 
 /* The offer's values; valid until the next offer is added. */
 extern const SlmOffer *slm_catalog_get(const SlmCatalog *catalog, SlmOfferId offer);

@@ -87,13 +87,24 @@ slm_offer_numbering_free(SlmOfferNumbering *numbering)
 	slm_numbering_free(&numbering->brands);
 }
 
+#define SLM_OFFERS_AHEAD	16		/* between the prefetch of an offer and its use */
+
+/* The offer with a local number; those that come next are on their way from memory. */
+static inline const SlmOffer *
+slm_numbered_offer(const SlmOfferNumbering *numbering, const SlmCatalog *catalog, uint32_t i)
+{
+	if (i + SLM_OFFERS_AHEAD < numbering->offers.n)
+		slm_catalog_prefetch_offer(catalog, numbering->offers.global[i + SLM_OFFERS_AHEAD]);
+	return slm_catalog_get(catalog, numbering->offers.global[i]);
+}
+
 /* Number the categories and brands of all offers that have numbers. */
 static inline void
 slm_number_keys(SlmOfferNumbering *numbering, const SlmCatalog *catalog)
 {
 	for (uint32_t i = 0; i < numbering->offers.n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(catalog, numbering->offers.global[i]);
+		const SlmOffer *offer = slm_numbered_offer(numbering, catalog, i);
 
 		slm_number(&numbering->categories, offer->keys[SLM_CATEGORY_L3]);
 		slm_number(&numbering->brands, offer->keys[SLM_BRAND]);

@@ -95,7 +95,7 @@ put_offers(Packing *p, char *data)
 
 	for (uint32_t i = 0; i < p->numbers.offers.n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(p->batch->catalog, p->numbers.offers.global[i]);
+		const SlmOffer *offer = slm_numbered_offer(&p->numbers, p->batch->catalog, i);
 
 		offers[i] = (ParcelOffer) {
 			.product_id = offer->product_id,.price = offer->price,

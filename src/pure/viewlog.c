@@ -215,7 +215,7 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	p = put_strings(p, packer, &packer->numbers.brands, SLM_BRAND);
 	for (uint32_t i = 0; i < packer->numbers.offers.n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(packer->catalog, packer->numbers.offers.global[i]);
+		const SlmOffer *offer = slm_numbered_offer(&packer->numbers, packer->catalog, i);
 
 		p = put_varint(p, (uint64_t) offer->product_id);
 		p = put_varint(p, (uint64_t) offer->price);
