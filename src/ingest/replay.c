@@ -291,8 +291,8 @@ write_tier(Replay *replay, int t)
 static void
 write_slice(Replay *replay, TimestampTz start)
 {
-	if (!slm_views_drop_before(&replay->known, start - view_window()) ||
-		!slm_batch_settle_views(&replay->batch, &replay->known))
+	slm_views_drop_before(&replay->known, start - view_window(), false);
+	if (!slm_batch_settle_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
 	if (start + USECS_PER_HOUR > replay->log_from)
 		slm_view_log_write_batch(&replay->batch);

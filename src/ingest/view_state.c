@@ -127,8 +127,7 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 		/* dropping costs a pass over the table, so only now and then; but much less than to read the log anew */
 		if (tight || from - state->from > view_window() / 4)
 		{
-			if (!slm_views_drop_before(&state->known, from))
-				out_of_memory();
+			slm_views_drop_before(&state->known, from, tight);
 			state->from = from;
 		}
 	}

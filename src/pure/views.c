@@ -26,25 +26,20 @@ put(SlmViews *views, const SlmView *view)
 }
 
 static bool
-copy(SlmViews *views, uint64_t nslots, SlmTime drop_before)
+copy(SlmViews *views, uint64_t nslots)
 {
-	SlmViews	bigger = {0};
+	SlmViews	other = {.nslots = nslots,.nviews = views->nviews};
 
-	bigger.slots = slm_table_alloc(nslots, sizeof(SlmView));
-	if (bigger.slots == NULL)
+	other.slots = slm_table_alloc(nslots, sizeof(SlmView));
+	if (other.slots == NULL)
 		return false;
-	bigger.nslots = nslots;
 	for (uint64_t i = 0; i < views->nslots; i++)
 	{
-		const SlmView *view = &views->slots[i];
-
-		if (view->fingerprint == 0 || view->time < drop_before)
-			continue;
-		put(&bigger, view);
-		bigger.nviews++;
+		if (views->slots[i].fingerprint != 0)
+			put(&other, &views->slots[i]);
 	}
 	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
-	*views = bigger;
+	*views = other;
 	return true;
 }
 
@@ -105,7 +100,7 @@ grow(SlmViews *views, uint64_t nslots)
 {
 	SlmViews	bigger = {.nslots = nslots};
 
-	return can_spread(views, &bigger) ? spread(views, nslots) : copy(views, nslots, INT64_MIN);
+	return can_spread(views, &bigger) ? spread(views, nslots) : copy(views, nslots);
 }
 
 /* Slots for this many views at a load of two thirds. */
@@ -207,14 +202,44 @@ slm_views_sorted(const SlmViews *views, SlmView *to)
 	}
 }
 
-bool
-slm_views_drop_before(SlmViews *views, SlmTime time)
+/*
+ * Take each view out of the table, and put those that are to stay in again.  Who stands behind a free slot was put there, or nearer
+ * to it, without looking at what is before: so, beginning there, nobody goes further than where he was, and all that
+ * he can meet has been dealt with.
+ */
+static void
+drop_in_place(SlmViews *views, SlmTime time)
 {
-	uint64_t	kept = 0;
+	uint64_t	at = 0;
 
-	for (uint64_t i = 0; i < views->nslots; i++)
-		kept += views->slots[i].fingerprint != 0 && views->slots[i].time >= time;
-	return kept == views->nviews || copy(views, slots_for(kept), time);
+	while (views->slots[at].fingerprint != 0)
+		at++;
+	views->nviews = 0;
+	for (uint64_t left = views->nslots; left > 0; left--)
+	{
+		SlmView		view = views->slots[at];
+
+		views->slots[at].fingerprint = 0;
+		if (view.fingerprint != 0 && view.time >= time)
+		{
+			put(views, &view);
+			views->nviews++;
+		}
+		at = at + 1 == views->nslots ? 0 : at + 1;
+	}
+}
+
+void
+slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink)
+{
+	uint64_t	enough;
+
+	if (views->nslots == 0)
+		return;
+	drop_in_place(views, time);
+	enough = slots_for(views->nviews);
+	if (enough < views->nslots / (shrink ? 1 : 4))
+		(void) copy(views, enough);
 }
 
 void

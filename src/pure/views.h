@@ -58,8 +58,11 @@ extern SlmView *slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint
 /* All views in the order of their fingerprints; there is room for nviews. */
 extern void slm_views_sorted(const SlmViews *views, SlmView *to);
 
-/* Drop all views before a time.  False if out of memory: nothing was dropped then. */
-extern bool slm_views_drop_before(SlmViews *views, SlmTime time);
+/*
+ * Drop all views before a time.  The table stays as large as it is, unless it is nearly empty then; to shrink it, if there is memory
+ * for a second one, takes several times as long.
+ */
+extern void slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink);
 
 extern void slm_views_free(SlmViews *views);
 

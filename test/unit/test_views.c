@@ -1,0 +1,142 @@
+/*
+ * The table of views through random histories: what was added and not dropped is found, and comes in order.
+ */
+#include <stdlib.h>
+
+#include "pure/hash.h"
+#include "pure/views.h"
+#include "unit.h"
+
+#define FINGERPRINTS	3000
+
+static uint64_t state;
+
+static uint64_t
+rnd(uint64_t n)
+{
+	return slm_splitmix(state++) % n;
+}
+
+/* In one of every two histories many want the table's last slots, so that searches go on at its beginning. */
+static uint64_t
+fingerprint_of(uint32_t i, bool crowded)
+{
+	return crowded && i % 3 == 0 ? UINT64_MAX - slm_splitmix(i) % (UINT64_MAX / 64) : slm_splitmix(i) | 1;
+}
+
+/* The model: the time of each fingerprint, -1 if it is not there. */
+static bool
+agrees(const SlmViews *views, const int64_t *times, bool crowded)
+{
+	uint64_t	n = 0;
+	SlmView    *sorted = malloc((views->nviews + 1) * sizeof(SlmView));
+	bool		ok = true;
+
+	for (uint32_t i = 0; i < FINGERPRINTS; i++)
+	{
+		const SlmView *view = slm_views_find(views, fingerprint_of(i, crowded));
+
+		ok &= times[i] < 0 ? view == NULL : view != NULL && view->time == times[i] && view->offer == i;
+		n += times[i] >= 0;
+	}
+	ok &= views->nviews == n;
+	slm_views_sorted(views, sorted);
+	for (uint64_t i = 1; i < n; i++)
+		ok &= sorted[i - 1].fingerprint < sorted[i].fingerprint;
+	free(sorted);
+	return ok;
+}
+
+/* Add a view, or change its time.  False if it was there and should not have been, or the other way round. */
+static bool
+add(SlmViews *views, int64_t *times, bool crowded)
+{
+	uint32_t	i = (uint32_t) rnd(FINGERPRINTS);
+	bool		found;
+	SlmView    *view = slm_views_add(views, fingerprint_of(i, crowded), &found);
+	bool		ok = found == (times[i] >= 0);
+
+	view->time = times[i] = (int64_t) rnd(1000);
+	view->offer = i;
+	return ok;
+}
+
+static void
+drop(SlmViews *views, int64_t *times, bool shrink)
+{
+	SlmTime		time = (SlmTime) rnd(1100);
+
+	slm_views_drop_before(views, time, shrink);
+	for (uint32_t i = 0; i < FINGERPRINTS; i++)
+		times[i] = times[i] < time ? -1 : times[i];
+}
+
+static void
+test_history(uint64_t seed)
+{
+	bool		crowded = seed % 2;
+	SlmViews	views = {0};
+	int64_t		times[FINGERPRINTS];
+	bool		ok = true;
+
+	state = seed * 1000000;
+	for (uint32_t i = 0; i < FINGERPRINTS; i++)
+		times[i] = -1;
+	for (int step = 0; ok && step < 60; step++)
+	{
+		for (uint64_t n = rnd(2000); n > 0; n--)
+			ok &= add(&views, times, crowded);
+		if (rnd(3) == 0)
+			drop(&views, times, rnd(2));
+		ok &= agrees(&views, times, crowded);
+	}
+	UNIT_OK(ok, "seed %llu: what was added and not dropped", (unsigned long long) seed);
+	slm_views_free(&views);
+}
+
+/* A table of many views, of which one in so many is to stay. */
+static SlmViews
+filled(uint32_t n, uint32_t stays)
+{
+	SlmViews	views = {0};
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		bool		found;
+
+		slm_views_add(&views, slm_splitmix(i) | 1, &found)->time = i % stays == 0;
+	}
+	return views;
+}
+
+static void
+test_memory(void)
+{
+	SlmViews	views = filled(100000, 2);
+	const SlmView *slots = views.slots;
+	size_t		memory = slm_views_memory(&views);
+
+	slm_views_drop_before(&views, 1, false);
+	UNIT_OK(views.slots == slots && slm_views_memory(&views) == memory, "half are dropped where they stand");
+	slm_views_drop_before(&views, 1, true);
+	UNIT_OK(slm_views_memory(&views) < memory * 2 / 3, "a table can be made smaller");
+	slm_views_free(&views);
+
+	views = filled(100000, 100);
+	memory = slm_views_memory(&views);
+	slm_views_drop_before(&views, 1, false);
+	UNIT_OK(slm_views_memory(&views) < memory / 10, "a table that is nearly empty becomes smaller");
+	slm_views_free(&views);
+
+	slm_views_drop_before(&views, 1, true);
+	UNIT_OK(views.nviews == 0, "nothing of nothing");
+}
+
+int
+main(void)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++)
+		test_history(seed);
+	test_memory();
+	return unit_done();
+}
