@@ -20,9 +20,7 @@
 /* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
 #define MAX_CHUNKS_PER_PART	4
 
-/* Rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
-#define ROWS_AHEAD	16
-
+/* One of the rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
 typedef struct Ahead
 {
 	SlmReadRow	row;
@@ -42,7 +40,7 @@ struct SlmReading
 	int64		bytes;			/* that have come */
 
 	/* rows that are read, the first of which are taken; the others may be the first of another part */
-	Ahead		ahead[ROWS_AHEAD];
+	Ahead		ahead[SLM_AHEAD];
 	uint32		nahead;
 	uint32		ntaken;
 
@@ -216,7 +214,7 @@ static bool
 read_ahead(SlmReading *reading)
 {
 	Ahead	   *ahead = reading->ahead;
-	uint32		max = reading->skip > 0 ? 1 : ROWS_AHEAD;
+	uint32		max = reading->skip > 0 ? 1 : SLM_AHEAD;
 	uint32		n = 0;
 
 	reading->nahead = reading->ntaken = 0;

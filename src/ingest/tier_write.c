@@ -31,7 +31,6 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE		20000
-#define PRODUCTS_AHEAD		16		/* rows between the prefetch of a product and its use */
 
 /* What is the same for all rows of one table. */
 typedef struct Target
@@ -136,8 +135,7 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 typedef struct NewRows
 {
 	const Target *target;
-	const SlmDelta *rows;
-	uint64		nrows;
+	const Run  *run;
 	SlmColumns	columns;
 	char		key[VARHDRSZ + SLM_MAX_KEY_BYTES];
 	char		gmv[SLM_NUMERIC_MAX];
@@ -148,12 +146,12 @@ new_row(void *arg, uint64 i, Datum *values)
 {
 	NewRows    *new = arg;
 	const Target *target = new->target;
-	const SlmDelta *row = &new->rows[i];
+	const SlmDelta *row = &new->run->rows[i];
 
 	if (target->dimension == SLM_PRODUCT_ID)
 	{
-		if (i + PRODUCTS_AHEAD < new->nrows)
-			slm_catalog_prefetch_product(target->catalog, new->rows[i + PRODUCTS_AHEAD].key);
+		if (i + SLM_AHEAD < new->run->nrows)
+			slm_catalog_prefetch_product(target->catalog, new->run->rows[i + SLM_AHEAD].key);
 		values[new->columns.key] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
 	}
 	else
@@ -177,8 +175,7 @@ fill_table(Target *target, Oid relid, const Run *run)
 	NewRows    *new = palloc(sizeof(NewRows));
 
 	new->target = target;
-	new->rows = run->rows;
-	new->nrows = run->nrows;
+	new->run = run;
 	new->columns = slm_find_columns(rel, target->dimension);
 	slm_fill(rel, new_row, new, run->nrows);
 	table_close(rel, NoLock);

@@ -8,7 +8,6 @@
 #include "pure/dict.h"
 #include "pure/sort.h"
 
-#define AHEAD		16			/* rows between the prefetch of a slot and its use */
 #define SAMPLE		64			/* one view in so many tells how many are repeated */
 
 void
@@ -108,8 +107,8 @@ slm_batch_gather(SlmBatch *batch)
 		{
 			const SlmView *view = &run->views[i];
 
-			if (i + AHEAD < run->n)
-				slm_views_prefetch(&batch->views, view[AHEAD].fingerprint);
+			if (i + SLM_AHEAD < run->n)
+				slm_views_prefetch(&batch->views, view[SLM_AHEAD].fingerprint);
 			if (!slm_batch_merge_view(batch, view->owner, view->fingerprint, view->time, view->offer))
 				return false;
 		}
@@ -224,9 +223,9 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 	{
 		const SlmChunkRow *row = &rows[i];
 
-		if (i + AHEAD < nrows)
+		if (i + SLM_AHEAD < nrows)
 		{
-			const SlmChunkRow *next = row + AHEAD;
+			const SlmChunkRow *next = row + SLM_AHEAD;
 
 			if (next->fingerprint != 0)
 				slm_views_prefetch(&batch->views, next->fingerprint);

@@ -87,14 +87,13 @@ slm_offer_numbering_free(SlmOfferNumbering *numbering)
 	slm_numbering_free(&numbering->brands);
 }
 
-#define SLM_OFFERS_AHEAD	16		/* between the prefetch of an offer and its use */
 
 /* The offer with a local number; those that come next are on their way from memory. */
 static inline const SlmOffer *
 slm_numbered_offer(const SlmOfferNumbering *numbering, const SlmCatalog *catalog, uint32_t i)
 {
-	if (i + SLM_OFFERS_AHEAD < numbering->offers.n)
-		slm_catalog_prefetch_offer(catalog, numbering->offers.global[i + SLM_OFFERS_AHEAD]);
+	if (i + SLM_AHEAD < numbering->offers.n)
+		slm_catalog_prefetch_offer(catalog, numbering->offers.global[i + SLM_AHEAD]);
 	return slm_catalog_get(catalog, numbering->offers.global[i]);
 }
 

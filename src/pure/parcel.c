@@ -9,7 +9,6 @@
 
 #include "pure/numbering.h"
 
-#define AHEAD	16				/* views or groups between the prefetch of a slot and its use */
 
 typedef struct ParcelHead
 {
@@ -212,9 +211,9 @@ translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *key
 	}
 	for (uint64_t i = 0; i < head->noffers; i++)
 	{
-		const ParcelOffer *next = &offers[i + AHEAD];
+		const ParcelOffer *next = &offers[i + SLM_AHEAD];
 
-		if (i + AHEAD < head->noffers)
+		if (i + SLM_AHEAD < head->noffers)
 			slm_catalog_prefetch(catalog, next->product_id, next->price, keys[next->category], brands[next->brand]);
 		own[i] = slm_catalog_offer_of(catalog, offers[i].product_id, offers[i].price, keys[offers[i].category],
 									  brands[offers[i].brand]);

@@ -15,7 +15,6 @@
 #include "pure/batch.h"
 #include "pure/thread.h"
 
-#define AHEAD			16		/* views between the prefetch of a slot and its use */
 #define HALF			(UINT64_C(1) << 63)
 #define WAITING_SLOTS	65536	/* no search is ever as long, at the loads that a table has */
 #define THREAD_VIEWS	200000	/* fewer are not worth a thread */
@@ -112,8 +111,8 @@ settle_table(Part *part)
 	{
 		SlmView    *view = &table->views[i];
 
-		if (i + AHEAD < table->n)
-			slm_views_prefetch(part->known, view[AHEAD].fingerprint);
+		if (i + SLM_AHEAD < table->n)
+			slm_views_prefetch(part->known, view[SLM_AHEAD].fingerprint);
 		if (view->fingerprint >= part->first && view->fingerprint <= part->last && view->fingerprint != 0 &&
 			!settle_view(part, view, i))
 			return false;
@@ -158,8 +157,8 @@ settle_piece(Part *part, uint32_t list, uint64_t *next, uint64_t last)
 
 	for (; i < run->n && run->views[i].fingerprint <= last; i++)
 	{
-		if (i + AHEAD < run->n)
-			slm_views_prefetch(part->known, run->views[i + AHEAD].fingerprint);
+		if (i + SLM_AHEAD < run->n)
+			slm_views_prefetch(part->known, run->views[i + SLM_AHEAD].fingerprint);
 		if (!settle_view(part, &run->views[i], part->bases[list] + i))
 			return false;
 	}

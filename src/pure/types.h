@@ -18,6 +18,9 @@ typedef struct SlmSlice
 	uint32_t	len;
 } SlmSlice;
 
+/* So many items before one is looked at, what it will lead to is asked of memory: by then it is in the cache. */
+#define SLM_AHEAD	16
+
 /* A point in time: microseconds since 2000-01-01 00:00:00 UTC, PostgreSQL's own epoch and unit. */
 typedef int64_t SlmTime;
 

@@ -26,17 +26,21 @@ put(SlmViews *views, const SlmView *view)
 }
 
 static bool
-copy(SlmViews *views, uint64_t nslots)
+copy(SlmViews *views, uint64_t nslots, SlmTime drop_before)
 {
-	SlmViews	other = {.nslots = nslots,.nviews = views->nviews};
+	SlmViews	other = {.nslots = nslots};
 
 	other.slots = slm_table_alloc(nslots, sizeof(SlmView));
 	if (other.slots == NULL)
 		return false;
 	for (uint64_t i = 0; i < views->nslots; i++)
 	{
-		if (views->slots[i].fingerprint != 0)
-			put(&other, &views->slots[i]);
+		const SlmView *view = &views->slots[i];
+
+		if (view->fingerprint == 0 || view->time < drop_before)
+			continue;
+		put(&other, view);
+		other.nviews++;
 	}
 	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
 	*views = other;
@@ -100,7 +104,7 @@ grow(SlmViews *views, uint64_t nslots)
 {
 	SlmViews	bigger = {.nslots = nslots};
 
-	return can_spread(views, &bigger) ? spread(views, nslots) : copy(views, nslots);
+	return can_spread(views, &bigger) ? spread(views, nslots) : copy(views, nslots, INT64_MIN);
 }
 
 /* Slots for this many views at a load of two thirds. */
@@ -203,9 +207,8 @@ slm_views_sorted(const SlmViews *views, SlmView *to)
 }
 
 /*
- * Take each view out of the table, and put those that are to stay in again.  Who stands behind a free slot was put there, or nearer
- * to it, without looking at what is before: so, beginning there, nobody goes further than where he was, and all that
- * he can meet has been dealt with.
+ * Take each view out of the table, and put those that are to stay in again.  No search goes over a free slot: so, beginning with one,
+ * a view finds no place behind the one that it had, and meets only what has been dealt with.
  */
 static void
 drop_in_place(SlmViews *views, SlmTime time)
@@ -232,14 +235,16 @@ drop_in_place(SlmViews *views, SlmTime time)
 void
 slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink)
 {
-	uint64_t	enough;
+	uint64_t	kept = 0;
+	uint64_t	nslots;
 
-	if (views->nslots == 0)
+	for (uint64_t i = 0; i < views->nslots; i++)
+		kept += views->slots[i].fingerprint != 0 && views->slots[i].time >= time;
+	nslots = slots_for(kept);
+	if (kept == views->nviews)
 		return;
-	drop_in_place(views, time);
-	enough = slots_for(views->nviews);
-	if (enough < views->nslots / (shrink ? 1 : 4))
-		(void) copy(views, enough);
+	if (nslots >= views->nslots / (shrink ? 1 : 4) || !copy(views, nslots, time))
+		drop_in_place(views, time);
 }
 
 void

@@ -59,8 +59,8 @@ extern SlmView *slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint
 extern void slm_views_sorted(const SlmViews *views, SlmView *to);
 
 /*
- * Drop all views before a time.  The table stays as large as it is, unless it is nearly empty then; to shrink it, if there is memory
- * for a second one, takes several times as long.
+ * Drop all views before a time.  If there are any, and shrink says so or few are left, the table becomes as small as it can be; that
+ * takes memory for a second one, and several times as long.
  */
 extern void slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink);
 

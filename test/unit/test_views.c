@@ -9,14 +9,6 @@
 
 #define FINGERPRINTS	3000
 
-static uint64_t state;
-
-static uint64_t
-rnd(uint64_t n)
-{
-	return slm_splitmix(state++) % n;
-}
-
 /* In one of every two histories many want the table's last slots, so that searches go on at its beginning. */
 static uint64_t
 fingerprint_of(uint32_t i, bool crowded)
@@ -51,12 +43,12 @@ agrees(const SlmViews *views, const int64_t *times, bool crowded)
 static bool
 add(SlmViews *views, int64_t *times, bool crowded)
 {
-	uint32_t	i = (uint32_t) rnd(FINGERPRINTS);
+	uint32_t	i = (uint32_t) unit_random(FINGERPRINTS);
 	bool		found;
 	SlmView    *view = slm_views_add(views, fingerprint_of(i, crowded), &found);
 	bool		ok = found == (times[i] >= 0);
 
-	view->time = times[i] = (int64_t) rnd(1000);
+	view->time = times[i] = (int64_t) unit_random(1000);
 	view->offer = i;
 	return ok;
 }
@@ -64,7 +56,7 @@ add(SlmViews *views, int64_t *times, bool crowded)
 static void
 drop(SlmViews *views, int64_t *times, bool shrink)
 {
-	SlmTime		time = (SlmTime) rnd(1100);
+	SlmTime		time = (SlmTime) unit_random(1100);
 
 	slm_views_drop_before(views, time, shrink);
 	for (uint32_t i = 0; i < FINGERPRINTS; i++)
@@ -79,15 +71,15 @@ test_history(uint64_t seed)
 	int64_t		times[FINGERPRINTS];
 	bool		ok = true;
 
-	state = seed * 1000000;
+	unit_seed = seed;
 	for (uint32_t i = 0; i < FINGERPRINTS; i++)
 		times[i] = -1;
 	for (int step = 0; ok && step < 60; step++)
 	{
-		for (uint64_t n = rnd(2000); n > 0; n--)
+		for (uint64_t n = unit_random(2000); n > 0; n--)
 			ok &= add(&views, times, crowded);
-		if (rnd(3) == 0)
-			drop(&views, times, rnd(2));
+		if (unit_random(3) == 0)
+			drop(&views, times, unit_random(2));
 		ok &= agrees(&views, times, crowded);
 	}
 	UNIT_OK(ok, "seed %llu: what was added and not dropped", (unsigned long long) seed);
@@ -118,6 +110,11 @@ test_memory(void)
 
 	slm_views_drop_before(&views, 1, false);
 	UNIT_OK(views.slots == slots && slm_views_memory(&views) == memory, "half are dropped where they stand");
+	slm_views_drop_before(&views, 1, true);
+	UNIT_OK(views.slots == slots, "nothing is done where nothing is dropped");
+	slm_views_free(&views);
+
+	views = filled(100000, 2);
 	slm_views_drop_before(&views, 1, true);
 	UNIT_OK(slm_views_memory(&views) < memory * 2 / 3, "a table can be made smaller");
 	slm_views_free(&views);
