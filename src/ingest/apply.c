@@ -178,6 +178,7 @@ typedef struct TierWork
 {
 	const SlmBatch *batch;
 	SlmTiers   *tiers;
+	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
 	int			tier;			/* the one at hand */
 	SlmThread	thread;			/* that makes its cells */
 	SlmCells	cells;			/* in memory that an error would not free */
@@ -203,11 +204,12 @@ begin_tier(TierWork *work, int tier)
 
 /* The groups are known and stay as they are: the cells of the finest tier are made while the caller does something else. */
 static TierWork *
-begin_tiers(const SlmBatch *batch)
+begin_tiers(const SlmBatch *batch, const SlmMeanwhile *often)
 {
 	TierWork   *work = palloc0(sizeof(TierWork));
 
 	work->batch = batch;
+	work->often = often;
 	work->tiers = slm_tiers_read();
 	begin_tier(work, 0);
 	return work;
@@ -224,10 +226,10 @@ end_tiers(TierWork *work)
 
 /*
  * A bucket that one tier does not keep must be before the next tier's watermark, or it would be in neither: so the rollup is
- * brought that far first.  meanwhile: see slm_tier_write().
+ * brought that far first.  once: see slm_tier_write().
  */
 static uint64
-write_tier(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (void *arg), void *arg)
+write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *once)
 {
 	SlmTier    *tier = &work->tiers->tiers[work->tier];
 	TimestampTz refused;
@@ -239,7 +241,7 @@ write_tier(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (vo
 	refused = choose_buckets(work->tiers, work->tier, head, &work->cells);
 	if (work->tier < work->tiers->n - 1)
 		slm_rollup_past(work->tiers, work->tier + 1, refused);
-	written = slm_tier_write(tier, &work->cells, work->batch->catalog, replace, meanwhile, arg);
+	written = slm_tier_write(tier, &work->cells, work->batch->catalog, replace, once, work->often);
 	SLM_CRASH_POINT("apply.tier");
 	slm_totals_add(tier, &work->cells);
 	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
@@ -263,16 +265,16 @@ is_all_after(const SlmGroups *groups, const SlmTier *tier)
 }
 
 static uint64
-write_tiers(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (void *arg), void *arg)
+write_tiers(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *once)
 {
-	uint64		written = write_tier(work, head, replace, meanwhile, arg);
+	uint64		written = write_tier(work, head, replace, once);
 
 	for (int t = 1; t < work->tiers->n; t++)
 	{
 		if (is_all_after(&work->batch->groups, &work->tiers->tiers[t]))
 			continue;
 		begin_tier(work, t);
-		written += write_tier(work, head, replace, NULL, NULL);
+		written += write_tier(work, head, replace, NULL);
 	}
 	return written;
 }
@@ -280,12 +282,12 @@ write_tiers(TierWork *work, TimestampTz head, bool replace, void (*meanwhile) (v
 uint64
 slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 {
-	TierWork   *work = begin_tiers(batch);
+	TierWork   *work = begin_tiers(batch, NULL);
 	volatile uint64 written = 0;
 
 	PG_TRY();
 	{
-		written = write_tiers(work, head, replace, NULL, NULL);
+		written = write_tiers(work, head, replace, NULL);
 	}
 	PG_FINALLY();
 	{
@@ -325,6 +327,7 @@ typedef struct Apply
 	int			nobjects;
 	SlmViewState *views;
 	bool		replace;
+	const SlmMeanwhile *often;
 	TierWork   *tiers;			/* NULL: not begun */
 	SlmApplied	applied;
 } Apply;
@@ -347,17 +350,18 @@ apply_locked(Apply *apply)
 {
 	SlmBatch   *batch = apply->batch;
 	TimestampTz head = slm_head_read();
+	SlmMeanwhile views = {write_view_log, apply->views};
 
 	slm_listing_watch(batch, head);
 	slm_view_state_settle(apply->views, batch);
 	if (batch->groups.ngroups > 0)
-		apply->tiers = begin_tiers(batch);
+		apply->tiers = begin_tiers(batch, apply->often);
 	slm_listing_write(batch, head);
 	head = slm_head_advance(apply->objects, apply->nobjects, head);
-	slm_carts_write(&batch->carts, head);
+	slm_carts_write(&batch->carts, head, apply->often);
 	slm_stock_note(batch);
 	if (apply->tiers != NULL)
-		apply->applied.rows_written = write_tiers(apply->tiers, head, apply->replace, write_view_log, apply->views);
+		apply->applied.rows_written = write_tiers(apply->tiers, head, apply->replace, &views);
 	else
 		write_view_log(apply->views);
 	note_expired(apply->objects, apply->nobjects, head);
@@ -367,12 +371,14 @@ apply_locked(Apply *apply)
 }
 
 SlmApplied
-slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace)
+slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace,
+		  const SlmMeanwhile *often)
 {
 	Apply	   *apply = palloc(sizeof(Apply));
 	instr_time	start;
 
-	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace};
+	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace,
+	.often = often};
 	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());
 	apply->applied.wait_ms = slm_writer_lock();

@@ -4,6 +4,7 @@
 #ifndef SLM_INGEST_APPLY_H
 #define SLM_INGEST_APPLY_H
 
+#include "ingest/bulk.h"
 #include "ingest/object.h"
 #include "ingest/view_state.h"
 
@@ -34,9 +35,10 @@ extern void slm_rollup_lock(void);
 
 /*
  * In a transaction whose caller has picked the objects: take the lock, decide the views, write the tiers, the view log,
- * the heads and the ledger.  replace: see slm_tier_write().
+ * the heads and the ledger.  replace and often: see slm_tier_write().
  */
-extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace);
+extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace,
+							const SlmMeanwhile *often);
 
 /* Under the lock, as a part of that: write the batch's groups to all tiers.  Returns the number of rows written. */
 extern uint64 slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace);

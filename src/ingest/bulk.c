@@ -17,11 +17,10 @@
 
 #define ROWS_PER_INSERT	1000
 
-void		(*slm_bulk_breathe) (void);
-
 struct SlmBulk
 {
 	Relation	rel;
+	const SlmMeanwhile *meanwhile;
 	EState	   *estate;
 	ResultRelInfo *result;
 	BulkInsertState bistate;
@@ -42,11 +41,12 @@ struct SlmBulk
 };
 
 SlmBulk *
-slm_bulk_begin(Relation rel)
+slm_bulk_begin(Relation rel, const SlmMeanwhile *meanwhile)
 {
 	SlmBulk    *bulk = palloc0(sizeof(SlmBulk));
 
 	bulk->rel = rel;
+	bulk->meanwhile = meanwhile;
 	bulk->outer = CurrentMemoryContext;
 	bulk->rows = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
 	bulk->estate = CreateExecutorState();
@@ -59,9 +59,9 @@ slm_bulk_begin(Relation rel)
 }
 
 SlmBulk *
-slm_bulk_begin_new(Relation rel)
+slm_bulk_begin_new(Relation rel, const SlmMeanwhile *meanwhile)
 {
-	SlmBulk    *bulk = slm_bulk_begin(rel);
+	SlmBulk    *bulk = slm_bulk_begin(rel, meanwhile);
 
 	bulk->only_new = true;
 	bulk->maxthere = ROWS_PER_INSERT;
@@ -106,8 +106,7 @@ write_rows(SlmBulk *bulk)
 	MemoryContextReset(bulk->rows);
 	slm_wal_write_ahead();
 	CHECK_FOR_INTERRUPTS();
-	if (slm_bulk_breathe)
-		slm_bulk_breathe();
+	slm_meanwhile(bulk->meanwhile);
 }
 
 TupleTableSlot *

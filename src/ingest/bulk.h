@@ -10,14 +10,29 @@
 
 typedef struct SlmBulk SlmBulk;
 
-/* Called now and then during long writes, if not NULL: whoever has something small to do meanwhile does it there. */
-extern void (*slm_bulk_breathe) (void);
+/*
+ * Something small that is done now and then during long writes.  Whoever has it passes it down to those who write; it is kept
+ * nowhere, so nobody comes upon it after an error.
+ */
+typedef struct SlmMeanwhile
+{
+	void		(*function) (void *arg);
+	void	   *arg;
+} SlmMeanwhile;
+
+/* Do it, if it is not NULL. */
+static inline void
+slm_meanwhile(const SlmMeanwhile *meanwhile)
+{
+	if (meanwhile != NULL)
+		meanwhile->function(meanwhile->arg);
+}
 
 /*
  * Begin.  The table has no triggers, and no constraints but its indexes and NOT NULL, which the caller keeps to.  A
- * duplicate key is an error.
+ * duplicate key is an error.  meanwhile: done after each piece of rows, or NULL; it must outlive the insert.
  */
-extern SlmBulk *slm_bulk_begin(Relation rel);
+extern SlmBulk *slm_bulk_begin(Relation rel, const SlmMeanwhile *meanwhile);
 
 /*
  * The next row: a slot whose values and nulls, all of which are false, the caller sets.  What values point to must live in
@@ -33,7 +48,7 @@ extern uint64 slm_bulk_end(SlmBulk *bulk);
  * to look first if such are few.  Whoever else changes the table must not insert keys meanwhile.  slm_bulk_end_new() returns how
  * many were taken out; *there, palloc'ed, are their numbers in the order of slm_bulk_row(), from 0.
  */
-extern SlmBulk *slm_bulk_begin_new(Relation rel);
+extern SlmBulk *slm_bulk_begin_new(Relation rel, const SlmMeanwhile *meanwhile);
 extern uint32 slm_bulk_end_new(SlmBulk *bulk, uint32 **there);
 
 #endif							/* SLM_INGEST_BULK_H */

@@ -170,7 +170,7 @@ put(SlmBulk *bulk, const SlmCart **carts, int n)
 
 /* Insert those that are new, the others are to be merged: they are the first then.  Returns how many. */
 static int
-insert_new(Relation rel, const SlmCart **carts, int n)
+insert_new(Relation rel, const SlmCart **carts, int n, const SlmMeanwhile *meanwhile)
 {
 	SlmBulk    *bulk;
 	uint32	   *there;
@@ -181,13 +181,13 @@ insert_new(Relation rel, const SlmCart **carts, int n)
 		nknown = known_first(rel, carts, n);
 		if (n > nknown)
 		{
-			bulk = slm_bulk_begin(rel);
+			bulk = slm_bulk_begin(rel, meanwhile);
 			put(bulk, carts + nknown, n - nknown);
 			(void) slm_bulk_end(bulk);
 		}
 		return nknown;
 	}
-	bulk = slm_bulk_begin_new(rel);
+	bulk = slm_bulk_begin_new(rel, meanwhile);
 	put(bulk, carts, n);
 	nknown = (int) slm_bulk_end_new(bulk, &there);
 	for (int i = 0; i < nknown; i++)
@@ -202,7 +202,7 @@ kept_from(TimestampTz head)
 }
 
 static void
-write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from)
+write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const SlmMeanwhile *meanwhile)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -221,7 +221,7 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from)
 			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
 				piece[n++] = cart;
 		}
-		nknown = insert_new(rel, piece, n);
+		nknown = insert_new(rel, piece, n, meanwhile);
 		if (nknown > 0)
 			merge(piece, nknown);
 		MemoryContextReset(context);
@@ -232,7 +232,7 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from)
 }
 
 void
-slm_carts_write(const SlmCarts *carts, TimestampTz head)
+slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *meanwhile)
 {
 	uint32	   *volatile order;
 
@@ -243,7 +243,7 @@ slm_carts_write(const SlmCarts *carts, TimestampTz head)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	PG_TRY();
 	{
-		write_all(carts, order, kept_from(head));
+		write_all(carts, order, kept_from(head), meanwhile);
 	}
 	PG_FINALLY();
 	{

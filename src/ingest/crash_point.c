@@ -1,5 +1,5 @@
 /*
- * crash_point.c: places where a test has the process die.
+ * crash_point.c: places where a test has the process die, or meet an error.
  */
 #include "postgres.h"
 
@@ -17,6 +17,7 @@
 #define CRASHED_FILE	"sellometer_crashed"
 
 static char *wanted;
+static char *sqlstate;
 static int	visits_left;
 
 static int
@@ -48,7 +49,12 @@ slm_crash_point(const char *name)
 		return;					/* it has died already */
 	(void) !write(fd, name, len);
 	close(fd);
-	kill(getpid(), SIGKILL);
+	if (sqlstate == NULL || strlen(sqlstate) != 5)
+		kill(getpid(), SIGKILL);
+	else
+		ereport(ERROR,
+				(errcode(MAKE_SQLSTATE(sqlstate[0], sqlstate[1], sqlstate[2], sqlstate[3], sqlstate[4])),
+				 errmsg("a test wants an error at %s", name)));
 }
 
 void
@@ -56,6 +62,8 @@ slm_crash_point_init(void)
 {
 	DefineCustomStringVariable("sellometer.debug_crash_point", "Where in the code the process is to die.", NULL, &wanted,
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, assign_wanted, NULL);
+	DefineCustomStringVariable("sellometer.debug_crash_sqlstate", "Instead of dying, raise an error of this kind.", NULL, &sqlstate,
+							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
 }
 
 #else

@@ -1,5 +1,5 @@
 /*
- * crash_point.h: places in the code where a test has the process die, as by kill -9.
+ * crash_point.h: places in the code where a test has the process die, as by kill -9, or meet an error.
  *
  * Only in builds with assertions; a release has neither the places nor the setting.  test/t/041_crash_points.pl visits
  * each of them: a place whose name it doesn't know is a failure there.
@@ -11,7 +11,8 @@
 
 /*
  * Die here if sellometer.debug_crash_point is the name, or "name:n" at the n-th visit by this process.  It dies once: the
- * name is left in the file sellometer_crashed of the data directory, and while that is there nothing dies.
+ * name is left in the file sellometer_crashed of the data directory, and while that is there nothing dies.  With
+ * sellometer.debug_crash_sqlstate it raises an error of that kind instead.
  */
 #define SLM_CRASH_POINT(name)	slm_crash_point(name)
 

@@ -65,7 +65,7 @@ write_rows(Fill *fill, int npages)
 }
 
 static void
-write_pieces(Fill *fill)
+write_pieces(Fill *fill, const SlmMeanwhile *meanwhile)
 {
 	SlmFormer  *former = fill->former;
 	bool		last;
@@ -79,14 +79,13 @@ write_pieces(Fill *fill)
 			form_piece(fill);
 		write_rows(fill, fill->formed.rows.n + (last ? 1 : 0));
 		slm_index_fill_leaves(fill->index, fill->formed.leaves.pages, fill->formed.leaves.n);
-		if (slm_bulk_breathe)
-			slm_bulk_breathe();
+		slm_meanwhile(meanwhile);
 	} while (!last);
 	slm_index_fill_end(fill->index, &fill->formed.leaves.pages[fill->formed.leaves.n]);
 }
 
 void
-slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows)
+slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMeanwhile *meanwhile)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer fill", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
@@ -103,7 +102,7 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows)
 		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
 			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 		if (nrows > 0)
-			write_pieces(fill);
+			write_pieces(fill, meanwhile);
 	}
 	PG_FINALLY();
 	{

@@ -8,6 +8,7 @@
 #define SLM_INGEST_FILL_H
 
 #include "postgres.h"
+#include "ingest/bulk.h"
 #include "ingest/fill_form.h"
 #include "utils/relcache.h"
 
@@ -19,8 +20,8 @@ extern bool slm_fill_possible(Relation rel);
 
 /*
  * Fill a table, which with its primary key, a B-tree of plain columns, is empty and new in this transaction.  Each row comes after
- * all before it in the key's order.  source is called in a thread.
+ * all before it in the key's order.  source is called in a thread; meanwhile, if not NULL, now and then in this one.
  */
-extern void slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows);
+extern void slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMeanwhile *meanwhile);
 
 #endif							/* SLM_INGEST_FILL_H */

@@ -14,7 +14,6 @@
 
 #include "access/xact.h"
 #include "guc.h"
-#include "ingest/bulk.h"
 #include "ingest/crash_point.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
@@ -168,52 +167,56 @@ read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
 
 /* --- reading with parse workers --- */
 
-/* What the parse workers are to be fed with while the leader is busy. */
-static struct
+/* What the parse workers are fed with, also while the leader is busy writing. */
+typedef struct Feed
 {
-	const SlmIngest *ingest;
+	SlmPool    *pool;			/* NULL: there is nobody to feed */
+	int64		large_id;		/* as in SlmIngest */
 	SlmObject  *objects;
 	int			n;				/* of the batch */
 	int			total;			/* with those that come behind it */
 	int			next;
 	const bool *done;			/* by object; NULL: none is */
 	const SlmClock *clock;
-}			feed;
+} Feed;
 
 static bool
-is_for_workers(const SlmIngest *ingest, const SlmObject *object)
+is_for_workers(int64 large_id, const SlmObject *object)
 {
-	return object->resume_row == 0 && object->id != ingest->large_id && object->size < LARGE_BYTES;
+	return object->resume_row == 0 && object->id != large_id && object->size < LARGE_BYTES;
 }
 
 /* The objects from the next one on that may be in one task: none of the next batch with some of this. */
 static int
-next_task(void)
+next_task(const Feed *feed)
 {
-	int			begin = feed.next;
-	int			end = begin < feed.n ? feed.n : feed.total;
+	SlmGranularity partition = feed->clock->tiers->tiers[0].partition;
+	int			begin = feed->next;
+	int			end = begin < feed->n ? feed->n : feed->total;
 	int			fit = begin;
 
-	while (fit < end && is_for_workers(feed.ingest, &feed.objects[fit]) && !(feed.done && feed.done[fit]) &&
-		   !slm_pool_has(feed.ingest->pool, &feed.objects[fit]) &&
-		   slm_bucket_start(feed.clock->tiers->tiers[0].partition, feed.objects[fit].object_time) ==
-		   slm_bucket_start(feed.clock->tiers->tiers[0].partition, feed.objects[begin].object_time))
+	while (fit < end && is_for_workers(feed->large_id, &feed->objects[fit]) && !(feed->done && feed->done[fit]) &&
+		   !slm_pool_has(feed->pool, &feed->objects[fit]) &&
+		   slm_bucket_start(partition, feed->objects[fit].object_time) ==
+		   slm_bucket_start(partition, feed->objects[begin].object_time))
 		fit++;
-	return slm_pool_task_size(&feed.objects[begin], fit - begin);
+	return slm_pool_task_size(&feed->objects[begin], fit - begin);
 }
 
 /* Hand over as many objects as the workers take, and fetch what they have finished. */
 static void
-feed_workers(void)
+feed_workers(void *arg)
 {
-	slm_pool_drain(feed.ingest->pool);
-	while (feed.next < feed.total)
-	{
-		int			size = next_task();
+	Feed	   *feed = arg;
 
-		if (size > 0 && !slm_pool_submit(feed.ingest->pool, &feed.objects[feed.next], size, feed.clock))
+	slm_pool_drain(feed->pool);
+	while (feed->next < feed->total)
+	{
+		int			size = next_task(feed);
+
+		if (size > 0 && !slm_pool_submit(feed->pool, &feed->objects[feed->next], size, feed->clock))
 			break;
-		feed.next += Max(size, 1);
+		feed->next += Max(size, 1);
 	}
 }
 
@@ -269,42 +272,47 @@ count_waiting(const bool *done, int n)
 }
 
 /*
- * Read the first n objects with the help of the workers, who go on with those behind them.  Objects that are not for
+ * Read the first n objects of the feed with the help of the workers, who go on with those behind them.  Objects that are not for
  * workers stay as they are.  If a task reaches beyond the n, all of it is taken.  Returns how many were dealt with, which are
  * the first ones now.
  */
 static int
-read_with_workers(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int total)
+read_with_workers(SlmIngest *ingest, Feed *feed)
 {
-	bool	   *done = palloc0(sizeof(bool) * total);
+	SlmObject  *objects = feed->objects;
+	int			n = feed->n;
+	bool	   *done = palloc0(sizeof(bool) * feed->total);
 
 	for (int i = 0; i < n; i++)
-		done[i] = !is_for_workers(ingest, &objects[i]);
-	feed.done = done;
+		done[i] = !is_for_workers(ingest->large_id, &objects[i]);
+	feed->done = done;
 	while (count_waiting(done, n) > 0)
 	{
 		int			mine = -1;
 
-		feed_workers();
-		if (slm_pool_take(ingest->pool, objects, n, total, &ingest->batch, done) > 0)
+		feed_workers(feed);
+		if (slm_pool_take(ingest->pool, objects, n, feed->total, &ingest->batch, done) > 0)
 			continue;
-		for (int i = 0; i < n && mine < 0 && (i < feed.next || slm_pool_size(ingest->pool) == 0); i++)
+		for (int i = 0; i < n && mine < 0 && (i < feed->next || slm_pool_size(ingest->pool) == 0); i++)
 		{
 			if (!done[i] && !slm_pool_has(ingest->pool, &objects[i]))
 				mine = i;
 		}
 		if (mine >= 0)
 		{
-			read_here(ingest, clock, &objects[mine]);
+			read_here(ingest, feed->clock, &objects[mine]);
 			done[mine] = true;
 		}
 		else
 			slm_pool_wait(ingest->pool);
 		CHECK_FOR_INTERRUPTS();
 	}
-	feed.done = NULL;
-	n = done_first(objects, done, total);
+	n = done_first(objects, done, feed->total);
 	leave_large(ingest, objects, n);
+	/* what was taken has changed places */
+	feed->n = feed->next = n;
+	feed->done = NULL;
+	feed->large_id = ingest->large_id;
 	pfree(done);
 	return n;
 }
@@ -324,23 +332,18 @@ slm_ingest_set_surge(SlmIngest *ingest, bool surge)
 	MemoryContextSwitchTo(old);
 }
 
-/* Read objects into the batch.  Returns how many were dealt with; 0 means that the first is a large one. */
+/*
+ * Read objects into the batch.  Returns how many were dealt with; 0 means that the first is a large one.  *feed: what workers go on
+ * with from there.
+ */
 static int
-read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int upcoming)
+read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int upcoming, Feed *feed)
 {
-	if (ingest->pool == NULL || slm_pool_size(ingest->pool) == 0 || !is_for_workers(ingest, &objects[0]))
+	*feed = (Feed) {.clock = clock,.objects = objects,.n = n,.total = n + upcoming,.large_id = ingest->large_id};
+	if (ingest->pool == NULL || slm_pool_size(ingest->pool) == 0 || !is_for_workers(ingest->large_id, &objects[0]))
 		return read_alone(ingest, clock, objects, n);
-	feed.ingest = ingest;
-	feed.objects = objects;
-	feed.n = n;
-	feed.total = n + upcoming;
-	feed.next = 0;
-	feed.clock = clock;
-	n = read_with_workers(ingest, clock, objects, n, feed.total);
-	/* what was taken has changed places */
-	feed.n = feed.next = n;
-	slm_bulk_breathe = feed_workers;
-	return n;
+	feed->pool = ingest->pool;
+	return read_with_workers(ingest, feed);
 }
 
 /* --- one batch --- */
@@ -384,12 +387,14 @@ load_batch(Work *work)
 {
 	SlmIngest  *ingest = work->ingest;
 	bool		replace = !work->clock->live;
+	Feed		feed;
+	SlmMeanwhile feeding = {feed_workers, &feed};
 	PGRUsage	start;
 
 	slm_batch_init(&ingest->batch, ingest->views->catalog);
 	pg_rusage_init(&start);
 	slm_progress_phase("fetch and read");
-	work->done = read_objects(ingest, work->clock, work->objects, work->n, work->upcoming);
+	work->done = read_objects(ingest, work->clock, work->objects, work->n, work->upcoming, &feed);
 	close_transfers(work->objects, work->n);
 	if (work->done == 0)
 	{
@@ -402,7 +407,8 @@ load_batch(Work *work)
 	slm_progress_phase("apply");
 	ingest->views->upcoming = bytes_of(work->objects + work->done, work->n - work->done + work->upcoming) /
 		Max(bytes_of(work->objects, work->done), 1.0);
-	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace);
+	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace,
+									  feed.pool ? &feeding : NULL);
 	sum_up(work);
 	ereport(DEBUG1, (errmsg_internal("applied %llu rows as %llu, waited %.0f ms for the lock, %s",
 									 (unsigned long long) work->result->rows,
@@ -491,7 +497,6 @@ try_batch(Work *work)
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 	slm_batch_free(&work->ingest->batch);
-	slm_bulk_breathe = NULL;
 	return ok;
 }
 

@@ -406,8 +406,8 @@ replace_carts(Replace *replace, TimestampTz head)
 	args[1] = slm_array(products, NULL, (int) old->n, INT8OID);
 	if (old->n > 0)
 		slm_execute(&statement, args, NULL, SPI_OK_DELETE);
-	slm_carts_write(&replace->other_carts, head);
-	slm_carts_write(&replace->batch.carts, head);
+	slm_carts_write(&replace->other_carts, head, NULL);
+	slm_carts_write(&replace->batch.carts, head, NULL);
 }
 
 /* --- ledger --- */

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 
+#include "access/xact.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -248,6 +249,14 @@ release_progress(int code, Datum arg)
 	slm_progress_end();
 }
 
+/* Who reports commits piece by piece, so what is rolled back ends it. */
+static void
+end_by_error(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		slm_progress_end();
+}
+
 void
 slm_progress_begin(const char *task)
 {
@@ -257,7 +266,10 @@ slm_progress_begin(const char *task)
 		return;
 	slm_progress_end();
 	if (!registered)
+	{
 		before_shmem_exit(release_progress, (Datum) 0);
+		RegisterXactCallback(end_by_error, NULL);
+	}
 	registered = true;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < SLM_MAX_PROGRESS && own_progress == NULL; i++)

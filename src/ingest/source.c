@@ -41,6 +41,7 @@ struct SlmSources
 	int			n;
 	int			max;
 	uint32		round;
+	uint64		changes_seen;	/* of definitions, when the stores were opened */
 	MemoryContext retired;		/* sources that went in the last round; transfers may still be open there */
 	bool		held;			/* and stay so for longer */
 };
@@ -62,6 +63,7 @@ slm_sources_create(void)
 	SlmSources *sources = MemoryContextAllocZero(context, sizeof(SlmSources));
 
 	sources->context = context;
+	sources->changes_seen = definition_changes;
 	sources->retired = AllocSetContextCreate(context, "sellometer old sources", ALLOCSET_SMALL_SIZES);
 	if (!registered)
 	{
@@ -172,13 +174,12 @@ slm_sources_refresh(SlmSources *sources)
 	static SlmStatement statement = {
 		"SELECT name, url, server, owner::oid::bigint FROM sellometer.sources WHERE enabled ORDER BY name"
 	};
-	static uint64 changes_seen;
-	bool		changed = changes_seen != definition_changes;
+	bool		changed = sources->changes_seen != definition_changes;
 	MemoryContext context = CurrentMemoryContext;
 	SlmSource  *read;
 	int			n;
 
-	changes_seen = definition_changes;
+	sources->changes_seen = definition_changes;
 	if (!sources->held)
 		MemoryContextReset(sources->retired);
 	sources->round++;

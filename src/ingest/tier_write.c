@@ -38,6 +38,7 @@ typedef struct Target
 	const SlmTier *tier;
 	SlmDimension dimension;
 	const SlmCatalog *catalog;
+	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
 	Datum	   *keys;			/* text keys by number, made when first needed; 0 = not yet */
 	Oid			event_types[SLM_EVENT_TYPES];
 	Oid			event_type_oid;
@@ -72,6 +73,7 @@ key_datum(Target *target, SlmKeyId key)
 static void
 target_init(Target *target, const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog)
 {
+	*target = (Target) {0};
 	target->tier = tier;
 	target->dimension = dimension;
 	target->catalog = catalog;
@@ -118,7 +120,7 @@ bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 {
 	Relation	rel = table_open(relid, RowExclusiveLock);
 	SlmColumns	columns = slm_find_columns(rel, target->dimension);
-	SlmBulk    *bulk = slm_bulk_begin(rel);
+	SlmBulk    *bulk = slm_bulk_begin(rel, target->often);
 	uint64		inserted;
 
 	for (uint64 i = 0; i < run->nrows; i++)
@@ -177,7 +179,7 @@ fill_table(Target *target, Oid relid, const Run *run)
 	new->target = target;
 	new->run = run;
 	new->columns = slm_find_columns(rel, target->dimension);
-	slm_fill(rel, new_row, new, run->nrows);
+	slm_fill(rel, new_row, new, run->nrows, target->often);
 	table_close(rel, NoLock);
 	pfree(new);
 	return run->nrows;
@@ -418,12 +420,13 @@ write_run(Target *target, const Run *run, const TimestampTz *present, int nprese
 
 static uint64
 write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog,
-			 const TimestampTz *present, int npresent, bool replace)
+			 const TimestampTz *present, int npresent, bool replace, const SlmMeanwhile *often)
 {
-	Target		target = {0};
+	Target		target;
 	uint64		written = 0;
 
 	target_init(&target, tier, dimension, catalog);
+	target.often = often;
 	for (uint64 begin = 0, end; begin < deltas->nrows; begin = end)
 	{
 		Run			run = {.rows = &deltas->rows[begin]};
@@ -444,7 +447,7 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 uint64
 slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog)
 {
-	return write_deltas(tier, dimension, deltas, catalog, NULL, 0, false);
+	return write_deltas(tier, dimension, deltas, catalog, NULL, 0, false, NULL);
 }
 
 /*
@@ -487,8 +490,7 @@ begin_level(Level *levels, SlmDimension dimension, SlmCells *cells, const SlmCat
 /* What is done with the deltas of each dimension, and, if not NULL, while those of the first are made. */
 typedef struct EachDimension
 {
-	void		(*meanwhile) (void *arg);
-	void	   *meanwhile_arg;
+	const SlmMeanwhile *once;
 	void		(*callback) (SlmDimension dimension, const SlmDeltas *deltas, void *arg);
 	void	   *arg;
 } EachDimension;
@@ -501,8 +503,7 @@ each_dimension(SlmCells *cells, const SlmCatalog *catalog, const EachDimension *
 	PG_TRY();
 	{
 		begin_level(levels, 0, cells, catalog);
-		if (each->meanwhile)
-			each->meanwhile(each->meanwhile_arg);
+		slm_meanwhile(each->once);
 		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 		{
 			slm_thread_join(&levels[d].thread);
@@ -517,11 +518,11 @@ each_dimension(SlmCells *cells, const SlmCatalog *catalog, const EachDimension *
 	}
 	PG_FINALLY();
 	{
+		/* the thread that may still run reads those of the dimension before */
 		for (int d = 0; d < SLM_DIMENSIONS; d++)
-		{
 			slm_thread_join(&levels[d].thread);
+		for (int d = 0; d < SLM_DIMENSIONS; d++)
 			slm_deltas_free(&levels[d].deltas);
-		}
 	}
 	PG_END_TRY();
 	pfree(levels);
@@ -534,6 +535,7 @@ typedef struct Write
 	const TimestampTz *present;
 	int			npresent;
 	bool		replace;
+	const SlmMeanwhile *often;
 	uint64		written;
 } Write;
 
@@ -542,15 +544,15 @@ write_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
 {
 	Write	   *w = arg;
 
-	w->written += write_deltas(w->tier, dimension, deltas, w->catalog, w->present, w->npresent, w->replace);
+	w->written += write_deltas(w->tier, dimension, deltas, w->catalog, w->present, w->npresent, w->replace, w->often);
 }
 
 uint64
 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
-			   void (*meanwhile) (void *arg), void *arg)
+			   const SlmMeanwhile *once, const SlmMeanwhile *often)
 {
-	Write		w = {.tier = tier,.catalog = catalog,.replace = replace};
-	EachDimension each = {.meanwhile = meanwhile,.meanwhile_arg = arg,.callback = write_dimension,.arg = &w};
+	Write		w = {.tier = tier,.catalog = catalog,.replace = replace,.often = often};
+	EachDimension each = {.once = once,.callback = write_dimension,.arg = &w};
 
 	w.present = present_buckets(tier, cells, &w.npresent);
 	each_dimension(cells, catalog, &each);
@@ -574,7 +576,7 @@ note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog
 		"INSERT INTO sellometer.rollup_changes (tier, dimension, keys) VALUES ($1, $2, $3)",
 		3, {TEXTOID, TEXTOID, TEXTARRAYOID}
 	};
-	Target		target = {0};
+	Target		target;
 	Datum	   *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * deltas->nrows);
 	Datum		args[3];
 	int			n = 0;

@@ -4,6 +4,7 @@
 #ifndef SLM_INGEST_TIER_WRITE_H
 #define SLM_INGEST_TIER_WRITE_H
 
+#include "ingest/bulk.h"
 #include "ingest/tier.h"
 #include "pure/deltas.h"
 
@@ -14,10 +15,11 @@
  * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
  * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
  *
- * meanwhile: called once with arg, if not NULL, while a thread makes the first rows.  Returns the number of rows written.
+ * once: done while a thread makes the first rows; often: now and then while rows are written; both may be NULL.  Returns the number
+ * of rows written.
  */
 extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
-							 void (*meanwhile) (void *arg), void *arg);
+							 const SlmMeanwhile *once, const SlmMeanwhile *often);
 
 /*
  * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.

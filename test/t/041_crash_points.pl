@@ -1,4 +1,5 @@
-# Dies at each place in the code that SLM_CRASH_POINT() names, one after the other, and goes on: nothing is lost or doubled.
+# At each place in the code that SLM_CRASH_POINT() names, one after the other: dies, and goes on in a new process; meets an error, of a
+# kind that is an object's and of one that is the server's, and goes on in the same process.  Nothing is lost or doubled.
 # The server crashes on purpose here.
 use strict;
 use warnings FATAL => 'all';
@@ -21,6 +22,7 @@ sellometer.database = 'postgres'
 sellometer.live_lateness = '2min'
 sellometer.view_log_retention = '1d'
 sellometer.debug_chunk_rows = 100
+sellometer.retry_delay = 1ms
 CONF
 die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
 
@@ -118,7 +120,29 @@ sub die_at
 	return slurp_file($mark) eq $name;
 }
 
-# Likewise; do it again, whole.
+# Have it meet an error there, and then the same session do it again, whole; true if it did.
+sub fail_at
+{
+	my ($point, $sqlstate, $sql, $more) = @_;
+	my ($name) = $point =~ /^([\w.]+)/;
+	my $mark = $node->data_dir . '/sellometer_crashed';
+
+	unlink $mark;
+	$node->psql('shop', qq{SET client_min_messages = error;
+		SET sellometer.debug_crash_point = '$point';
+		SET sellometer.debug_crash_sqlstate = '$sqlstate';
+		@{[ $more // '' ]}
+		$sql;
+		RESET sellometer.surge_bytes;
+		SELECT pg_sleep(0.01);
+		$sql;}, on_error_stop => 0);
+	return -e $mark && slurp_file($mark) eq $name;
+}
+
+# An error that is taken for an object's, and one that is the server's.
+my %ERRORS = ('an error of an object' => '22000', 'an error of the server' => '53100');
+
+# All of these; and do it again, whole.
 sub dies
 {
 	my ($point, $sql, $prepare) = @_;
@@ -129,6 +153,21 @@ sub dies
 	my $wrong = wrong();
 	ok($died && $wrong eq '', "$sql dies at $point, and all is well")
 	  or diag($died ? $wrong : 'it did not die');
+	fails($point, $_, $sql, $prepare) foreach (sort keys %ERRORS);
+	return;
+}
+
+sub fails
+{
+	my ($point, $error, $sql, $prepare, $more) = @_;
+
+	$prepare->() if $prepare;
+	my $seen = -s $node->logfile;
+	my $failed = fail_at($point, $ERRORS{$error}, $sql, $more);
+	my $crashed = slurp_file($node->logfile, $seen) =~ /was terminated by signal/;
+	my $wrong = $crashed ? 'the server crashed' : wrong();
+	ok($failed && $wrong eq '', "$sql meets $error at $point, and all is well in the same session")
+	  or diag($failed ? $wrong : 'it met none');
 	return;
 }
 
@@ -167,11 +206,13 @@ dies($_, $MERGE, \&late) foreach (@batch);
 # Where the bucket has a mark: changes of it are noted, and nobody is there to read the notes.
 dies($_, $ROLLUP, sub { later(70) }) foreach (qw(rollup.mark rollup.add_up:3 rollup.added_up rollup.correct:2 rollup.finish
 	rollup.finished));
-later(70);
-die_at('rollup.marked', $ROLLUP);
-put(-70);
-value($INGEST);
-dies('apply.noted', $MERGE);
+dies('apply.noted', $MERGE, sub {
+	value($ROLLUP);
+	later(70);
+	die_at('rollup.marked', $ROLLUP);
+	put(-70);
+	value($INGEST);
+});
 value($ROLLUP);
 # An hour that is rolled up is changed with its minutes.
 dies('apply.tier:2', $INGEST, sub { $now += 60; put(-130, named => 0); });
@@ -179,7 +220,13 @@ dies('apply.tier:2', $MERGE, sub { put(-130); value($INGEST); });
 
 dies($_, $PRUNE, sub { something_to_prune(70) }) foreach (qw(prune.dropped prune.committed prune.done));
 dies('prune.views_noted', $PRUNE, sub { something_to_prune(48 * 60) });
-dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years')");
+dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years')", sub {
+	value(q{SELECT sellometer_drop_tier(name) FROM sellometer.tiers WHERE name = 'day'});
+});
+
+# In a surge parse workers are fed while tables are written, and nobody may be left to feed them afterwards.
+fails($_, 'an error of the server', $INGEST, sub { live() foreach (1 .. 5) }, "SET sellometer.surge_bytes = '1kB';")
+  foreach (qw(ingest.read apply.views apply.tier apply.ledger ingest.commit));
 
 # --- all together ---
 
@@ -245,6 +292,55 @@ for my $point (qw(replace.read replace.views replace.tiers replace.recorded))
 		value($INGEST);
 	});
 }
+# --- the worker: in a database of its own ---
+
+my %DONE_BY_WORKER = (list => [qw(list.noted list.committed)], batch => \@batch, large => [qw(large.validated large.part)]);
+my $own = slm_directory($node, 'own');
+my $put_own = 0;
+
+$node->safe_psql('postgres', "CREATE EXTENSION sellometer; SELECT sellometer_add_source('own', 'file://$own/')");
+
+sub put_for_worker
+{
+	my ($n) = @_;
+
+	$put_own++;
+	$now += 60;
+	write_object($own, strftime('%Y-%m-%d-%H-%M', gmtime($now)) . "-$put_own.csv", csv(map { event(event_type => 'purchase',
+		event_time => strftime('%Y-%m-%d %H:%M:%S', gmtime($now))) } 1 .. $n));
+	wait_until($node, qq{SELECT count(*) = $put_own FROM sellometer.objects WHERE state = 'done'}, 'postgres');
+	return $n;
+}
+
+sub worker_pid { return backend_pid($node, 'sellometer worker', 'postgres'); }
+
+my $own_rows = put_for_worker(5);
+my $worker = worker_pid();
+my $mark = $node->data_dir . '/sellometer_crashed';
+
+for my $error (sort keys %ERRORS)
+{
+	for my $what (sort keys %DONE_BY_WORKER)
+	{
+		for my $point (@{ $DONE_BY_WORKER{$what} })
+		{
+			unlink $mark;
+			$node->safe_psql('postgres', "ALTER SYSTEM SET sellometer.debug_crash_point = '$point'");
+			$node->safe_psql('postgres', "ALTER SYSTEM SET sellometer.debug_crash_sqlstate = '$ERRORS{$error}'; SELECT pg_reload_conf()");
+			for (1 .. 20)
+			{
+				$own_rows += put_for_worker($what eq 'large' ? 250 : 5);
+				last if -e $mark;		# else it had not read the settings yet
+			}
+			ok(-e $mark && worker_pid() == $worker, "the worker meets $error at $point, and loads on");
+		}
+	}
+}
+$node->safe_psql('postgres', "ALTER SYSTEM RESET sellometer.debug_crash_point");
+is($node->safe_psql('postgres', q{SELECT sum(rows_counted), (SELECT sum(count) FROM sellometer.realtime_brand_hour) FROM sellometer.objects}),
+	"$own_rows|$own_rows", '... each row once');
+is($node->safe_psql('postgres', q{SELECT * FROM sellometer_check() WHERE NOT ok AND name <> 'pg_cron'}), '', '... and all is well');
+
 oracle_load($node, $kept);
 # It wants all objects to be in state done, which is what they are not meant to be here.
 is(join("\n", grep { !/^[^|]*\|(archived|skipped)\|/ } tier_differences($node)), '',
