@@ -37,13 +37,16 @@ $(OBJS): $(wildcard src/*.h src/pure/*.h src/types/*.h src/store/*.h src/ingest/
 # It knows the version.
 src/ingest/version.o: Makefile
 
+# The server has the schema of users first in the path of a script: what anybody has put there would be taken for good.
+SAFE_PATH = 'SET LOCAL search_path = pg_catalog, pg_temp;'
+
 sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
-	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit'; \
+	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit' $(SAFE_PATH); \
 	  for f in $(SQL_PARTS); do echo; echo "-- $$(basename $$f)"; cat $$f; done; } > $@
 
 # What loads waits for the end of the script: 0x736C6D00, 1 is the writer's lock (src/ingest/apply.c).
 $(UPDATES): sellometer--%.sql: sql/updates/%.sql Makefile
-	{ printf '%s\n' '\echo Use "ALTER EXTENSION sellometer UPDATE" to load this file. \quit' \
+	{ printf '%s\n' '\echo Use "ALTER EXTENSION sellometer UPDATE" to load this file. \quit' $(SAFE_PATH) \
 	  'SELECT pg_catalog.pg_advisory_xact_lock(1936485632, 1);'; echo; cat $<; } > $@
 
 # A release's source: sellometer-VERSION.tar.gz in DISTDIR.

@@ -16,6 +16,7 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -71,9 +72,10 @@ execute(Remote *remote)
 
 	slm_remote_begin();
 	pgstat_report_activity(STATE_RUNNING, remote->text);
-	slm_execute_once(remote->text, SPI_OK_SELECT);
+	if (SPI_execute(remote->text, false, 0) < 0)
+		elog(ERROR, "could not execute: %s", remote->text);
 	remote->isnull = true;
-	if (SPI_processed > 0)
+	if (SPI_processed > 0 && SPI_tuptable != NULL)
 	{
 		result = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 		remote->isnull = result == NULL;
@@ -198,6 +200,7 @@ slm_run_in_database(const char *database, const char *sql)
 	wait_for_end(start_worker(segment));
 	if (remote->state != REMOTE_DONE)
 		raise_error(remote, database);
+	AcceptInvalidationMessages();	/* what it has changed may be known here by its absence */
 	result = remote->isnull ? NULL : pstrdup(remote->text);
 	dsm_detach(segment);
 	return result;

@@ -6,6 +6,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "ingest/as_owner.h"
 #include "ingest/runs.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -24,13 +25,22 @@
 void
 slm_connect_to_commit(FunctionCallInfo fcinfo, const char *procedure)
 {
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic)
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) || castNode(CallContext, fcinfo->context)->atomic ||
+		IsSubTransaction())
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
 				 errmsg("%s() commits its work piece by piece and can't run inside a transaction", procedure),
 				 errhint("CALL it on its own, not in a transaction block, a function or a DO block.")));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	slm_as_owner_start();
+}
+
+void
+slm_disconnect(void)
+{
+	slm_as_owner_stop();
+	SPI_finish();
 }
 
 /* --- steps --- */

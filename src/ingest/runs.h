@@ -27,10 +27,13 @@ typedef struct SlmRun
 typedef void (*SlmRunWork) (SlmRun *run, void *arg);
 
 /*
- * Connect to SPI for a procedure that commits (SPI_finish() is the caller's).  An error if the CALL is inside of a
- * transaction block.
+ * Connect to SPI for a procedure that commits; from then on its transactions act as the extension's owner (as_owner.h).  An error
+ * if the CALL is inside of a transaction block.
  */
 extern void slm_connect_to_commit(FunctionCallInfo fcinfo, const char *procedure);
+
+/* And leave: the caller is who he was. */
+extern void slm_disconnect(void);
 
 /*
  * Do the work, unless another run of the procedure is under way: then false, and a NOTICE if loud.  Not inside of a

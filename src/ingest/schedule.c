@@ -62,7 +62,7 @@ delete_jobs(const char *database)
 	if (slm_execute_once("SELECT 1 FROM pg_extension WHERE extname = 'pg_cron'", SPI_OK_SELECT) == 0)
 		return;
 	slm_execute_once(psprintf("SELECT cron.unschedule(jobid) FROM cron.job WHERE database = %s "
-							  "AND jobname LIKE 'sellometer\\_%%' AND command LIKE 'CALL %%sellometer\\_%%'",
+							  "AND jobname LIKE 'sellometer\\_%%' AND command LIKE 'CALL sellometer.%%'",
 							  quote_literal_cstr(database)), SPI_OK_SELECT);
 }
 

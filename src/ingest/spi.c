@@ -7,6 +7,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
+#include "ingest/as_owner.h"
 #include "ingest/spi.h"
 #include "ingest/version.h"
 #include "lib/ilist.h"
@@ -46,6 +47,7 @@ slm_secure_transaction(void)
 	if (slm_extension_gone)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
 	slm_check_version(get_extension_oid("sellometer", false));
+	slm_as_owner_begin(get_extension_oid("sellometer", false));
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_LOCAL, true, 0, false);
 	/* plans that avoid other paths at any cost look as if compiling them paid: it takes longer than all that they do */
@@ -109,6 +111,7 @@ slm_commit(void)
 	if (ActivePortal == NULL && ActiveSnapshotSet())
 		PopActiveSnapshot();
 	forget_rows();
+	slm_as_owner_end();
 	SPI_commit();
 	MemoryContextSwitchTo(context);
 }

@@ -1,18 +1,18 @@
-CREATE FUNCTION sellometer_s3_validator(options text[], catalog oid)
+CREATE FUNCTION @extschema@.sellometer_s3_validator(options text[], catalog oid)
 RETURNS void
 LANGUAGE C STRICT
 AS 'MODULE_PATHNAME', 'sellometer_s3_validator';
-COMMENT ON FUNCTION sellometer_s3_validator(text[], oid) IS
+COMMENT ON FUNCTION @extschema@.sellometer_s3_validator(text[], oid) IS
 'Checks the options of servers and user mappings of foreign data wrapper sellometer_s3';
 
-CREATE FOREIGN DATA WRAPPER sellometer_s3 NO HANDLER VALIDATOR sellometer_s3_validator;
+CREATE FOREIGN DATA WRAPPER sellometer_s3 NO HANDLER VALIDATOR @extschema@.sellometer_s3_validator;
 COMMENT ON FOREIGN DATA WRAPPER sellometer_s3 IS
 'S3 services: a server says where (endpoint, region, url_style, ca_file, connect_timeout, stall_timeout, retry_timeout), a user mapping who (access_key_id, secret_access_key, session_token)';
 
-CREATE FUNCTION sellometer_list(url text, server text DEFAULT NULL)
+CREATE FUNCTION @extschema@.sellometer_list(url text, server text DEFAULT NULL)
 RETURNS TABLE (key text, size bigint, etag text, last_modified timestamptz)
 LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'sellometer_list';
-REVOKE ALL ON FUNCTION sellometer_list(text, text) FROM PUBLIC;
-COMMENT ON FUNCTION sellometer_list(text, text) IS
+REVOKE ALL ON FUNCTION @extschema@.sellometer_list(text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.sellometer_list(text, text) IS
 'Objects whose URL begins with url (s3://bucket/prefix/ or file:///directory/), with keys relative to it; keys that are not valid text are left out with a warning';

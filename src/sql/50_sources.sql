@@ -43,11 +43,21 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_enable_source(text, boolean) IS
 	'Watch a source again, or leave it alone for a while';
 
+CREATE PROCEDURE sellometer.ingest(source text DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_ingest';
+COMMENT ON PROCEDURE sellometer.ingest(text) IS 'What sellometer_ingest() is, for jobs';
+
 CREATE PROCEDURE @extschema@.sellometer_ingest(source text DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sellometer_ingest';
 COMMENT ON PROCEDURE @extschema@.sellometer_ingest(text) IS
 	'Load all objects that are pending and live, of one source or of all';
+
+CREATE PROCEDURE sellometer.merge_backlog(source text DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_merge_backlog';
+COMMENT ON PROCEDURE sellometer.merge_backlog(text) IS 'What sellometer_merge_backlog() is, for jobs';
 
 CREATE PROCEDURE @extschema@.sellometer_merge_backlog(source text DEFAULT NULL)
 LANGUAGE c
@@ -58,5 +68,7 @@ COMMENT ON PROCEDURE @extschema@.sellometer_merge_backlog(text) IS
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_enable_source(text, boolean) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE sellometer.ingest(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_ingest(text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE sellometer.merge_backlog(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_merge_backlog(text) FROM PUBLIC;

@@ -1,4 +1,10 @@
 /* Objects one by one, and operations at a glance. */
+CREATE FUNCTION sellometer.wake()
+RETURNS boolean
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_wake';
+COMMENT ON FUNCTION sellometer.wake() IS 'What sellometer_wake() is, for the extension''s own functions';
+
 CREATE FUNCTION @extschema@.sellometer_wake()
 RETURNS boolean
 LANGUAGE c STRICT
@@ -49,7 +55,7 @@ BEGIN
 		attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL
 	WHERE id = o.id;
 	DELETE FROM sellometer.rejected_rows WHERE object_id = o.id AND o.resume_row = 0;
-	PERFORM @extschema@.sellometer_wake();
+	PERFORM sellometer.wake();
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) IS
@@ -301,6 +307,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_check() IS
 	'Is all set up, and do the invariants hold?  Reads all tiers: takes a while on much data';
 
+REVOKE ALL ON FUNCTION sellometer.wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.replace_object(bigint, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) FROM PUBLIC;

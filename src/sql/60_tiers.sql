@@ -1,9 +1,19 @@
 /* Keeping the tiers. */
+CREATE PROCEDURE sellometer.rollup()
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_rollup';
+COMMENT ON PROCEDURE sellometer.rollup() IS 'What sellometer_rollup() is, for jobs';
+
 CREATE PROCEDURE @extschema@.sellometer_rollup()
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sellometer_rollup';
 COMMENT ON PROCEDURE @extschema@.sellometer_rollup() IS
 	'Add up the complete buckets of each tier into the next one';
+
+CREATE PROCEDURE sellometer.prune()
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_prune';
+COMMENT ON PROCEDURE sellometer.prune() IS 'What sellometer_prune() is, for jobs';
 
 CREATE PROCEDURE @extschema@.sellometer_prune()
 LANGUAGE c
@@ -28,5 +38,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_drop_tier(text) IS 'Drop a tier, its 
 
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_tier(text, interval, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_tier(text) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE sellometer.rollup() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_rollup() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE sellometer.prune() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_prune() FROM PUBLIC;

@@ -176,7 +176,7 @@ $$;
 COMMENT ON FUNCTION sellometer.series_width(interval, timestamptz) IS
 	'The width of the buckets that sellometer_series() returns';
 
-CREATE FUNCTION @extschema@.sellometer_series(
+CREATE FUNCTION sellometer.series(
 	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
 	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
 RETURNS SETOF record
@@ -219,7 +219,7 @@ BEGIN
 	SELECT string_agg(format('SELECT %s AS start, count, gmv FROM sellometer.%I
 				WHERE event_type = %L AND event_time >= %L AND event_time < %L %s',
 			CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time') END,
-			CASE WHEN key IS NULL THEN 'totals' ELSE sellometer_series.dimension || '_' || p.tier END,
+			CASE WHEN key IS NULL THEN 'totals' ELSE series.dimension || '_' || p.tier END,
 			event_type, p.piece_from, p.piece_to,
 			CASE WHEN key IS NULL THEN format('AND tier = %L', p.tier) ELSE wanted END), ' UNION ALL ')
 	INTO pieces
@@ -229,9 +229,21 @@ BEGIN
 	IF pieces IS NULL THEN
 		RETURN;
 	END IF;
-	RETURN QUERY EXECUTE format('SELECT start, sum(count)::bigint, %s.sellometer_gmv(gmv), %1$s.sellometer_gmv(gmv) / sum(count),
-		start >= %L AND start < %L FROM (%s) x GROUP BY start ORDER BY start', '@extschema@', whole_from, final_to, pieces);
+	RETURN QUERY EXECUTE format('SELECT start, sum(count)::bigint, sellometer.gmv(gmv), sellometer.gmv(gmv) / sum(count),
+		start >= %L AND start < %L FROM (%s) x GROUP BY start ORDER BY start', whole_from, final_to, pieces);
 END
+$$;
+COMMENT ON FUNCTION sellometer.series(text, text, text, timestamptz, timestamptz, interval) IS
+	'What sellometer_series() is, for the extension''s own functions';
+
+CREATE FUNCTION @extschema@.sellometer_series(
+	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
+	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 500
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM sellometer.series($1, $2, $3, $4, $5, $6)
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval) IS
 	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events; is_final: the bucket is whole and no live object can change it any more';

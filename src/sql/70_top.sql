@@ -75,9 +75,9 @@ SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE format('SELECT key::text, gmv, count
-		FROM (SELECT key, %s.sellometer_gmv(gmv) AS gmv, sum(count)::bigint AS count FROM (%s) x GROUP BY key
+		FROM (SELECT key, sellometer.gmv(gmv) AS gmv, sum(count)::bigint AS count FROM (%s) x GROUP BY key
 			ORDER BY %I DESC, %I DESC, key LIMIT %s) y',
-		'@extschema@', rows_sql, by, CASE by WHEN 'gmv' THEN 'count' ELSE 'gmv' END, n);
+		rows_sql, by, CASE by WHEN 'gmv' THEN 'count' ELSE 'gmv' END, n);
 END
 $$;
 COMMENT ON FUNCTION sellometer.top_of_rows(text, text, integer) IS 'The best keys of the rows that a query gives';
@@ -139,7 +139,7 @@ BEGIN
 				coalesce(max(amount) FILTER (WHERE i > 100), 0)
 			FROM (SELECT key, amount, row_number() OVER (ORDER BY amount DESC) AS i
 				FROM (SELECT key::text, %s AS amount FROM (%s) x GROUP BY key ORDER BY 2 DESC LIMIT 101) y) z',
-			CASE by WHEN 'gmv' THEN '@extschema@.sellometer_gmv(gmv)' ELSE 'sum(count)' END, read_too)
+			CASE by WHEN 'gmv' THEN 'sellometer.gmv(gmv)' ELSE 'sum(count)' END, read_too)
 		INTO own_keys, own_amounts, own_others;
 		unlisted := unlisted + own_others;
 	END IF;
@@ -164,8 +164,8 @@ $$;
 COMMENT ON FUNCTION sellometer.top_by_leaders(text, text, timestamptz, timestamptz, integer, text) IS
 	'What sellometer_top() finds without reading all keys; no rows if it can''t';
 
-CREATE FUNCTION @extschema@.sellometer_top(
-	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
+CREATE FUNCTION sellometer.top(
+	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer, by text,
 	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -201,6 +201,18 @@ BEGIN
 		RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count FROM sellometer.top_of_rows(rows_sql, by, n) t;
 	END IF;
 END
+$$;
+COMMENT ON FUNCTION sellometer.top(text, text, timestamptz, timestamptz, integer, text) IS
+	'What sellometer_top() is, for the extension''s own functions';
+
+CREATE FUNCTION @extschema@.sellometer_top(
+	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM sellometer.top($1, $2, $3, $4, $5, $6)
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
 	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets';

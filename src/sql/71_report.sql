@@ -199,7 +199,7 @@ $html$, dimension, title, initcap(split_part(dimension, '_', 1)),
 			n, round(gmv * 100 / nullif(best, 0), 1), sellometer.html_key(key), sellometer.html_number(gmv), sellometer.html_number(count)),
 			E'\n' ORDER BY n), '<tr><td colspan="4" class="none">Nothing sold yet</td></tr>'))
 	FROM (SELECT row_number() OVER () AS n, max(gmv) OVER () AS best, t.*
-		FROM @extschema@.sellometer_top(dimension, 'purchase', range_from, range_to, 10) t) x
+		FROM sellometer.top(dimension, 'purchase', range_from, range_to, 10, 'gmv') t) x
 $$;
 COMMENT ON FUNCTION sellometer.report_top(text, text, timestamptz, timestamptz) IS 'The best keys of a dimension, for sellometer_report()';
 
@@ -372,7 +372,7 @@ $html$, string_agg(format('<tr><th scope="row">%s</th><td class="n">%s</td><td c
 			sum(s.count) FILTER (WHERE e = 'cart') AS carts, sum(s.count) FILTER (WHERE e = 'remove_from_cart') AS removals,
 			sum(s.count) FILTER (WHERE e = 'purchase') AS purchases
 		FROM unnest(enum_range(NULL::sellometer.event_type)) e,
-			@extschema@.sellometer_series('category_l1', e::text, NULL, range_from, range_to, '1 hour') s
+			sellometer.series('category_l1', e::text, NULL, range_from, range_to, '1 hour') s
 		GROUP BY 1) h
 $$;
 COMMENT ON FUNCTION sellometer.report_hours(timestamptz, timestamptz) IS 'A table of sums by hour, for sellometer_report()';
@@ -433,7 +433,7 @@ BEGIN
 			coalesce(sum(x.count), 0) AS count, coalesce(sum(x.gmv), 0) AS gmv
 		INTO s
 		FROM generate_series(range_from, range_to - step, step) t
-		LEFT JOIN @extschema@.sellometer_series('category_l1', k.e, NULL, range_from, range_to, step) x ON x.event_time = t;
+		LEFT JOIN sellometer.series('category_l1', k.e, NULL, range_from, range_to, step) x ON x.event_time = t;
 		kinds := kinds || format('<div><h3>%s<span>%s</span></h3>%s</div>', k.title, sellometer.html_number(s.count),
 			sellometer.report_chart('c-' || k.e, k.title || ' per minute', k.what, range_from, step, s.counts, final));
 		totals := totals || jsonb_build_object(k.e, s.count, 'gmv', s.gmv);

@@ -30,7 +30,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	EXECUTE format('GRANT USAGE ON SCHEMA sellometer, %I TO %s', '@extschema@', grantee);
+	EXECUTE format('GRANT USAGE ON SCHEMA sellometer, %s TO %s',
+		(SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'sellometer'), grantee);
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
 	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, added_at, head, listed_at, list_requests, last_error,
 		last_error_at, restored) ON sellometer.sources TO %s', grantee);

@@ -44,6 +44,11 @@ COMMENT ON COLUMN sellometer.archives.first_event IS 'earliest time of its rows 
 COMMENT ON COLUMN sellometer.archives.last_event IS 'latest time of its rows that counted';
 COMMENT ON COLUMN sellometer.archives.row_map IS 'of which object each row is, and whether its time counted: see src/pure/rowmap.h';
 
+CREATE PROCEDURE sellometer.archive(source text DEFAULT NULL)
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_archive';
+COMMENT ON PROCEDURE sellometer.archive(text) IS 'What sellometer_archive() is, for jobs';
+
 CREATE PROCEDURE @extschema@.sellometer_archive(source text DEFAULT NULL)
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sellometer_archive';
@@ -59,4 +64,5 @@ COMMENT ON FUNCTION @extschema@.sellometer_replay(text, timestamptz, timestamptz
 	'Make the tiers of a range anew from archives and remaining objects of all sources, if this source has rows in it (NULL: any); gives the number of events';
 
 REVOKE ALL ON FUNCTION @extschema@.sellometer_replay(text, timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE sellometer.archive(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_archive(text) FROM PUBLIC;

@@ -172,6 +172,11 @@ $$;
 COMMENT ON FUNCTION sellometer.tidy_alerts() IS
 	'Close alerts whose detector is disabled, forget mutes that are over and alerts that were closed long ago; gives how many it has closed';
 
+CREATE PROCEDURE sellometer.detect()
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sellometer_detect';
+COMMENT ON PROCEDURE sellometer.detect() IS 'What sellometer_detect() is, for jobs';
+
 CREATE PROCEDURE @extschema@.sellometer_detect()
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sellometer_detect';
@@ -203,5 +208,6 @@ REVOKE ALL ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) FROM PUB
 REVOKE ALL ON FUNCTION sellometer.close_alerts(text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.run_detector(text, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.tidy_alerts() FROM PUBLIC;
+REVOKE ALL ON PROCEDURE sellometer.detect() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_detect() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz) FROM PUBLIC;

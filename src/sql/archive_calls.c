@@ -51,7 +51,7 @@ sellometer_archive(PG_FUNCTION_ARGS)
 		check_has_archive(source);
 	slm_commit();
 	slm_run("archive", true, archive_all, source);
-	SPI_finish();
+	slm_disconnect();
 	PG_RETURN_VOID();
 }
 

@@ -3,7 +3,6 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "ingest/detect.h"
 #include "ingest/runs.h"
@@ -15,6 +14,6 @@ sellometer_detect(PG_FUNCTION_ARGS)
 {
 	slm_connect_to_commit(fcinfo, "sellometer_detect");
 	slm_run("detect", true, slm_detect_all, NULL);
-	SPI_finish();
+	slm_disconnect();
 	PG_RETURN_VOID();
 }

@@ -109,7 +109,7 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	slm_sources_discover(ingest->sources, source, true);
 	load_all(ingest, "pending", source);
 	slm_ingest_end(ingest);
-	SPI_finish();
+	slm_disconnect();
 	PG_RETURN_VOID();
 }
 
@@ -182,7 +182,7 @@ sellometer_merge_backlog(PG_FUNCTION_ARGS)
 	backlog.source = slm_source_argument(fcinfo);
 	slm_commit();
 	slm_run("merge_backlog", true, merge_all, &backlog);
-	SPI_finish();
+	slm_disconnect();
 	PG_RETURN_VOID();
 }
 

@@ -40,7 +40,7 @@ sellometer_rollup(PG_FUNCTION_ARGS)
 {
 	slm_connect_to_commit(fcinfo, "sellometer_rollup");
 	slm_run("rollup", true, roll_up, NULL);
-	SPI_finish();
+	slm_disconnect();
 	PG_RETURN_VOID();
 }
 
@@ -49,7 +49,7 @@ sellometer_prune(PG_FUNCTION_ARGS)
 {
 	slm_connect_to_commit(fcinfo, "sellometer_prune");
 	slm_run("prune", true, prune, NULL);
-	SPI_finish();
+	slm_disconnect();
 	PG_RETURN_VOID();
 }
 

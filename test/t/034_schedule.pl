@@ -31,10 +31,21 @@ like(error_of('shop', 'SELECT sellometer_schedule()'),
 in_cron('CREATE EXTENSION pg_cron');
 is(in_shop(q{SELECT string_agg(job || ' ' || schedule || ' ' || command, E'\n' ORDER BY job) FROM sellometer_schedule()
 		WHERE job IN ('sellometer_rollup', 'sellometer_prune', 'sellometer_backlog')}),
-	"sellometer_backlog */10 * * * * CALL public.sellometer_merge_backlog()\n"
-	  . "sellometer_prune 5 * * * * CALL public.sellometer_prune()\n"
-	  . 'sellometer_rollup */15 * * * * CALL public.sellometer_rollup()', 'tells what it has scheduled');
+	"sellometer_backlog */10 * * * * CALL sellometer.merge_backlog()\n"
+	  . "sellometer_prune 5 * * * * CALL sellometer.prune()\n"
+	  . 'sellometer_rollup */15 * * * * CALL sellometer.rollup()', 'tells what it has scheduled');
 is(in_cron($JOBS), $SHOP, 'jobs are in the database of pg_cron');
+
+# As whom
+is(in_cron('SELECT DISTINCT username, rolsuper FROM cron.job JOIN pg_roles ON rolname = username'), 'sellometer_jobs|f', 'they run as no superuser');
+in_cron('CREATE ROLE clerk LOGIN');
+like(error_of('shop', q{SELECT sellometer_schedule('postgres')}), qr/jobs must not run as postgres, who is a superuser.*HINT:  Without an argument/s,
+	'superusers are refused');
+in_shop('GRANT EXECUTE ON FUNCTION sellometer_schedule, sellometer.in_cron_database, sellometer.run_in_database, sellometer.job_role TO clerk; GRANT USAGE ON SCHEMA sellometer TO clerk');
+like(error_of('shop', q{SET ROLE clerk; SELECT sellometer_schedule('sellometer_jobs')}), qr/permission denied to schedule jobs of role sellometer_jobs/,
+	'who is no superuser schedules for himself only');
+is(in_shop(q{SELECT has_function_privilege('sellometer_jobs', 'sellometer.detect()', 'EXECUTE'), has_table_privilege('sellometer_jobs', 'sellometer.objects', 'SELECT')}),
+	't|f', 'to call the procedures is all the rights it takes');
 my $ids = in_cron('SELECT string_agg(jobid::text, $$,$$ ORDER BY jobid) FROM cron.job');
 in_shop('SELECT sellometer_schedule()');
 is(in_cron('SELECT string_agg(jobid::text, $$,$$ ORDER BY jobid) FROM cron.job'), $ids, 'scheduling again changes nothing');
@@ -76,7 +87,7 @@ in_shop('DROP EXTENSION sellometer');
 wait_until($node, 'SELECT count(*) = 0 FROM cron.job', 'postgres');
 pass('jobs go with the extension in another database');
 in_shop('CREATE SCHEMA metrics; CREATE EXTENSION sellometer SCHEMA metrics; SELECT metrics.sellometer_schedule()');
-is(in_cron(q{SELECT DISTINCT substring(command from 'CALL (\w+)\.') FROM cron.job}), 'metrics', 'commands name the schema');
+is(in_cron(q{SELECT DISTINCT substring(command from 'CALL (\w+)\.') FROM cron.job}), 'sellometer', 'commands name the extension\'s own schema, whatever that of users is');
 in_shop('SET client_min_messages = warning; DROP SCHEMA metrics CASCADE');
 wait_until($node, 'SELECT count(*) = 0 FROM cron.job', 'postgres');
 pass('jobs go with the schema of the extension');
@@ -85,7 +96,7 @@ pass('jobs go with the schema of the extension');
 in_shop('CREATE EXTENSION sellometer; SELECT sellometer_schedule()');
 in_cron('DROP DATABASE shop');
 is(in_cron('SELECT count(*) FROM cron.job'), 0, 'jobs go with the database');
-is(join("\n", grep { / (WARNING|ERROR|FATAL|PANIC):  / && !/pg_cron is not installed/ } split(/\n/, slurp_file($node->logfile))), '',
+is(join("\n", grep { / (WARNING|ERROR|FATAL|PANIC):  / && !/pg_cron is not installed|jobs must not run as|permission denied to schedule/ } split(/\n/, slurp_file($node->logfile))), '',
 	'nothing unexpected in the log');
 $node->stop;
 

@@ -61,9 +61,9 @@ ALTER TABLE sellometer.sources ADD COLUMN wish text;
 CREATE TABLE sellometer.wishes (wish text NOT NULL PRIMARY KEY);
 COMMENT ON TABLE sellometer.wishes IS 'What is new';
 SELECT pg_catalog.pg_extension_config_dump('sellometer.wishes', '');
-CREATE FUNCTION sellometer_wish(wish text) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION @extschema@.sellometer_wish(wish text) RETURNS void LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$ INSERT INTO sellometer.wishes VALUES (wish) $$;
-REVOKE ALL ON FUNCTION sellometer_wish(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_wish(text) FROM PUBLIC;
 SQL
 output_of('mkdir', '-p', "$release/sql/updates");
 output_of('cp', '-a', (map { "$root/$_" } qw(src Makefile sellometer.control)), $release);

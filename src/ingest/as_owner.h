@@ -1,0 +1,21 @@
+/*
+ * as_owner.h: work on the extension's tables with the rights of its owner, for whoever may call a procedure.
+ *
+ * Procedures that commit can't be SECURITY DEFINER.  While they are at work each of their transactions acts as the owner of
+ * the extension, from slm_secure_transaction() to its end; between transactions, and after an error, the caller is who he was.
+ * What is reached outside of the database is reached with the rights of a source's owner, never with these.
+ */
+#ifndef SLM_INGEST_AS_OWNER_H
+#define SLM_INGEST_AS_OWNER_H
+
+#include "postgres.h"
+
+/* From the next transaction that is secured on, until slm_as_owner_stop() or an error that ends the transaction. */
+extern void slm_as_owner_start(void);
+extern void slm_as_owner_stop(void);
+
+/* For slm_secure_transaction() and slm_commit(): become the owner of the extension, if started; be the caller again. */
+extern void slm_as_owner_begin(Oid extension);
+extern void slm_as_owner_end(void);
+
+#endif							/* SLM_INGEST_AS_OWNER_H */
