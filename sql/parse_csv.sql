@@ -51,6 +51,45 @@ SELECT string_agg(price::text, ' ') FROM sellometer_parse_csv(
 2019-10-01 00:00:00,view,1,999999999999.9999
 ');
 
+-- floating-point prices, and what can be read without doubt
+SELECT string_agg(price::text, ' ') FROM sellometer_parse_csv(
+'event_time,event_type,product_id,price
+2019-10-01 00:00:00,view,1,35.790000000000006
+2019-10-01 00:00:00,view,1,35.78999999999999
+2019-10-01 00:00:00,view,1,1e-07
+2019-10-01 00:00:00,view,1,-0.0
+2019-10-01 00:00:00,view,1,+5
+2019-10-01 00:00:00,view,1,.5
+2019-10-01 00:00:00,view,1,5.
+2019-10-01 00:00:00,view,1," 35.79"
+');
+-- prices that are none, each with its cause
+DO $$
+DECLARE
+	price text;
+BEGIN
+	FOREACH price IN ARRAY ARRAY['-5', '1.23456', '1e-05', '1E3', '"35,79"', '"1.234,50"', '"1,234.50"', '$35.79', '35.79 USD', '１２',
+		'nan', '', '  ', '1000000000000', '0x10', 'inf', '1.2.3'] LOOP
+		PERFORM FROM sellometer_parse_csv(E'event_time,event_type,product_id,price\n2019-10-01 00:00:00,view,1,' || price);
+	END LOOP;
+END $$;
+
+-- blanks around known columns, and words for nothing in optional ones
+SELECT event_time, event_type, product_id AS p, category_id AS c, category_code, brand, price, user_id AS u, user_session AS s
+FROM sellometer_parse_csv(
+	E'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n'
+	' 2019-10-01 00:00:00\t, view , 1 , 5 ,\ta.b\t,  samsung  , 2.50 , 7 , s1\r\n'
+	'\u00A02019-10-01 00:00:00\u00A0,\u00A0view,\uFEFF1,\u00A05,\u00A0a.b\u00A0,\u00A0samsung,2.50\u00A0,7\uFEFF,\uFEFFs1\u00A0\n'
+	'\u30002019-10-01 00:00:00,view\u200B,1\u3000,5,\u3000a.b,samsung\u200B,2.50,7,\u200Bs1\n'
+	'2019-10-01 00:00:00,view,1,"\t5 "," a.b","  samsung\n","2.50 ",7,"\ns1"\n');
+SELECT word, category_id AS c, category_code, brand, user_id AS u, user_session AS s
+FROM unnest(ARRAY['nan', 'NaN', 'None', 'NULL', 'null', '\N', 'N/A', '-', ' NaN ', '" null"', '  ', 'Null', 'NONE', '#N/A', '<NA>', '(null)', 'undefined']) WITH ORDINALITY AS w (word, n),
+	sellometer_parse_csv(format(E'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n'
+		'2019-10-01 00:00:00,view,1,%1$s,%1$s,%1$s,1,%1$s,%1$s', word)) ORDER BY n;
+-- and those that are none
+SELECT category_code, brand, user_session FROM unnest(ARRAY['NA', 'nil', 'NAN', '--', 'none such', E'LG\u00A0G8', 'a  b', 'nike', '１２']) WITH ORDINALITY AS w (word, n),
+	sellometer_parse_csv(format(E'event_time,event_type,product_id,price,category_code,brand,user_session\n2019-10-01 00:00:00,view,1,1,%1$s,%1$s,%1$s', word)) ORDER BY n;
+
 -- each reason for which a row is rejected, and one row that is not
 SELECT product_id FROM sellometer_parse_csv(
 	'event_time,event_type,product_id,category_id,category_code,brand,price,user_id
@@ -128,7 +167,8 @@ SELECT product_id FROM sellometer_parse_csv('event_time,event_type,product_id,pr
 
 -- category levels
 SELECT code, l.* FROM (VALUES (1, 'electronics.smartphone'), (2, 'headphones'), (3, 'a.b.c.d'), (4, ' A . b..C '),
-	(5, ''), (6, NULL), (7, '..'), (8, '2103807459595387724'), (9, E'Möbel.TISCH')) AS c (n, code),
+	(5, ''), (6, NULL), (7, '..'), (8, '2103807459595387724'), (9, E'Möbel.TISCH'),
+	(10, 'NULL'), (11, E'\u00A0-'), (12, E'\u00A0a.\u3000b')) AS c (n, code),
 	sellometer_category_levels(code) AS l ORDER BY n;
 SELECT sellometer_category_levels(repeat('x', 400));
 SELECT length(category_l3) FROM sellometer_category_levels(repeat('x', 332));

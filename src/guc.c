@@ -152,7 +152,7 @@ typedef struct RealSetting
 
 static const RealSetting real_settings[] = {
 	{"sellometer.max_reject_fraction", "An object with a greater share of rejected rows fails whole.",
-		"Judged for objects of at least 100 rows.", &slm_max_reject_fraction, 0.1, 0.0, 1.0},
+		"Judged for objects of at least 100 rows; one whose rows are all rejected fails in any case.", &slm_max_reject_fraction, 0.1, 0.0, 1.0},
 	{"sellometer.price_score", "A price is odd from this distance from the usual one, in deviations.",
 		"A deviation is 1.4826 times the median absolute deviation of the logarithm of past sales' prices.", &price_score, 6, 0, 1000},
 	{"sellometer.price_mad_floor", "Least median absolute deviation of the logarithm of the price to reckon with.",

@@ -11,11 +11,12 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "pure/reader.h"
+#include "pure/clean.h"
+#include "pure/event.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
-#define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows */
+#define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows, unless it is all of them */
 
 /* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
 #define MAX_CHUNKS_PER_PART	4
@@ -156,12 +157,40 @@ reject_jump(void *arg, uint64_t line, SlmTime time, SlmSlice raw)
 	keep_reject(arg, line, slm_column_name(SLM_COL_EVENT_TIME), SLM_REJECT_CLOCK_JUMP, detail, raw);
 }
 
+/* A brand or category that can't be an index key. */
+static void
+reject_key(SlmReading *reading, const SlmReadRow *row, SlmCatalogError error)
+{
+	bool		is_brand = error == SLM_CATALOG_LONG_BRAND;
+	const char *column = slm_column_name(is_brand ? SLM_COL_BRAND : SLM_COL_CATEGORY_CODE);
+	char		detail[128];
+
+	slm_reject_detail(detail, column, is_brand ? row->event.brand : row->event.category_code,
+					  is_brand ? SLM_FAULT_LONG_BRAND : SLM_FAULT_LONG_CATEGORY);
+	keep_reject(reading, row->line, column, SLM_REJECT_KEY_TOO_LONG, detail, row->raw);
+}
+
 /* --- rows --- */
 
 static void
 out_of_memory(SlmObject *object)
 {
 	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_OUT_OF_MEMORY, "out of memory");
+}
+
+/* Where rows are only counted: what would be rejected when they are loaded. */
+static void
+validate_keys(SlmReading *reading, const SlmReadRow *row)
+{
+	char		buf[SLM_CLEAN_BUFFER];
+	SlmCleanEvent clean;
+	SlmReject	reject;
+
+	/* shorter ones can't be too long when filled to three levels */
+	if (row->event.brand.len <= SLM_MAX_KEY_BYTES && row->event.category_code.len < SLM_MAX_KEY_BYTES / 3)
+		return;
+	if (!slm_clean_event(&row->event, buf, &clean, &reject))
+		keep_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
 }
 
 /* One event into the chunk; false if out of memory. */
@@ -174,14 +203,16 @@ take_event(SlmReading *reading, const Ahead *ahead)
 	TimestampTz time = row->event.time;
 
 	if (reading->chunk == NULL)
+	{
+		validate_keys(reading, row);
 		return true;
+	}
 	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &error);
 	if (offer == SLM_NO_OFFER)
 	{
 		if (error == SLM_CATALOG_MEMORY)
 			return false;
-		keep_reject(reading, row->line, NULL, SLM_REJECT_KEY_TOO_LONG,
-					"brand or category_code is too long for a key", row->raw);
+		reject_key(reading, row, error);
 		return true;
 	}
 	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
@@ -372,17 +403,24 @@ judge_rejects(SlmObject *object)
 {
 	StringInfoData message;
 
-	if (object->rows_total < MIN_ROWS_TO_FAIL ||
-		(double) object->rows_rejected <= slm_max_reject_fraction * (double) object->rows_total)
+	bool		all = object->rows_total > 0 && object->rows_rejected == object->rows_total;
+
+	if (!all && (object->rows_total < MIN_ROWS_TO_FAIL ||
+				 (double) object->rows_rejected <= slm_max_reject_fraction * (double) object->rows_total))
 		return;
 	initStringInfo(&message);
-	appendStringInfo(&message, UINT64_FORMAT " of " UINT64_FORMAT " rows can't be used, more than "
-					 "sellometer.max_reject_fraction allows", object->rows_rejected, object->rows_total);
+	if (all && object->rows_total == 1)
+		appendStringInfoString(&message, "the only row can't be used");
+	else if (all)
+		appendStringInfo(&message, "none of " UINT64_FORMAT " rows can be used", object->rows_total);
+	else
+		appendStringInfo(&message, UINT64_FORMAT " of " UINT64_FORMAT " rows can't be used, more than "
+						 "sellometer.max_reject_fraction allows", object->rows_rejected, object->rows_total);
 	if (object->nrejects > 0)
 		appendStringInfo(&message, "; the first is line " UINT64_FORMAT ", %s: %s", object->rejects[0].line,
 						 object->rejects[0].reason, object->rejects[0].detail);
-	appendStringInfoString(&message, " (see sellometer.rejected_rows; repair the object and " GIVE_AGAIN
-						   ", or raise the setting and call sellometer_retry())");
+	appendStringInfo(&message, " (see sellometer.rejected_rows; repair the object and " GIVE_AGAIN "%s)",
+					 all ? ", or mend the setting that rejects them and call sellometer_retry()" : ", or raise the setting and call sellometer_retry()");
 	slm_object_fail(object, SLM_OBJECT_FAILED, ERRCODE_BAD_COPY_FILE_FORMAT, message.data);
 }
 

@@ -221,12 +221,12 @@ fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogE
 			code = other;
 	}
 	brand = slm_clean_brand(raw->brand, raw->product_id, brand_buf);
-	if (brand.len > SLM_MAX_KEY_BYTES ||
-		!slm_clean_category(code, raw->has_category_id, raw->category_id, category_buf, &category))
-	{
-		*error = SLM_CATALOG_KEY_TOO_LONG;
+	*error = SLM_CATALOG_LONG_CATEGORY;
+	if (!slm_clean_category(code, raw->has_category_id, raw->category_id, category_buf, &category))
 		return false;
-	}
+	*error = SLM_CATALOG_LONG_BRAND;
+	if (brand.len > SLM_MAX_KEY_BYTES)
+		return false;
 	*error = SLM_CATALOG_MEMORY;
 	offer->product_id = raw->product_id;
 	offer->price = raw->price;

@@ -45,7 +45,8 @@ typedef struct SlmCatalog SlmCatalog;
 /* Why slm_catalog_offer() gave SLM_NO_OFFER. */
 typedef enum SlmCatalogError
 {
-	SLM_CATALOG_KEY_TOO_LONG,	/* the row is to be rejected */
+	SLM_CATALOG_LONG_BRAND,		/* too long for a key, as the next: the row is to be rejected */
+	SLM_CATALOG_LONG_CATEGORY,
 	SLM_CATALOG_MEMORY
 } SlmCatalogError;
 

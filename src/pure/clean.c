@@ -33,8 +33,9 @@ put_integer(char *out, int64_t value)
 static bool
 clean_code(SlmSlice code, char *out, size_t *out_len, size_t ends[3], int *levels)
 {
-	const char *p = code.data;
-	const char *end = code.data + code.len;
+	SlmSlice	value = slm_field_value(code);
+	const char *p = value.data;
+	const char *end = value.data + value.len;
 	size_t		len = 0;
 
 	*levels = 0;
@@ -118,6 +119,7 @@ slm_clean_category(SlmSlice code, bool has_category_id, int64_t category_id, cha
 SlmSlice
 slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf)
 {
+	brand = slm_field_value(brand);
 	if (brand.len > 0)
 		return brand;
 	return (SlmSlice) {buf, (uint32_t) put_integer(buf, product_id)};
@@ -131,13 +133,13 @@ slm_clean_event(const SlmEvent *event, char *buf, SlmCleanEvent *out, SlmReject 
 	if (!slm_clean_category(event->category_code, event->has_category_id, event->category_id, buf, &out->category))
 	{
 		reject->column = SLM_COL_CATEGORY_CODE;
-		slm_reject_detail(reject->detail, "category_code", event->category_code);
+		slm_reject_detail(reject->detail, "category_code", event->category_code, SLM_FAULT_LONG_CATEGORY);
 		return false;
 	}
 	if (out->brand.len > SLM_MAX_KEY_BYTES)
 	{
 		reject->column = SLM_COL_BRAND;
-		slm_reject_detail(reject->detail, "brand", event->brand);
+		slm_reject_detail(reject->detail, "brand", event->brand, SLM_FAULT_LONG_BRAND);
 		return false;
 	}
 	return true;

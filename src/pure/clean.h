@@ -23,8 +23,12 @@ typedef struct SlmCategory
 	uint16_t	code_len;
 } SlmCategory;
 
+/* What is wrong with a value that is too long for a key. */
+#define SLM_FAULT_LONG_BRAND	"is longer than 1000 bytes"
+#define SLM_FAULT_LONG_CATEGORY	"is longer than 1000 bytes, filled to three levels"
+
 /*
- * Clean a category: levels are split at '.', trimmed of white space, ASCII-lower-cased, empty levels dropped, filled
+ * Clean a category: a word for nothing (slm_is_nothing()) is empty; levels are split at '.', trimmed of white space, ASCII-lower-cased, empty levels dropped, filled
  * to three with the last one, cut to three.  With no level left the category_id's decimal text stands for the code,
  * and "unknown" where there is none.
  *
@@ -43,7 +47,7 @@ typedef struct SlmCleanEvent
 /* Room that slm_clean_event() needs. */
 #define SLM_CLEAN_BUFFER	(SLM_CATEGORY_BUFFER * 2 + 20)
 
-/* The brand as counted: itself, or the product_id as text in buf (at least 20 bytes) where it is empty. */
+/* The brand as counted: itself, trimmed, or the product_id as text in buf (at least 20 bytes) where it is empty or a word for nothing. */
 extern SlmSlice slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf);
 
 /*

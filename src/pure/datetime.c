@@ -143,7 +143,7 @@ slm_parse_time(SlmSlice text, SlmTimeCache *cache, SlmTime *time)
 				second;
 	unsigned	seconds;
 
-	if (text.len > 0 && (slm_is_blank(text.data[0]) || slm_is_blank(text.data[text.len - 1])))
+	if (!slm_is_value(text))
 		text = slm_trim(text);
 	if (text.len < PREFIX_LEN + 3)
 		return false;

@@ -20,7 +20,7 @@ extern int64_t slm_days_from_date(int year, int month, int day);
  * A time: `YYYY-MM-DD HH:MM:SS`, `T` allowed between date and time, then an optional fraction (`.` and any number of
  * digits, those beyond microseconds dropped, so that a row stays in the minute it names), then optionally, blanks
  * before it allowed, the zone: `UTC`, `GMT`, `Z`, `+hh`, `+hhmm`, `+hh:mm`, or the same with a minus.  No zone means
- * UTC.  Blanks around it are ignored.  Years 1970 to 9999, real days only, seconds 00 to 59, offsets below 16 hours.
+ * UTC.  Blanks around it (slm_trim()) are ignored.  Years 1970 to 9999, real days only, seconds 00 to 59, offsets below 16 hours.
  * text: followed by SLM_PAD readable bytes.  False if it is none; then *time is undefined.
  */
 extern bool slm_parse_time(SlmSlice text, SlmTimeCache *cache, SlmTime *time);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pure/fault.h"
 #include "pure/utf8.h"
 
 static const char *const column_names[SLM_COLUMNS] = {
@@ -113,12 +114,6 @@ slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char 
 bool
 slm_parse_event_type(SlmSlice text, SlmEventType *type)
 {
-	/* nearly all are these four bytes */
-	if (text.len == 4 && memcmp(text.data, "view", 4) == 0)
-	{
-		*type = SLM_VIEW;
-		return true;
-	}
 	text = slm_trim(text);
 	for (int t = 0; t < SLM_EVENT_TYPES; t++)
 	{
@@ -151,9 +146,9 @@ put_printable(char *out, size_t *out_len, const char *data, size_t len)
 }
 
 void
-slm_reject_detail(char detail[128], const char *name, SlmSlice value)
+slm_reject_detail(char detail[128], const char *name, SlmSlice value, const char *fault)
 {
-	static const size_t ending = sizeof("...\"");
+	size_t		ending = sizeof("...\"") + (fault == NULL ? 0 : strlen(fault) + 1);
 	size_t		at;
 
 	if (value.len == 0)
@@ -178,7 +173,7 @@ slm_reject_detail(char detail[128], const char *name, SlmSlice value)
 		at += len;
 		i += (uint32_t) used;
 	}
-	memcpy(detail + at, "\"", 2);
+	snprintf(detail + at, 128 - at, fault == NULL ? "\"" : "\" %s", fault);
 }
 
 static bool
@@ -186,8 +181,14 @@ reject_value(SlmReject *reject, SlmRejectReason reason, SlmColumn column, const 
 {
 	reject->reason = reason;
 	reject->column = column;
-	slm_reject_detail(reject->detail, column_names[column], field[column]);
+	slm_reject_detail(reject->detail, column_names[column], field[column], slm_fault(reason, field[column]));
 	return false;
+}
+
+static inline bool
+is_view(SlmSlice text)
+{
+	return text.len == 4 && memcmp(text.data, "view", 4) == 0;
 }
 
 /* An optional id: empty is well, and means that there is none. */
@@ -199,7 +200,7 @@ optional_id(SlmSlice text, bool *has, int64_t *id)
 		return true;
 	*has = false;
 	*id = 0;
-	return slm_trim(text).len == 0;
+	return slm_field_value(text).len == 0;
 }
 
 bool
@@ -208,7 +209,10 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 {
 	if (!slm_parse_time(field[SLM_COL_EVENT_TIME], cache, &event->time))
 		return reject_value(reject, SLM_REJECT_BAD_TIME, SLM_COL_EVENT_TIME, field);
-	if (!slm_parse_event_type(field[SLM_COL_EVENT_TYPE], &event->type))
+	/* nearly all are these four bytes */
+	if (is_view(field[SLM_COL_EVENT_TYPE]))
+		event->type = SLM_VIEW;
+	else if (!slm_parse_event_type(field[SLM_COL_EVENT_TYPE], &event->type))
 		return reject_value(reject, SLM_REJECT_BAD_EVENT_TYPE, SLM_COL_EVENT_TYPE, field);
 	if (!slm_parse_id(field[SLM_COL_PRODUCT_ID], false, &event->product_id))
 		return reject_value(reject, SLM_REJECT_BAD_PRODUCT_ID, SLM_COL_PRODUCT_ID, field);
@@ -221,6 +225,8 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 	event->category_code = field[SLM_COL_CATEGORY_CODE];
 	event->brand = field[SLM_COL_BRAND];
 	event->session = field[SLM_COL_USER_SESSION];
+	if (__builtin_expect(!slm_is_value(event->session), false))
+		event->session = slm_field_value(event->session);
 	if (event->time > latest)
 		return reject_value(reject, SLM_REJECT_FUTURE, SLM_COL_EVENT_TIME, field);
 	return true;

@@ -36,9 +36,9 @@ extern bool slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cac
 extern bool slm_parse_event_type(SlmSlice text, SlmEventType *type);
 
 /*
- * Write `name "value"` to detail: printable UTF-8, what is not shown as \xNN, cut with ... where it is too long for
- * detail; and `name is empty` for an empty value.
+ * Write `name "value" fault` to detail, fault being what is wrong with it in a few words (NULL: nothing is said): printable UTF-8, what
+ * is not shown as \xNN, cut with ... where it is too long for detail; and `name is empty` for an empty value.
  */
-extern void slm_reject_detail(char detail[128], const char *name, SlmSlice value);
+extern void slm_reject_detail(char detail[128], const char *name, SlmSlice value, const char *fault);
 
 #endif							/* SLM_PURE_EVENT_H */

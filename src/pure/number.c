@@ -47,34 +47,112 @@ slm_parse_id_slow(SlmSlice text, bool allow_negative, int64_t *id)
 	return true;
 }
 
+/* --- prices --- */
+
+#define MAX_EXPONENT	10000000	/* more than any field has digits: a greater one comes to the same */
+
+/* The decimal number that a text is: digits, perhaps with a point among them, times a power of ten. */
+typedef struct Decimal
+{
+	const char *digits;			/* and at most one point */
+	uint32_t	len;
+	int64_t		power;			/* of ten, of the first digit */
+	bool		negative;
+} Decimal;
+
+/* `e-7`, `E-05` that fills s.  False if it is none. */
+static bool
+parse_exponent(SlmSlice s, int64_t *exponent)
+{
+	uint32_t	i = 2;
+
+	*exponent = 0;
+	if (s.len < 3 || (s.data[0] != 'e' && s.data[0] != 'E') || s.data[1] != '-')
+		return false;
+	for (; i < s.len && is_digit(s.data[i]); i++)
+	{
+		if (*exponent > -MAX_EXPONENT)
+			*exponent = *exponent * 10 - (s.data[i] - '0');
+	}
+	return i == s.len;
+}
+
+static bool
+parse_decimal(SlmSlice s, Decimal *decimal)
+{
+	uint32_t	i = 0;
+	uint32_t	ndigits = 0;
+	uint32_t	nwhole = 0;
+	bool		point = false;
+	int64_t		exponent = 0;
+
+	decimal->negative = s.len > 0 && s.data[0] == '-';
+	if (s.len > 0 && (s.data[0] == '-' || s.data[0] == '+'))
+		i++;
+	decimal->digits = s.data + i;
+	for (; i < s.len && (is_digit(s.data[i]) || (s.data[i] == '.' && !point)); i++)
+	{
+		point = point || s.data[i] == '.';
+		ndigits += s.data[i] != '.';
+		nwhole += !point;
+	}
+	decimal->len = (uint32_t) (s.data + i - decimal->digits);
+	if (ndigits == 0)
+		return false;
+	if (i < s.len && !parse_exponent((SlmSlice) {s.data + i, s.len - i}, &exponent))
+		return false;
+	decimal->power = (int64_t) nwhole - 1 + exponent;
+	return true;
+}
+
+/*
+ * Its value in 1/10000, rounded where the hundredths and what is below them are at less than 1/100 from a whole one.  False if it can't
+ * be told so, or is 10^12 or more.
+ *
+ * Of the power -4 are the last digits that count; those of -5 and -6 say how near the number is to one without them.
+ */
+static bool
+round_decimal(const Decimal *decimal, SlmMoney *price)
+{
+	int64_t		power = decimal->power;
+	int64_t		value = 0;
+	int			hundredths = 0;
+	bool		rest = false;
+
+	for (uint32_t i = 0; i < decimal->len; i++)
+	{
+		int			digit = decimal->digits[i] - '0';
+
+		if (decimal->digits[i] == '.')
+			continue;
+		if (power >= 12 && digit != 0)
+			return false;
+		if (power >= -4 && power < 12)
+			value = value * 10 + digit;
+		else if (power == -5)
+			hundredths = digit * 10;
+		else if (power == -6)
+			hundredths += digit;
+		else if (power < -6)
+			rest = rest || digit != 0;
+		power--;
+	}
+	/* zeros that were not written: what is not 0 has no digit above 10^11 */
+	for (; power >= -4 && value > 0; power--)
+		value *= 10;
+	if (hundredths == 99 && rest)
+		value++;
+	else if (hundredths != 0)
+		return false;
+	*price = value;
+	return value < SLM_PRICE_LIMIT;
+}
+
 bool
 slm_parse_price_slow(SlmSlice text, SlmMoney *price)
 {
-	SlmSlice	s = slm_trim(text);
-	int64_t		value = 0;
-	int64_t		unit = SLM_MONEY_ONE;
-	uint32_t	i = 0;
-	uint32_t	digits = 0;
+	Decimal		decimal;
 
-	for (; i < s.len && is_digit(s.data[i]); i++, digits++)
-	{
-		value = value * 10 + (s.data[i] - '0');
-		if (value >= SLM_PRICE_LIMIT / SLM_MONEY_ONE)
-			return false;
-	}
-	value *= SLM_MONEY_ONE;
-	if (i < s.len && s.data[i] == '.')
-	{
-		for (i++; i < s.len && is_digit(s.data[i]); i++, digits++)
-		{
-			unit /= 10;			/* 0 from the fifth decimal on */
-			if (unit == 0 && s.data[i] != '0')
-				return false;
-			value += unit * (s.data[i] - '0');
-		}
-	}
-	if (i < s.len || digits == 0)
-		return false;
-	*price = value;
-	return true;
+	/* no price is below 0, but floating point has a zero with a minus */
+	return parse_decimal(slm_trim(text), &decimal) && round_decimal(&decimal, price) && (!decimal.negative || *price == 0);
 }

@@ -8,31 +8,10 @@
 
 #include <string.h>
 
-#include "pure/types.h"
+#include "pure/trim.h"
 
 /* Readable bytes that must follow a text handed to the parsers of number.h and datetime.h. */
 #define SLM_PAD	16
-
-/* ASCII white space without the newline's special role: what fields are trimmed of. */
-static inline bool
-slm_is_blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* A slice without the blanks at its ends. */
-static inline SlmSlice
-slm_trim(SlmSlice s)
-{
-	while (s.len > 0 && slm_is_blank(s.data[0]))
-	{
-		s.data++;
-		s.len--;
-	}
-	while (s.len > 0 && slm_is_blank(s.data[s.len - 1]))
-		s.len--;
-	return s;
-}
 
 /* Eight bytes as a number whose lowest byte is the first one, on any machine. */
 static inline uint64_t
@@ -73,7 +52,7 @@ extern bool slm_parse_id_slow(SlmSlice text, bool allow_negative, int64_t *id);
 extern bool slm_parse_price_slow(SlmSlice text, SlmMoney *price);
 
 /*
- * An id: decimal digits that fit int64_t, blanks around them ignored; `.0` (any number of zeros) may follow, as pandas
+ * An id: decimal digits that fit int64_t, blanks around them (slm_trim()) ignored; `.0` (any number of zeros) may follow, as pandas
  * writes integers of a column that has gaps; with allow_negative a minus sign may come first.  False if it is none.
  */
 static inline bool
@@ -116,8 +95,10 @@ slm_parse_id(SlmSlice text, bool allow_negative, int64_t *id)
 }
 
 /*
- * A price: `35`, `35.79`, `.5`, `35.`, below 10^12, at most 4 decimals that are not zero; blanks around it ignored.
- * No sign, no exponent, nothing else.  False if it is none.
+ * A price: `35`, `35.79`, `.5`, `35.`, perhaps with a plus before it, blanks around it (slm_trim()) ignored: at least 0, below 10^12,
+ * with at most 4 decimals that count.  What a floating-point number leaves behind these (`35.790000000000006`, `1e-07`) is rounded off
+ * if that changes the price by less than 10^-6.  An exponent must have a minus: programs that write large numbers with one mostly
+ * cut their digits.  Nothing else, and no floating point on the way.  False if it is none.
  */
 static inline bool
 slm_parse_price(SlmSlice text, SlmMoney *price)

@@ -30,16 +30,16 @@ typedef struct SlmEvent
 	SlmEventType type;
 	bool		has_category_id;
 	bool		has_user_id;
-	SlmSlice	category_code;	/* as it came, outer quotes removed; may be empty: slm_clean_category() fills it */
-	SlmSlice	brand;			/* as it came, outer quotes removed; may be empty */
-	SlmSlice	session;		/* as it came; empty = no session */
+	SlmSlice	category_code;	/* as it came, outer quotes removed; slm_clean_category() trims and fills it */
+	SlmSlice	brand;			/* as it came, outer quotes removed; slm_clean_brand() trims and fills it */
+	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
 } SlmEvent;
 
 typedef struct SlmReject
 {
 	SlmRejectReason reason;
 	int			column;			/* an SlmColumn, or -1 where the row as a whole is at fault */
-	char		detail[128];	/* what was seen, printable UTF-8, NUL-terminated, e.g. event_type "veiw" */
+	char		detail[128];	/* what was seen, printable UTF-8, NUL-terminated: price "-5" is negative */
 } SlmReject;
 
 typedef struct SlmReadRow

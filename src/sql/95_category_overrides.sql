@@ -36,7 +36,9 @@ BEGIN
 			MESSAGE = 'an override needs either a category_id or a product_id',
 			HINT = 'For example: sellometer_override_category(''electronics.smartphone'', category_id => 2053013555631882655).';
 	END IF;
-	IF btrim($1) = '' OR octet_length($1) > 300 THEN
+	-- words for nothing would be read as no category
+	IF btrim($1) IN ('', '-', '\N', 'nan', 'NaN', 'n/a', 'N/A', '<NA>', '#N/A', 'undefined')
+		OR lower(btrim($1)) IN ('null', 'none', '(null)') OR octet_length($1) > 300 THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('"%s" can''t be a category code', left($1, 100)),
 			HINT = 'Give levels joined by dots, like electronics.smartphone, at most 300 bytes; NULL: what comes counts again.';

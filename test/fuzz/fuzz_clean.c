@@ -6,6 +6,7 @@
 #include "fuzz.h"
 
 #include <inttypes.h>
+#include <strings.h>
 
 #include "pure/clean.h"
 #include "pure/utf8.h"
@@ -16,10 +17,36 @@ typedef struct Level
 	size_t		len;
 } Level;
 
+/* Words for nothing, spelt out. */
 static bool
-is_white(char c)
+is_nothing(const char *text, size_t len)
 {
-	return c != '\0' && strchr(" \t\n\v\f\r", c) != NULL;
+	static const char *const exact[] = {"-", "\\N", "nan", "NaN", "n/a", "N/A", "<NA>", "#N/A", "undefined"};
+	static const char *const any_case[] = {"null", "none", "(null)"};
+
+	for (size_t i = 0; i < sizeof(exact) / sizeof(exact[0]); i++)
+	{
+		if (strlen(exact[i]) == len && memcmp(exact[i], text, len) == 0)
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(any_case) / sizeof(any_case[0]); i++)
+	{
+		if (strlen(any_case[i]) == len && strncasecmp(any_case[i], text, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The bounds of a text without blanks at its ends. */
+static void
+strip(const char **from, const char **to)
+{
+	size_t		n;
+
+	while ((n = fuzz_blank(*from, (size_t) (*to - *from), false)) > 0)
+		*from += n;
+	while ((n = fuzz_blank(*from, (size_t) (*to - *from), true)) > 0)
+		*to -= n;
 }
 
 /* Cut a level out of code, small letters and all. */
@@ -28,10 +55,7 @@ take_level(const char *from, const char *to)
 {
 	Level		level;
 
-	while (from < to && is_white(*from))
-		from++;
-	while (to > from && is_white(to[-1]))
-		to--;
+	strip(&from, &to);
 	level.len = (size_t) (to - from);
 	level.text = malloc(level.len + 1);
 	for (size_t i = 0; i < level.len; i++)
@@ -58,7 +82,10 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *code,
-			   *end;
+			   *end,
+			   *from,
+			   *to;
+	int			n_given = 1;
 	Level	   *levels;
 	size_t		n = 0,
 				joined[4],
@@ -78,9 +105,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	code = (const char *) data + 9;
 	code_len = size - 9;
 	end = code + code_len;
+	from = code;
+	to = end;
+	strip(&from, &to);
+	/* of a word for nothing no level is left, as of one dot */
+	if (is_nothing(from, (size_t) (to - from)))
+		n_given = 0;
 
 	levels = calloc(code_len + 4, sizeof(Level));
-	for (const char *from = code, *to; from <= end; from = to + 1)
+	for (from = code; n_given > 0 && from <= end; from = to + 1)
 	{
 		to = memchr(from, '.', (size_t) (end - from));
 		if (to == NULL)

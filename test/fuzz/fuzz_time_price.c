@@ -11,8 +11,8 @@
 
 #define BLANK	"[ \t\n\v\f\r]*"
 
-#define TYPES	"^" BLANK "([vV][iI][eE][wW]|[cC][aA][rR][tT]|[pP][uU][rR][cC][hH][aA][sS][eE]|" \
-				"[rR][eE][mM][oO][vV][eE]_[fF][rR][oO][mM]_[cC][aA][rR][tT])" BLANK "$"
+#define TYPES	"^([vV][iI][eE][wW]|[cC][aA][rR][tT]|[pP][uU][rR][cC][hH][aA][sS][eE]|" \
+				"[rR][eE][mM][oO][vV][eE]_[fF][rR][oO][mM]_[cC][aA][rR][tT])$"
 
 /* A regular expression compiled once. */
 static bool
@@ -57,9 +57,9 @@ expect_time(const char *text, int64_t *usecs)
 	time_t		seconds;
 	int			offset = 0;
 
-	if (!matches(&compiled, "^" BLANK "([0-9]{4})-([0-9]{2})-([0-9]{2})[ Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})"
+	if (!matches(&compiled, "^([0-9]{4})-([0-9]{2})-([0-9]{2})[ Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})"
 				 "(\\.([0-9]+))?"
-				 "(" BLANK "([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|([+-])([0-9]{2})(:?([0-9]{2}))?))?" BLANK "$", text, g, 20))
+				 "(" BLANK "([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|([+-])([0-9]{2})(:?([0-9]{2}))?))?$", text, g, 20))
 		return false;
 	tm.tm_year = group_value(text, &g[1]) - 1900;
 	tm.tm_mon = group_value(text, &g[2]) - 1;
@@ -94,26 +94,49 @@ expect_time(const char *text, int64_t *usecs)
 	return true;
 }
 
+/* A decimal number by its digits, one for each power of ten, and a price if it is near enough to one. */
 static bool
 expect_price(const char *text, int64_t *price)
 {
+	enum
+	{
+		ONES = 1500, POWERS = 2600
+	};
 	static regex_t compiled;
-	regmatch_t	g[6];
-	char		digits[64];
-	size_t		whole,
-				decimals;
+	regmatch_t	g[7];
+	char		digits[POWERS + 1];
+	long		exponent = 0;
+	long		at;
+	size_t		below;
 
-	if (!matches(&compiled, "^" BLANK "0*([0-9]{0,12})(\\.([0-9]{0,4})0*)?" BLANK "$", text, g, 4))
+	if (!matches(&compiled, "^([+-]?)([0-9]*)(\\.([0-9]*))?([eE](-[0-9]+))?$", text, g, 7))
 		return false;
-	/* one digit there must be */
-	if (strpbrk(text, "0123456789") == NULL)
+	if (g[2].rm_eo == g[2].rm_so && (g[4].rm_so < 0 || g[4].rm_eo == g[4].rm_so))
 		return false;
-	whole = (size_t) (g[1].rm_eo - g[1].rm_so);
-	decimals = g[3].rm_so >= 0 ? (size_t) (g[3].rm_eo - g[3].rm_so) : 0;
-	snprintf(digits, sizeof(digits), "%.*s%.*s%.*s", (int) whole, text + g[1].rm_so,
-			 (int) decimals, decimals > 0 ? text + g[3].rm_so : "", (int) (4 - decimals), "0000");
-	*price = strtoll(digits, NULL, 10);
-	return true;
+	if (g[6].rm_so >= 0)
+		exponent = strtol(text + g[6].rm_so, NULL, 10);
+	exponent = exponent > 600 ? 600 : exponent < -600 ? -600 : exponent;
+	memset(digits, '0', POWERS);
+	digits[POWERS] = '\0';
+	at = ONES - exponent - (g[2].rm_eo - g[2].rm_so);
+	for (regoff_t i = g[2].rm_so; i < (g[4].rm_so < 0 ? g[2].rm_eo : g[4].rm_eo); i++)
+	{
+		if (text[i] != '.')
+			digits[at++] = text[i];
+	}
+	/* twelve digits before the point and four behind it count; no others before them */
+	if (strspn(digits, "0") < ONES - 12)
+		return false;
+	below = strspn(digits + ONES + 4, "0");
+	*price = 0;
+	for (int i = ONES - 12; i < ONES + 4; i++)
+		*price = *price * 10 + (digits[i] - '0');
+	/* what is behind them is less than 1/100, or lacks less than that to a whole */
+	if (strncmp(digits + ONES + 4, "99", 2) == 0 && strspn(digits + ONES + 6, "0") < POWERS - ONES - 6)
+		(*price)++;
+	else if (below < 2)
+		return false;
+	return *price < SLM_PRICE_LIMIT && (text[g[1].rm_so] != '-' || *price == 0);
 }
 
 static bool
@@ -124,8 +147,8 @@ expect_id(const char *text, bool negative, int64_t *id)
 	char	   *digits;
 	bool		ok;
 
-	if (!matches(&compiled[negative], negative ? "^" BLANK "(-?)0*([0-9]{1,20})(\\.0+)?" BLANK "$"
-				 : "^" BLANK "()0*([0-9]{1,20})(\\.0+)?" BLANK "$", text, g, 4))
+	if (!matches(&compiled[negative], negative ? "^(-?)0*([0-9]{1,20})(\\.0+)?$"
+				 : "^()0*([0-9]{1,20})(\\.0+)?$", text, g, 4))
 		return false;
 	digits = strndup(text + g[2].rm_so, (size_t) (g[2].rm_eo - g[2].rm_so));
 	{
@@ -142,13 +165,29 @@ expect_id(const char *text, bool negative, int64_t *id)
 	return ok;
 }
 
+/* A copy without blanks at its ends, terminated. */
+static char *
+stripped(const char *text, size_t len)
+{
+	size_t		n;
+
+	while ((n = fuzz_blank(text, len, false)) > 0)
+	{
+		text += n;
+		len -= n;
+	}
+	while ((n = fuzz_blank(text, len, true)) > 0)
+		len -= n;
+	return strndup(text, len);
+}
+
 static void
 check_text(const char *text, size_t len, SlmTimeCache *cache)
 {
 	static regex_t types;
 	/* a text with a NUL inside is nothing at all; the expressions would see but its beginning */
 	bool		whole = memchr(text, 0, len) == NULL;
-	char	   *terminated = strndup(text, len);
+	char	   *terminated = stripped(text, len);
 
 	for (int fill = 0; fill < 3; fill++)
 	{
@@ -178,7 +217,7 @@ check_text(const char *text, size_t len, SlmTimeCache *cache)
 		ok = slm_parse_event_type(s, &type);
 		MUST(ok == expect, "event type [%s]", terminated);
 		if (ok)
-			MUST(tolower(terminated[strspn(terminated, " \t\n\v\f\r")]) == slm_event_type_name(type)[0],
+			MUST(tolower(terminated[0]) == slm_event_type_name(type)[0],
 				 "event type %d", type);
 		free((void *) (uintptr_t) s.data);
 	}

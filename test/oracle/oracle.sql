@@ -54,6 +54,21 @@ INSERT INTO oracle.setting DEFAULT VALUES;
 CREATE TABLE oracle.tier (name text PRIMARY KEY, granularity interval NOT NULL);
 INSERT INTO oracle.tier VALUES ('minute', '1 minute'), ('hour', '1 hour'), ('day', '1 day');
 
+/* A text without what can't be seen at its ends: white space of any alphabet, byte order marks, zero-width characters, directions. */
+CREATE FUNCTION oracle.trimmed(value text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN btrim(value, E' \t\r\n\x0b\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c'
+	'\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff');
+
+/* What an optional field holds: '' where it holds a word for nothing. */
+CREATE FUNCTION oracle.value_of(value text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN CASE
+	WHEN oracle.trimmed(value) COLLATE "C" IN ('-', '\N', 'nan', 'NaN', 'n/a', 'N/A', '#N/A', '<NA>', 'undefined') THEN ''
+	WHEN lower(oracle.trimmed(value) COLLATE "C") IN ('null', 'none', '(null)') THEN ''
+	ELSE oracle.trimmed(value)
+END;
+
 /*
  * A time, or NULL if the text is none.  YYYY-MM-DD HH:MM:SS with or without " UTC", or ISO 8601: T, fraction, Z or an
  * offset.  Without a zone it is UTC.
@@ -90,20 +105,23 @@ BEGIN
 END
 $$;
 
--- A bigint, or NULL if the text is none.
+-- A bigint, or NULL if the text is none.  Whole numbers may have decimals, all of them zero.
 CREATE FUNCTION oracle.bigint_of(value text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
 	WHEN value ~ '^\d{1,18}$' THEN value::bigint
-	WHEN value ~ '^-?\d{1,60}$' THEN
+	WHEN value ~ '^-?\d{1,60}(\.0+)?$' THEN
 		CASE WHEN value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN value::numeric::bigint END
 END;
 
--- A price, or NULL if the text is none.
+/*
+ * A price, or NULL if the text is none: four decimals, and what floating point leaves behind them; an exponent must be negative.
+ */
 CREATE FUNCTION oracle.price_of(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN value ~ '^\d{1,60}(\.\d{1,4})?$' THEN
-	CASE WHEN value::numeric < 1000000000000 THEN value::numeric END
+RETURN CASE WHEN value ~* '^[+-]?(\d{1,60}\.?\d*|\.\d+)(e-\d{1,3})?$' THEN
+	CASE WHEN abs(value::numeric - round(value::numeric, 4)) < 0.000001 AND round(value::numeric, 4) >= 0
+		AND round(value::numeric, 4) < 1000000000000 THEN round(value::numeric, 4) END
 END;
 
 /*
@@ -114,9 +132,9 @@ CREATE FUNCTION oracle.levels_of(category_code text, category_id bigint) RETURNS
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(
 	nullif(ARRAY(
-		SELECT btrim(level, E' \t\r\n\x0b\f')
-		FROM unnest(string_to_array(lower(category_code COLLATE "C"), '.')) WITH ORDINALITY AS l(level, i)
-		WHERE btrim(level, E' \t\r\n\x0b\f') <> ''
+		SELECT oracle.trimmed(level)
+		FROM unnest(string_to_array(lower(oracle.value_of(category_code) COLLATE "C"), '.')) WITH ORDINALITY AS l(level, i)
+		WHERE oracle.trimmed(level) <> ''
 		ORDER BY i), '{}'),
 	ARRAY[coalesce(category_id::text, 'unknown')]);
 
@@ -129,9 +147,9 @@ BEGIN
 	DROP TABLE IF EXISTS oracle.event, oracle.time_text, oracle.price_text, oracle.category;
 	ANALYZE oracle.raw, oracle.object, oracle.setting;
 	CREATE UNLOGGED TABLE oracle.time_text AS
-		SELECT event_time, oracle.time_of(event_time) AS t FROM (SELECT DISTINCT event_time FROM oracle.raw) d;
+		SELECT event_time, oracle.time_of(oracle.trimmed(event_time)) AS t FROM (SELECT DISTINCT event_time FROM oracle.raw) d;
 	CREATE UNLOGGED TABLE oracle.price_text AS
-		SELECT price, oracle.price_of(price) AS value FROM (SELECT DISTINCT price FROM oracle.raw) d;
+		SELECT price, oracle.price_of(oracle.trimmed(price)) AS value FROM (SELECT DISTINCT price FROM oracle.raw) d;
 	CREATE UNLOGGED TABLE oracle.category AS
 		SELECT category_code, category_id, id_value, l1,
 			l1 || '.' || coalesce(levels[2], l1) AS l2,
@@ -139,7 +157,7 @@ BEGIN
 			octet_length(array_to_string(levels, '.')) AS code_bytes
 		FROM (SELECT *, levels[1] AS l1
 			FROM (SELECT *, oracle.levels_of(category_code, id_value) AS levels
-				FROM (SELECT category_code, category_id, oracle.bigint_of(category_id) AS id_value
+				FROM (SELECT category_code, category_id, oracle.bigint_of(oracle.value_of(category_id)) AS id_value
 					FROM (SELECT DISTINCT category_code, category_id FROM oracle.raw) a) b) c) d;
 	ANALYZE oracle.time_text, oracle.price_text, oracle.category;
 
@@ -159,10 +177,11 @@ BEGIN
 			WHEN t > present + max_clock_skew THEN 'future'
 		END AS reason
 	FROM (
-		SELECT r.object, r.line, r.flaw, tt.t, lower(btrim(r.event_type, E' \t\r\n\x0b\f') COLLATE "C") AS event_type,
-			oracle.bigint_of(r.product_id) AS product_id, pt.value AS price, r.brand, r.user_session,
-			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id AS category_id_text,
-			r.user_id AS user_id_text, oracle.bigint_of(r.user_id) AS user_id
+		SELECT r.object, r.line, r.flaw, tt.t, lower(oracle.trimmed(r.event_type) COLLATE "C") AS event_type,
+			oracle.bigint_of(oracle.trimmed(r.product_id)) AS product_id, pt.value AS price, oracle.value_of(r.brand) AS brand,
+			oracle.value_of(r.user_session) AS user_session,
+			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, oracle.value_of(r.category_id) AS category_id_text,
+			oracle.value_of(r.user_id) AS user_id_text, oracle.bigint_of(oracle.value_of(r.user_id)) AS user_id
 		FROM oracle.raw r
 		JOIN oracle.time_text tt USING (event_time)
 		JOIN oracle.price_text pt USING (price)
@@ -189,7 +208,7 @@ BEGIN
 		coalesce(rows_rejected, 0) AS rows_rejected
 	FROM oracle.object o
 	LEFT JOIN (SELECT object, rows_total, rows_rejected,
-			rows_total >= min_reject_rows AND rows_rejected > max_reject_fraction * rows_total AS too_bad
+			rows_rejected = rows_total OR (rows_total >= min_reject_rows AND rows_rejected > max_reject_fraction * rows_total) AS too_bad
 		FROM (SELECT object, count(*) AS rows_total, count(reason) AS rows_rejected
 			FROM oracle.event GROUP BY object) e, oracle.setting) t USING (object);
 	ANALYZE oracle.object_total;

@@ -206,6 +206,8 @@ my %content = (
 	'header' => csv(),
 	'key' => csv(events(1), $long_event),
 	'quote' => csv(events(1), (event() =~ s/acme/"ac"me/r), events(1)),
+	'none' => csv(map { event(price => '') } 1 .. 99),
+	'dressed' => csv(event(brand => "\xc2\xa0acme ", price => '2.5000000000000004'), event(brand => 'NULL', user_session => ' - ')),
 	'many' => csv(events(80), map { event(price => "x$_") } 1 .. 20));
 my $memory = worker_memory();
 write_object($dir, "$TIME-$_.csv", $content{$_}) foreach (sort keys %content);
@@ -241,13 +243,19 @@ object_is("$TIME-empty.csv", "done|-|$nothing", qr/^$/, 'an empty object');
 object_is("$TIME-emptyzip.csv", "done|-|$nothing", qr/^$/, 'an empty object in gzip');
 object_is("$TIME-header.csv", "done|-|$nothing", qr/^$/, 'a header alone');
 object_is("$TIME-key.csv", 'done|-|2|1|0|1|0', qr/^$/, 'a brand too long for a key');
-rejects_are("$TIME-key.csv", '3 key_too_long', '... is a rejected row');
+rejects_are("$TIME-key.csv", '3 brand key_too_long', '... is a rejected row');
 object_is("$TIME-quote.csv", 'done|-|3|2|0|1|0', qr/^$/, 'broken quoting');
 rejects_are("$TIME-quote.csv", '3 bad_quote', '... is a rejected row');
 object_is("$TIME-many.csv", "failed|22P04|$nothing",
-	qr/20 of 100 rows can't be used, more than sellometer\.max_reject_fraction allows; the first is line 82, bad_price: price "x1" \(.*raise the setting/,
+	qr/20 of 100 rows can't be used, more than sellometer\.max_reject_fraction allows; the first is line 82, bad_price: price "x1" has something beside the number .*raise the setting/,
 	'too many rejected rows: nothing of the object is counted');
 is(value("SELECT count(*) FROM sellometer.rejected_rows WHERE key = '$TIME-many.csv'"), '20', '... but they are all kept');
+
+object_is("$TIME-none.csv", "failed|22P04|$nothing",
+	qr/none of 99 rows can be used; the first is line 2, bad_price: price is empty \(see sellometer\.rejected_rows; repair/,
+	'nothing but rejected rows, however few');
+object_is("$TIME-dressed.csv", 'done|-|2|2|0|0|0', qr/^$/, 'blanks around values, a float for a price, words for nothing');
+is(value("SELECT count(*) FROM sellometer.brand_minute WHERE brand <> btrim(brand, E' \\u00a0') OR brand = 'NULL'"), '0', '... are no brands of their own');
 
 # --- nothing is lost ---
 

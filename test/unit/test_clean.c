@@ -65,6 +65,11 @@ test_categories(void)
 	gives("", true, 0, "0", "0.0", "0.0.0", "0");
 	gives(" Electronics . .Smart Phone. ", true, 1, "electronics", "electronics.smart phone",
 		  "electronics.smart phone.smart phone", "electronics.smart phone");
+	gives("\xc2\xa0" "A.\xef\xbb\xbf" "b\xc2\xa0.\xe3\x80\x80.\tc\r", true, 1, "a", "a.b", "a.b.c", "a.b.c");
+	gives("nan", true, 7, "7", "7.7", "7.7.7", "7");
+	gives(" NULL\xc2\xa0", false, 7, "unknown", "unknown.unknown", "unknown.unknown.unknown", "unknown");
+	gives("-", true, 7, "7", "7.7", "7.7.7", "7");
+	gives("a.-.null", true, 7, "a", "a.-", "a.-.null", "a.-.null");
 	gives(".a..b.", true, 1, "a", "a.b", "a.b.b", "a.b");
 	gives("Z\xc3\x89.\xc3\xa9", true, 1, "z\xc3\x89", "z\xc3\x89.\xc3\xa9", "z\xc3\x89.\xc3\xa9.\xc3\xa9",
 		  "z\xc3\x89.\xc3\xa9");
@@ -148,7 +153,9 @@ test_brands(void)
 	char		buf[20];
 	SlmSlice	s = slm_clean_brand((SlmSlice) {"Samsung ", 8}, 5, buf);
 
-	UNIT_STR(s.data, s.len, "Samsung ", "a brand stays as it is");
+	UNIT_STR(s.data, s.len, "Samsung", "a brand is trimmed, and its capitals stay");
+	s = slm_clean_brand((SlmSlice) {" NULL", 5}, 5, buf);
+	UNIT_STR(s.data, s.len, "5", "a word for nothing is no brand");
 	s = slm_clean_brand((SlmSlice) {"", 0}, 44600062, buf);
 	UNIT_STR(s.data, s.len, "44600062", "no brand: the product");
 	s = slm_clean_brand((SlmSlice) {"", 0}, INT64_MAX, buf);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "pure/event.h"
+#include "pure/fault.h"
 
 #define UNIX_TO_2000	INT64_C(946684800)
 
@@ -162,6 +163,7 @@ test_ids(void)
 	id_is("2103807459595387724", true, INT64_C(2103807459595387724));
 	id_is("00000000000000000000000000042", false, 42);
 	id_is(" 42\t", false, 42);
+	id_is("\xef\xbb\xbf" "42\xc2\xa0", false, 42);
 	id_is("541312140.0", true, 541312140);
 	id_is("541312140.000", false, 541312140);
 	id_is("-1", true, -1);
@@ -186,9 +188,12 @@ static void
 test_prices(void)
 {
 	static const char *const bad[] = {
-		"", " ", ".", "-1", "-0.00", "+1.5", "1e3", "1.5e1", "1 2", "1. 5", "1.2.3", "1,5", "$5", "NaN", "nan", "inf",
-		"1000000000000", "1000000000000.00", "99999999999999999999999999", "1.23451", "0.00001", "1.5a", "a.50",
-		"1a.50", "0x1.50", "-1.50", "12345678-.50", "1.5-", "1.-5", "12:.50", "12/.50", "1.:0", "1.0/", "--"
+		"", " ", ".", "-1", "1 2", "1. 5", "1.2.3", "1,5", "1.234,50", "1,234.50", "1_000", "$5", "5 USD", "5e", "5e+", "e5", "+",
+		"+-5", "5e1.0", "5e5e5", "1e3", "1E+03", "1.5e1", "3.579e+01", "0e0", "5e-", "5e-1.0", "5e--1", "NaN", "nan", "inf", "1000000000000", "1000000000000.00", "1e12", "1e13", "1e999999999999", "1e18446744073709551616",
+		"999999999999.99999999", "99999999999999999999999999", "1.23451", "0.00001", "1e-05", "1e-6", "0.000001", "0.000099",
+		"35.790001", "35.789999", "-0.0001", "1.5a", "a.50",
+		"1a.50", "0x1.50", "-1.50", "12345678-.50", "1.5-", "1.-5", "12:.50", "12/.50", "1.:0", "1.0/", "--",
+		"\xef\xbc\x91\xef\xbc\x92", "1\xc2\xa0" "000.00", "\xe2\x82\xac" "5"
 	};
 	SlmMoney	price;
 
@@ -210,6 +215,26 @@ test_prices(void)
 	price_is("999999999999", SLM_PRICE_LIMIT - 10000);
 	price_is("00000000000000000000035.79", 357900);
 	price_is(" 35.79 ", 357900);
+	price_is("\xc2\xa0" "35.79\t\r\xef\xbb\xbf", 357900);
+	price_is("\xe3\x80\x80" "35.79\xe2\x80\x8b", 357900);
+	price_is("+35.79", 357900);
+	price_is("-0.0", 0);
+	price_is("-0", 0);
+	/* as programs write floating-point numbers */
+	price_is("35.790000000000006", 357900);
+	price_is("35.78999999999999", 357900);
+	price_is("35.7900009", 357900);
+	price_is("35.78999901", 357900);
+	price_is("0.1000000000000000055511151231257827021181583404541015625", 1000);
+	price_is("9.99999999999", 100000);
+	price_is("0.00009999999", 1);
+	price_is("35790E-3", 357900);
+	price_is("3579.0000e-02", 357900);
+	price_is("1e-4", 1);
+	price_is("1e-07", 0);
+	price_is("-1e-09", 0);
+	price_is("9.99e-07", 0);
+	price_is("5e-999999999999", 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		UNIT_OK(!slm_parse_price(text(bad[i]), &price), "no price [%s]", bad[i]);
 }
@@ -276,12 +301,12 @@ test_headers(void)
 }
 
 static void
-detail_is(const char *value, size_t len, const char *expected)
+detail_is(const char *value, size_t len, const char *fault, const char *expected)
 {
 	char		detail[128];
 
 	memset(detail, 'x', sizeof(detail));
-	slm_reject_detail(detail, "brand", padded(value, len));
+	slm_reject_detail(detail, "brand", padded(value, len), fault);
 	UNIT_STR(detail, strnlen(detail, 128), expected, "detail %s", expected);
 }
 
@@ -290,22 +315,116 @@ test_details(void)
 {
 	char		longest[1000];
 
-	detail_is("", 0, "brand is empty");
-	detail_is("veiw", 4, "brand \"veiw\"");
-	detail_is("a\tb\0c\x7f\xff" "d\xc2\x85\xc3\xa9\xed\xa0\x80", 15,
+	detail_is("", 0, "is blank", "brand is empty");
+	detail_is("veiw", 4, NULL, "brand \"veiw\"");
+	detail_is("veiw", 4, "is odd", "brand \"veiw\" is odd");
+	detail_is("a\tb\0c\x7f\xff" "d\xc2\x85\xc3\xa9\xed\xa0\x80", 15, NULL,
 			  "brand \"a\\x09b\\x00c\\x7f\\xffd\\xc2\\x85\xc3\xa9\\xed\\xa0\\x80\"");
 	memset(longest, 'a', sizeof(longest));
-	detail_is(longest, 119, "brand \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	detail_is(longest, 119, NULL, "brand \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 			  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\"");
+	detail_is(longest, 1000, "is 50 bytes: 0123456789012345678901234567890123456", "brand \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			  "...\" is 50 bytes: 0123456789012345678901234567890123456");
 	memset(longest, '\xff', sizeof(longest));
-	detail_is(longest, 1000, "brand \"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
+	detail_is(longest, 1000, NULL, "brand \"\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff"
 			  "\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff...\"");
+}
+
+static void
+value_is(const char *s, const char *expected)
+{
+	SlmSlice	got = slm_field_value(text(s));
+
+	/* not named by itself: a line end would not be TAP */
+	UNIT_STR(got.data, got.len, expected, "value of %zu bytes is [%s]", strlen(s), expected);
+}
+
+/* What is taken from the ends of a field, and the words that leave it empty. */
+static void
+test_values(void)
+{
+	static const char *const blanks[] = {
+		" ", "\t", "\n", "\v", "\f", "\r", "\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x8b", "\xe2\x80\x8f",
+		"\xe2\x80\xa8", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe2\x81\xa0", "\xe2\x81\xa6", "\xe3\x80\x80", "\xef\xbb\xbf"
+	};
+	static const char *const nothing[] = {
+		"-", "\\N", "nan", "NaN", "n/a", "N/A", "null", "NULL", "Null", "none", "None", "NONE", "(null)", "(NULL)", "<NA>", "#N/A",
+		"undefined"
+	};
+	static const char *const something[] = {
+		"x", "nike", "n", "N", "NAN", "NA", "nil", "no", "none2", "nulls", "--", "\\n", "#", "u", "undef", "Undefined", "(none)", "<none>", "a\xc2\xa0" "b",
+		"a  b", "\xc3\xa9t\xc3\xa9", "\xc3\xa0", "\xe2\x80\x90x\xe2\x80\x90", "\xe3\x81\x80", "\xef\xbc\x91", "e\xe2\x80\xa0", "(null", "null)",
+		"\xf0\x9f\x98\x80"
+	};
+
+	value_is("", "");
+	for (size_t i = 0; i < sizeof(blanks) / sizeof(blanks[0]); i++)
+	{
+		char		dressed[64];
+
+		value_is(blanks[i], "");
+		for (size_t j = 0; j < sizeof(nothing) / sizeof(nothing[0]); j++)
+		{
+			snprintf(dressed, sizeof(dressed), "%s%s%s%s", blanks[i], blanks[(i + 1) % 19], nothing[j], blanks[i]);
+			value_is(dressed, "");
+		}
+		for (size_t j = 0; j < sizeof(something) / sizeof(something[0]); j++)
+		{
+			snprintf(dressed, sizeof(dressed), "%s%s%s%s", blanks[i], something[j], blanks[(i + 1) % 19], blanks[i]);
+			value_is(dressed, something[j]);
+		}
+	}
+	for (size_t j = 0; j < sizeof(something) / sizeof(something[0]); j++)
+		value_is(something[j], something[j]);
+}
+
+static void
+fault_is(SlmRejectReason reason, const char *value, const char *expected)
+{
+	const char *fault = slm_fault(reason, text(value));
+
+	UNIT_STR(fault, strlen(fault), expected, "fault of %s [%s]", slm_reject_name(reason), value);
+	UNIT_OK(strlen(fault) < 100, "is short");
+}
+
+static void
+test_faults(void)
+{
+	fault_is(SLM_REJECT_BAD_PRICE, "-1.00", "is negative");
+	fault_is(SLM_REJECT_BAD_PRICE, "1.23456", "has more than 4 decimals");
+	fault_is(SLM_REJECT_BAD_PRICE, "0001.23456", "has more than 4 decimals");
+	fault_is(SLM_REJECT_BAD_PRICE, "1e-05", "has an exponent that leaves more than 4 decimals");
+	fault_is(SLM_REJECT_BAD_PRICE, "1E3", "has an exponent: some of its digits may be cut");
+	fault_is(SLM_REJECT_BAD_PRICE, "1000000000000", "is not below 1000000000000");
+	fault_is(SLM_REJECT_BAD_PRICE, "35,79", "has a comma: decimals stand behind a point, and nothing between thousands");
+	fault_is(SLM_REJECT_BAD_PRICE, "1.234,50", "has a comma: decimals stand behind a point, and nothing between thousands");
+	fault_is(SLM_REJECT_BAD_PRICE, "$35.79", "has something beside the number (a currency?)");
+	fault_is(SLM_REJECT_BAD_PRICE, "35.79 USD", "has something beside the number (a currency?)");
+	fault_is(SLM_REJECT_BAD_PRICE, "\xef\xbc\x91", "has characters that are not ASCII");
+	fault_is(SLM_REJECT_BAD_PRICE, "1.2.3", "is no number");
+	fault_is(SLM_REJECT_BAD_PRICE, "free", "is no number");
+	fault_is(SLM_REJECT_BAD_PRICE, " NaN ", "stands for no value");
+	fault_is(SLM_REJECT_BAD_PRICE, "\xc2\xa0", "is blank");
+	fault_is(SLM_REJECT_BAD_PRODUCT_ID, "-7", "is negative");
+	fault_is(SLM_REJECT_BAD_PRODUCT_ID, "7.5", "is no whole number");
+	fault_is(SLM_REJECT_BAD_PRODUCT_ID, "2.103807459595388e+18", "has an exponent, which loses digits of an id");
+	fault_is(SLM_REJECT_BAD_PRODUCT_ID, "9223372036854775808", "is out of the range of a bigint");
+	fault_is(SLM_REJECT_BAD_USER_ID, "-9223372036854775809", "is out of the range of a bigint");
+	fault_is(SLM_REJECT_BAD_USER_ID, "u-7", "is no whole number");
+	fault_is(SLM_REJECT_BAD_TIME, "1569888000", "is a number, not a time like 2019-10-01 00:00:00");
+	fault_is(SLM_REJECT_BAD_TIME, "2019-10-01", "has no time of day");
+	fault_is(SLM_REJECT_BAD_TIME, "2019-02-30 00:00:00", "names no such time, or ends in no zone (UTC, Z, +02:00)");
+	fault_is(SLM_REJECT_BAD_TIME, "2019-10-01 00:00:00 MSK", "names no such time, or ends in no zone (UTC, Z, +02:00)");
+	fault_is(SLM_REJECT_BAD_TIME, "01.10.2019 00:00", "is not written like 2019-10-01 00:00:00");
+	fault_is(SLM_REJECT_BAD_EVENT_TYPE, "veiw", "is none of view, cart, remove_from_cart, purchase");
+	UNIT_OK(slm_fault(SLM_REJECT_BAD_QUOTE, text("x")) == NULL, "nothing to say of a value");
 }
 
 /* An event from nine texts; what is not given is empty. */
 static void
 test_events(void)
 {
+	static const char nothing[] = " NaN 0000000000000000";
 	static const char pad[] = "2019-10-01 00:00:00 view 7 x 5.00 999999999999999999999";
 	SlmSlice	f[SLM_COLUMNS] = {
 		{pad, 19}, {pad + 20, 4}, {pad + 25, 1}, {pad, 0}, {pad, 0}, {pad, 0}, {pad + 29, 4}, {pad, 0}, {pad, 0}
@@ -328,6 +447,13 @@ test_events(void)
 	UNIT_OK(slm_event_parse(f, &cache, event.time, &event, &reject), "an event at the latest time");
 	UNIT_OK(!slm_event_parse(f, &cache, event.time - 1, &event, &reject), "an event later than that");
 	UNIT_EQ(reject.reason, SLM_REJECT_FUTURE, "is of the future");
+	for (int c = 0; c < SLM_COLUMNS; c++)
+	{
+		if (f[c].len == 0)
+			f[c] = (SlmSlice) {nothing, 5};
+	}
+	UNIT_OK(slm_event_parse(f, &cache, INT64_MAX, &event, &reject), "words for nothing are no reject");
+	UNIT_OK(!event.has_category_id && !event.has_user_id && event.session.len == 0, "and no values");
 	/* with everything from column i on wrong, column i is to blame, and never the future */
 	for (int i = 5; i >= 0; i--)
 	{
@@ -348,6 +474,8 @@ main(void)
 	test_types();
 	test_headers();
 	test_details();
+	test_values();
+	test_faults();
 	test_events();
 	return unit_done();
 }

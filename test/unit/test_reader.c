@@ -237,9 +237,9 @@ test_latest(void)
 		"2019-10-01 00:00:01,view,1,1,,\n2019-10-01 00:00:00,view,1,1,,\n2019-10-01 00:00:00.000001,view,1,1,,\n";
 	Transcript	t = transcribe(csv, strlen(csv), 0, 0, INT64_C(623203200000000));
 
-	UNIT_STR(t.text, t.len, "2: future 0 (event_time \"2019-10-01 00:00:01\") raw=[2019-10-01 00:00:01,view,1,1,,]\n"
+	UNIT_STR(t.text, t.len, "2: future 0 (event_time \"2019-10-01 00:00:01\" is later than now by more than sellometer.max_clock_skew) raw=[2019-10-01 00:00:01,view,1,1,,]\n"
 			 "3: 623203200000000 view 1 10000 code=[] brand=[] session=[]\n"
-			 "4: future 0 (event_time \"2019-10-01 00:00:00.000001\") raw=[2019-10-01 00:00:00.000001,view,1,1,,]\n"
+			 "4: future 0 (event_time \"2019-10-01 00:00:00.000001\" is later than now by more than sellometer.max_clock_skew) raw=[2019-10-01 00:00:00.000001,view,1,1,,]\n"
 			 "rows 3 rejected 2 csv 158 unknown 0\n", "rows later than the latest time");
 	free(t.text);
 }
