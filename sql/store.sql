@@ -80,6 +80,7 @@ CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (url_style 'vhost');
 CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (ca_file 'ca.crt');
 CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (connect_timeout '0');
 CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (stall_timeout '1.5');
+CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (min_rate '1 kB');
 CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (retry_timeout 'x');
 ALTER FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (ADD region 'x');
 CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (endpoint 'http://127.0.0.1:9/', region 'eu-central-1',

@@ -20,6 +20,9 @@ int			slm_live_lateness;
 int			slm_view_window;
 int			slm_view_log_retention;
 int			slm_surge_bytes;
+int			slm_max_list_keys;
+int			slm_max_list_time;
+int			slm_max_object_bytes;
 int			slm_max_parse_workers;
 int			slm_max_connections;
 int			slm_batch_bytes;
@@ -90,6 +93,12 @@ static const IntSetting settings[] = {
 		NULL, &slm_surge_bytes, 256 * 1024, 1, INT_MAX, GUC_UNIT_KB},
 	{"sellometer.max_connections", "Transfers under way at the same time.",
 		NULL, &slm_max_connections, 16, 1, 256, 0},
+	{"sellometer.max_list_keys", "A list of a source that has more keys than this ends with an error.",
+		"What was listed until then is loaded.", &slm_max_list_keys, 10000000, 1000, INT_MAX, 0},
+	{"sellometer.max_list_time", "A list of a source that takes longer than this ends with an error.",
+		"What was listed until then is loaded.", &slm_max_list_time, HOURS(1), 1, DAYS(7), GUC_UNIT_S},
+	{"sellometer.max_object_bytes", "A larger object fails without being read.",
+		NULL, &slm_max_object_bytes, 64 * 1024 * 1024, 1024, INT_MAX, GUC_UNIT_KB},
 	{"sellometer.batch_bytes", "Objects of at most this many bytes in all are loaded in one transaction.",
 		"A larger single object is loaded in several.", &slm_batch_bytes, 512 * 1024, 64, INT_MAX, GUC_UNIT_KB},
 #ifdef USE_ASSERT_CHECKING

@@ -11,6 +11,9 @@ extern int	slm_live_lateness;		/* s */
 extern int	slm_view_window;		/* s */
 extern int	slm_view_log_retention; /* s */
 extern int	slm_surge_bytes;		/* kB */
+extern int	slm_max_list_keys;
+extern int	slm_max_list_time;		/* s */
+extern int	slm_max_object_bytes;	/* kB */
 extern int	slm_max_parse_workers;
 extern int	slm_max_connections;
 extern int	slm_batch_bytes;		/* kB */

@@ -214,7 +214,7 @@ read_original(SlmPack *pack, SlmOriginal *original)
 		slm_out_of_memory();
 	while (more)
 	{
-		switch (slm_transfer_read(original->transfer, true, &data, &len, &error))
+		switch (slm_transfer_read(original->transfer, SLM_WAIT_FOR_EVER, &data, &len, &error))
 		{
 			case SLM_TRANSFER_DATA:
 				slm_records_feed(pack->records, data, len, false);

@@ -74,7 +74,7 @@ read_back(Check *check, SlmTransfer *transfer)
 
 	while (check->problem == NULL)
 	{
-		switch (slm_transfer_read(transfer, true, &data, &len, &error))
+		switch (slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error))
 		{
 			case SLM_TRANSFER_DATA:
 				take_bytes(check, data, len);

@@ -170,7 +170,7 @@ pump(Piece *piece, SlmTransfer *transfer)
 
 	do
 	{
-		switch (slm_transfer_read(transfer, true, &data, &len, &error))
+		switch (slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error))
 		{
 			case SLM_TRANSFER_DATA:
 				slm_reader_feed(piece->reader, data, len, false);

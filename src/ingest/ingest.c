@@ -85,12 +85,10 @@ start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int s
 		SlmObject  *object = &objects[started];
 		SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 
-		if (source == NULL || source->store == NULL)
-			slm_object_fail_by_source(object, source);
-		else if (!slm_trouble_may_read(source))
+		if (source != NULL && source->store != NULL && !slm_trouble_may_read(source))
 			object->outcome = SLM_OBJECT_POSTPONED;
 		else
-			object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
+			slm_object_open(object, source);
 	}
 	return started;
 }

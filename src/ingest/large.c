@@ -48,13 +48,10 @@ open_transfer(SlmIngest *ingest, SlmLarge *large, const SlmClock *clock)
 	SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 	MemoryContext old;
 
-	if (source == NULL || source->store == NULL)
-	{
-		slm_object_fail_by_source(object, source);
-		return;
-	}
 	object->outcome = SLM_OBJECT_WAITING;
-	object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
+	slm_object_open(object, source);
+	if (object->outcome != SLM_OBJECT_WAITING)
+		return;
 	large->store = source->store;
 	old = MemoryContextSwitchTo(large->context);
 	large->reading = slm_reading_begin(object, clock, &ingest->views->key);

@@ -80,8 +80,8 @@ fail_by_store(SlmObject *object, const SlmStoreError *error)
 	object->retry_after_ms = error->retry_after_ms;
 }
 
-void
-slm_object_fail_by_source(SlmObject *object, const SlmSource *source)
+static void
+fail_by_source(SlmObject *object, const SlmSource *source)
 {
 	if (source != NULL)
 		fail_by_store(object, &source->error);
@@ -89,6 +89,19 @@ slm_object_fail_by_source(SlmObject *object, const SlmSource *source)
 		slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_DOES_NOT_EXIST, "the source is not enabled any more");
 	/* whatever it is, it is not the object's fault */
 	object->outcome = SLM_OBJECT_RETRY;
+}
+
+void
+slm_object_open(SlmObject *object, SlmSource *source)
+{
+	if (source == NULL || source->store == NULL)
+		fail_by_source(object, source);
+	else if (object->size / 1024 > slm_max_object_bytes)
+		slm_object_fail(object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+						psprintf("the object has " INT64_FORMAT " bytes, more than sellometer.max_object_bytes allows (increase the "
+								 "setting and call sellometer_retry(), or put it aside with sellometer_skip())", object->size));
+	else
+		object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
 }
 
 /* --- rejected rows --- */
@@ -376,7 +389,7 @@ pump(SlmReading *reading)
 
 	while (!reading->fed || take_rows(reading))
 	{
-		switch (slm_transfer_read(reading->object->transfer, true, &data, &len, &error))
+		switch (slm_transfer_read(reading->object->transfer, SLM_WAIT_FOR_EVER, &data, &len, &error))
 		{
 			case SLM_TRANSFER_DATA:
 				reading->bytes += len;

@@ -96,11 +96,14 @@ extern void slm_reading_validate(SlmReading *reading);
 
 extern void slm_reading_end(SlmReading *reading);
 
+/*
+ * Start its transfer.  If it can't be read, as its source (NULL: gone or disabled) has no store or it is larger than
+ * sellometer.max_object_bytes, its outcome says so.
+ */
+extern void slm_object_open(SlmObject *object, SlmSource *source);
+
 /* Say that the object can't be loaded.  The strings are copied. */
 extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
-
-/* Say that it can't be read now, as its source (NULL: gone or disabled) has no store; it is to be tried again. */
-extern void slm_object_fail_by_source(SlmObject *object, const SlmSource *source);
 
 /* The time that stands in a key (2019-10-01-00-07-00-3.csv), or DT_NOBEGIN. */
 extern TimestampTz slm_key_time(const char *key);

@@ -122,13 +122,8 @@ start_transfers(ParseWorker *worker)
 			SlmObject  *object = &hand->task.objects[hand->started];
 			SlmSource  *source = slm_sources_find(worker->sources, object->source);
 
-			if (source == NULL || source->store == NULL)
-			{
-				slm_object_fail_by_source(object, source);
-				continue;
-			}
-			object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
-			worker->ntransfers++;
+			slm_object_open(object, source);
+			worker->ntransfers += object->transfer != NULL;
 		}
 	}
 }

@@ -7,7 +7,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_s3_validator(text[], oid) IS
 
 CREATE FOREIGN DATA WRAPPER sellometer_s3 NO HANDLER VALIDATOR @extschema@.sellometer_s3_validator;
 COMMENT ON FOREIGN DATA WRAPPER sellometer_s3 IS
-'S3 services: a server says where (endpoint, region, url_style, ca_file, connect_timeout, stall_timeout, retry_timeout), a user mapping who (access_key_id, secret_access_key, session_token)';
+'S3 services: a server says where (endpoint, region, url_style, ca_file, connect_timeout, stall_timeout, retry_timeout, min_rate), a user mapping who (access_key_id, secret_access_key, session_token)';
 
 CREATE FUNCTION @extschema@.sellometer_list(url text, server text DEFAULT NULL)
 RETURNS TABLE (key text, size bigint, etag text, last_modified timestamptz)

@@ -44,7 +44,7 @@ sellometer_read_csv(PG_FUNCTION_ARGS)
 	context.previous = error_context_stack;
 	error_context_stack = &context;
 	transfer = slm_store_get(store, "", NULL, 0);
-	while ((status = slm_transfer_read(transfer, true, &data, &len, &error)) == SLM_TRANSFER_DATA)
+	while ((status = slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error)) == SLM_TRANSFER_DATA)
 		slm_event_rows_add(rows, data, len, false);
 	if (status == SLM_TRANSFER_ERROR)
 		slm_store_error_raise(&error);

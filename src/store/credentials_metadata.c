@@ -42,7 +42,8 @@ try_once(SlmHttp *http, MemoryContext result_context, const SlmHttpSpec *wanted,
 	size_t		len;
 
 	spec.connect_timeout_ms = CONNECT_TIMEOUT_MS;
-	spec.stall_timeout_s = STALL_TIMEOUT_S;
+	spec.stall_timeout_s = spec.deadline_s = STALL_TIMEOUT_S;
+	spec.min_rate = 1;
 	spec.no_proxy = true;
 	spec.chunks = &chunks;
 	spec.max_waiting = MAX_ANSWER;

@@ -59,8 +59,10 @@ extern int	slm_file_open_parent(SlmFileStore *store, const char *path, bool crea
 extern void slm_file_close_fd(int fd);
 
 /* file_list.c */
-extern bool slm_file_list(SlmStore *store, const char *prefix, const char *start_after,
-						  SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
+extern SlmListing *slm_file_list_begin(SlmStore *store, const char *prefix, const char *start_after);
+extern SlmListingStatus slm_file_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg,
+										   int *requests, SlmStoreError *error);
+extern void slm_file_list_end(SlmListing *listing);
 extern bool slm_file_abort_uploads(SlmStore *store, const char *prefix, TimestampTz before,
 								   int *aborted, SlmStoreError *error);
 extern void slm_file_close_listings(SlmFileStore *store);

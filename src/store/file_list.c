@@ -17,6 +17,9 @@
 /* Deeper trees are refused: each level costs a descriptor. */
 #define MAX_DEPTH	32
 
+/* So many files are handed out at once. */
+#define FILES_AT_ONCE	1000
+
 typedef struct FileListing
 {
 	dlist_node	node;			/* in the store's list, so that closing the store closes the directories */
@@ -236,36 +239,89 @@ timestamp_of(const struct timespec *ts)
 	return time_t_to_timestamptz(ts->tv_sec) + ts->tv_nsec / 1000;
 }
 
-bool
-slm_file_list(SlmStore *base, const char *prefix, const char *start_after,
-			  SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
+/* What can't even be begun says so at the first call for its objects. */
+typedef struct FileList
 {
-	SlmFileStore *store = (SlmFileStore *) base;
-	FileListing *listing = begin_listing(store, prefix, start_after, error);
+	SlmListing	listing;
+	FileListing *tree;			/* NULL: not begun, or at its end */
+	char	   *prefix;
+	char	   *start_after;
+	bool		begun;
+} FileList;
+
+SlmListing *
+slm_file_list_begin(SlmStore *base, const char *prefix, const char *start_after)
+{
+	FileList   *list = MemoryContextAllocZero(base->context, sizeof(FileList));
+
+	list->prefix = MemoryContextStrdup(base->context, prefix);
+	list->start_after = start_after ? MemoryContextStrdup(base->context, start_after) : NULL;
+	return &list->listing;
+}
+
+/* Hand out a file; false when the callback has had enough. */
+static bool
+hand_out(FileListing *tree, const struct stat *st, SlmListCallback callback, void *arg)
+{
+	char		etag[SLM_FILE_ETAG_SIZE];
+	SlmObjectInfo info = {
+		.key = tree->path.data + strlen(tree->store->prefix),
+		.etag = etag,
+		.size = st->st_size,
+		.last_modified = timestamp_of(&st->st_mtim),
+	};
+
+	if (tree->after != NULL && strcmp(tree->path.data, tree->after) <= 0)
+		return true;
+	slm_file_etag(st, etag);
+	return callback(&info, arg);
+}
+
+static void
+end_tree(FileList *list)
+{
+	if (list->tree != NULL)
+		end_listing(list->tree);
+	list->tree = NULL;
+}
+
+SlmListingStatus
+slm_file_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg, int *requests,
+				   SlmStoreError *error)
+{
+	FileList   *list = (FileList *) listing;
 	NextEntry	next;
 	struct stat st;
 
-	*requests = 1;
-	if (listing == NULL)
-		return false;
-	while ((next = next_file(listing, false, &st, error)) == ENTRY_FILE)
+	if (!list->begun)
 	{
-		char		etag[SLM_FILE_ETAG_SIZE];
-		SlmObjectInfo info = {
-			.key = listing->path.data + strlen(store->prefix),
-			.etag = etag,
-			.size = st.st_size,
-			.last_modified = timestamp_of(&st.st_mtim),
-		};
-
-		if (listing->after != NULL && strcmp(listing->path.data, listing->after) <= 0)
-			continue;
-		slm_file_etag(&st, etag);
-		if (!callback(&info, arg))
-			break;
+		list->begun = true;
+		(*requests)++;
+		list->tree = begin_listing((SlmFileStore *) listing->store, list->prefix, list->start_after, error);
+		if (list->tree == NULL)
+			return SLM_LISTING_ERROR;
 	}
-	end_listing(listing);
-	return next != ENTRY_ERROR;
+	for (int i = 0; i < FILES_AT_ONCE && list->tree != NULL; i++)
+	{
+		next = next_file(list->tree, false, &st, error);
+		if (next == ENTRY_ERROR)
+			return SLM_LISTING_ERROR;
+		if (next == ENTRY_END || !hand_out(list->tree, &st, callback, arg))
+			end_tree(list);
+	}
+	return list->tree == NULL ? SLM_LISTING_END : SLM_LISTING_MORE;
+}
+
+void
+slm_file_list_end(SlmListing *listing)
+{
+	FileList   *list = (FileList *) listing;
+
+	end_tree(list);
+	pfree(list->prefix);
+	if (list->start_after != NULL)
+		pfree(list->start_after);
+	pfree(list);
 }
 
 bool

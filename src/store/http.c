@@ -18,6 +18,9 @@
 #define MAX_FREE_CHUNKS		32
 #define MAX_IDLE_CONNECTIONS	64L
 
+/* So much of the time between two calls counts as time that a request has taken. */
+#define MAX_UNSEEN_MS		1000.0
+
 double
 slm_now_ms(void)
 {
@@ -111,8 +114,6 @@ set_options(SlmHttpRequest *r, const SlmHttpSpec *spec)
 		SET(CURLOPT_PROXY, "");
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) spec->connect_timeout_ms);
-	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
-	SET(CURLOPT_LOW_SPEED_TIME, (long) spec->stall_timeout_s);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	/* Before a large body curl waits for "100 Continue"; its "Expect" can't be left out of a signed request. */
 	SET(CURLOPT_EXPECT_100_TIMEOUT_MS, 300L);
@@ -185,6 +186,7 @@ slm_http_begin(SlmHttp *http, const SlmHttpSpec *spec)
 	r->http = http;
 	r->spec = *spec;
 	r->discard = spec->discard;
+	r->seen_at = slm_now_ms();
 	slm_http_reset_answer(r);
 	/* From here on slm_http_destroy() finds it. */
 	dlist_push_tail(&http->requests, &r->node);
@@ -273,6 +275,78 @@ collect_finished(SlmHttp *http)
 	}
 }
 
+/* How much longer a request may go on as it does; 0 or less: no longer. */
+static double
+patience_left(SlmHttpRequest *r)
+{
+	double		left = r->mark_ms + r->spec.stall_timeout_s * 1000.0 - r->age_ms;
+
+	if (r->spec.deadline_s > 0)
+		left = Min(left, r->spec.deadline_s * 1000.0 - r->age_ms);
+	return left;
+}
+
+/*
+ * Let a request grow older.  Time counts while somebody waits here, and a little of that between two calls: when we are busy with
+ * something else, bytes wait in the kernel for us and not we for them.  curl's own limit of speed would count all of it.
+ */
+static void
+grow_older(SlmHttpRequest *r, double poll_began, double now)
+{
+	curl_off_t	sent = 0;
+	int64		bytes;
+
+	if (!r->paused)
+		r->age_ms += now - Max(poll_began, r->seen_at) + Max(0, Min(poll_began - r->seen_at, MAX_UNSEEN_MS));
+	r->seen_at = now;
+	if (r->spec.body_len > 0)
+		curl_easy_getinfo(r->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	bytes = r->bytes_received + (int64) sent;
+	if (r->paused || bytes - r->mark_bytes >= (int64) r->spec.min_rate * r->spec.stall_timeout_s)
+	{
+		r->mark_bytes = bytes;
+		r->mark_ms = r->age_ms;
+	}
+}
+
+/* End the requests that are too slow. */
+static void
+end_slow_ones(SlmHttp *http, double poll_began)
+{
+	double		now = slm_now_ms();
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &http->requests)
+	{
+		SlmHttpRequest *r = dlist_container(SlmHttpRequest, node, iter.cur);
+
+		if (r->done)
+			continue;
+		grow_older(r, poll_began, now);
+		if (patience_left(r) > 0)
+			continue;
+		r->too_slow = r->done = true;
+		r->code = CURLE_OPERATION_TIMEDOUT;
+		release_curl(r);
+	}
+}
+
+/* When the next one of them might be. */
+static long
+until_slow(SlmHttp *http, long timeout_ms)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &http->requests)
+	{
+		SlmHttpRequest *r = dlist_container(SlmHttpRequest, node, iter.cur);
+
+		if (!r->done && !r->paused)
+			timeout_ms = Min(timeout_ms, (long) Max(patience_left(r), 0) + 1);
+	}
+	return timeout_ms;
+}
+
 /* curl's sockets come and go with each request, while a WaitEventSet can only grow: so it is made anew. */
 static void
 make_event_set(SlmHttp *http)
@@ -303,8 +377,10 @@ slm_http_poll(SlmHttp *http, long timeout_ms)
 {
 	WaitEvent	events[64];
 	int			nevents;
+	double		began = slm_now_ms();
 
 	CHECK_FOR_INTERRUPTS();
+	timeout_ms = until_slow(http, timeout_ms);
 	if (http->timer_due >= 0)
 	{
 		double		until_timer = http->timer_due - slm_now_ms();
@@ -337,6 +413,7 @@ slm_http_poll(SlmHttp *http, long timeout_ms)
 		let_curl_act(http, CURL_SOCKET_TIMEOUT, 0);
 	}
 	collect_finished(http);
+	end_slow_ones(http, began);
 	CHECK_FOR_INTERRUPTS();
 }
 

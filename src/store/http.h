@@ -56,7 +56,9 @@ typedef struct SlmHttpSpec
 	const char *secret_key;
 	const char *ca_file;		/* NULL = the system's */
 	int			connect_timeout_ms;
-	int			stall_timeout_s;
+	int			stall_timeout_s;	/* how long an answer may be without progress ... */
+	int			min_rate;		/* ... which is so many bytes a second */
+	int			deadline_s;		/* how long all of it may take; 0 = any time, as long as there is progress */
 	bool		no_proxy;		/* don't use the environment's http_proxy */
 
 	SlmChunks  *chunks;			/* where the body of a 2xx answer goes */
@@ -84,7 +86,16 @@ struct SlmHttpRequest
 	bool		refused;		/* and returned false */
 	bool		too_long;
 	bool		out_of_memory;
+	bool		too_slow;		/* it was ended for that */
 	int			discard;		/* bytes still to be dropped */
+	size_t		header_bytes;	/* of the answer */
+
+	/* How long it has taken, without what it was paused or nobody moved it on. */
+	double		age_ms;
+	double		seen_at;		/* slm_now_ms() when age_ms was set */
+	double		mark_ms;		/* age at which the last progress was seen ... */
+	int64		mark_bytes;		/* ... and how many bytes had gone to and fro by then */
+	int64		bytes_received; /* of the body, wanted or not */
 
 	/* The answer. */
 	CURLcode	code;
@@ -110,7 +121,11 @@ extern SlmHttp *slm_http_create(MemoryContext context);
 /* End all.  Doesn't throw; the memory of the context must still be there. */
 extern void slm_http_destroy(SlmHttp *http);
 
-/* Start a request.  It moves on in slm_http_poll() until done is set; then, or earlier, slm_http_end() frees it. */
+/*
+ * Start a request.  It moves on in slm_http_poll() until done is set; then, or earlier, slm_http_end() frees it.
+ * It is ended (too_slow, CURLE_OPERATION_TIMEDOUT) if of its bodies fewer than min_rate * stall_timeout_s bytes move in any
+ * stall_timeout_s: so an answer of n bytes takes n / min_rate + stall_timeout_s at the most, whatever the server does.
+ */
 extern SlmHttpRequest *slm_http_begin(SlmHttp *http, const SlmHttpSpec *spec);
 extern void slm_http_end(SlmHttpRequest *request);
 

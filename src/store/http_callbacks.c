@@ -14,6 +14,9 @@
 /* So much of an error's body is kept: S3's are well below a kilobyte. */
 #define MAX_ERROR_BYTES		((size_t) 16 * 1024)
 
+/* And so much is taken of headers, which curl keeps. */
+#define MAX_HEADER_BYTES	((size_t) 256 * 1024)
+
 /* Nobody is to make us sleep for longer than this by a header. */
 #define MAX_RETRY_AFTER_S	3600
 
@@ -179,6 +182,9 @@ slm_http_on_header(char *data, size_t size, size_t count, void *arg)
 	char	   *colon;
 	char	   *value;
 
+	r->header_bytes += size * count;
+	if (r->header_bytes > MAX_HEADER_BYTES)
+		return 0;
 	memcpy(line, data, len);
 	while (len > 0 && (line[len - 1] == '\r' || line[len - 1] == '\n' || line[len - 1] == ' '))
 		len--;
@@ -273,17 +279,20 @@ add_bytes(SlmHttp *http, SlmChunks *chunks, const char *data, size_t len)
 	return true;
 }
 
-static bool
+/* What is kept is enough to know what is wrong: the request ends there, however much more is said. */
+static size_t
 keep_error_body(SlmHttpRequest *r, const char *data, size_t len)
 {
+	size_t		kept = Min(len, MAX_ERROR_BYTES - r->error_len);
+
 	if (r->error_body == NULL)
 		r->error_body = MemoryContextAllocExtended(r->http->context, MAX_ERROR_BYTES, MCXT_ALLOC_NO_OOM);
-	if (r->error_body == NULL)
-		return false;
-	len = Min(len, MAX_ERROR_BYTES - r->error_len);
-	memcpy(r->error_body + r->error_len, data, len);
-	r->error_len += len;
-	return true;
+	r->out_of_memory = r->error_body == NULL;
+	if (r->out_of_memory)
+		return 0;
+	memcpy(r->error_body + r->error_len, data, kept);
+	r->error_len += kept;
+	return kept;
 }
 
 /* Any return value but len (or a pause) makes curl end the request with CURLE_WRITE_ERROR. */
@@ -297,13 +306,16 @@ slm_http_on_body(char *data, size_t size, size_t count, void *arg)
 
 	if (r->status / 100 != 2)
 	{
-		r->out_of_memory = !keep_error_body(r, data, len);
-		return r->out_of_memory ? 0 : len;
+		r->bytes_received += len;
+		return keep_error_body(r, data, len);
 	}
 	if (!slm_http_ask(r))
 		return 0;
 	if (chunks == NULL)
+	{
+		r->bytes_received += len;
 		return len;
+	}
 	if (chunks->waiting + len > r->spec.max_waiting)
 	{
 		r->too_long = !r->spec.pause;
@@ -317,5 +329,6 @@ slm_http_on_body(char *data, size_t size, size_t count, void *arg)
 		return 0;
 	}
 	r->discard -= discard;
+	r->bytes_received += len;
 	return len;
 }

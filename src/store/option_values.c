@@ -9,6 +9,7 @@
 
 #define MAX_REGION_BYTES	60
 #define MAX_SECONDS			3600
+#define MAX_RATE			(1024 * 1024 * 1024)
 
 const SlmOption slm_options[SLM_OPTIONS] = {
 	{"endpoint", SLM_OPTION_OF_SERVER, SLM_OPTION_ENDPOINT},
@@ -18,6 +19,7 @@ const SlmOption slm_options[SLM_OPTIONS] = {
 	{"connect_timeout", SLM_OPTION_OF_SERVER, SLM_OPTION_SECONDS},
 	{"stall_timeout", SLM_OPTION_OF_SERVER, SLM_OPTION_SECONDS},
 	{"retry_timeout", SLM_OPTION_OF_SERVER, SLM_OPTION_SECONDS},
+	{"min_rate", SLM_OPTION_OF_SERVER, SLM_OPTION_RATE},
 	{"access_key_id", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
 	{"secret_access_key", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
 	{"session_token", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
@@ -74,17 +76,30 @@ check_secret(const char *value)
 	return value[0] == '\0' ? SLM_OPTION_EMPTY : SLM_OPTION_FINE;
 }
 
+/* A whole number from 1 to max, else 0. */
+static int
+number_to(const char *value, long max)
+{
+	char	   *end;
+	long		number;
+
+	errno = 0;
+	number = strtol(value, &end, 10);
+	if (errno != 0 || end == value || *end != '\0' || number < 1 || number > max)
+		return 0;
+	return (int) number;
+}
+
 int
 slm_option_seconds(const char *value)
 {
-	char	   *end;
-	long		seconds;
+	return number_to(value, MAX_SECONDS);
+}
 
-	errno = 0;
-	seconds = strtol(value, &end, 10);
-	if (errno != 0 || end == value || *end != '\0' || seconds < 1 || seconds > MAX_SECONDS)
-		return 0;
-	return (int) seconds;
+int
+slm_option_rate(const char *value)
+{
+	return number_to(value, MAX_RATE);
 }
 
 SlmOptionFault
@@ -102,6 +117,8 @@ slm_option_check(SlmOptionKind kind, const char *value)
 			return value[0] == '/' ? SLM_OPTION_FINE : SLM_OPTION_RELATIVE;
 		case SLM_OPTION_SECONDS:
 			return slm_option_seconds(value) > 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_SECONDS;
+		case SLM_OPTION_RATE:
+			return slm_option_rate(value) > 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_RATE;
 		case SLM_OPTION_SECRET:
 			return check_secret(value);
 	}

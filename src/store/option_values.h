@@ -20,6 +20,7 @@ typedef enum SlmOptionKind
 	SLM_OPTION_URL_STYLE,
 	SLM_OPTION_CA_FILE,
 	SLM_OPTION_SECONDS,
+	SLM_OPTION_RATE,
 	SLM_OPTION_SECRET
 } SlmOptionKind;
 
@@ -30,7 +31,7 @@ typedef struct SlmOption
 	SlmOptionKind kind;
 } SlmOption;
 
-#define SLM_OPTIONS	10
+#define SLM_OPTIONS	11
 extern const SlmOption slm_options[SLM_OPTIONS];
 
 /* What is wrong with a value. */
@@ -43,6 +44,7 @@ typedef enum SlmOptionFault
 	SLM_OPTION_NO_URL_STYLE,
 	SLM_OPTION_RELATIVE,		/* ca_file: no absolute path */
 	SLM_OPTION_NO_SECONDS,		/* not from 1 to 3600 */
+	SLM_OPTION_NO_RATE,			/* not from 1 byte to a GB */
 	SLM_OPTION_UNPRINTABLE,		/* a secret that can't stand in a header */
 	SLM_OPTION_EMPTY
 } SlmOptionFault;
@@ -55,5 +57,8 @@ extern SlmOptionFault slm_option_check(SlmOptionKind kind, const char *value);
 
 /* The number of seconds that a value of kind SLM_OPTION_SECONDS means; 0 = it is none. */
 extern int	slm_option_seconds(const char *value);
+
+/* Likewise the bytes a second of one of kind SLM_OPTION_RATE. */
+extern int	slm_option_rate(const char *value);
 
 #endif							/* SLM_STORE_OPTION_VALUES_H */

@@ -15,8 +15,14 @@
 #define FIRST_DELAY_MS		200.0
 #define MAX_DELAY_MS		8000.0
 
+/* So long is waited at once. */
+#define MAX_WAIT_MS			60000
+
 /* What a brief store waits for an answer. */
 #define BRIEF_TIMEOUT_S		3
+
+/* A page of a list, or what else is taken as a whole, may take so many times the time without progress. */
+#define DOCUMENT_STALLS		10
 
 /* A read that has brought so much since its last interruption has made progress. */
 #define PROGRESS_BYTES		(1024 * 1024)
@@ -237,6 +243,10 @@ start_attempt(SlmS3Call *call)
 	spec.ca_file = s3->options.ca_file;
 	spec.connect_timeout_ms = patience(s3, s3->options.connect_timeout_s) * 1000;
 	spec.stall_timeout_s = patience(s3, s3->options.stall_timeout_s);
+	spec.min_rate = s3->options.min_rate;
+	/* how long a document will be nobody has said, so it is not the rate alone that ends it */
+	if (!call->is_read && call->body_len == 0)
+		spec.deadline_s = patience(s3, s3->options.stall_timeout_s * DOCUMENT_STALLS);
 	spec.chunks = &call->chunks;
 	spec.max_waiting = call->is_read ? SLM_S3_READ_AHEAD : SLM_S3_MAX_DOCUMENT;
 	spec.pause = call->is_read;
@@ -346,11 +356,19 @@ slm_s3_pump(SlmS3Store *s3, long timeout_ms)
 	}
 }
 
+long
+slm_s3_remaining(double until)
+{
+	double		left = until - slm_now_ms();
+
+	return left <= 0 ? 0 : (long) Min(left + 1, MAX_WAIT_MS);
+}
+
 bool
 slm_s3_call_wait(SlmS3Call *call, SlmStoreError *error)
 {
 	while (call->state != SLM_CALL_ENDED)
-		slm_s3_pump(call->s3, 60000);
+		slm_s3_pump(call->s3, MAX_WAIT_MS);
 	if (call->outcome == SLM_STORE_OK)
 		return true;
 	slm_s3_describe(call, error);

@@ -307,7 +307,12 @@ describe_curl(const SlmS3Call *call, SlmStoreError *error)
 		error->detail = psprintf("It has more than %zu MB.", SLM_S3_MAX_DOCUMENT / (1024 * 1024));
 		return;
 	}
-	error->detail = slm_store_display(r->curl_error[0] ? r->curl_error : curl_easy_strerror(r->code));
+	if (r->too_slow)
+		error->detail = psprintf("After %.0f seconds " INT64_FORMAT " bytes of it had come; the server's option min_rate asks for %d a"
+								 " second, over any %d seconds.", r->age_ms / 1000, r->bytes_received, r->spec.min_rate,
+								 r->spec.stall_timeout_s);
+	else
+		error->detail = slm_store_display(r->curl_error[0] ? r->curl_error : curl_easy_strerror(r->code));
 	switch (r->code)
 	{
 		case CURLE_COULDNT_RESOLVE_HOST:

@@ -38,13 +38,15 @@ slm_s3_get(SlmStore *base, const char *key, const char *etag, int64 offset)
 }
 
 SlmTransferStatus
-slm_s3_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
+slm_s3_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len, SlmStoreError *error)
 {
 	S3Transfer *t = (S3Transfer *) transfer;
 	SlmS3Call  *call = t->call;
 	SlmS3Store *s3 = call->s3;
 
-	call->urgent |= wait;
+	double		until = slm_now_ms() + (double) wait_ms;
+
+	call->urgent |= wait_ms > 0;
 	for (;;)
 	{
 		SlmHttpRequest *running = call->state == SLM_CALL_RUNNING ? call->request : NULL;
@@ -66,10 +68,29 @@ slm_s3_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, Sl
 			slm_s3_describe(call, error);
 			return SLM_TRANSFER_ERROR;
 		}
-		slm_s3_pump(s3, wait ? 60000 : 0);
+		slm_s3_pump(s3, slm_s3_remaining(until));
 		t->last_pump = slm_now_ms();
-		if (!wait && call->chunks.waiting == 0 && call->state != SLM_CALL_ENDED)
+		if (t->last_pump >= until && call->chunks.waiting == 0 && call->state != SLM_CALL_ENDED)
 			return SLM_TRANSFER_WAIT;
+	}
+}
+
+bool
+slm_s3_ready(SlmTransfer *transfer, long wait_ms)
+{
+	SlmS3Call  *call = ((S3Transfer *) transfer)->call;
+	double		until = slm_now_ms() + (double) wait_ms;
+
+	call->urgent |= wait_ms > 0;
+	for (;;)
+	{
+		bool		full = call->state == SLM_CALL_RUNNING && call->request->paused;
+
+		if (full || call->state == SLM_CALL_ENDED)
+			return true;
+		if (slm_now_ms() >= until)
+			return false;
+		slm_s3_pump(call->s3, slm_s3_remaining(until));
 	}
 }
 

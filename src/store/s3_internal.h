@@ -105,6 +105,9 @@ extern void slm_s3_call_set_body(SlmS3Call *call, const char *body, size_t len);
 /* Move all calls of the store on, waiting for at most so many milliseconds. */
 extern void slm_s3_pump(SlmS3Store *s3, long timeout_ms);
 
+/* How long to wait at once for what may take until then, a time of slm_now_ms(). */
+extern long slm_s3_remaining(double until);
+
 /* Wait until a call has ended.  Returns false with *error set if it failed. */
 extern bool slm_s3_call_wait(SlmS3Call *call, SlmStoreError *error);
 extern void slm_s3_call_free(SlmS3Call *call);
@@ -138,15 +141,18 @@ extern bool slm_s3_fail_code(SlmS3Store *s3, const char *doing, const char *code
 							 SlmStoreError *error);
 
 /* s3_list.c */
-extern bool slm_s3_list(SlmStore *store, const char *prefix, const char *start_after,
-						SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
+extern SlmListing *slm_s3_list_begin(SlmStore *store, const char *prefix, const char *start_after);
+extern SlmListingStatus slm_s3_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg,
+										 int *requests, SlmStoreError *error);
+extern void slm_s3_list_end(SlmListing *listing);
 extern bool slm_s3_abort_uploads(SlmStore *store, const char *prefix, TimestampTz before,
 								 int *aborted, SlmStoreError *error);
 
 /* s3_get.c */
 extern SlmTransfer *slm_s3_get(SlmStore *store, const char *key, const char *etag, int64 offset);
-extern SlmTransferStatus slm_s3_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len,
+extern SlmTransferStatus slm_s3_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len,
 									 SlmStoreError *error);
+extern bool slm_s3_ready(SlmTransfer *transfer, long wait_ms);
 extern void slm_s3_close_transfer(SlmTransfer *transfer);
 
 /* s3_put.c */

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 
@@ -76,84 +77,207 @@ fail_circle(SlmS3Store *s3, SlmStoreError *error)
 {
 	slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_PROTOCOL_VIOLATION, "could not list %s: the answer is not valid",
 				   slm_store_display_url(&s3->store, ""));
-	error->detail = pstrdup("The list has no end: its pages begin with the same key, or are empty, again and again.");
+	error->detail = pstrdup("The list has no end: its pages bring keys again, or are empty, again and again.");
 	error->hint = pstrdup("Check that the server's endpoint is that of an S3 service.");
 	return false;
 }
 
-/* How far a list has come, to tell one that has no end. */
-typedef struct Advance
+/* A list under way: a call gets its next page. */
+typedef struct S3Listing
 {
-	char	   *first_key;		/* of the last page that had keys */
-	int			empty_pages;	/* since then */
-} Advance;
+	SlmListing	listing;
+	MemoryContext context;		/* of all of it, a child of the store's */
+	MemoryContext page_context; /* of the page at hand */
+	char	   *prefix;
+	char	   *full_prefix;
+	char	   *start_after;	/* or NULL */
+	char	   *token;			/* where the next page begins; NULL: at the beginning */
+	SlmS3Call  *call;			/* or NULL */
+	uint64	   *marks;			/* of the pages that had keys: a hash table of their least hash of a key; 0 is free */
+	uint32		nmarks;
+	uint32		max_marks;		/* a power of two */
+	int			empty_pages;	/* since the last one that had */
+} S3Listing;
 
-/*
- * Does a page bring the list on?  The tokens don't tell: a server that has lost its way can make new ones for ever.  Every
- * page of a list has keys of its own, so no two of them begin with the same one.  A page without keys is lawful.
- */
 static bool
-advances(Advance *advance, const SlmS3Document *page, MemoryContext context)
+insert_mark(uint64 *marks, uint32 max, uint64 mark)
 {
-	const char *first = page->nitems > 0 ? page->items[0].key : NULL;
+	uint32		i = (uint32) mark & (max - 1);
 
-	if (first == NULL)
-		return ++advance->empty_pages <= MAX_EMPTY_PAGES;
-	if (advance->first_key != NULL && strcmp(advance->first_key, first) == 0)
+	while (marks[i] != 0 && marks[i] != mark)
+		i = (i + 1) & (max - 1);
+	if (marks[i] == mark)
 		return false;
-	advance->empty_pages = 0;
-	if (advance->first_key != NULL)
-		pfree(advance->first_key);
-	advance->first_key = MemoryContextStrdup(context, first);
+	marks[i] = mark;
 	return true;
 }
 
-bool
-slm_s3_list(SlmStore *base, const char *prefix, const char *start_after,
-			SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
+/* Note a page's mark; false if a page had it before. */
+static bool
+note_mark(S3Listing *l, uint64 mark)
+{
+	if (l->nmarks >= l->max_marks / 2)
+	{
+		uint32		max = Max(64, l->max_marks * 2);
+		uint64	   *larger = MemoryContextAllocExtended(l->context, sizeof(uint64) * max, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+		for (uint32 i = 0; i < l->max_marks; i++)
+		{
+			if (l->marks[i] != 0)
+				(void) insert_mark(larger, max, l->marks[i]);
+		}
+		if (l->marks != NULL)
+			pfree(l->marks);
+		l->marks = larger;
+		l->max_marks = max;
+	}
+	if (!insert_mark(l->marks, l->max_marks, mark))
+		return false;
+	l->nmarks++;
+	return true;
+}
+
+/*
+ * Does a page bring the list on?  The tokens don't tell: a server that has lost its way can make new ones for ever; nor does the
+ * order, as some services have none.  But no key is in a list twice.  So of each page that has keys one is remembered, by its hash,
+ * and it is the one with the least: if pages come again, in whatever order their keys are and even if they come with others, it is
+ * mostly the same.  What gets by goes on until sellometer.max_list_keys.  A page without keys is lawful.
+ */
+static bool
+advances(S3Listing *l, const SlmS3Document *page)
+{
+	uint64		mark = UINT64_MAX;
+	size_t		keys = 0;
+
+	for (size_t i = 0; i < page->nitems; i++)
+	{
+		const char *key = page->items[i].key;
+
+		if (key == NULL)
+			continue;
+		mark = Min(mark, DatumGetUInt64(hash_any_extended((const unsigned char *) key, (int) strlen(key), 0)));
+		keys++;
+	}
+	if (keys == 0)
+		return ++l->empty_pages <= MAX_EMPTY_PAGES;
+	l->empty_pages = 0;
+	return note_mark(l, Max(mark, 1));
+}
+
+SlmListing *
+slm_s3_list_begin(SlmStore *base, const char *prefix, const char *start_after)
 {
 	SlmS3Store *s3 = (SlmS3Store *) base;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer list", ALLOCSET_DEFAULT_SIZES);
-	char	   *full_prefix = psprintf("%s%s", s3->prefix, prefix);
-	MemoryContext outer = CurrentMemoryContext;
-	Advance		advance = {0};
-	char	   *token = NULL;
-	bool		ok = true;
+	MemoryContext context = AllocSetContextCreate(base->context, "sellometer list", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	S3Listing  *l = palloc0(sizeof(S3Listing));
 
-	for (;;)
+	l->context = context;
+	l->page_context = AllocSetContextCreate(context, "sellometer list page", ALLOCSET_DEFAULT_SIZES);
+	l->prefix = pstrdup(prefix);
+	l->full_prefix = psprintf("%s%s", s3->prefix, prefix);
+	l->start_after = start_after ? psprintf("%s%s", s3->prefix, start_after) : NULL;
+	MemoryContextSwitchTo(outer);
+	return &l->listing;
+}
+
+static void
+ask_for_page(S3Listing *l)
+{
+	SlmS3Store *s3 = (SlmS3Store *) l->listing.store;
+	StringInfoData query;
+	char	   *shown = slm_store_display_url(&s3->store, l->prefix);
+
+	initStringInfo(&query);
+	if (l->token != NULL)
+		add_parameter(&query, "continuation-token", l->token);
+	add_parameter(&query, "encoding-type", "url");
+	add_parameter(&query, "list-type", "2");
+	if (l->full_prefix[0] != '\0')
+		add_parameter(&query, "prefix", l->full_prefix);
+	if (l->start_after != NULL && l->token == NULL)
+		add_parameter(&query, "start-after", l->start_after);
+	l->call = slm_s3_call_create(s3, "GET", NULL, query.data, "list %s", shown);
+	pfree(query.data);
+	pfree(shown);
+}
+
+static void
+free_call(S3Listing *l)
+{
+	if (l->call != NULL)
+		slm_s3_call_free(l->call);
+	l->call = NULL;
+}
+
+/* The page has come, and its objects were handed out: where does the next one begin? */
+static SlmListingStatus
+turn_page(S3Listing *l, const SlmS3Document *page, SlmStoreError *error)
+{
+	char	   *before = l->token;
+
+	if (!page->is_truncated)
+		return SLM_LISTING_END;
+	if (page->next_continuation_token == NULL || (before != NULL && strcmp(page->next_continuation_token, before) == 0))
 	{
-		const SlmS3Document *page;
-		StringInfoData query;
-		char	   *before = token;
-
-		initStringInfo(&query);
-		if (token != NULL)
-			add_parameter(&query, "continuation-token", token);
-		add_parameter(&query, "encoding-type", "url");
-		add_parameter(&query, "list-type", "2");
-		if (full_prefix[0] != '\0')
-			add_parameter(&query, "prefix", full_prefix);
-		if (start_after != NULL && token == NULL)
-			add_parameter(&query, "start-after", psprintf("%s%s", s3->prefix, start_after));
-		(*requests)++;
-		page = get_page(s3, query.data, "ListBucketResult", prefix, context, error);
-		pfree(query.data);
-		ok = page != NULL && (advances(&advance, page, outer) || fail_circle(s3, error));
-		if (!ok || !call_back(s3, page, callback, arg) || !page->is_truncated)
-			break;
-		token = page->next_continuation_token ? pstrdup(page->next_continuation_token) : NULL;
-		if (token == NULL || (before != NULL && strcmp(token, before) == 0))
-		{
-			ok = fail_endless(s3, error);
-			break;
-		}
-		if (before)
-			pfree(before);
-		MemoryContextReset(context);
-		CHECK_FOR_INTERRUPTS();
+		(void) fail_endless((SlmS3Store *) l->listing.store, error);
+		return SLM_LISTING_ERROR;
 	}
-	MemoryContextDelete(context);
-	return ok;
+	l->token = MemoryContextStrdup(l->context, page->next_continuation_token);
+	if (before != NULL)
+		pfree(before);
+	return SLM_LISTING_MORE;
+}
+
+SlmListingStatus
+slm_s3_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg, int *requests,
+				 SlmStoreError *error)
+{
+	S3Listing  *l = (S3Listing *) listing;
+	SlmS3Store *s3 = (SlmS3Store *) listing->store;
+	double		until = slm_now_ms() + (double) wait_ms;
+	const SlmS3Document *page = NULL;
+	SlmListingStatus status;
+
+	if (l->call == NULL)
+	{
+		ask_for_page(l);
+		(*requests)++;
+	}
+	/* it may have ended while something else was waited for */
+	for (bool moved = false; l->call->state != SLM_CALL_ENDED; moved = true)
+	{
+		if (moved && slm_now_ms() >= until)
+			return SLM_LISTING_WAIT;
+		slm_s3_pump(s3, slm_s3_remaining(until));
+	}
+	if (slm_s3_call_wait(l->call, error))
+		page = slm_s3_call_document(l->call, l->page_context, "ListBucketResult", error);
+	free_call(l);
+	if (page == NULL || (!advances(l, page) && !fail_circle(s3, error)))
+		status = SLM_LISTING_ERROR;
+	else if (!call_back(s3, page, callback, arg))
+		status = SLM_LISTING_END;
+	else
+		status = turn_page(l, page, error);
+	MemoryContextReset(l->page_context);
+	/* the next one is on its way while this one is worked on */
+	if (status == SLM_LISTING_MORE)
+	{
+		ask_for_page(l);
+		(*requests)++;
+		slm_s3_pump(s3, 0);
+	}
+	return status;
+}
+
+void
+slm_s3_list_end(SlmListing *listing)
+{
+	S3Listing  *l = (S3Listing *) listing;
+
+	free_call(l);
+	MemoryContextDelete(l->context);
 }
 
 static bool

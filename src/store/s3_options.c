@@ -97,6 +97,12 @@ check_value(SlmOptionKind kind, const char *name, const char *value)
 					 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
 					 errhint("Give whole seconds, from 1 to 3600.")));
 			break;
+		case SLM_OPTION_NO_RATE:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
+					 errhint("Give bytes a second, from 1 to 1073741824.")));
+			break;
 		case SLM_OPTION_UNPRINTABLE:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
@@ -192,6 +198,11 @@ read_server(ForeignServer *server, SlmS3Options *o)
 			o->stall_timeout_s = seconds_of(def->defname, value);
 		else if (strcmp(def->defname, "retry_timeout") == 0)
 			o->retry_timeout_s = seconds_of(def->defname, value);
+		else if (strcmp(def->defname, "min_rate") == 0)
+		{
+			check_value(SLM_OPTION_RATE, def->defname, value);
+			o->min_rate = slm_option_rate(value);
+		}
 	}
 }
 
@@ -303,6 +314,7 @@ slm_s3_options_read(const char *server, Oid userid, SlmS3Options *o)
 	o->connect_timeout_s = 10;
 	o->stall_timeout_s = 30;
 	o->retry_timeout_s = 30;
+	o->min_rate = 1024;
 	if (server != NULL)
 		read_from_catalog(server, userid, o);
 	else

@@ -17,6 +17,7 @@ typedef struct SlmS3Options
 	int			connect_timeout_s;
 	int			stall_timeout_s;
 	int			retry_timeout_s;
+	int			min_rate;		/* bytes a second, over stall_timeout_s */
 	bool		has_mapping;	/* mapping holds the credentials, else the environment does */
 	SlmCredentials mapping;
 } SlmS3Options;

@@ -8,7 +8,9 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/timestamp.h"
 
+#include "guc.h"
 #include "store/store_internal.h"
 
 /* How much of a key or of a server's words a message shows. */
@@ -114,18 +116,91 @@ slm_store_url(const SlmStore *store)
 	return store->url;
 }
 
+/* --- lists --- */
+
+SlmListing *
+slm_listing_begin(SlmStore *store, const char *prefix, const char *start_after)
+{
+	SlmListing *listing = store->ops->list_begin(store, prefix, start_after);
+
+	listing->store = store;
+	listing->keys = 0;
+	listing->began = GetCurrentTimestamp();
+	listing->too_many = false;
+	return listing;
+}
+
+/* The objects come by here, to be counted. */
+static bool
+count_key(const SlmObjectInfo *info, void *arg)
+{
+	SlmListing *listing = arg;
+
+	listing->too_many = listing->keys >= slm_max_list_keys;
+	if (listing->too_many)
+		return false;
+	listing->keys++;
+	return listing->callback(info, listing->arg);
+}
+
+static SlmListingStatus
+fail_listing(SlmListing *listing, const char *setting, SlmStoreError *error)
+{
+	slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "could not list %s: the list goes on beyond %s",
+				   slm_store_display_url(listing->store, ""), setting);
+	error->detail = psprintf("After " INT64_FORMAT " keys it had no end.", listing->keys);
+	error->hint = psprintf("If there are really so many objects, archive or move old ones away, or increase %s.", setting);
+	return SLM_LISTING_ERROR;
+}
+
+SlmListingStatus
+slm_listing_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
+{
+	SlmListingStatus status;
+
+	memset(error, 0, sizeof(*error));
+	listing->callback = callback;
+	listing->arg = arg;
+	status = listing->store->ops->list_next(listing, wait_ms, count_key, listing, requests, error);
+	if (listing->too_many)
+		return fail_listing(listing, "sellometer.max_list_keys", error);
+	if ((status == SLM_LISTING_MORE || status == SLM_LISTING_WAIT) &&
+		GetCurrentTimestamp() - listing->began > slm_max_list_time * USECS_PER_SEC)
+		return fail_listing(listing, "sellometer.max_list_time", error);
+	return status;
+}
+
+void
+slm_listing_end(SlmListing *listing)
+{
+	listing->store->ops->list_end(listing);
+}
+
 bool
 slm_store_list(SlmStore *store, const char *prefix, const char *start_after,
 			   SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
 {
+	SlmListing *listing = slm_listing_begin(store, prefix, start_after);
+	SlmListingStatus status;
 	int			ignored;
 
-	memset(error, 0, sizeof(*error));
 	if (requests == NULL)
 		requests = &ignored;
 	*requests = 0;
-	return store->ops->list(store, prefix, start_after, callback, arg, requests, error);
+	do
+		status = slm_listing_next(listing, SLM_WAIT_FOR_EVER, callback, arg, requests, error);
+	while (status == SLM_LISTING_MORE || status == SLM_LISTING_WAIT);
+	slm_listing_end(listing);
+	return status == SLM_LISTING_END;
 }
+
+void
+slm_store_move_on(SlmStore *store)
+{
+	store->ops->move_on(store);
+}
+
+/* --- transfers --- */
 
 SlmTransfer *
 slm_store_get(SlmStore *store, const char *key, const char *etag, int64 offset)
@@ -135,10 +210,16 @@ slm_store_get(SlmStore *store, const char *key, const char *etag, int64 offset)
 }
 
 SlmTransferStatus
-slm_transfer_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
+slm_transfer_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len, SlmStoreError *error)
 {
 	memset(error, 0, sizeof(*error));
-	return transfer->store->ops->read(transfer, wait, data, len, error);
+	return transfer->store->ops->read(transfer, wait_ms, data, len, error);
+}
+
+bool
+slm_transfer_ready(SlmTransfer *transfer, long wait_ms)
+{
+	return transfer->store->ops->ready(transfer, wait_ms);
 }
 
 void

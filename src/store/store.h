@@ -14,12 +14,16 @@
 #define SLM_STORE_STORE_H
 
 #include "postgres.h"
+
+#include <limits.h>
+
 #include "compat.h"
 #include "datatype/timestamp.h"
 
 typedef struct SlmStore SlmStore;
 typedef struct SlmTransfer SlmTransfer;
 typedef struct SlmPut SlmPut;
+typedef struct SlmListing SlmListing;
 
 typedef enum SlmStoreErrorKind
 {
@@ -84,6 +88,30 @@ extern bool slm_store_list(SlmStore *store, const char *prefix, const char *star
 						   SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
 
 /*
+ * The same piece by piece, for whoever has more to do than to wait for it.  A listing ends in an error if its pages bring keys again, or
+ * if it has more keys than sellometer.max_list_keys or takes longer than sellometer.max_list_time: a server that has lost its
+ * way, or means ill, can go on for ever.  It lives in the store's memory context until slm_listing_end().
+ */
+typedef enum SlmListingStatus
+{
+	SLM_LISTING_MORE,			/* the callback was called for some objects, perhaps for none; more may follow */
+	SLM_LISTING_END,			/* likewise, and they were the last, or the callback has had enough */
+	SLM_LISTING_WAIT,			/* nothing has come within wait_ms */
+	SLM_LISTING_ERROR
+} SlmListingStatus;
+
+extern SlmListing *slm_listing_begin(SlmStore *store, const char *prefix, const char *start_after);
+/* wait_ms: 0 = just see what is there.  *requests is increased by the LIST requests made. */
+extern SlmListingStatus slm_listing_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg, int *requests,
+										 SlmStoreError *error);
+extern void slm_listing_end(SlmListing *listing);
+
+#define SLM_WAIT_FOR_EVER	LONG_MAX
+
+/* Move all that the store has under way on, without waiting. */
+extern void slm_store_move_on(SlmStore *store);
+
+/*
  * Begin to get an object.  etag: what it must be (If-Match), or NULL.  offset: first byte wanted.  Returns at once;
  * transfers of one store run at the same time whenever any call on the store waits, each holding at most a few MB
  * that nobody has read yet.  Transient failures before the first byte are retried here (exponential, jittered).
@@ -95,15 +123,21 @@ typedef enum SlmTransferStatus
 	SLM_TRANSFER_DATA,
 	SLM_TRANSFER_END,			/* all bytes were delivered, and their number is what the server announced */
 	SLM_TRANSFER_ERROR,
-	SLM_TRANSFER_WAIT			/* only with wait = false: nothing yet */
+	SLM_TRANSFER_WAIT			/* nothing came within wait_ms */
 } SlmTransferStatus;
 
 /*
- * The next bytes of a transfer.  *data is valid until the next call for this transfer.  wait = false never blocks, it
+ * The next bytes of a transfer.  *data is valid until the next call for this transfer.  It waits for at most wait_ms: with 0 it
  * just moves all the store's transfers on.
  */
-extern SlmTransferStatus slm_transfer_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len,
+extern SlmTransferStatus slm_transfer_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len,
 										   SlmStoreError *error);
+
+/*
+ * Is so much of it there that a read need not wait: all of it, or as much as is held?  Waits for that for at most wait_ms.  True for
+ * one that has failed, and for every file.
+ */
+extern bool slm_transfer_ready(SlmTransfer *transfer, long wait_ms);
 extern void slm_transfer_close(SlmTransfer *transfer);
 
 /* Put a whole object (small: it stands in memory).  *etag (may be NULL) gets the new ETag. */

@@ -216,7 +216,7 @@ open_transfer(FileTransfer *t, SlmStoreError *error)
 }
 
 static SlmTransferStatus
-file_read(SlmTransfer *transfer, bool wait, const char **data, size_t *len, SlmStoreError *error)
+file_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len, SlmStoreError *error)
 {
 	FileTransfer *t = (FileTransfer *) transfer;
 	SlmFileStore *store = (SlmFileStore *) transfer->store;
@@ -271,6 +271,18 @@ file_close_transfer(SlmTransfer *transfer)
 	pfree(t);
 }
 
+/* A read of a file waits for the disk alone, and nobody can tell for how long. */
+static bool
+file_ready(SlmTransfer *transfer, long wait_ms)
+{
+	return true;
+}
+
+static void
+file_move_on(SlmStore *base)
+{
+}
+
 static void
 file_close(SlmStore *base)
 {
@@ -284,9 +296,12 @@ file_close(SlmStore *base)
 }
 
 static const SlmStoreOps file_ops = {
-	.list = slm_file_list,
+	.list_begin = slm_file_list_begin,
+	.list_next = slm_file_list_next,
+	.list_end = slm_file_list_end,
 	.get = file_get,
 	.read = file_read,
+	.ready = file_ready,
 	.close_transfer = file_close_transfer,
 	.put = slm_file_put,
 	.delete = slm_file_delete,
@@ -295,6 +310,7 @@ static const SlmStoreOps file_ops = {
 	.put_finish = slm_file_put_finish,
 	.put_abort = slm_file_put_abort,
 	.abort_uploads = slm_file_abort_uploads,
+	.move_on = file_move_on,
 	.close = file_close,
 };
 

@@ -13,11 +13,14 @@
 /* The table of operations.  Arguments are as in store.h; pointers to results are never NULL here. */
 typedef struct SlmStoreOps
 {
-	bool		(*list) (SlmStore *store, const char *prefix, const char *start_after,
-						 SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
+	SlmListing *(*list_begin) (SlmStore *store, const char *prefix, const char *start_after);
+	SlmListingStatus (*list_next) (SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg,
+								   int *requests, SlmStoreError *error);
+	void		(*list_end) (SlmListing *listing);
 	SlmTransfer *(*get) (SlmStore *store, const char *key, const char *etag, int64 offset);
-	SlmTransferStatus (*read) (SlmTransfer *transfer, bool wait, const char **data, size_t *len,
+	SlmTransferStatus (*read) (SlmTransfer *transfer, long wait_ms, const char **data, size_t *len,
 							   SlmStoreError *error);
+	bool		(*ready) (SlmTransfer *transfer, long wait_ms);
 	void		(*close_transfer) (SlmTransfer *transfer);
 	bool		(*put) (SlmStore *store, const char *key, const char *data, size_t len,
 						char **etag, SlmStoreError *error);
@@ -28,6 +31,8 @@ typedef struct SlmStoreOps
 	void		(*put_abort) (SlmPut *put);
 	bool		(*abort_uploads) (SlmStore *store, const char *prefix, TimestampTz before,
 								  int *aborted, SlmStoreError *error);
+
+	void		(*move_on) (SlmStore *store);
 
 	/*
 	 * Give back what isn't memory of the store's context.  Runs when that context is reset, so it must not throw, wait
@@ -59,6 +64,17 @@ struct SlmPut
 {
 	SlmStore   *store;
 	bool		failed;			/* a write has failed: finish must not be called */
+};
+
+/* What every listing begins with; store.c fills it. */
+struct SlmListing
+{
+	SlmStore   *store;
+	int64		keys;			/* that were handed out */
+	TimestampTz began;
+	SlmListCallback callback;	/* of the call under way */
+	void	   *arg;
+	bool		too_many;		/* keys */
 };
 
 /*

@@ -43,10 +43,19 @@ s3_close(SlmStore *base)
 	slm_credentials_wipe(&s3->options.mapping);
 }
 
+static void
+s3_move_on(SlmStore *base)
+{
+	slm_s3_pump((SlmS3Store *) base, 0);
+}
+
 static const SlmStoreOps s3_ops = {
-	.list = slm_s3_list,
+	.list_begin = slm_s3_list_begin,
+	.list_next = slm_s3_list_next,
+	.list_end = slm_s3_list_end,
 	.get = slm_s3_get,
 	.read = slm_s3_read,
+	.ready = slm_s3_ready,
 	.close_transfer = slm_s3_close_transfer,
 	.put = slm_s3_put,
 	.delete = slm_s3_delete,
@@ -55,6 +64,7 @@ static const SlmStoreOps s3_ops = {
 	.put_finish = slm_s3_put_finish,
 	.put_abort = slm_s3_put_abort,
 	.abort_uploads = slm_s3_abort_uploads,
+	.move_on = s3_move_on,
 	.close = s3_close,
 };
 

@@ -14,9 +14,13 @@ behaves (counted for each path):
   /any/chunked/SIZE        chunked                          /any/norange/SIZE       cut once, then ignores Range
   /any/swap/SIZE           cut once, then another ETag      /any/noifmatch/SIZE     ignores If-Match
   /any/overlong/SIZE       more than Content-Length         /any/ok/SIZE            behaves
-  /any/slow/SIZE           in pieces, slowly
+  /any/slow/SIZE           in pieces, slowly                /any/drip-N/SIZE       N bytes a second
   list of bucket: whoami (one object named for the access key and session token), garbage, bomb, endless, huge, html,
-    redirect, echo (repeats all headers in its message), skew, plainkeys, closed (403 without a body), manyN (N objects)
+    redirect, echo (repeats all headers in its message), skew, plainkeys, closed (403 without a body), manyN (N objects),
+    drip (2 bytes a second), abab (two pages, again and again), shuffled (the same, in another order each time), sliding (each
+    page begins with all keys of the last but one), unending (new keys for ever), unordered (a list that is well but has no
+    order), babble (403 with a body that doesn't end), headers (an answer whose headers don't end), pagesN (N objects in
+    pages of 1,000)
   bucket expired           ExpiredToken for every access key but those that begin with FRESH
   bucket nomulti           refuses ?delete, counts DELETEs  bucket badmulti         one key's delete is denied
   PUT to bucket full       500 InternalError                PUT to bucket flaky     once 500, then stored (and forgotten)
@@ -237,10 +241,51 @@ class Handler(http.server.BaseHTTPRequestHandler):
             region = re.search(r'Credential=[^/]*/\d+/([^/]*)/', self.headers.get('Authorization', ''))
             name += '.' + (region.group(1) if region else 'unsigned') + '.' + self.headers.get('Host', '').split(':')[0]
             return self.answer(200, LIST % (ITEM % (name, 1), 'false', ''))
+        if bucket in ('drip', 'babble', 'headers'):
+            return self.trickle(bucket)
+        if bucket in ('abab', 'shuffled', 'sliding', 'unending', 'unordered') or re.match(r'pages\d+$', bucket):
+            return self.list_page(bucket, int(self.query.get('continuation-token', ['0'])[0]))
         many = re.match(r'many(\d*)$', bucket)
         count = int(many.group(1) or 40) if many else 0
         items = ''.join(ITEM % ('ok/%d' % (100000 + i), 100000 + i) for i in range(count))
         return self.answer(200, LIST % (items, 'false', ''))
+
+    def trickle(self, bucket):
+        self.send_response(200 if bucket == 'drip' else 403)
+        self.close_connection = True
+        try:
+            while bucket == 'headers':
+                self.send_header('x-more', 'y' * 8000)
+                self.flush_headers()
+            self.end_headers()
+            while True:
+                self.wfile.write(b'<' if bucket == 'drip' else b'<Error>' + b'y' * 8192)
+                self.wfile.flush()
+                time.sleep(0.5 if bucket == 'drip' else 0)
+        except OSError:
+            pass
+
+    def list_page(self, bucket, page):
+        last = False
+        if bucket == 'abab':
+            numbers = range(page % 2 * 10, page % 2 * 10 + 10)
+        elif bucket == 'shuffled':
+            numbers = [page % 2 * 10 + (i + page) % 10 for i in range(10)]
+        elif bucket == 'sliding':
+            numbers = range(page, page + 1000)
+        elif bucket == 'unordered':
+            numbers = [(i * 7919) % 5000 for i in range(page * 1000, page * 1000 + 1000)]
+            last = page == 4
+        elif bucket == 'unending':
+            numbers = range(page * 1000, page * 1000 + 1000)
+        else:
+            total = int(bucket[5:])
+            after = self.query.get('start-after', ['k'])[0]
+            begin = max(page * 1000, int(after[1:] or -1) + 1)
+            numbers = range(begin, min(begin + 1000, total))
+            page, last = begin // 1000, begin + 1000 >= total
+        more = '' if last else '<NextContinuationToken>%d</NextContinuationToken>' % (page + 1)
+        return self.answer(200, LIST % (''.join(ITEM % ('k%09d' % i, 1) for i in numbers), 'false' if last else 'true', more))
 
     def shelf(self, key):
         if 'delete' in self.query:
@@ -337,6 +382,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 piece = body[i:i + 10000]
                 self.wfile.write(b'%x\r\n' % len(piece) + piece + b'\r\n')
             self.wfile.write(b'0\r\n\r\n')
+            return None
+        if kind == 'drip':
+            for i in range(len(body)):
+                self.wfile.write(body[i:i + 1])
+                self.wfile.flush()
+                time.sleep(1 / number)
             return None
         if kind == 'slow':
             for i in range(0, len(body), 10000):

@@ -118,6 +118,45 @@ is(value("SELECT key FROM sellometer_list('s3://plainkeys/', 'f')"), 'a%20b+c',
 like($err, qr/access denied/, 'a server that repeats what it was sent');
 unlike($err, qr/AKIATEST|verysecret|verytoken/, '... without any secret');
 
+# Lists that never end, one way or another, do; and what is just out of order is none of them.
+my %endless = (
+	abab => [ qr/The list has no end: its pages bring keys again/, 3 ],
+	shuffled => [ qr/The list has no end: its pages bring keys again/, 3 ],
+	sliding => [ qr/The list has no end: its pages bring keys again/, 10 ],
+	unending => [ qr/goes on beyond sellometer\.max_list_keys.*After 5000 keys.*HINT.*sellometer\.max_list_keys/s, 7 ]);
+foreach my $bucket (sort keys %endless)
+{
+	my ($words, $requests) = @{ $endless{$bucket} };
+
+	($err) = failure("SET sellometer.max_list_keys = 5000; SELECT count(*) FROM sellometer_list('s3://$bucket/', 'f')");
+	like($err, $words, "list: $bucket");
+	cmp_ok(scalar($fake->requests(qr{^/$bucket\?})), '<=', $requests, "... and ends after $requests pages at most");
+}
+($err) = failure("SET sellometer.max_list_time = 1; SELECT count(*) FROM sellometer_list('s3://unending/', 'f')");
+like($err, qr/goes on beyond sellometer\.max_list_time/, 'a list that takes too long');
+is(value("SELECT count(DISTINCT key) FROM sellometer_list('s3://unordered/', 'f')"), '5000', 'a list without any order');
+is(value("SELECT count(DISTINCT key) FROM sellometer_list('s3://pages4500/', 'f')"), '4500', 'a list of some pages');
+
+# What takes for ever, or has no end.
+foreach my $url ('drip/', 'any/drip-10/1000')
+{
+	my ($bucket, $key) = split(m{/}, $url, 2);
+	my $start = time;
+
+	($err, $kind) = failure($key ? "SELECT store_get('s3://$bucket/', '$key', 'hasty')" : "SELECT * FROM sellometer_list('s3://$url', 'hasty')");
+	like($err, qr/did not answer in time.*bytes of it had come.*min_rate/s, "$url: too slow");
+	is($kind, 'transient|0', '... is worth trying later') if $key;
+	cmp_ok(time - $start, '<', 15, '... and takes some seconds');
+}
+foreach my $bucket ('babble', 'headers')
+{
+	my $start = time;
+
+	($err) = failure("SELECT * FROM sellometer_list('s3://$bucket/', 'f')");
+	like($err, $bucket eq 'babble' ? qr/access denied/ : qr/access denied|could not list/, "$bucket: an answer without end");
+	cmp_ok(time - $start, '<', 15, '... is not waited for');
+}
+
 # Writes and deletes.
 is(value("SELECT store_put('s3://flaky/', 'x', 'abc', 'f')"), 'new', 'a write that fails once');
 ($err, $kind) = failure("SELECT store_put('s3://full/', 'x', 'abc', 'hasty')");

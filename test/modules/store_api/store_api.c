@@ -30,6 +30,8 @@ PG_FUNCTION_INFO_V1(store_last_error);
 
 /* Stands in for the setting of the same name. */
 int			slm_max_connections = 4;
+int			slm_max_list_keys = 1000000;
+int			slm_max_list_time = 600;
 
 static SlmStoreErrorKind last_kind;
 static int	last_retry_after_ms;
@@ -72,7 +74,7 @@ store_get(PG_FUNCTION_ARGS)
 
 	initStringInfo(&all);
 	appendStringInfoSpaces(&all, VARHDRSZ);
-	while ((status = slm_transfer_read(transfer, true, &data, &len, &error)) == SLM_TRANSFER_DATA)
+	while ((status = slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error)) == SLM_TRANSFER_DATA)
 	{
 		appendBinaryStringInfo(&all, data, len);
 		if (meanwhile != NULL)
@@ -142,7 +144,7 @@ store_read_all(PG_FUNCTION_ARGS)
 		const char *data;
 		size_t		len;
 
-		while ((status = slm_transfer_read(t, true, &data, &len, &error)) == SLM_TRANSFER_DATA)
+		while ((status = slm_transfer_read(t, SLM_WAIT_FOR_EVER, &data, &len, &error)) == SLM_TRANSFER_DATA)
 		{
 			bytes += len;
 			for (size_t j = 0; j < len; j++)
