@@ -161,7 +161,7 @@ find_block(Work *work)
 	static SlmStatement statement = {
 		"SELECT s.name, s.url, s.archive_url, s.server, s.owner::oid::bigint, t.block FROM sellometer.sources s "
 		"CROSS JOIN LATERAL (SELECT date_bin($5, o.object_time, '2000-01-01 00:00:00+00') AS block FROM sellometer.objects o "
-		"WHERE o.source = s.name AND o.state = 'done' AND o.object_time < $2 "
+		"WHERE o.source = s.name AND o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $2 "
 		"AND o.object_time >= CASE WHEN s.name > $4 COLLATE \"C\" THEN $3 ELSE $3 + $5 END ORDER BY o.object_time LIMIT 1) t "
 		"WHERE s.enabled AND s.archive_url IS NOT NULL AND ($1 IS NULL OR s.name = $1) "
 		"ORDER BY t.block, s.name COLLATE \"C\" LIMIT 1",
@@ -302,7 +302,7 @@ totals_step(void *arg)
 	static SlmStatement statement = {
 		"SELECT count(*), coalesce(sum(o.size), 0)::bigint FROM sellometer.objects o JOIN sellometer.sources s "
 		"ON s.name = o.source AND s.enabled AND s.archive_url IS NOT NULL "
-		"WHERE o.state = 'done' AND o.object_time < $1 AND ($2 IS NULL OR o.source = $2)",
+		"WHERE o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $1 AND ($2 IS NULL OR o.source = $2)",
 		2, {TIMESTAMPTZOID, TEXTOID}
 	};
 	Work	   *work = arg;

@@ -32,7 +32,7 @@ find_originals(SlmPack *pack)
 	static SlmStatement statement = {
 		"SELECT o.id, o.key, o.etag, o.size, o.rows_total, o.first_event, o.last_event, "
 		"(EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint "
-		"FROM sellometer.objects o WHERE o.source = $1 AND o.state = 'done' AND o.object_time >= $2 AND o.object_time < $3 "
+		"FROM sellometer.objects o WHERE o.source = $1 AND o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time >= $2 AND o.object_time < $3 "
 		"ORDER BY o.object_time, o.key LIMIT " CppAsString2(SLM_MAX_ORIGINALS),
 		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};

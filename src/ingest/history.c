@@ -8,6 +8,7 @@
 #include "guc.h"
 #include "ingest/archive.h"
 #include "ingest/history.h"
+#include "ingest/missing.h"
 #include "ingest/runs.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -33,7 +34,12 @@ struct SlmHistory
 	MemoryContext context;
 	HTAB	   *progress;
 	int64		leave_out;
+	int64		leave_out_rows;
 	int64		only;
+	bool		stopped;		/* no more of it, for now */
+	int64		only_rows;		/* of it, up to the last one that was read */
+	bool		tolerant;
+	List	   *missing;		/* of SlmMissing */
 };
 
 /* One archive or object, as it is being read. */
@@ -60,10 +66,15 @@ typedef struct Piece
 	/* of an archive */
 	bytea	   *row_map;
 	SlmRowMapReader map;
-	bool	   *live;			/* by number of the object: its rows count */
-	int			nlive;
+	int64	   *first_rows;		/* by number of the object: its rows count from this one on */
+	int64	   *seen;			/* likewise: rows of it so far */
+	int			nobjects;
+	bool		any;			/* of one of them rows count */
 
-	SlmWindows	windows;		/* of an object */
+	/* of an object */
+	SlmWindows	windows;
+	int64		first_row;		/* rows before this one were taken out */
+
 	SlmReader  *reader;
 } Piece;
 
@@ -79,15 +90,28 @@ slm_history_create(void)
 }
 
 void
-slm_history_leave_out(SlmHistory *history, int64 object)
+slm_history_leave_out(SlmHistory *history, int64 object, int64 rows)
 {
 	history->leave_out = object;
+	history->leave_out_rows = rows;
 }
 
 void
 slm_history_only(SlmHistory *history, int64 object)
 {
 	history->only = object;
+}
+
+void
+slm_history_stop(SlmHistory *history)
+{
+	history->stopped = true;
+}
+
+int64
+slm_history_stopped_at(const SlmHistory *history)
+{
+	return history->stopped ? history->only_rows : SLM_HISTORY_END;
 }
 
 void
@@ -104,15 +128,23 @@ counted(Piece *piece, TimestampTz time)
 {
 	uint32		object;
 	bool		counted;
+	int64		row;
 
 	if (piece->row_map == NULL)
-		return slm_windows_counted(&piece->windows, piece->row, time);
-	if (!slm_row_map_next(&piece->map, &object, &counted) || object >= piece->nlive)
+	{
+		piece->history->only_rows = piece->row + 1;
+		return slm_windows_counted(&piece->windows, piece->row, time) && piece->row >= piece->first_row;
+	}
+	if (!slm_row_map_next(&piece->map, &object, &counted) || object >= piece->nobjects)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("%s does not fit its row map in sellometer.archives", piece->what),
 				 errdetail("Row " INT64_FORMAT " of it is not there.", piece->row + 1)));
-	return counted && piece->live[object];
+	row = piece->seen[object]++;
+	if (row < piece->first_rows[object])
+		return false;
+	piece->history->only_rows = row + 1;
+	return counted;
 }
 
 static void
@@ -158,15 +190,43 @@ take_rows(Piece *piece)
 			row.event.time >= piece->from && row.event.time < piece->to)
 			piece->callback(&row.event, piece->arg);
 		piece->row++;
+		if (piece->history->stopped)
+			return false;
 	}
 }
 
+/* It is gone or another: go on without it, if the caller judges what that means; else an error. */
 static void
+go_without(Piece *piece, const SlmStoreError *error, bool any_read)
+{
+	bool		is_gone = error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED;
+
+	if (is_gone && !any_read && piece->history->tolerant && piece->row_map == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(piece->history->context);
+
+		piece->history->missing = lappend(piece->history->missing, slm_missing_of(piece->id));
+		MemoryContextSwitchTo(old);
+		return;
+	}
+	ereport(ERROR,
+			(errcode(error->sqlstate),
+			 errmsg("%s can't be read, and without it sums would be wrong", piece->what),
+			 errdetail_internal("%s", error->message),
+			 is_gone && piece->history->only != 0 ? errhint("Without it nobody can tell what it counted: that stays counted.") :
+			 is_gone ? errhint("Nothing has been changed.  If it is lost for good, sellometer_declare_lost() has its rows stay counted as they "
+							   "are, and what can be done without it goes on.") :
+			 error->hint ? errhint("%s", error->hint) : errhint("Nothing has been changed.")));
+}
+
+/* False: it could not be read, and is noted as missing. */
+static bool
 pump(Piece *piece, SlmTransfer *transfer)
 {
 	SlmStoreError error;
 	const char *data;
 	size_t		len;
+	bool		any_read = false;
 
 	do
 	{
@@ -174,19 +234,18 @@ pump(Piece *piece, SlmTransfer *transfer)
 		{
 			case SLM_TRANSFER_DATA:
 				slm_reader_feed(piece->reader, data, len, false);
+				any_read = true;
 				break;
 			case SLM_TRANSFER_END:
 				slm_reader_feed(piece->reader, NULL, 0, true);
 				break;
 			default:
-				ereport(ERROR,
-						(errcode(error.sqlstate),
-						 errmsg("%s can't be read, and without it sums would be wrong", piece->what),
-						 errdetail_internal("%s", error.message),
-						 error.hint ? errhint("%s", error.hint) : errhint("Nothing has been changed.")));
+				go_without(piece, &error, any_read);
+				return false;
 		}
 		CHECK_FOR_INTERRUPTS();
 	} while (take_rows(piece));
+	return true;
 }
 
 static void
@@ -195,6 +254,7 @@ read_piece(Piece *piece)
 	SlmReaderOptions options = {.latest = PG_INT64_MAX};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
 	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
+	volatile bool there = false;
 
 	PG_TRY();
 	{
@@ -203,7 +263,7 @@ read_piece(Piece *piece)
 			(piece->row_map != NULL && !slm_row_map_read(&piece->map, VARDATA_ANY(piece->row_map),
 														 VARSIZE_ANY_EXHDR(piece->row_map))))
 			slm_out_of_memory();
-		pump(piece, transfer);
+		there = pump(piece, transfer);
 	}
 	PG_FINALLY();
 	{
@@ -213,7 +273,9 @@ read_piece(Piece *piece)
 	PG_END_TRY();
 	slm_transfer_close(transfer);
 	slm_store_close(store);
-	if (piece->row != piece->end)
+	if (!there)
+		return;
+	if (piece->row != piece->end && !piece->history->stopped)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("%s has " INT64_FORMAT " rows, where " INT64_FORMAT " are on record", piece->what, piece->row, piece->end)));
@@ -233,15 +295,38 @@ claim(Piece *piece, int64 id, int64 end)
 	return !found || piece->skip < end;
 }
 
+/* --- what can't be read --- */
+
+void
+slm_history_tolerate(SlmHistory *history)
+{
+	history->tolerant = true;
+}
+
+List *
+slm_history_missing(const SlmHistory *history)
+{
+	return history->missing;
+}
+
 /* --- archives --- */
 
-/* Which of the archive's objects count: one that was replaced by another content does not. */
+/* From which row on rows of an object count; of one that is left out for a part, from behind that. */
+static int64
+first_row(const SlmHistory *history, int64 id, int64 unloaded)
+{
+	if (history->only != 0 && id != history->only)
+		return SLM_HISTORY_END;
+	return id == history->leave_out ? Max(unloaded, history->leave_out_rows) : unloaded;
+}
+
+/* Which rows of the archive's objects count: none of one that was replaced or unloaded, or not those that have been taken out so far. */
 static void
 find_live(Piece *piece)
 {
 	static SlmStatement statement = {
-		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id FROM sellometer.archives a "
-		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) JOIN sellometer.objects l ON l.id = o.id AND l.state = 'archived' "
+		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, l.unloaded_rows FROM sellometer.archives a "
+		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) JOIN sellometer.objects l ON l.id = o.id AND l.state = 'archived' AND NOT l.lost "
 		"WHERE a.id = $1",
 		1, {INT8OID}
 	};
@@ -249,14 +334,17 @@ find_live(Piece *piece)
 	MemoryContext context = CurrentMemoryContext;
 	int			n = (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
 
-	piece->nlive = n == 0 ? 0 : (int) slm_int64(0, 2, 0);
-	piece->live = MemoryContextAllocZero(context, Max(piece->nlive, 1) * sizeof(bool));
+	piece->nobjects = n == 0 ? 0 : (int) slm_int64(0, 2, 0);
+	piece->first_rows = MemoryContextAlloc(context, Max(piece->nobjects, 1) * sizeof(int64));
+	piece->seen = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(int64));
+	for (int i = 0; i < piece->nobjects; i++)
+		piece->first_rows[i] = SLM_HISTORY_END;
 	for (int i = 0; i < n; i++)
 	{
-		int64		id = slm_int64(i, 3, 0);
+		int64		first = first_row(piece->history, slm_int64(i, 3, 0), slm_int64(i, 4, 0));
 
-		piece->live[slm_int64(i, 1, 0) - 1] = id != piece->history->leave_out &&
-			(piece->history->only == 0 || id == piece->history->only);
+		piece->first_rows[slm_int64(i, 1, 0) - 1] = first;
+		piece->any |= first < SLM_HISTORY_END;
 	}
 }
 
@@ -287,7 +375,7 @@ read_archive(Piece *piece)
 	if (!claim(piece, -piece->id, rows))
 		return;
 	find_live(piece);
-	if (piece->nlive > 0)		/* else all of its objects were replaced */
+	if (piece->any)				/* else all of its objects were replaced */
 		read_piece(piece);
 }
 
@@ -299,7 +387,7 @@ read_object(Piece *piece)
 	static SlmStatement statement = {
 		"SELECT s.url, s.server, s.owner::oid::bigint, o.key, o.etag, CASE WHEN o.state = 'done' THEN o.rows_total ELSE o.resume_row END, "
 		"o.size, o.first_event, o.last_event, (EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint, "
-		"o.source FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
+		"o.source, o.unloaded_rows FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(piece->id);
@@ -322,7 +410,8 @@ read_object(Piece *piece)
 				 errmsg("%s can't be read, and without it sums would be wrong", piece->what),
 				 errdetail("The source was dropped."),
 				 errhint("sellometer_add_source() it again.")));
-	if (!claim(piece, piece->id, slm_int64(0, 6, 0)))
+	piece->first_row = first_row(piece->history, piece->id, slm_int64(0, 12, 0));
+	if (piece->first_row == SLM_HISTORY_END || !claim(piece, piece->id, slm_int64(0, 6, 0)))
 		return;
 	slm_windows_read(&piece->windows, piece->id, slm_int64(0, 10, 0) != 0, slm_int64(0, 8, DT_NOEND),
 					 slm_int64(0, 9, DT_NOBEGIN));
@@ -374,7 +463,7 @@ slm_history_read(SlmHistory *history, TimestampTz from, TimestampTz to, SlmHisto
 	};
 	static SlmStatement objects = {
 		"SELECT id FROM sellometer.objects WHERE (state = 'done' OR resume_row > 0) AND first_event < $2 AND last_event >= $1 "
-		"AND id <> $3 ORDER BY id",
+		"AND NOT lost AND ($3 = 0 OR id = $3) ORDER BY id",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
 	Piece		like = {.history = history,.from = from,.to = to,.callback = callback,.arg = arg};
@@ -384,11 +473,6 @@ slm_history_read(SlmHistory *history, TimestampTz from, TimestampTz to, SlmHisto
 	int64	   *ids = find_ids(&archives, args, &n);
 
 	read += read_all(&like, ids, n, read_archive);
-	if (history->only == 0)
-	{
-		args[2] = Int64GetDatum(history->leave_out);
-		ids = find_ids(&objects, args, &n);
-		read += read_all(&like, ids, n, read_object);
-	}
-	return read;
+	ids = find_ids(&objects, args, &n);
+	return read + read_all(&like, ids, n, read_object);
 }

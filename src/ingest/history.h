@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "pure/reader.h"
 
 /* Which rows have been read so far; lives in the current memory context. */
@@ -16,11 +17,28 @@ typedef struct SlmHistory SlmHistory;
 
 extern SlmHistory *slm_history_create(void);
 
+#define SLM_HISTORY_END	PG_INT64_MAX
+
 /*
- * Leave an object out, or read only that one, which must be archived: 0 = all.  For sellometer_retry().
+ * Leave out rows of an object, those before this number, in the order in which they stand there or in its archive;
+ * SLM_HISTORY_END: all of it.
  */
-extern void slm_history_leave_out(SlmHistory *history, int64 object);
+extern void slm_history_leave_out(SlmHistory *history, int64 object, int64 rows);
+
+/*
+ * Read only that object, which is archived or not: those of its rows that have not been taken out yet.  The callback may stop it:
+ * then rows before slm_history_stopped_at() have been read, which is SLM_HISTORY_END if it has read all.
+ */
 extern void slm_history_only(SlmHistory *history, int64 object);
+extern void slm_history_stop(SlmHistory *history);
+extern int64 slm_history_stopped_at(const SlmHistory *history);
+
+/*
+ * Go on where an object is gone or changed, which is not archived: slm_history_missing() then gives a list of SlmMissing
+ * (missing.h), which is the history's, and the caller judges whether that is right.
+ */
+extern void slm_history_tolerate(SlmHistory *history);
+extern List *slm_history_missing(const SlmHistory *history);
 
 /*
  * Called for each row, in no particular order; the event is valid during the call.  Rows that can't be used for what is in

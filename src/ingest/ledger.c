@@ -435,12 +435,14 @@ static SlmStatement discover_statement = {
 	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error, sqlstate) "
 	"SELECT $1, f.key, f.etag, f.size, f.last_modified, f.object_time, "
 	"CASE WHEN known.changed THEN 'failed' ELSE 'pending' END, "
-	"CASE WHEN known.changed THEN 'the object has changed since it was loaded: "
+	"CASE WHEN known.archived THEN 'the object has changed since it was loaded: "
 	"its first content stays counted; sellometer_retry() with replace => true counts this one instead, "
-	"sellometer_skip() puts it aside' END, "
+	"sellometer_skip() puts it aside' WHEN known.changed THEN 'the object has changed since it was loaded, and before it was archived: "
+	"its first content stays counted, as nobody can read it any more; sellometer_skip() puts this one aside' END, "
 	"CASE WHEN known.changed THEN '55000' END "
-	"FROM fresh f CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM sellometer.objects o "
-	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0) OFFSET 0) AS changed) known "
+	"FROM fresh f CROSS JOIN LATERAL (SELECT count(*) > 0 AS changed, coalesce(bool_and(c.state = 'archived'), false) AS archived "
+	"FROM (SELECT o.state FROM sellometer.objects o "
+	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0) OFFSET 0) c) known "
 	"ORDER BY f.object_time NULLS LAST, f.key "
 	"ON CONFLICT (source, key, etag) DO NOTHING",
 	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}

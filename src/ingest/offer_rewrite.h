@@ -20,6 +20,7 @@ typedef struct SlmOffersRewrite
 	SlmCatalog *catalog;		/* not owned */
 	SlmViews	rows;			/* of history, by row_key(); time: the day, offer: without a brand, owner: the type */
 	SlmBatch	events;			/* what they are to hold, and the new content's */
+	SlmBatch	accounted;		/* what they hold of the old content and of others, without brands */
 } SlmOffersRewrite;
 
 extern void slm_offers_init(SlmOffersRewrite *rewrite, SlmCatalog *catalog);
@@ -35,7 +36,10 @@ extern void slm_offers_take_new(SlmOffersRewrite *rewrite, const SlmChunkRow *ro
 /* Others' events that may be in a row with the old content's: from <= time < to; from > to if there are none. */
 extern void slm_offers_span(const SlmOffersRewrite *rewrite, TimestampTz *from, TimestampTz *to);
 
-/* Under the writer's lock, when all have been taken. */
-extern void slm_offers_rewrite(const SlmOffersRewrite *rewrite);
+/*
+ * Under the writer's lock, when all have been taken.  Of others that could not be taken as they can't be read, missing_first and
+ * missing_last are the span, first > last if there are none: what can only be theirs stays.
+ */
+extern void slm_offers_rewrite(const SlmOffersRewrite *rewrite, TimestampTz missing_first, TimestampTz missing_last);
 
 #endif							/* SLM_INGEST_OFFER_REWRITE_H */

@@ -13,6 +13,9 @@
  * view within sellometer.view_window of an earlier one never counts.  Before the range that earlier one is found in the
  * view log, or where this does not reach back so far, among the rows again.
  *
+ * An object that was declared lost can't be read: the minutes that it has rows in are left as they are, and what is before and
+ * behind is made anew, range by range.
+ *
  * Memory: both sorts' (maintenance_work_mem; the rest is in temporary files), the offers, the views of a window, the groups
  * of an hour.
  */
@@ -27,6 +30,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/history.h"
 #include "ingest/ledger.h"
+#include "ingest/missing.h"
 #include "ingest/replay.h"
 #include "ingest/rollup.h"
 #include "ingest/shmem.h"
@@ -448,33 +452,87 @@ note_totals(const Replay *replay)
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
 }
 
-int64
-slm_replay(TimestampTz from, TimestampTz to)
+static int64
+replay_range(TimestampTz from, TimestampTz to)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer replay", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	Replay	   *replay = create_replay(from, to);
+	int64		events;
+
+	note_totals(replay);
+	slm_progress_phase("read");
+	gather(replay, &replay->bulk);
+	SLM_CRASH_POINT("replay.read");
+	replace(replay);
+	events = replay->events;
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return events;
+}
+
+/* --- what was declared lost --- */
+
+/*
+ * Where a range can begin behind a lost object: its views must be known, from the log, or be a window away.  A time before all is
+ * none of these.
+ */
+static TimestampTz
+resume_behind(const SlmMissing *lost)
+{
+	SlmGranularity minute = {.usecs = USECS_PER_MINUTE};
+	TimestampTz behind = slm_bucket_next(minute, slm_bucket_start(minute, lost->last));
+	TimestampTz log_from = slm_view_log_from();
+
+	if (TIMESTAMP_IS_NOBEGIN(log_from) || behind - view_window() - USECS_PER_HOUR >= log_from)
+		return behind;
+	return behind + view_window();
+}
+
+/* The rows of lost objects stay counted as they are, and so do the minutes that they are in: what is between is made anew. */
+static int64
+replay_around(const List *lost, TimestampTz from, TimestampTz to)
+{
+	SlmGranularity minute = {.usecs = USECS_PER_MINUTE};
 	int64		events = 0;
+	ListCell   *cell;
+
+	foreach(cell, lost)
+	{
+		const SlmMissing *missing = lfirst(cell);
+		TimestampTz until = Min(slm_bucket_start(minute, missing->first), to);
+		TimestampTz behind = resume_behind(missing);
+
+		if (behind <= from)
+			continue;
+		if (until > from)
+			events += replay_range(from, until);
+		from = Max(from, behind);
+		ereport(NOTICE,
+				(errmsg("all is left as it is from %s to %s", pstrdup(timestamptz_to_str(until)),
+						pstrdup(timestamptz_to_str(behind))),
+				 errdetail("Object \"%s\" of source \"%s\", which was declared lost, has " INT64_FORMAT " rows there.",
+						   slm_store_display(missing->key), missing->source, missing->rows_total)));
+	}
+	return from < to ? events + replay_range(from, to) : events;
+}
+
+int64
+slm_replay(TimestampTz from, TimestampTz to)
+{
+	volatile int64 events = 0;
 
 	slm_progress_begin("replay");
 	PG_TRY();
 	{
-		Replay	   *replay;
-
 		slm_history_lock();
-		replay = create_replay(from, to);
-		note_totals(replay);
-		slm_progress_phase("read");
-		gather(replay, &replay->bulk);
-		SLM_CRASH_POINT("replay.read");
-		replace(replay);
-		events = replay->events;
+		events = replay_around(slm_missing_declared(TIMESTAMP_NOT_FINITE(from) ? from : from - view_window() - USECS_PER_HOUR, to),
+							   from, to);
 	}
 	PG_FINALLY();
 	{
 		slm_progress_end();
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
 	return events;
 }

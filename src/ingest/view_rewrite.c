@@ -188,12 +188,23 @@ cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
 void
 slm_view_log_cut(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only)
 {
-	static SlmStatement epoch = {"UPDATE sellometer.state SET views_epoch = views_epoch + 1"};
+	static SlmStatement epoch = {
+		"UPDATE sellometer.state SET views_epoch = views_epoch + 1, "
+		"views_thinned_at = CASE WHEN $1 THEN clock_timestamp() ELSE views_thinned_at END",
+		1, {BOOLOID}
+	};
+	Datum		thinned;
+	uint64		cut = 0;
 	Rest		rest = {.from = from,.to = to,.only = only};
 	int			n;
 	TimestampTz *hours = hours_of_log(from, to, &n);
 
 	for (int i = 0; i < n; i++)
+	{
 		cut_hour(catalog, hours[i], &rest);
-	slm_execute(&epoch, NULL, NULL, SPI_OK_UPDATE);
+		cut += rest.cut;
+	}
+	/* of each fingerprint more than the entry that counts: what others of its views there were is not known any more */
+	thinned = BoolGetDatum(only == NULL || cut > only->nviews);
+	slm_execute(&epoch, &thinned, NULL, SPI_OK_UPDATE);
 }

@@ -54,12 +54,16 @@ CREATE TABLE sellometer.objects (
 	ingested_at		timestamptz,
 	archived_at		timestamptz,
 	archive_key		text,
+	unloaded_rows	bigint NOT NULL DEFAULT 0,
+	lost			boolean NOT NULL DEFAULT false,
 	UNIQUE (source, key, etag)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
 CREATE INDEX objects_done ON sellometer.objects (source, object_time) WHERE state = 'done';
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
+CREATE INDEX objects_unreadable ON sellometer.objects (id) WHERE state = 'done' AND error IS NOT NULL;
+CREATE INDEX objects_lost ON sellometer.objects (first_event) WHERE lost;
 -- whatever goes wrong elsewhere: no key is ever counted with two contents
 CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)
 	WHERE state IN ('done', 'archived');
@@ -85,6 +89,8 @@ COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or w
 COMMENT ON COLUMN sellometer.objects.sqlstate IS 'code of that error';
 COMMENT ON COLUMN sellometer.objects.discovered_at IS 'when it was first listed';
 COMMENT ON COLUMN sellometer.objects.ingested_at IS 'when the last of it was loaded';
+COMMENT ON COLUMN sellometer.objects.unloaded_rows IS 'rows, from its first on, that sellometer_unload() has taken out so far';
+COMMENT ON COLUMN sellometer.objects.lost IS 'sellometer_declare_lost(): its rows stay counted as they are, and nobody waits for its bytes';
 
 /* What counted of a large object, part by part: see src/ingest/windows.h. */
 CREATE TABLE sellometer.object_parts (
@@ -144,7 +150,8 @@ CREATE TABLE sellometer.state (
 	views_from		timestamptz,
 	views_dropped	bigint NOT NULL DEFAULT 0,
 	carts_from		timestamptz NOT NULL DEFAULT '-infinity',
-	views_epoch		bigint NOT NULL DEFAULT 0
+	views_epoch		bigint NOT NULL DEFAULT 0,
+	views_thinned_at	timestamptz
 );
 COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
 COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk';
@@ -152,6 +159,7 @@ COMMENT ON COLUMN sellometer.state.views_from IS 'views before this time are no 
 COMMENT ON COLUMN sellometer.state.views_dropped IS 'number of views that are no longer known one by one';
 COMMENT ON COLUMN sellometer.state.carts_from IS 'carts whose last event is before this time are forgotten';
 COMMENT ON COLUMN sellometer.state.views_epoch IS 'counts how often entries were taken out of the view log';
+COMMENT ON COLUMN sellometer.state.views_thinned_at IS 'when this last took entries of views that had not counted any more; NULL: never';
 INSERT INTO sellometer.state DEFAULT VALUES;
 
 /* The key of the fingerprints.  Nobody but the owner reads it: who knows it could make sessions collide. */
@@ -172,7 +180,7 @@ CREATE TABLE sellometer.view_log (
 ) PARTITION BY RANGE (hour);
 ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL;
 CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
-COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; only added to, but by replay and replace';
+COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; only added to, but by replay, replace and unload';
 COMMENT ON COLUMN sellometer.view_log.hour IS 'of the views'' event time';
 COMMENT ON COLUMN sellometer.view_log.seq IS 'number of the batch that counted them; batches commit in this order';
 COMMENT ON COLUMN sellometer.view_log.views IS 'number of views in the block';

@@ -45,7 +45,9 @@ BEGIN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('object "%s" was loaded with another content before', key),
 			DETAIL = 'Its first content is counted.',
-			HINT = 'sellometer_retry() with replace => true exchanges the one for the other, sellometer_skip() puts the changed object aside.';
+			HINT = CASE WHEN EXISTS (SELECT FROM sellometer.objects x WHERE x.id = old AND x.state = 'archived' AND NOT x.lost)
+				THEN 'sellometer_retry() with replace => true exchanges the one for the other, sellometer_skip() puts the changed object aside.'
+				ELSE 'Nobody can read that any more to take it out.  sellometer_skip() puts the changed object aside.' END;
 	END IF;
 	IF o.state IN ('done', 'archived') THEN
 		RAISE object_not_in_prerequisite_state USING
@@ -110,7 +112,7 @@ COMMENT ON FUNCTION sellometer.worker_pid() IS 'Process of the worker that loads
 CREATE VIEW sellometer.progress AS SELECT * FROM sellometer.progress_entries();
 COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
 COMMENT ON COLUMN sellometer.progress.pid IS 'server process';
-COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay or detect';
+COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, replace, unload or detect';
 COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done: the bucket that is rolled up, the kind of alert …';
 COMMENT ON COLUMN sellometer.progress.objects_done IS 'objects that are through, since it started';
 COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
@@ -199,6 +201,7 @@ DECLARE
 	head timestamptz := (SELECT st.head FROM sellometer.state st);
 	message text;
 	message_hint text;
+	gone bigint[] := '{}';
 BEGIN
 	name := 'preload';
 	ok := current_setting('shared_preload_libraries') ~ '\msellometer\M';
@@ -234,6 +237,8 @@ BEGIN
 		hint := NULL;
 		BEGIN
 			PERFORM sellometer.check_url(s.url, s.server);
+			gone := gone || ARRAY(SELECT o.id FROM sellometer.objects o WHERE o.source = s.name AND (o.state = 'done' OR o.resume_row > 0)
+				AND NOT EXISTS (SELECT FROM sellometer.list(s.url, s.server) l WHERE l.key = o.key AND l.etag = o.etag));
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, message_hint = PG_EXCEPTION_HINT;
 			ok := false;
@@ -256,6 +261,16 @@ BEGIN
 	ok := n = 0;
 	detail := format('%s objects have failed', n);
 	hint := CASE WHEN NOT ok THEN 'See error in sellometer.objects; then sellometer_retry() or sellometer_skip().' END;
+	RETURN NEXT;
+
+	name := 'unreadable objects';
+	SELECT count(*), string_agg(u.named, ', ' ORDER BY u.id) FILTER (WHERE u.nth <= 10) INTO n, message
+	FROM (SELECT x.id, x.source || '/' || x.key AS named, row_number() OVER (ORDER BY x.id) AS nth FROM sellometer.objects x
+		WHERE NOT x.lost AND (x.id = ANY (gone) OR x.id IN (SELECT r.id FROM sellometer.unreadable r))) u;
+	ok := n = 0;
+	detail := CASE WHEN ok THEN 'no counted object is known to be gone or changed before it was archived'
+		ELSE format('%s counted objects were gone or changed before they were archived: %s%s', n, message, CASE WHEN n > 10 THEN ', …' ELSE '' END) END;
+	hint := CASE WHEN NOT ok THEN 'What they counted stays.  sellometer_declare_lost() has replay and replace go on without them.' END;
 	RETURN NEXT;
 
 	-- every tier holds the same counts in each dimension, and in its totals; beyond the watermark a rollup may have begun

@@ -1,5 +1,5 @@
 /*
- * archive_calls.c: sellometer_archive(), sellometer_replay(), and what sellometer_retry() replaces by.
+ * archive_calls.c: sellometer_archive(), sellometer_replay(), sellometer_unload(), and what sellometer_retry() replaces by.
  */
 #include "postgres.h"
 
@@ -9,14 +9,21 @@
 #include "ingest/replace.h"
 #include "ingest/replay.h"
 #include "ingest/runs.h"
+#include "ingest/missing.h"
 #include "ingest/spi.h"
+#include "ingest/unload.h"
 #include "sql/calls.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(sellometer_archive);
 PG_FUNCTION_INFO_V1(sellometer_replay);
 PG_FUNCTION_INFO_V1(sellometer_replace_object);
+PG_FUNCTION_INFO_V1(sellometer_unload);
+PG_FUNCTION_INFO_V1(sellometer_unload_in_steps);
+PG_FUNCTION_INFO_V1(sellometer_object_problem);
 
 /* Whoever names a source wants it archived: say so if that can't be. */
 static void
@@ -105,4 +112,66 @@ sellometer_replace_object(PG_FUNCTION_ARGS)
 	slm_replace_object(PG_GETARG_INT64(0), PG_GETARG_INT64(1));
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/* --- unload --- */
+
+Datum
+sellometer_unload(PG_FUNCTION_ARGS)
+{
+	char	   *source = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *key = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	int64		rows;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	slm_secure_transaction();
+	rows = slm_unload(source, key);
+	SPI_finish();
+	PG_RETURN_INT64(rows);
+}
+
+static void
+unload_steps(SlmRun *run, void *arg)
+{
+	slm_unload_in_steps(run, arg);
+}
+
+Datum
+sellometer_unload_in_steps(PG_FUNCTION_ARGS)
+{
+	SlmUnload	unload = {0};
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("source and key must not be null")));
+	unload.source = MemoryContextStrdup(PortalContext, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	unload.key = MemoryContextStrdup(PortalContext, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	slm_connect_to_commit(fcinfo, "sellometer_unload_in_steps");
+	slm_secure_transaction();
+	slm_commit();
+	slm_run("unload", true, unload_steps, &unload);
+	slm_disconnect();
+	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_object_problem(PG_FUNCTION_ARGS)
+{
+	char	   *problem;
+	text	   *result;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	slm_secure_transaction();
+	problem = slm_missing_problem(PG_GETARG_INT64(0));
+	result = problem == NULL ? NULL : SPI_palloc(strlen(problem) + VARHDRSZ);
+	if (result != NULL)
+	{
+		SET_VARSIZE(result, strlen(problem) + VARHDRSZ);
+		memcpy(VARDATA(result), problem, strlen(problem));
+	}
+	SPI_finish();
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(result);
 }

@@ -292,6 +292,31 @@ for my $point (qw(replace.read replace.views replace.tiers replace.recorded))
 		value($INGEST);
 	});
 }
+
+# --- unload, of a large object that has the views of another ---
+
+my $unloaded = 'unloaded.csv';
+for (['unload.recorded', "SELECT sellometer_unload('a', '$unloaded')"],
+	(map { [ $_, "CALL sellometer_unload_in_steps('a', '$unloaded')" ] } qw(unload.recorded:2 unload.part:3)))
+{
+	dies(@$_, sub {
+		large();
+		put_content($unloaded, slurp_file("$kept/$newest") =~ s{,purchase,(\d+),}{',purchase,' . ($1 + 20) . ','}gre);
+		value($INGEST);
+		value($MERGE);
+	});
+}
+unlink("$kept/$unloaded");
+
+# One of which only some parts were loaded.
+large();
+put_content('partly.csv', slurp_file("$kept/$newest") =~ s{,purchase,(\d+),}{',purchase,' . ($1 + 30) . ','}gre);
+ok(die_at('large.part:5', $INGEST), 'dies between two parts');
+is(value("SELECT state, resume_row > 0 FROM sellometer.objects WHERE key = 'partly.csv'"), 'pending|t', '... of this one');
+value("SELECT sellometer_unload('a', 'partly.csv')");
+is(value("SELECT state, resume_row, rows_total FROM sellometer.objects WHERE key = 'partly.csv'"), 'skipped|0|0', 'these are taken out');
+unlink("$kept/partly.csv");
+value($INGEST);
 # --- the worker: in a database of its own ---
 
 my %DONE_BY_WORKER = (list => [qw(list.noted list.committed)], batch => \@batch, large => [qw(large.validated large.part)]);
