@@ -10,8 +10,42 @@ prepare() {
 	STAGE=prepare
 	catch_signals
 	copy_postgres "$WORK/pg"
+	SLM_SANITIZE=${SLM_SANITIZE:-}
+	if [ -n "$SLM_SANITIZE" ]; then watch_postgres; fi
 	PATH=$PGBIN:$PATH
 	MAKE=(make --no-print-directory "-j$(nproc)" "PG_CONFIG=$PGBIN/pg_config")
+}
+
+# Have the copied server run under a sanitizer, which finds what the extension, which is built for it, does; of the server itself
+# it sees what calls malloc().  Psql and all else run as they are.  What is found goes to files.
+watch_postgres() {
+	local options="log_path=$WORK/found:exitcode=0"
+
+	case $SLM_SANITIZE in
+		thread) options="TSAN_OPTIONS=$options:report_signal_unsafe=0" ;;	# up to 15 the postmaster forks in a signal handler
+		address) options="ASAN_OPTIONS=$options:detect_leaks=0:abort_on_error=1" ;;
+		*) echo "SANITIZE is thread or address" >&2; exit 2 ;;
+	esac
+	gcc -shared -fPIC -O2 -Wall -Wextra -Werror -o "$WORK/untranslated.so" test/lint/untranslated.c
+	SANITIZER_FLAGS="-fsanitize=$SLM_SANITIZE -fno-omit-frame-pointer -g"
+	mv "$PGBIN/postgres" "$PGBIN/postgres.watched"
+	# without random addresses, which leave no room for what the sanitizer notes
+	cat > "$PGBIN/postgres" <<-WRAPPER
+		#!/bin/sh
+		exec setarch -R env LD_PRELOAD=$(gcc "-print-file-name=lib${SLM_SANITIZE:0:1}san.so"):$WORK/untranslated.so '$options' "\${0%/*}/postgres.watched" "\$@"
+	WRAPPER
+	chmod +x "$PGBIN/postgres"
+}
+
+# What a sanitizer has found.
+stage_found() {
+	local file found=0
+
+	for file in "$WORK"/found.*; do
+		fail "the sanitizer found something" "$file"
+		found=1
+	done
+	if [ $found = 0 ]; then pass "the sanitizer found nothing"; fi
 }
 
 # Returns 1 if there is no point in going on.
@@ -28,7 +62,7 @@ run_stage() {
 stage_build() {
 	local module
 
-	if run "$LOGS/build.log" "${MAKE[@]}" -s WERROR=1 COPT=-DUSE_ASSERT_CHECKING all install; then
+	if run "$LOGS/build.log" "${MAKE[@]}" -s WERROR=1 COPT="-DUSE_ASSERT_CHECKING ${SANITIZER_FLAGS:-}" all install; then
 		pass "builds without warnings, and installs"
 	else
 		fail "does not build or install" "$LOGS/build.log"
@@ -36,7 +70,7 @@ stage_build() {
 	fi
 	# Modules that only tests use.
 	for module in test/modules/*/; do
-		if ! run "$LOGS/module.log" "${MAKE[@]}" -s -C "$module" WERROR=1 COPT=-DUSE_ASSERT_CHECKING install; then
+		if ! run "$LOGS/module.log" "${MAKE[@]}" -s -C "$module" WERROR=1 COPT="-DUSE_ASSERT_CHECKING ${SANITIZER_FLAGS:-}" install; then
 			fail "$module does not build or install" "$LOGS/module.log"
 		fi
 	done
@@ -84,7 +118,7 @@ stage_unit() {
 	local file name status=0
 
 	[ -d test/unit ] || return 0
-	run "$LOGS/unit.log" "${MAKE[@]}" -s -C test/unit check || status=$?
+	run "$LOGS/unit.log" "${MAKE[@]}" -s -C test/unit ${SLM_SANITIZE:+"SANITIZE=$SLM_SANITIZE"} check || status=$?
 	for file in test/unit/test_*.c; do
 		name=$(basename "$file" .c)
 		if [ -s "test/unit/build/$name.tap" ]; then
