@@ -113,10 +113,14 @@ add_to_batch(SlmIngest *ingest, SlmObject *object)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 
-static size_t
-ingest_memory(const SlmIngest *ingest)
+/*
+ * Does the batch take as much as it may?  It is applied then, whatever else was to come into it.  Names count twice: to write them to
+ * the tables takes about as much again.
+ */
+static bool
+is_memory_short(const SlmIngest *ingest)
 {
-	return slm_batch_memory(&ingest->batch) + slm_catalog_memory(ingest->views->catalog);
+	return slm_batch_memory(&ingest->batch) + 2 * slm_catalog_memory(ingest->views->catalog) > (size_t) slm_work_memory * 1024 / 2;
 }
 
 /* Read one object whole; large objects come back as SLM_OBJECT_PART, and nothing of them is in the batch. */
@@ -157,7 +161,7 @@ read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
 			objects[i].outcome = SLM_OBJECT_WAITING;
 			return i;
 		}
-		if (ingest_memory(ingest) > (size_t) slm_work_memory * 1024 / 2)
+		if (is_memory_short(ingest))
 			return i + 1;
 	}
 	return n;
@@ -290,7 +294,11 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 
 		feed_workers(feed);
 		if (slm_pool_take(ingest->pool, objects, n, feed->total, &ingest->batch, done) > 0)
+		{
+			if (is_memory_short(ingest))
+				break;
 			continue;
+		}
 		for (int i = 0; i < n && mine < 0 && (i < feed->next || slm_pool_size(ingest->pool) == 0); i++)
 		{
 			if (!done[i] && !slm_pool_has(ingest->pool, &objects[i]))

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "pure/clean.h"
 #include "pure/event.h"
+#include "pure/key_count.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -20,6 +21,11 @@
 
 /* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
 #define MAX_CHUNKS_PER_PART	4
+
+/* What a new offer takes, without the text of its keys; a cart, without its session; any row, from the chunk to the tiers. */
+#define OFFER_BYTES		300
+#define CART_BYTES		100
+#define ROW_BYTES		UINT64CONST(100)
 
 /* One of the rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
 typedef struct Ahead
@@ -47,6 +53,8 @@ struct SlmReading
 
 	bool		whole_hours;	/* a part may be larger, to end where an hour does */
 	TimestampTz latest;			/* event of the part at hand */
+	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
+	SlmKeyCount *keys;			/* brands and categories of the object */
 };
 
 void
@@ -191,50 +199,89 @@ out_of_memory(SlmObject *object)
 	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_OUT_OF_MEMORY, "out of memory");
 }
 
-/* Where rows are only counted: what would be rejected when they are loaded. */
-static void
-validate_keys(SlmReading *reading, const SlmReadRow *row)
+/*
+ * Count the row's brand and category among the object's; false if these are too many.  Only of the whole object: of one whose first
+ * parts are loaded they were counted before.
+ */
+static bool
+count_keys(SlmReading *reading, const SlmEvent *event)
+{
+	if (!slm_key_count_add(reading->keys, event))
+	{
+		out_of_memory(reading->object);
+		return false;
+	}
+	if (reading->keys->n <= (uint64) slm_max_object_keys || reading->object->resume_row > 0)
+		return true;
+	slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+					psprintf("too_many_keys: the object names more than %d different brands and categories (if they are real, raise "
+							 "sellometer.max_object_keys and call sellometer_retry(); else repair the object and " GIVE_AGAIN ")",
+							 slm_max_object_keys));
+	return false;
+}
+
+/* One event where rows are only counted: would it be rejected when it is loaded?  False if the outcome is set. */
+static bool
+validate_event(SlmReading *reading, const SlmReadRow *row)
 {
 	char		buf[SLM_CLEAN_BUFFER];
 	SlmCleanEvent clean;
 	SlmReject	reject;
 
 	/* shorter ones can't be too long when filled to three levels */
-	if (row->event.brand.len <= SLM_MAX_KEY_BYTES && row->event.category_code.len < SLM_MAX_KEY_BYTES / 3)
-		return;
-	if (!slm_clean_event(&row->event, buf, &clean, &reject))
+	if ((row->event.brand.len > SLM_MAX_KEY_BYTES || row->event.category_code.len >= SLM_MAX_KEY_BYTES / 3) &&
+		!slm_clean_event(&row->event, buf, &clean, &reject))
+	{
 		keep_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
+		return true;
+	}
+	return count_keys(reading, &row->event);
 }
 
-/* One event into the chunk; false if out of memory. */
+/* What the part takes of memory besides what each row does, about. */
+static bool
+note_memory(SlmReading *reading, const SlmEvent *event, bool first)
+{
+	if (slm_is_cart_event(event))
+		reading->memory += CART_BYTES + event->session.len;
+	if (!first)
+		return true;
+	/* a category is kept at each of its levels */
+	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
+	return count_keys(reading, event);
+}
+
+/* One event into the chunk; false if the outcome is set. */
 static bool
 take_event(SlmReading *reading, const Ahead *ahead)
 {
 	const SlmReadRow *row = &ahead->row;
 	SlmCatalogError error;
 	SlmOfferId	offer;
+	bool		first;
 	TimestampTz time = row->event.time;
 
 	if (reading->chunk == NULL)
+		return validate_event(reading, row);
+	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &first, &error);
+	if (offer == SLM_NO_OFFER && error != SLM_CATALOG_MEMORY)
 	{
-		validate_keys(reading, row);
-		return true;
-	}
-	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &error);
-	if (offer == SLM_NO_OFFER)
-	{
-		if (error == SLM_CATALOG_MEMORY)
-			return false;
 		reject_key(reading, row, error);
 		return true;
 	}
-	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
+	if (offer != SLM_NO_OFFER && (first || row->event.type != SLM_VIEW) && !note_memory(reading, &row->event, first))
+		return false;
+	if (offer != SLM_NO_OFFER && (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT))
 	{
 		reading->object->rows_expired++;
 		return true;
 	}
-	return slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
-						 (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
+	if (offer != SLM_NO_OFFER &&
+		slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
+					  (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
+		return true;
+	out_of_memory(reading->object);
+	return false;
 }
 
 static void
@@ -293,8 +340,16 @@ stop_reading(SlmReading *reading)
 	}
 }
 
+/* Its catalog may hold twice as much from before, and writing it takes about as much again. */
+static inline uint64
+part_memory(void)
+{
+	return (uint64) slm_work_memory * 1024 / 8;
+}
+
 /*
- * Does another part begin with this row?  Where parts end depends on the object alone, so that they are the same after a restart.
+ * Does another part begin with this row?  Where parts end depends on the object (and sellometer.work_memory) alone, so that they are
+ * the same after a restart.
  * At the end of an hour one partition is filled and another begins, and to fill one from nothing costs half of adding to it.
  */
 static bool
@@ -302,14 +357,16 @@ ends_part(const SlmReading *reading, const Ahead *ahead)
 {
 	uint32		nrows = reading->chunk == NULL ? 0 : reading->chunk->nrows;
 
+	if (reading->memory >= part_memory() && nrows > 0)
+		return true;
 	if (nrows < (uint32) slm_chunk_rows)
 		return false;
-	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART)
+	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * ROW_BYTES >= part_memory())
 		return true;
 	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
 }
 
-/* One row; false if out of memory. */
+/* One row; false if the outcome is set. */
 static bool
 take_row(SlmReading *reading, const Ahead *ahead)
 {
@@ -354,10 +411,7 @@ take_rows(SlmReading *reading)
 		{
 			reading->ntaken++;
 			if (!take_row(reading, ahead))
-			{
-				out_of_memory(reading->object);
 				return false;
-			}
 		}
 	}
 }
@@ -493,6 +547,8 @@ free_reader(void *arg)
 
 	slm_reader_free(reading->reader);
 	reading->reader = NULL;
+	if (reading->keys != NULL)
+		slm_key_count_free(reading->keys);
 }
 
 SlmReading *
@@ -504,6 +560,8 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 
 	reading->object = object;
 	reading->key = key;
+	reading->keys = palloc0(sizeof(SlmKeyCount));
+	reading->keys->key = *key;
 	callback->func = free_reader;
 	callback->arg = reading;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
@@ -534,6 +592,8 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 	reading->catalog = catalog;
 	reading->whole_hours = whole_hours;
 	reading->latest = DT_NOBEGIN;
+	reading->memory = 0;
+	slm_catalog_begin_part(catalog);
 	/* overrides may have changed since these were read */
 	for (uint32 i = reading->ntaken; i < reading->nahead; i++)
 	{

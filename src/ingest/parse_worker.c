@@ -148,6 +148,28 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 
+/*
+ * Do the objects that were read take as much memory as they may?  The others of the task are left waiting, for a later batch.  Names
+ * count twice, as they are packed too.
+ */
+static bool
+is_memory_short(const ParseWorker *worker)
+{
+	return worker->batch.nobjects > 0 &&
+		slm_batch_memory(&worker->batch) + 2 * slm_catalog_memory(worker->views->catalog) > (size_t) slm_work_memory * 1024 / 2;
+}
+
+/* A transfer that was started, and whose object is left waiting. */
+static void
+leave(ParseWorker *worker, SlmObject *object)
+{
+	if (object->transfer == NULL)
+		return;
+	slm_transfer_close(object->transfer);
+	object->transfer = NULL;
+	worker->ntransfers--;
+}
+
 static void
 send_result(ParseWorker *worker, const Hand *hand)
 {
@@ -185,6 +207,11 @@ work(ParseWorker *worker)
 		for (int i = 0; i < hand->task.nobjects; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
+			if (is_memory_short(worker))
+			{
+				leave(worker, &hand->task.objects[i]);
+				continue;
+			}
 			start_transfers(worker);
 			if (hand->task.objects[i].outcome == SLM_OBJECT_WAITING)
 				read_object(worker, hand, &hand->task.objects[i]);

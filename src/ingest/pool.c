@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "guc.h"
 #include "ingest/pool.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
@@ -23,7 +24,8 @@
 #define RESULTS_SIZE		(16 * 1024 * 1024)
 #define TASKS_PER_WORKER	8
 #define TASK_BYTES			((int64) 8 * 1024 * 1024)
-#define MAX_KEPT_BYTES		((Size) 96 * 1024 * 1024)	/* results in memory whose turn has not come */
+#define MAX_KEPT_BYTES		((Size) 96 * 1024 * 1024)	/* results in memory whose turn has not come; never more than that part of */
+#define MEMORY_SHARE		8							/* sellometer.work_memory */
 
 /* The objects of a task, or of a result. */
 typedef struct Ids
@@ -59,6 +61,13 @@ struct SlmPool
 	Result	   *results;		/* in the order in which they came, which is about that of their rows' times */
 	Size		kept_bytes;
 };
+
+/* Are there as many results in memory as there may be? */
+static bool
+is_full(const SlmPool *pool)
+{
+	return pool->kept_bytes > Min(MAX_KEPT_BYTES, (Size) slm_work_memory * 1024 / MEMORY_SHARE);
+}
 
 static bool
 start_member(SlmPool *pool, Member *member)
@@ -214,7 +223,7 @@ slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *
 	Ids		   *ids;
 	StringInfoData buf;
 
-	if (pool->kept_bytes > MAX_KEPT_BYTES)
+	if (is_full(pool))
 		return false;
 	for (int i = 0; i < pool->nmembers; i++)
 	{
@@ -269,27 +278,47 @@ keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 	memmove(&member->under_way[0], &member->under_way[1], sizeof(Ids) * member->nunder_way);
 }
 
+/* Take a result from a worker's queue, if there is one. */
+static bool
+receive(SlmPool *pool, Member *member)
+{
+	void	   *data;
+	Size		len;
+
+	if (member->gone)
+		return false;
+	switch (shm_mq_receive(member->results, &len, &data, true))
+	{
+		case SHM_MQ_SUCCESS:
+			keep_result(pool, member, data, len);
+			return true;
+		case SHM_MQ_DETACHED:
+			member->gone = true;
+			return false;
+		default:
+			return false;
+	}
+}
+
 void
 slm_pool_drain(SlmPool *pool)
 {
 	for (int i = 0; i < pool->nmembers; i++)
 	{
-		Member	   *member = &pool->members[i];
-		void	   *data;
-		Size		len;
-
-		while (!member->gone)
-		{
-			shm_mq_result status = shm_mq_receive(member->results, &len, &data, true);
-
-			if (status == SHM_MQ_WOULD_BLOCK)
-				break;
-			if (status == SHM_MQ_DETACHED)
-				member->gone = true;
-			else
-				keep_result(pool, member, data, len);
-		}
+		while (!is_full(pool) && receive(pool, &pool->members[i]))
+			;
 	}
+}
+
+/* However much there is already: what is waited for may come next. */
+static bool
+receive_more(SlmPool *pool)
+{
+	bool		any = false;
+
+	for (int i = 0; i < pool->nmembers; i++)
+		any |= receive(pool, &pool->members[i]);
+	return any;
 }
 
 static void
@@ -364,6 +393,8 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 			if (first_place < n)
 				break;
 		}
+		if (result == NULL && receive_more(pool))
+			continue;
 		if (result == NULL)
 			return 0;
 		if (found == result->objects.n)
@@ -377,7 +408,7 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 		slm_result_object(&result->buf, object);
 		if (object->number >= 0)
 			object->number += first;
-		if (object->outcome != SLM_OBJECT_PART)
+		if (object->outcome != SLM_OBJECT_PART && object->outcome != SLM_OBJECT_WAITING)
 			slm_progress_add(1, object->size, object->rows_total);
 		done[places[i]] = true;
 	}

@@ -38,7 +38,7 @@ extern bool slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, cons
 /* Was this object handed over, or is its result here? */
 extern bool slm_pool_has(const SlmPool *pool, const SlmObject *object);
 
-/* Move results from the queues into memory, without waiting: call it now and then during long work. */
+/* Move results from the queues into memory, as many as it may hold, without waiting: call it now and then during long work. */
 extern void slm_pool_drain(SlmPool *pool);
 
 /*

@@ -87,6 +87,8 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 	pq_sendint32(buf, slm_max_clock_jump);
 	pq_sendint32(buf, slm_chunk_rows);
 	pq_sendint32(buf, slm_max_rejects_kept);
+	pq_sendint32(buf, slm_max_object_keys);
+	pq_sendint32(buf, slm_work_memory);
 	pq_sendint32(buf, slm_live_lateness);
 	pq_sendfloat8(buf, slm_max_reject_fraction);
 }
@@ -116,6 +118,8 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
 	slm_chunk_rows = (int) pq_getmsgint(buf, 4);
 	slm_max_rejects_kept = (int) pq_getmsgint(buf, 4);
+	slm_max_object_keys = (int) pq_getmsgint(buf, 4);
+	slm_work_memory = (int) pq_getmsgint(buf, 4);
 	slm_live_lateness = (int) pq_getmsgint(buf, 4);
 	slm_max_reject_fraction = pq_getmsgfloat8(buf);
 	pq_getmsgend(buf);

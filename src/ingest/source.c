@@ -231,7 +231,11 @@ flush_piece(Discovery *d)
 {
 	if (d->n > 0)
 	{
+		/* a listing may have thousands of pieces, and what one takes is not needed for the next */
+		MemoryContext old = MemoryContextSwitchTo(d->scratch);
+
 		d->added += slm_ledger_discover(d->source->name, d->piece, d->n);
+		MemoryContextSwitchTo(old);
 		SLM_CRASH_POINT("list.noted");
 	}
 	d->n = 0;

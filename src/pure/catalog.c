@@ -34,6 +34,7 @@ typedef struct Slot
 {
 	uint64_t	hash;
 	uint32_t	offer;			/* number + 1, 0 = free */
+	uint32_t	part;			/* the last one in which it was asked for */
 } Slot;
 
 struct SlmCatalog
@@ -43,6 +44,7 @@ struct SlmCatalog
 	void	   *override_arg;
 	const SlmTime *periods;		/* when the 2nd, 3rd … begins; not owned */
 	uint32_t	nperiods;
+	uint32_t	part;			/* of an object: number of the one that is being read */
 
 	Slot	   *slots;
 	uint32_t	nslots;
@@ -248,21 +250,31 @@ add_offer(SlmCatalog *catalog, const SlmOffer *offer, uint64_t hash)
 		s = (s + 1) & (catalog->nslots - 1);
 	catalog->offers[catalog->noffers] = *offer;
 	catalog->slots[s].hash = hash;
+	catalog->slots[s].part = catalog->part;
 	catalog->slots[s].offer = ++catalog->noffers;
 	return catalog->noffers - 1;
 }
 
-static SlmOfferId
-find(const SlmCatalog *catalog, uint64_t hash)
+/* The slot of a hash, or NULL. */
+static inline Slot *
+find_slot(const SlmCatalog *catalog, uint64_t hash)
 {
 	uint32_t	mask = catalog->nslots - 1;
 
 	for (uint32_t s = (uint32_t) hash & mask; catalog->slots[s].offer != 0; s = (s + 1) & mask)
 	{
 		if (catalog->slots[s].hash == hash)
-			return catalog->slots[s].offer - 1;
+			return &catalog->slots[s];
 	}
-	return SLM_NO_OFFER;
+	return NULL;
+}
+
+static SlmOfferId
+find(const SlmCatalog *catalog, uint64_t hash)
+{
+	const Slot *slot = find_slot(catalog, hash);
+
+	return slot == NULL ? SLM_NO_OFFER : slot->offer - 1;
 }
 
 /* Most events are newer than all overrides. */
@@ -296,26 +308,37 @@ slm_catalog_hash(const SlmCatalog *catalog, const SlmEvent *event)
 	return hash;
 }
 
-SlmOfferId
-slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, SlmCatalogError *error)
+void
+slm_catalog_begin_part(SlmCatalog *catalog)
 {
-	SlmOfferId	id = find(catalog, hash);
+	/* a number that comes again after four thousand million parts only has an offer not be counted as a new one */
+	catalog->part++;
+}
 
-	if (id == SLM_NO_OFFER)
+SlmOfferId
+slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, bool *first, SlmCatalogError *error)
+{
+	Slot	   *slot = find_slot(catalog, hash);
+	RawOffer	raw;
+	SlmOffer	offer;
+
+	if (slot != NULL)
 	{
-		RawOffer	raw = raw_offer(catalog, event);
-		SlmOffer	offer;
-
-		if (fill_keys(catalog, &raw, &offer, error))
-			id = add_offer(catalog, &offer, hash);
+		*first = slot->part != catalog->part;
+		slot->part = catalog->part;
+		return slot->offer - 1;
 	}
-	return id;
+	*first = true;
+	raw = raw_offer(catalog, event);
+	return fill_keys(catalog, &raw, &offer, error) ? add_offer(catalog, &offer, hash) : SLM_NO_OFFER;
 }
 
 SlmOfferId
 slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error)
 {
-	return slm_catalog_offer_by_hash(catalog, event, slm_catalog_hash(catalog, event), error);
+	bool		first;
+
+	return slm_catalog_offer_by_hash(catalog, event, slm_catalog_hash(catalog, event), &first, error);
 }
 
 SlmKeyId

@@ -69,8 +69,13 @@ extern void slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, 
 /* What an event's offer is looked up by; its place in memory is fetched into the cache meanwhile. */
 extern uint64_t slm_catalog_hash(const SlmCatalog *catalog, const SlmEvent *event);
 
-/* The offer that an event of this hash names; SLM_NO_OFFER and *error if it can't be had. */
-extern SlmOfferId slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, SlmCatalogError *error);
+/*
+ * The offer that an event of this hash names; SLM_NO_OFFER and *error if it can't be had.  *first: is it the first such event of
+ * the part that slm_catalog_begin_part() began, whatever the catalog knew before?
+ */
+extern void slm_catalog_begin_part(SlmCatalog *catalog);
+extern SlmOfferId slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, bool *first,
+											SlmCatalogError *error);
 
 /* The offer that an event names, likewise. */
 extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);

@@ -34,6 +34,7 @@ get_page(SlmS3Store *s3, const char *query, const char *root, const char *prefix
 	if (slm_s3_call_wait(call, error))
 		page = slm_s3_call_document(call, context, root, error);
 	slm_s3_call_free(call);
+	pfree(shown);
 	return page;
 }
 

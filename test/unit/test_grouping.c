@@ -7,6 +7,7 @@
 #include "pure/batch.h"
 #include "pure/chunk.h"
 #include "pure/deltas.h"
+#include "pure/key_count.h"
 #include "pure/memory.h"
 #include "pure/parcel.h"
 #include "pure/sort.h"
@@ -526,9 +527,64 @@ test_log_times(void)
 	slm_catalog_free(catalog);
 }
 
+/* Which offers are the first of their part does not depend on what the catalog knew before. */
+static void
+test_parts(void)
+{
+	static const char *const rows[] = {"x", "y", "x", "z", "z", "y"};
+	SlmHashKey	key = slm_hash_key(9, 10);
+	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmCatalogError error;
+
+	for (int part = 0; part < 3; part++)
+	{
+		char		firsts[lengthof(rows) + 1] = "";
+
+		slm_catalog_begin_part(catalog);
+		for (size_t i = 0; i < lengthof(rows); i++)
+		{
+			SlmEvent	event = {.product_id = 1,.brand = slice(rows[i])};
+			bool		first = false;
+
+			slm_catalog_offer_by_hash(catalog, &event, slm_catalog_hash(catalog, &event), &first, &error);
+			firsts[i] = first ? '1' : '0';
+		}
+		UNIT_STR(firsts, strlen(firsts), "110100", "the first of part %d", part);
+	}
+	slm_catalog_free(catalog);
+}
+
+static void
+test_key_count(void)
+{
+	SlmKeyCount *count = calloc(1, sizeof(SlmKeyCount));
+	bool		ok = true;
+
+	count->key = slm_hash_key(11, 12);
+	for (int round = 0; round < 2; round++)
+	{
+		for (int i = 0; i < 5000; i++)
+		{
+			char		brand[16];
+			char		category[16];
+
+			snprintf(brand, sizeof(brand), "%d", i);
+			snprintf(category, sizeof(category), "%d", i % 70);
+			ok &= slm_key_count_add(count, &(SlmEvent) {.brand = slice(brand),.category_code = slice(i % 2 ? category : "")});
+		}
+	}
+	UNIT_OK(ok, "keys are counted");
+	/* a brand and a category of one name are two; an empty one is none; 35 of the 70 are odd */
+	UNIT_EQ(count->n, 5000 + 35, "each once");
+	slm_key_count_free(count);
+	free(count);
+}
+
 int
 main(void)
 {
+	test_parts();
+	test_key_count();
 	for (uint64_t seed = 1; seed <= 10; seed++)
 		run_history(seed);
 	test_median();

@@ -1,0 +1,92 @@
+# Files of made-up names: memory is held to sellometer.work_memory, whatever they bring, and so is the number of names.
+use strict;
+use warnings FATAL => 'all';
+
+use SlmTest;
+use Test::More;
+
+my $MEMORY = 32;    # MB
+my $WIDTH = 900;    # bytes of each brand and category
+
+# The test loads for itself.
+my $node = slm_node('many_keys', conf => <<"CONF");
+sellometer.database = 'postgres'
+sellometer.work_memory = ${MEMORY}MB
+sellometer.max_parse_workers = 1
+sellometer.live_lateness = 1d
+shared_buffers = 16MB
+fsync = off
+autovacuum = off
+CONF
+my $in = slm_directory($node, 'in');
+my $header = "event_time,event_type,product_id,price,brand,category_code,user_session\n";
+
+# Rows of which each has a brand and a category of its own.
+sub rows
+{
+	my ($first, $last, $type) = @_;
+
+	return join '', map {
+		my $id = sprintf '%08d', $_;
+		"2019-10-01 10:00:00,$type,$_,1.50,b$id" . 'x' x ($WIDTH - 9) . ',' . join('.', map { "$_$id" . 'y' x ($WIDTH / 3 - 10) } qw(a b c)) . ",s$id\n"
+	} ($first .. $last);
+}
+
+# Load what is new, in one session with these settings; the most memory of its process in MB, shared buffers left out.
+sub load
+{
+	my (@settings) = @_;
+	my $out = $node->safe_psql('shop', join('', map { "SET sellometer.$_; " } @settings) . <<'SQL');
+;
+CALL sellometer_ingest();
+SELECT 'peak ' || (hwm[1]::int - shared[1]::int) / 1024
+FROM pg_read_file('/proc/self/status') s, regexp_match(s, 'VmHWM:\s+(\d+)') hwm, regexp_match(s, 'RssShmem:\s+(\d+)') shared;
+SQL
+	my ($peak) = $out =~ /^peak (\d+)$/m or die "no peak in: $out";
+	note("peak $peak MB");
+	return $peak;
+}
+
+sub value
+{
+	return $node->safe_psql('shop', $_[0]);
+}
+
+$node->safe_psql('shop', "SELECT sellometer_add_source('a', 'file://$in/')");
+my $idle = load();
+
+# --- one file, whose names take several times the memory ---
+
+my $many = 30_000;
+write_object($in, '2019-10-01-10-00-1.csv.gz', gzipped($header . rows(1, $many, 'purchase')));
+cmp_ok(load('max_object_keys = 50000'), '<', $idle + $MEMORY, 'a file of too many names takes little memory');
+like(value('SELECT error FROM sellometer.objects'), qr/^too_many_keys: .* more than 50000 .* raise sellometer\.max_object_keys and call sellometer_retry\(\)/,
+	'... and fails, saying so');
+is(value('SELECT state, sqlstate, (SELECT count(*) FROM sellometer.brand_minute) FROM sellometer.objects'), 'failed|54000|0', '... whole');
+
+value("SELECT sellometer_retry('a', '2019-10-01-10-00-1.csv.gz')");
+cmp_ok(load('max_object_keys = 60000'), '<', $idle + $MEMORY, 'a file of as many names as may be is held to the memory');
+is(value('SELECT state, rows_counted FROM sellometer.objects'), "done|$many", '... loaded');
+is(value('SELECT count(*), sum(count), sum(gmv) FROM sellometer.brand_minute'), "$many|$many|" . $many * 1.5 . '.0000', '... and each name is there once');
+is(value('SELECT count(*), sum(count) FROM sellometer.category_l3_minute'), "$many|$many", '... of each dimension');
+
+# --- many small files, through a parse worker, which hold as much together; views and carts ---
+
+write_object($in, "2019-10-01-10-01-$_.csv.gz", gzipped($header . rows($many + $_ * 1000 + 1, $many + $_ * 1000 + 1000, $_ % 2 ? 'view' : 'cart')))
+	foreach (0 .. 29);
+# Shared memory of the queues, 17 MB, and what the process keeps from one batch to the next, stand beside it.
+cmp_ok(load(q{surge_bytes = '1kB'}), '<', $idle + 4 * $MEMORY, 'the one that writes is bounded where others read');
+is(value("SELECT count(*), sum(rows_counted) FROM sellometer.objects WHERE state = 'done'"), '31|' . 2 * $many, '... and all is loaded');
+is(value('SELECT count(*), sum(count) FROM sellometer.brand_minute'), 2 * $many . '|' . 2 * $many, '... once');
+
+# --- a long list ---
+
+write_object($in, sprintf('2019-09-01-10-00-%05d.csv', $_), '') foreach (1 .. 1000);
+my $short = load();
+write_object($in, sprintf('2019-09-01-10-01-%05d.csv', $_), '') foreach (1 .. 20_000);
+cmp_ok(load(), '<=', $short + 2, 'a long list takes no more memory than a short one');
+is(value("SELECT count(*) FROM sellometer.objects WHERE key LIKE '2019-09-01%'"), '21000', '... and all of it is noted');
+is(value('SELECT count(*) FROM sellometer_check() WHERE NOT ok AND name !~ \'worker|preload|pg_cron|scheduled\''), '0', 'the check finds nothing wrong');
+
+$node->stop;
+done_testing();
