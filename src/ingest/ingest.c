@@ -432,6 +432,9 @@ is_server_trouble(int sqlstate)
 			return sqlstate != ERRCODE_OUT_OF_MEMORY;
 		case ERRCODE_OPERATOR_INTERVENTION:
 		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
+		case ERRCODE_INVALID_TRANSACTION_STATE:
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
 			return true;
 		default:
 			return sqlstate == ERRCODE_DATA_CORRUPTED || sqlstate == ERRCODE_INDEX_CORRUPTED;

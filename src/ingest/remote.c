@@ -7,6 +7,7 @@
 
 #include "access/xact.h"
 #include "commands/dbcommands.h"
+#include "ingest/pins.h"
 #include "ingest/remote.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
@@ -49,8 +50,7 @@ void
 slm_remote_begin(void)
 {
 	StartTransactionCommand();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true,
-							 0, false);
+	slm_pin_transaction();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");

@@ -33,6 +33,8 @@ slm_connect_to_commit(FunctionCallInfo fcinfo, const char *procedure)
 				 errhint("CALL it on its own, not in a transaction block, a function or a DO block.")));
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
+	/* CALL has taken a snapshot, in a transaction as the user wants it by default: another one begins as ours have to be */
+	slm_commit();
 	slm_as_owner_start();
 }
 

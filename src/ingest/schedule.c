@@ -17,6 +17,7 @@
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/extension.h"
+#include "ingest/pins.h"
 #include "ingest/remote.h"
 #include "ingest/schedule.h"
 #include "ingest/spi.h"
@@ -72,7 +73,7 @@ delete_jobs_here(const char *database)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	int			nest_level = NewGUCNestLevel();
+	int			nest_level = slm_pin_function();
 	Oid			user;
 	int			security;
 
@@ -82,8 +83,6 @@ delete_jobs_here(const char *database)
 	PG_TRY();
 	{
 		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, security | SECURITY_LOCAL_USERID_CHANGE);
-		(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-								 true, 0, false);
 		PushActiveSnapshot(GetTransactionSnapshot());
 		SPI_connect();
 		delete_jobs(database);

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "ingest/as_owner.h"
+#include "ingest/pins.h"
 #include "ingest/spi.h"
 #include "ingest/version.h"
 #include "lib/ilist.h"
@@ -33,30 +34,40 @@ slm_extension_lock(void)
 	return get_extension_oid("sellometer", true) == extension;
 }
 
-void
-slm_secure_transaction(void)
+static void
+secure(void)
 {
-	if (!FirstSnapshotSet)
-		XactIsoLevel = XACT_READ_COMMITTED;
-	else if (IsolationUsesXactSnapshot())
+	if (FirstSnapshotSet && IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("sellometer needs the isolation level read committed here"),
-				 errhint("CALL it outside of any transaction block, and SET default_transaction_isolation = 'read committed' before.")));
+				 errhint("Call it in a transaction of that level, or outside of any transaction block with SET default_transaction_isolation = 'read committed' before.")));
 	slm_extension_gone = !slm_extension_lock();
 	if (slm_extension_gone)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
 	slm_check_version(get_extension_oid("sellometer", false));
 	slm_as_owner_begin(get_extension_oid("sellometer", false));
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_LOCAL, true, 0, false);
-	/* plans that avoid other paths at any cost look as if compiling them paid: it takes longer than all that they do */
-	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	/* below a CALL the portal keeps a snapshot; a background worker has no portal */
 	if (ActivePortal != NULL)
 		EnsurePortalSnapshotExists();
 	else if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+slm_secure_transaction(void)
+{
+	slm_pin_transaction();
+	secure();
+}
+
+int
+slm_secure_function(void)
+{
+	int			level = slm_pin_function();
+
+	secure();
+	return level;
 }
 
 /*

@@ -32,10 +32,16 @@ extern bool slm_extension_gone;
 
 /*
  * For the rest of the transaction: the extension stays (an error if it is gone, or of another version than the library), safe
- * search_path, no JIT, a snapshot for what is outside of statements, and READ COMMITTED, so that each statement sees what was
- * committed before it.  Call once after each start of a transaction, before any statement.
+ * search_path and all other settings of pins.h, a snapshot for what is outside of statements, and READ COMMITTED, so that each
+ * statement sees what was committed before it.  Call once after each start of a transaction, before any statement.
  */
 extern void slm_secure_transaction(void);
+
+/*
+ * Likewise in a function that a user's transaction calls, whose settings come back with AtEOXact_GUC(true, level) for the level that
+ * is returned.
+ */
+extern int	slm_secure_function(void);
 
 /* Commit, and begin the next transaction: slm_secure_transaction() must follow before its first statement. */
 extern void slm_commit(void);

@@ -126,7 +126,7 @@ COMMENT ON COLUMN sellometer.rejected_rows.column_name IS 'column at fault; NULL
 COMMENT ON COLUMN sellometer.rejected_rows.reason IS
 	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
 COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
-COMMENT ON COLUMN sellometer.rejected_rows.raw IS 'up to 1 kB of the line; bytes that are no text are shown as \xHH';
+COMMENT ON COLUMN sellometer.rejected_rows.raw IS E'up to 1 kB of the line; bytes that are no text are shown as \\xHH';
 
 CREATE FUNCTION sellometer.forget_rejected_rows()
 RETURNS trigger

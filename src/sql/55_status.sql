@@ -204,7 +204,7 @@ DECLARE
 	gone bigint[] := '{}';
 BEGIN
 	name := 'preload';
-	ok := current_setting('shared_preload_libraries') ~ '\msellometer\M';
+	ok := current_setting('shared_preload_libraries') ~ E'\\msellometer\\M';
 	detail := format('shared_preload_libraries is %L', current_setting('shared_preload_libraries'));
 	hint := CASE WHEN NOT ok THEN 'Add sellometer to shared_preload_libraries and restart the server.' END;
 	RETURN NEXT;
@@ -218,7 +218,7 @@ BEGIN
 
 	name := 'pg_cron';
 	ok := EXISTS (SELECT 1 FROM pg_available_extensions e WHERE e.name = 'pg_cron')
-		AND current_setting('shared_preload_libraries') ~ '\mpg_cron\M';
+		AND current_setting('shared_preload_libraries') ~ E'\\mpg_cron\\M';
 	detail := CASE WHEN ok THEN 'installed and preloaded' ELSE 'not installed or not preloaded' END;
 	hint := CASE WHEN NOT ok THEN 'Without pg_cron nothing calls rollup, prune and backlog: install it, or CALL them from elsewhere.' END;
 	RETURN NEXT;

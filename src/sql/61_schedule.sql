@@ -156,7 +156,7 @@ DECLARE
 	statement text := format('
 		WITH unscheduled AS MATERIALIZED (
 			SELECT jobname, cron.unschedule(jobid) AS done FROM cron.job
-			WHERE database = %L AND jobname LIKE ''sellometer\_%%'' AND command LIKE ''CALL sellometer.%%''
+			WHERE database = %L AND starts_with(jobname, ''sellometer_'') AND starts_with(command, ''CALL sellometer.'')
 		)
 		SELECT json_agg(jobname) FROM unscheduled', current_database());
 	unscheduled json;

@@ -57,7 +57,7 @@ RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT regexp_replace(regexp_replace(sellometer.short_number(n), '(\.\d*?)0+( |$)', '\1\2'), '\.( |$)', '\1')
+	SELECT regexp_replace(regexp_replace(sellometer.short_number(n), E'(\\.\\d*?)0+( |$)', E'\\1\\2'), E'\\.( |$)', E'\\1')
 $$;
 COMMENT ON FUNCTION sellometer.axis_number(numeric) IS 'A round number as people read it';
 

@@ -37,7 +37,7 @@ BEGIN
 			HINT = 'For example: sellometer_override_category(''electronics.smartphone'', category_id => 2053013555631882655).';
 	END IF;
 	-- words for nothing would be read as no category
-	IF btrim($1) IN ('', '-', '\N', 'nan', 'NaN', 'n/a', 'N/A', '<NA>', '#N/A', 'undefined')
+	IF btrim($1) IN ('', '-', E'\\N', 'nan', 'NaN', 'n/a', 'N/A', '<NA>', '#N/A', 'undefined')
 		OR lower(btrim($1)) IN ('null', 'none', '(null)') OR octet_length($1) > 300 THEN
 		RAISE invalid_parameter_value USING
 			MESSAGE = format('"%s" can''t be a category code', left($1, 100)),

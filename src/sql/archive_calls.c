@@ -85,6 +85,7 @@ sellometer_replay(PG_FUNCTION_ARGS)
 	TimestampTz to = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
 	char	   *source;
 	int64		events = 0;
+	int			level;
 
 	if (from >= to)
 		ereport(ERROR,
@@ -93,12 +94,13 @@ sellometer_replay(PG_FUNCTION_ARGS)
 				 errdetail("It is from %s to %s.", pstrdup(timestamptz_to_str(from)), timestamptz_to_str(to))));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	slm_secure_transaction();
+	level = slm_secure_function();
 	source = slm_source_argument(fcinfo);
 	if (source == NULL || has_rows(source, from, to))
 		events = slm_replay(from, to);
 	else
 		ereport(NOTICE, (errmsg("source \"%s\" has no rows in this range", source)));
+	AtEOXact_GUC(true, level);
 	SPI_finish();
 	PG_RETURN_INT64(events);
 }
@@ -106,10 +108,13 @@ sellometer_replay(PG_FUNCTION_ARGS)
 Datum
 sellometer_replace_object(PG_FUNCTION_ARGS)
 {
+	int			level;
+
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	slm_secure_transaction();
+	level = slm_secure_function();
 	slm_replace_object(PG_GETARG_INT64(0), PG_GETARG_INT64(1));
+	AtEOXact_GUC(true, level);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -63,12 +63,15 @@ require_argument(FunctionCallInfo fcinfo, int i, const char *what)
 Datum
 sellometer_add_tier(PG_FUNCTION_ARGS)
 {
+	int			level;
+
 	require_argument(fcinfo, 0, "the name of a tier");
 	require_argument(fcinfo, 1, "the granularity of a tier");
 	SPI_connect();
-	slm_secure_transaction();
+	level = slm_secure_function();
 	slm_tier_add(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INTERVAL_P(1),
 				 PG_ARGISNULL(2) ? NULL : PG_GETARG_INTERVAL_P(2));
+	AtEOXact_GUC(true, level);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -76,10 +79,13 @@ sellometer_add_tier(PG_FUNCTION_ARGS)
 Datum
 sellometer_drop_tier(PG_FUNCTION_ARGS)
 {
+	int			level;
+
 	require_argument(fcinfo, 0, "the name of a tier");
 	SPI_connect();
-	slm_secure_transaction();
+	level = slm_secure_function();
 	slm_tier_drop(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	AtEOXact_GUC(true, level);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
