@@ -55,6 +55,14 @@ count(SlmTakeOut *take, TimestampTz time, SlmOfferId offer, SlmEventType type, i
 		slm_out_of_memory();
 }
 
+/* Before views of a table go into another one, slot by slot: in that order they would heap up in a table that is yet to grow. */
+static void
+reserve(SlmViews *views, uint64 more)
+{
+	if (!slm_views_reserve(views, views->nviews + more))
+		slm_out_of_memory();
+}
+
 /* Keep the earlier of a view and what the table has of its fingerprint. */
 static void
 keep_earliest(SlmTakeOut *take, SlmViews *views, uint64 fingerprint, TimestampTz time, SlmOfferId offer)
@@ -298,6 +306,7 @@ read_others(SlmTakeOut *take, TimestampTz head)
 static void
 add_to_either(SlmTakeOut *take, const SlmViews *views)
 {
+	reserve(&take->either, views->nviews);
 	for (uint64 i = 0; i < views->nslots; i++)
 	{
 		const SlmView *view = &views->slots[i];
@@ -320,6 +329,8 @@ find_taken(SlmTakeOut *take)
 
 	slm_view_log_read(take->state->catalog, take->first - view_window(), take->last + view_window() + 1,
 					  &take->either, &counted);
+	reserve(&take->taken, counted.nviews);
+	reserve(&take->known, counted.nviews);
 	for (uint64 i = 0; i < counted.nslots; i++)
 	{
 		const SlmView *view = &counted.slots[i];
@@ -393,6 +404,7 @@ rewrite_log(SlmTakeOut *take)
 		.views = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmView) * (take->taken.nviews + take->listed.nviews + 1))
 	};
 
+	reserve(&take->cut, take->taken.nviews + take->listed.nviews);
 	forget_repeated(take, &stay);
 	pass_on_taken(take, &stay);
 	if (take->cut.nviews == 0)

@@ -48,13 +48,26 @@ hours_of_log(TimestampTz from, TimestampTz to, int *n)
 	return hours;
 }
 
+/* About how many entries these have. */
+static uint64
+views_of_log(TimestampTz from, TimestampTz to)
+{
+	static SlmStatement statement = {
+		"SELECT sum(views)::bigint FROM sellometer.view_log WHERE hour >= $1 AND hour < $2", 2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	return (uint64) slm_int64(0, 1, 0);
+}
+
 typedef void (*TakeView) (const SlmView *view, void *arg);
 
 /* Each entry of each block of an hour; within a block a fingerprint stands once. */
 static void
 read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
 {
-	static SlmStatement statement = {"SELECT block FROM sellometer.view_log WHERE hour = $1", 1, {TIMESTAMPTZOID}};
+	static SlmStatement statement = {"SELECT block, views::bigint FROM sellometer.view_log WHERE hour = $1", 1, {TIMESTAMPTZOID}};
 	Datum		args[1] = {TimestampTzGetDatum(hour)};
 	int			n = (int) slm_execute(&statement, args, NULL, SPI_OK_SELECT);
 
@@ -64,8 +77,11 @@ read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
 		Datum		stored = slm_value(i, 1, &isnull);
 		bytea	   *block = DatumGetByteaP(stored);
 		SlmViews	views = {0};
-		SlmViewLogResult result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN,
-													 NULL, catalog, &views);
+		SlmViewLogResult result;
+
+		if (!slm_views_reserve(&views, slm_int64(i, 2, 0)))
+			slm_out_of_memory();
+		result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN, NULL, catalog, &views);
 
 		for (uint64 s = 0; result == SLM_VIEWLOG_OK && s < views.nslots; s++)
 		{
@@ -122,6 +138,9 @@ slm_view_log_read(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const S
 	int			n;
 	TimestampTz *hours = hours_of_log(from, to, &n);
 
+	/* they come in the order of their slots, and would heap up in a table that is yet to grow */
+	if (!slm_views_reserve(known, known->nviews + (only != NULL ? only->nviews : views_of_log(from, to))))
+		slm_out_of_memory();
 	for (int i = 0; i < n; i++)
 		read_hour(catalog, hours[i], keep_earliest, &reading);
 }
