@@ -20,6 +20,7 @@
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
+#include "pure/archive_name.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -218,17 +219,8 @@ static bool
 note_part(const SlmObjectInfo *info, void *arg)
 {
 	Listed	   *listed = arg;
-	const char *rest = info->key + strlen(listed->name);
-	char	   *end;
-	long		part = 0;
 
-	if (strcmp(rest, ".csv.gz") != 0)
-	{
-		part = strtol(rest + 1, &end, 10);
-		if (part < 1 || part > PG_INT16_MAX || strcmp(end, ".csv.gz") != 0)
-			return true;
-	}
-	listed->next = Max(listed->next, (int) part + 1);
+	listed->next = Max(listed->next, slm_archive_part(info->key, listed->name) + 1);
 	return true;
 }
 
@@ -266,6 +258,7 @@ reserve_step(void *arg)
 	SlmStore   *store;
 	SlmStoreError error;
 	Listed		listed = {0};
+	SlmListQuery	listing = {.found = note_part,.arg = &listed};
 
 	work->found = false;
 	work->found = find_block(work);
@@ -276,7 +269,8 @@ reserve_step(void *arg)
 	strlcpy(work->after_source, archive->source, sizeof(work->after_source));
 	store = slm_store_open(archive->url, archive->server, archive->owner);
 	listed.name = block_name(work);
-	if (!slm_store_list(store, psprintf("%s.", listed.name), NULL, note_part, &listed, NULL, &error))
+	listing.prefix = psprintf("%s.", listed.name);
+	if (!slm_store_list(store, &listing, &error))
 		slm_store_error_raise(&error);
 	reserve(work, listed.name, listed.next);
 	SLM_CRASH_POINT("archive.reserve");
@@ -300,7 +294,7 @@ static void
 totals_step(void *arg)
 {
 	static SlmStatement statement = {
-		"SELECT count(*), coalesce(sum(o.size), 0)::bigint FROM sellometer.objects o JOIN sellometer.sources s "
+		"SELECT count(*), least(coalesce(sum(o.size), 0), 4611686018427387904)::bigint FROM sellometer.objects o JOIN sellometer.sources s "
 		"ON s.name = o.source AND s.enabled AND s.archive_url IS NOT NULL "
 		"WHERE o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $1 AND ($2 IS NULL OR o.source = $2)",
 		2, {TIMESTAMPTZOID, TEXTOID}

@@ -27,6 +27,7 @@ typedef struct Deletion
 {
 	Original   *originals;		/* in the order of their keys, bytewise */
 	int			n;
+	char	   *unreadable;		/* why some of them can't be listed; NULL: all can */
 } Deletion;
 
 static void
@@ -66,6 +67,21 @@ note_listed(const SlmObjectInfo *info, void *arg)
 	if (found != NULL && strcmp(found->etag, info->etag) == 0)
 		found->there = true;
 	return true;
+}
+
+/* What can't be read matters only where originals are. */
+static void
+note_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
+{
+	Deletion   *deletion = arg;
+
+	if (reason != SLM_PASS_UNREADABLE || deletion->unreadable != NULL)
+		return;
+	for (int i = 0; i < deletion->n && deletion->unreadable == NULL; i++)
+	{
+		if (strncmp(deletion->originals[i].key, key, strlen(key)) == 0)
+			deletion->unreadable = psprintf("\"%s\": %s", slm_store_display(key), why);
+	}
 }
 
 /* What all keys begin with: of sorted ones, what the first and the last have in common. */
@@ -110,14 +126,21 @@ slm_archive_delete_originals(const SlmArchive *archive)
 	Datum		arg = Int64GetDatum(archive->id);
 	SlmStore   *store = slm_store_open(archive->source_url, archive->server, archive->owner);
 	SlmStoreError error;
-	Deletion	deletion;
+	Deletion	deletion = {0};
 
 	slm_progress_phase("delete");
 	read_originals(archive, &deletion);
 	if (deletion.n > 0)
 	{
-		if (!slm_store_list(store, common_prefix(&deletion), NULL, note_listed, &deletion, NULL, &error))
+		SlmListQuery	listing = {.prefix = common_prefix(&deletion),.found = note_listed,.passed = note_passed,.arg = &deletion};
+
+		if (!slm_store_list(store, &listing, &error))
 			slm_store_error_raise(&error);
+		if (deletion.unreadable != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_IO_ERROR),
+					 errmsg("could not list what is to be deleted of source \"%s\"", archive->source),
+					 errdetail("It holds %s.", deletion.unreadable)));
 		SLM_CRASH_POINT("archive.delete");
 		delete_keys(store, &deletion);
 	}

@@ -393,7 +393,7 @@ static SlmWaiting
 count_waiting(const char *state)
 {
 	static SlmStatement statement = {
-		"SELECT count(*), coalesce(sum(o.size), 0)::bigint FROM sellometer.objects o "
+		"SELECT count(*), least(coalesce(sum(o.size), 0), 4611686018427387904)::bigint FROM sellometer.objects o "
 		"JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
 		"WHERE o.state = $1 AND o.state IN ('pending', 'backlog')", 1, {TEXTOID}
 	};
@@ -419,6 +419,7 @@ slm_ledger_waiting(SlmWaiting *waiting, const char *state, int64 objects, int64 
 /*
  * A new ETag of a known key is a changed object: never loaded beside the first.  It gets its row in state failed, unless
  * the first was not loaded yet: then that one is skipped in favour of the new.  Two backends may list at the same time.
+ * An object that has failed because it was not there (58P01), and is listed again, waits again: for a while, lest a list that is wrong keep us busy.
  *
  * The array and each OFFSET 0 keep the planner, who may believe the ledger empty while a first listing fills it, from
  * comparing each key with each object: what has an OFFSET is looked up by its key, and not made a join.
@@ -431,7 +432,12 @@ static SlmStatement discover_statement = {
 	"superseded AS (UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, "
 	"error = 'changed before it was loaded', sqlstate = NULL WHERE id = ANY (ARRAY(SELECT o.id FROM fresh f "
 	"CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = $1 AND k.key = f.key OFFSET 0) o)) "
-	"AND state IN ('pending', 'backlog', 'failed') AND resume_row = 0 AND rows_total = 0) "
+	"AND state IN ('pending', 'backlog', 'failed') AND resume_row = 0 AND rows_total = 0), "
+	"again AS (UPDATE sellometer.objects SET state = 'pending', attempts = 0, next_attempt = clock_timestamp() + '10 seconds' "
+	"WHERE id = ANY (ARRAY(SELECT o.id FROM listed l CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k "
+	"WHERE k.source = $1 AND k.key = l.key AND k.etag = l.etag AND k.state = 'failed' AND k.sqlstate = '58P01' OFFSET 0) o "
+	"WHERE (SELECT EXISTS (SELECT FROM sellometer.objects g WHERE g.source = $1 AND g.state = 'failed' AND g.sqlstate = '58P01')))) "
+	"AND state = 'failed') "
 	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error, sqlstate) "
 	"SELECT $1, f.key, f.etag, f.size, f.last_modified, f.object_time, "
 	"CASE WHEN known.changed THEN 'failed' ELSE 'pending' END, "

@@ -79,8 +79,8 @@ fail_by_store(SlmObject *object, const SlmStoreError *error)
 	if (error->hint)
 		appendStringInfo(&message, " (%s)", error->hint);
 	else if (error->kind == SLM_STORE_NOT_FOUND)
-		appendStringInfoString(&message, " (it was deleted after it was listed: put it there again and call "
-							   "sellometer_retry(), or put it aside with sellometer_skip())");
+		appendStringInfoString(&message, " (it was deleted after it was listed: should it be listed again, it is "
+							   "loaded; sellometer_skip() puts it aside)");
 	/* only these two tell of the object; all else is about the way to it, which may be mended */
 	slm_object_fail(object, error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED
 					? SLM_OBJECT_FAILED : SLM_OBJECT_RETRY,
@@ -425,7 +425,7 @@ is_whole(SlmReading *reading)
 {
 	SlmObject  *object = reading->object;
 
-	if (reading->bytes == object->size)
+	if (reading->bytes == object->size || slm_transfer_is_encoded(object->transfer))
 		return true;
 	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_FAILURE,
 					psprintf("the object did not come whole: of " INT64_FORMAT " bytes that were listed "

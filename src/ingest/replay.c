@@ -441,7 +441,7 @@ static void
 note_totals(const Replay *replay)
 {
 	static SlmStatement statement = {
-		"SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM (SELECT bytes FROM sellometer.archives "
+		"SELECT count(*), least(coalesce(sum(bytes), 0), 4611686018427387904)::bigint FROM (SELECT bytes FROM sellometer.archives "
 		"WHERE archived_at IS NOT NULL AND first_event < $2 AND last_event >= $1 UNION ALL "
 		"SELECT size FROM sellometer.objects WHERE (state = 'done' OR resume_row > 0) AND first_event < $2 AND last_event >= $1) p",
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}

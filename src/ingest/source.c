@@ -24,6 +24,7 @@
 #include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/jsonb.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -139,6 +140,15 @@ open_store(SlmSource *source)
 	CurrentResourceOwner = owner;
 }
 
+static void
+copy_patterns(MemoryContext context, SlmPatterns *to, const SlmPatterns *from)
+{
+	to->n = from->n;
+	to->globs = MemoryContextAlloc(context, sizeof(char *) * Max(from->n, 1));
+	for (int i = 0; i < from->n; i++)
+		to->globs[i] = MemoryContextStrdup(context, from->globs[i]);
+}
+
 static SlmSource *
 add_source(SlmSources *sources, const SlmSource *like)
 {
@@ -150,6 +160,9 @@ add_source(SlmSources *sources, const SlmSource *like)
 	source->url = MemoryContextStrdup(context, like->url);
 	source->server = like->server ? MemoryContextStrdup(context, like->server) : NULL;
 	source->owner = like->owner;
+	source->patterns = MemoryContextStrdup(context, like->patterns);
+	copy_patterns(context, &source->include, &like->include);
+	copy_patterns(context, &source->exclude, &like->exclude);
 	if (sources->n >= sources->max)
 	{
 		sources->max = Max(8, sources->max * 2);
@@ -168,11 +181,21 @@ same_text(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+static SlmPatterns
+patterns_at(uint64 row, int column)
+{
+	bool		isnull;
+	Datum		array = slm_value(row, column, &isnull);
+
+	return isnull ? (SlmPatterns) {0} : slm_patterns(array);
+}
+
 void
 slm_sources_refresh(SlmSources *sources)
 {
 	static SlmStatement statement = {
-		"SELECT name, url, server, owner::oid::bigint FROM sellometer.sources WHERE enabled ORDER BY name"
+		"SELECT name, url, server, owner::oid::bigint, ROW(include, exclude)::text, include, exclude "
+		"FROM sellometer.sources WHERE enabled ORDER BY name"
 	};
 	bool		changed = sources->changes_seen != definition_changes;
 	MemoryContext context = CurrentMemoryContext;
@@ -191,13 +214,17 @@ slm_sources_refresh(SlmSources *sources)
 		read[i].url = slm_text(context, i, 2);
 		read[i].server = slm_text(context, i, 3);
 		read[i].owner = (Oid) slm_int64(i, 4, InvalidOid);
+		read[i].patterns = slm_text(context, i, 5);
+		read[i].include = patterns_at(i, 6);
+		read[i].exclude = patterns_at(i, 7);
 	}
 	for (int i = 0; i < n; i++)
 	{
 		SlmSource  *source = slm_sources_find(sources, read[i].name);
 
 		if (source != NULL && !changed && source->store != NULL && strcmp(source->url, read[i].url) == 0 &&
-			same_text(source->server, read[i].server) && source->owner == read[i].owner)
+			same_text(source->server, read[i].server) && source->owner == read[i].owner &&
+			strcmp(source->patterns, read[i].patterns) == 0)
 		{
 			source->seen = sources->round;
 			continue;
@@ -219,11 +246,13 @@ slm_sources_refresh(SlmSources *sources)
 typedef struct Discovery
 {
 	SlmSource  *source;
-	MemoryContext scratch;
+	MemoryContext scratch;		/* of a piece */
+	MemoryContext named;		/* of the whole listing */
 	SlmListed  *piece;
 	int			n;
 	int			added;
 	int			listed;
+	SlmPassed	passed;
 } Discovery;
 
 static void
@@ -276,9 +305,12 @@ note_object(const SlmObjectInfo *info, void *arg)
 
 	if (slm_store_key_text(info->key) == NULL)
 	{
-		ereport(LOG,
-				(errmsg("object of source \"%s\" is passed over: its key is no valid UTF-8", source->name),
-				 errdetail("The key is %s.", slm_store_display(info->key))));
+		d->passed.encoding++;
+		return true;
+	}
+	if (!slm_key_is_wanted(info->key, &source->include, &source->exclude))
+	{
+		d->passed.patterns++;
 		return true;
 	}
 	listed->key = MemoryContextStrdup(d->scratch, info->key);
@@ -292,6 +324,46 @@ note_object(const SlmObjectInfo *info, void *arg)
 	if (d->n == KEYS_PER_PIECE)
 		flush_piece(d);
 	return true;
+}
+
+static void
+note_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
+{
+	Discovery  *d = arg;
+
+	/* what is left out by pattern may be as unreadable as it likes */
+	if (reason == SLM_PASS_UNREADABLE && !slm_key_is_wanted(key, &(SlmPatterns) {0}, &d->source->exclude))
+		d->passed.patterns++;
+	else
+		slm_passed_count(&d->passed, d->named, key, reason, why);
+}
+
+/* After a whole listing: have the source's row tell what was passed over, if that has changed. */
+static void
+note_left_out(Discovery *d)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.sources SET left_out = $2, unreadable = $3 WHERE name = $1", 3, {TEXTOID, JSONBOID, TEXTARRAYOID}
+	};
+	SlmSource  *source = d->source;
+	char	   *json = slm_passed_json(&d->passed);
+	StringInfoData all;
+	Datum	   *names = palloc(sizeof(Datum) * Max(d->passed.nunreadable, 1));
+	Datum		args[3] = {CStringGetTextDatum(source->name)};
+
+	initStringInfo(&all);
+	appendStringInfoString(&all, json);
+	for (int i = 0; i < d->passed.nunreadable; i++)
+	{
+		appendStringInfo(&all, "\n%s", d->passed.unreadable[i]);
+		names[i] = CStringGetTextDatum(d->passed.unreadable[i]);
+	}
+	if (source->passed != NULL && strcmp(source->passed, all.data) == 0)
+		return;
+	args[1] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+	args[2] = slm_array(names, NULL, d->passed.nunreadable, TEXTOID);
+	slm_execute(&statement, args, d->passed.nunreadable > 0 ? NULL : "  n", SPI_OK_UPDATE);
+	set_key(source, &source->passed, all.data);
 }
 
 /* An idle worker should not write every second: without news a source's row is brought up to date this often. */
@@ -333,7 +405,7 @@ discover_source(SlmSource *source, bool sweep)
 	SlmStoreError error = {0};
 	instr_time	start;
 	instr_time	took;
-	int			requests = 0;
+	SlmListQuery	listing = {.found = note_object,.passed = note_passed,.arg = &d};
 	bool		ok;
 
 	if (source->store == NULL)
@@ -345,24 +417,28 @@ discover_source(SlmSource *source, bool sweep)
 	if (!sweep && !slm_trouble_may_list(source))
 		return 0;
 	d.scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer listing", ALLOCSET_DEFAULT_SIZES);
+	d.named = CurrentMemoryContext;
 	d.piece = palloc(sizeof(SlmListed) * KEYS_PER_PIECE);
 	sweep = sweep || source->keys <= KEYS_IN_WINDOW || GetCurrentTimestamp() >= source->next_sweep;
 	if (source->window_key == NULL)
 		set_key(source, &source->window_key, source->newest_key);
 	INSTR_TIME_SET_CURRENT(start);
-	ok = slm_store_list(source->store, "", sweep ? NULL : source->window_key, note_object, &d, &requests, &error);
+	listing.start_after = sweep ? NULL : source->window_key;
+	ok = slm_store_list(source->store, &listing, &error);
 	flush_piece(&d);
 	INSTR_TIME_SET_CURRENT(took);
 	INSTR_TIME_SUBTRACT(took, start);
 	if (sweep)
 		source->next_sweep = GetCurrentTimestamp() +
-			Min((int64) INSTR_TIME_GET_MICROSEC(took), requests * REQUEST_USECS) * SWEEP_SHARE;
-	source->keys = sweep ? d.listed : source->keys + d.added;
+			Min((int64) INSTR_TIME_GET_MICROSEC(took), listing.requests * REQUEST_USECS) * SWEEP_SHARE;
+	source->keys = sweep ? d.listed + (int) Min(slm_passed_total(&d.passed), PG_INT32_MAX / 2) : source->keys + d.added;
 	move_window(source, sweep, d.listed);
-	source->requests += requests;
+	source->requests += listing.requests;
 	slm_trouble_listed(source, ok, INSTR_TIME_GET_MICROSEC(took));
 	if (!ok || source->failing || d.added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
 		note_listing(source, ok && sweep, ok ? NULL : &error);
+	if (ok && sweep)
+		note_left_out(&d);
 	MemoryContextDelete(d.scratch);
 	pfree(d.piece);
 	return d.added;

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/passed.h"
 #include "store/store.h"
 
 typedef struct SlmSource
@@ -14,6 +15,10 @@ typedef struct SlmSource
 	char	   *url;
 	char	   *server;			/* or NULL */
 	Oid			owner;
+	SlmPatterns include;		/* which keys it takes: see slm_key_is_wanted() */
+	SlmPatterns exclude;
+	char	   *patterns;		/* both, as text, to see whether they have changed */
+	char	   *passed;			/* what its row says was passed over, as JSON; NULL: not known */
 	SlmStore   *store;			/* NULL: could not be opened */
 	MemoryContext context;		/* of all of this source */
 	SlmStoreError error;		/* why not, if store is NULL */

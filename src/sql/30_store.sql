@@ -15,4 +15,4 @@ LANGUAGE C VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'sellometer_list';
 REVOKE ALL ON FUNCTION @extschema@.sellometer_list(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.sellometer_list(text, text) IS
-'Objects whose URL begins with url (s3://bucket/prefix/ or file:///directory/), with keys relative to it; keys that are not valid text are left out with a warning';
+'Objects whose URL begins with url (s3://bucket/prefix/ or file:///directory/), with keys relative to it; keys that are not valid text, and directories that can''t be read, are left out with a warning';

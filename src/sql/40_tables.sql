@@ -12,7 +12,11 @@ CREATE TABLE sellometer.sources (
 	list_requests	bigint NOT NULL DEFAULT 0,
 	last_error		text,
 	last_error_at	timestamptz,
-	restored		boolean NOT NULL DEFAULT false
+	restored		boolean NOT NULL DEFAULT false,
+	include			text[],
+	exclude			text[],
+	left_out		jsonb NOT NULL DEFAULT '{}',
+	unreadable		text[]
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
@@ -24,6 +28,11 @@ COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
 COMMENT ON COLUMN sellometer.sources.last_error IS 'why it can''t be listed; NULL: it can';
+COMMENT ON COLUMN sellometer.sources.include IS 'patterns of keys: only what one of them matches is loaded; NULL: all';
+COMMENT ON COLUMN sellometer.sources.exclude IS 'patterns of keys that are not loaded';
+COMMENT ON COLUMN sellometer.sources.left_out IS
+	'what the last whole listing passed over, by reason: name, link, unreadable, entry, size, pattern, encoding';
+COMMENT ON COLUMN sellometer.sources.unreadable IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
 COMMENT ON COLUMN sellometer.sources.restored IS
 	'came with a dump of another database, and is disabled until somebody says that it is to be loaded into this one';
 
@@ -33,7 +42,7 @@ CREATE TABLE sellometer.objects (
 	source			text NOT NULL,
 	key				text NOT NULL,
 	etag			text NOT NULL,
-	size			bigint NOT NULL,
+	size			bigint NOT NULL CHECK (size BETWEEN 0 AND 1125899906842624),
 	last_modified	timestamptz NOT NULL,
 	state			text NOT NULL DEFAULT 'pending'
 		CHECK (state IN ('pending', 'backlog', 'done', 'failed', 'skipped', 'archived')),

@@ -65,6 +65,13 @@ AS 'MODULE_PATHNAME', 'sellometer_merge_backlog';
 COMMENT ON PROCEDURE @extschema@.sellometer_merge_backlog(text) IS
 	'Merge late objects into all tiers, of one source or of all';
 
+CREATE FUNCTION sellometer.key_is_wanted(key text, include text[], exclude text[])
+RETURNS boolean
+LANGUAGE c IMMUTABLE
+AS 'MODULE_PATHNAME', 'sellometer_key_is_wanted';
+COMMENT ON FUNCTION sellometer.key_is_wanted(text, text[], text[]) IS
+	'Does a source with these patterns take the key?  In a pattern * stands for any characters, / among them, ? for one, [a-z] for one of several';
+
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_enable_source(text, boolean) FROM PUBLIC;

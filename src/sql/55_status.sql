@@ -142,13 +142,15 @@ SELECT s.name AS source,
 	st.views_from,
 	st.views_dropped,
 	sellometer.worker_pid() AS worker_pid,
+	s.left_out,
+	s.unreadable,
 	coalesce(s.last_error, e.error) AS last_error,
 	coalesce(s.last_error_at, e.at) AS last_error_at
 FROM sellometer.sources s
 CROSS JOIN sellometer.state st
-CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, coalesce(pg_catalog.sum(size), 0)::bigint AS bytes,
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, least(coalesce(pg_catalog.sum(size), 0), 4611686018427387904)::bigint AS bytes,
 	pg_catalog.min(last_modified) AS oldest FROM sellometer.objects WHERE source = s.name AND state = 'pending') p
-CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, coalesce(pg_catalog.sum(size), 0)::bigint AS bytes
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, least(coalesce(pg_catalog.sum(size), 0), 4611686018427387904)::bigint AS bytes
 	FROM sellometer.objects WHERE source = s.name AND state = 'backlog') b
 CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects FROM sellometer.objects WHERE source = s.name AND state = 'failed') f
 LEFT JOIN LATERAL (SELECT ingested_at - last_modified AS lag FROM sellometer.objects
@@ -178,6 +180,9 @@ COMMENT ON COLUMN sellometer.status.head_of_all IS 'newest event time that all s
 COMMENT ON COLUMN sellometer.status.views_from IS 'views before this time are no longer known one by one; NULL: all are';
 COMMENT ON COLUMN sellometer.status.views_dropped IS 'number of views that are no longer known one by one';
 COMMENT ON COLUMN sellometer.status.worker_pid IS 'process that loads; NULL: none runs';
+COMMENT ON COLUMN sellometer.status.left_out IS
+	'what the last whole listing passed over, by reason: name (of a temporary file), link, unreadable, entry (of a list, without what an object has), size, pattern (of the source), encoding (no UTF-8)';
+COMMENT ON COLUMN sellometer.status.unreadable IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
 COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object';
 COMMENT ON COLUMN sellometer.status.last_error_at IS 'when that was; of a failed object: when it was first listed';
 
@@ -239,6 +244,11 @@ BEGIN
 			PERFORM sellometer.check_url(s.url, s.server);
 			gone := gone || ARRAY(SELECT o.id FROM sellometer.objects o WHERE o.source = s.name AND (o.state = 'done' OR o.resume_row > 0)
 				AND NOT EXISTS (SELECT FROM sellometer.list(s.url, s.server) l WHERE l.key = o.key AND l.etag = o.etag));
+			IF s.unreadable IS NOT NULL THEN
+				ok := false;
+				detail := format('%s can be listed, but for: %s', s.url, array_to_string(s.unreadable, '; '));
+				hint := 'What lies there is not loaded: let the server read it, or leave it out by a pattern of exclude.';
+			END IF;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, message_hint = PG_EXCEPTION_HINT;
 			ok := false;

@@ -194,16 +194,22 @@ stop_at_first(const SlmObjectInfo *info, void *arg)
 	return false;
 }
 
+/* One directory below that can't be read hides nothing but itself. */
+static void
+ignore_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
+{
+}
+
 /* An error unless the URL can be listed; gives it back as the store spells it. */
 static char *
 check_listable(const char *url, const char *server)
 {
 	SlmStore   *store = slm_store_open(url, server, GetUserId());
-	SlmStoreError error = {0};
-	int			requests = 0;
+	SlmListQuery	listing = {.found = stop_at_first,.passed = ignore_passed};
+	SlmStoreError error;
 	char	   *canonical;
 
-	if (!slm_store_list(store, "", NULL, stop_at_first, NULL, &requests, &error))
+	if (!slm_store_list(store, &listing, &error))
 		slm_store_error_raise(&error);
 	canonical = pstrdup(slm_store_url(store));
 	slm_store_close(store);

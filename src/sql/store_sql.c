@@ -19,6 +19,8 @@ typedef struct ListTarget
 	MemoryContext row_context;
 	int64		invalid_keys;
 	char	   *first_invalid;	/* fit for a message */
+	int64		unreadable;
+	char	   *first_unreadable;
 } ListTarget;
 
 static bool
@@ -47,12 +49,35 @@ add_object(const SlmObjectInfo *info, void *arg)
 	return true;
 }
 
+/* What can't be looked at hides nothing but itself; names that are left out are no news. */
+static void
+note_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
+{
+	ListTarget *target = arg;
+
+	if (why != NULL && target->unreadable++ == 0)
+		target->first_unreadable = key[0] == '\0' ? pstrdup(why) : psprintf("\"%s\": %s", slm_store_display(key), why);
+}
+
+static void
+warn_of_unreadable(const ListTarget *target)
+{
+	if (target->unreadable > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_IO_ERROR),
+				 errmsg_plural("%lld directory or object was left out because it can't be read",
+							   "%lld directories or objects were left out because they can't be read",
+							   target->unreadable, (long long) target->unreadable),
+				 errdetail("The first one is %s.", target->first_unreadable)));
+}
+
 Datum
 sellometer_list(PG_FUNCTION_ARGS)
 {
 	char	   *url;
 	char	   *server = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	ListTarget	target = {0};
+	SlmListQuery	listing = {.found = add_object,.passed = note_passed,.arg = &target};
 	SlmStore   *store;
 	SlmStoreError error;
 
@@ -65,9 +90,10 @@ sellometer_list(PG_FUNCTION_ARGS)
 	target.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	target.row_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer_list row", ALLOCSET_SMALL_SIZES);
 	store = slm_store_open(url, server, GetUserId());
-	if (!slm_store_list(store, "", NULL, add_object, &target, NULL, &error))
+	if (!slm_store_list(store, &listing, &error))
 		slm_store_error_raise(&error);
 	slm_store_close(store);
+	warn_of_unreadable(&target);
 	if (target.invalid_keys > 0)
 		ereport(WARNING,
 				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),

@@ -1,5 +1,7 @@
 /*
  * file_list.c: listing a directory tree, with names left out, links not followed, and descriptors that can't leak.
+ *
+ * One directory or file that can't be looked at hides nothing but itself: it is passed over, and told of.
  */
 #include "postgres.h"
 
@@ -13,8 +15,9 @@
 #include "utils/timestamp.h"
 
 #include "store/file_internal.h"
+#include "store/names.h"
 
-/* Deeper trees are refused: each level costs a descriptor. */
+/* What lies deeper is passed over: each level costs a descriptor. */
 #define MAX_DEPTH	32
 
 /* So many files are handed out at once. */
@@ -24,6 +27,7 @@ typedef struct FileListing
 {
 	dlist_node	node;			/* in the store's list, so that closing the store closes the directories */
 	SlmFileStore *store;
+	const SlmListing *wanted;	/* whom to tell of what is passed over; NULL: whatever can't be read is an error */
 	DIR		   *dirs[MAX_DEPTH];
 	int			path_len[MAX_DEPTH];	/* length of path up to and with that directory's last '/' */
 	int			depth;			/* open directories */
@@ -131,15 +135,36 @@ ends_with(const char *name, const char *suffix)
 }
 
 static bool
-name_is_left_out(const char *name)
-{
-	return name[0] == '.' || ends_with(name, ".tmp") || ends_with(name, ".part");
-}
-
-static bool
 begins_with(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Tell of what is passed over, which is at path. */
+static void
+pass_over(const FileListing *listing, SlmPassReason reason, const char *why)
+{
+	const char *path = listing->path.data;
+	size_t		prefix_len = strlen(listing->store->prefix);
+
+	if (listing->wanted != NULL)
+		slm_listing_passed(listing->wanted, path + Min(prefix_len, (size_t) listing->path.len), reason,
+						   why != NULL ? "%s" : NULL, why);
+}
+
+/*
+ * What is at path can't be looked at.  True if that is told of and the listing goes on; false with *error set if it must
+ * not, as the server itself is short of something, or nobody would hear of it.
+ */
+static bool
+pass_unreadable(FileListing *listing, int saved_errno, const char *doing, SlmStoreError *error)
+{
+	if (listing->wanted == NULL || listing->wanted->passed == NULL ||
+		saved_errno == EMFILE || saved_errno == ENFILE || saved_errno == ENOMEM)
+		return slm_store_fail_errno(error, saved_errno, "could not %s \"%s%s\"", doing, listing->store->dir,
+									slm_store_display(listing->path.data));
+	pass_over(listing, SLM_PASS_UNREADABLE, saved_errno == ELOOP ? "nested too deeply" : strerror(saved_errno));
+	return true;
 }
 
 /* Go into a directory, unless no path below can begin with the prefix.  Returns false with *error set. */
@@ -159,8 +184,66 @@ descend(FileListing *listing, const char *name, SlmStoreError *error)
 	/* The one directory that root keeps to itself at the top of every file system. */
 	if (errno == EACCES && name_pos == 0 && strcmp(listing->path.data, "lost+found/") == 0)
 		return true;
-	return slm_store_fail_errno(error, errno, "could not open directory \"%s%s\"", listing->store->dir,
-								slm_store_display(listing->path.data));
+	return pass_unreadable(listing, errno, "open directory", error);
+}
+
+/* The name of a file that an unfinished put is writing? */
+static bool
+is_temporary(const char *name)
+{
+	return begins_with(name, SLM_FILE_TEMP_PREFIX) && ends_with(name, SLM_FILE_TEMP_SUFFIX);
+}
+
+/* What an entry of a directory is, as far as its name and type tell. */
+typedef enum EntryKind
+{
+	ENTRY_NOTHING,
+	ENTRY_LINK,					/* or anything else that is neither file nor directory */
+	ENTRY_LEFT_OUT,
+	ENTRY_BEFORE,				/* not wanted again */
+	ENTRY_TO_STAT
+} EntryKind;
+
+/* The entry is at path already.  temporary: see next_file(). */
+static EntryKind
+entry_kind(const FileListing *listing, const struct dirent *entry, bool temporary)
+{
+	const char *name = entry->d_name;
+	bool		is_file = entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return ENTRY_NOTHING;
+	if (temporary && is_temporary(name))
+		return ENTRY_TO_STAT;
+	if (is_file && !begins_with(listing->path.data, listing->prefix))
+		return ENTRY_NOTHING;
+	if (slm_name_is_left_out(name, strlen(name)))
+		return ENTRY_LEFT_OUT;
+	if (is_file && entry->d_type != DT_REG)
+		return ENTRY_LINK;
+	/* before its stat: a full directory is looked through each second */
+	if (entry->d_type == DT_REG && listing->after != NULL && strcmp(listing->path.data, listing->after) <= 0)
+		return ENTRY_BEFORE;
+	return ENTRY_TO_STAT;
+}
+
+/* The next entry of the innermost directory, its path in listing->path; NULL at its end, or with *error set. */
+static struct dirent *
+next_entry(FileListing *listing, SlmStoreError *error)
+{
+	struct dirent *entry;
+
+	errno = 0;
+	entry = readdir(listing->dirs[listing->depth - 1]);
+	listing->path.len = listing->path_len[listing->depth - 1];
+	listing->path.data[listing->path.len] = '\0';
+	if (entry != NULL)
+		appendStringInfoString(&listing->path, entry->d_name);
+	else if (errno != 0 && listing->depth == 1)
+		slm_store_fail_errno(error, errno, "could not read directory \"%s\"", listing->store->dir);
+	else if (errno != 0)
+		(void) pass_unreadable(listing, errno, "read directory", error);
+	return entry;
 }
 
 typedef enum NextEntry
@@ -179,46 +262,28 @@ next_file(FileListing *listing, bool temporary, struct stat *st, SlmStoreError *
 {
 	while (listing->depth > 0)
 	{
-		DIR		   *dir = listing->dirs[listing->depth - 1];
-		struct dirent *entry;
-		bool		is_temporary;
+		int			dir = dirfd(listing->dirs[listing->depth - 1]);
+		struct dirent *entry = next_entry(listing, error);
+		EntryKind	kind;
 
 		CHECK_FOR_INTERRUPTS();
-		errno = 0;
-		entry = readdir(dir);
-		listing->path.len = listing->path_len[listing->depth - 1];
-		listing->path.data[listing->path.len] = '\0';
-		if (entry == NULL && errno == 0)
+		if (error->kind != SLM_STORE_OK)
+			return ENTRY_ERROR;
+		if (entry == NULL)
 		{
 			pop_dir(listing);
 			continue;
 		}
-		if (entry == NULL)
+		kind = entry_kind(listing, entry, temporary);
+		if (kind == ENTRY_LEFT_OUT || kind == ENTRY_LINK)
+			pass_over(listing, kind == ENTRY_LINK ? SLM_PASS_LINK : SLM_PASS_NAME, NULL);
+		if (kind != ENTRY_TO_STAT)
+			continue;
+		if (entry->d_type != DT_DIR && fstatat(dir, entry->d_name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		{
-			slm_store_fail_errno(error, errno, "could not read directory \"%s%s\"", listing->store->dir,
-								 slm_store_display(listing->path.data));
-			return ENTRY_ERROR;
-		}
-		is_temporary = begins_with(entry->d_name, SLM_FILE_TEMP_PREFIX) &&
-			ends_with(entry->d_name, SLM_FILE_TEMP_SUFFIX);
-		if (name_is_left_out(entry->d_name) && !(temporary && is_temporary))
+			if (errno != ENOENT && !pass_unreadable(listing, errno, "stat file", error))
+				return ENTRY_ERROR;
 			continue;
-		appendStringInfoString(&listing->path, entry->d_name);
-		if (entry->d_type != DT_DIR && entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
-			continue;
-		if (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN && !is_temporary &&
-			!begins_with(listing->path.data, listing->prefix))
-			continue;
-		/* before its stat: a full directory is looked through each second */
-		if (entry->d_type == DT_REG && listing->after != NULL && strcmp(listing->path.data, listing->after) <= 0)
-			continue;
-		if (entry->d_type != DT_DIR && fstatat(dirfd(dir), entry->d_name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		{
-			if (errno == ENOENT)
-				continue;
-			slm_store_fail_errno(error, errno, "could not stat file \"%s%s\"", listing->store->dir,
-								 slm_store_display(listing->path.data));
-			return ENTRY_ERROR;
 		}
 		if (entry->d_type == DT_DIR || S_ISDIR(st->st_mode))
 		{
@@ -226,8 +291,9 @@ next_file(FileListing *listing, bool temporary, struct stat *st, SlmStoreError *
 				return ENTRY_ERROR;
 			continue;
 		}
-		if (S_ISREG(st->st_mode) && is_temporary == temporary &&
-			(temporary || begins_with(listing->path.data, listing->prefix)))
+		if (!S_ISREG(st->st_mode))
+			pass_over(listing, SLM_PASS_LINK, NULL);
+		else if (temporary ? is_temporary(entry->d_name) : begins_with(listing->path.data, listing->prefix))
 			return ENTRY_FILE;
 	}
 	return ENTRY_END;
@@ -300,6 +366,7 @@ slm_file_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, 
 		list->tree = begin_listing((SlmFileStore *) listing->store, list->prefix, list->start_after, error);
 		if (list->tree == NULL)
 			return SLM_LISTING_ERROR;
+		list->tree->wanted = listing;
 	}
 	for (int i = 0; i < FILES_AT_ONCE && list->tree != NULL; i++)
 	{

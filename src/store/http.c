@@ -115,6 +115,12 @@ set_options(SlmHttpRequest *r, const SlmHttpSpec *spec)
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) spec->connect_timeout_ms);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	if (spec->takes_gzip)
+	{
+		/* curl's own header is not signed, as it must not be: some services change it on the way in */
+		SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+		SET(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+	}
 	/* Before a large body curl waits for "100 Continue"; its "Expect" can't be left out of a signed request. */
 	SET(CURLOPT_EXPECT_100_TIMEOUT_MS, 300L);
 	SET(CURLOPT_BUFFERSIZE, 128L * 1024);

@@ -60,6 +60,7 @@ typedef struct SlmHttpSpec
 	int			min_rate;		/* ... which is so many bytes a second */
 	int			deadline_s;		/* how long all of it may take; 0 = any time, as long as there is progress */
 	bool		no_proxy;		/* don't use the environment's http_proxy */
+	bool		takes_gzip;		/* say so: what is stored as gzip must come as it is, not unpacked on the way */
 
 	SlmChunks  *chunks;			/* where the body of a 2xx answer goes */
 	size_t		max_waiting;	/* the limit of chunks->waiting ... */
@@ -105,6 +106,7 @@ struct SlmHttpRequest
 	int64		range_start;
 	int64		range_total;
 	bool		chunked;
+	bool		gzip;			/* Content-Encoding: gzip */
 	int			retry_after_ms; /* 0 = not given */
 	int64		server_time;	/* the Date header as Unix time, -1 = not given */
 	char		etag[256];		/* without quotes */

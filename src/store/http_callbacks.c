@@ -87,7 +87,7 @@ slm_http_reset_answer(SlmHttpRequest *r)
 {
 	r->status = 0;
 	r->content_length = r->range_start = r->range_total = -1;
-	r->chunked = false;
+	r->chunked = r->gzip = false;
 	r->retry_after_ms = 0;
 	r->server_time = -1;
 	r->etag[0] = r->request_id[0] = r->bucket_region[0] = r->location[0] = '\0';
@@ -159,6 +159,8 @@ parse_header(SlmHttpRequest *r, const char *name, char *value)
 		parse_content_range(r, value);
 	else if (pg_strcasecmp(name, "transfer-encoding") == 0)
 		r->chunked = pg_strcasecmp(value, "chunked") == 0;
+	else if (pg_strcasecmp(name, "content-encoding") == 0)
+		r->gzip = pg_strcasecmp(value, "gzip") == 0;
 	else if (pg_strcasecmp(name, "etag") == 0)
 		parse_etag(r, value);
 	else if (pg_strcasecmp(name, "retry-after") == 0)

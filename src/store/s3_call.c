@@ -253,6 +253,7 @@ start_attempt(SlmS3Call *call)
 	spec.discard = call->is_read && from > 0 ? 1 : 0;
 	spec.accept = call->is_read ? slm_s3_accept_read : NULL;
 	spec.arg = call;
+	spec.takes_gzip = call->is_read;
 
 	if (!call->is_read)
 		slm_chunks_clear(s3->http, &call->chunks);

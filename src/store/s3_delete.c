@@ -16,7 +16,7 @@ delete_one(SlmS3Store *s3, const char *key, SlmStoreError *error)
 	SlmS3Call  *call = slm_s3_call_create(s3, "DELETE", key, "", "delete %s", slm_store_display_url(&s3->store, key));
 	bool		ok = slm_s3_call_wait(call, error);
 
-	if (!ok && error->kind == SLM_STORE_NOT_FOUND && strcmp(call->code, "NoSuchBucket") != 0)
+	if (!ok && error->kind == SLM_STORE_NOT_FOUND)
 	{
 		memset(error, 0, sizeof(*error));
 		ok = true;

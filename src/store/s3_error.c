@@ -11,6 +11,8 @@
 
 #include "store/s3_internal.h"
 
+#define NOT_OF_S3	"(none)"
+
 /* What S3 calls its errors, and what they mean to us. */
 static const struct CodeMeaning
 {
@@ -22,8 +24,12 @@ static const struct CodeMeaning
 }			meanings[] = {
 	{"NoSuchKey", SLM_STORE_NOT_FOUND, ERRCODE_UNDEFINED_FILE, "there is no such object", NULL},
 	{"NoSuchUpload", SLM_STORE_NOT_FOUND, ERRCODE_UNDEFINED_FILE, "there is no such upload", NULL},
-	{"NoSuchBucket", SLM_STORE_NOT_FOUND, ERRCODE_UNDEFINED_FILE, "there is no such bucket",
+	{"NoSuchBucket", SLM_STORE_FATAL, ERRCODE_UNDEFINED_FILE, "there is no such bucket",
 	"Check the bucket's name in the URL, and the server's options endpoint and region."},
+	/* not S3's, but ours: see code_of_status() */
+	{NOT_OF_S3, SLM_STORE_TRANSIENT, ERRCODE_CONNECTION_FAILURE, "what answered is no S3 service, or one that is not up",
+	"Only an answer in S3's own words tells that an object is gone. Check what stands between the database server and the"
+	" server's endpoint."},
 	{"PreconditionFailed", SLM_STORE_CHANGED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 	"the object is not the one that was listed",
 	"It was overwritten. Objects must not be changed once they are there."},
@@ -93,7 +99,10 @@ code_of_status(const SlmS3Call *call)
 			return "AccessDenied";
 		case 404:
 		case 410:
-			return call->path[0] ? "NoSuchKey" : "NoSuchBucket";
+			/* with a code it is S3's answer, about something else than the object; without, a router's or a proxy's */
+			if (call->code[0] != '\0')
+				return "";
+			return call->path[0] ? NOT_OF_S3 : "NoSuchBucket";
 		case 408:
 			return "RequestTimeout";
 		case 409:

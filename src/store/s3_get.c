@@ -28,7 +28,8 @@ slm_s3_get(SlmStore *base, const char *key, const char *etag, int64 offset)
 	t->call = slm_s3_call_create(s3, "GET", key, "", "read %s", shown);
 	t->call->is_read = true;
 	t->call->offset = offset;
-	t->call->etag = etag ? MemoryContextStrdup(base->context, etag) : NULL;
+	if (etag != NULL && strncmp(etag, SLM_S3_NO_ETAG, strlen(SLM_S3_NO_ETAG)) != 0)
+		t->call->etag = MemoryContextStrdup(base->context, etag);
 	/* What could end the header that it goes into is no ETag, and then it matches none. */
 	for (char *p = t->call->etag; p != NULL && *p != '\0'; p++)
 		if (*p <= ' ' || *p >= 0x7f || *p == '"')
@@ -54,6 +55,7 @@ slm_s3_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len,
 
 		if (slm_chunks_take(s3->http, &call->chunks, running, data, len))
 		{
+			transfer->encoded |= call->request != NULL && call->request->gzip;
 			if (now - t->last_pump >= PUMP_INTERVAL_MS)
 			{
 				t->last_pump = now;

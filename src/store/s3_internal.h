@@ -140,7 +140,12 @@ extern void slm_s3_describe(const SlmS3Call *call, SlmStoreError *error);
 extern bool slm_s3_fail_code(SlmS3Store *s3, const char *doing, const char *code, const char *message,
 							 SlmStoreError *error);
 
-/* s3_list.c */
+/*
+ * s3_list.c.  What begins like this is no ETag of the server's, but made for an object that was listed without one: its size
+ * and time.
+ */
+#define SLM_S3_NO_ETAG	"none-"
+
 extern SlmListing *slm_s3_list_begin(SlmStore *store, const char *prefix, const char *start_after);
 extern SlmListingStatus slm_s3_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg,
 										 int *requests, SlmStoreError *error);

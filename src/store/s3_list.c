@@ -38,27 +38,57 @@ get_page(SlmS3Store *s3, const char *query, const char *root, const char *prefix
 	return page;
 }
 
+/*
+ * What an object is known by whose server gives no ETag: its size and time.  A read can't ask for just this content then, but
+ * compares its length with the list's, as always.
+ */
+static const char *
+etag_of(const SlmS3Item *item, char *buf, size_t size)
+{
+	if (item->etag != NULL && item->etag[0] != '\0')
+		return item->etag;
+	snprintf(buf, size, SLM_S3_NO_ETAG INT64_FORMAT "-" INT64_FORMAT, item->size, item->time);
+	return buf;
+}
+
+/* One entry of a page.  Returns false when the caller has had enough. */
+static bool
+hand_out(const SlmListing *listing, const char *full_prefix, const SlmS3Item *item, SlmListCallback callback, void *arg)
+{
+	size_t		prefix_len = strlen(listing->store->key_prefix);
+	size_t		len = item->key ? strlen(item->key) : 0;
+	char		etag[64];
+	SlmObjectInfo info;
+
+	/* A folder marker; or a key with a NUL byte, which the parser leaves out. */
+	if (len > 0 && item->key[len - 1] == '/')
+		return true;
+	/* Whoever asked relies on the prefix, so what a server lists beside it must not get there. */
+	if (len == 0 || strncmp(item->key, full_prefix, strlen(full_prefix)) != 0)
+	{
+		slm_listing_passed(listing, "", SLM_PASS_ENTRY, len == 0 ? "an entry of the list has no key that can be used"
+						   : "the list has keys beside the prefix that was asked for");
+		return true;
+	}
+	if (item->size < 0)
+	{
+		slm_listing_passed(listing, item->key + prefix_len, SLM_PASS_ENTRY, "the list gives no size that can be used");
+		return true;
+	}
+	info.key = item->key + prefix_len;
+	info.etag = etag_of(item, etag, sizeof(etag));
+	info.size = item->size;
+	info.last_modified = item->time;
+	return callback(&info, arg);
+}
+
 /* Hand out a page's objects.  Returns false when the callback has had enough. */
 static bool
-call_back(SlmS3Store *s3, const SlmS3Document *page, SlmListCallback callback, void *arg)
+hand_out_page(const SlmListing *listing, const char *full_prefix, const SlmS3Document *page, SlmListCallback callback, void *arg)
 {
-	size_t		prefix_len = strlen(s3->prefix);
-
 	for (size_t i = 0; i < page->nitems; i++)
 	{
-		const SlmS3Item *item = &page->items[i];
-		size_t		len = item->key ? strlen(item->key) : 0;
-		SlmObjectInfo info;
-
-		/* Left out: folder markers, a NUL byte in the key, and what a server should not have listed. */
-		if (len == 0 || item->key[len - 1] == '/' || item->size < 0 || item->etag == NULL ||
-			strncmp(item->key, s3->prefix, prefix_len) != 0)
-			continue;
-		info.key = item->key + prefix_len;
-		info.etag = item->etag;
-		info.size = item->size;
-		info.last_modified = item->time;
-		if (!callback(&info, arg))
+		if (!hand_out(listing, full_prefix, &page->items[i], callback, arg))
 			return false;
 	}
 	return true;
@@ -257,7 +287,7 @@ slm_s3_list_next(SlmListing *listing, long wait_ms, SlmListCallback callback, vo
 	free_call(l);
 	if (page == NULL || (!advances(l, page) && !fail_circle(s3, error)))
 		status = SLM_LISTING_ERROR;
-	else if (!call_back(s3, page, callback, arg))
+	else if (!hand_out_page(listing, l->full_prefix, page, callback, arg))
 		status = SLM_LISTING_END;
 	else
 		status = turn_page(l, page, error);

@@ -11,6 +11,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "store/names.h"
 #include "store/store_internal.h"
 
 /* How much of a key or of a server's words a message shows. */
@@ -87,6 +88,7 @@ slm_store_open(const char *url, const char *server, Oid userid)
 		store = slm_s3_open(&parsed, server, userid);
 	store->context = context;
 	store->url = unconstify(char *, url);
+	store->key_prefix = pnstrdup(parsed.prefix.data, parsed.prefix.len);
 	store->parsed = parsed;
 	store->userid = userid;
 	/* With credentials of one's own it is up to the bucket. */
@@ -127,12 +129,36 @@ slm_listing_begin(SlmStore *store, const char *prefix, const char *start_after)
 	listing->keys = 0;
 	listing->began = GetCurrentTimestamp();
 	listing->too_many = false;
+	listing->passed = NULL;
 	return listing;
 }
 
-/* The objects come by here, to be counted. */
+void
+slm_listing_tell(SlmListing *listing, SlmPassCallback passed)
+{
+	listing->passed = passed;
+}
+
+void
+slm_listing_passed(const SlmListing *listing, const char *key, SlmPassReason reason, const char *why,...)
+{
+	char		text[256];
+	va_list		args;
+
+	if (listing->passed == NULL)
+		return;
+	if (why != NULL)
+	{
+		va_start(args, why);
+		vsnprintf(text, sizeof(text), why, args);
+		va_end(args);
+	}
+	listing->passed(key, reason, why != NULL ? text : NULL, listing->arg);
+}
+
+/* All that looks like an object comes by here, to be counted; what is none is passed over. */
 static bool
-count_key(const SlmObjectInfo *info, void *arg)
+found_key(const SlmObjectInfo *info, void *arg)
 {
 	SlmListing *listing = arg;
 
@@ -140,7 +166,14 @@ count_key(const SlmObjectInfo *info, void *arg)
 	if (listing->too_many)
 		return false;
 	listing->keys++;
-	return listing->callback(info, listing->arg);
+	Assert(info->size >= 0);
+	if (slm_key_is_left_out(listing->store->key_prefix, info->key))
+		slm_listing_passed(listing, info->key, SLM_PASS_NAME, NULL);
+	else if (info->size > SLM_MAX_OBJECT_SIZE)
+		slm_listing_passed(listing, info->key, SLM_PASS_SIZE, "its size is said to be " INT64_FORMAT " bytes", info->size);
+	else
+		return listing->callback(info, listing->arg);
+	return true;
 }
 
 static SlmListingStatus
@@ -161,7 +194,7 @@ slm_listing_next(SlmListing *listing, long wait_ms, SlmListCallback callback, vo
 	memset(error, 0, sizeof(*error));
 	listing->callback = callback;
 	listing->arg = arg;
-	status = listing->store->ops->list_next(listing, wait_ms, count_key, listing, requests, error);
+	status = listing->store->ops->list_next(listing, wait_ms, found_key, listing, requests, error);
 	if (listing->too_many)
 		return fail_listing(listing, "sellometer.max_list_keys", error);
 	if ((status == SLM_LISTING_MORE || status == SLM_LISTING_WAIT) &&
@@ -177,18 +210,15 @@ slm_listing_end(SlmListing *listing)
 }
 
 bool
-slm_store_list(SlmStore *store, const char *prefix, const char *start_after,
-			   SlmListCallback callback, void *arg, int *requests, SlmStoreError *error)
+slm_store_list(SlmStore *store, SlmListQuery *query, SlmStoreError *error)
 {
-	SlmListing *listing = slm_listing_begin(store, prefix, start_after);
+	SlmListing *listing = slm_listing_begin(store, query->prefix ? query->prefix : "", query->start_after);
 	SlmListingStatus status;
-	int			ignored;
 
-	if (requests == NULL)
-		requests = &ignored;
-	*requests = 0;
+	query->requests = 0;
+	slm_listing_tell(listing, query->passed);
 	do
-		status = slm_listing_next(listing, SLM_WAIT_FOR_EVER, callback, arg, requests, error);
+		status = slm_listing_next(listing, SLM_WAIT_FOR_EVER, query->found, query->arg, &query->requests, error);
 	while (status == SLM_LISTING_MORE || status == SLM_LISTING_WAIT);
 	slm_listing_end(listing);
 	return status == SLM_LISTING_END;
@@ -220,6 +250,12 @@ bool
 slm_transfer_ready(SlmTransfer *transfer, long wait_ms)
 {
 	return transfer->store->ops->ready(transfer, wait_ms);
+}
+
+bool
+slm_transfer_is_encoded(const SlmTransfer *transfer)
+{
+	return transfer->encoded;
 }
 
 void

@@ -57,6 +57,37 @@ typedef struct SlmObjectInfo
 /* Called for each listed object; the info is valid during the call.  Returning false ends the listing early. */
 typedef bool (*SlmListCallback) (const SlmObjectInfo *info, void *arg);
 
+/* Why something that a listing came upon is no object. */
+typedef enum SlmPassReason
+{
+	SLM_PASS_NAME,				/* its name is one of names.h */
+	SLM_PASS_LINK,				/* a symbolic link, a socket and the like */
+	SLM_PASS_UNREADABLE,		/* a directory or file that can't be looked at */
+	SLM_PASS_ENTRY,				/* an entry of a server's list without what an object has */
+	SLM_PASS_SIZE,				/* larger than any object can be */
+	SLM_PASS_REASONS
+} SlmPassReason;
+
+/*
+ * Called for each thing that a listing passes over; key: relative to the store's URL, of a directory with '/' at its end;
+ * why: words for SLM_PASS_UNREADABLE, ENTRY and SIZE, else NULL.  Both are valid during the call.
+ */
+typedef void (*SlmPassCallback) (const char *key, SlmPassReason reason, const char *why, void *arg);
+
+/* No service keeps objects beyond this: a list that says so is wrong, or a file is a sparse one. */
+#define SLM_MAX_OBJECT_SIZE		(INT64CONST(1) << 50)
+
+/* What is to be listed at once, by slm_store_list(). */
+typedef struct SlmListQuery
+{
+	const char *prefix;			/* what keys must begin with; NULL = all */
+	const char *start_after;	/* only keys greater than this; NULL = all */
+	SlmListCallback found;
+	SlmPassCallback passed;		/* NULL: what can't be read is an error, not passed over */
+	void	   *arg;			/* of both */
+	int			requests;		/* out: LIST requests made */
+} SlmListQuery;
+
 /*
  * Open a URL, taken literally (no percent-decoding).  server: name of a foreign server of wrapper sellometer_s3, or
  * NULL (environment, AWS endpoints).
@@ -80,12 +111,11 @@ extern const char *slm_store_url(const SlmStore *store);
 extern void slm_store_set_brief(SlmStore *store, bool brief);
 
 /*
- * List the objects whose key begins with prefix ("" = all) and is greater than start_after (NULL = from the start),
- * calling back for each.  Folder markers (key ending in '/'), and for directories names beginning with '.' or ending
- * with ".tmp" or ".part", are left out.  The order is the store's; rely on none.  *requests: LIST requests made.
+ * List objects, calling back for each.  Folder markers (keys ending in '/') are nothing; what else is no object is passed
+ * over, and counted by whoever wants to know: names that are left out (names.h), links, what can't be read below the store's
+ * own directory.  The order is the store's; rely on none.  False with *error set if the listing did not come to its end.
  */
-extern bool slm_store_list(SlmStore *store, const char *prefix, const char *start_after,
-						   SlmListCallback callback, void *arg, int *requests, SlmStoreError *error);
+extern bool slm_store_list(SlmStore *store, SlmListQuery *query, SlmStoreError *error);
 
 /*
  * The same piece by piece, for whoever has more to do than to wait for it.  A listing ends in an error if its pages bring keys again, or
@@ -101,6 +131,8 @@ typedef enum SlmListingStatus
 } SlmListingStatus;
 
 extern SlmListing *slm_listing_begin(SlmStore *store, const char *prefix, const char *start_after);
+/* Whom to tell, with the argument of slm_listing_next(), of what is passed over: see SlmListQuery.  To be called before the first of that. */
+extern void slm_listing_tell(SlmListing *listing, SlmPassCallback passed);
 /* wait_ms: 0 = just see what is there.  *requests is increased by the LIST requests made. */
 extern SlmListingStatus slm_listing_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg, int *requests,
 										 SlmStoreError *error);
@@ -139,6 +171,12 @@ extern SlmTransferStatus slm_transfer_read(SlmTransfer *transfer, long wait_ms, 
  */
 extern bool slm_transfer_ready(SlmTransfer *transfer, long wait_ms);
 extern void slm_transfer_close(SlmTransfer *transfer);
+
+/*
+ * Once bytes have come: did the server say that it sends them in an encoding of its own (Content-Encoding: gzip)?  Their
+ * number may be another than the list's then; gzip data tells itself whether it is whole.
+ */
+extern bool slm_transfer_is_encoded(const SlmTransfer *transfer);
 
 /* Put a whole object (small: it stands in memory).  *etag (may be NULL) gets the new ETag. */
 extern bool slm_store_put(SlmStore *store, const char *key, const char *data, size_t len,

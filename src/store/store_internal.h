@@ -48,6 +48,7 @@ struct SlmStore
 	MemoryContext context;		/* the store's own, a child of the opener's */
 	MemoryContextCallback on_reset;
 	char	   *url;
+	char	   *key_prefix;		/* what stands before a key in the bucket, or below the directory */
 	SlmUrl		parsed;			/* slices of url */
 	Oid			userid;
 	bool		may_write;
@@ -58,6 +59,7 @@ struct SlmStore
 struct SlmTransfer
 {
 	SlmStore   *store;
+	bool		encoded;		/* see slm_transfer_is_encoded() */
 };
 
 struct SlmPut
@@ -73,7 +75,8 @@ struct SlmListing
 	int64		keys;			/* that were handed out */
 	TimestampTz began;
 	SlmListCallback callback;	/* of the call under way */
-	void	   *arg;
+	SlmPassCallback passed;		/* or NULL */
+	void	   *arg;			/* of both */
 	bool		too_many;		/* keys */
 };
 
@@ -93,6 +96,10 @@ extern void slm_store_error_copy(SlmStoreError *to, const SlmStoreError *from);
 
 /* The URL of an object fit for a message, in double quotes. */
 extern char *slm_store_display_url(const SlmStore *store, const char *key);
+
+/* A listing passes something over; why is a format or NULL. */
+extern void slm_listing_passed(const SlmListing *listing, const char *key, SlmPassReason reason,
+							   const char *why,...) pg_attribute_printf(4, 5);
 
 /* Open a store of either kind in the current context, which is its own; the caller fills the fields of SlmStore. */
 extern SlmStore *slm_file_open(const SlmUrl *url);

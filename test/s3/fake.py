@@ -29,7 +29,9 @@ behaves (counted for each path):
                           /shelf/gone/..., which is deleted by it, or /shelf/spoilt/..., one bit of which is wrong until the
                           control value spoil is 0; with the control value refuse every request gets that
                           code: a key that is wrong, a bucket that went away; with slow_list a list of all of it
-                          takes so many seconds
+                          takes so many seconds; with refuse_reads only GETs of objects get that code, with status 404
+                          (router: a 404 of no S3 service); keys with no-etag are listed with what etag_form is instead; more_items is XML that ends the list; what is below
+                          transcoded/ is unpacked on the way, unless the client takes gzip
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
   GET /control/NAME        a value, or the number of requests under way at the most: max_running
@@ -38,6 +40,7 @@ The content of an object of SIZE bytes is the sequence of i % 251.
 """
 import argparse
 import datetime
+import gzip
 import hashlib
 import http.server
 import json
@@ -54,7 +57,7 @@ import urllib.parse
 LOCK = threading.Lock()
 COUNTS = {}
 CONTROL = {'access_key': 'ROLEKEY', 'secret_key': 'rolesecret', 'token': 'roletoken', 'expires_in': '3600',
-           'role_status': '200', 'token_status': '200', 'imds_token': 'imds-token-1', 'authorization': ''}
+           'role_status': '200', 'token_status': '200', 'imds_token': 'imds-token-1', 'authorization': '', 'etag_form': ''}
 RUNNING = {'now': 0, 'max': 0}
 SHELF = {}
 PATTERN = bytes(range(251)) * 4200
@@ -80,6 +83,11 @@ def content(first, last):
 
 def etag_of(body):
     return hashlib.md5(body).hexdigest()
+
+
+def shelf_item(key, body):
+    item = ITEM_OF % (key, etag_of(body), len(body))
+    return re.sub('<ETag>.*</ETag>', CONTROL['etag_form'], item) if 'no-etag' in key else item
 
 
 def count(key):
@@ -301,7 +309,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             SHELF[key] = self.body
             return self.answer(200, '', [('ETag', '"%s"' % etag_of(self.body))])
         if CONTROL.get('refuse'):
-            status = {'NoSuchBucket': 404, 'SlowDown': 503}.get(CONTROL['refuse'], 403)
+            status = {'NoSuchBucket': 404, 'XAdminUserNotFound': 404, 'SlowDown': 503}.get(CONTROL['refuse'], 403)
             return self.error(status, CONTROL['refuse'])
         if key == '':
             first = self.query.get('start-after', [''])[0]
@@ -309,8 +317,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if not first:
                 time.sleep(float(CONTROL.get('slow_list') or 0))
             return self.answer(200, LIST % (''.join(
-                ITEM_OF % (k, etag_of(v), len(v)) for k, v in sorted(SHELF.items()) if k.startswith(prefix) and k > first),
-                'false', ''))
+                shelf_item(k, v) for k, v in sorted(SHELF.items()) if k.startswith(prefix) and k > first)
+                + (CONTROL.get('more_items') or ''), 'false', ''))
+        if CONTROL.get('refuse_reads') == 'router':
+            return self.answer(404, '404 page not found\n')
+        if CONTROL.get('refuse_reads'):
+            return self.error(404, CONTROL['refuse_reads'])
         if key.startswith('overwritten/') and count('before ' + key) == 1:
             SHELF[key] = SHELF[key].replace(b'view', b'cart')
         if key.startswith('gone/'):
@@ -352,8 +364,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.error(412, 'PreconditionFailed')
         return self.send_object(kind, n, number, size, etag, stored)
 
+    def transcode(self, kind, etag, stored):
+        takes = 'gzip' in self.headers.get('Accept-Encoding', '')
+        body = gzip.decompress(stored) if kind == 'transcoded' and not takes else stored
+        body = gzip.compress(stored) if kind == 'packed' and takes else body
+        self.send_response(200)
+        self.send_header('ETag', ('W/' if kind == 'packed' else '') + '"%s"' % etag)
+        if takes:
+            self.send_header('Content-Encoding', 'gzip')
+        self.send_header('Transfer-Encoding', 'chunked')
+        self.end_headers()
+        self.wfile.write(b'%x\r\n%s\r\n0\r\n\r\n' % (len(body), body))
+        return None
+
     def send_object(self, kind, n, number, size, etag, stored):
         first = 0
+        if kind in ('transcoded', 'packed'):
+            return self.transcode(kind, etag, stored)
         found = re.match(r'bytes=(\d+)-$', self.headers.get('Range', ''))
         if found and not (kind == 'norange' and n > 1):
             first = int(found.group(1))

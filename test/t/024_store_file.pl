@@ -130,8 +130,12 @@ like($err, qr/permission denied to change/, '... nor clears');
 mkdir "$dir/closed" or die;
 chmod 0, "$dir/closed";
 ($err, $kind) = failure("SELECT * FROM store_list('$url')");
-like($err, qr{could not open directory ".*/closed/": Permission denied}, 'a directory that may not be read');
+like($err, qr{could not open directory ".*/closed/": Permission denied}, 'a directory that may not be read is an error where nobody would hear of it');
 is($kind, 'denied', '... its kind');
+($err) = failure("SELECT key FROM sellometer_list('$url')");
+like($err, qr{WARNING:  1 directory or object was left out because it can't be read\nDETAIL:  The first one is "closed/": Permission denied\.},
+	'... and told of where somebody does');
+unlike($err, qr/ERROR/, '... while the rest is listed');
 chmod 0700, "$dir/closed";
 
 # Descriptors.

@@ -181,7 +181,7 @@ object_is("overwritten/$TIME.csv", 'done|-|5|5|0|0|0', qr/^$/,
 is(value("SELECT string_agg(state, ' ' ORDER BY id) FROM sellometer.objects WHERE key ~ '^overwritten'"), 'skipped done',
 	'... and the old one is not');
 is(value("SELECT sum(count) FROM sellometer.product_id_minute WHERE event_type = 'cart'"), '5', '... as the sums show');
-object_is("gone/$TIME.csv", 'failed|58P01|0|0|0|0|0', qr/there is no such object.*deleted after it was listed: put it there again and call sellometer_retry/, 'an object that is deleted before it is read');
+object_is("gone/$TIME.csv", 'failed|58P01|0|0|0|0|0', qr/there is no such object.*deleted after it was listed: should it be listed again, it is loaded/, 'an object that is deleted before it is read');
 
 # --- objects with bad content ---
 

@@ -125,6 +125,7 @@ store_read_all(PG_FUNCTION_ARGS)
 	int			at_once = PG_GETARG_INT32(2);
 	SlmTransfer **transfers = palloc0(at_once * sizeof(SlmTransfer *));
 	Keys		keys = {0};
+	SlmListQuery	listing = {.found = add_key,.arg = &keys};
 	int64		bytes = 0;
 	uint64		sum = 0;
 	Size		peak = 0;
@@ -133,7 +134,7 @@ store_read_all(PG_FUNCTION_ARGS)
 	Datum		values[4];
 	bool		nulls[4] = {false};
 
-	if (!slm_store_list(store, "", NULL, add_key, &keys, NULL, &error))
+	if (!slm_store_list(store, &listing, &error))
 		raise_error(&error);
 	for (int i = 0; i < Min(at_once, keys.n); i++)
 		transfers[i] = slm_store_get(store, keys.keys[i], keys.etags[i], 0);
@@ -239,21 +240,21 @@ store_list(PG_FUNCTION_ARGS)
 {
 	SlmStore   *store = slm_store_open(TEXT_ARG(0), TEXT_ARG(1), GetUserId());
 	Keys		keys = {.limit = PG_ARGISNULL(4) ? 0 : PG_GETARG_INT32(4)};
-	int			requests;
+	SlmListQuery	listing = {.prefix = TEXT_ARG(2),.start_after = TEXT_ARG(3),.found = add_key,.arg = &keys};
 	SlmStoreError error;
 	TupleDesc	desc;
 	Datum	   *elements;
 	Datum		values[2];
 	bool		nulls[2] = {false};
 
-	if (!slm_store_list(store, TEXT_ARG(2), TEXT_ARG(3), add_key, &keys, &requests, &error))
+	if (!slm_store_list(store, &listing, &error))
 		raise_error(&error);
 	slm_store_close(store);
 	elements = palloc(Max(1, keys.n) * sizeof(Datum));
 	for (int i = 0; i < keys.n; i++)
 		elements[i] = CStringGetTextDatum(keys.keys[i]);
 	get_call_result_type(fcinfo, NULL, &desc);
-	values[0] = Int32GetDatum(requests);
+	values[0] = Int32GetDatum(listing.requests);
 	values[1] = PointerGetDatum(construct_array(elements, keys.n, TEXTOID, -1, false, TYPALIGN_INT));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
@@ -277,9 +278,10 @@ store_list_growth(PG_FUNCTION_ARGS)
 	for (int i = 0; i <= PG_GETARG_INT32(2); i++)
 	{
 		MemoryContext scratch = AllocSetContextCreate(outer, "listing", ALLOCSET_DEFAULT_SIZES);
+		SlmListQuery	listing = {.start_after = "~",.found = pass_over};
 
 		MemoryContextSwitchTo(scratch);
-		if (!slm_store_list(store, "", "~", pass_over, NULL, NULL, &error))
+		if (!slm_store_list(store, &listing, &error))
 			raise_error(&error);
 		MemoryContextSwitchTo(outer);
 		MemoryContextDelete(scratch);

@@ -1,0 +1,155 @@
+# What a source finds, and what it passes over: names that are not those of objects, patterns, what can't be read, and lists of
+# servers that say odd things.  Nothing of it hides anything else, and all of it is told.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/../perl";
+
+use HTTP::Tiny;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SlmS3;
+use SlmTest;
+use Test::More;
+
+delete $ENV{$_} foreach (grep { /^AWS_/ || /_proxy$/i } keys %ENV);
+
+my $fake = SlmS3->fake;
+my $node = slm_node('listed', conf => <<'CONF');
+sellometer.poll_interval = '50ms'
+sellometer.retry_delay = '10ms'
+sellometer.retry_limit = 1000
+CONF
+
+sub value { return $node->safe_psql('shop', $_[0]); }
+
+my $n = 0;
+sub content { return csv(event(event_time => '2019-10-01 00:07:00', user_session => 's' . ++$n)); }
+
+sub put
+{
+	my ($key, $content) = @_;
+
+	HTTP::Tiny->new->put("$fake->{endpoint}/shelf/$key", { content => $content })->{success} or die "can't put $key";
+	return;
+}
+
+sub loaded { return value("SELECT string_agg(key, ' ' ORDER BY key COLLATE \"C\") FROM sellometer.objects WHERE source = '$_[0]' AND state = 'done'"); }
+
+# A source, loaded once: what came in, what its status says.
+sub left_out { return value("SELECT left_out FROM sellometer.status WHERE source = '$_[0]'"); }
+
+# --- a directory ---
+
+my $dir = slm_directory($node, 'in');
+mkdir "$dir/$_" or die "$_: $!" foreach (qw(sub _temporary open.TMP closed blind));
+my @left_out = ('.x.csv', '_x.csv', 'x.csv.tmp', 'x.csv.part', 'x.csv.filepart', 'x.csv.FilePart', 'x.csv._COPYING_',
+	'x.csv.crdownload', 'x.csv~', 'x.csv.inprogress', 'x.csv.crc', '_SUCCESS', 'sub/x.Tmp', 'sub/.x');
+write_object($dir, $_, content()) foreach (@left_out, '_temporary/a.csv', 'open.TMP/a.csv');
+write_object($dir, $_, content()) foreach ('good.csv', 'sub/good.csv', 'x_part.csv', 'tmp', 'closed/a.csv', 'blind/a.csv', 'a.part.csv');
+write_object($dir, "not\xff.csv", content());
+symlink 'good.csv', "$dir/link.csv" or die;
+symlink '.', "$dir/loop" or die;
+system('mkfifo', "$dir/pipe") == 0 or die;
+my $deep = $dir . '/deep' x 40;
+PostgreSQL::Test::Utils::system_or_bail('mkdir', '-p', $deep);
+write_object($deep, 'a.csv', content());
+chmod 0, "$dir/closed" or die;
+chmod 0444, "$dir/blind" or die;
+open(my $sparse, '>', "$dir/sparse.csv") or die;
+my $is_sparse = truncate($sparse, (1 << 50) + 1);
+close($sparse);
+unlink "$dir/sparse.csv" unless $is_sparse;
+
+is(value("SELECT sellometer_add_source('dir', 'file://$dir/')"), '', 'a source with parts that can\'t be read can be added');
+wait_until($node, "SELECT count(*) = 5 FROM sellometer.objects WHERE state = 'done'");
+wait_until($node, "SELECT left_out <> '{}' FROM sellometer.sources");
+is(loaded('dir'), 'a.part.csv good.csv sub/good.csv tmp x_part.csv', 'all that can be read is loaded, and nothing else');
+is(value("SELECT string_agg(key || '=' || value, ' ' ORDER BY key) FROM sellometer.status, jsonb_each(left_out)"
+		. " WHERE key <> 'size'"),
+	sprintf('encoding=1 link=3 name=%d unreadable=3', @left_out + 2), 'what was passed over is counted, by reason');
+my $unreadable = value("SELECT array_to_string(unreadable, E'\\n') FROM sellometer.status");
+like($unreadable, qr{^closed/: Permission denied$}m, 'a directory that may not be read is named');
+like($unreadable, qr{^blind/a\.csv: Permission denied$}m, '... and a file that may not be looked at');
+like($unreadable, qr{^(deep/){32}: nested too deeply$}m, '... and a tree that is too deep');
+# not every file system has such files; the bucket below tells of such sizes too
+like($unreadable, qr{^sparse\.csv: its size is said to be \d+ bytes$}m, '... and a file of a size that no object has') if $is_sparse;
+like(value("SELECT ok, detail, hint FROM sellometer_check() WHERE name = 'source dir'"),
+	qr{^f\|.*can be listed, but for: .*closed/: Permission denied.*\|What lies there is not loaded}s, 'sellometer_check() says so');
+
+# Put right, it is loaded.
+chmod 0755, "$dir/$_" foreach (qw(closed blind));
+wait_until($node, "SELECT count(*) = 7 FROM sellometer.objects WHERE state = 'done'");
+wait_until($node, "SELECT NOT coalesce(array_to_string(unreadable, ' ') ~ 'closed|blind', false) FROM sellometer.sources");
+pass('what can be read again is loaded, and no more complained of');
+
+# A prefix that ends in a name, and a directory whose own name is one that is left out.
+write_object("$dir/_temporary", 'pre_x.csv', content());
+write_object("$dir/_temporary", 'pre_y.tmp', content());
+value("SELECT sellometer_drop_source('dir'); SELECT sellometer_add_source('odd', 'file://$dir/_temporary/pre')");
+wait_until($node, "SELECT count(*) = 1 FROM sellometer.objects WHERE source = 'odd' AND state = 'done'");
+is(loaded('odd'), '_x.csv', 'a source\'s own prefix is no name to be left out');
+value("SELECT sellometer_drop_source('odd')");
+
+# --- a bucket ---
+
+sub item { my ($key, @fields) = @_; return "<Contents><Key>$key</Key>" . join('', @fields) . '</Contents>'; }
+
+my $modified = '<LastModified>2024-01-01T00:00:00.000Z</LastModified>';
+put("in/$_", content()) foreach ('no-etag.csv', 'good.csv', '_SUCCESS', 'x.csv.FILEPART');
+put('in/transcoded/a.csv.gz', gzipped(content()));
+put('in/packed/a.csv', content());
+$fake->create_server($node, 'shop', 's3', retry_timeout => 1, connect_timeout => 1, stall_timeout => 1);
+$fake->control(more_items => join('',
+	item('in/huge1.csv', $modified, '<ETag>"a"</ETag><Size>9223372036854775807</Size>'),
+	item('in/huge2.csv', $modified, '<ETag>"b"</ETag><Size>9223372036854775807</Size>'),
+	item('in/beyond.csv', $modified, '<ETag>"b"</ETag><Size>92233720368547758070</Size>'),
+	item('in/negative.csv', $modified, '<ETag>"b"</ETag><Size>-1</Size>'),
+	item('in/no-size.csv', $modified, '<ETag>"b"</ETag>'),
+	item('i', $modified, '<ETag>"b"</ETag><Size>1</Size>'),
+	item('', $modified, '<ETag>"b"</ETag><Size>1</Size>')));
+value("SELECT sellometer_add_source('s3', 's3://shelf/in/', 's3')");
+wait_until($node, "SELECT count(*) = 4 FROM sellometer.objects WHERE source = 's3' AND state = 'done'");
+wait_until($node, "SELECT left_out <> '{}' FROM sellometer.sources WHERE name = 's3'");
+is(loaded('s3'), 'good.csv no-etag.csv packed/a.csv transcoded/a.csv.gz',
+	'what a list says in full is loaded, also where the server or a proxy packs or unpacks it on the way');
+is(left_out('s3'), '{"name": 2, "size": 2, "entry": 5}', '... and of the rest it is said what is wrong');
+like(value("SELECT array_to_string(unreadable, E'\n') FROM sellometer.status"),
+	qr{^huge1\.csv: its size is said to be 9223372036854775807 bytes$}m, '... by name');
+is(value('SELECT pending_bytes FROM sellometer.status'), '0', 'status adds up what there is');
+like(value("SELECT etag FROM sellometer.objects WHERE key = 'no-etag.csv'"), qr/^none-\d+-\d+$/,
+	'an object without ETag is known by its size and time');
+$fake->control(etag_form => '<ETag></ETag>', more_items => '');
+put('in/no-etag-2.csv', content());
+wait_until($node, "SELECT state = 'done' AND etag ~ '^none-' FROM sellometer.objects WHERE key = 'no-etag-2.csv'");
+is(value("SELECT count(*) FROM sellometer.objects WHERE key = 'no-etag.csv'"), '1', '... and so is one with an empty ETag');
+
+# --- a 404 that is not S3's ---
+
+foreach my $case ([ 'router', 'what answered is no S3 service' ], [ 'XAdminUserNotFound', 'XAdminUserNotFound' ], [ 'NoSuchBucket', 'no such bucket' ])
+{
+	my ($refuse, $message) = @$case;
+
+	$fake->control(refuse_reads => $refuse);
+	put("in/during-$refuse.csv", content());
+	wait_until($node, "SELECT error ~ '$message' FROM sellometer.objects WHERE key = 'during-$refuse.csv'");
+	is(value("SELECT state FROM sellometer.objects WHERE key = 'during-$refuse.csv'"), 'pending', "$refuse: the object is not taken for deleted");
+	$fake->control(refuse_reads => '');
+	$node->psql("shop", "SELECT sellometer_retry('s3', 'during-$refuse.csv')");	# unless it was loaded since
+	wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = 'during-$refuse.csv'");
+	pass('... and loaded when the server is well');
+}
+
+# Said by S3 itself, and then listed again: it waits again.
+$fake->control(refuse_reads => 'NoSuchKey');
+put('in/again.csv', content());
+wait_until($node, "SELECT sqlstate = '58P01' FROM sellometer.objects WHERE key = 'again.csv'");
+$fake->control(refuse_reads => '');
+wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = 'again.csv'");
+pass('an object that was gone, and is listed again, is loaded by itself');
+
+is(value("SELECT count(*) FROM sellometer_check() WHERE NOT ok AND name IN ('ledger', 'failed objects')"), '0', 'the ledger adds up');
+$node->stop;
+done_testing();
