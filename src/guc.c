@@ -103,7 +103,7 @@ static const IntSetting settings[] = {
 	{"sellometer.batch_bytes", "Objects of at most this many bytes in all are loaded in one transaction.",
 		"A larger single object is loaded in several.", &slm_batch_bytes, 512 * 1024, 64, INT_MAX, GUC_UNIT_KB},
 #ifdef USE_ASSERT_CHECKING
-	/* Only for tests: which rows are clock jumps can depend on where chunks end. */
+	/* Only for tests. */
 	{"sellometer.debug_chunk_rows", "Rows of an object that are loaded in one transaction.",
 		NULL, &slm_chunk_rows, SLM_CHUNK_ROWS, 100, SLM_CHUNK_ROWS, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
 	{"sellometer.debug_part_bytes", "Bytes of an object that are uploaded with one request.",
@@ -117,8 +117,8 @@ static const IntSetting settings[] = {
 		"All of them are counted.", &slm_max_rejects_kept, 100, 0, 100000, 0},
 	{"sellometer.max_clock_skew", "A row this far in the future is rejected.",
 		NULL, &slm_max_clock_skew, 300, 0, DAYS(365), GUC_UNIT_S},
-	{"sellometer.max_clock_jump", "A row this far ahead of its object's median time is rejected.",
-		NULL, &slm_max_clock_jump, DAYS(1), 1, DAYS(3650), GUC_UNIT_S},
+	{"sellometer.max_clock_jump", "Few rows behind a longer gap, ahead of the rest of their object, are rejected.",
+		"Time that goes on without such a gap is never a jump.", &slm_max_clock_jump, DAYS(1), 1, DAYS(3650), GUC_UNIT_S},
 	{"sellometer.retry_limit", "Attempts at an object before it is given up as failed.",
 		NULL, &slm_retry_limit, 10, 0, 1000, 0},
 	{"sellometer.retry_delay", "Delay before the second attempt at an object; it doubles with each.",

@@ -128,7 +128,8 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 {
 	/* the state is no parameter: only so the index of what waits serves, and gives the order */
 #define PICK(state) { \
-		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected " \
+		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected, " \
+		"o.time_limit " \
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled " \
 		"WHERE o.state = '" state "' AND ($1 IS NULL OR o.source = $1) " \
 		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) " \
@@ -161,6 +162,8 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 		object->object_time = slm_int64(i, 7, DT_NOBEGIN);
 		object->resume_row = slm_int64(i, 8, 0);
 		object->rejected_before = slm_int64(i, 9, 0);
+		object->judged = object->resume_row > 0;
+		object->time_limit = slm_int64(i, 10, DT_NOEND);
 		object->number = -1;
 		bytes += object->size;
 		if (fit == i && (i == 0 || bytes <= pick->limit_bytes))
@@ -217,7 +220,7 @@ record_part(const SlmObject *object)
 /* What is recorded of a loaded object. */
 enum
 {
-	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, MEDIAN, COLUMNS
+	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, MEDIAN, TIME_LIMIT, COLUMNS
 };
 
 static void
@@ -233,6 +236,7 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 	values[FIRST_EVENT] = TimestampTzGetDatum(object->first_event);
 	values[LAST_EVENT] = TimestampTzGetDatum(object->last_event);
 	values[MEDIAN] = TimestampTzGetDatum(object->median);
+	values[TIME_LIMIT] = TimestampTzGetDatum(object->time_limit);
 	memset(nulls, false, COLUMNS * sizeof(bool));
 	nulls[FIRST_EVENT] = TIMESTAMP_NOT_FINITE(object->first_event);
 	nulls[LAST_EVENT] = TIMESTAMP_NOT_FINITE(object->last_event);
@@ -244,7 +248,7 @@ static void
 record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 {
 	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID};
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
 		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
@@ -253,12 +257,13 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		"first_event = least(o.first_event, n.first_event), last_event = greatest(o.last_event, n.last_event), "
 		"object_time = coalesce(o.object_time, n.median, (SELECT head FROM sellometer.state)), "
 		"resume_row = CASE WHEN n.is_part THEN o.resume_row + n.total ELSE 0 END, "
+		"time_limit = CASE WHEN n.is_part THEN n.time_limit END, "
 		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
 		"next_attempt = NULL, error = NULL, sqlstate = NULL "
-		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, median) WHERE o.id = n.id",
+		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, median, time_limit) WHERE o.id = n.id",
 		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
 	};
 	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * Max(n, 1));
 	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * Max(n, 1));

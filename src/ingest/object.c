@@ -1,7 +1,7 @@
 /*
  * object.c: read one object into a chunk.
  *
- *   transfer --bytes--> reader --rows--> catalog (offer) --> chunk --(median known)--> clock jumps and expired rows out
+ *   transfer --bytes--> reader --rows--> catalog (offer) --> chunk --(all times known)--> clock jumps and expired rows out
  */
 #include "postgres.h"
 
@@ -14,10 +14,14 @@
 #include "pure/clean.h"
 #include "pure/event.h"
 #include "pure/key_count.h"
+#include "pure/gaps.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows, unless it is all of them */
+
+/* So few rows at the end of a large object say nothing about how far the data has got. */
+#define MIN_ROWS_OF_CLOCK	100
 
 /* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
 #define MAX_CHUNKS_PER_PART	4
@@ -45,6 +49,9 @@ struct SlmReading
 	uint64		skip;			/* rows still to be passed over */
 	bool		fed;			/* the reader has bytes that it has not used up */
 	int64		bytes;			/* that have come */
+	SlmGaps		gaps;			/* between the times of all rows that were read */
+	uint64		jumps;			/* rows that were rejected for their time, since the counts began */
+	uint64		futures;
 
 	/* rows that are read, the first of which are taken; the others may be the first of another part */
 	Ahead		ahead[SLM_AHEAD];
@@ -148,6 +155,8 @@ keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReaso
 	SlmRejectedRow *row;
 
 	object->rows_rejected++;
+	reading->jumps += reason == SLM_REJECT_CLOCK_JUMP;
+	reading->futures += reason == SLM_REJECT_FUTURE;
 	if (object->rejected_before + object->nrejects >= slm_max_rejects_kept)
 		return;
 	if (object->rejects == NULL)
@@ -173,7 +182,7 @@ reject_jump(void *arg, uint64_t line, SlmTime time, SlmSlice raw)
 {
 	char		detail[128];
 
-	snprintf(detail, sizeof(detail), "more than sellometer.max_clock_jump ahead of the object's median time: %s",
+	snprintf(detail, sizeof(detail), "behind a gap of more than sellometer.max_clock_jump ahead of the object's other rows: %s",
 			 timestamptz_to_str(time));
 	keep_reject(arg, line, slm_column_name(SLM_COL_EVENT_TIME), SLM_REJECT_CLOCK_JUMP, detail, raw);
 }
@@ -376,7 +385,7 @@ take_row(SlmReading *reading, const Ahead *ahead)
 	if (ahead->status == SLM_READ_EVENT)
 	{
 		reading->latest = Max(reading->latest, ahead->row.event.time);
-		return take_event(reading, ahead);
+		return (reading->object->judged || slm_gaps_add(&reading->gaps, ahead->row.event.time)) && take_event(reading, ahead);
 	}
 	keep_reject(reading, ahead->row.line, reject->column < 0 ? NULL : slm_column_name(reject->column), reject->reason, reject->detail,
 				ahead->row.raw);
@@ -465,9 +474,26 @@ pump(SlmReading *reading)
 
 /* --- when all rows of a chunk are known --- */
 
+/* What to do about too many rejected rows: name the settings that would help. */
 static void
-judge_rejects(SlmObject *object)
+append_remedy(const SlmReading *reading, StringInfo message, bool all)
 {
+	appendStringInfoString(message, " (see sellometer.rejected_rows; repair the object and " GIVE_AGAIN);
+	if (reading->jumps > 0)
+		appendStringInfo(message, ", or raise sellometer.max_clock_jump, behind which lie " UINT64_FORMAT " of these rows", reading->jumps);
+	if (reading->futures > 0)
+		appendStringInfo(message, ", or raise sellometer.max_clock_skew, beyond which lie " UINT64_FORMAT " of these rows", reading->futures);
+	if (reading->jumps + reading->futures > 0)
+		appendStringInfoString(message, all ? "" : ", or sellometer.max_reject_fraction");
+	else
+		appendStringInfoString(message, all ? ", or mend the setting that rejects them" : ", or raise the setting");
+	appendStringInfoString(message, " and call sellometer_retry())");
+}
+
+static void
+judge_rejects(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
 	StringInfoData message;
 
 	bool		all = object->rows_total > 0 && object->rows_rejected == object->rows_total;
@@ -486,12 +512,22 @@ judge_rejects(SlmObject *object)
 	if (object->nrejects > 0)
 		appendStringInfo(&message, "; the first is line " UINT64_FORMAT ", %s: %s", object->rejects[0].line,
 						 object->rejects[0].reason, object->rejects[0].detail);
-	appendStringInfo(&message, " (see sellometer.rejected_rows; repair the object and " GIVE_AGAIN "%s)",
-					 all ? ", or mend the setting that rejects them and call sellometer_retry()" : ", or raise the setting and call sellometer_retry()");
+	append_remedy(reading, &message, all);
 	slm_object_fail(object, SLM_OBJECT_FAILED, ERRCODE_BAD_COPY_FILE_FORMAT, message.data);
 }
 
-/* Judge the rows' times by the median; note the span of what is left. */
+/* All rows of the object have been read. */
+static void
+judge_gaps(SlmReading *reading)
+{
+	reading->object->time_limit = slm_gaps_limit(&reading->gaps, reading->object->rows_total);
+	reading->object->judged = true;
+}
+
+/*
+ * Take out clock jumps and rows that are too old; note the span of what is left.  The clock is moved by the median of rows
+ * that are no jumps; not by the few that may stand at the end of a large object.
+ */
 static void
 judge_times(SlmReading *reading, const SlmClock *clock)
 {
@@ -499,6 +535,8 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 	SlmChunk   *chunk = reading->chunk;
 	SlmTime		median;
 
+	if (object->judged && object->time_limit != DT_NOEND)
+		slm_chunk_reject_after(chunk, object->time_limit, reject_jump, reading);
 	if (chunk->nrows == 0)
 		return;
 	if (!slm_chunk_median(chunk, &median))
@@ -506,8 +544,8 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 		out_of_memory(object);
 		return;
 	}
-	object->median = median;
-	slm_chunk_reject_after(chunk, median + (SlmTime) slm_max_clock_jump * USECS_PER_SEC, reject_jump, reading);
+	if (object->resume_row == 0 || chunk->nrows >= MIN_ROWS_OF_CLOCK)
+		object->median = median;
 	object->rows_expired += slm_chunk_drop_before(chunk, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
 	for (uint32 i = 0; i < chunk->nrows; i++)
 	{
@@ -529,8 +567,11 @@ judge_lateness(SlmObject *object, const SlmClock *clock)
 }
 
 static void
-reset_counts(SlmObject *object)
+reset_counts(SlmReading *reading)
 {
+	SlmObject  *object = reading->object;
+
+	reading->jumps = reading->futures = 0;
 	object->outcome = SLM_OBJECT_WAITING;
 	object->rows_total = object->rows_rejected = object->rows_expired = 0;
 	object->rejects = NULL;
@@ -549,6 +590,7 @@ free_reader(void *arg)
 	reading->reader = NULL;
 	if (reading->keys != NULL)
 		slm_key_count_free(reading->keys);
+	slm_gaps_free(&reading->gaps);
 }
 
 SlmReading *
@@ -562,6 +604,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	reading->key = key;
 	reading->keys = palloc0(sizeof(SlmKeyCount));
 	reading->keys->key = *key;
+	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 	callback->func = free_reader;
 	callback->arg = reading;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
@@ -574,7 +617,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 bool
 slm_reading_skip(SlmReading *reading, uint64 rows)
 {
-	reset_counts(reading->object);
+	reset_counts(reading);
 	reading->skip = rows;
 	if (rows > 0)
 		pump(reading);
@@ -586,7 +629,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 {
 	SlmObject  *object = reading->object;
 
-	reset_counts(object);
+	reset_counts(reading);
 	slm_chunk_reset(chunk);
 	reading->chunk = chunk;
 	reading->catalog = catalog;
@@ -601,10 +644,12 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 			reading->ahead[i].hash = slm_catalog_hash(catalog, &reading->ahead[i].row.event);
 	}
 	pump(reading);
+	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0 && !object->judged)
+		judge_gaps(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 		judge_times(reading, clock);
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
-		judge_rejects(object);
+		judge_rejects(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 		judge_lateness(object, clock);
 }
@@ -612,11 +657,15 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 void
 slm_reading_validate(SlmReading *reading)
 {
-	reset_counts(reading->object);
+	reset_counts(reading);
 	reading->chunk = NULL;
 	pump(reading);
-	if (reading->object->outcome == SLM_OBJECT_LOADED)
-		judge_rejects(reading->object);
+	if (reading->object->outcome != SLM_OBJECT_LOADED)
+		return;
+	judge_gaps(reading);
+	reading->jumps = slm_gaps_rows_after(&reading->gaps, reading->object->time_limit);
+	reading->object->rows_rejected += reading->jumps;
+	judge_rejects(reading);
 }
 
 void

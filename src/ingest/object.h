@@ -44,6 +44,8 @@ typedef struct SlmObject
 	TimestampTz object_time;	/* DT_NOBEGIN: not known */
 	int64		resume_row;
 	int64		rejected_before;	/* rows of earlier parts that were rejected */
+	bool		judged;			/* all of its times are known: time_limit is valid, and the same for all of its parts */
+	TimestampTz time_limit;		/* later rows are clock jumps; DT_NOEND: none is */
 
 	SlmTransfer *transfer;		/* under way, or NULL */
 	SlmOutcome	outcome;
@@ -84,14 +86,18 @@ extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
 
 /*
  * Read the next rows, at most SLM_CHUNK_ROWS, into chunk; with whole_hours up to four times as many, if so the chunk can end
- * before the first event of a later hour.  Judge their times, and set the object's outcome and all that
+ * before the first event of a later hour.  Judge their times (clock jumps only where the object is judged, or this is all of
+ * it), and set the object's outcome and all that
  * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
  * raises an error for what is in the object.
  */
 extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk,
 							  bool whole_hours);
 
-/* Read to the end just to see whether the object would fail: sets its outcome as above, and counts its rows. */
+/*
+ * Read to the end just to see whether the object would fail, rows that are rejected by their time included: sets its outcome as
+ * above, counts its rows, and says by all of their times which are clock jumps (time_limit).
+ */
 extern void slm_reading_validate(SlmReading *reading);
 
 extern void slm_reading_end(SlmReading *reading);

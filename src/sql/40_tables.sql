@@ -55,6 +55,7 @@ CREATE TABLE sellometer.objects (
 	first_event		timestamptz,
 	last_event		timestamptz,
 	resume_row		bigint NOT NULL DEFAULT 0,
+	time_limit		timestamptz,
 	attempts		integer NOT NULL DEFAULT 0,
 	next_attempt	timestamptz,
 	error			text,
@@ -92,6 +93,8 @@ COMMENT ON COLUMN sellometer.objects.rows_expired IS 'rows older than the retent
 COMMENT ON COLUMN sellometer.objects.first_event IS 'earliest time of its rows';
 COMMENT ON COLUMN sellometer.objects.last_event IS 'latest time of its rows';
 COMMENT ON COLUMN sellometer.objects.resume_row IS 'rows of a large object that are committed already';
+COMMENT ON COLUMN sellometer.objects.time_limit IS
+	'while a large object is loaded: its rows later than this are clock jumps, whatever part they are in';
 COMMENT ON COLUMN sellometer.objects.attempts IS 'attempts that have failed';
 COMMENT ON COLUMN sellometer.objects.next_attempt IS 'not tried again before this time';
 COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or why it is not tried';

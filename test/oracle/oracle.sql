@@ -193,14 +193,26 @@ BEGIN
 END
 $$;
 
-/* Rows far ahead of their own object's (lower) median time; then what each object comes to. */
+/*
+ * Few rows behind a gap of more than max_clock_jump, and more than twice what is usual amid the rows of their object; then what
+ * each object comes to.
+ */
 CREATE FUNCTION oracle.judge_objects() RETURNS void
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 BEGIN
 	UPDATE oracle.event e SET reason = 'clock_jump'
-	FROM (SELECT object, percentile_disc(0.5) WITHIN GROUP (ORDER BY t) AS median
-		FROM oracle.event WHERE reason IS NULL GROUP BY object) m, oracle.setting s
-	WHERE e.object = m.object AND e.reason IS NULL AND e.t > m.median + s.max_clock_jump;
+	FROM (SELECT object, min(t) AS last
+		FROM (SELECT *, max(gap) FILTER (WHERE before > few AND n - before > few) OVER (PARTITION BY object) AS usual
+			FROM (SELECT object, t, count(*) OVER (PARTITION BY object) AS n, row_number() OVER w AS before, lead(t) OVER w - t AS gap, few
+				FROM oracle.event
+				JOIN (SELECT object, greatest(count(*) / 100, least(count(*) / 10, 100), (count(*) >= 5)::integer) AS few
+					FROM oracle.event GROUP BY object) f USING (object)
+				WHERE reason IS NULL OR reason = 'key_too_long'
+				WINDOW w AS (PARTITION BY object ORDER BY t)) g
+			WHERE gap > (SELECT max_clock_jump FROM oracle.setting)) u
+		WHERE n - before <= least(few, before) AND (usual IS NULL OR gap > 2 * usual)
+		GROUP BY object) j
+	WHERE e.object = j.object AND e.reason IS NULL AND e.t > j.last;
 
 	DROP TABLE IF EXISTS oracle.object_total;
 	CREATE UNLOGGED TABLE oracle.object_total AS
