@@ -128,7 +128,7 @@ first_partition(const SlmTiers *tiers, int t, TimestampTz head, const SlmCells *
 }
 
 /*
- * Which buckets a tier takes: those before its watermark that it keeps.  What it refuses for the first time is noted as not
+ * Which buckets a tier takes: those before its watermark that it keeps, complete or not (slm_tier_takes_from()).  What it refuses for the first time is noted as not
  * kept, so that nobody takes the tier for whole there.  Returns the newest of the buckets that it does not keep;
  * DT_NOBEGIN if there is none.
  */
@@ -137,6 +137,7 @@ choose_buckets(SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
 {
 	SlmTier    *tier = &tiers->tiers[t];
 	TimestampTz first = first_partition(tiers, t, head, cells);
+	TimestampTz takes_from = slm_tier_takes_from(tiers, t);
 	TimestampTz newest_refused = DT_NOBEGIN;
 
 	/* ascending: of the partitions before the first, the last one is left */
@@ -145,7 +146,7 @@ choose_buckets(SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
 	for (uint32 i = 0; i < cells->nbuckets; i++)
 	{
 		SlmBucket  *bucket = &cells->buckets[i];
-		bool		kept = bucket->start >= tier->kept_from;
+		bool		kept = bucket->partition >= first && bucket->start >= takes_from;
 
 		if (!kept)
 			newest_refused = bucket->start;
@@ -298,24 +299,30 @@ slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace)
 }
 
 /*
- * Rows have expired: no tier may claim to hold all of their time, or a coarser one that is added later would be taken for
- * whole there.  What is not rolled up yet stays where it is, so finer tiers claim it still.
+ * Rows have expired: no tier may claim to hold all up to the latest of them, or a coarser one that is added later would be taken
+ * for whole there.  What is not rolled up yet stays where it is, so finer tiers claim it still.
  */
 static void
-note_expired(const SlmObject *objects, int n, TimestampTz head)
+note_expired(const SlmObject *objects, int n)
 {
+	TimestampTz latest = DT_NOBEGIN;
 	SlmTiers   *tiers;
-	TimestampTz floor;
-	int			i = 0;
 
-	while (i < n && objects[i].rows_expired == 0)
-		i++;
-	if (i == n)
+	for (int i = 0; i < n; i++)
+	{
+		if (objects[i].number >= 0)
+			latest = Max(latest, objects[i].latest_expired);
+	}
+	if (TIMESTAMP_IS_NOBEGIN(latest))
 		return;
 	tiers = slm_tiers_read();
-	floor = slm_tiers_floor(tiers, head);
 	for (int t = 0; t < tiers->n; t++)
-		slm_tier_keep_from(&tiers->tiers[t], t < tiers->n - 1 ? Min(floor, tiers->tiers[t + 1].watermark) : floor);
+	{
+		SlmTier    *tier = &tiers->tiers[t];
+		TimestampTz after = slm_bucket_next(tier->granularity, slm_bucket_start(tier->granularity, latest));
+
+		slm_tier_keep_from(tier, t < tiers->n - 1 ? Min(after, tiers->tiers[t + 1].watermark) : after);
+	}
 }
 
 /* --- one batch --- */
@@ -364,7 +371,7 @@ apply_locked(Apply *apply)
 		apply->applied.rows_written = write_tiers(apply->tiers, head, apply->replace, &views);
 	else
 		write_view_log(apply->views);
-	note_expired(apply->objects, apply->nobjects, head);
+	note_expired(apply->objects, apply->nobjects);
 	SLM_CRASH_POINT("apply.ledger");
 	slm_ledger_record(apply->objects, apply->nobjects, batch->counts);
 	apply->applied.head = head;

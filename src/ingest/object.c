@@ -283,6 +283,7 @@ take_event(SlmReading *reading, const Ahead *ahead)
 	if (offer != SLM_NO_OFFER && (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT))
 	{
 		reading->object->rows_expired++;
+		reading->object->latest_expired = Max(reading->object->latest_expired, time);
 		return true;
 	}
 	if (offer != SLM_NO_OFFER &&
@@ -546,7 +547,7 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 	}
 	if (object->resume_row == 0 || chunk->nrows >= MIN_ROWS_OF_CLOCK)
 		object->median = median;
-	object->rows_expired += slm_chunk_drop_before(chunk, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
+	object->rows_expired += slm_chunk_drop_before(chunk, slm_tiers_floor(clock->tiers, Max(median, clock->head)), &object->latest_expired);
 	for (uint32 i = 0; i < chunk->nrows; i++)
 	{
 		object->first_event = Min(object->first_event, chunk->rows[i].time);
@@ -578,7 +579,7 @@ reset_counts(SlmReading *reading)
 	object->nrejects = 0;
 	object->first_event = DT_NOEND;
 	object->last_event = DT_NOBEGIN;
-	object->median = DT_NOBEGIN;
+	object->median = object->latest_expired = DT_NOBEGIN;
 }
 
 static void

@@ -53,6 +53,7 @@ typedef struct SlmObject
 	uint64		rows_total;
 	uint64		rows_rejected;
 	uint64		rows_expired;
+	TimestampTz latest_expired; /* DT_NOBEGIN: none is */
 	TimestampTz first_event;	/* DT_NOEND: no row */
 	TimestampTz last_event;
 	TimestampTz median;

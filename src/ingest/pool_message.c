@@ -55,7 +55,6 @@ receive_tiers(StringInfo buf)
 	{
 		tiers->tiers[t].partition = receive_granularity(buf);
 		tiers->tiers[t].retention = receive_granularity(buf);
-		tiers->tiers[t].kept_from = pq_getmsgint64(buf);
 	}
 	return tiers;
 }
@@ -82,7 +81,6 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 	{
 		send_granularity(buf, clock->tiers->tiers[t].partition);
 		send_granularity(buf, clock->tiers->tiers[t].retention);
-		pq_sendint64(buf, clock->tiers->tiers[t].kept_from);
 	}
 	pq_sendint32(buf, slm_max_clock_jump);
 	pq_sendint32(buf, slm_chunk_rows);
@@ -134,6 +132,7 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint64(buf, object->rows_total);
 	pq_sendint64(buf, object->rows_rejected);
 	pq_sendint64(buf, object->rows_expired);
+	pq_sendint64(buf, object->latest_expired);
 	pq_sendint64(buf, object->first_event);
 	pq_sendint64(buf, object->last_event);
 	pq_sendint64(buf, object->median);
@@ -185,6 +184,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->rows_total = pq_getmsgint64(buf);
 	object->rows_rejected = pq_getmsgint64(buf);
 	object->rows_expired = pq_getmsgint64(buf);
+	object->latest_expired = pq_getmsgint64(buf);
 	object->first_event = pq_getmsgint64(buf);
 	object->last_event = pq_getmsgint64(buf);
 	object->median = pq_getmsgint64(buf);

@@ -236,7 +236,7 @@ find_ranges(Replay *replay)
 	{
 		const SlmTier *tier = &replay->tiers->tiers[t];
 		Range	   *range = &replay->ranges[t];
-		TimestampTz kept_from = bucket_at_or_after(tier->granularity, tier->kept_from);
+		TimestampTz kept_from = bucket_at_or_after(tier->granularity, slm_tier_takes_from(replay->tiers, t));
 		TimestampTz kept_to = tier->watermark;
 
 		range->first = Max(bucket_at_or_after(tier->granularity, replay->from), kept_from);

@@ -107,8 +107,19 @@ slm_tiers_floor(const SlmTiers *tiers, TimestampTz head)
 	TimestampTz oldest = DT_NOEND;
 
 	for (int t = 0; t < tiers->n; t++)
-		oldest = Min(oldest, Max(slm_tier_floor(&tiers->tiers[t], head), tiers->tiers[t].kept_from));
+		oldest = Min(oldest, slm_tier_floor(&tiers->tiers[t], head));
 	return oldest;
+}
+
+TimestampTz
+slm_tier_takes_from(const SlmTiers *tiers, int t)
+{
+	for (int coarser = t + 1; coarser < tiers->n; coarser++)
+	{
+		if (tiers->tiers[coarser].kept_from < tiers->tiers[t].kept_from)
+			return tiers->tiers[t].kept_from;
+	}
+	return DT_NOBEGIN;
 }
 
 void

@@ -3,15 +3,16 @@
  *
  * Which tier takes a row of time t:
  *
- *     kept_from    head - retention                head
- *  ------|-------------|----------------------------|---->
- *   no   | yes: whole  | yes: whole
+ *     head - retention         kept_from             head
+ *  ---------|----------------------|-------------------|---->
+ *     no    | yes, if no coarser   | yes: whole
+ *           | tier is whole there  |
  *
  * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that a tier
  * does not take must be before the next one's watermark: apply.c sees to that.
  *
  * Before kept_from a tier need not hold all: that was pruned, or too old when it came, or the tier was added later, when
- * the finer one did not have it any more.
+ * the finer one did not have it any more.  So kept_from says what is complete; what is expired is said by retention alone.
  */
 #ifndef SLM_INGEST_TIER_H
 #define SLM_INGEST_TIER_H
@@ -46,6 +47,12 @@ extern SlmGranularity slm_interval_granularity(Interval *interval);
 
 /* The first time that a tier still keeps, given the head; a partition's start, so that partitions go whole. */
 extern TimestampTz slm_tier_floor(const SlmTier *tier, TimestampTz head);
+
+/*
+ * From where on a tier takes what its retention keeps.  What is not complete it takes too, or it would be nowhere; but not
+ * where a coarser tier holds it whole, which a part of it would contradict.
+ */
+extern TimestampTz slm_tier_takes_from(const SlmTiers *tiers, int t);
 
 /* The first time that any tier keeps: what is older is expired. */
 extern TimestampTz slm_tiers_floor(const SlmTiers *tiers, TimestampTz head);

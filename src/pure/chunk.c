@@ -86,7 +86,7 @@ slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, vo
 }
 
 uint32_t
-slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit)
+slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit, SlmTime *latest)
 {
 	uint32_t	kept = 0;
 	uint32_t	n = chunk->nrows;
@@ -95,6 +95,8 @@ slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit)
 	{
 		if (chunk->rows[i].time >= limit)
 			chunk->rows[kept++] = chunk->rows[i];
+		else if (chunk->rows[i].time > *latest)
+			*latest = chunk->rows[i].time;
 	}
 	chunk->nrows = kept;
 	slm_cart_events_keep(&chunk->carts, limit, INT64_MAX);

@@ -51,8 +51,8 @@ extern bool slm_chunk_median(const SlmChunk *chunk, SlmTime *median);
 /* Take out the rows later than limit, telling of each; returns their number. */
 extern uint32_t slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, void *arg);
 
-/* Take out the rows earlier than limit; returns their number. */
-extern uint32_t slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit);
+/* Take out the rows earlier than limit; returns their number.  *latest: raised to the latest of their times. */
+extern uint32_t slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit, SlmTime *latest);
 
 /* Empty it for the next object; keeps the memory. */
 extern void slm_chunk_reset(SlmChunk *chunk);

@@ -219,7 +219,7 @@ COMMENT ON COLUMN sellometer.tiers.watermark IS
 COMMENT ON COLUMN sellometer.tiers.rolling IS
 	'end of the bucket that is being rolled up now: from the watermark to here changes are noted in rollup_changes';
 COMMENT ON COLUMN sellometer.tiers.kept_from IS
-	'earlier rows were pruned, were too old when they came, or were gone from the finer tier when this one was added';
+	'what is complete: of earlier time some rows were pruned, were too old when they came, or were gone from the finer tier when this one was added; rows that come later and that the retention keeps count nevertheless';
 COMMENT ON COLUMN sellometer.tiers.initial IS 'as CREATE EXTENSION made it: gives way to the tiers of a dump';
 
 /* For each bucket of a tier's tables, what each of them sums up to: see totals.c. */

@@ -68,24 +68,40 @@ COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
  * What each tier is sure to hold.  Rows before head - retention may be dropped at any time, and late ones no longer reach the
  * tier; but what is not rolled up into the next tier stays, whole, however old it is.
  */
+CREATE FUNCTION sellometer.held(
+	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
+	OUT taken_from timestamptz)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT k.name, k.position, k.granularity, greatest(k.kept_from, k.retained), k.watermark,
+		CASE WHEN k.kept_from > k.coarser_from THEN greatest(k.kept_from, k.retained) ELSE k.retained END
+	FROM (SELECT t.*, least(lead(t.watermark) OVER (ORDER BY t.position),
+				coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'),
+					'-infinity')) AS retained,
+			min(t.kept_from) OVER (ORDER BY t.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS coarser_from
+		FROM sellometer.tiers t, sellometer.state s) k
+	ORDER BY k.position
+$$;
+COMMENT ON FUNCTION sellometer.held() IS
+	'What each tier is sure to hold, finest first: rows from floor on, up to watermark; from taken_from on it may have some';
+
 CREATE FUNCTION sellometer.kept(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz)
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT t.name, t.position, t.granularity,
-		greatest(t.kept_from, least(lead(t.watermark) OVER (ORDER BY t.position),
-			coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'),
-				'-infinity'))),
-		t.watermark
-	FROM sellometer.tiers t, sellometer.state s
-	ORDER BY t.position
+	SELECT h.tier, h.position, h.granularity, h.floor, h.watermark FROM sellometer.held() h ORDER BY h.position
 $$;
 COMMENT ON FUNCTION sellometer.kept() IS
 	'What each tier is sure to hold, finest first: rows from floor on, up to watermark';
 
-/* step: use tiers of which it is a multiple; NULL: any.  Both ends must be starts of buckets of such a tier. */
+/*
+ * step: use tiers of which it is a multiple; NULL: any.  What none of them is sure to hold is read from the coarsest that may have
+ * some of it.  Both ends must be starts of buckets of such a tier.
+ */
 CREATE FUNCTION sellometer.pieces(
 	range_from timestamptz, range_to timestamptz, step interval,
 	OUT tier text, OUT piece_from timestamptz, OUT piece_to timestamptz)
@@ -96,19 +112,28 @@ AS $$
 	WITH spans AS (
 		SELECT k.tier, k.position,
 			greatest(sellometer.bucket_end(k.granularity, range_from), k.floor) AS first,
-			least(sellometer.bucket_start(k.granularity, range_to), k.watermark) AS after
-		FROM sellometer.kept() k
+			least(sellometer.bucket_start(k.granularity, range_to), k.watermark) AS after,
+			greatest(sellometer.bucket_end(k.granularity, range_from), k.taken_from) AS taken_first,
+			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER ())) AS taken_after
+		FROM sellometer.held() k
 		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity)
 	), nested AS (
 		SELECT s.*, min(first) OVER coarser AS coarser_first, max(after) OVER coarser AS coarser_after
 		FROM spans s
 		WHERE first < after
 		WINDOW coarser AS (ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+	), taken AS (
+		SELECT s.*, max(taken_after) OVER (ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
+		FROM spans s
+		WHERE taken_first < taken_after
 	)
 	SELECT n.tier, n.first, least(n.after, n.coarser_first) FROM nested n
 	WHERE n.coarser_first IS NULL OR n.first < n.coarser_first
 	UNION ALL
 	SELECT n.tier, n.coarser_after, n.after FROM nested n WHERE n.after > n.coarser_after
+	UNION ALL
+	SELECT t.tier, greatest(t.taken_first, t.covered), t.taken_after FROM taken t
+	WHERE t.covered IS NULL OR t.taken_after > t.covered
 $$;
 COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval) IS
 	'Cut a range into pieces, each to be read from one tier';
@@ -152,7 +177,7 @@ DECLARE
 	older boolean;
 	k record;
 BEGIN
-	FOR k IN SELECT * FROM sellometer.kept() LOOP
+	FOR k IN SELECT * FROM sellometer.held() LOOP
 		IF NOT sellometer.is_multiple(width, k.granularity) THEN
 			EXIT WHEN held_from <= range_from;
 			IF held_from IS NOT NULL THEN
@@ -168,7 +193,7 @@ BEGIN
 			CONTINUE WHEN wider IS NULL;
 			width := wider;
 		END IF;
-		held_from := least(held_from, k.floor);
+		held_from := least(held_from, k.taken_from);
 	END LOOP;
 	RETURN width;
 END
@@ -261,14 +286,14 @@ BEGIN
 	SELECT CASE k.position WHEN 0 THEN sellometer.bucket_end(k.granularity, f.t)
 		ELSE sellometer.bucket_start(k.granularity, f.t) END
 	INTO range_from
-	FROM (SELECT coalesce("from", '-infinity') AS t) f, sellometer.kept() k
-	ORDER BY k.floor <= f.t DESC, CASE WHEN k.floor <= f.t THEN k.position ELSE -k.position END
+	FROM (SELECT coalesce("from", '-infinity') AS t) f, sellometer.held() k
+	ORDER BY k.taken_from <= f.t DESC, CASE WHEN k.taken_from <= f.t THEN k.position ELSE -k.position END
 	LIMIT 1;
 	SELECT sellometer.bucket_end(k.granularity, t.t)
 	INTO range_to
 	FROM (SELECT coalesce("to", 'infinity') AS t) t,
-		(SELECT *, lead(granularity) OVER (ORDER BY position) AS coarser FROM sellometer.kept()) k
-	WHERE k.coarser IS NULL OR k.floor <= sellometer.bucket_start(k.coarser, t.t)
+		(SELECT *, lead(granularity) OVER (ORDER BY position) AS coarser FROM sellometer.held()) k
+	WHERE k.coarser IS NULL OR k.taken_from <= sellometer.bucket_start(k.coarser, t.t)
 	ORDER BY k.position
 	LIMIT 1;
 END

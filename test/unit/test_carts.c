@@ -256,6 +256,7 @@ test_judged(void)
 	SlmHashKey	key = slm_hash_key(1, 1);
 	SlmCarts	carts = {0};
 	SlmChunk	chunk = {0};
+	SlmTime		latest = INT64_MIN;
 
 	make_events(7);
 	for (int i = 0; i < EVENTS; i++)
@@ -266,7 +267,8 @@ test_judged(void)
 		slm_chunk_add(&chunk, &key, &event, 0, 1, (SlmSlice) {"", 0}, 1000);
 	}
 	slm_chunk_reject_after(&chunk, 15, ignore, NULL);
-	slm_chunk_drop_before(&chunk, -20);
+	slm_chunk_drop_before(&chunk, -20, &latest);
+	UNIT_OK(latest > INT64_MIN && latest < -20, "the latest of those that are too old is known");
 	slm_carts_fold(&carts, &chunk.carts);
 	UNIT_OK(all_right(&carts, -20, 15), "rows that are taken out of the chunk don't count");
 	UNIT_OK(slm_carts_memory(&carts) > carts.n * sizeof(SlmCart), "memory is told");

@@ -1,0 +1,86 @@
+-- Old rows: what retention keeps counts, whenever it comes, and what is not complete is not taken for it
+SET client_min_messages = warning;
+DROP EXTENSION IF EXISTS sellometer CASCADE;
+CREATE EXTENSION sellometer;
+RESET client_min_messages;
+SET timezone = 'UTC';
+SET datestyle = 'ISO';
+\set SHOW_CONTEXT never
+
+SELECT current_setting('data_directory') || '/sellometer_old_rows_test' AS dir \gset
+\set url 'file://' :dir /
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_old_rows_test; mkdir sellometer_old_rows_test';
+-- an object of purchases at these times
+CREATE FUNCTION pg_temp.put(key text, VARIADIC times text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('COPY (SELECT unnest(ARRAY[''event_time,event_type,product_id,price''] ||
+		ARRAY(SELECT t || '':00,purchase,1,2.50'' FROM unnest(%L::text[]) t))) TO %L', times,
+		current_setting('data_directory') || '/sellometer_old_rows_test/' || key);
+END
+$$;
+CREATE PROCEDURE pg_temp.load() LANGUAGE plpgsql AS $$
+BEGIN
+	CALL sellometer_ingest();
+	CALL sellometer_merge_backlog();
+	CALL sellometer_rollup();
+	CALL sellometer_prune();
+END
+$$;
+CREATE VIEW pg_temp.ledger AS
+SELECT key, state, rows_total AS total, rows_counted AS counted, rows_expired AS expired FROM sellometer.objects ORDER BY id;
+CREATE FUNCTION pg_temp.days(OUT event_time timestamptz, OUT count bigint, OUT is_final boolean) RETURNS SETOF record LANGUAGE sql AS $$
+	SELECT event_time, count, is_final FROM sellometer_series('brand', 'purchase', NULL, '2010-01-01', '2020-01-01', '1 day')
+$$;
+CREATE FUNCTION pg_temp.wrong() RETURNS TABLE (name text, detail text) LANGUAGE sql AS $$
+	SELECT name, detail FROM sellometer_check() WHERE NOT ok AND name NOT IN ('pg_cron', 'worker', 'preload')
+$$;
+SELECT sellometer_add_source('shop', :'url');
+
+-- a row of 2015 among those of a day: that time is not complete, all later is
+SELECT pg_temp.put('a', '2019-10-01 10:00', '2019-10-01 10:01', '2019-10-01 12:00', '2015-05-01 10:30');
+CALL pg_temp.load();
+SELECT * FROM pg_temp.ledger;
+SELECT name, kept_from FROM sellometer.tiers ORDER BY position;
+SELECT sellometer_add_tier('day', '1 day');
+SELECT name, kept_from FROM sellometer.tiers ORDER BY position;
+SELECT pg_temp.put('b', '2019-01-07 08:00', '2019-01-07 09:00', '2019-01-09 09:00', '2015-05-01 08:30', '2014-05-01 08:30');
+CALL pg_temp.load();
+SELECT * FROM pg_temp.ledger;
+SELECT * FROM pg_temp.days();
+SELECT count, gmv FROM sellometer_total('purchase', '2019-01-01', '2019-02-01');
+SELECT * FROM sellometer_top('brand', 'purchase', '2019-01-01', '2019-02-01', 3);
+SELECT event_time, brand, count FROM sellometer.purchase_brand_day ORDER BY 1;
+SELECT * FROM pg_temp.wrong();
+-- replayed it is the same
+SELECT sellometer_replay('shop', '2019-01-01', '2019-02-01');
+SELECT sellometer_replay('shop', '-infinity', 'infinity');
+SELECT * FROM pg_temp.days();
+SELECT * FROM pg_temp.wrong();
+
+-- a tier that is added when some are pruned: it takes what is older, which is not complete
+SELECT sellometer_drop_tier('day');
+SELECT pg_temp.put('c', '2019-12-20 10:00', '2019-12-20 11:00', '2019-12-20 13:00');
+CALL pg_temp.load();
+SELECT name, kept_from FROM sellometer.tiers ORDER BY position;
+SELECT sellometer_add_tier('day', '1 day');
+SELECT sellometer_add_tier('year', '12 months');
+SELECT sellometer_add_tier('ten', '10 min', '7 days');
+SELECT name, kept_from FROM sellometer.tiers ORDER BY position;
+SELECT pg_temp.put('d', '2019-02-07 08:00', '2019-02-08 09:00', '2019-10-01 11:00', '2019-12-18 08:00', '2019-12-18 08:15');
+CALL pg_temp.load();
+SELECT * FROM pg_temp.ledger;
+SELECT * FROM pg_temp.days();
+SELECT event_time, count, is_final FROM sellometer_series('brand', 'purchase', NULL, '2010-01-01', '2020-01-01', '1 year');
+SELECT count FROM sellometer_total('purchase', '2019-02-01', '2019-03-01');
+-- a part of what the hours hold whole is not in between
+SELECT event_time, count FROM sellometer.purchase_brand_ten ORDER BY 1;
+SELECT event_time, count FROM sellometer.purchase_brand_hour ORDER BY 1;
+SELECT * FROM pg_temp.wrong();
+-- replay makes it complete
+SELECT sellometer_replay('shop', '2019-01-01', '2019-12-01');
+SELECT * FROM pg_temp.days();
+SELECT * FROM pg_temp.wrong();
+
+SET client_min_messages = warning;
+DROP EXTENSION sellometer CASCADE;
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_old_rows_test';
