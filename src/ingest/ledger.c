@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "guc.h"
+#include "ingest/left_out.h"
 #include "ingest/ledger.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"
@@ -338,8 +339,8 @@ record_postponed(const SlmObject *object)
 	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
 }
 
-static void
-record_rejects(const SlmObject *object)
+void
+slm_ledger_record_rejects(const SlmObject *object)
 {
 	static SlmStatement statement = {
 		"INSERT INTO sellometer.rejected_rows (object_id, source, key, line, column_name, reason, detail, raw) "
@@ -373,7 +374,9 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 			case SLM_OBJECT_PART:
 				if (object->outcome == SLM_OBJECT_PART || object->resume_row > 0)
 					record_part(object);
-				record_rejects(object);
+				slm_ledger_record_rejects(object);
+				if (object->left_out_len > 0)
+					slm_left_out_record(object->id, object->resume_row, object->left_out, object->left_out_len);
 				break;
 			case SLM_OBJECT_LATE:
 				record_late(object);
@@ -383,7 +386,7 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 				break;
 			case SLM_OBJECT_FAILED:
 				record_trouble(object);
-				record_rejects(object);
+				slm_ledger_record_rejects(object);
 				break;
 			case SLM_OBJECT_POSTPONED:
 				record_postponed(object);

@@ -48,6 +48,9 @@ extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcomi
 /* Record what became of the objects, and their rejected rows.  counts: by object number in the batch. */
 extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);
 
+/* Add the rejected rows of an object to those that are kept of it. */
+extern void slm_ledger_record_rejects(const SlmObject *object);
+
 /*
  * Bring up to date what waits in a state, due or not, when so much of it has been dealt with.  To count looks at each object that waits, so
  * it is counted only once a second, and when none seems to be left; between that it is reckoned.

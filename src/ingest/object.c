@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "ingest/left_out.h"
 #include "ingest/object.h"
 #include "ingest/tier.h"
 #include "lib/stringinfo.h"
@@ -50,6 +51,11 @@ struct SlmReading
 	bool		fed;			/* the reader has bytes that it has not used up */
 	int64		bytes;			/* that have come */
 	SlmGaps		gaps;			/* between the times of all rows that were read */
+	uint64		row;			/* rows that were read */
+	uint64		part_row;		/* of these before the part at hand */
+	SlmLeftOut	left_out;		/* of the part at hand */
+	SlmRowChooser choose;		/* NULL: all are wanted */
+	void	   *choose_arg;
 	uint64		jumps;			/* rows that were rejected for their time, since the counts began */
 	uint64		futures;
 
@@ -83,7 +89,9 @@ fail_by_store(SlmObject *object, const SlmStoreError *error)
 	appendStringInfoString(&message, error->message);
 	if (error->detail)
 		appendStringInfo(&message, ": %s", error->detail);
-	if (error->hint)
+	if (object->reloaded)
+		;						/* what would help would only help to load it */
+	else if (error->hint)
 		appendStringInfo(&message, " (%s)", error->hint);
 	else if (error->kind == SLM_STORE_NOT_FOUND)
 		appendStringInfoString(&message, " (it was deleted after it was listed: should it be listed again, it is "
@@ -187,6 +195,14 @@ reject_jump(void *arg, uint64_t line, SlmTime time, SlmSlice raw)
 	keep_reject(arg, line, slm_column_name(SLM_COL_EVENT_TIME), SLM_REJECT_CLOCK_JUMP, detail, raw);
 }
 
+/* The row at hand, which was just read, does not go into the chunk. */
+static void
+leave_out(SlmReading *reading, bool left)
+{
+	if (reading->chunk != NULL)
+		slm_left_out_note(&reading->left_out, reading->row - 1 - reading->part_row, left);
+}
+
 /* A brand or category that can't be an index key. */
 static void
 reject_key(SlmReading *reading, const SlmReadRow *row, SlmCatalogError error)
@@ -275,6 +291,7 @@ take_event(SlmReading *reading, const Ahead *ahead)
 	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &first, &error);
 	if (offer == SLM_NO_OFFER && error != SLM_CATALOG_MEMORY)
 	{
+		leave_out(reading, true);
 		reject_key(reading, row, error);
 		return true;
 	}
@@ -282,6 +299,7 @@ take_event(SlmReading *reading, const Ahead *ahead)
 		return false;
 	if (offer != SLM_NO_OFFER && (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT))
 	{
+		leave_out(reading, true);
 		reading->object->rows_expired++;
 		reading->object->latest_expired = Max(reading->object->latest_expired, time);
 		return true;
@@ -307,7 +325,7 @@ fail_by_reader(SlmReading *reading)
 	}
 	slm_object_fail(reading->object, SLM_OBJECT_FAILED,
 					code == SLM_READ_ERROR_COLUMN ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_BAD_COPY_FILE_FORMAT,
-					psprintf("%s (repair the object and " GIVE_AGAIN ")", message));
+					reading->object->reloaded ? message : psprintf("%s (repair the object and " GIVE_AGAIN ")", message));
 }
 
 /* The next rows; false if there are none now, or at all: then the first one's status says why. */
@@ -381,13 +399,24 @@ static bool
 take_row(SlmReading *reading, const Ahead *ahead)
 {
 	const SlmReject *reject = &ahead->row.reject;
+	uint64		row = reading->row++;
+	SlmRowChoice choice = reading->choose == NULL ? SLM_ROW_WANTED : reading->choose(reading->choose_arg, row);
 
+	if (choice != SLM_ROW_WANTED)
+		leave_out(reading, false);
+	if (choice == SLM_ROW_FOREIGN)
+		return true;
 	reading->object->rows_total++;
 	if (ahead->status == SLM_READ_EVENT)
 	{
 		reading->latest = Max(reading->latest, ahead->row.event.time);
-		return (reading->object->judged || slm_gaps_add(&reading->gaps, ahead->row.event.time)) && take_event(reading, ahead);
+		if (!reading->object->judged && !slm_gaps_add(&reading->gaps, ahead->row.event.time))
+			return false;
+		return choice == SLM_ROW_COUNTED || take_event(reading, ahead);
 	}
+	if (choice == SLM_ROW_COUNTED)
+		return true;
+	leave_out(reading, true);
 	keep_reject(reading, ahead->row.line, reject->column < 0 ? NULL : slm_column_name(reject->column), reject->reason, reject->detail,
 				ahead->row.raw);
 	return true;
@@ -496,11 +525,11 @@ judge_rejects(SlmReading *reading)
 {
 	SlmObject  *object = reading->object;
 	StringInfoData message;
-
 	bool		all = object->rows_total > 0 && object->rows_rejected == object->rows_total;
 
-	if (!all && (object->rows_total < MIN_ROWS_TO_FAIL ||
-				 (double) object->rows_rejected <= slm_max_reject_fraction * (double) object->rows_total))
+	if (reading->choose != NULL ||
+		(!all && (object->rows_total < MIN_ROWS_TO_FAIL ||
+				  (double) object->rows_rejected <= slm_max_reject_fraction * (double) object->rows_total)))
 		return;
 	initStringInfo(&message);
 	if (all && object->rows_total == 1)
@@ -525,6 +554,46 @@ judge_gaps(SlmReading *reading)
 	reading->object->judged = true;
 }
 
+/* The earliest and the latest of the chunk's rows. */
+static void
+find_span(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+	const SlmChunk *chunk = reading->chunk;
+
+	object->first_event = DT_NOEND;
+	object->last_event = DT_NOBEGIN;
+	for (uint32 i = 0; i < chunk->nrows; i++)
+	{
+		object->first_event = Min(object->first_event, chunk->rows[i].time);
+		object->last_event = Max(object->last_event, chunk->rows[i].time);
+	}
+}
+
+static void
+reject_jumps(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+
+	if (!object->judged || object->last_event <= object->time_limit || reading->chunk->nrows == 0)
+		return;
+	slm_left_out_by_time(&reading->left_out, reading->chunk, reading->row - reading->part_row, DT_NOBEGIN, object->time_limit);
+	slm_chunk_reject_after(reading->chunk, object->time_limit, reject_jump, reading);
+	find_span(reading);
+}
+
+static void
+drop_expired(SlmReading *reading, SlmTime floor)
+{
+	SlmObject  *object = reading->object;
+
+	if (object->first_event >= floor)
+		return;
+	slm_left_out_by_time(&reading->left_out, reading->chunk, reading->row - reading->part_row, floor, DT_NOEND);
+	object->rows_expired += slm_chunk_drop_before(reading->chunk, floor, &object->latest_expired);
+	find_span(reading);
+}
+
 /*
  * Take out clock jumps and rows that are too old; note the span of what is left.  The clock is moved by the median of rows
  * that are no jumps; not by the few that may stand at the end of a large object.
@@ -536,8 +605,8 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 	SlmChunk   *chunk = reading->chunk;
 	SlmTime		median;
 
-	if (object->judged && object->time_limit != DT_NOEND)
-		slm_chunk_reject_after(chunk, object->time_limit, reject_jump, reading);
+	find_span(reading);
+	reject_jumps(reading);
 	if (chunk->nrows == 0)
 		return;
 	if (!slm_chunk_median(chunk, &median))
@@ -547,12 +616,28 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 	}
 	if (object->resume_row == 0 || chunk->nrows >= MIN_ROWS_OF_CLOCK)
 		object->median = median;
-	object->rows_expired += slm_chunk_drop_before(chunk, slm_tiers_floor(clock->tiers, Max(median, clock->head)), &object->latest_expired);
-	for (uint32 i = 0; i < chunk->nrows; i++)
+	drop_expired(reading, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
+}
+
+/* Say in the object which of the part's rows don't count. */
+static void
+keep_left_out(SlmReading *reading)
+{
+	SlmRowSet	set = {0};
+	SlmObject  *object = reading->object;
+
+	if (!reading->left_out.any)
+		return;
+	slm_left_out_add_to(&reading->left_out, &set, reading->part_row);
+	if (!slm_row_set_finish(&set))
+		out_of_memory(object);
+	else
 	{
-		object->first_event = Min(object->first_event, chunk->rows[i].time);
-		object->last_event = Max(object->last_event, chunk->rows[i].time);
+		object->left_out = MemoryContextAllocHuge(CurrentMemoryContext, set.len);
+		object->left_out_len = set.len;
+		memcpy(object->left_out, set.data, set.len);
 	}
+	slm_row_set_free(&set);
 }
 
 /* An object without a time in its key is known to be late only now. */
@@ -575,6 +660,8 @@ reset_counts(SlmReading *reading)
 	reading->jumps = reading->futures = 0;
 	object->outcome = SLM_OBJECT_WAITING;
 	object->rows_total = object->rows_rejected = object->rows_expired = 0;
+	object->left_out = NULL;
+	object->left_out_len = 0;
 	object->rejects = NULL;
 	object->nrejects = 0;
 	object->first_event = DT_NOEND;
@@ -615,11 +702,18 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	return reading;
 }
 
+void
+slm_reading_choose(SlmReading *reading, SlmRowChooser choose, void *arg)
+{
+	reading->choose = choose;
+	reading->choose_arg = arg;
+}
+
 bool
 slm_reading_skip(SlmReading *reading, uint64 rows)
 {
 	reset_counts(reading);
-	reading->skip = rows;
+	reading->skip = reading->row = rows;
 	if (rows > 0)
 		pump(reading);
 	return reading->object->outcome == SLM_OBJECT_WAITING;
@@ -632,6 +726,8 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 
 	reset_counts(reading);
 	slm_chunk_reset(chunk);
+	reading->part_row = reading->row;
+	reading->left_out = (SlmLeftOut) {0};
 	reading->chunk = chunk;
 	reading->catalog = catalog;
 	reading->whole_hours = whole_hours;
@@ -648,7 +744,10 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0 && !object->judged)
 		judge_gaps(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+	{
 		judge_times(reading, clock);
+		keep_left_out(reading);
+	}
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
 		judge_rejects(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)

@@ -44,6 +44,7 @@ typedef struct SlmObject
 	TimestampTz object_time;	/* DT_NOBEGIN: not known */
 	int64		resume_row;
 	int64		rejected_before;	/* rows of earlier parts that were rejected */
+	bool		reloaded;		/* it is loaded already: errors don't say how to load it */
 	bool		judged;			/* all of its times are known: time_limit is valid, and the same for all of its parts */
 	TimestampTz time_limit;		/* later rows are clock jumps; DT_NOEND: none is */
 
@@ -57,6 +58,8 @@ typedef struct SlmObject
 	TimestampTz first_event;	/* DT_NOEND: no row */
 	TimestampTz last_event;
 	TimestampTz median;
+	char	   *left_out;		/* numbers of the rows that were rejected or are expired, as a set (rowset.h); NULL: none */
+	size_t		left_out_len;
 	SlmRejectedRow *rejects;
 	int			nrejects;
 	int			maxrejects;		/* allocated */
@@ -81,6 +84,20 @@ typedef struct SlmReading SlmReading;
  * Begin to read an object from its transfer.  Lives in the current memory context and ends with it.
  */
 extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key);
+
+/* What is to become of a row that is read. */
+typedef enum SlmRowChoice
+{
+	SLM_ROW_FOREIGN,			/* it is none of the object's */
+	SLM_ROW_COUNTED,			/* it counts already: only its time is looked at */
+	SLM_ROW_WANTED
+} SlmRowChoice;
+
+/* row: its number in what is read, from 0; asked for in ascending order. */
+typedef SlmRowChoice (*SlmRowChooser) (void *arg, uint64 row);
+
+/* Before the first row is read: take only some of the rows, to whatever share of them is rejected. */
+extern void slm_reading_choose(SlmReading *reading, SlmRowChooser choose, void *arg);
 
 /* Pass over rows that are committed already.  False if the object fails before that. */
 extern bool slm_reading_skip(SlmReading *reading, uint64 rows);

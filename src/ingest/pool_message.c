@@ -139,6 +139,8 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint32(buf, object->sqlstate);
 	pq_sendint32(buf, object->retry_after_ms);
 	send_text(buf, object->error);
+	pq_sendint64(buf, object->left_out_len);
+	appendBinaryStringInfo(buf, object->left_out_len > 0 ? object->left_out : "", (int) object->left_out_len);
 	pq_sendint32(buf, object->nrejects);
 	for (int i = 0; i < object->nrejects; i++)
 	{
@@ -191,6 +193,13 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->sqlstate = (int) pq_getmsgint(buf, 4);
 	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
 	object->error = receive_text(buf);
+	object->left_out_len = pq_getmsgint64(buf);
+	object->left_out = NULL;
+	if (object->left_out_len > 0)
+	{
+		object->left_out = palloc(object->left_out_len);
+		memcpy(object->left_out, pq_getmsgbytes(buf, (int) object->left_out_len), object->left_out_len);
+	}
 	object->nrejects = (int) pq_getmsgint(buf, 4);
 	object->rejects = palloc(sizeof(SlmRejectedRow) * Max(object->nrejects, 1));
 	for (int i = 0; i < object->nrejects; i++)

@@ -1,16 +1,16 @@
 /*
- * windows.h: which rows of an object counted, told by their times alone.
+ * windows.h: which rows of an object counted.
  *
- * Whether a row was too old, too far ahead or in the future was judged when it was loaded, by a head and a clock that have
- * moved on.  But all that counted lie from the object's first_event to its last_event, and all that were judged so lie
- * outside.  An object that was loaded in parts was judged part by part, so each part has a window of its own
- * (sellometer.object_parts).
+ * Those that were not left out (left_out.h).  What can be read, too, was judged by its time when it was loaded, by a head and a
+ * clock that have moved on; but all that counted lie from the object's first_event to its last_event.  An object that was loaded
+ * in parts was judged part by part, so each part has a window of its own (sellometer.object_parts).
  */
 #ifndef SLM_INGEST_WINDOWS_H
 #define SLM_INGEST_WINDOWS_H
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/left_out.h"
 
 typedef struct SlmWindow
 {
@@ -24,6 +24,7 @@ typedef struct SlmWindows
 	SlmWindow  *windows;
 	int			n;
 	int			at;				/* rows are asked for in ascending order */
+	SlmLeftOutRows left_out;
 } SlmWindows;
 
 /*
@@ -39,7 +40,7 @@ slm_windows_counted(SlmWindows *windows, int64 row, TimestampTz time)
 	while (windows->at < windows->n && row >= windows->windows[windows->at].end_row)
 		windows->at++;
 	return windows->at < windows->n && time >= windows->windows[windows->at].first &&
-		time <= windows->windows[windows->at].last;
+		time <= windows->windows[windows->at].last && !slm_left_out_has(&windows->left_out, row);
 }
 
 #endif							/* SLM_INGEST_WINDOWS_H */

@@ -118,6 +118,17 @@ COMMENT ON COLUMN sellometer.object_parts.from_row IS 'number of its first row i
 COMMENT ON COLUMN sellometer.object_parts.first_event IS 'earliest time of its rows that counted';
 COMMENT ON COLUMN sellometer.object_parts.last_event IS 'latest time of its rows that counted';
 
+/* What did not count of an object, though its other rows did: see src/ingest/left_out.h. */
+CREATE TABLE sellometer.left_out (
+	object_id	bigint NOT NULL,
+	from_row	bigint NOT NULL,
+	rows		bytea NOT NULL,
+	PRIMARY KEY (object_id, from_row)
+);
+COMMENT ON TABLE sellometer.left_out IS 'Which rows of loaded objects were rejected or expired, all of them: what sellometer_retry() tries anew';
+COMMENT ON COLUMN sellometer.left_out.from_row IS 'the rows of the object from this one on, from 0';
+COMMENT ON COLUMN sellometer.left_out.rows IS 'numbers of rows, from 0, as runs: see src/pure/rowset.h';
+
 /* Without a foreign key: pg_restore -j fills tables of an extension in any order, with foreign keys in place. */
 CREATE TABLE sellometer.rejected_rows (
 	object_id	bigint NOT NULL,
@@ -147,10 +158,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	DELETE FROM sellometer.rejected_rows r USING gone WHERE r.object_id = gone.id;
+	DELETE FROM sellometer.left_out l USING gone WHERE l.object_id = gone.id;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION sellometer.forget_rejected_rows() IS 'Have the rejected rows of objects go with them';
+COMMENT ON FUNCTION sellometer.forget_rejected_rows() IS 'Have the rejected rows of objects, and which rows were left out, go with them';
 REVOKE ALL ON FUNCTION sellometer.forget_rejected_rows() FROM PUBLIC;
 CREATE TRIGGER forget_rejected_rows AFTER DELETE ON sellometer.objects
 	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_rejected_rows();

@@ -20,6 +20,14 @@ AS 'MODULE_PATHNAME', 'sellometer_replace_object';
 COMMENT ON FUNCTION sellometer.replace_object(bigint, bigint) IS
 	'Take out what an archived object counted, and count the object that came in its place; both by id in sellometer.objects';
 
+CREATE FUNCTION sellometer.reload_object(object bigint)
+RETURNS bigint
+LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_reload_object';
+COMMENT ON FUNCTION sellometer.reload_object(bigint) IS
+	'Count those rows of a loaded object that were rejected or expired and can be used now; returns their number';
+
 CREATE FUNCTION @extschema@.sellometer_retry(source text, key text, replace boolean DEFAULT false)
 RETURNS void
 LANGUAGE plpgsql
@@ -28,6 +36,7 @@ AS $$
 DECLARE
 	o sellometer.objects;
 	old bigint;
+	taken bigint;
 BEGIN
 	SELECT * INTO o FROM sellometer.objects x
 	WHERE x.source = sellometer_retry.source AND x.key = sellometer_retry.key
@@ -49,7 +58,15 @@ BEGIN
 				THEN 'sellometer_retry() with replace => true exchanges the one for the other, sellometer_skip() puts the changed object aside.'
 				ELSE 'Nobody can read that any more to take it out.  sellometer_skip() puts the changed object aside.' END;
 	END IF;
-	IF o.state IN ('done', 'archived') THEN
+	IF o.state IN ('done', 'archived') AND o.rows_rejected + o.rows_expired > 0 THEN
+		taken := sellometer.reload_object(o.id);
+		IF taken < o.rows_rejected + o.rows_expired THEN
+			RAISE NOTICE USING MESSAGE = format('%s of %s rows that were rejected or expired are still so',
+				o.rows_rejected + o.rows_expired - taken, o.rows_rejected + o.rows_expired),
+				HINT = 'See sellometer.rejected_rows, and retention in sellometer.tiers.';
+		END IF;
+		RETURN;
+	ELSIF o.state IN ('done', 'archived') THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('object "%s" is %s already', key, o.state);
 	END IF;
@@ -61,7 +78,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) IS
-	'Have an object loaded that has failed or was skipped, or that waits for its next attempt; replace: instead of the content that was loaded under its key before';
+	'Have an object loaded that has failed or was skipped, or that waits for its next attempt; of one that is loaded, those rows that were rejected or expired and can be used now; replace: instead of the content that was loaded under its key before';
 
 CREATE FUNCTION @extschema@.sellometer_skip(source text, key text)
 RETURNS void
@@ -335,6 +352,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_check() IS
 REVOKE ALL ON FUNCTION sellometer.wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.replace_object(bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.reload_object(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_skip(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_url(text, text) FROM PUBLIC;

@@ -8,6 +8,7 @@
 #include "funcapi.h"
 #include "ingest/ingest.h"
 #include "ingest/prune.h"
+#include "ingest/reload.h"
 #include "ingest/shmem.h"
 #include "ingest/runs.h"
 #include "ingest/spi.h"
@@ -20,6 +21,7 @@
 
 PG_FUNCTION_INFO_V1(sellometer_ingest);
 PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
+PG_FUNCTION_INFO_V1(sellometer_reload_object);
 PG_FUNCTION_INFO_V1(sellometer_add_source);
 PG_FUNCTION_INFO_V1(sellometer_check_url);
 
@@ -184,6 +186,18 @@ sellometer_merge_backlog(PG_FUNCTION_ARGS)
 	slm_run("merge_backlog", true, merge_all, &backlog);
 	slm_disconnect();
 	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_reload_object(PG_FUNCTION_ARGS)
+{
+	int64		taken;
+
+	SPI_connect();
+	slm_secure_transaction();
+	taken = slm_reload_object(PG_GETARG_INT64(0));
+	SPI_finish();
+	PG_RETURN_INT64(taken);
 }
 
 /* --- sources --- */

@@ -47,6 +47,7 @@ sub put
 	my $at = sub { strftime('%Y-%m-%d %H:%M:%S', gmtime($time + $_[0])) };
 	push @events, event(event_time => $at->($_ % 60), event_type => 'purchase', product_id => 1 + $_ % 7,
 		price => ++$rows / 100) foreach (1 .. $more{purchases} // 5);
+	push @events, event(event_time => $at->(60 * $more{ahead}), event_type => 'purchase', price => ++$rows / 100) if $more{ahead};
 	for my $session ($sessions, $sessions + 1)
 	{
 		push @events, event(event_time => $at->(30), product_id => 1 + $session % 3, price => "$session.5",
@@ -74,6 +75,13 @@ sub put_content
 sub live { $now += 60; put(0, @_); return; }
 # An object that is late, and in the ledger as such.
 sub late { put(-10); value('CALL sellometer_ingest()'); return; }
+# An object of which a row is rejected for now.
+sub jumped
+{
+	live(ahead => 12);
+	value("SET sellometer.max_clock_jump = '10min'; CALL sellometer_ingest()");
+	return;
+}
 # One object that is loaded in three parts, the largest that may be.
 sub large { live(purchases => 900); return; }
 
@@ -202,6 +210,8 @@ my @batch = qw(ingest.picked ingest.read apply.views apply.tier apply.ledger ing
 dies($_, $INGEST, \&live) foreach (qw(list.noted list.committed), @batch);
 dies($_, $INGEST, \&large) foreach (qw(large.validated large.part large.part:3 ingest.committed:2 apply.ledger:3));
 dies($_, $MERGE, \&late) foreach (@batch);
+dies($_, 'SELECT sellometer_retry(source, key) FROM sellometer.objects WHERE rows_rejected > 0', \&jumped)
+  foreach (qw(reload.read apply.tier apply.ledger reload.recorded));
 
 # Where the bucket has a mark: changes of it are noted, and nobody is there to read the notes.
 dies($_, $ROLLUP, sub { later(70) }) foreach (qw(rollup.mark rollup.add_up:3 rollup.added_up rollup.correct:2 rollup.finish

@@ -65,10 +65,32 @@ is(load('changed', 'SET sellometer.debug_chunk_rows = 100',
 		"SET sellometer.debug_crash_point = 'large.part:3';", "SET sellometer.max_clock_jump = '100 d';"),
 	$wanted, '... with another setting, which counts for other objects');
 is(value("SELECT head < '2019-10-06' FROM sellometer.state"), 't', 'jumps do not move the clock');
+
+# What was left out can be had, from however many parts, whatever parts are now.
+foreach ([ 'whole', '' ], [ 'parts', 'SET sellometer.debug_chunk_rows = 100;' ], [ 'resumed', '' ])
+{
+	my ($source, $settings) = @$_;
+
+	value("SET sellometer.max_clock_jump = '100 d'; $settings SELECT sellometer_retry('$source', 'object.csv')");
+	is(value("SELECT rows_total, rows_counted, rows_rejected, (SELECT count(*) FROM sellometer.rejected_rows r WHERE r.object_id = o.id)
+		FROM sellometer.objects o WHERE source = '$source'"), '1207|1207|0|0', "$source: a retry counts what was left out");
+}
+# With all times in order, nearly all of an object can be left out and be had later.
+{
+	my $dir = slm_directory($node, 'mostly');
+
+	write_object($dir, 'object.csv', csv(map { event(event_time => strftime('%Y-%m-%d %H:%M:%S', gmtime($begin + 60 * $_)),
+		event_type => 'purchase', user_session => '', category_code => $_ % 10 ? 'a' x 700 : 'b') } 0 .. 999));
+	value("SELECT sellometer_add_source('mostly', 'file://$dir/');
+		SET sellometer.max_reject_fraction = 1; SET sellometer.debug_chunk_rows = 100; CALL sellometer_ingest('mostly')");
+	value("SET sellometer.max_reject_fraction = 1; CALL sellometer_merge_backlog('mostly')");
+	is(value("SELECT rows_counted, rows_rejected, (SELECT sum(length(rows)) < 500 FROM sellometer.left_out l WHERE l.object_id = o.id)
+		FROM sellometer.objects o WHERE source = 'mostly'"), '100|900|t', 'of which rows are left out a small note is kept');
+}
 cmp_ok(value('SELECT count(*) FROM sellometer.object_parts'), '>', 10, 'there were parts');
 
 my $sums = value("SELECT event_time, count, gmv FROM sellometer.brand_hour ORDER BY 1");
-is(value('SELECT sum(count) FROM sellometer.realtime_brand_hour'), 7 * 1200, 'all others count');
+is(value('SELECT sum(count) FROM sellometer.realtime_brand_hour'), 7 * 1200 + 3 * 7 + 100, 'all others count');
 value("SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
 is(value("SELECT event_time, count, gmv FROM sellometer.brand_hour ORDER BY 1"), $sums, '... and again when they are replayed');
 is(value("SELECT string_agg(name, ', ') FROM sellometer_check() WHERE NOT ok AND name NOT IN ('pg_cron', 'worker')"), '',
