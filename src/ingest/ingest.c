@@ -16,6 +16,7 @@
 #include "guc.h"
 #include "ingest/crash_point.h"
 #include "ingest/ingest.h"
+#include "ingest/key_time.h"
 #include "ingest/large.h"
 #include "ingest/pool.h"
 #include "ingest/shmem.h"
@@ -415,6 +416,7 @@ load_batch(Work *work)
 		Max(bytes_of(work->objects, work->done), 1.0);
 	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace,
 									  feed.pool ? &feeding : NULL);
+	slm_key_times_learn(work->objects, work->done, work->result->applied.head);
 	sum_up(work);
 	ereport(DEBUG1, (errmsg_internal("applied %llu rows as %llu, waited %.0f ms for the lock, %s",
 									 (unsigned long long) work->result->rows,

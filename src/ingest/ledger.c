@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "guc.h"
+#include "ingest/key_time.h"
 #include "ingest/left_out.h"
 #include "ingest/ledger.h"
 #include "ingest/spi.h"
@@ -81,7 +82,12 @@ slm_ledger_sort_out_late(TimestampTz head)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET state = 'backlog' WHERE id IN (SELECT id FROM sellometer.objects "
-		"WHERE state = 'pending' AND object_time < $1 AND resume_row = 0 FOR UPDATE SKIP LOCKED)",
+		"WHERE state = 'pending' AND object_time < $1 AND resume_row = 0 AND id NOT IN "
+		/* each source's newest is read to see whether it really is, or all where keys are in doubt: see key_time.h */
+		"(SELECT p.id FROM sellometer.sources s CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = s.name "
+		"AND k.state = 'pending' AND k.object_time < $1 AND k.next_attempt IS NULL "
+		"ORDER BY k.object_time DESC LIMIT CASE WHEN s.key_doubt = 0 THEN 1 END) p WHERE s.enabled) "
+		"FOR UPDATE SKIP LOCKED)",
 		1, {TIMESTAMPTZOID}
 	};
 	Datum		arg = TimestampTzGetDatum(head - (int64) slm_live_lateness * USECS_PER_SEC);
@@ -130,7 +136,7 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 	/* the state is no parameter: only so the index of what waits serves, and gives the order */
 #define PICK(state) { \
 		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected, " \
-		"o.time_limit " \
+		"o.time_limit, s.key_doubt::bigint " \
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled " \
 		"WHERE o.state = '" state "' AND ($1 IS NULL OR o.source = $1) " \
 		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) " \
@@ -165,6 +171,7 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 		object->rejected_before = slm_int64(i, 9, 0);
 		object->judged = object->resume_row > 0;
 		object->time_limit = slm_int64(i, 10, DT_NOEND);
+		object->time_doubtful = slm_int64(i, 11, 0) > 0;
 		object->number = -1;
 		bytes += object->size;
 		if (fit == i && (i == 0 || bytes <= pick->limit_bytes))
@@ -467,6 +474,7 @@ slm_ledger_discover(const char *source, const SlmListed *listed, int n)
 {
 	Datum	   *columns[5];
 	bool	   *null_times = palloc(sizeof(bool) * Max(n, 1));
+	int64		offset = slm_key_offset(source);
 	Datum		args[6];
 
 	for (int c = 0; c < 5; c++)
@@ -479,7 +487,7 @@ slm_ledger_discover(const char *source, const SlmListed *listed, int n)
 		columns[1][i] = CStringGetTextDatum(listed[i].etag);
 		columns[2][i] = Int64GetDatum(listed[i].size);
 		columns[3][i] = TimestampTzGetDatum(listed[i].last_modified);
-		columns[4][i] = TimestampTzGetDatum(time);
+		columns[4][i] = TimestampTzGetDatum(TIMESTAMP_IS_NOBEGIN(time) ? time : time + offset);
 		null_times[i] = TIMESTAMP_IS_NOBEGIN(time);
 	}
 	args[0] = CStringGetTextDatum(source);

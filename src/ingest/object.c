@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "ingest/key_time.h"
 #include "ingest/left_out.h"
 #include "ingest/object.h"
 #include "ingest/tier.h"
@@ -16,7 +17,6 @@
 #include "pure/event.h"
 #include "pure/key_count.h"
 #include "pure/gaps.h"
-#include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 #define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows, unless it is all of them */
@@ -411,7 +411,10 @@ take_row(SlmReading *reading, const Ahead *ahead)
 	{
 		reading->latest = Max(reading->latest, ahead->row.event.time);
 		if (!reading->object->judged && !slm_gaps_add(&reading->gaps, ahead->row.event.time))
+		{
+			out_of_memory(reading->object);
 			return false;
+		}
 		return choice == SLM_ROW_COUNTED || take_event(reading, ahead);
 	}
 	if (choice == SLM_ROW_COUNTED)
@@ -640,16 +643,20 @@ keep_left_out(SlmReading *reading)
 	slm_row_set_free(&set);
 }
 
-/* An object without a time in its key is known to be late only now. */
+/* An object without a time in its key, or with one that may be wrong, is known to be late only now: as one that is late by its key. */
 static void
 judge_lateness(SlmObject *object, const SlmClock *clock)
 {
-	if (!clock->live || !TIMESTAMP_IS_NOBEGIN(object->object_time) || TIMESTAMP_IS_NOBEGIN(object->median))
+	TimestampTz live_from = TIMESTAMP_IS_NOBEGIN(clock->head) ? DT_NOBEGIN : clock->head - (int64) slm_live_lateness * USECS_PER_SEC;
+
+	if (!clock->live || TIMESTAMP_IS_NOBEGIN(object->median) || object->resume_row > 0 ||
+		(!TIMESTAMP_IS_NOBEGIN(object->object_time) && object->object_time >= live_from && !object->time_doubtful))
 		return;
-	object->object_time = object->median;
-	if (!TIMESTAMP_IS_NOBEGIN(clock->head) &&
-		object->median < clock->head - (int64) slm_live_lateness * USECS_PER_SEC)
-		object->outcome = SLM_OBJECT_LATE;
+	if (object->median >= live_from)
+		return;
+	object->outcome = SLM_OBJECT_LATE;
+	if (TIMESTAMP_IS_NOBEGIN(object->object_time) || !slm_key_time_fits(object, 0))
+		object->object_time = object->median;
 }
 
 static void
@@ -772,70 +779,4 @@ void
 slm_reading_end(SlmReading *reading)
 {
 	free_reader(reading);
-}
-
-/* --- the time in a key --- */
-
-/* Exactly n digits at p, not followed by a further one; -1 if not. */
-static int
-digits_at(const char *p, int n)
-{
-	int			value = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (p[i] < '0' || p[i] > '9')
-			return -1;
-		value = value * 10 + p[i] - '0';
-	}
-	return p[n] >= '0' && p[n] <= '9' ? -1 : value;
-}
-
-/* "YYYY-MM-DD-HH-MM", with "-SS" where a further part follows that; '_', 'T' and ':' may stand for '-'. */
-static bool
-time_at(const char *p, struct pg_tm *tm)
-{
-	static const int lengths[5] = {4, 2, 2, 2, 2};
-	int			part[6] = {0};
-
-	for (int i = 0; i < 5; i++)
-	{
-		part[i] = digits_at(p, lengths[i]);
-		if (part[i] < 0)
-			return false;
-		p += lengths[i];
-		if (i < 4 && (*p == '\0' || strchr("-_T:", *p) == NULL))
-			return false;
-		if (i == 4)
-		{
-			/* what follows may be a server's number: seconds only if yet another part comes */
-			if (*p != '\0' && strchr("-_:", *p) != NULL && digits_at(p + 1, 2) >= 0 &&
-				p[3] != '\0' && strchr("-_", p[3]) != NULL)
-				part[5] = digits_at(p + 1, 2);
-			break;
-		}
-		p++;
-	}
-	tm->tm_year = part[0];
-	tm->tm_mon = part[1];
-	tm->tm_mday = part[2];
-	tm->tm_hour = part[3];
-	tm->tm_min = part[4];
-	tm->tm_sec = part[5];
-	return part[1] >= 1 && part[1] <= 12 && part[2] >= 1 && part[2] <= day_tab[isleap(part[0])][part[1] - 1] &&
-		part[3] < 24 && part[4] < 60 && part[5] < 60;
-}
-
-TimestampTz
-slm_key_time(const char *key)
-{
-	struct pg_tm tm = {0};
-	TimestampTz time;
-
-	for (const char *p = key; *p; p++)
-	{
-		if ((p == key || p[-1] < '0' || p[-1] > '9') && time_at(p, &tm) && tm2timestamp(&tm, 0, NULL, &time) == 0)
-			return time;
-	}
-	return DT_NOBEGIN;
 }

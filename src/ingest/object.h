@@ -42,6 +42,7 @@ typedef struct SlmObject
 	int64		size;
 	int			attempts;
 	TimestampTz object_time;	/* DT_NOBEGIN: not known */
+	bool		time_doubtful;	/* times in its source's keys are not to be trusted now (key_time.h) */
 	int64		resume_row;
 	int64		rejected_before;	/* rows of earlier parts that were rejected */
 	bool		reloaded;		/* it is loaded already: errors don't say how to load it */
@@ -128,8 +129,5 @@ extern void slm_object_open(SlmObject *object, SlmSource *source);
 
 /* Say that the object can't be loaded.  The strings are copied. */
 extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
-
-/* The time that stands in a key (2019-10-01-00-07-00-3.csv), or DT_NOBEGIN. */
-extern TimestampTz slm_key_time(const char *key);
 
 #endif							/* SLM_INGEST_OBJECT_H */

@@ -69,6 +69,7 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 		pq_sendint64(buf, objects[i].id);
 		pq_sendint64(buf, objects[i].size);
 		pq_sendint64(buf, objects[i].object_time);
+		pq_sendbyte(buf, objects[i].time_doubtful);
 		send_text(buf, objects[i].source);
 		send_text(buf, objects[i].key);
 		send_text(buf, objects[i].etag);
@@ -104,6 +105,7 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 		object->id = pq_getmsgint64(buf);
 		object->size = pq_getmsgint64(buf);
 		object->object_time = pq_getmsgint64(buf);
+		object->time_doubtful = pq_getmsgbyte(buf);
 		object->source = receive_text(buf);
 		object->key = receive_text(buf);
 		object->etag = receive_text(buf);

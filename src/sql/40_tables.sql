@@ -16,7 +16,10 @@ CREATE TABLE sellometer.sources (
 	include			text[],
 	exclude			text[],
 	left_out		jsonb NOT NULL DEFAULT '{}',
-	unreadable		text[]
+	unreadable		text[],
+	key_offset		interval NOT NULL DEFAULT '0',
+	key_offset_seen	interval,
+	key_doubt		integer NOT NULL DEFAULT 1
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
@@ -33,6 +36,11 @@ COMMENT ON COLUMN sellometer.sources.exclude IS 'patterns of keys that are not l
 COMMENT ON COLUMN sellometer.sources.left_out IS
 	'what the last whole listing passed over, by reason: name, link, unreadable, entry, size, pattern, encoding';
 COMMENT ON COLUMN sellometer.sources.unreadable IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
+COMMENT ON COLUMN sellometer.sources.key_offset IS
+	'added to the times in keys, which are hints of when their objects'' rows were: learned from these rows';
+COMMENT ON COLUMN sellometer.sources.key_offset_seen IS 'the last key was off by this; if the next one is too, it is the offset';
+COMMENT ON COLUMN sellometer.sources.key_doubt IS
+	'objects whose keys must fit their rows until keys alone say again which objects are late';
 COMMENT ON COLUMN sellometer.sources.restored IS
 	'came with a dump of another database, and is disabled until somebody says that it is to be loaded into this one';
 

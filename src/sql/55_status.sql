@@ -58,6 +58,11 @@ BEGIN
 				THEN 'sellometer_retry() with replace => true exchanges the one for the other, sellometer_skip() puts the changed object aside.'
 				ELSE 'Nobody can read that any more to take it out.  sellometer_skip() puts the changed object aside.' END;
 	END IF;
+	IF o.unloaded_rows > 0 THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('object "%s" is being unloaded', key),
+			HINT = 'sellometer_unload() goes on with it.';
+	END IF;
 	IF o.state IN ('done', 'archived') AND o.rows_rejected + o.rows_expired > 0 THEN
 		taken := sellometer.reload_object(o.id);
 		IF taken < o.rows_rejected + o.rows_expired THEN
@@ -162,7 +167,8 @@ SELECT s.name AS source,
 	s.left_out,
 	s.unreadable,
 	coalesce(s.last_error, e.error) AS last_error,
-	coalesce(s.last_error_at, e.at) AS last_error_at
+	coalesce(s.last_error_at, e.at) AS last_error_at,
+	s.key_offset
 FROM sellometer.sources s
 CROSS JOIN sellometer.state st
 CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects, least(coalesce(pg_catalog.sum(size), 0), 4611686018427387904)::bigint AS bytes,
@@ -202,6 +208,8 @@ COMMENT ON COLUMN sellometer.status.left_out IS
 COMMENT ON COLUMN sellometer.status.unreadable IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
 COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object';
 COMMENT ON COLUMN sellometer.status.last_error_at IS 'when that was; of a failed object: when it was first listed';
+COMMENT ON COLUMN sellometer.status.key_offset IS
+	'added to the times in its keys, as the rows say: not zero if keys are in local time, for example';
 
 CREATE FUNCTION sellometer.check_url(url text, server text)
 RETURNS void
