@@ -115,13 +115,12 @@ slm_detect_all(SlmRun *run, void *arg)
 	char	   *failure = NULL;
 	int			sqlstate = 0;
 
-	if (slm_run_hold(run))
-		return;
+	/* never on hold: a surge is when something may be wrong, and silence is an alert too */
 	slm_step(run, list_step, &work);
 	if (TIMESTAMP_IS_NOBEGIN(work.head))
 		return;
 	slm_step(run, fold_step, NULL);
-	for (int i = 0; i < work.n && !slm_run_hold(run); i++)
+	for (int i = 0; i < work.n; i++)
 	{
 		ErrorData  *error;
 
@@ -135,8 +134,7 @@ slm_detect_all(SlmRun *run, void *arg)
 			sqlstate = error->sqlerrcode;
 		failure = note_error(&work, error, failure);
 	}
-	if (!run->held)
-		slm_step(run, tidy_step, &work);
+	slm_step(run, tidy_step, &work);
 	if (failure != NULL)
 	{
 		slm_step(run, failed_step, &work);

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "guc.h"
 #include "ingest/crash_point.h"
+#include "ingest/held.h"
 #include "ingest/ingest.h"
 #include "ingest/key_time.h"
 #include "ingest/large.h"
@@ -26,18 +27,29 @@
 #include "ingest/trouble.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/pg_rusage.h"
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
+#include "utils/wait_event.h"
 
 #define MAX_OBJECTS_PER_BATCH	2000
+
+/* A source whose objects did not come soon is apart from the others for so long; then it has another try. */
+#define APART_FOR				(30 * USECS_PER_SEC)
+#define APART_MAX				(600 * USECS_PER_SEC)
+
+/* An object that has come by half and takes longer than this is read like a large one, from turn to turn. */
+#define READ_MS					1000
+
+/* How often is looked, while nothing else is to be done, whether a transfer has come. */
+#define LOOK_MS					20
 
 /* Batches of backlog are kept so small that the writer's lock is held about this long. */
 #define LATE_HELD_MS			300
 #define FIRST_LATE_BYTES		(1024 * 1024)
 #define LEAST_LATE_BYTES		(64 * 1024)
-#define LARGE_BYTES				((int64) 64 * 1024 * 1024)	/* not worth a try to read it whole */
 
 static void
 ingest_free(void *arg)
@@ -46,6 +58,7 @@ ingest_free(void *arg)
 
 	slm_batch_free(&ingest->batch);
 	slm_chunk_free(&ingest->chunk);
+	slm_large_free_chunks(ingest);
 }
 
 SlmIngest *
@@ -77,7 +90,7 @@ slm_ingest_end(SlmIngest *ingest)
 
 /* --- reading --- */
 
-/* Start the transfers of the next objects, as far as connections allow. */
+/* Start the transfers of the next objects, as far as connections allow.  Those of sources that can't be read now stay as they are. */
 static int
 start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int started)
 {
@@ -86,9 +99,9 @@ start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int s
 		SlmObject  *object = &objects[started];
 		SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 
-		if (source != NULL && source->store != NULL && !slm_trouble_may_read(source))
-			object->outcome = SLM_OBJECT_POSTPONED;
-		else
+		if (source != NULL && !slm_trouble_may_read(source))
+			continue;
+		if (!slm_held_take(ingest, object))
 			slm_object_open(object, source);
 	}
 	return started;
@@ -124,13 +137,46 @@ is_memory_short(const SlmIngest *ingest)
 	return slm_batch_memory(&ingest->batch) + 2 * slm_catalog_memory(ingest->views->catalog) > (size_t) slm_work_memory * 1024 / 2;
 }
 
+/* From now on a source's objects are loaded as they come. */
+static void
+set_apart(SlmSource *source)
+{
+	if (source == NULL)
+		return;
+	/* longer each time, as each time it keeps the others waiting for a moment */
+	source->apart_until = GetCurrentTimestamp() + Min(APART_FOR << source->slow_times, APART_MAX);
+	source->slow_times = Min(source->slow_times + 1, 10);
+}
+
+/*
+ * Has an object come, so that reading it need not wait?  If it does not within its source's patience, its transfer goes on beside.
+ */
+static bool
+has_come(SlmIngest *ingest, SlmObject *object)
+{
+	SlmSource  *source = slm_sources_find(ingest->sources, object->source);
+	TimestampTz begin = GetCurrentTimestamp();
+	bool		ready = slm_transfer_ready(object->transfer, source->patience_ms);
+
+	source->patience_ms = Max(0, source->patience_ms - (int) ((GetCurrentTimestamp() - begin) / 1000));
+	if (ready)
+		return true;
+	set_apart(source);
+	slm_held_keep(ingest, object);
+	return false;
+}
+
 /* Read one object whole; large objects come back as SLM_OBJECT_PART, and nothing of them is in the batch. */
 static void
 read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 {
 	SlmReading *reading = slm_reading_begin(object, clock, &ingest->views->key);
 
+	slm_reading_limit(reading, READ_MS, true);
 	slm_reading_chunk(reading, clock, ingest->views->catalog, &ingest->chunk, false);
+	/* not small, and slow: what can go on from turn to turn is a large object */
+	if (slm_reading_interrupted(reading))
+		object->outcome = SLM_OBJECT_PART;
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	object->transfer = NULL;
@@ -141,26 +187,49 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 		slm_progress_add(1, object->size, object->rows_total);
 }
 
+/* How many of the first n objects there is something to be recorded of. */
+static int
+count_dealt_with(const SlmObject *objects, int n)
+{
+	int			dealt_with = 0;
+
+	for (int i = 0; i < n; i++)
+		dealt_with += objects[i].outcome != SLM_OBJECT_WAITING;
+	return dealt_with;
+}
+
 /*
- * Read objects into the batch until all are read, memory is short, or a large one comes up.  Returns how many were
- * dealt with; 0 means that the first is a large one.
+ * Read objects into the batch until all are read, memory is short, or a large one comes up.  Returns how many were gone through;
+ * those that have not come stay WAITING.  *large: if nothing is to be recorded of any, a large one that comes next; else -1.
  */
 static int
-read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n)
+read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int *large)
 {
 	int			started = 0;
+	int			missing = 0;
 
 	for (int i = 0; i < n; i++)
 	{
-		if (objects[i].resume_row > 0)
-			return i;
-		started = start_transfers(ingest, objects, n, i, started);
-		if (objects[i].outcome == SLM_OBJECT_WAITING)
-			read_object(ingest, clock, &objects[i]);
+		if (slm_large_beside(ingest, &objects[i]))
+			continue;
+		if (objects[i].resume_row == 0 && objects[i].id != ingest->large_id && !slm_large_has(ingest, objects[i].id))
+		{
+			started = start_transfers(ingest, objects, n, i, Max(started, i));
+			if (objects[i].transfer != NULL && has_come(ingest, &objects[i]))
+				read_object(ingest, clock, &objects[i]);
+			else if (objects[i].outcome == SLM_OBJECT_WAITING && ++missing >= slm_max_connections)
+				return i + 1;	/* enough is under way */
+		}
+		else
+			objects[i].outcome = SLM_OBJECT_PART;
 		if (objects[i].outcome == SLM_OBJECT_PART)
 		{
 			objects[i].outcome = SLM_OBJECT_WAITING;
-			return i;
+			ingest->large_id = objects[i].id;
+			if (count_dealt_with(objects, i) > 0)
+				return i;
+			*large = i;
+			return i + 1;
 		}
 		if (is_memory_short(ingest))
 			return i + 1;
@@ -186,7 +255,7 @@ typedef struct Feed
 static bool
 is_for_workers(int64 large_id, const SlmObject *object)
 {
-	return object->resume_row == 0 && object->id != large_id && object->size < LARGE_BYTES;
+	return object->resume_row == 0 && object->id != large_id && object->size < SLM_LARGE_BYTES;
 }
 
 /* The objects from the next one on that may be in one task: none of the next batch with some of this. */
@@ -227,8 +296,45 @@ static void
 read_here(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 {
 	(void) start_transfers(ingest, object, 1, 0, 0);
-	if (object->outcome == SLM_OBJECT_WAITING)
+	if (object->transfer != NULL && has_come(ingest, object))
 		read_object(ingest, clock, object);
+}
+
+/* What the workers have found out about sources; objects that did not come in time are left waiting. */
+static void
+learn_from_workers(SlmIngest *ingest, SlmObject *objects, const bool *done, bool *learnt, int total)
+{
+	for (int i = 0; i < total; i++)
+	{
+		SlmSource  *source;
+
+		if (!done[i] || learnt[i])
+			continue;
+		learnt[i] = true;
+		source = slm_sources_find(ingest->sources, objects[i].source);
+		if (objects[i].outcome == SLM_OBJECT_SLOW)
+		{
+			set_apart(source);
+			objects[i].outcome = SLM_OBJECT_WAITING;
+		}
+		else
+			slm_trouble_was_read(source, &objects[i]);
+	}
+}
+
+/* Those that nobody has in hand and whose source can't be read, or is slow, stay as they are. */
+static void
+pass_over(SlmIngest *ingest, const SlmObject *objects, int n, bool *done)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < n; i++)
+	{
+		SlmSource  *source = done[i] ? NULL : slm_sources_find(ingest->sources, objects[i].source);
+
+		if (source != NULL && (!slm_trouble_may_read(source) || source->apart_until > now) && !slm_pool_has(ingest->pool, &objects[i]))
+			done[i] = true;
+	}
 }
 
 /* Objects that turn out to be large are left waiting.  The first of them will be the first of a later batch. */
@@ -285,9 +391,10 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 	SlmObject  *objects = feed->objects;
 	int			n = feed->n;
 	bool	   *done = palloc0(sizeof(bool) * feed->total);
+	bool	   *learnt = palloc0(sizeof(bool) * feed->total);
 
 	for (int i = 0; i < n; i++)
-		done[i] = !is_for_workers(ingest->large_id, &objects[i]);
+		done[i] = learnt[i] = !is_for_workers(ingest->large_id, &objects[i]);
 	feed->done = done;
 	while (count_waiting(done, n) > 0)
 	{
@@ -296,6 +403,8 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 		feed_workers(feed);
 		if (slm_pool_take(ingest->pool, objects, n, feed->total, &ingest->batch, done) > 0)
 		{
+			learn_from_workers(ingest, objects, done, learnt, feed->total);
+			pass_over(ingest, objects, feed->total, done);
 			if (is_memory_short(ingest))
 				break;
 			continue;
@@ -308,7 +417,7 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 		if (mine >= 0)
 		{
 			read_here(ingest, feed->clock, &objects[mine]);
-			done[mine] = true;
+			done[mine] = learnt[mine] = true;
 		}
 		else
 			slm_pool_wait(ingest->pool);
@@ -321,6 +430,7 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 	feed->done = NULL;
 	feed->large_id = ingest->large_id;
 	pfree(done);
+	pfree(learnt);
 	return n;
 }
 
@@ -340,15 +450,18 @@ slm_ingest_set_surge(SlmIngest *ingest, bool surge)
 }
 
 /*
- * Read objects into the batch.  Returns how many were dealt with; 0 means that the first is a large one.  *feed: what workers go on
- * with from there.
+ * Read objects into the batch.  Returns how many were gone through, and *large as read_alone().  *feed: what workers go on with from
+ * there.
  */
 static int
-read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int upcoming, Feed *feed)
+read_objects(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, int upcoming, bool apart, Feed *feed,
+			 int *large)
 {
+	*large = -1;
 	*feed = (Feed) {.clock = clock,.objects = objects,.n = n,.total = n + upcoming,.large_id = ingest->large_id};
-	if (ingest->pool == NULL || slm_pool_size(ingest->pool) == 0 || !is_for_workers(ingest->large_id, &objects[0]))
-		return read_alone(ingest, clock, objects, n);
+	/* nor is a worker to wait for a source that is slow */
+	if (apart || ingest->pool == NULL || slm_pool_size(ingest->pool) == 0 || !is_for_workers(ingest->large_id, &objects[0]))
+		return read_alone(ingest, clock, objects, n, large);
 	feed->pool = ingest->pool;
 	return read_with_workers(ingest, feed);
 }
@@ -374,19 +487,33 @@ typedef struct Work
 	SlmObject  *objects;
 	int			n;
 	int			upcoming;		/* objects behind the n that come next */
-	int			done;			/* objects dealt with */
+	int			done;			/* objects gone through */
+	bool		apart;			/* of one source that is apart from the others */
 	SlmBatchResult *result;
 } Work;
+
+/* Of several transactions: their sums, and the longest times. */
+static void
+add_applied(SlmApplied *sum, const SlmApplied *more)
+{
+	sum->rows_written += more->rows_written;
+	sum->wait_ms = Max(sum->wait_ms, more->wait_ms);
+	sum->held_ms = Max(sum->held_ms, more->held_ms);
+	sum->head = Max(sum->head, more->head);
+}
 
 static void
 sum_up(Work *work)
 {
 	for (int i = 0; i < work->done; i++)
 	{
-		work->result->bytes += work->objects[i].size;
+		bool		waits = work->objects[i].outcome == SLM_OBJECT_WAITING;
+
+		work->result->objects += !waits;
+		work->result->waiting += waits;
+		work->result->bytes += waits ? 0 : work->objects[i].size;
 		work->result->rows += work->objects[i].number >= 0 ? work->objects[i].rows_total : 0;
 	}
-	work->result->objects = work->done;
 }
 
 static void
@@ -394,34 +521,48 @@ load_batch(Work *work)
 {
 	SlmIngest  *ingest = work->ingest;
 	bool		replace = !work->clock->live;
+	SlmApplied	applied;
 	Feed		feed;
 	SlmMeanwhile feeding = {feed_workers, &feed};
+	int			large;
+	bool		starved;
+	int64		large_id = ingest->large_id;
 	PGRUsage	start;
 
 	slm_batch_init(&ingest->batch, ingest->views->catalog);
 	pg_rusage_init(&start);
 	slm_progress_phase("fetch and read");
-	work->done = read_objects(ingest, work->clock, work->objects, work->n, work->upcoming, &feed);
+	work->done = read_objects(ingest, work->clock, work->objects, work->n, work->upcoming, work->apart,
+							  &feed, &large);
 	close_transfers(work->objects, work->n);
-	if (work->done == 0)
+	if (large >= 0 && !slm_large_part(ingest, &work->objects[large], work->clock, !work->apart, &starved))
 	{
-		work->done = 1;
-		slm_large_part(ingest, &work->objects[0], work->clock);
+		work->result->more |= !starved;
+		if (starved && !work->apart)
+			set_apart(slm_sources_find(ingest->sources, work->objects[large].source));
 	}
+	/* objects that came back as large ones are next */
+	work->result->more |= large < 0 && ingest->large_id != large_id;
+	if (count_dealt_with(work->objects, work->done) == 0)
+	{
+		sum_up(work);
+		return;
+	}
+	slm_trouble_settle(ingest->sources, work->objects, work->done);
 	SLM_CRASH_POINT("ingest.read");
 	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", work->done, pg_rusage_show(&start))));
 	pg_rusage_init(&start);
 	slm_progress_phase("apply");
 	ingest->views->upcoming = bytes_of(work->objects + work->done, work->n - work->done + work->upcoming) /
 		Max(bytes_of(work->objects, work->done), 1.0);
-	work->result->applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace,
-									  feed.pool ? &feeding : NULL);
-	slm_key_times_learn(work->objects, work->done, work->result->applied.head);
+	applied = slm_apply(&ingest->batch, work->objects, work->done, ingest->views, replace, feed.pool ? &feeding : NULL);
+	add_applied(&work->result->applied, &applied);
+	slm_key_times_learn(work->objects, work->done, applied.head);
 	sum_up(work);
 	ereport(DEBUG1, (errmsg_internal("applied %llu rows as %llu, waited %.0f ms for the lock, %s",
 									 (unsigned long long) work->result->rows,
-									 (unsigned long long) work->result->applied.rows_written,
-									 work->result->applied.wait_ms, pg_rusage_show(&start))));
+									 (unsigned long long) applied.rows_written,
+									 applied.wait_ms, pg_rusage_show(&start))));
 }
 
 /* Errors that say nothing about the objects: the batch is not to blame, and trying another would not help. */
@@ -523,26 +664,47 @@ read_clock(const char *state)
 	return clock;
 }
 
+/*
+ * Large objects and others take turns: of three, the first is of whatever comes first in time, the second of small objects alone, and the
+ * third of all but the large one that was served last.
+ */
+static void
+not_this_turn(const SlmIngest *ingest, SlmPick *pick)
+{
+	int64	   *ids;
+	int			n = slm_large_ids(ingest, &ids);
+
+	pick->no_parts = n > 0 && ingest->turn == 1;
+	pick->not_these = ids;
+	pick->nnot_these = pick->no_parts ? n : 0;
+	if (n > 0 && ingest->turn == 2)
+	{
+		ids[0] = ingest->last_large;
+		pick->nnot_these = 1;
+	}
+}
+
 static int
-pick(Work *work, const char *source)
+pick(Work *work, const char *const *sources, int nsources, int limit)
 {
 	SlmIngest  *ingest = work->ingest;
-	SlmPick		pick = {.state = work->state,.source = source,.limit = MAX_OBJECTS_PER_BATCH,
+	SlmPick		pick = {.state = work->state,.sources = sources,.nsources = nsources,.limit = limit,
 		.limit_bytes = work->clock->live ? (int64) slm_batch_bytes * 1024 : ingest->late_bytes,
 		.whole = work->clock->tiers->tiers[0].partition,
-		.max_span = work->clock->tiers->tiers[0].retention.usecs / 4,
-	.no_parts = ingest->no_parts};
+	.max_span = work->clock->tiers->tiers[0].retention.usecs / 4};
 	int			n;
 
+	not_this_turn(ingest, &pick);
 	if (ingest->one_by_one > 0)
 	{
 		ingest->one_by_one--;
 		pick.limit = 1;
 	}
 	n = slm_ledger_pick(&pick, &work->objects, &work->upcoming);
-	if (n == 0 && pick.no_parts)
+	if (n == 0 && pick.nnot_these > 0)
 	{
 		pick.no_parts = false;
+		pick.nnot_these = 0;
 		n = slm_ledger_pick(&pick, &work->objects, &work->upcoming);
 	}
 	return n;
@@ -558,45 +720,115 @@ adapt_late_bytes(SlmIngest *ingest, const SlmBatchResult *result)
 		ingest->late_bytes = Min(ingest->late_bytes * 2, (int64) slm_batch_bytes * 1024);
 }
 
+/* A transaction: of some sources that are well, or of one that is apart. */
+static void
+one_batch(Work *work, const char *const *sources, int nsources, int limit)
+{
+	SlmIngest  *ingest = work->ingest;
+	SlmClock	clock = read_clock(work->state);
+	bool		ok = false;
+
+	work->clock = &clock;
+	work->done = 0;
+	slm_trouble_begin(ingest->sources);
+	if (work->apart)
+		slm_sources_find(ingest->sources, sources[0])->patience_ms = 0;
+	slm_view_state_refresh(ingest->views);
+	slm_view_state_trim(ingest->views, clock.head);
+	if (clock.live)
+		slm_ledger_sort_out_late(sources, nsources, clock.head);
+	work->n = pick(work, sources, nsources, limit);
+	if (work->n > 0)
+		SLM_CRASH_POINT("ingest.picked");
+	if (work->n > 0)
+		ok = try_batch(work);
+	if (work->n > 0 && !ok)
+		work->result->objects += work->n;
+	if (ok)
+		slm_trouble_judge(ingest->sources, work->objects, work->done);
+	if (work->n > 0)
+		SLM_CRASH_POINT("ingest.commit");
+	slm_commit();
+	if (work->n > 0)
+		SLM_CRASH_POINT("ingest.committed");
+	if (ok)
+		slm_view_state_committed(ingest->views);
+	if (ok && !clock.live)
+		adapt_late_bytes(ingest, work->result);
+}
+
+/* In a transaction of its own: what there is to be known of the sources. */
+static void
+look_at_sources(SlmIngest *ingest)
+{
+	slm_secure_transaction();
+	slm_sources_refresh(ingest->sources);
+	slm_large_check(ingest);
+	slm_held_check(ingest);
+}
+
+/* What has come of a source that is apart from the others. */
+static void
+batch_apart(Work *work, const char *name)
+{
+	SlmSource  *source;
+	int			limit = MAX_OBJECTS_PER_BATCH;
+
+	look_at_sources(work->ingest);
+	source = slm_sources_find(work->ingest->sources, name);
+	if (source == NULL || source->store == NULL)
+		return;
+	if (source->unreadable)
+	{
+		/* a probe that is under way is seen to its end */
+		if (!slm_held_has(work->ingest, name) && !slm_trouble_probe(source))
+			return;
+		limit = SLM_STRIKES;
+	}
+	work->apart = true;
+	one_batch(work, &name, 1, limit);
+}
+
 void
 slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBatchResult *result)
 {
 	MemoryContext old;
 	Work		work = {.ingest = ingest,.state = state,.result = result};
-	SlmClock	clock;
-	bool		ok = false;
+	const char **names;
+	int			n;
 
 	*result = (SlmBatchResult) {.applied.head = DT_NOBEGIN};
 	MemoryContextReset(ingest->batch_context);
-	slm_secure_transaction();
 	old = MemoryContextSwitchTo(ingest->batch_context);
-	slm_sources_refresh(ingest->sources);
-	slm_large_check(ingest);
-	slm_trouble_begin(ingest->sources);
-	clock = read_clock(state);
-	work.clock = &clock;
-	slm_view_state_refresh(ingest->views);
-	slm_view_state_trim(ingest->views, clock.head);
-	if (clock.live)
-		slm_ledger_sort_out_late(clock.head);
-	work.n = pick(&work, source);
-	if (work.n > 0)
-		SLM_CRASH_POINT("ingest.picked");
-	if (work.n > 0)
-		ok = try_batch(&work);
-	result->objects = work.n > 0 && !ok ? work.n : work.done;
-	if (ok)
-		slm_trouble_judge(ingest->sources, work.objects, work.done);
-	if (work.n > 0)
-		SLM_CRASH_POINT("ingest.commit");
-	slm_commit();
-	if (work.n > 0)
-		SLM_CRASH_POINT("ingest.committed");
-	if (ok)
-		slm_view_state_committed(ingest->views);
-	if (ok && !clock.live)
-		adapt_late_bytes(ingest, result);
-	/* parts of a large object and batches of others take turns */
-	ingest->no_parts = ingest->large != NULL && !ingest->no_parts;
+	look_at_sources(ingest);
+	n = slm_sources_choose(ingest->sources, source, false, &names);
+	one_batch(&work, names, n, MAX_OBJECTS_PER_BATCH);
+	n = slm_sources_choose(ingest->sources, source, true, &names);
+	for (int i = 0; i < n; i++)
+		names[i] = pstrdup(names[i]);
+	for (int i = 0; i < n; i++)
+		batch_apart(&work, names[i]);
+	ingest->turn = ingest->large == NULL ? 0 : (ingest->turn + 1) % 3;
 	MemoryContextSwitchTo(old);
+}
+
+void
+slm_ingest_wait(SlmIngest *ingest, long wait_ms)
+{
+	TimestampTz until = GetCurrentTimestamp() + wait_ms * INT64CONST(1000);
+
+	for (;;)
+	{
+		long		left = (long) ((until - GetCurrentTimestamp()) / 1000);
+		int			events;
+
+		if (left <= 0)
+			return;
+		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(left, LOOK_MS), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		slm_sources_move_on(ingest->sources);
+		if ((events & WL_LATCH_SET) || slm_held_ready(ingest))
+			return;
+	}
 }

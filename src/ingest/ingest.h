@@ -21,8 +21,10 @@ typedef struct SlmIngest
 	SlmViewState *views;
 	SlmChunk	chunk;
 	SlmBatch	batch;
-	struct SlmLarge *large;		/* a large object of which parts are still to come, or NULL */
-	bool		no_parts;		/* it is the turn of other objects */
+	struct SlmLarge *large;		/* large objects of which parts are still to come, a list */
+	struct SlmHeld *held;		/* transfers that go on beside the batches, a list */
+	int			turn;			/* whose it is while there are large ones: see not_this_turn() */
+	int64		last_large;		/* the one whose turn it was last */
 	int64		large_id;		/* an object that is known to be large; 0 = none */
 	struct SlmPool *pool;		/* parse workers, during a surge; else NULL */
 	int64		late_bytes;		/* for a batch of backlog: as much as does not hold up live loading for long */
@@ -32,7 +34,9 @@ typedef struct SlmIngest
 /* What a batch did. */
 typedef struct SlmBatchResult
 {
-	int			objects;		/* picked */
+	int			objects;		/* dealt with */
+	int			waiting;		/* picked too, but not there yet */
+	bool		more;			/* one of these can go on at once */
 	int64		bytes;
 	uint64		rows;			/* read from loaded objects */
 	SlmApplied	applied;
@@ -51,9 +55,15 @@ extern void slm_ingest_set_surge(SlmIngest *ingest, bool surge);
 
 /*
  * Load one batch of objects in the given state ("pending" or "backlog"; the latter by DELETE and INSERT), of one source or
- * of all (NULL).  result->objects is 0 if none was due.  What is wrong with objects is noted in the ledger; an error is
+ * of all (NULL).  A batch waits for the objects of each source for half a second at most; a source that is slower is then apart for a
+ * while: its transfers go on beside, and what has come is loaded in a batch of its own, behind that of the others.  So is each
+ * source of which several objects could not be read, but of that a few are tried now and then.
+ * result->objects is 0 if none was due, or none of those that were has come (result->waiting).  What is wrong with objects is noted in the ledger; an error is
  * raised only where the whole server is in trouble (disk full, shutdown, cancel).
  */
 extern void slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBatchResult *result);
+
+/* Wait for so many milliseconds, or until the latch is set or one of the transfers that go on beside has come. */
+extern void slm_ingest_wait(SlmIngest *ingest, long wait_ms);
 
 #endif							/* SLM_INGEST_INGEST_H */

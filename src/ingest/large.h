@@ -12,14 +12,29 @@
 #include "ingest/ingest.h"
 
 /*
- * In the transaction of a batch: put the next part of the object into the batch and set its outcome.
+ * In the transaction of a batch: read on for a turn of half a second at the most, and put the next part of the object into the batch, or
+ * set what else became of it.  False if the turn ended before there was anything to say: the object stays as it is, and the next
+ * call goes on; *starved says whether that was for want of bytes.  patient: the turn may wait for bytes.  One object
+ * of each source can be under way: another one stays as it is, too.
  */
-extern void slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock);
+extern bool slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool patient, bool *starved);
 
-/* After slm_sources_refresh(): if the store has been opened anew, the transfer must go. */
+/* Is the object a large one, which has to wait for another one of its source that is under way? */
+extern bool slm_large_beside(const SlmIngest *ingest, const SlmObject *object);
+
+/* After slm_sources_refresh(): if the store has been opened anew, or nobody takes it up any more, the transfer must go. */
 extern void slm_large_check(SlmIngest *ingest);
 
-/* Forget the large object under way; it will be taken up again where the ledger says. */
+/* Those under way, by id; palloc'd. */
+extern int	slm_large_ids(const SlmIngest *ingest, int64 **ids);
+
+/* Is this one under way? */
+extern bool slm_large_has(const SlmIngest *ingest, int64 id);
+
+/* Forget the large objects under way; they will be taken up again where the ledger says. */
 extern void slm_large_end(SlmIngest *ingest);
+
+/* When their memory context is about to go. */
+extern void slm_large_free_chunks(SlmIngest *ingest);
 
 #endif							/* SLM_INGEST_LARGE_H */

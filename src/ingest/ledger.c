@@ -16,7 +16,7 @@
 #include "utils/timestamp.h"
 
 #define MAX_RETRY_DELAY_MS	(3600 * 1000)
-#define POSTPONED_MS		10000
+#define SOURCE_DELAY_MS		10000
 #define COUNTED_FOR_MS		1000
 
 TimestampTz
@@ -77,23 +77,36 @@ slm_head_advance(SlmObject *objects, int n, TimestampTz head)
 	return newest;
 }
 
+static Datum
+name_array(const char *const *names, int n)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		values[i] = CStringGetTextDatum(names[i]);
+	return slm_array(values, NULL, n, TEXTOID);
+}
+
 void
-slm_ledger_sort_out_late(TimestampTz head)
+slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz head)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET state = 'backlog' WHERE id IN (SELECT id FROM sellometer.objects "
-		"WHERE state = 'pending' AND object_time < $1 AND resume_row = 0 AND id NOT IN "
+		"UPDATE sellometer.objects SET state = 'backlog' WHERE id IN (SELECT o.id FROM unnest($2) AS s (name) "
+		"CROSS JOIN LATERAL (SELECT id FROM sellometer.objects "
+		"WHERE source = s.name AND state = 'pending' AND object_time < $1 AND resume_row = 0 AND id NOT IN "
 		/* each source's newest is read to see whether it really is, or all where keys are in doubt: see key_time.h */
-		"(SELECT p.id FROM sellometer.sources s CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = s.name "
+		"(SELECT p.id FROM sellometer.sources d CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = d.name "
 		"AND k.state = 'pending' AND k.object_time < $1 AND k.next_attempt IS NULL "
-		"ORDER BY k.object_time DESC LIMIT CASE WHEN s.key_doubt = 0 THEN 1 END) p WHERE s.enabled) "
-		"FOR UPDATE SKIP LOCKED)",
-		1, {TIMESTAMPTZOID}
+		"ORDER BY k.object_time DESC LIMIT CASE WHEN d.key_doubt = 0 THEN 1 END) p WHERE d.name = ANY ($2)) "
+		"FOR UPDATE SKIP LOCKED) o)",
+		2, {TIMESTAMPTZOID, TEXTARRAYOID}
 	};
-	Datum		arg = TimestampTzGetDatum(head - (int64) slm_live_lateness * USECS_PER_SEC);
+	Datum		args[2] = {TimestampTzGetDatum(head - (int64) slm_live_lateness * USECS_PER_SEC), (Datum) 0};
 
-	if (!TIMESTAMP_IS_NOBEGIN(head))
-		slm_execute_by_index(&statement, &arg, NULL, SPI_OK_UPDATE);
+	if (TIMESTAMP_IS_NOBEGIN(head) || nsources == 0)
+		return;
+	args[1] = name_array(sources, nsources);
+	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }
 
 /*
@@ -104,15 +117,28 @@ static int
 cut_at_partition(const SlmObject *objects, int n, SlmGranularity whole)
 {
 	TimestampTz last;
+	int			cut = n;
 
 	if (n == 0 || TIMESTAMP_IS_NOBEGIN(objects[0].object_time) || TIMESTAMP_IS_NOBEGIN(objects[n - 1].object_time))
 		return n;
 	last = slm_bucket_start(whole, objects[n - 1].object_time);
 	if (slm_bucket_start(whole, objects[0].object_time) == last)
 		return n;
-	while (objects[n - 1].object_time >= last)
-		n--;
-	return n;
+	while (objects[cut - 1].object_time >= last)
+		cut--;
+	/* but not all of what a source has, or one with enough of the time before could keep it waiting */
+	for (int i = cut; i < n; i++)
+	{
+		bool		before = false;
+
+		if (i > cut && objects[i].source_number == objects[i - 1].source_number)
+			continue;
+		for (int j = cut - 1; j >= 0 && !before; j--)
+			before = objects[j].source_number == objects[i].source_number;
+		if (!before)
+			return n;
+	}
+	return cut;
 }
 
 /* Cut them where they get too far from the first in time. */
@@ -130,56 +156,196 @@ cut_at_span(const SlmObject *objects, int n, int64 max_span)
 	return n;
 }
 
-int
-slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
+/*
+ * What waits in a source and is due.  Each state has statements of its own: it is no parameter, for only so the index of what waits
+ * serves, and gives the order.  It begins with the source: what others have, disabled ones too, costs nothing.
+ */
+#define WAITING_IN(source, state) \
+	"FROM sellometer.objects o WHERE o.source = " source " AND o.state = '" state "' " \
+	"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) " \
+	"AND (NOT $3 OR (o.resume_row = 0 AND o.size < " CppAsString2(SLM_LARGE_BYTES) ")) AND o.id <> ALL ($4) " \
+	"ORDER BY o.object_time NULLS LAST, o.id LIMIT $2 "
+
+typedef struct Share
 {
-	/* the state is no parameter: only so the index of what waits serves, and gives the order */
+	int			quota;			/* objects to lock, the first ones */
+	int			sure;			/* of them, those that are in the batch in any case */
+	int64		bytes;
+	bool		full;
+	int			passed;			/* candidates gone through */
+} Share;
+
+/* Which arguments all statements about a pick have in common: $2 the limit, $3 and $4 what is left out. */
+static void
+fill_args(const SlmPick *pick, int limit, Datum *args)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * Max(pick->nnot_these, 1));
+
+	for (int i = 0; i < pick->nnot_these; i++)
+		ids[i] = Int64GetDatum(pick->not_these[i]);
+	args[1] = Int32GetDatum(limit);
+	args[2] = BoolGetDatum(pick->no_parts);
+	args[3] = slm_array(ids, NULL, pick->nnot_these, INT8OID);
+}
+
+/*
+ * Share the batch out among the sources.  Each may have as much of it as each other; what is left by those that have less goes to
+ * whatever comes first in time.
+ */
+static void
+share_out(const SlmPick *pick, Share *shares)
+{
+#define CANDIDATES(state) { \
+		"SELECT s.number, o.size FROM unnest($1) WITH ORDINALITY AS s (name, number) " \
+		"CROSS JOIN LATERAL (SELECT o.object_time, o.id, o.size " WAITING_IN("s.name", state) ") o " \
+		"ORDER BY o.object_time NULLS LAST, o.id", \
+		4, {TEXTARRAYOID, INT4OID, BOOLOID, INT8ARRAYOID} \
+	}
+	static SlmStatement pending = CANDIDATES("pending");
+	static SlmStatement backlog = CANDIDATES("backlog");
+#undef CANDIDATES
+	Datum		args[4] = {name_array(pick->sources, pick->nsources)};
+	int			n;
+	int			active = 0;
+	int			left;
+
+	fill_args(pick, pick->limit, args);
+	n = slm_execute_by_index(strcmp(pick->state, "backlog") == 0 ? &backlog : &pending, args, NULL, SPI_OK_SELECT);
+	for (int i = 0; i < n; i++)
+		active += shares[slm_int64(i, 1, 0) - 1].quota++ == 0;
+	for (int i = 0; i < pick->nsources; i++)
+		shares[i].quota = 0;
+	left = pick->limit;
+	for (int i = 0; i < n; i++)
+	{
+		Share	   *share = &shares[slm_int64(i, 1, 0) - 1];
+		int64		size = slm_int64(i, 2, 0);
+
+		share->full |= share->quota > 0 &&
+			(share->quota >= pick->limit / active || share->bytes + size > pick->limit_bytes / active);
+		if (share->full || left <= 0)
+			continue;
+		share->quota = ++share->sure;
+		share->bytes += size;
+		left--;
+	}
+	/* the same order again: of each source the first ones are taken already */
+	for (int i = 0; i < n && left > 0; i++)
+	{
+		Share	   *share = &shares[slm_int64(i, 1, 0) - 1];
+
+		if (share->passed++ >= share->sure)
+		{
+			share->quota++;
+			left--;
+		}
+	}
+}
+
+/* Lock the first objects of a source, and append them. */
+static int
+lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *objects)
+{
 #define PICK(state) { \
-		"SELECT o.id, o.source, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected, " \
-		"o.time_limit, s.key_doubt::bigint " \
-		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled " \
-		"WHERE o.state = '" state "' AND ($1 IS NULL OR o.source = $1) " \
-		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) " \
-		"AND (NOT $3 OR o.resume_row = 0) " \
-		"ORDER BY o.object_time NULLS LAST, o.id LIMIT $2 FOR UPDATE OF o SKIP LOCKED", \
-		3, {TEXTOID, INT4OID, BOOLOID} \
+		"SELECT o.id, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected, " \
+		"o.time_limit, (SELECT s.key_doubt::bigint FROM sellometer.sources s WHERE s.name = o.source) " \
+		WAITING_IN("$1", state) "FOR UPDATE SKIP LOCKED", \
+		4, {TEXTOID, INT4OID, BOOLOID, INT8ARRAYOID} \
 	}
 	static SlmStatement pending = PICK("pending");
 	static SlmStatement backlog = PICK("backlog");
 #undef PICK
-	SlmStatement *statement = strcmp(pick->state, "backlog") == 0 ? &backlog : &pending;
-	Datum		args[3] = {pick->source ? CStringGetTextDatum(pick->source) : (Datum) 0,
-	Int32GetDatum(pick->limit), BoolGetDatum(pick->no_parts)};
 	MemoryContext context = CurrentMemoryContext;
-	int			n = slm_execute_by_index(statement, args, pick->source ? NULL : "n  ", SPI_OK_SELECT);
-	int64		bytes = 0;
-	int			fit = 0;
+	Datum		args[4] = {CStringGetTextDatum(pick->sources[number])};
+	int			n;
 
-	*objects = MemoryContextAllocZero(context, sizeof(SlmObject) * Max(n, 1));
+	fill_args(pick, share->quota, args);
+	n = slm_execute_by_index(strcmp(pick->state, "backlog") == 0 ? &backlog : &pending, args, NULL, SPI_OK_SELECT);
 	for (int i = 0; i < n; i++)
 	{
-		SlmObject  *object = &(*objects)[i];
+		SlmObject  *object = &objects[i];
 
 		object->id = slm_int64(i, 1, 0);
-		object->source = slm_text(context, i, 2);
-		object->key = slm_text(context, i, 3);
-		object->etag = slm_text(context, i, 4);
-		object->size = slm_int64(i, 5, 0);
-		object->attempts = (int32) slm_int64(i, 6, 0);
-		object->object_time = slm_int64(i, 7, DT_NOBEGIN);
-		object->resume_row = slm_int64(i, 8, 0);
-		object->rejected_before = slm_int64(i, 9, 0);
+		object->source = pstrdup(pick->sources[number]);
+		object->source_number = number;
+		object->sure = i < share->sure;
+		object->key = slm_text(context, i, 2);
+		object->etag = slm_text(context, i, 3);
+		object->size = slm_int64(i, 4, 0);
+		object->attempts = (int32) slm_int64(i, 5, 0);
+		object->object_time = slm_int64(i, 6, DT_NOBEGIN);
+		object->resume_row = slm_int64(i, 7, 0);
+		object->rejected_before = slm_int64(i, 8, 0);
 		object->judged = object->resume_row > 0;
-		object->time_limit = slm_int64(i, 10, DT_NOEND);
-		object->time_doubtful = slm_int64(i, 11, 0) > 0;
+		object->time_limit = slm_int64(i, 9, DT_NOEND);
+		object->time_doubtful = slm_int64(i, 10, 0) > 0;
 		object->number = -1;
-		bytes += object->size;
-		if (fit == i && (i == 0 || bytes <= pick->limit_bytes))
-			fit++;
 	}
+	return n;
+}
+
+/* In the order of time; those without one, which they bear as DT_NOBEGIN, come last. */
+static int
+compare_times(const void *a, const void *b)
+{
+	const SlmObject *x = a;
+	const SlmObject *y = b;
+	bool		x_none = TIMESTAMP_IS_NOBEGIN(x->object_time);
+	bool		y_none = TIMESTAMP_IS_NOBEGIN(y->object_time);
+
+	if (x_none != y_none)
+		return x_none - y_none;
+	if (x->object_time != y->object_time)
+		return x->object_time < y->object_time ? -1 : 1;
+	return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* Have those that fit into the batch stand first, both they and the rest in the order of time; returns their number. */
+static int
+fit_first(const SlmPick *pick, SlmObject *objects, int n)
+{
+	SlmObject  *rest = palloc(sizeof(SlmObject) * Max(n, 1));
+	int			nrest = 0;
+	int			fit = 0;
+	int64		bytes = 0;
+
+	for (int i = 0; i < n; i++)
+		bytes += objects[i].sure ? objects[i].size : 0;
+	for (int i = 0; i < n; i++)
+	{
+		/* once one does not fit, none that comes after it does */
+		if (!objects[i].sure && (bytes += objects[i].size) > pick->limit_bytes)
+			rest[nrest++] = objects[i];
+		else
+			objects[fit++] = objects[i];
+	}
+	memcpy(&objects[fit], rest, sizeof(SlmObject) * nrest);
+	pfree(rest);
+	return fit;
+}
+
+int
+slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
+{
+	Share	   *shares = palloc0(sizeof(Share) * Max(pick->nsources, 1));
+	int			n = 0;
+	int			fit;
+
+	*objects = palloc0(sizeof(SlmObject) * (pick->limit + pick->nsources));
+	if (pick->nsources == 1)
+		shares[0] = (Share) {.quota = pick->limit,.sure = 1};
+	else if (pick->nsources > 1)
+		share_out(pick, shares);
+	for (int i = 0; i < pick->nsources; i++)
+	{
+		if (shares[i].quota > 0)
+			n += lock_objects(pick, i, &shares[i], *objects + n);
+	}
+	qsort(*objects, n, sizeof(SlmObject), compare_times);
+	fit = fit_first(pick, *objects, n);
 	fit = cut_at_span(*objects, fit, pick->max_span);
 	/* if all that waits fits, there is nothing to be gained by stopping early */
-	if (fit < n || n == pick->limit)
+	if (fit < n || n >= pick->limit)
 		fit = cut_at_partition(*objects, fit, pick->whole);
 	*upcoming = n - fit;
 	return fit;
@@ -193,6 +359,9 @@ next_attempt(const SlmObject *object)
 {
 	double		delay = slm_retry_delay * pow(2.0, Min(object->attempts, 30));
 
+	/* if it is the source that can't be read, all are due when it is back, and before that a few are tried (trouble.c) */
+	if (object->uncounted)
+		delay = Max(delay, SOURCE_DELAY_MS);
 	delay = Min(delay, (double) MAX_RETRY_DELAY_MS);
 	delay *= 0.5 + 0.5 * pg_prng_double(&pg_global_prng_state);
 	delay = Max(delay, (double) object->retry_after_ms);
@@ -312,38 +481,28 @@ record_trouble(const SlmObject *object)
 		"next_attempt = $4, error = $5, sqlstate = $6 WHERE id = $1",
 		6, {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
 	};
-	bool		given_up = object->outcome == SLM_OBJECT_RETRY && object->attempts + 1 >= slm_retry_limit;
+	int			attempts = object->attempts + !object->uncounted;
+	bool		given_up = object->outcome == SLM_OBJECT_RETRY && !object->uncounted && attempts >= slm_retry_limit;
 	bool		failed = object->outcome == SLM_OBJECT_FAILED || given_up;
 	char	   *error = object->error;
 	char		nulls[] = "      ";
 	Datum		args[6];
 
 	if (given_up)
-		error = psprintf("%s (given up after %d attempts; sellometer_retry() starts anew)", error, object->attempts + 1);
+		error = psprintf("%s (given up after %d attempts; sellometer_retry() starts anew)", error, attempts);
 	args[0] = Int64GetDatum(object->id);
 	args[1] = BoolGetDatum(failed);
-	args[2] = Int32GetDatum(object->attempts + 1);
+	args[2] = Int32GetDatum(attempts);
 	args[3] = time_or_null(failed ? DT_NOBEGIN : next_attempt(object), &nulls[3]);
+	/* until its source is back after a failure, should there be one (trouble.c) */
+	if (given_up)
+	{
+		args[3] = TimestampTzGetDatum(DT_NOEND);
+		nulls[3] = ' ';
+	}
 	args[4] = CStringGetTextDatum(error);
 	args[5] = CStringGetTextDatum(unpack_sql_state(object->sqlstate));
 	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
-}
-
-/* No attempt was made. */
-static void
-record_postponed(const SlmObject *object)
-{
-	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET next_attempt = $2, "
-		"error = coalesce(error, 'not tried: its source can''t be read now'), sqlstate = coalesce(sqlstate, '08006') "
-		"WHERE id = $1",
-		2, {INT8OID, TIMESTAMPTZOID}
-	};
-	double		delay = POSTPONED_MS * (0.5 + pg_prng_double(&pg_global_prng_state));
-	Datum		args[2] = {Int64GetDatum(object->id),
-	TimestampTzGetDatum(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), (int64) delay))};
-
-	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
 }
 
 void
@@ -395,26 +554,28 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 				record_trouble(object);
 				slm_ledger_record_rejects(object);
 				break;
-			case SLM_OBJECT_POSTPONED:
-				record_postponed(object);
-				break;
+			case SLM_OBJECT_SLOW:
 			case SLM_OBJECT_WAITING:
 				break;
 		}
 	}
 }
 
+/* What is due, of sources that can be read: the rest no effort would load. */
 static SlmWaiting
 count_waiting(const char *state)
 {
-	static SlmStatement statement = {
-		"SELECT count(*), least(coalesce(sum(o.size), 0), 4611686018427387904)::bigint FROM sellometer.objects o "
-		"JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
-		"WHERE o.state = $1 AND o.state IN ('pending', 'backlog')", 1, {TEXTOID}
-	};
-	Datum		arg = CStringGetTextDatum(state);
+#define COUNT(state) { \
+		"SELECT coalesce(sum(o.objects), 0)::bigint, coalesce(least(sum(o.bytes), 9e18), 0)::bigint FROM sellometer.sources s " \
+		"CROSS JOIN LATERAL (SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM sellometer.objects " \
+		"WHERE source = s.name AND state = '" state "' AND (next_attempt IS NULL OR next_attempt <= clock_timestamp())) o " \
+		"WHERE s.enabled AND s.unreadable_since IS NULL" \
+	}
+	static SlmStatement pending = COUNT("pending");
+	static SlmStatement backlog = COUNT("backlog");
+#undef COUNT
 
-	slm_execute_by_index(&statement, &arg, NULL, SPI_OK_SELECT);
+	slm_execute_by_index(strcmp(state, "backlog") == 0 ? &backlog : &pending, NULL, NULL, SPI_OK_SELECT);
 	return (SlmWaiting) {
 		.objects = slm_int64(0, 1, 0),.bytes = slm_int64(0, 2, 0),.counted_at = GetCurrentTimestamp()
 	};

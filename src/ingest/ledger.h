@@ -24,23 +24,30 @@ extern TimestampTz slm_head_read(void);
 /* Move the head, and that of the source of each loaded object, on to the objects' medians. */
 extern TimestampTz slm_head_advance(SlmObject *objects, int n, TimestampTz head);
 
-/* Put pending objects that are late by now into the backlog. */
-extern void slm_ledger_sort_out_late(TimestampTz head);
+/* Put pending objects of these sources that are late by now into the backlog. */
+extern void slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz head);
 
 /*
  * Pick waiting objects in the order of their time: at most limit, and as many as have limit_bytes together (but one at
- * least).  state: "pending" or "backlog"; source: NULL = all.  Objects are allocated in the current memory context.
+ * least).  Each source that has some within max_span gets its share, however many the others have.  state: "pending" or "backlog".
+ * Objects are allocated in the current memory context.
  * *upcoming gets the number of those that stand behind them in the array: the next ones, not picked.
  */
+/* So large an object is not worth a try to read it whole. */
+#define SLM_LARGE_BYTES		67108864
+
 typedef struct SlmPick
 {
 	const char *state;
-	const char *source;
+	const char *const *sources; /* by name: only enabled ones that can be read */
+	int			nsources;
 	int			limit;
 	int64		limit_bytes;
 	SlmGranularity whole;		/* end with a whole one of these if there is one: then partitions are filled at once */
 	int64		max_span;		/* of the objects' times, in microseconds, so that housekeeping can keep in step; 0: any */
-	bool		no_parts;		/* leave out large objects of which parts are committed already */
+	bool		no_parts;		/* leave out large objects: those of which parts are committed already, or of SLM_LARGE_BYTES */
+	const int64 *not_these;		/* leave out these, by id */
+	int			nnot_these;
 } SlmPick;
 
 extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming);
@@ -52,7 +59,7 @@ extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *cou
 extern void slm_ledger_record_rejects(const SlmObject *object);
 
 /*
- * Bring up to date what waits in a state, due or not, when so much of it has been dealt with.  To count looks at each object that waits, so
+ * Bring up to date what waits in a state and can be loaded now, when so much of it has been dealt with.  To count looks at each object that waits, so
  * it is counted only once a second, and when none seems to be left; between that it is reckoned.
  */
 extern void slm_ledger_waiting(SlmWaiting *waiting, const char *state, int64 objects, int64 bytes);

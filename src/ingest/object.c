@@ -64,6 +64,12 @@ struct SlmReading
 	uint32		nahead;
 	uint32		ntaken;
 
+	MemoryContext context;		/* it lives in, as do the rejected rows */
+	TimestampTz until;			/* when it is to return; DT_NOEND: when it is done */
+	bool		patient;		/* until then bytes are waited for */
+	bool		interrupted;	/* it has returned for that */
+	bool		starved;		/* for want of bytes */
+
 	bool		whole_hours;	/* a part may be larger, to end where an hour does */
 	TimestampTz latest;			/* event of the part at hand */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
@@ -131,8 +137,9 @@ slm_object_open(SlmObject *object, SlmSource *source)
 
 /* Bytes as text: what isn't valid UTF-8, and NUL, becomes \xHH. */
 static char *
-printable(SlmSlice raw)
+printable(MemoryContext context, SlmSlice raw)
 {
+	MemoryContext old = MemoryContextSwitchTo(context);
 	StringInfoData buf;
 
 	initStringInfo(&buf);
@@ -152,6 +159,7 @@ printable(SlmSlice raw)
 			i++;
 		}
 	}
+	MemoryContextSwitchTo(old);
 	return buf.data;
 }
 
@@ -170,7 +178,7 @@ keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReaso
 	if (object->rejects == NULL)
 	{
 		object->maxrejects = 8;
-		object->rejects = palloc(sizeof(SlmRejectedRow) * object->maxrejects);
+		object->rejects = MemoryContextAlloc(reading->context, sizeof(SlmRejectedRow) * object->maxrejects);
 	}
 	else if (object->nrejects >= object->maxrejects)
 	{
@@ -181,8 +189,8 @@ keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReaso
 	row->line = line;
 	row->column = column;
 	row->reason = slm_reject_name(reason);
-	row->detail = pstrdup(detail);
-	row->raw = printable(raw);
+	row->detail = MemoryContextStrdup(reading->context, detail);
+	row->raw = printable(reading->context, raw);
 }
 
 static void
@@ -195,12 +203,42 @@ reject_jump(void *arg, uint64_t line, SlmTime time, SlmSlice raw)
 	keep_reject(arg, line, slm_column_name(SLM_COL_EVENT_TIME), SLM_REJECT_CLOCK_JUMP, detail, raw);
 }
 
+/* What is noted of a part outlives the turn in which it is: it stands where the reading does. */
+static void
+note_left_out(SlmReading *reading, bool left)
+{
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	slm_left_out_note(&reading->left_out, reading->row - 1 - reading->part_row, left);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+leave_out_by_time(SlmReading *reading, SlmTime first, SlmTime last)
+{
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	slm_left_out_by_time(&reading->left_out, reading->chunk, reading->row - reading->part_row, first, last);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+forget_left_out(SlmReading *reading)
+{
+	if (reading->left_out.absent != NULL)
+	{
+		pfree(reading->left_out.absent);
+		pfree(reading->left_out.left);
+	}
+	reading->left_out = (SlmLeftOut) {0};
+}
+
 /* The row at hand, which was just read, does not go into the chunk. */
 static void
 leave_out(SlmReading *reading, bool left)
 {
 	if (reading->chunk != NULL)
-		slm_left_out_note(&reading->left_out, reading->row - 1 - reading->part_row, left);
+		note_left_out(reading, left);
 }
 
 /* A brand or category that can't be an index key. */
@@ -475,7 +513,20 @@ is_whole(SlmReading *reading)
 	return false;
 }
 
-/* Move bytes from the transfer to the reader and rows from there, until the outcome is set (or all is skipped). */
+/* How long bytes may be waited for. */
+static long
+wait_ms(const SlmReading *reading)
+{
+	if (!reading->patient)
+		return 0;
+	if (TIMESTAMP_IS_NOEND(reading->until))
+		return SLM_WAIT_FOR_EVER;
+	return (long) Max(0, (reading->until - GetCurrentTimestamp()) / 1000);
+}
+
+/*
+ * Move bytes from the transfer to the reader and rows from there, until the outcome is set, or all is skipped, or the time is over.
+ */
 static void
 pump(SlmReading *reading)
 {
@@ -485,8 +536,16 @@ pump(SlmReading *reading)
 
 	while (!reading->fed || take_rows(reading))
 	{
-		switch (slm_transfer_read(reading->object->transfer, SLM_WAIT_FOR_EVER, &data, &len, &error))
+		if (!TIMESTAMP_IS_NOEND(reading->until) && GetCurrentTimestamp() >= reading->until)
 		{
+			reading->interrupted = true;
+			return;
+		}
+		switch (slm_transfer_read(reading->object->transfer, wait_ms(reading), &data, &len, &error))
+		{
+			case SLM_TRANSFER_WAIT:
+				reading->interrupted = reading->starved = true;
+				return;
 			case SLM_TRANSFER_DATA:
 				reading->bytes += len;
 				slm_reader_feed(reading->reader, data, len, false);
@@ -580,7 +639,7 @@ reject_jumps(SlmReading *reading)
 
 	if (!object->judged || object->last_event <= object->time_limit || reading->chunk->nrows == 0)
 		return;
-	slm_left_out_by_time(&reading->left_out, reading->chunk, reading->row - reading->part_row, DT_NOBEGIN, object->time_limit);
+	leave_out_by_time(reading, DT_NOBEGIN, object->time_limit);
 	slm_chunk_reject_after(reading->chunk, object->time_limit, reject_jump, reading);
 	find_span(reading);
 }
@@ -592,7 +651,7 @@ drop_expired(SlmReading *reading, SlmTime floor)
 
 	if (object->first_event >= floor)
 		return;
-	slm_left_out_by_time(&reading->left_out, reading->chunk, reading->row - reading->part_row, floor, DT_NOEND);
+	leave_out_by_time(reading, floor, DT_NOEND);
 	object->rows_expired += slm_chunk_drop_before(reading->chunk, floor, &object->latest_expired);
 	find_span(reading);
 }
@@ -700,6 +759,9 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	reading->keys = palloc0(sizeof(SlmKeyCount));
 	reading->keys->key = *key;
 	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
+	reading->context = CurrentMemoryContext;
+	reading->until = DT_NOEND;
+	reading->patient = true;
 	callback->func = free_reader;
 	callback->arg = reading;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
@@ -716,12 +778,43 @@ slm_reading_choose(SlmReading *reading, SlmRowChooser choose, void *arg)
 	reading->choose_arg = arg;
 }
 
+void
+slm_reading_limit(SlmReading *reading, long turn_ms, bool wait)
+{
+	reading->until = GetCurrentTimestamp() + turn_ms * INT64CONST(1000);
+	reading->patient = wait;
+}
+
+bool
+slm_reading_interrupted(const SlmReading *reading)
+{
+	return reading->interrupted;
+}
+
+bool
+slm_reading_starved(const SlmReading *reading)
+{
+	return reading->starved;
+}
+
+/* Begin a call; false if it goes on with an interrupted one. */
+static bool
+is_new_call(SlmReading *reading)
+{
+	bool		is_new = !reading->interrupted;
+
+	reading->interrupted = reading->starved = false;
+	if (is_new)
+		reset_counts(reading);
+	return is_new;
+}
+
 bool
 slm_reading_skip(SlmReading *reading, uint64 rows)
 {
-	reset_counts(reading);
-	reading->skip = reading->row = rows;
-	if (rows > 0)
+	if (is_new_call(reading))
+		reading->skip = reading->row = rows;
+	if (reading->skip > 0)
 		pump(reading);
 	return reading->object->outcome == SLM_OBJECT_WAITING;
 }
@@ -731,16 +824,18 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 {
 	SlmObject  *object = reading->object;
 
-	reset_counts(reading);
-	slm_chunk_reset(chunk);
-	reading->part_row = reading->row;
-	reading->left_out = (SlmLeftOut) {0};
+	if (is_new_call(reading))
+	{
+		slm_chunk_reset(chunk);
+		reading->part_row = reading->row;
+		forget_left_out(reading);
+		reading->latest = DT_NOBEGIN;
+		reading->memory = 0;
+		slm_catalog_begin_part(catalog);
+	}
 	reading->chunk = chunk;
 	reading->catalog = catalog;
 	reading->whole_hours = whole_hours;
-	reading->latest = DT_NOBEGIN;
-	reading->memory = 0;
-	slm_catalog_begin_part(catalog);
 	/* overrides may have changed since these were read */
 	for (uint32 i = reading->ntaken; i < reading->nahead; i++)
 	{
@@ -764,7 +859,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 void
 slm_reading_validate(SlmReading *reading)
 {
-	reset_counts(reading);
+	(void) is_new_call(reading);
 	reading->chunk = NULL;
 	pump(reading);
 	if (reading->object->outcome != SLM_OBJECT_LOADED)

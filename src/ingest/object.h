@@ -13,12 +13,12 @@
 
 typedef enum SlmOutcome
 {
-	SLM_OBJECT_WAITING,			/* not looked at yet */
+	SLM_OBJECT_WAITING,			/* not looked at yet, or not there yet: it stays as it is */
 	SLM_OBJECT_LOADED,			/* its rows are in the batch */
 	SLM_OBJECT_PART,			/* more rows than a chunk: its next part was read, more is to come */
 	SLM_OBJECT_LATE,			/* belongs to the backlog */
 	SLM_OBJECT_RETRY,			/* try again later */
-	SLM_OBJECT_POSTPONED,		/* not tried: its source can't be read now */
+	SLM_OBJECT_SLOW,			/* from a parse worker: it did not come in time, and is to be left WAITING */
 	SLM_OBJECT_FAILED
 } SlmOutcome;
 
@@ -37,6 +37,8 @@ typedef struct SlmObject
 {
 	int64		id;
 	char	   *source;
+	int			source_number;	/* in the pick */
+	bool		sure;			/* to be in the batch, as its source's share */
 	char	   *key;
 	char	   *etag;
 	int64		size;
@@ -67,6 +69,7 @@ typedef struct SlmObject
 	int			sqlstate;		/* with RETRY and FAILED */
 	char	   *error;
 	int			retry_after_ms;
+	bool		uncounted;		/* its source was in trouble: no attempt of the object's */
 } SlmObject;
 
 /* Against what the times of rows are judged: read once a batch. */
@@ -118,6 +121,16 @@ extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCat
  * above, counts its rows, and says by all of their times which are clock jumps (time_limit).
  */
 extern void slm_reading_validate(SlmReading *reading);
+
+/*
+ * Have the three calls above return when so many milliseconds have passed, or (if wait is false) as soon as more bytes would have to be
+ * waited for, with the outcome WAITING.  The same call then goes on where it was: with the same chunk, whose rows must stay.
+ */
+extern void slm_reading_limit(SlmReading *reading, long turn_ms, bool wait);
+
+/* Has it returned for that?  And had bytes not come? */
+extern bool slm_reading_interrupted(const SlmReading *reading);
+extern bool slm_reading_starved(const SlmReading *reading);
 
 extern void slm_reading_end(SlmReading *reading);
 

@@ -13,6 +13,7 @@
 #include "ingest/pool.h"
 #include "ingest/source.h"
 #include "ingest/spi.h"
+#include "ingest/trouble.h"
 #include "ingest/view_state.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -26,7 +27,9 @@
 #include "tcop/tcopprot.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 
+#define READ_MS			2000	/* an object that has come by half and takes longer is for the leader, from turn to turn */
 #define MAX_TASKS		2		/* tasks in hand: the next one's transfers run while the first is read */
 #define NICE			10
 #define MAX_TRANSFERS	4		/* at the same time */
@@ -129,17 +132,49 @@ start_transfers(ParseWorker *worker)
 }
 
 static void
+close_transfer(ParseWorker *worker, SlmObject *object)
+{
+	slm_transfer_close(object->transfer);
+	object->transfer = NULL;
+	worker->ntransfers--;
+}
+
+/* Has an object come, within what patience its source has left in this task?  If not, the leader takes care of it. */
+static bool
+has_come(ParseWorker *worker, SlmObject *object)
+{
+	SlmSource  *source = slm_sources_find(worker->sources, object->source);
+	TimestampTz begin = GetCurrentTimestamp();
+	bool		ready;
+
+	if (source == NULL)
+		return true;
+	ready = slm_trouble_may_read(source) && slm_transfer_ready(object->transfer, source->patience_ms);
+	source->patience_ms = Max(0, source->patience_ms - (int) ((GetCurrentTimestamp() - begin) / 1000));
+	if (!ready)
+		object->outcome = SLM_OBJECT_SLOW;
+	return ready;
+}
+
+static void
 read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 {
 	SlmReading *reading;
 
 	MemoryContextSwitchTo(hand->context);
+	if (!has_come(worker, object))
+	{
+		close_transfer(worker, object);
+		return;
+	}
 	reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key);
+	slm_reading_limit(reading, READ_MS, true);
 	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk, false);
+	if (slm_reading_interrupted(reading))
+		object->outcome = SLM_OBJECT_PART;
 	slm_reading_end(reading);
-	slm_transfer_close(object->transfer);
-	object->transfer = NULL;
-	worker->ntransfers--;
+	close_transfer(worker, object);
+	slm_trouble_was_read(slm_sources_find(worker->sources, object->source), object);
 	if (object->outcome != SLM_OBJECT_LOADED)
 		return;
 	object->number = worker->batch.nobjects;
@@ -203,6 +238,7 @@ work(ParseWorker *worker)
 			;
 		hand = worker->hands[0];
 		slm_batch_reset(&worker->batch);
+		slm_trouble_begin(worker->sources);
 		worker->batch.catalog = worker->views->catalog;
 		for (int i = 0; i < hand->task.nobjects; i++)
 		{

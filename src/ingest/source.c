@@ -21,7 +21,6 @@
 #include "ingest/spi.h"
 #include "ingest/trouble.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -33,6 +32,10 @@
 #define SWEEP_SHARE		20		/* a sweep that takes 1 s is followed by 20 s without one */
 #define WINDOW			(2 * USECS_PER_MINUTE)
 #define KEYS_IN_WINDOW	1000	/* more of them, and it begins at the newest */
+#define TURN_MS			200		/* of a source, until it is the next one's turn */
+#define FIRST_LIST_MAX	(1000 * INT64CONST(1000))	/* so long all wait for the first list of a source to end */
+#define LATER_LIST_MAX	(10 * USECS_PER_SEC)	/* and the source itself for another one */
+#define LIST_SOON_MS	500		/* a page that takes longer is not waited for the next time */
 #define REQUEST_USECS	(100 * INT64CONST(1000))	/* a request counts as no more: it may have hung, once */
 
 struct SlmSources
@@ -46,6 +49,22 @@ struct SlmSources
 	MemoryContext retired;		/* sources that went in the last round; transfers may still be open there */
 	bool		held;			/* and stay so for longer */
 };
+
+/* A listing under way: pieces of it go to the ledger while the rest is still to come. */
+typedef struct Discovery
+{
+	SlmListing *listing;
+	bool		sweep;
+	SlmSource  *source;
+	MemoryContext context;		/* of all of this */
+	MemoryContext scratch;		/* of a piece */
+	SlmListed  *piece;
+	int			n;
+	int			added;
+	int			listed;
+	int			requests;
+	SlmPassed	passed;			/* its strings live in context */
+} Discovery;
 
 /* Set by invalidations; each set of sources compares it with what it saw last. */
 static uint64 definition_changes;
@@ -149,6 +168,62 @@ copy_patterns(MemoryContext context, SlmPatterns *to, const SlmPatterns *from)
 		to->globs[i] = MemoryContextStrdup(context, from->globs[i]);
 }
 
+/*
+ * Is a list under way that brings what comes first in time perhaps last?  Then what it has brought so far waits: else the head would be
+ * ahead of the rest, which would be backlog.  Of later lists just a few objects are expected.
+ */
+static bool
+in_first_list(const SlmSource *source, TimestampTz now)
+{
+	const Discovery *d = source->discovery;
+
+	return d != NULL && (source->keys == 0 || (d->added > 0 && now - source->list_began < LATER_LIST_MAX));
+}
+
+bool
+slm_sources_in_first_list(SlmSources *sources, const char *only)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	for (int i = 0; i < sources->n; i++)
+	{
+		SlmSource  *source = sources->items[i];
+
+		if (source->discovery != NULL && source->keys == 0 && !source->slow_list && now - source->list_began < FIRST_LIST_MAX &&
+			(only == NULL || strcmp(source->name, only) == 0))
+			return true;
+	}
+	return false;
+}
+
+int
+slm_sources_choose(SlmSources *sources, const char *only, bool apart, const char ***names)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int			n = 0;
+
+	*names = palloc(sizeof(char *) * Max(sources->n, 1));
+	for (int i = 0; i < sources->n; i++)
+	{
+		SlmSource  *source = sources->items[i];
+		bool		is_apart = source->unreadable || now < source->apart_until;
+
+		if (is_apart == apart && !in_first_list(source, now) && source->store != NULL && (only == NULL || strcmp(source->name, only) == 0))
+			(*names)[n++] = source->name;
+	}
+	return n;
+}
+
+void
+slm_sources_move_on(SlmSources *sources)
+{
+	for (int i = 0; i < sources->n; i++)
+	{
+		if (sources->items[i]->store != NULL)
+			slm_store_move_on(sources->items[i]->store);
+	}
+}
+
 static SlmSource *
 add_source(SlmSources *sources, const SlmSource *like)
 {
@@ -163,6 +238,7 @@ add_source(SlmSources *sources, const SlmSource *like)
 	source->patterns = MemoryContextStrdup(context, like->patterns);
 	copy_patterns(context, &source->include, &like->include);
 	copy_patterns(context, &source->exclude, &like->exclude);
+	source->unreadable = like->unreadable;
 	if (sources->n >= sources->max)
 	{
 		sources->max = Max(8, sources->max * 2);
@@ -194,7 +270,8 @@ void
 slm_sources_refresh(SlmSources *sources)
 {
 	static SlmStatement statement = {
-		"SELECT name, url, server, owner::oid::bigint, ROW(include, exclude)::text, include, exclude "
+		"SELECT name, url, server, owner::oid::bigint, ROW(include, exclude)::text, include, exclude, "
+		"(unreadable_since IS NOT NULL)::int::bigint "
 		"FROM sellometer.sources WHERE enabled ORDER BY name"
 	};
 	bool		changed = sources->changes_seen != definition_changes;
@@ -217,6 +294,7 @@ slm_sources_refresh(SlmSources *sources)
 		read[i].patterns = slm_text(context, i, 5);
 		read[i].include = patterns_at(i, 6);
 		read[i].exclude = patterns_at(i, 7);
+		read[i].unreadable = slm_int64(i, 8, 0) != 0;
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -242,22 +320,11 @@ slm_sources_refresh(SlmSources *sources)
 
 /* --- discovery --- */
 
-/* A listing under way: pieces of it go to the ledger while the rest is still to come. */
-typedef struct Discovery
-{
-	SlmSource  *source;
-	MemoryContext scratch;		/* of a piece */
-	MemoryContext named;		/* of the whole listing */
-	SlmListed  *piece;
-	int			n;
-	int			added;
-	int			listed;
-	SlmPassed	passed;
-} Discovery;
-
 static void
 flush_piece(Discovery *d)
 {
+	MemoryContext old = MemoryContextSwitchTo(d->scratch);
+
 	if (d->n > 0)
 	{
 		/* a listing may have thousands of pieces, and what one takes is not needed for the next */
@@ -268,6 +335,7 @@ flush_piece(Discovery *d)
 		SLM_CRASH_POINT("list.noted");
 	}
 	d->n = 0;
+	MemoryContextSwitchTo(old);
 	MemoryContextReset(d->scratch);
 }
 
@@ -335,7 +403,7 @@ note_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
 	if (reason == SLM_PASS_UNREADABLE && !slm_key_is_wanted(key, &(SlmPatterns) {0}, &d->source->exclude))
 		d->passed.patterns++;
 	else
-		slm_passed_count(&d->passed, d->named, key, reason, why);
+		slm_passed_count(&d->passed, d->context, key, reason, why);
 }
 
 /* After a whole listing: have the source's row tell what was passed over, if that has changed. */
@@ -398,65 +466,109 @@ note_listing(SlmSource *source, bool whole, const SlmStoreError *error)
 	source->noted_at = GetCurrentTimestamp();
 }
 
-static int
-discover_source(SlmSource *source, bool sweep)
+/* Begin a list, unless it is not time yet. */
+static void
+begin_discovery(SlmSource *source, bool sweep)
 {
-	Discovery	d = {.source = source};
-	SlmStoreError error = {0};
-	instr_time	start;
-	instr_time	took;
-	SlmListQuery	listing = {.found = note_object,.passed = note_passed,.arg = &d};
-	bool		ok;
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext context;
+	Discovery  *d;
 
-	if (source->store == NULL)
-	{
-		if (!source->failing)
-			note_listing(source, false, &source->error);
-		return 0;
-	}
-	if (!sweep && !slm_trouble_may_list(source))
-		return 0;
-	d.scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer listing", ALLOCSET_DEFAULT_SIZES);
-	d.named = CurrentMemoryContext;
-	d.piece = palloc(sizeof(SlmListed) * KEYS_PER_PIECE);
-	sweep = sweep || source->keys <= KEYS_IN_WINDOW || GetCurrentTimestamp() >= source->next_sweep;
+	if (!sweep && (!slm_trouble_may_list(source) || now - source->list_began < slm_poll_interval * INT64CONST(1000)))
+		return;
+	context = AllocSetContextCreate(source->context, "sellometer discovery", ALLOCSET_SMALL_SIZES);
+	d = MemoryContextAllocZero(context, sizeof(Discovery));
+	d->context = context;
+	d->source = source;
+	d->scratch = AllocSetContextCreate(context, "sellometer listing", ALLOCSET_DEFAULT_SIZES);
+	d->piece = MemoryContextAlloc(context, sizeof(SlmListed) * KEYS_PER_PIECE);
+	d->sweep = sweep || source->keys <= KEYS_IN_WINDOW || now >= source->next_sweep;
 	if (source->window_key == NULL)
 		set_key(source, &source->window_key, source->newest_key);
-	INSTR_TIME_SET_CURRENT(start);
-	listing.start_after = sweep ? NULL : source->window_key;
-	ok = slm_store_list(source->store, &listing, &error);
-	flush_piece(&d);
-	INSTR_TIME_SET_CURRENT(took);
-	INSTR_TIME_SUBTRACT(took, start);
-	if (sweep)
-		source->next_sweep = GetCurrentTimestamp() +
-			Min((int64) INSTR_TIME_GET_MICROSEC(took), listing.requests * REQUEST_USECS) * SWEEP_SHARE;
-	source->keys = sweep ? d.listed + (int) Min(slm_passed_total(&d.passed), PG_INT32_MAX / 2) : source->keys + d.added;
-	move_window(source, sweep, d.listed);
-	source->requests += listing.requests;
-	slm_trouble_listed(source, ok, INSTR_TIME_GET_MICROSEC(took));
-	if (!ok || source->failing || d.added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
-		note_listing(source, ok && sweep, ok ? NULL : &error);
-	if (ok && sweep)
-		note_left_out(&d);
-	MemoryContextDelete(d.scratch);
-	pfree(d.piece);
-	return d.added;
+	d->listing = slm_listing_begin(source->store, "", d->sweep ? NULL : source->window_key);
+	slm_listing_tell(d->listing, note_passed);
+	source->list_began = now;
+	source->discovery = d;
 }
 
-int
-slm_sources_discover(SlmSources *sources, const char *only, bool sweep)
+static void
+end_discovery(Discovery *d, bool ok, const SlmStoreError *error)
 {
-	int			added = 0;
+	SlmSource  *source = d->source;
+	int64		took = GetCurrentTimestamp() - source->list_began;
+
+	slm_listing_end(d->listing);
+	source->discovery = NULL;
+	source->slow_list = took > LIST_SOON_MS * INT64CONST(1000) * Max(d->requests, 1);
+	if (d->sweep)
+		source->next_sweep = GetCurrentTimestamp() + Min(took, d->requests * REQUEST_USECS) * SWEEP_SHARE;
+	source->keys = d->sweep ? d->listed + (int) Min(slm_passed_total(&d->passed), PG_INT32_MAX / 2) : source->keys + d->added;
+	move_window(source, d->sweep, d->listed);
+	source->requests += d->requests;
+	slm_trouble_listed(source, ok, took);
+	if (!ok || source->failing || d->added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
+		note_listing(source, ok && d->sweep, ok ? NULL : error);
+	if (ok && d->sweep)
+		note_left_out(d);
+	MemoryContextDelete(d->context);
+}
+
+/* A turn of a list: until it ends, does not come on, or has taken its time. */
+static void
+continue_discovery(Discovery *d)
+{
+	TimestampTz until = GetCurrentTimestamp() + TURN_MS * INT64CONST(1000);
+	SlmListingStatus status;
+	SlmStoreError error;
+
+	do
+	{
+		long		wait_ms = d->source->slow_list ? 0 : Max(0, (until - GetCurrentTimestamp()) / 1000);
+
+		status = slm_listing_next(d->listing, wait_ms, note_object, d, &d->requests, &error);
+		flush_piece(d);
+	} while (status == SLM_LISTING_MORE && GetCurrentTimestamp() < until);
+	if (status == SLM_LISTING_WAIT)
+		d->source->slow_list = true;
+	if (status == SLM_LISTING_END || status == SLM_LISTING_ERROR)
+		end_discovery(d, status == SLM_LISTING_END, &error);
+}
+
+bool
+slm_sources_go_on(SlmSources *sources, const char *only)
+{
+	bool		under_way = false;
 
 	for (int i = 0; i < sources->n; i++)
 	{
-		if (only != NULL && strcmp(sources->items[i]->name, only) != 0)
+		SlmSource  *source = sources->items[i];
+		bool		unopened = source->store == NULL && !source->failing;
+
+		if ((source->discovery == NULL && !unopened) || (only != NULL && strcmp(source->name, only) != 0))
 			continue;
 		slm_secure_transaction();
-		added += discover_source(sources->items[i], sweep);
+		if (unopened)
+			note_listing(source, false, &source->error);
+		else
+			continue_discovery(source->discovery);
 		slm_commit();
 		SLM_CRASH_POINT("list.committed");
+		under_way |= source->discovery != NULL;
 	}
-	return added;
+	return under_way;
+}
+
+bool
+slm_sources_discover(SlmSources *sources, const char *only, bool sweep)
+{
+	/* all requests are on their way before the first answer is waited for */
+	for (int i = 0; i < sources->n; i++)
+	{
+		SlmSource  *source = sources->items[i];
+
+		if (source->store != NULL && source->discovery == NULL && (only == NULL || strcmp(source->name, only) == 0))
+			begin_discovery(source, sweep);
+	}
+	slm_sources_move_on(sources);
+	return slm_sources_go_on(sources, only);
 }

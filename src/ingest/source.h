@@ -35,7 +35,14 @@ typedef struct SlmSource
 	bool		troubled;		/* the objects tried last could not be read (trouble.c) */
 	TimestampTz next_probe;		/* if so: when to try one before its time */
 	int			strikes;		/* objects of this batch that could not be read, one after the other */
+	bool		unreadable;		/* none of several was read: left alone but for probes */
 	TimestampTz next_list;		/* when it can't be listed: not before this time */
+	TimestampTz list_began;		/* the last list */
+	struct Discovery *discovery;	/* a list under way, or NULL */
+	bool		slow_list;		/* the last page did not come soon: nobody waits for the next */
+	TimestampTz apart_until;	/* objects did not come soon: until then they are loaded as they come, beside the batches of others */
+	int			slow_times;		/* so often in a row */
+	int			patience_ms;	/* how long this batch may still wait for its objects */
 } SlmSource;
 
 /* The sources as one backend knows them; stores stay open between rounds. */
@@ -61,10 +68,29 @@ extern void slm_sources_for_each(SlmSources *sources, void (*function) (SlmSourc
 extern SlmSource *slm_sources_find(SlmSources *sources, const char *name);
 
 /*
- * List what is there and add what is new to the ledger, in transactions of their own (SPI, not atomic); only names one
- * source, or all if NULL.  A source that can't be listed gets its last_error, and does not stop the others.  Returns the
- * number of objects that were added.
+ * Names of those of which objects can be picked: apart or not, as asked for; only names one source, or all if NULL.  The array, in the
+ * current memory context, holds pointers to the sources' own names.
  */
-extern int	slm_sources_discover(SlmSources *sources, const char *only, bool sweep);
+extern int	slm_sources_choose(SlmSources *sources, const char *only, bool apart, const char ***names);
+
+/*
+ * Give each source a turn to be listed, adding what is new to the ledger, in transactions of their own (SPI, not atomic); only names
+ * one source, or all if NULL.  A list begins if the last one began a poll_interval ago, or with sweep, which means all of it.  It goes
+ * on from turn to turn: no source takes more than TURN_MS of each, and one that does not answer is not waited for.  A source that
+ * can't be listed gets its last_error, and does not stop the others.  True if a list is under way after that.
+ */
+extern bool slm_sources_discover(SlmSources *sources, const char *only, bool sweep);
+
+/* The same for lists that are under way already: none begins. */
+extern bool slm_sources_go_on(SlmSources *sources, const char *only);
+
+/*
+ * Is a source being listed for the first time, and answers, and is it worth to wait for that (a second or two)?  What is oldest in all
+ * sources should be loaded first.
+ */
+extern bool slm_sources_in_first_list(SlmSources *sources, const char *only);
+
+/* Move all that is under way on, without waiting. */
+extern void slm_sources_move_on(SlmSources *sources);
 
 #endif							/* SLM_INGEST_SOURCE_H */

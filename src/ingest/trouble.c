@@ -13,8 +13,8 @@
 /* Between two probes: half of it, and up to so much again by chance. */
 #define PROBE_MS	10000
 
-/* After so many objects in a row that could not be read the others are left for later. */
-#define MAX_STRIKES	3
+/* How long a batch waits for the objects of a source. */
+#define PATIENCE_MS	500
 
 /* How often a source in trouble gets little patience. */
 #define BRIEF_SHARE	0.8
@@ -33,6 +33,43 @@ plan_probe(SlmSource *source)
 {
 	source->next_probe = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 													 (int64) (PROBE_MS * (0.5 + pg_prng_double(&pg_global_prng_state))));
+}
+
+/* Its row says that it can't be listed, or read. */
+#define IN_TROUBLE \
+	"EXISTS (SELECT FROM sellometer.sources WHERE name = $1 AND (last_error IS NOT NULL OR unreadable_since IS NOT NULL))"
+
+/* It is back: those that were given up too are due, as far as they were for want of being read, which next_attempt says. */
+static void
+revive(SlmSource *source)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects SET state = 'pending', next_attempt = NULL, attempts = 0 WHERE id IN (SELECT id "
+		"FROM sellometer.objects WHERE source = $1 AND state = 'failed' AND next_attempt = 'infinity' FOR UPDATE SKIP LOCKED) "
+		"AND " IN_TROUBLE, 1, {TEXTOID}
+	};
+	static SlmStatement readable = {
+		"UPDATE sellometer.sources SET unreadable_since = NULL WHERE name = $1 AND unreadable_since IS NOT NULL", 1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(source->name);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+	slm_execute(&readable, &arg, NULL, SPI_OK_UPDATE);
+	source->unreadable = false;
+}
+
+static void
+is_unreadable(SlmSource *source)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.sources SET unreadable_since = clock_timestamp() WHERE name = $1 AND unreadable_since IS NULL",
+		1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(source->name);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+	source->unreadable = true;
+	plan_probe(source);
 }
 
 static void
@@ -67,12 +104,13 @@ begin_anew(SlmSource *source)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET next_attempt = NULL, attempts = 0 WHERE " WAITING " FOR UPDATE SKIP LOCKED) "
-		"AND EXISTS (SELECT FROM sellometer.sources WHERE name = $1 AND last_error IS NOT NULL)",
+		"AND " IN_TROUBLE,
 		1, {TEXTOID}
 	};
 	Datum		arg = CStringGetTextDatum(source->name);
 
 	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
+	revive(source);
 	source->troubled = false;
 }
 
@@ -88,6 +126,7 @@ static void
 begin_batch(SlmSource *source)
 {
 	source->strikes = 0;
+	source->patience_ms = PATIENCE_MS;
 	choose_patience(source, source->troubled);
 }
 
@@ -100,7 +139,7 @@ slm_trouble_begin(SlmSources *sources)
 bool
 slm_trouble_may_read(const SlmSource *source)
 {
-	return source->strikes < MAX_STRIKES;
+	return source->strikes < SLM_STRIKES;
 }
 
 void
@@ -116,8 +155,57 @@ slm_trouble_was_read(SlmSource *source, const SlmObject *object)
 	else if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 	{
 		source->strikes = 0;
+		if (source->patience_ms > 0)
+			source->slow_times = 0;
 		slm_store_set_brief(source->store, false);
 	}
+}
+
+static bool
+was_read(const SlmObject *object)
+{
+	return object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART;
+}
+
+/* How many objects of the same source as this one could not be read; 0 if one could. */
+static int
+count_failures(const SlmObject *objects, int n, const SlmObject *like)
+{
+	int			failures = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(objects[i].source, like->source) != 0)
+			continue;
+		if (was_read(&objects[i]))
+			return 0;
+		failures += objects[i].outcome == SLM_OBJECT_RETRY;
+	}
+	return failures;
+}
+
+void
+slm_trouble_settle(SlmSources *sources, SlmObject *objects, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		SlmSource  *source;
+
+		if (objects[i].outcome != SLM_OBJECT_RETRY)
+			continue;
+		source = slm_sources_find(sources, objects[i].source);
+		objects[i].uncounted = source == NULL || source->failing || source->unreadable ||
+			count_failures(objects, n, &objects[i]) >= SLM_STRIKES;
+	}
+}
+
+bool
+slm_trouble_probe(SlmSource *source)
+{
+	if (!source->unreadable || GetCurrentTimestamp() < source->next_probe)
+		return false;
+	probe_is_due(source);
+	return true;
 }
 
 void
@@ -127,7 +215,11 @@ slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
 	{
 		SlmSource  *source = slm_sources_find(sources, objects[i].source);
 
-		if (objects[i].outcome != SLM_OBJECT_RETRY || source == NULL || source->troubled)
+		if (objects[i].outcome != SLM_OBJECT_RETRY || source == NULL)
+			continue;
+		if (!source->unreadable && count_failures(objects, n, &objects[i]) >= SLM_STRIKES)
+			is_unreadable(source);
+		if (source->troubled)
 			continue;
 		source->troubled = true;
 		plan_probe(source);
@@ -137,11 +229,13 @@ slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
 	{
 		SlmSource  *source = slm_sources_find(sources, objects[i].source);
 
-		if ((objects[i].outcome != SLM_OBJECT_LOADED && objects[i].outcome != SLM_OBJECT_PART) || source == NULL)
+		if (!was_read(&objects[i]) || source == NULL)
 			continue;
 		source->troubled = false;
-		if (objects[i].attempts > 0)
+		if (source->unreadable || objects[i].attempts > 0)
 			all_are_due(source);
+		if (source->unreadable)
+			revive(source);
 	}
 }
 
@@ -158,8 +252,8 @@ slm_trouble_listed(SlmSource *source, bool ok, int64 took)
 	source->next_list = ok ? 0 : GetCurrentTimestamp() + Min(took * LIST_SHARE, MAX_LIST_DELAY);
 	if (!ok)
 		return;
-	if (source->failing || source->noted_at == 0)
+	if (source->failing || (source->noted_at == 0 && !source->unreadable))
 		begin_anew(source);
-	if (source->troubled && GetCurrentTimestamp() >= source->next_probe)
+	if (source->troubled && !source->unreadable && GetCurrentTimestamp() >= source->next_probe)
 		probe_is_due(source);
 }

@@ -68,6 +68,7 @@ renew_catalog(SlmViewState *state)
 	slm_overrides_apply(state->overrides, fresh);
 	slm_catalog_free(state->catalog);
 	state->catalog = fresh;
+	state->catalogs++;
 	forget(state);
 }
 

@@ -26,6 +26,7 @@ typedef struct SlmViewState
 {
 	SlmHashKey	key;
 	SlmCatalog *catalog;
+	uint64		catalogs;		/* how many there have been: what refers to offers of another one is void */
 	SlmOverrides *overrides;	/* that the catalog uses */
 	SlmViews	known;
 	bool		persistent;		/* wanted: keep all of the window */

@@ -16,6 +16,7 @@
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "guc.h"
+#include "ingest/held.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
 #include "ingest/prune.h"
@@ -34,9 +35,13 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+/* How soon to look again at what goes on beside, such as the next page of a list. */
+#define UNFINISHED_MS	50L
+
 static SlmIngest *ingest;
 static Oid	ingest_extension;	/* the extension that ingest belongs to: it may be dropped and created anew */
 static int	my_slot;
+static bool unfinished;			/* lists or objects are under way beside */
 
 static void
 forget_state(void)
@@ -105,10 +110,15 @@ load(bool sweep)
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
 	SlmBatchResult result;
 
+	bool		listing;
+
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
 	slm_large_check(ingest);
-	slm_sources_discover(ingest->sources, NULL, sweep);
+	slm_held_check(ingest);
+	listing = slm_sources_discover(ingest->sources, NULL, sweep);
+	while (slm_sources_in_first_list(ingest->sources, NULL))
+		listing = slm_sources_go_on(ingest->sources, NULL);
 	look_at_waiting(NULL);
 	do
 	{
@@ -116,13 +126,14 @@ load(bool sweep)
 		MemoryContextReset(turn_context);
 		reload_settings();
 		slm_ingest_batch(ingest, "pending", NULL, &result);
-		if (result.objects > 0)
+		if (result.objects > 0 || result.more)
 		{
 			slm_keep_in_step(result.applied.head);
-			slm_sources_discover(ingest->sources, NULL, false);
+			listing = slm_sources_discover(ingest->sources, NULL, false);
 			look_at_waiting(&result);
 		}
-	} while (result.objects > 0);
+	} while (result.objects > 0 || result.more);
+	unfinished = listing || result.waiting > 0;
 	slm_progress_end();
 	slm_table_release();
 	MemoryContextSwitchTo(outer);
@@ -169,7 +180,10 @@ guarded_round(MemoryContext round_context, bool sweep)
 	PG_TRY();
 	{
 		pgstat_report_activity(STATE_RUNNING, "loading");
+		unfinished = false;
 		round_of_work(sweep);
+		if (unfinished)
+			slm_ingest_wait(ingest, Min(slm_poll_interval, UNFINISHED_MS));
 	}
 	PG_CATCH();
 	{
@@ -199,6 +213,8 @@ wait_for_work(bool ok)
 {
 	long		delay = slm_poll_interval;
 
+	if (ok && unfinished)
+		delay = 0;				/* it was waited for what goes on beside */
 	if (!ok)
 		delay = (long) (slm_retry_delay * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state)));
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, delay, PG_WAIT_EXTENSION);

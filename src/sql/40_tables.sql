@@ -19,7 +19,8 @@ CREATE TABLE sellometer.sources (
 	unreadable		text[],
 	key_offset		interval NOT NULL DEFAULT '0',
 	key_offset_seen	interval,
-	key_doubt		integer NOT NULL DEFAULT 1
+	key_doubt		integer NOT NULL DEFAULT 1,
+	unreadable_since timestamptz
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
@@ -41,6 +42,8 @@ COMMENT ON COLUMN sellometer.sources.key_offset IS
 COMMENT ON COLUMN sellometer.sources.key_offset_seen IS 'the last key was off by this; if the next one is too, it is the offset';
 COMMENT ON COLUMN sellometer.sources.key_doubt IS
 	'objects whose keys must fit their rows until keys alone say again which objects are late';
+COMMENT ON COLUMN sellometer.sources.unreadable_since IS
+	'since when none of its objects that were tried could be read; NULL: they can be';
 COMMENT ON COLUMN sellometer.sources.restored IS
 	'came with a dump of another database, and is disabled until somebody says that it is to be loaded into this one';
 
@@ -76,7 +79,7 @@ CREATE TABLE sellometer.objects (
 	lost			boolean NOT NULL DEFAULT false,
 	UNIQUE (source, key, etag)
 );
-CREATE INDEX objects_waiting ON sellometer.objects (state, object_time, id) WHERE state IN ('pending', 'backlog');
+CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, id) WHERE state IN ('pending', 'backlog');
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
 CREATE INDEX objects_done ON sellometer.objects (source, object_time) WHERE state = 'done';
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
@@ -104,7 +107,7 @@ COMMENT ON COLUMN sellometer.objects.resume_row IS 'rows of a large object that 
 COMMENT ON COLUMN sellometer.objects.time_limit IS
 	'while a large object is loaded: its rows later than this are clock jumps, whatever part they are in';
 COMMENT ON COLUMN sellometer.objects.attempts IS 'attempts that have failed';
-COMMENT ON COLUMN sellometer.objects.next_attempt IS 'not tried again before this time';
+COMMENT ON COLUMN sellometer.objects.next_attempt IS 'not tried again before this time; infinity: given up, until its source is back after a failure';
 COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or why it is not tried';
 COMMENT ON COLUMN sellometer.objects.sqlstate IS 'code of that error';
 COMMENT ON COLUMN sellometer.objects.discovered_at IS 'when it was first listed';

@@ -57,6 +57,7 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
 	SlmBatchResult result = {0};
 	SlmWaiting	waiting = {0};
+	bool		listing = false;
 	int64		objects = 0;
 	int64		bytes = 0;
 	bool		surge = false;
@@ -75,7 +76,11 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 		slm_ingest_set_surge(ingest, surge);
 		slm_ingest_batch(ingest, state, source, &result);
 		slm_keep_in_step(result.applied.head);
-	} while (result.objects > 0);
+		/* lists that are under way go on to their end, but none begins */
+		listing = slm_sources_go_on(ingest->sources, source);
+		if (result.objects == 0 && !result.more && (result.waiting > 0 || listing))
+			slm_ingest_wait(ingest, 20);
+	} while (result.objects > 0 || result.more || result.waiting > 0 || listing);
 	slm_ingest_set_surge(ingest, false);
 	slm_progress_end();
 	MemoryContextSwitchTo(outer);
@@ -108,7 +113,9 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(old);
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
-	slm_sources_discover(ingest->sources, source, true);
+	(void) slm_sources_discover(ingest->sources, source, true);
+	while (slm_sources_in_first_list(ingest->sources, source))
+		(void) slm_sources_go_on(ingest->sources, source);
 	load_all(ingest, "pending", source);
 	slm_ingest_end(ingest);
 	slm_disconnect();
@@ -135,9 +142,9 @@ static void
 backlog_step(void *arg)
 {
 	static SlmStatement statement = {
-		"SELECT 1 FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source AND s.enabled "
-		"WHERE o.state = 'backlog' AND ($1 IS NULL OR o.source = $1) "
-		"AND (o.next_attempt IS NULL OR o.next_attempt <= clock_timestamp()) LIMIT 1", 1, {TEXTOID}
+		"SELECT 1 FROM sellometer.sources s CROSS JOIN LATERAL (SELECT 1 FROM sellometer.objects WHERE source = s.name AND state = 'backlog' "
+		"AND (next_attempt IS NULL OR next_attempt <= clock_timestamp()) LIMIT 1) o "
+		"WHERE s.enabled AND ($1 IS NULL OR s.name = $1) LIMIT 1", 1, {TEXTOID}
 	};
 	BacklogLook *look = arg;
 	Datum		name = look->source ? CStringGetTextDatum(look->source) : (Datum) 0;
@@ -168,7 +175,9 @@ merge_all(SlmRun *run, void *arg)
 		backlog->wait_ms = Max(backlog->wait_ms, result.applied.wait_ms);
 		backlog->held_ms = Max(backlog->held_ms, result.applied.held_ms);
 		slm_keep_in_step(result.applied.head);
-	} while (result.objects > 0);
+		if (result.objects == 0 && !result.more && result.waiting > 0)
+			slm_ingest_wait(ingest, 20);
+	} while (result.objects > 0 || result.more || result.waiting > 0);
 	slm_ingest_end(ingest);
 	appendStringInfo(&run->detail, "{\"objects\": %d, \"rows\": " UINT64_FORMAT ", "
 					 "\"longest_wait_ms\": %.1f, \"longest_held_ms\": %.1f}",

@@ -17,7 +17,7 @@ behaves (counted for each path):
   /any/slow/SIZE           in pieces, slowly                /any/drip-N/SIZE       N bytes a second
   list of bucket: whoami (one object named for the access key and session token), garbage, bomb, endless, huge, html,
     redirect, echo (repeats all headers in its message), skew, plainkeys, closed (403 without a body), manyN (N objects),
-    drip (2 bytes a second), abab (two pages, again and again), shuffled (the same, in another order each time), sliding (each
+    drip (2 bytes a second), hang (no answer), abab (two pages, again and again), shuffled (the same, in another order each time), sliding (each
     page begins with all keys of the last but one), unending (new keys for ever), unordered (a list that is well but has no
     order), babble (403 with a body that doesn't end), headers (an answer whose headers don't end), pagesN (N objects in
     pages of 1,000)
@@ -34,7 +34,7 @@ behaves (counted for each path):
                           transcoded/ is unpacked on the way, unless the client takes gzip
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
-  GET /control/NAME        a value, or the number of requests under way at the most: max_running
+  GET /control/NAME        a value, or the number of requests under way, running, and at the most: max_running
 
 The content of an object of SIZE bytes is the sequence of i % 251.
 """
@@ -176,8 +176,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == 'PUT':
             CONTROL[name] = self.body.decode()
             self.answer(200)
-        elif name == 'max_running':
-            self.answer(200, str(RUNNING['max']))
+        elif name in ('max_running', 'running'):
+            self.answer(200, str(RUNNING['max' if name == 'max_running' else 'now']))
         else:
             self.answer(200, CONTROL.get(name, ''))
 
@@ -249,6 +249,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             region = re.search(r'Credential=[^/]*/\d+/([^/]*)/', self.headers.get('Authorization', ''))
             name += '.' + (region.group(1) if region else 'unsigned') + '.' + self.headers.get('Host', '').split(':')[0]
             return self.answer(200, LIST % (ITEM % (name, 1), 'false', ''))
+        if bucket == 'hang':
+            time.sleep(600)
+            return self.hang_up()
         if bucket in ('drip', 'babble', 'headers'):
             return self.trickle(bucket)
         if bucket in ('abab', 'shuffled', 'sliding', 'unending', 'unordered') or re.match(r'pages\d+$', bucket):
