@@ -146,6 +146,39 @@ SELECT count(*) FROM sellometer_parse_csv('<html>');
 SELECT count(*) FROM sellometer_parse_csv('\x1f8b'::bytea);
 \set VERBOSITY default
 
+-- line ends of all kinds
+SELECT product_id, brand FROM sellometer_parse_csv(
+	E'event_time,event_type,product_id,price,brand\r2019-10-01 00:00:00,view,1,2.50,a\r2019-10-01 00:00:00,view,2,2.50,"b\rc"\r\n'
+	'2019-10-01 00:00:00,view,3,2.50,d\n\r2019-10-01 00:00:00,view,4,2.50,e');
+
+-- a stray quote that a later one closes, and a field of many lines
+SELECT product_id, brand FROM sellometer_parse_csv(
+'event_time,event_type,product_id,price,brand
+2019-10-01 00:00:00,view,1,2.50,"55 inch TV
+2019-10-01 00:00:00,view,2,2.50,b
+2019-10-01 00:00:00,view,3,2.50,TV 55"
+2019-10-01 00:00:00,view,4,2.50,"first
+2019-10-01,view,no,row,at all
+last"
+');
+
+-- files that were put together: each row by the header before it
+SELECT product_id, price, brand FROM sellometer_parse_csv(
+	E'\uFEFF\uFEFFsep=,\r\n# exported\r\nevent_time,event_type,product_id,price,brand\n2019-10-01 00:00:00,view,7,1002,a,,\n'
+	'event_time,event_type,product_id,price,brand\n2019-10-01 00:00:00,view,8,1002,b\n'
+	'\uFEFF"price","product_id",event_type,event_time\r\n7,1002,view,2019-10-01 00:00:00\r\n');
+SELECT product_id FROM sellometer_parse_csv(
+	E'event_time,event_type,product_id,price\n2019-10-01 00:00:00,view,1,2\nevent_time,event_type,product_id,cost\n2019-10-01 00:00:00,view,1,2');
+
+-- what it is instead
+SELECT count(*) FROM sellometer_parse_csv(E'event_time;event_type;product_id;price\n2019-10-01 00:00:00;view;1;2,5');
+SELECT count(*) FROM sellometer_parse_csv(E'event_time\tevent_type\tproduct_id\tprice\n');
+SELECT count(*) FROM sellometer_parse_csv(E'event_time,event_type,product_id,price,"a\nb"\n');
+SELECT count(*) FROM sellometer_parse_csv(E'event_time,event_type,product_id,pr\u200Bice\n');
+SELECT count(*) FROM sellometer_parse_csv('\xfffe650076000a00'::bytea);
+SELECT count(*) FROM sellometer_parse_csv('\x504b030414000000'::bytea);
+SELECT count(*) FROM sellometer_parse_csv('\x28b52ffd0458'::bytea);
+
 -- many rows: through a tuplestore that spills, and joined with what they were made of
 SET work_mem = '64kB';
 WITH made AS (

@@ -33,6 +33,14 @@ enum
 
 #define SLM_ROW_COUNTED	1		/* its time is in the object's window */
 #define SLM_ROW_SINGLE		2		/* it fits no header: a line of one field */
+#define SLM_ROW_SCHEMA_SHIFT	2	/* above these: the number of the row's schema */
+
+/* A header and what it says. */
+typedef struct SlmPackSchema
+{
+	SlmText		header;
+	SlmSchema	schema;
+} SlmPackSchema;
 
 typedef struct SlmOriginal
 {
@@ -43,7 +51,8 @@ typedef struct SlmOriginal
 	int64		rows_total;
 	SlmWindows	windows;
 	SlmTransfer *transfer;
-	const SlmSchema *schema;	/* NULL: it has no header */
+	const SlmSchema *schema;	/* by its last header; NULL: it has none */
+	uint32		schema_number;
 	int64		rows;			/* read */
 	TimestampTz last_time;		/* of the last row whose time could be read */
 	uint32		number;			/* in the archive */
@@ -61,10 +70,9 @@ typedef struct SlmPack
 
 	SlmTimeCache time_cache;
 	SlmColumns	columns;
-	SlmSchema **schemas;
+	SlmPackSchema **schemas;
 	uint32		nschemas;
 	uint32		maxschemas;
-	SlmText		last_header;	/* that schemas[nschemas - 1] is of */
 	SlmRecords *records;
 	Tuplesortstate *sort;
 	TupleDesc	desc;

@@ -38,11 +38,11 @@ free_pack(void *arg)
 
 	for (uint32 i = 0; i < pack->nschemas; i++)
 	{
-		free(pack->schemas[i]->column);
+		free(pack->schemas[i]->schema.column);
+		free(pack->schemas[i]->header.data);
 		free(pack->schemas[i]);
 	}
 	free(pack->schemas);
-	free(pack->last_header.data);
 	free(pack->out.data);
 	slm_columns_free(&pack->columns);
 	slm_records_free(pack->records);
@@ -126,7 +126,7 @@ write_row(SlmPack *pack, TupleTableSlot *slot)
 	else if (pack->nschemas == 1)
 		ok = slm_plain_row(text, &pack->out);
 	else
-		ok = slm_columns_row(&pack->columns, original->schema, text, pack->fields, pack->by_column, &pack->out);
+		ok = slm_columns_row(&pack->columns, &pack->schemas[flags >> SLM_ROW_SCHEMA_SHIFT]->schema, text, pack->fields, pack->by_column, &pack->out);
 	if (!ok || !slm_row_map_add(&pack->map, original->number, (flags & SLM_ROW_COUNTED) != 0))
 		slm_out_of_memory();
 	pack->packed->rows++;
@@ -141,7 +141,7 @@ write_rows(SlmPack *pack)
 	uint32		most_fields = 1;
 
 	for (uint32 i = 0; i < pack->nschemas; i++)
-		most_fields = Max(most_fields, pack->schemas[i]->nfields);
+		most_fields = Max(most_fields, pack->schemas[i]->schema.nfields);
 	pack->fields = palloc(sizeof(SlmSlice) * most_fields);
 	pack->by_column = palloc(sizeof(SlmSlice) * (pack->columns.n + 1));
 	if (pack->columns.n > 0 && !slm_columns_header(&pack->columns, &pack->out))

@@ -16,10 +16,14 @@
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
-#include "pure/csv.h"
+#include "pure/header.h"
+#include "pure/line.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/* Among how many of the last headers one is looked for: an object that was put together has the same ones by turns. */
+#define LAST_SCHEMAS	SLM_MAX_HEADERS
 
 /* In quotes, and its own quotes doubled, it can still be read back. */
 #define LONGEST_ROW		(SLM_RECORDS_LONGEST / 4)
@@ -73,28 +77,31 @@ leave_out(SlmOriginal *original, int sqlstate, char *problem)
 	original->problem = problem;
 }
 
-/* The schema of a header; most objects share theirs with the one before. */
-static const SlmSchema *
+/* The number of a header's schema; most objects share theirs with the one before. */
+static uint32
 schema_of(SlmPack *pack, SlmSlice header)
 {
-	SlmSchema  *schema;
+	SlmPackSchema *schema;
 
-	if (pack->nschemas > 0 && header.len == pack->last_header.len &&
-		memcmp(header.data, pack->last_header.data, header.len) == 0)
-		return pack->schemas[pack->nschemas - 1];
-	pack->last_header.len = 0;
-	schema = malloc(sizeof(SlmSchema));
-	if (schema == NULL || !slm_grow((void **) &pack->schemas, pack->nschemas, &pack->maxschemas, sizeof(SlmSchema *)) ||
-		!slm_text_add(&pack->last_header, header.data, header.len))
+	for (uint32 i = pack->nschemas; i > 0 && i + LAST_SCHEMAS > pack->nschemas; i--)
+	{
+		const SlmText *known = &pack->schemas[i - 1]->header;
+
+		if (header.len == known->len && memcmp(header.data, known->data, header.len) == 0)
+			return i - 1;
+	}
+	schema = calloc(1, sizeof(SlmPackSchema));
+	if (schema == NULL || pack->nschemas >= PG_INT32_MAX >> SLM_ROW_SCHEMA_SHIFT ||
+		!slm_grow((void **) &pack->schemas, pack->nschemas, &pack->maxschemas, sizeof(SlmPackSchema *)))
 	{
 		free(schema);
 		slm_out_of_memory();
 	}
-	schema->column = NULL;
 	pack->schemas[pack->nschemas++] = schema;
-	if (!slm_columns_take(&pack->columns, header, schema))
+	if (!slm_text_add(&schema->header, header.data, header.len) ||
+		!slm_columns_take(&pack->columns, header, &schema->schema))
 		slm_out_of_memory();
-	return schema;
+	return pack->nschemas - 1;
 }
 
 /* Put a row into the sort. */
@@ -126,14 +133,15 @@ static void
 take_row(SlmPack *pack, SlmOriginal *original, const SlmRawRecord *record)
 {
 	const SlmSchema *schema = original->schema;
-	int			flags = 0;
+	int			flags = original->schema_number << SLM_ROW_SCHEMA_SHIFT;
 
-	if (record->broken || slm_record_fields(record->text, pack->fields, schema->nfields) != schema->nfields)
+	if (!record->fits)
 	{
-		flags = SLM_ROW_SINGLE;
+		flags |= SLM_ROW_SINGLE;
 		/* within quotes a newline is part of the field, but no reader waits for so long a field's end */
 		if (record->text.len > LONGEST_ROW ||
-			(record->text.len >= SLM_MAX_RECORD / 2 - 16 && memchr(record->text.data, '\n', record->text.len) != NULL))
+			(record->text.len >= SLM_MAX_RECORD / 2 - 16 &&
+			 slm_line_length(record->text.data, record->text.len) < record->text.len))
 			leave_out(original, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 					  psprintf("row " INT64_FORMAT " is too long for an archive", original->rows + 1));
 	}
@@ -141,12 +149,13 @@ take_row(SlmPack *pack, SlmOriginal *original, const SlmRawRecord *record)
 	{
 		SlmTime		time;
 
+		(void) slm_record_fields(record->text, pack->fields, schema->nfields);
 		if (schema->time_field < schema->nfields &&
-			slm_parse_time(slm_field_inside(pack->fields[schema->time_field]), &pack->time_cache, &time))
+			slm_parse_time(slm_cell_inside(pack->fields[schema->time_field]), &pack->time_cache, &time))
 		{
 			original->last_time = time;
 			if (slm_windows_counted(&original->windows, original->rows, time))
-				flags = SLM_ROW_COUNTED;
+				flags |= SLM_ROW_COUNTED;
 		}
 		/* other objects' columns make it a little longer */
 		if (record->text.len > SLM_MAX_RECORD - 4096)
@@ -162,7 +171,8 @@ take_header(SlmPack *pack, SlmOriginal *original, const SlmRawRecord *record)
 {
 	static const size_t least = 64;
 
-	original->schema = schema_of(pack, record->text);
+	original->schema_number = schema_of(pack, record->text);
+	original->schema = &pack->schemas[original->schema_number]->schema;
 	pack->fields = pack->fields ? repalloc_huge(pack->fields, sizeof(SlmSlice) * Max(original->schema->nfields, least))
 		: palloc(sizeof(SlmSlice) * Max(original->schema->nfields, least));
 }
@@ -178,7 +188,7 @@ take_rows(SlmPack *pack, SlmOriginal *original)
 		switch (slm_records_next(pack->records, &record))
 		{
 			case SLM_RECORDS_ROW:
-				if (original->schema == NULL)
+				if (record.header)
 					take_header(pack, original, &record);
 				else
 					take_row(pack, original, &record);
@@ -209,7 +219,7 @@ read_original(SlmPack *pack, SlmOriginal *original)
 	size_t		len;
 	bool		more = true;
 
-	pack->records = slm_records_create();
+	pack->records = slm_records_create(false);
 	if (pack->records == NULL)
 		slm_out_of_memory();
 	while (more)

@@ -251,7 +251,7 @@ pump(Piece *piece, SlmTransfer *transfer)
 static void
 read_piece(Piece *piece)
 {
-	SlmReaderOptions options = {.latest = PG_INT64_MAX};
+	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
 	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
 	volatile bool there = false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pure/csv.h"
+#include "pure/line.h"
 #include "pure/number.h"
 
 bool
@@ -176,50 +177,16 @@ slm_columns_header(const SlmColumns *columns, SlmText *out)
 size_t
 slm_record_fields(SlmSlice record, SlmSlice *fields, size_t max)
 {
-	const char *p = record.data;
-	const char *end = p + record.len;
 	size_t		n = 0;
+	bool		sound;
+	SlmSlice	field;
 
-	for (;;)
+	for (; slm_line_cell(&record, &field, &sound); n++)
 	{
-		const char *begin = p;
-
-		if (p < end && *p == '"')
-		{
-			/* sound quoting: the quote that is not doubled is there, and a comma or the end follows it */
-			for (p++; p < end && (*p != '"' || (p + 1 < end && p[1] == '"')); p++)
-				p += *p == '"';
-			p += p < end;
-		}
-		else
-		{
-			const char *comma = p < end ? memchr(p, ',', (size_t) (end - p)) : NULL;
-
-			p = comma == NULL ? end : comma;
-		}
 		if (n < max)
-			fields[n] = (SlmSlice) {begin, (uint32_t) (p - begin)};
-		n++;
-		if (p >= end)
-			return n;
-		p++;
-		/* a comma at the very end has one more, empty field behind it: the loop finds it */
+			fields[n] = field;
 	}
-}
-
-SlmSlice
-slm_field_inside(SlmSlice field)
-{
-	if (field.len >= 2 && field.data[0] == '"')
-		return (SlmSlice) {field.data + 1, field.len - 2};
-	return field;
-}
-
-/* A line end that gives the same bytes back: of "\r\n" a reader takes off both. */
-static bool
-end_line(SlmText *out)
-{
-	return out->data[out->len - 1] == '\r' ? slm_text_add(out, "\r\n", 2) : slm_text_add(out, "\n", 1);
+	return n;
 }
 
 bool
@@ -235,7 +202,7 @@ slm_columns_row(const SlmColumns *columns, const SlmSchema *schema, SlmSlice rec
 		if ((c > 0 && !slm_text_add(out, ",", 1)) || !slm_text_add(out, by_column[c].data, by_column[c].len))
 			return false;
 	}
-	return end_line(out);
+	return slm_text_add(out, "\n", 1);
 }
 
 bool
@@ -247,5 +214,5 @@ slm_single_field(SlmSlice row, SlmText *out)
 bool
 slm_plain_row(SlmSlice record, SlmText *out)
 {
-	return slm_text_add(out, record.data, record.len) && end_line(out);
+	return slm_text_add(out, record.data, record.len) && slm_text_add(out, "\n", 1);
 }

@@ -55,12 +55,10 @@ extern bool slm_columns_header(const SlmColumns *columns, SlmText *out);
  */
 extern size_t slm_record_fields(SlmSlice record, SlmSlice *fields, size_t max);
 
-/* A field without its outer quotes, and nothing else undone. */
-extern SlmSlice slm_field_inside(SlmSlice field);
-
 /*
  * A row of a schema as a line under the header of all columns, added to out.  fields: scratch for schema->nfields slices;
- * by_column: scratch for columns->n.  The row must have schema->nfields fields.  False if out of memory.
+ * by_column: scratch for columns->n.  The row must have schema->nfields fields; what it has behind them is left out.
+ * False if out of memory.
  */
 extern bool slm_columns_row(const SlmColumns *columns, const SlmSchema *schema, SlmSlice record, SlmSlice *fields,
 							SlmSlice *by_column, SlmText *out);

@@ -1,26 +1,31 @@
 /*
  * csv.c: stage 2 of reading CSV: records and fields.  csv.h draws the window and says what comes out.
  *
+ * LF, CRLF and a CR that no LF follows end a line, in any mix.
+ *
  * Quotes mean something only where a field begins.  A record is decided by its first SLM_MAX_RECORD + 1 bytes:
- *  - its newline is among them, outside quotes: a record;
+ *  - its line end is among them, outside quotes: a record; but if lines that stand in its quotes are whole rows of the
+ *    header (line.h), the quote was a stray one that met another;
  *  - it is not, or the input ends, and a quote is open: the quote is taken for a stray one that costs its own physical
  *    line and nothing else; reading goes on at the line that follows;
  *  - it is not, and no quote is open: too long, and passed over up to the next newline;
  *  - a closing quote is followed by anything but a comma or a line end: as if the quote had not been closed, since
  *    mostly it is a stray quote that met the opening quote of a later line.
- * A quote left open that passes over a line goes through its quotes in pairs, so none of the lines it passed can leave
- * one open past the same place: no byte is looked at more than twice.
+ * A stray quote that passes over a line goes through its quotes in pairs, so none of the lines it passed can leave one
+ * open past the same place; only the line with the quote that closed it can, and what that one passes is new.  So no
+ * byte is walked over more than twice, and looked at for rows once.
  */
 #include "pure/csv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/line.h"
 #include "pure/number.h"
 #include "pure/utf8.h"
 
 /* See slm_csv_room(). */
-#define CAPACITY	(2 * SLM_MAX_RECORD + SLM_CSV_BLOCK)
+#define CAPACITY	(2 * SLM_MAX_RECORD + 1 + SLM_CSV_BLOCK)
 
 typedef enum WalkResult
 {
@@ -41,7 +46,8 @@ slm_csv_init(SlmCsv *csv, SlmScanFunction scan)
 	csv->scan = scan;
 	csv->line = 1;
 	/* not touched before it is needed: mostly the first block or two are all that is ever used */
-	csv->buf = malloc(CAPACITY + SLM_PAD);
+	csv->buf = malloc(CAPACITY + SLM_PAD + SLM_MAX_RECORD + SLM_PAD);
+	csv->raw = csv->buf == NULL ? NULL : csv->buf + CAPACITY + SLM_PAD;
 	positions = malloc(sizeof(uint32_t) * (1 + SLM_CSV_FAST_FIELDS + SLM_CSV_BLOCK));
 	csv->positions = positions == NULL ? NULL : positions + 1;
 	return csv->buf != NULL && positions != NULL;
@@ -59,9 +65,12 @@ slm_csv_free(SlmCsv *csv)
 bool
 slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field)
 {
-	csv->roles = malloc(nfields);
-	if (csv->roles == NULL)
+	uint8_t    *roles = malloc(nfields);
+
+	if (roles == NULL)
 		return false;
+	free(csv->roles);
+	csv->roles = roles;
 	memset(csv->roles, SLM_COLUMNS, nfields);
 	csv->nfields = nfields;
 	for (int c = 0; c < SLM_COLUMNS; c++)
@@ -78,9 +87,10 @@ static void
 rebase(SlmCsv *csv)
 {
 	size_t		shift = csv->start;
+	size_t		first = csv->walk.newline_cursor != 0 ? csv->walk.newline_cursor : csv->cursor;
 
 	memmove(csv->buf, csv->buf + shift, csv->filled - shift);
-	for (size_t i = csv->cursor; i < csv->npositions; i++)
+	for (size_t i = first; i < csv->npositions; i++)
 		csv->positions[i] -= (uint32_t) shift;
 	csv->start = 0;
 	csv->scanned -= shift;
@@ -94,7 +104,7 @@ slm_csv_room(SlmCsv *csv)
 
 	/*
 	 * A byte is moved at most once for each byte used up.  More bytes are asked for only while the record at hand is
-	 * undecided, so the tail is at most SLM_MAX_RECORD long; where it stays, less than that lies before it, and the
+	 * undecided, so the tail is at most SLM_MAX_RECORD + 1 long; where it stays, less than that lies before it, and the
 	 * block fits behind it.
 	 */
 	if (csv->start > 0 && tail <= csv->start)
@@ -120,6 +130,7 @@ scan_block(SlmCsv *csv)
 		len = SLM_CSV_BLOCK;
 	memmove(csv->positions, csv->positions + csv->cursor, left * sizeof(uint32_t));
 	csv->cursor = 0;
+	csv->walk.newline_cursor = 0;
 	/* what is left of the last block counts only if it is dirty itself, else one odd byte would slow down all rows */
 	if (csv->dirty && csv->scanned - csv->start < SLM_CSV_BLOCK)
 		csv->dirty = !slm_is_ascii(csv->buf + csv->start, csv->scanned - csv->start);
@@ -137,6 +148,24 @@ restart_at(SlmCsv *csv, size_t start)
 	csv->walk = (SlmCsvWalk) {0};
 }
 
+typedef enum LineEnd
+{
+	LINE_ENDS,
+	LINE_GOES_ON,				/* a CR before a newline, which is what ends the line */
+	LINE_UNKNOWN				/* a CR, and what follows it is not there yet */
+} LineEnd;
+
+/* What the CR or newline at p means. */
+static LineEnd
+line_end(const SlmCsv *csv, size_t p)
+{
+	if (csv->buf[p] == '\n')
+		return LINE_ENDS;
+	if (p + 1 == csv->filled)
+		return csv->ended ? LINE_ENDS : LINE_UNKNOWN;
+	return csv->buf[p + 1] == '\n' ? LINE_GOES_ON : LINE_ENDS;
+}
+
 typedef enum QuoteMeaning
 {
 	QUOTE_CLOSES,
@@ -145,9 +174,9 @@ typedef enum QuoteMeaning
 	QUOTE_UNKNOWN				/* what follows it is not there yet */
 } QuoteMeaning;
 
-/* What the quote at p, inside quotes, means; p is before limit, the last offset that counts for this record. */
+/* What the quote at p, inside quotes, means. */
 static QuoteMeaning
-quote_meaning(const SlmCsv *csv, size_t p, size_t limit)
+quote_meaning(const SlmCsv *csv, size_t p)
 {
 	if (p + 1 == csv->filled)
 		return csv->ended ? QUOTE_CLOSES : QUOTE_UNKNOWN;
@@ -157,41 +186,47 @@ quote_meaning(const SlmCsv *csv, size_t p, size_t limit)
 			return QUOTE_DOUBLED;
 		case ',':
 		case '\n':
-			return QUOTE_CLOSES;
 		case '\r':
-			/* beyond the limit it makes no difference: the record is too long */
-			if (p + 2 > limit)
-				return QUOTE_CLOSES;
-			if (p + 2 == csv->filled)
-				return csv->ended ? QUOTE_CLOSES : QUOTE_UNKNOWN;
-			return csv->buf[p + 2] == '\n' ? QUOTE_CLOSES : QUOTE_MALFORMED;
+			return QUOTE_CLOSES;
 		default:
 			return QUOTE_MALFORMED;
 	}
 }
 
-/* One position inside quotes. */
+/* A CR or newline inside quotes. */
+static WalkResult
+walk_quoted_line_end(SlmCsv *csv, size_t p)
+{
+	SlmCsvWalk *walk = &csv->walk;
+	LineEnd		end = line_end(csv, p);
+
+	if (end != LINE_ENDS)
+		return end == LINE_UNKNOWN ? WALK_WAIT : WALK_ON;
+	if (!walk->has_newline)
+	{
+		walk->has_newline = true;
+		walk->newline = p - csv->start;
+		walk->newline_cursor = csv->cursor + 1;
+		if (walk->malformed)
+			return WALK_BAD_QUOTE;
+	}
+	walk->newlines++;
+	return WALK_ON;
+}
+
+/* One position inside quotes; limit: the last offset that counts for this record. */
 static WalkResult
 walk_quoted(SlmCsv *csv, size_t p, size_t limit)
 {
 	SlmCsvWalk *walk = &csv->walk;
 
-	if (csv->buf[p] == '\n')
-	{
-		if (!walk->has_newline)
-		{
-			walk->has_newline = true;
-			walk->newline = p - csv->start;
-			if (walk->malformed)
-				return WALK_BAD_QUOTE;
-		}
-		walk->newlines++;
-	}
-	else if (csv->buf[p] == '"' && !walk->malformed)
+	if (csv->buf[p] == '\n' || csv->buf[p] == '\r')
+		return walk_quoted_line_end(csv, p);
+	if (csv->buf[p] == '"' && !walk->malformed)
 	{
 		if (p >= limit || (walk->twin != 0 && p - csv->start == walk->twin))
 			return WALK_ON;
-		switch (quote_meaning(csv, p, limit))
+		switch (quote_meaning(csv, p))
 		{
 			case QUOTE_CLOSES:
 				walk->in_quotes = false;
@@ -234,11 +269,18 @@ walk_record(SlmCsv *csv, size_t *end)
 		}
 		else if (csv->buf[p] == ',')
 			walk->field = p + 1 - csv->start;
-		else if (csv->buf[p] == '\n')
+		else if (csv->buf[p] != '"')
 		{
-			csv->cursor++;
-			*end = p;
-			return WALK_RECORD;
+			LineEnd		meaning = line_end(csv, p);
+
+			if (meaning == LINE_UNKNOWN)
+				return WALK_WAIT;
+			if (meaning == LINE_ENDS)
+			{
+				csv->cursor++;
+				*end = p;
+				return WALK_RECORD;
+			}
 		}
 		else if (p - csv->start == walk->field)
 			walk->in_quotes = true;
@@ -297,7 +339,9 @@ static void
 cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
 {
 	SlmSlice	rest;
+	size_t		used = 0;
 
+	csv->cut = csv->start;
 	if (end > csv->start && csv->buf[end - 1] == '\r')
 		end--;
 	record->raw = (SlmSlice) {csv->buf + csv->start, (uint32_t) (end - csv->start)};
@@ -315,19 +359,56 @@ cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
 		record->field[c] = (SlmSlice) {csv->buf, 0};
 	rest = record->raw;
 	/* undoing doubled quotes writes to the record */
-	if (rest.len > SLM_MAX_RAW)
-		record->raw.len = SLM_MAX_RAW;
-	record->raw.data = memcpy(csv->raw, rest.data, record->raw.len);
+	if (csv->walk.twin != 0)
+		record->raw.data = memcpy(csv->raw, rest.data, rest.len);
 	record->nfields = 0;
 	for (SlmSlice field; slm_csv_field(&rest, &field); record->nfields++)
 	{
-		if (record->nfields < csv->nfields && csv->roles[record->nfields] < SLM_COLUMNS)
+		if (record->nfields >= csv->nfields)
+			used = slm_trim(field).len > 0 ? record->nfields + 1 : used;
+		else if (csv->roles[record->nfields] < SLM_COLUMNS)
 			record->field[csv->roles[record->nfields]] = field;
 	}
+	/* of what the header doesn't have, empty fields are nothing */
+	if (record->nfields > csv->nfields && used == 0)
+		record->nfields = csv->nfields;
+}
+
+void
+slm_csv_split(SlmCsv *csv, SlmRecord *record, size_t len)
+{
+	size_t		end = csv->cut + len;
+
+	/* what undoing quotes has written to */
+	if (record->raw.data == csv->raw)
+	{
+		memcpy(csv->buf + csv->cut, csv->raw, record->raw.len);
+		csv->walk.twin = 1;
+	}
+	csv->start = csv->cut;
+	cut_record(csv, end, record);
+	csv->line = record->line;
+	for (size_t at = csv->cut; (at += slm_line_length(csv->buf + at, end - at)) < end; at++)
+		csv->line += line_end(csv, at) == LINE_ENDS;
+	restart_at(csv, end);
 }
 
 /*
- * The short cut: the next nfields positions are all commas but the last, a newline, hence no quotes.  Fills in the
+ * How many positions, and bytes, the line end of a plain record takes whose last position is the CR at end; 0 if it can't
+ * be told from the positions.
+ */
+static inline uint32_t
+cr_line_end(const SlmCsv *csv, uint32_t end)
+{
+	size_t		next = csv->cursor + csv->nfields;
+
+	if (next >= csv->npositions)
+		return 0;
+	return csv->positions[next] == end + 1 && csv->buf[end + 1] == '\n' ? 2 : 1;
+}
+
+/*
+ * The short cut: the next nfields positions are all commas but the last, a line end, hence no quotes.  Fills in the
  * record and returns true if so.
  */
 static inline bool
@@ -338,17 +419,23 @@ cut_plain_record(SlmCsv *csv, SlmRecord *record)
 	uint32_t   *position = csv->positions + csv->cursor;
 	uint32_t	end = position[last];
 	unsigned	other = (unsigned) (uint8_t) buf[end] ^ '\n';
+	uint32_t	line_end = 1;
 
 	for (size_t i = 0; i < last; i++)
 		other |= (unsigned) (uint8_t) buf[position[i]] ^ ',';
 	if (other != 0)
-		return false;
+	{
+		/* no other mix of what positions are of gives this */
+		if (other != ('\r' ^ '\n'))
+			return false;
+		line_end = cr_line_end(csv, end);
+		if (line_end == 0)
+			return false;
+	}
 
 	/* field i lies between positions i - 1 and i */
 	position[-1] = (uint32_t) csv->start - 1;
-	csv->cursor += csv->nfields;
-	if (buf[end - 1] == '\r')
-		end--;
+	csv->cursor += last + line_end;
 	for (int c = 0; c < SLM_COLUMNS; c++)
 	{
 		int			i = csv->column_field[c];
@@ -374,8 +461,27 @@ cut_plain_record(SlmCsv *csv, SlmRecord *record)
 		if (valid < record->raw.len)
 			record->invalid_at = (int64_t) valid;
 	}
-	csv->start = position[last] + 1;
+	csv->start = end + line_end;
 	return true;
+}
+
+/*
+ * Go on behind the first line end inside quotes.  Mostly the positions from there on are still there: to scan a block anew
+ * for each line with a bad quote would take far longer than reading it.
+ */
+static void
+go_on_behind(SlmCsv *csv)
+{
+	size_t		start = csv->start + csv->walk.newline + 1;
+
+	if (csv->walk.newline_cursor == 0)
+	{
+		restart_at(csv, start);
+		return;
+	}
+	csv->start = start;
+	csv->cursor = csv->walk.newline_cursor;
+	csv->walk = (SlmCsvWalk) {0};
 }
 
 /* A record that is rejected for its form: hand out its first physical line and go on behind it. */
@@ -391,14 +497,17 @@ drop_record(SlmCsv *csv, bool too_long, SlmRecord *record)
 	if (len > 0 && csv->buf[csv->start + len - 1] == '\r')
 		len--;
 	record->line = csv->line;
-	record->fault = walk->malformed ? "text after a closing quote" : "opening quote without an end";
+	record->invalid_at = -1;
+	record->fault = walk->malformed ? "text after a closing quote"
+		: walk->stray ? "stray opening quote: lines behind it are rows"
+		: "opening quote without an end";
 	record->raw = (SlmSlice) {csv->raw, len > SLM_MAX_RAW ? SLM_MAX_RAW : (uint32_t) len};
 	memcpy(csv->raw, csv->buf + csv->start, record->raw.len);
 
 	if (!too_long && walk->has_newline)
 	{
 		csv->line++;
-		restart_at(csv, csv->start + walk->newline + 1);
+		go_on_behind(csv);
 		return;
 	}
 	csv->line += walk->newlines;
@@ -410,29 +519,42 @@ drop_record(SlmCsv *csv, bool too_long, SlmRecord *record)
 static bool
 skip_line(SlmCsv *csv)
 {
-	char	   *newline = memchr(csv->buf + csv->start, '\n', csv->filled - csv->start);
+	size_t		end = csv->start + slm_line_length(csv->buf + csv->start, csv->filled - csv->start);
+	LineEnd		meaning = end < csv->filled ? line_end(csv, end) : LINE_UNKNOWN;
 
-	restart_at(csv, newline != NULL ? (size_t) (newline - csv->buf) + 1 : csv->filled);
-	if (newline == NULL)
+	if (meaning == LINE_UNKNOWN)
+	{
+		/* a CR stays until it is seen what follows it */
+		restart_at(csv, end);
 		return false;
+	}
+	restart_at(csv, meaning == LINE_GOES_ON ? end + 2 : end + 1);
 	csv->skipping = false;
 	csv->line++;
 	return true;
 }
 
-/* Pass over a byte order mark.  False if it can't be told yet whether there is one. */
+/* Pass over byte order marks.  False if it can't be told yet whether there is another one. */
 static bool
-skip_mark(SlmCsv *csv)
+skip_marks(SlmCsv *csv)
 {
 	static const char mark[] = {'\xef', '\xbb', '\xbf'};
-	size_t		len = csv->filled < sizeof(mark) ? csv->filled : sizeof(mark);
 
-	if (memcmp(csv->buf, mark, len) == 0)
+	for (;;)
 	{
-		if (len < sizeof(mark) && !csv->ended)
-			return false;
-		if (len == sizeof(mark))
-			restart_at(csv, len);
+		size_t		left = csv->filled - csv->start;
+		size_t		len = left < sizeof(mark) ? left : sizeof(mark);
+
+		if (memcmp(csv->buf + csv->start, mark, len) != 0)
+			break;
+		if (len < sizeof(mark))
+		{
+			if (!csv->ended)
+				return false;
+			break;
+		}
+		restart_at(csv, csv->start + len);
+		csv->mark_bytes += len;
 	}
 	csv->begun = true;
 	return true;
@@ -469,10 +591,20 @@ may_wait(const SlmCsv *csv)
 		(csv->scanned < csv->filled || !csv->ended);
 }
 
+/* Was the quote of the record that walk_record() found, over several lines, a stray one? */
+static bool
+is_stray(const SlmCsv *csv, size_t end)
+{
+	if (csv->walk.has_newline && csv->buf[end - 1] == '\r')
+		end--;
+	return csv->walk.has_newline && csv->nfields > 0 && !csv->trusted &&
+		slm_record_holds_row(csv, (SlmSlice) {csv->buf + csv->start, (uint32_t) (end - csv->start)});
+}
+
 SlmCsvStatus
 slm_csv_next(SlmCsv *csv, SlmRecord *record)
 {
-	if (!csv->begun && !skip_mark(csv))
+	if (!csv->begun && !skip_marks(csv))
 		return SLM_CSV_MORE;
 	if (csv->skipping && !skip_line(csv))
 		return csv->ended ? SLM_CSV_END : SLM_CSV_MORE;
@@ -490,6 +622,12 @@ slm_csv_next(SlmCsv *csv, SlmRecord *record)
 		switch (result)
 		{
 			case WALK_RECORD:
+				if (is_stray(csv, end))
+				{
+					csv->walk.stray = true;
+					drop_record(csv, false, record);
+					return SLM_CSV_BAD_QUOTE;
+				}
 				record->line = csv->line;
 				cut_record(csv, end, record);
 				csv->line += 1 + csv->walk.newlines;

@@ -4,7 +4,7 @@
  *      0        start            scanned      filled          capacity
  *      | used up | record at hand | not scanned | room for more |
  *
- * Bytes are put into one window; stage 1 (scan.h) notes where the commas, newlines and quotes of a block of it are;
+ * Bytes are put into one window; stage 1 (scan.h) notes where the commas, line ends and quotes of a block of it are;
  * stage 2, here, walks these positions.  A record without quotes and with as many fields as the header is cut straight
  * from the positions; all others are walked one position at a time, and can be taken up again when more bytes have
  * come.
@@ -33,12 +33,14 @@ typedef struct SlmCsvWalk
 	bool		begun;
 	bool		in_quotes;
 	bool		malformed;		/* text after a closing quote: only the end of the physical line is looked for */
+	bool		stray;			/* what stands in its quotes are rows */
 	bool		has_newline;
 	/* offsets from the record's start */
 	size_t		field;			/* where the field at hand begins */
 	size_t		twin;			/* the second quote of a doubled one, to be passed over; 0 = none */
-	size_t		newline;		/* the first newline inside quotes, if has_newline */
-	uint64_t	newlines;		/* how many newlines there were inside quotes */
+	size_t		newline;		/* the first line end inside quotes, if has_newline: its last byte */
+	size_t		newline_cursor; /* the position behind it, in positions; 0: not there any more */
+	uint64_t	newlines;		/* how many line ends there were inside quotes */
 } SlmCsvWalk;
 
 typedef struct SlmCsv
@@ -49,26 +51,29 @@ typedef struct SlmCsv
 	size_t		scanned;
 	size_t		filled;
 	bool		ended;			/* nothing will be added */
+	bool		trusted;		/* what quotes mean is beyond doubt: rows inside them are text */
 	bool		begun;			/* a byte order mark has been looked for */
 	bool		skipping;		/* what is left of an over-long line is being passed over */
 	bool		dirty;			/* there may be NUL or non-ASCII bytes between start and scanned */
 	uint32_t   *positions;		/* positions[-1] may be written to */
 	size_t		cursor;
 	size_t		npositions;
+	size_t		cut;			/* where the record begins that was cut last, if not by the short cut */
 	uint64_t	line;			/* number of the line at start */
+	uint64_t	mark_bytes;		/* of byte order marks passed over at the beginning */
 	SlmCsvWalk	walk;
 	size_t		nfields;		/* what the header has; 0 until it is known */
 	uint8_t    *roles;			/* of each field: the SlmColumn it is, or SLM_COLUMNS */
 	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
-	char		raw[SLM_MAX_RAW];
+	char	   *raw;			/* room for a record as it came, where the window's copy is written to */
 } SlmCsv;
 
 typedef struct SlmRecord
 {
 	uint64_t	line;
-	SlmSlice	raw;			/* as it came, without line end; perhaps only its first SLM_MAX_RAW bytes */
+	SlmSlice	raw;			/* as it came, without line end; of a broken or too long one its first SLM_MAX_RAW bytes */
 	int64_t		invalid_at;		/* offset of the first byte that is no valid UTF-8 or NUL, or -1 */
-	size_t		nfields;
+	size_t		nfields;		/* empty ones beyond the header's not counted */
 	const char *fault;			/* of SLM_CSV_BAD_QUOTE: what is wrong, a static string */
 	SlmSlice	field[SLM_COLUMNS]; /* without outer quotes; empty where the header has no such column */
 } SlmRecord;
@@ -95,12 +100,18 @@ extern void slm_csv_added(SlmCsv *csv, size_t len, bool ended);
 
 /*
  * The header is known: it has nfields, of which column_field[c] is column c (-1: none).  Until then records come with
- * raw and invalid_at only.  False if out of memory.
+ * raw and invalid_at only.  May be called again, for the records that follow.  False if out of memory.
  */
 extern bool slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field);
 
 /* The next record that is no empty line; valid until the next call of this or slm_csv_room(). */
 extern SlmCsvStatus slm_csv_next(SlmCsv *csv, SlmRecord *record);
+
+/*
+ * Have the last record end after len bytes of its raw text, and what stands behind these be the next one.  record is cut
+ * anew.  Only of a record with more fields than the header.
+ */
+extern void slm_csv_split(SlmCsv *csv, SlmRecord *record, size_t len);
 
 /*
  * The same if the next record can be cut out where it stands: the records before it, if all but the first were got so, stay valid.

@@ -1,5 +1,5 @@
 /*
- * event.c: header lines and events.
+ * event.c: events.
  */
 #include "pure/event.h"
 
@@ -7,15 +7,12 @@
 #include <string.h>
 
 #include "pure/fault.h"
+#include "pure/line.h"
 #include "pure/utf8.h"
 
 static const char *const column_names[SLM_COLUMNS] = {
 	"event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id",
 	"user_session"
-};
-
-static const bool column_required[SLM_COLUMNS] = {
-	[SLM_COL_EVENT_TIME] = true,[SLM_COL_EVENT_TYPE] = true,[SLM_COL_PRODUCT_ID] = true,[SLM_COL_PRICE] = true
 };
 
 static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_from_cart", "purchase"};
@@ -43,81 +40,13 @@ slm_reject_name(SlmRejectReason reason)
 	return reject_names[reason];
 }
 
-/* Is s, with ASCII capitals taken as small letters, the small name? */
-static bool
-is_name(SlmSlice s, const char *name)
-{
-	size_t		len = strlen(name);
-
-	if (s.len != len)
-		return false;
-	for (size_t i = 0; i < len; i++)
-	{
-		char		c = s.data[i];
-
-		if (c >= 'A' && c <= 'Z')
-			c += 'a' - 'A';
-		if (c != name[i])
-			return false;
-	}
-	return true;
-}
-
-static bool
-header_error(SlmReadErrorCode *code, SlmReadErrorCode error, char *message, const char *format, const char *name)
-{
-	*code = error;
-	snprintf(message, SLM_MESSAGE_SIZE, format, name);
-	return false;
-}
-
-bool
-slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE])
-{
-	bool		any = false;
-
-	*header = (SlmHeader) {0};
-	for (int c = 0; c < SLM_COLUMNS; c++)
-		header->column_field[c] = -1;
-	for (SlmSlice field; slm_csv_field(&line, &field); header->nfields++)
-	{
-		int			c = 0;
-
-		field = slm_trim(field);
-		while (c < SLM_COLUMNS && !is_name(field, column_names[c]))
-			c++;
-		if (c == SLM_COLUMNS)
-		{
-			/* an unnamed first column is the index that pandas writes */
-			if (header->nfields > 0 || field.len > 0)
-				header->unknown_columns++;
-			continue;
-		}
-		if (header->column_field[c] >= 0)
-			return header_error(code, SLM_READ_ERROR_COLUMN, message,
-								"the header line names column \"%s\" twice", column_names[c]);
-		header->column_field[c] = (int) header->nfields;
-		any = true;
-	}
-	if (!any)
-		return header_error(code, SLM_READ_ERROR_NOT_CSV, message,
-							"the first line is no header: it names none of the known columns%s", "");
-	for (int c = 0; c < SLM_COLUMNS; c++)
-	{
-		if (column_required[c] && header->column_field[c] < 0)
-			return header_error(code, SLM_READ_ERROR_COLUMN, message,
-								"the header line lacks the required column \"%s\"", column_names[c]);
-	}
-	return true;
-}
-
 bool
 slm_parse_event_type(SlmSlice text, SlmEventType *type)
 {
 	text = slm_trim(text);
 	for (int t = 0; t < SLM_EVENT_TYPES; t++)
 	{
-		if (is_name(text, type_names[t]))
+		if (slm_is_name(text, type_names[t]))
 		{
 			*type = (SlmEventType) t;
 			return true;

@@ -1,5 +1,5 @@
 /*
- * event.h: from a header line to columns, and from a record's fields to an event.
+ * event.h: from a record's fields to an event.
  */
 #ifndef SLM_PURE_EVENT_H
 #define SLM_PURE_EVENT_H
@@ -7,22 +7,6 @@
 #include "pure/csv.h"
 #include "pure/datetime.h"
 #include "pure/reader.h"
-
-/* What a header line says. */
-typedef struct SlmHeader
-{
-	size_t		nfields;
-	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
-	int			unknown_columns;	/* fields that are no column, not counting an unnamed first one */
-} SlmHeader;
-
-#define SLM_MESSAGE_SIZE	256
-
-/*
- * Read a header line.  Names are trimmed and compared without regard to case (ASCII); their quoting is undone in place.
- * On failure *code and message say why.
- */
-extern bool slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
 
 /*
  * Turn a record's fields (each followed by SLM_PAD readable bytes) into an event whose slices point into them.  The

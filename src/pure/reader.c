@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/diagnose.h"
 #include "pure/event.h"
+#include "pure/header.h"
 #include "pure/inflate.h"
 
 typedef enum SlmSourceKind
@@ -27,12 +29,13 @@ struct SlmReader
 	SlmSourceKind kind;
 	SlmInflate	inflate;
 	SlmCsv		csv;
-	bool		has_header;
+	SlmHeaders	headers;
 	const uint8_t *in;			/* fed, and not taken yet */
 	size_t		in_len;
 	bool		in_last;
 	uint8_t		first_byte;		/* the first byte of the input, if it was fed alone */
 	bool		has_first_byte;
+	uint64_t	bytes_passed;	/* of records that are no rows */
 	SlmReadErrorCode input_error;	/* to be raised when the rows before it have been handed out */
 	SlmReadErrorCode error;
 	char		message[SLM_MESSAGE_SIZE];
@@ -51,6 +54,7 @@ slm_reader_create(const SlmReaderOptions *options)
 		slm_reader_free(reader);
 		return NULL;
 	}
+	reader->csv.trusted = options->archive;
 	return reader;
 }
 
@@ -225,30 +229,6 @@ input_failed(SlmReader *reader)
 	}
 }
 
-/* Take a record for the header.  False if it can't be one. */
-static bool
-read_header(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record)
-{
-	SlmHeader	header;
-
-	if (status == SLM_CSV_TOO_LONG)
-		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: it is over 1 MB long");
-	else if (status == SLM_CSV_BAD_QUOTE)
-		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: its quoting is broken");
-	else if (record->invalid_at >= 0 && record->raw.data[record->invalid_at] == '\0')
-		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: it holds a NUL byte");
-	else if (record->invalid_at >= 0)
-		fail(reader, SLM_READ_ERROR_NOT_CSV, "the first line is no header: it is not UTF-8");
-	else if (slm_header_parse(record->raw, &header, &reader->error, reader->message))
-	{
-		reader->stats.unknown_columns = header.unknown_columns;
-		reader->has_header = slm_csv_set_columns(&reader->csv, header.nfields, header.column_field);
-		if (!reader->has_header)
-			fail(reader, SLM_READ_ERROR_MEMORY, "out of memory");
-	}
-	return reader->has_header;
-}
-
 static void
 reject_row(SlmReject *reject, SlmRejectReason reason)
 {
@@ -256,9 +236,68 @@ reject_row(SlmReject *reject, SlmRejectReason reason)
 	reject->column = -1;
 }
 
-/* Turn a record into a row. */
+/* Not even a record. */
+static void
+reject_broken(SlmCsvStatus status, const SlmRecord *record, SlmReject *reject)
+{
+	if (status == SLM_CSV_TOO_LONG)
+	{
+		reject_row(reject, SLM_REJECT_TOO_LONG);
+		snprintf(reject->detail, sizeof(reject->detail), "longer than %d bytes", SLM_MAX_RECORD);
+	}
+	else
+	{
+		reject_row(reject, SLM_REJECT_BAD_QUOTE);
+		snprintf(reject->detail, sizeof(reject->detail), "%s", record->fault);
+	}
+}
+
+static void
+reject_encoding(const SlmRecord *record, SlmReject *reject)
+{
+	char		byte[48];
+
+	slm_diagnose_byte((uint8_t) record->raw.data[record->invalid_at], byte);
+	reject_row(reject, SLM_REJECT_BAD_ENCODING);
+	snprintf(reject->detail, sizeof(reject->detail), "no valid UTF-8 at byte %lld of the row%s",
+			 (long long) record->invalid_at + 1, byte);
+}
+
+/* What is neither an event nor a row. */
+#define READ_NOTHING	SLM_READ_END
+
+static inline SlmReadStatus read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *row);
+
+/* A record that is no event: a reject, READ_NOTHING, or FAILED; an event after all, if a header was split off behind it. */
+__attribute__((noinline))
+static SlmReadStatus
+read_other(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *row)
+{
+	SlmRejectReason reason = row->reject.reason;
+
+	if (reason == SLM_REJECT_BAD_TIME || reason == SLM_REJECT_COLUMN_COUNT || reason == SLM_REJECT_BAD_ENCODING ||
+		reason == SLM_REJECT_BAD_QUOTE)
+	{
+		size_t		len = record->raw.len;
+		SlmLine		line = slm_headers_again(&reader->headers, &reader->csv, status, record, &reader->error, reader->message);
+
+		reader->stats.unknown_columns = reader->headers.unknown_columns;
+		if (line != SLM_LINE_ROW)
+		{
+			reader->stats.rows_total--;
+			reader->bytes_passed += len;
+			if (line == SLM_LINE_SPLIT)
+				return read_row(reader, SLM_CSV_RECORD, record, row);
+			return line == SLM_LINE_FAILED ? SLM_READ_FAILED : READ_NOTHING;
+		}
+	}
+	reader->stats.rows_rejected++;
+	return SLM_READ_REJECT;
+}
+
+/* Turn a record into a row; READ_NOTHING if it is none. */
 static inline SlmReadStatus
-read_row(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record, SlmReadRow *row)
+read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *row)
 {
 	SlmReject  *reject = &row->reject;
 
@@ -267,22 +306,10 @@ read_row(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record, SlmRea
 	if (row->raw.len > SLM_MAX_RAW)
 		row->raw.len = SLM_MAX_RAW;
 	reader->stats.rows_total++;
-	if (status == SLM_CSV_TOO_LONG)
-	{
-		reject_row(reject, SLM_REJECT_TOO_LONG);
-		snprintf(reject->detail, sizeof(reject->detail), "longer than %d bytes", SLM_MAX_RECORD);
-	}
-	else if (status == SLM_CSV_BAD_QUOTE)
-	{
-		reject_row(reject, SLM_REJECT_BAD_QUOTE);
-		snprintf(reject->detail, sizeof(reject->detail), "%s", record->fault);
-	}
+	if (status != SLM_CSV_RECORD)
+		reject_broken(status, record, reject);
 	else if (record->invalid_at >= 0)
-	{
-		reject_row(reject, SLM_REJECT_BAD_ENCODING);
-		snprintf(reject->detail, sizeof(reject->detail), "no valid UTF-8 at byte %lld of the row",
-				 (long long) record->invalid_at + 1);
-	}
+		reject_encoding(record, reject);
 	else if (record->nfields != reader->csv.nfields)
 	{
 		reject_row(reject, SLM_REJECT_COLUMN_COUNT);
@@ -291,9 +318,36 @@ read_row(SlmReader *reader, SlmCsvStatus status, const SlmRecord *record, SlmRea
 	}
 	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject))
 		return SLM_READ_EVENT;
+	return read_other(reader, status, record, row);
+}
 
-	reader->stats.rows_rejected++;
-	return SLM_READ_REJECT;
+/* A record while no header is known.  False if the object can't be used. */
+static bool
+read_header(SlmReader *reader, SlmCsvStatus status, SlmRecord *record)
+{
+	size_t		len = record->raw.len;
+	SlmLine		line = slm_headers_first(&reader->headers, &reader->csv, status, record, &reader->error, reader->message);
+
+	reader->bytes_passed += len;
+	reader->stats.unknown_columns = reader->headers.unknown_columns;
+	return line != SLM_LINE_FAILED;
+}
+
+/*
+ * The end of the object.  Whatever the reason, one that gave no row although there is more in it than headers, comments, and
+ * the ends of as many lines, can't be used: nothing may be lost in silence.
+ */
+static SlmReadStatus
+end_object(SlmReader *reader)
+{
+	const SlmReaderStats *stats = &reader->stats;
+	uint64_t	explained = reader->bytes_passed + reader->csv.mark_bytes + 2 * reader->csv.line;
+
+	if (slm_headers_missing(&reader->headers, &reader->error, reader->message))
+		return SLM_READ_FAILED;
+	if (stats->rows_total == 0 && stats->bytes_csv > explained)
+		return fail(reader, SLM_READ_ERROR_NOT_CSV, "no row was found, though there is more than a header line");
+	return SLM_READ_END;
 }
 
 SlmReadStatus
@@ -305,15 +359,20 @@ slm_reader_next(SlmReader *reader, SlmReadRow *row)
 	{
 		SlmRecord	record;
 		SlmCsvStatus status = slm_csv_next(&reader->csv, &record);
+		SlmReadStatus what;
 
 		switch (status)
 		{
 			case SLM_CSV_RECORD:
 			case SLM_CSV_BAD_QUOTE:
 			case SLM_CSV_TOO_LONG:
-				if (reader->has_header)
-					return read_row(reader, status, &record, row);
-				if (!read_header(reader, status, &record))
+				if (reader->headers.known)
+				{
+					what = read_row(reader, status, &record, row);
+					if (what != READ_NOTHING)
+						return what;
+				}
+				else if (!read_header(reader, status, &record))
 					return SLM_READ_FAILED;
 				break;
 			case SLM_CSV_MORE:
@@ -321,7 +380,7 @@ slm_reader_next(SlmReader *reader, SlmReadRow *row)
 					break;
 				return reader->input_error != SLM_READ_ERROR_NONE ? input_failed(reader) : SLM_READ_MORE;
 			case SLM_CSV_END:
-				return SLM_READ_END;
+				return end_object(reader);
 		}
 	}
 }
@@ -331,8 +390,13 @@ slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *stat
 {
 	SlmRecord	record;
 
-	if (!reader->has_header || reader->error != SLM_READ_ERROR_NONE || !slm_csv_next_in_place(&reader->csv, &record))
+	if (!reader->headers.known || reader->error != SLM_READ_ERROR_NONE)
 		return false;
-	*status = read_row(reader, SLM_CSV_RECORD, &record, row);
-	return true;
+	while (slm_csv_next_in_place(&reader->csv, &record))
+	{
+		*status = read_row(reader, SLM_CSV_RECORD, &record, row);
+		if (*status != READ_NOTHING)
+			return *status != SLM_READ_FAILED;
+	}
+	return false;
 }

@@ -2,6 +2,8 @@
  * reader.h: a stream of bytes in, events and rejected rows out.
  *
  *   bytes --feed--> [inflate] --> [scan] --> record --> [event] --next--> SlmEvent | SlmReject
+ *                                              |
+ *                                              header, also a repeated one: no row
  *
  * The caller pushes bytes (gzip is recognised by its magic; multi-member too) and pulls rows:
  *
@@ -44,7 +46,7 @@ typedef struct SlmReject
 
 typedef struct SlmReadRow
 {
-	uint64_t	line;			/* line number of the row's first line; the header is line 1 */
+	uint64_t	line;			/* line number of the row's first line; the object's first is 1 */
 	SlmSlice	raw;			/* the row's first bytes, at most 1 kB, as they came; valid as the slices below */
 	SlmEvent	event;			/* after SLM_READ_EVENT; slices are valid until the next call of slm_reader_next() */
 	SlmReject	reject;			/* after SLM_READ_REJECT */
@@ -65,13 +67,14 @@ typedef enum SlmReadErrorCode
 	SLM_READ_ERROR_MEMORY,
 	SLM_READ_ERROR_GZIP,		/* damaged gzip data */
 	SLM_READ_ERROR_GZIP_SHORT,	/* gzip data that ends too early */
-	SLM_READ_ERROR_NOT_CSV,		/* the header line is no header: binary, too long, none of the known columns */
+	SLM_READ_ERROR_NOT_CSV,		/* no header where it should be: binary, too long, none of the known columns, rows in it; or no row */
 	SLM_READ_ERROR_COLUMN		/* a required column is missing, or a known one stands twice */
 } SlmReadErrorCode;
 
 typedef struct SlmReaderOptions
 {
 	SlmTime		latest;			/* an event later than this is rejected as future; INT64_MAX = no limit */
+	bool		archive;		/* written by this program: one header, and what a quote means is beyond doubt */
 } SlmReaderOptions;
 
 /* What was seen so far; owned by the reader. */
@@ -81,7 +84,7 @@ typedef struct SlmReaderStats
 	uint64_t	bytes_csv;		/* after inflating */
 	uint64_t	rows_total;		/* events + rejects */
 	uint64_t	rows_rejected;
-	int			unknown_columns;	/* columns in the header that are not known, the unnamed index column not counted */
+	int			unknown_columns;	/* columns in a header that are not known, the unnamed index column not counted */
 } SlmReaderStats;
 
 /* A new reader, or NULL if out of memory.  Free with slm_reader_free(). */
@@ -99,7 +102,7 @@ extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
 
 /*
  * The same if the next row can be had where it stands: the slices of the rows before it, if all but the first were got so, stay valid.
- * False if not; then nothing has happened.  *status: SLM_READ_EVENT or SLM_READ_REJECT.
+ * False if not; then at most a header was passed over.  *status: SLM_READ_EVENT or SLM_READ_REJECT.
  */
 extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *status);
 

@@ -1,8 +1,7 @@
 /*
  * records.c: whole CSV records out of a stream of bytes.
  *
- * As long as the header's columns are not set, csv.h hands out good records whole and in place.  Of broken ones it gives
- * but the first bytes; yet each call of slm_csv_next() uses up the window's bytes from csv.start before it to csv.start
+ * csv.h hands out good records whole.  Of broken ones it gives but the first bytes; yet each call of slm_csv_next() uses up the window's bytes from csv.start before it to csv.start
  * after it, so what a broken row is made of is there to be picked up:
  *
  *   call:   | rest of a broken row, to its newline | empty lines | the next record |
@@ -13,12 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pure/csv.h"
+#include "pure/datetime.h"
+#include "pure/header.h"
 #include "pure/inflate.h"
+#include "pure/line.h"
 
 struct SlmRecords
 {
 	SlmCsv		csv;
+	SlmHeaders	headers;
+	bool		has_first;		/* the first record was handed out */
+	SlmTimeCache time_cache;
 	SlmInflate	inflate;
 	bool		known;			/* whether it is gzip */
 	bool		gzip;
@@ -40,7 +44,7 @@ struct SlmRecords
 };
 
 SlmRecords *
-slm_records_create(void)
+slm_records_create(bool archive)
 {
 	SlmRecords *records = calloc(1, sizeof(SlmRecords));
 
@@ -49,6 +53,8 @@ slm_records_create(void)
 		slm_records_free(records);
 		return NULL;
 	}
+	if (records != NULL)
+		records->csv.trusted = archive;
 	return records;
 }
 
@@ -196,7 +202,7 @@ broken_row(const char *data, size_t len)
 static void
 find_broken(SlmRecords *records, const char *p, const char *end)
 {
-	while (p < end && (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')))
+	while (p < end && (*p == '\n' || *p == '\r'))
 		p++;
 	if (records->csv.skipping)
 		records->begun = (SlmSlice) {p, (uint32_t) (end - p)};
@@ -205,6 +211,38 @@ find_broken(SlmRecords *records, const char *p, const char *end)
 		records->found = broken_row(p, (size_t) (end - p));
 		records->has_found = true;
 	}
+}
+
+/* What a good record is; false if it is passed over. */
+static bool
+judge_record(SlmRecords *records, SlmRecord *record, SlmRawRecord *found)
+{
+	SlmReadErrorCode code;
+	char		message[SLM_MESSAGE_SIZE];
+	SlmTime		time;
+	SlmLine		line = SLM_LINE_ROW;
+
+	*found = (SlmRawRecord) {0};
+	if (!records->has_first)
+	{
+		line = slm_headers_first(&records->headers, &records->csv, SLM_CSV_RECORD, record, &code, message);
+		records->has_first = line != SLM_LINE_NOTHING;
+		/* of an object without a header that can be used, the first record is it nevertheless */
+		found->header = records->has_first;
+	}
+	else if (records->headers.known)
+	{
+		found->fits = record->nfields == records->csv.nfields;
+		if (!found->fits || record->invalid_at >= 0 ||
+			!slm_parse_time(record->field[SLM_COL_EVENT_TIME], &records->time_cache, &time))
+			line = slm_headers_again(&records->headers, &records->csv, SLM_CSV_RECORD, record, &code, message);
+		found->header = line == SLM_LINE_HEADER;
+		found->fits = found->fits || line == SLM_LINE_SPLIT;
+	}
+	if (line == SLM_LINE_FAILED && code == SLM_READ_ERROR_MEMORY)
+		records->error = SLM_RECORDS_MEMORY;
+	found->text = record->raw;
+	return line != SLM_LINE_NOTHING;
 }
 
 /*
@@ -225,19 +263,19 @@ step(SlmRecords *records, bool *whole)
 	*whole = false;
 	if (was_skipping)
 	{
-		const char *newline = memchr(p, '\n', (size_t) (end - p));
-		const char *rest = newline == NULL ? end : newline + 1;
+		const char *rest = p + slm_line_length(p, (size_t) (end - p));
+		bool		ends = rest < end;
 
+		/* a CR at the end of the window stays there, so that here a newline follows it if there is one */
+		if (ends)
+			rest += *rest == '\r' && rest + 1 < end && rest[1] == '\n' ? 2 : 1;
 		if (!hold(records, p, (size_t) (rest - p)))
 			return status;
-		*whole = newline != NULL || status == SLM_CSV_END;
+		*whole = ends || status == SLM_CSV_END;
 		p = rest;
 	}
 	if (status == SLM_CSV_RECORD)
-	{
-		records->found = (SlmRawRecord) {.text = record.raw};
-		records->has_found = true;
-	}
+		records->has_found = judge_record(records, &record, &records->found);
 	else if (status == SLM_CSV_BAD_QUOTE || status == SLM_CSV_TOO_LONG)
 		find_broken(records, p, end);
 	return status;

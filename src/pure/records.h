@@ -4,8 +4,8 @@
  *   bytes --feed--> [inflate] --> [csv] --next--> SlmRawRecord
  *
  * Where records begin and end is what reader.h makes of the same bytes, so that each row that it counts is one record
- * here, the header being the first.  A row that is no record, as its quoting is broken or as it is over 1 MB long, comes out
- * as broken, whole.
+ * here that is no header.  The first record is a header, and so is each that reader.h takes for one; what it passes over
+ * does not come out.  A row that is no record, as its quoting is broken or as it is over 1 MB long, comes out as broken, whole.
  *
  * Memory is bounded by a few MB, and by the longest broken row, which may have SLM_RECORDS_LONGEST bytes.
  */
@@ -22,6 +22,8 @@ typedef struct SlmRawRecord
 {
 	SlmSlice	text;			/* without line end; followed by SLM_PAD readable bytes if not broken */
 	bool		broken;
+	bool		header;			/* of the records that follow */
+	bool		fits;			/* it has the fields of the header before it, and perhaps empty ones behind them */
 } SlmRawRecord;
 
 typedef enum SlmRecordsStatus
@@ -34,14 +36,17 @@ typedef enum SlmRecordsStatus
 	SLM_RECORDS_MEMORY
 } SlmRecordsStatus;
 
-/* A new one, or NULL if out of memory.  Free with slm_records_free(). */
-extern SlmRecords *slm_records_create(void);
+/*
+ * A new one, or NULL if out of memory.  archive: the bytes are an archive that this program has written, in which no
+ * header is repeated and what a quote means is beyond doubt.  Free with slm_records_free().
+ */
+extern SlmRecords *slm_records_create(bool archive);
 extern void slm_records_free(SlmRecords *records);
 
 /* Hand over the next bytes: they must stay in place until slm_records_next() has returned anything but ROW. */
 extern void slm_records_feed(SlmRecords *records, const void *bytes, size_t len, bool is_last);
 
-/* The next row, the header included; valid until the next call.  Empty lines are passed over. */
+/* The next row or header; valid until the next call.  Empty lines are passed over. */
 extern SlmRecordsStatus slm_records_next(SlmRecords *records, SlmRawRecord *record);
 
 #endif							/* SLM_PURE_RECORDS_H */

@@ -1,7 +1,7 @@
 /*
- * scan.c: find the commas, newlines and quotes of a block; scalar reference, AVX2 and AVX-512.
+ * scan.c: find the commas, line ends and quotes of a block; scalar reference, AVX2 and AVX-512.
  *
- * The SIMD routines classify with one shuffle: the three characters differ in their low four bits, so a table
+ * The SIMD routines classify with one shuffle: the four characters differ in their low four bits, so a table
  * indexed by these bits holds the only character with them that counts, and a byte counts if it equals its entry.
  */
 #include "pure/scan.h"
@@ -22,7 +22,7 @@ scan_scalar(const uint8_t *data, size_t len, uint32_t base, uint32_t *out, bool 
 		uint8_t		c = data[i];
 
 		out[n] = base + (uint32_t) i;
-		n += (c == ',') | (c == '\n') | (c == '"');
+		n += (c == ',') | (c == '\n') | (c == '\r') | (c == '"');
 		/* wraps for NUL, so that one comparison finds both */
 		odd |= (uint8_t) (c - 1) >= 0x7f;
 	}
@@ -34,10 +34,10 @@ scan_scalar(const uint8_t *data, size_t len, uint32_t base, uint32_t *out, bool 
 #ifdef SLM_SCAN_X86
 
 /*
- * Entry x is the character among , (0x2c) \n (0x0a) " (0x22) whose low bits are x, elsewhere a byte whose own low
- * bits are not x and so never equals one that came here.  For bytes above 0x7f the shuffle gives 0, no match either.
+ * Entry x is the character among , (0x2c) \n (0x0a) \r (0x0d) " (0x22) whose low bits are x, elsewhere a byte whose
+ * own low bits are not x and so never equals one that came here.  For bytes above 0x7f the shuffle gives 0, no match either.
  */
-#define CLASS_TABLE	-1, 0, '"', 0, 0, 0, 0, 0, 0, 0, '\n', 0, ',', 0, 0, 0
+#define CLASS_TABLE	-1, 0, '"', 0, 0, 0, 0, 0, 0, 0, '\n', 0, ',', '\r', 0, 0
 
 __attribute__((target("avx2,bmi,popcnt")))
 static size_t

@@ -1,5 +1,5 @@
 /*
- * scan.h: stage 1 of reading CSV: where the commas, newlines and quotes are.
+ * scan.h: stage 1 of reading CSV: where the commas, line ends and quotes are.
  *
  * The bytes are looked at in any order of quoting: what a quote or a comma means is decided by stage 2 (csv.c), which
  * walks the positions found here.  Every routine gives the same answer; the fastest one the processor can run is
@@ -11,7 +11,7 @@
 #include "pure/types.h"
 
 /*
- * Write base + i to out for each i with data[i] one of , \n " and return how many there were.
+ * Write base + i to out for each i with data[i] one of , \n \r " and return how many there were.
  * out: room for len entries, all of which may be written to.  *dirty is set (never cleared) if a byte is NUL or above
  * 0x7f.  Nothing outside data[0 .. len) is read.  base + len must fit uint32_t.
  */

@@ -54,7 +54,7 @@ slm_event_rows_begin(FunctionCallInfo fcinfo)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer event rows", ALLOCSET_DEFAULT_SIZES);
 	SlmEventRows *rows = MemoryContextAllocZero(context, sizeof(SlmEventRows));
-	SlmReaderOptions options;
+	SlmReaderOptions options = {0};
 
 	InitMaterializedSRF(fcinfo, 0);
 	rows->context = context;

@@ -33,6 +33,8 @@ slm_read_error_hint(SlmReadErrorCode code)
 		case SLM_READ_ERROR_GZIP_SHORT:
 			return "Write the object again, whole: `gzip -t` must accept it.";
 		case SLM_READ_ERROR_NOT_CSV:
+			return "It must be comma-separated values in UTF-8, plain or in gzip, with a first line that names the columns: event_time, "
+				"event_type, product_id and price, and optionally category_id, category_code, brand, user_id and user_session.";
 		case SLM_READ_ERROR_COLUMN:
 			return "The first line must name the columns, each once: event_time, event_type, product_id and price, and "
 				"optionally category_id, category_code, brand, user_id and user_session.";

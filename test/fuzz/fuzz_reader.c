@@ -1,6 +1,6 @@
 /*
- * fuzz_reader.c: whatever the bytes, the reader says the same however they are cut and scanned, and what it says adds
- * up.
+ * fuzz_reader.c: whatever the bytes, the reader says the same however they are cut and scanned, what it says adds up, and
+ * an archive would have the same rows.
  *
  * The input: two bytes that seed the cuts, then CSV, in which 0x0e c n stands for (n + 1)^2 * 16 times the character c,
  * so that small inputs reach the limits of 1 MB.  That is slow: without FUZZ_LONG in the environment they are cut much
@@ -10,6 +10,7 @@
 
 #include "feed.h"
 #include "pure/clean.h"
+#include "pure/records.h"
 #include "pure/scan.h"
 #include "pure/utf8.h"
 
@@ -46,11 +47,46 @@ expand(const uint8_t *data, size_t size, size_t max, size_t *len)
 	return out;
 }
 
+/* How many records are no header, the bytes being cut by the seed. */
+static uint64_t
+count_rows(const char *csv, size_t len, uint64_t seed)
+{
+	SlmRecords *records = slm_records_create(false);
+	SlmRecordsStatus status = SLM_RECORDS_MORE;
+	SlmRawRecord record;
+	uint64_t	rows = 0;
+	size_t		at = 0;
+
+	while (status == SLM_RECORDS_MORE)
+	{
+		size_t		n;
+		char	   *copy;
+
+		seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		n = (seed >> 40) % ((seed >> 33) % 4 == 0 ? 70000 : 50);
+		if (n > len - at)
+			n = len - at;
+		copy = malloc(n + 1);
+		memcpy(copy, csv + at, n);
+		at += n;
+		slm_records_feed(records, copy, n, at == len);
+		while ((status = slm_records_next(records, &record)) == SLM_RECORDS_ROW)
+		{
+			MUST(record.text.len > 0, "an empty record");
+			rows += !record.header;
+		}
+		free(copy);
+	}
+	MUST(status == SLM_RECORDS_END, "status %d", status);
+	slm_records_free(records);
+	return rows;
+}
+
 /* What a row says about itself must be so. */
 static void
-check_rows(const char *csv, size_t len)
+check_rows(const char *csv, size_t len, uint64_t seed)
 {
-	SlmReaderOptions options = {INT64_C(900000000000000)};
+	SlmReaderOptions options = {.latest = INT64_C(900000000000000)};
 	SlmReader  *reader = slm_reader_create(&options);
 	char	   *buf = malloc(SLM_CLEAN_BUFFER);
 	const SlmReaderStats *stats = slm_reader_stats(reader);
@@ -93,6 +129,13 @@ check_rows(const char *csv, size_t len)
 	}
 	MUST(stats->rows_total == events + rejects && stats->rows_rejected == rejects, "rows");
 	MUST(stats->bytes_in == len, "bytes");
+	if (status == SLM_READ_END)
+	{
+		uint64_t	rows = count_rows(csv, len, seed);
+
+		MUST(rows == stats->rows_total, "%llu rows for an archive, %llu for the reader", (unsigned long long) rows,
+			 (unsigned long long) stats->rows_total);
+	}
 	slm_reader_free(reader);
 	free(buf);
 }
@@ -122,7 +165,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		free(cut.text);
 	}
 	free(whole.text);
-	check_rows(csv, len);
+	check_rows(csv, len, (uint64_t) seed);
 	free(csv);
 	return 0;
 }

@@ -208,6 +208,16 @@ my %content = (
 	'quote' => csv(events(1), (event() =~ s/acme/"ac"me/r), events(1)),
 	'none' => csv(map { event(price => '') } 1 .. 99),
 	'dressed' => csv(event(brand => "\xc2\xa0acme ", price => '2.5000000000000004'), event(brand => 'NULL', user_session => ' - ')),
+	'cr' => csv(events(3)) =~ tr/\n/\r/r,
+	'stray' => csv(events(1), (event() =~ s/acme/"55 inch/r), events(2), (event(user_session => 'stray') =~ s/acme/55"/r), events(1)),
+	'again' => csv(events(2)) . "\xef\xbb\xbfprice,product_id,event_type,event_time,user_session\n7,1002,purchase,2019-10-01 00:07:00,again\n"
+	  . csv(events(1)),
+	'excel' => "sep=,\r\n" . csv(map { "$_,," } events(2)),
+	'break' => "event_time,event_type,product_id,price,\"a\nb\"\n2019-10-01 00:07:00,view,1,1,1\n",
+	'semi' => csv(events(2)) =~ tr/,/;/r,
+	'zip' => "PK\x03\x04\x14\0\0\0\x08\0data",
+	'other' => csv(events(2)) . "event_time,event_type,product_id,cost\n2019-10-01 00:07:00,view,1,1\n",
+	'latin' => csv(events(1), event(brand => "caf\xe9")),
 	'many' => csv(events(80), map { event(price => "x$_") } 1 .. 20));
 my $memory = worker_memory();
 write_object($dir, "$TIME-$_.csv", $content{$_}) foreach (sort keys %content);
@@ -216,7 +226,7 @@ wait_for_all(1 + keys %content, "^$TIME-[a-z0-9]+.csv\$");
 wait_for_good("$TIME-zz.csv");
 
 my $nothing = '0|0|0|0|0';
-object_is("$TIME-junk.csv", "failed|22P04|$nothing", qr/the first line is no header: it is not UTF-8 \(repair/, 'not CSV at all');
+object_is("$TIME-junk.csv", "failed|22P04|$nothing", qr/the first line is no header: it is not UTF-8.*\(repair/, 'not CSV at all');
 object_is("$TIME-html.csv", "failed|22P04|$nothing", qr/no header: it names none of the known columns \(repair/, 'a page of HTML');
 object_is("$TIME-short.csv", "failed|22P04|$nothing", qr/the gzip data ends too early \(repair the object and put it there again.*sellometer_skip/, 'gzip cut short');
 object_is("$TIME-damaged.csv", "failed|22P04|$nothing", qr/the gzip data is damaged \(repair/, 'gzip damaged');
@@ -246,6 +256,21 @@ object_is("$TIME-key.csv", 'done|-|2|1|0|1|0', qr/^$/, 'a brand too long for a k
 rejects_are("$TIME-key.csv", '3 brand key_too_long', '... is a rejected row');
 object_is("$TIME-quote.csv", 'done|-|3|2|0|1|0', qr/^$/, 'broken quoting');
 rejects_are("$TIME-quote.csv", '3 bad_quote', '... is a rejected row');
+object_is("$TIME-cr.csv", 'done|-|3|3|0|0|0', qr/^$/, 'lines that end in a CR alone');
+object_is("$TIME-stray.csv", 'done|-|6|5|0|1|0', qr/^$/, 'a stray quote that a later one closes');
+rejects_are("$TIME-stray.csv", '3 bad_quote', '... costs its own row');
+object_is("$TIME-again.csv", 'done|-|4|4|0|0|0', qr/^$/, 'files put together, with headers of their own');
+is(value("SELECT string_agg(product_id || ' ' || gmv, ', ') FROM sellometer.product_id_minute WHERE event_type = 'purchase' AND product_id > 1"),
+	'1002 7.0000', '... each row by its own header');
+object_is("$TIME-excel.csv", 'done|-|2|2|0|0|0', qr/^$/, 'a line for spreadsheets, and commas behind the rows');
+object_is("$TIME-break.csv", "failed|22P04|$nothing", qr/field 5 of the header line can't be the name of a column: it holds a line break \(repair/,
+	'a line break in the header');
+object_is("$TIME-semi.csv", "failed|22P04|$nothing", qr/the columns are separated by semicolons \(;\), not by commas \(repair/, 'semicolons');
+object_is("$TIME-zip.csv", "failed|22P04|$nothing", qr/the object is no CSV: it is a zip archive/, 'zip');
+object_is("$TIME-other.csv", "failed|22P04|$nothing", qr/line 4 has another header, which can't be used: the header line lacks the required column "price"/,
+	'a second header that lacks a column: nothing of the object is counted');
+like(value("SELECT detail FROM sellometer.rejected_rows WHERE key = '$TIME-latin.csv'"), qr/: 0xe9, which would be .* in cp1252/,
+	'a character of cp1252 is named');
 object_is("$TIME-many.csv", "failed|22P04|$nothing",
 	qr/20 of 100 rows can't be used, more than sellometer\.max_reject_fraction allows; the first is line 82, bad_price: price "x1" has something beside the number .*raise the setting/,
 	'too many rejected rows: nothing of the object is counted');

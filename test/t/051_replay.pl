@@ -51,6 +51,32 @@ sub replay
 	return value(sprintf('SELECT sellometer_replay(%s)', join(', ', map { defined $_ ? "'$_'" : 'NULL' } $source, $from, $to)));
 }
 
+# Files of one shop that were put together: headers by turns, in other orders, more rows than a part, all ends of lines,
+# quotes of all kinds.
+sub put_together
+{
+	my $object = "sep=,\r\n";
+	my $row = 0;
+
+	for my $file (0 .. 15)
+	{
+		my @columns = (qw(event_time event_type product_id price brand user_session category_code), $file % 3 ? "note $file" : ());
+		my $end = ("\n", "\r\n", "\r")[ $file % 3 ];
+
+		push @columns, shift @columns foreach (1 .. $file);
+		$object .= join(',', @columns) . $end;
+		for (1 .. 100)
+		{
+			my %event = (event_time => sprintf('2019-10-01 02:%02d:%02d', $row / 60 % 60, $row % 60), event_type => $row % 3 ? 'view' : 'purchase',
+				product_id => 900_000_000_000 + $row % 20, price => $row % 7 . '.25', brand => $row % 11 ? 'acme' : "\"a\r\nc, \"\"me\"\"\"",
+				user_session => "together$row", category_code => $row % 50 == 7 && $row % 11 ? '"stray' : 'a.b');
+			$object .= join(',', map { $event{$_} // '' } @columns) . ($row % 13 ? '' : ',,') . $end;
+			$row++;
+		}
+	}
+	return $object;
+}
+
 # Six hours, with late files, bad rows, times that are too far ahead, rows that are too old; a large object in parts; and
 # views that move between objects.
 sub fill
@@ -74,8 +100,9 @@ sub fill
 	link_object($dir{kept}, $to{$_}, $_) foreach (sort keys %late);
 	wait_until($node, "SELECT count(*) = $n FROM sellometer.objects");
 	wait_until_loaded($node);
+	write_object($dir{in}, '2019-10-01-02-20-7.csv', put_together());
 	write_object($dir{in}, 'old.csv', csv(event(event_time => '2019-08-01 10:00:00 UTC'), event(event_time => '2019-10-01 05:00:00 UTC')));
-	wait_until($node, "SELECT count(*) = $n + 1 FROM sellometer.objects");
+	wait_until($node, "SELECT count(*) = $n + 2 FROM sellometer.objects");
 	wait_until_loaded($node);
 	value('CALL sellometer_rollup()');
 	return;
@@ -84,7 +111,11 @@ sub fill
 srand($seed);
 fill();
 is(value("SELECT count(*) FROM sellometer.objects WHERE state <> 'done'"), '0', 'all is loaded');
-cmp_ok(value('SELECT count(*) FROM sellometer.object_parts'), '>', 3, 'one object in parts');
+cmp_ok(value('SELECT count(DISTINCT object_id) FROM sellometer.object_parts'), '>', 1, 'two objects in parts');
+is(value("SELECT rows_total, rows_rejected, rows_duplicate FROM sellometer.objects WHERE key = '2019-10-01-02-20-7.csv'"), '1600|29|0',
+	'one was put together from files with headers of their own');
+is(value("SELECT count(*), sum(count), sum(gmv) FROM (SELECT product_id, sum(count) AS count, sum(gmv) AS gmv
+	FROM sellometer.product_id_minute WHERE product_id BETWEEN 900000000000 AND 900000000019 GROUP BY 1) p"), '20|1571|5104.7500', '... each row by its own');
 cmp_ok(value('SELECT sum(rows_expired) FROM sellometer.objects'), '>', 0, 'there are rows that were too old');
 cmp_ok(value("SELECT count(*) FROM sellometer.rejected_rows WHERE reason = 'clock_jump'"), '>', 0, '... and too far ahead');
 my $all = digest('minute', 'hour');

@@ -127,7 +127,7 @@ __attribute__((unused))
 static Transcript
 transcribe(const void *bytes, size_t len, long piece, int routine, SlmTime latest)
 {
-	SlmReaderOptions options = {latest};
+	SlmReaderOptions options = {.latest = latest};
 	SlmReader  *reader = slm_reader_create(&options);
 	Transcript	t = {0};
 	SlmReadStatus status = SLM_READ_MORE;

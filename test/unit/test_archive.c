@@ -19,7 +19,7 @@
 static SlmText
 records_of(const char *data, size_t len, size_t piece, SlmRecordsStatus *status)
 {
-	SlmRecords *records = slm_records_create();
+	SlmRecords *records = slm_records_create(false);
 	SlmText		text = {0};
 	size_t		at = 0;
 
@@ -209,7 +209,7 @@ pack(const char *const *objects, int n)
 			slm_columns_header(&columns, &out);
 		for (int i = 0; i < n; i++)
 		{
-			SlmRecords *records = slm_records_create();
+			SlmRecords *records = slm_records_create(false);
 			SlmRawRecord record;
 			bool		header = true;
 
@@ -223,7 +223,7 @@ pack(const char *const *objects, int n)
 					slm_columns_take(&columns, record.text, &schemas[i]);
 				if (!header && pass == 1)
 				{
-					if (record.broken || slm_record_fields(record.text, NULL, 0) != schemas[i].nfields)
+					if (!record.fits)
 						slm_single_field(record.text, &out);
 					else
 						slm_columns_row(&columns, &schemas[i], record.text, fields, by_column, &out);

@@ -54,7 +54,19 @@ test_line_ends(void)
 	reads("CRLF", "event_time,event_type,product_id,price,brand,user_session\r\n" ROW "a,s\r\n" ROW ",\r\n",
 		  "2:" GOT "brand=[a] session=[s]\n3:" GOT "brand=[] session=[]\n");
 	reads("CR at the end of the input", HEAD ROW "a,s\r", "2:" GOT "brand=[a] session=[s]\n");
-	reads("a CR elsewhere is a byte like others", HEAD ROW "a\rb,s\r\r\n", "2:" GOT "brand=[a\rb] session=[s]\n");
+	reads("lone CRs", "event_time,event_type,product_id,price,brand,user_session\r" ROW "a,s\r" ROW "b,\"t\"\r",
+		  "2:" GOT "brand=[a] session=[s]\n3:" GOT "brand=[b] session=[t]\n");
+	reads("lone CRs without one at the end", "event_time,event_type,product_id,price,brand,user_session\r" ROW "a,s\r" ROW "b,",
+		  "2:" GOT "brand=[a] session=[s]\n3:" GOT "brand=[b] session=[]\n");
+	reads("line ends of all kinds", HEAD ROW "a,s\r" ROW "b,t\r\n" ROW "c,u\n\r" ROW "d,v\r\r\n\n\r\r" ROW "e,w\n",
+		  "2:" GOT "brand=[a] session=[s]\n3:" GOT "brand=[b] session=[t]\n4:" GOT "brand=[c] session=[u]\n"
+		  "6:" GOT "brand=[d] session=[v]\n11:" GOT "brand=[e] session=[w]\n");
+	reads("a CR inside quotes is a byte like others", HEAD ROW "\"a\rb\",\"\r\"\r" ROW "\"c\r\r\nd\",t\n",
+		  "2:" GOT "brand=[a\rb] session=[]\n5:" GOT "brand=[c\r\r\nd] session=[t]\n");
+	reads("a lone CR within a row cuts it", HEAD ROW "a\rb,s\r\n" ROW "c,t\n",
+		  "2: column_count -1 (5 fields where the header has 6) raw=[" ROW "a]\n"
+		  "3: column_count -1 (2 fields where the header has 6) raw=[b,s]\n4:" GOT "brand=[c] session=[t]\n");
+	reads("only line ends", "\r\r\n\n\r", "");
 	reads("empty lines", "\n\r\n" HEAD "\n\n" ROW "a,s\n\r\n\n" ROW "b,t\n\n\r",
 		  "6:" GOT "brand=[a] session=[s]\n9:" GOT "brand=[b] session=[t]\n");
 	reads("header only", HEAD, "");
@@ -64,6 +76,8 @@ test_line_ends(void)
 	reads("byte order mark", "\xef\xbb\xbf" HEAD ROW "a,s\n", "2:" GOT "brand=[a] session=[s]\n");
 	reads("byte order mark alone", "\xef\xbb\xbf", "");
 	reads("byte order mark twice", "\xef\xbb\xbf\xef\xbb\xbf" HEAD ROW "a,s\n", "2:" GOT "brand=[a] session=[s]\n");
+	reads("byte order mark cut short", "\xef\xbb\xbf\xef\xbb",
+		  "failed: the first line is no header: it is not UTF-8: 0xef, which would be \"\xc3\xaf\" in cp1252\n");
 }
 
 static void
@@ -86,7 +100,7 @@ test_quotes(void)
 		  "2:" GOT "brand=[a] session=[s]\n");
 	reads("quoted newline in the header",
 		  "event_time,event_type,product_id,price,brand,\"user\nsession\"\n" ROW "a,s\n",
-		  "3:" GOT "brand=[a] session=[]\n");
+		  "failed: field 6 of the header line can't be the name of a column: it holds a line break\n");
 }
 
 static void
@@ -102,8 +116,10 @@ test_broken_quotes(void)
 		  "2: bad_quote -1 (text after a closing quote) raw=[" ROW "\"a\" b,\"s\"]\n3:" GOT "brand=[c] session=[t]\n");
 	reads("text after a closing quote in the last line", HEAD ROW "\"a\"b,s",
 		  "2: bad_quote -1 (text after a closing quote) raw=[" ROW "\"a\"b,s]\n");
-	reads("a CR after a closing quote that ends no line", HEAD ROW "\"a\"\rb,s\n" ROW "c,t\n",
-		  "2: bad_quote -1 (text after a closing quote) raw=[" ROW "\"a\"\rb,s]\n3:" GOT "brand=[c] session=[t]\n");
+	reads("a lone CR after a closing quote", HEAD ROW "a,\"s\"\r" ROW "c,t\r",
+		  "2:" GOT "brand=[a] session=[s]\n3:" GOT "brand=[c] session=[t]\n");
+	reads("text after a closing quote before a lone CR", HEAD ROW "\"a\"b,s\r" ROW "c,t\r",
+		  "2: bad_quote -1 (text after a closing quote) raw=[" ROW "\"a\"b,s]\n3:" GOT "brand=[c] session=[t]\n");
 	reads("a quote open at the end", HEAD ROW "a,\"s",
 		  "2: bad_quote -1 (opening quote without an end) raw=[" ROW "a,\"s]\n");
 	reads("a quote alone", HEAD "\"", "2: bad_quote -1 (opening quote without an end) raw=[\"]\n");
@@ -122,9 +138,12 @@ test_counts(void)
 	reads("too few and too many fields", HEAD ROW "a\n" ROW "a,s,x\n" ROW "a,s,\n,\n" ROW "b,t\n",
 		  "2: column_count -1 (5 fields where the header has 6) raw=[" ROW "a]\n"
 		  "3: column_count -1 (7 fields where the header has 6) raw=[" ROW "a,s,x]\n"
-		  "4: column_count -1 (7 fields where the header has 6) raw=[" ROW "a,s,]\n"
+		  "4:" GOT "brand=[a] session=[s]\n"
 		  "5: column_count -1 (2 fields where the header has 6) raw=[,]\n"
 		  "6:" GOT "brand=[b] session=[t]\n");
+	reads("fields beyond the header's that are empty", HEAD ROW "a,s,,\r\n" ROW "b,t, ,\"\"\n" ROW "c,u,,x\n" ROW "d,v,,",
+		  "2:" GOT "brand=[a] session=[s]\n3:" GOT "brand=[b] session=[t]\n"
+		  "4: column_count -1 (8 fields where the header has 6) raw=[" ROW "c,u,,x]\n5:" GOT "brand=[d] session=[v]\n");
 	reads("a blank is a field", HEAD " \n", "2: column_count -1 (1 fields where the header has 6) raw=[ ]\n");
 	reads("a quoted row with too few fields", HEAD "\"a \"\"b\"\n",
 		  "2: column_count -1 (1 fields where the header has 6) raw=[\"a \"\"b\"]\n");
@@ -138,14 +157,14 @@ test_encoding(void)
 	reads("UTF-8", HEAD ROW "\xc3\xa9t\xc3\xa9,\xf0\x9f\x98\x80\n",
 		  "2:" GOT "brand=[\xc3\xa9t\xc3\xa9] session=[\xf0\x9f\x98\x80]\n");
 	reads("not UTF-8", HEAD ROW "\xff,s\n" ROW "a,\xed\xa0\x80\n" "x,\xc3\n" ROW "b,t\n",
-		  "2: bad_encoding -1 (no valid UTF-8 at byte 37 of the row) raw=[" ROW "\xff,s]\n"
-		  "3: bad_encoding -1 (no valid UTF-8 at byte 39 of the row) raw=[" ROW "a,\xed\xa0\x80]\n"
-		  "4: bad_encoding -1 (no valid UTF-8 at byte 3 of the row) raw=[x,\xc3]\n"
+		  "2: bad_encoding -1 (no valid UTF-8 at byte 37 of the row: 0xff, which would be \"\xc3\xbf\" in cp1252) raw=[" ROW "\xff,s]\n"
+		  "3: bad_encoding -1 (no valid UTF-8 at byte 39 of the row: 0xed, which would be \"\xc3\xad\" in cp1252) raw=[" ROW "a,\xed\xa0\x80]\n"
+		  "4: bad_encoding -1 (no valid UTF-8 at byte 3 of the row: 0xc3, which would be \"\xc3\x83\" in cp1252) raw=[x,\xc3]\n"
 		  "5:" GOT "brand=[b] session=[t]\n");
 	{
 		Transcript	t = transcribe(with_nul, sizeof(with_nul) - 1, 0, 0, INT64_MAX);
 
-		UNIT_OK(strstr(t.text, "2: bad_encoding -1 (no valid UTF-8 at byte 38 of the row)") == t.text, "NUL byte");
+		UNIT_OK(strstr(t.text, "2: bad_encoding -1 (no valid UTF-8 at byte 38 of the row: 0x00)") == t.text, "NUL byte");
 		UNIT_EQ(t.events, 1, "the row behind it is read");
 		free(t.text);
 	}
@@ -215,7 +234,8 @@ test_limits(void)
 	long_line_gives("a closing quote as the last byte", max, ROW "a,\"", 'x', "\"", "2:" GOT);
 	long_line_gives("a closing quote behind the last byte", max + 1, ROW "a,\"", 'x', "\"", "2: bad_quote");
 	long_line_gives("an escaped quote as the last byte", max + 1, ROW "a,\"", 'x', "\"\"", "2: bad_quote");
-	long_line_gives("a closing quote before a CR that is too far", max + 2, ROW "a,\"", 'x', "\"\rx", "2: too_long");
+	long_line_gives("a closing quote before a CR that is too far", max + 1, ROW "a,\"", 'x', "\"\r", "2: too_long");
+	long_line_gives("a closing quote before a CRLF that is too far", max + 2, ROW "a,\"", 'x', "\"x\r", "2: bad_quote");
 	long_line_gives("1 MB of commas inside quotes", max, ROW "\"", ',', "\",s", "2:" GOT);
 	long_line_gives("a quote open for 3 MB", 3 * max, ROW "\"", 'x', "\",s", "2: bad_quote");
 	long_line_gives("text after a closing quote, for 3 MB", 3 * max, ROW "\"a\"b", 'x', "\",s", "2: bad_quote");
@@ -229,7 +249,7 @@ test_limits(void)
 static void
 rejects_at_once(const char *csv)
 {
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	SlmReader  *reader = slm_reader_create(&options);
 	SlmReadRow	row;
 
@@ -260,7 +280,167 @@ test_stray_quote_far(void)
 	free(csv);
 }
 
+/* A stray quote that another one closes, with whole rows in between, costs its own row. */
+static void
+test_stray_quotes(void)
+{
+	static const char stray[] = "bad_quote -1 (stray opening quote: lines behind it are rows) ";
+	char		expected[2000];
+
+	sprintf(expected, "2: %sraw=[" ROW "\"55 inch TV,s]\n3:" GOT "brand=[b] session=[t]\n4:" GOT "brand=[TV 55\"] session=[u]\n"
+			"5:" GOT "brand=[c] session=[v]\n", stray);
+	reads("a stray quote", HEAD ROW "\"55 inch TV,s\n" ROW "b,t\n" ROW "TV 55\",u\n" ROW "c,v\n", expected);
+	reads("a stray quote, CRLF", HEAD ROW "\"55 inch TV,s\r\n" ROW "b,t\r\n" ROW "TV 55\",u\r\n" ROW "c,v\r\n", expected);
+	reads("a stray quote, lone CRs", HEAD ROW "\"55 inch TV,s\r" ROW "b,t\r" ROW "TV 55\",u\r" ROW "c,v\r", expected);
+	sprintf(expected, "2: %sraw=[" ROW "\"55 inch TV,s]\n3:" GOT "brand=[TV 55\"] session=[t]\n", stray);
+	reads("a stray quote that the next row closes", HEAD ROW "\"55 inch TV,s\n" ROW "TV 55\",t", expected);
+	sprintf(expected, "2: %sraw=[" ROW "\"a,s]\n3:" GOT "brand=[] session=[x\"\"y]\n4:" GOT "brand=[b\"] session=[u]\n", stray);
+	reads("a stray quote and doubled ones", HEAD ROW "\"a,s\n" ROW "\"\",x\"\"y\n" ROW "b\",u\n", expected);
+	sprintf(expected, "2: %sraw=[" ROW "b,\"s]\n3:" GOT "brand=[c] session=[t\"]\n", stray);
+	reads("a stray quote in the last field", HEAD ROW "b,\"s\n" ROW "c,t\"\n", expected);
+	sprintf(expected, "2: %sraw=[" ROW "\"a,s]\n3:" GOT "brand=[b] session=[t]\n4: %sraw=[" ROW "\",u]\n"
+			"5:" GOT "brand=[c] session=[v]\n6:" GOT "brand=[,w\n] session=[x]\n", stray, stray);
+	reads("a stray quote that meets another one", HEAD ROW "\"a,s\n" ROW "b,t\n" ROW "\",u\n" ROW "c,v\n" ROW "\",w\n\",x\n",
+		  expected);
+	reads("lines with commas inside quotes that are no rows", HEAD ROW "\"a,b,c,d,e,f\n2019-10-01,view,1,2,x,y\n,,,,,\ng\",s\n" ROW "b,t\n",
+		  "2:" GOT "brand=[a,b,c,d,e,f\n2019-10-01,view,1,2,x,y\n,,,,,\ng] session=[s]\n6:" GOT "brand=[b] session=[t]\n");
+	reads("a first field of two lines, and rows behind it",
+		  "brand,event_time,event_type,product_id,price\n\"a\nb\",2019-10-01 00:00:00,view,1,2\n\"c\n\nd\",2019-10-01 00:00:00,view,1,2\n",
+		  "2:" GOT "brand=[a\nb] session=[]\n4:" GOT "brand=[c\n\nd] session=[]\n");
+	reads("the header inside quotes is no row", HEAD ROW "\"" HEAD "\",s\n", "2:" GOT "brand=[" HEAD "] session=[s]\n");
+}
+
+static size_t scanned;
+
+static size_t
+counting_scan(const uint8_t *data, size_t len, uint32_t base, uint32_t *out, bool *dirty)
+{
+	scanned += len;
+	return slm_scan_best() (data, len, base, out, dirty);
+}
+
+/* However bad the quoting, no byte is scanned more than a few times. */
+static void
+scans_once(const char *name, const char *lines, size_t times)
+{
+	static const int columns[SLM_COLUMNS] = {0, 1, 2, -1, -1, 4, 3, -1, 5};
+	size_t		len = strlen(lines);
+	SlmCsv		csv;
+	SlmCsvStatus status;
+	SlmRecord	record;
+	size_t		records = 0;
+
+	UNIT_OK(slm_csv_init(&csv, counting_scan) && slm_csv_set_columns(&csv, 6, columns), "a csv");
+	scanned = 0;
+	for (size_t at = 0; (status = slm_csv_next(&csv, &record)) != SLM_CSV_END;)
+	{
+		if (status == SLM_CSV_MORE)
+		{
+			char	   *room = slm_csv_room(&csv);
+			size_t		n = 0;
+
+			for (; n < SLM_CSV_BLOCK && at < len * times; n++, at++)
+				room[n] = lines[at % len];
+			slm_csv_added(&csv, n, at == len * times);
+		}
+		else
+			records++;
+	}
+	UNIT_OK(scanned < 3 * len * times, "%s: %zu bytes scanned of %zu", name, scanned, len * times);
+	UNIT_OK(records * 3 >= times, "%s: its lines are read", name);
+	slm_csv_free(&csv);
+}
+
+static void
+test_stray_linear(void)
+{
+	scans_once("stray quotes", ROW "\"a,s\n", 50000);
+	scans_once("stray quotes alone", "\"\n", 500000);
+	scans_once("text after quotes", ROW "\"a\"b,s\n", 50000);
+	scans_once("stray quotes with a row between", ROW "\",s\n" ROW "b,t\n", 50000);
+	scans_once("stray quotes far apart", ROW "\",s\n" ROW "b,t\n" ROW "b,t\n" ROW "\"\",t\n" ROW "b,t\n" ROW "b,t\n", 20000);
+	scans_once("stray quotes and doubled ones", ROW "\",s\n" ROW "\"\"\"\",t\"\"\n" ROW "b,t\n", 20000);
+	scans_once("rows quoted as a whole", "\"" ROW "b,t\n" ROW "b,t\n\"\n", 20000);
+}
+
 /* ---- random bytes against a naive reader ---- */
+
+/* Is the byte at i the last one of a line end? */
+static bool
+naive_line_end(const char *data, size_t len, size_t i)
+{
+	return data[i] == '\n' || (data[i] == '\r' && (i + 1 == len || data[i + 1] != '\n'));
+}
+
+/* How many fields the line at data has, those beyond six counted only if not empty, or 0 if its quoting is broken. */
+static size_t
+naive_fields(const char *data, size_t len, bool literal)
+{
+	size_t		fields = 1;
+	size_t		used = 1;
+	size_t		i = 0;
+	bool		good = true;
+
+	while (i < len && data[i] != '\n' && data[i] != '\r')
+		i++;
+	len = i;
+	for (i = 0; i < len && good; i++)
+	{
+		size_t		begin = i;
+
+		if (data[i] == '"')
+		{
+			for (i++; i < len && (data[i] != '"' || (i + 1 < len && data[i + 1] == '"')); i++)
+				i += data[i] == '"';
+			good = i < len && (i + 1 == len || data[i + 1] == ',');
+			if (literal && !good)
+			{
+				good = true;
+				used = fields;
+				for (i = begin; i < len && data[i] != ',';)
+					i++;
+				fields += i < len;
+				continue;
+			}
+			if (data[i - 1] != '"' || data[i - 2] == '"')
+				used = fields;
+		}
+		else
+		{
+			if (data[i] != ',')
+				used = fields;
+			while (i < len && data[i] != ',')
+				i++;
+			fields += i < len;
+		}
+	}
+	return !good ? 0 : fields > 6 && used <= 6 ? 6 : fields;
+}
+
+static bool
+naive_row(const char *data, size_t len, bool literal)
+{
+	return len >= strlen(ROW) && memcmp(data, ROW, strlen(ROW)) == 0 && naive_fields(data, len, literal) == 6;
+}
+
+/*
+ * Does a whole row stand behind the first line of a record, not as its last line, or as that if the first line is one too?
+ * Rows of this test begin with ROW and have six fields.
+ */
+static bool
+naive_holds_row(const char *data, size_t len)
+{
+	size_t		last = len;
+
+	while (last > 0 && data[last - 1] != '\n' && data[last - 1] != '\r')
+		last--;
+	for (size_t i = 1; i <= len; i++)
+	{
+		if ((data[i - 1] == '\n' || data[i - 1] == '\r') && naive_row(data + i, len - i, false) && (i < last || naive_row(data, len, true)))
+			return true;
+	}
+	return false;
+}
 
 /* The record that begins at data: its length without line end, what it is, and where to go on. */
 static SlmCsvStatus
@@ -279,7 +459,7 @@ naive_record(const char *data, size_t len, size_t *raw_len, size_t *next, uint64
 
 			if (after == '"')
 				i++;
-			else if (after == ',' || after == '\n' || (after == '\r' && (i + 2 == len || data[i + 2] == '\n')))
+			else if (after == ',' || after == '\n' || after == '\r')
 				quoted = false;
 			else
 			{
@@ -287,24 +467,24 @@ naive_record(const char *data, size_t len, size_t *raw_len, size_t *next, uint64
 				break;
 			}
 		}
-		else if (!quoted && data[i] == '\n')
+		else if (!quoted && naive_line_end(data, len, i))
 			break;
 		else if (!quoted && data[i] == '"' && field_start)
 			quoted = true;
 		field_start = !quoted && i < len && data[i] == ',';
 	}
-	if (quoted || broken)
+	broken = broken || quoted || naive_holds_row(data, i > 0 && data[i - 1] == '\r' ? i - 1 : i);
+	if (broken)
 	{
-		const char *newline = memchr(data, '\n', len);
-
-		i = newline != NULL ? (size_t) (newline - data) : len;
+		for (i = 0; i < len && !naive_line_end(data, len, i);)
+			i++;
 	}
-	*raw_len = i > 0 && data[i - 1] == '\r' ? i - 1 : i;
+	*raw_len = i > 0 && i < len && data[i] == '\n' && data[i - 1] == '\r' ? i - 1 : i;
 	*next = i < len ? i + 1 : len;
 	*lines = 0;
 	for (size_t k = 0; k < *next; k++)
-		*lines += data[k] == '\n';
-	return quoted || broken ? SLM_CSV_BAD_QUOTE : SLM_CSV_RECORD;
+		*lines += naive_line_end(data, len, k);
+	return broken ? SLM_CSV_BAD_QUOTE : SLM_CSV_RECORD;
 }
 
 /* What the naive reader makes of csv, as a transcript of lines and raw text. */
@@ -337,11 +517,11 @@ naive_read(Transcript *t, const char *csv, size_t len)
 	}
 }
 
-/* The same from the reader; none of the random rows is an event, so that raw is at hand. */
+/* The same from the reader. */
 static void
 real_read(Transcript *t, const char *csv, size_t len, int routine)
 {
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	SlmReader  *reader = slm_reader_create(&options);
 	size_t		at = 0;
 	SlmReadStatus status = SLM_READ_MORE;
@@ -355,11 +535,11 @@ real_read(Transcript *t, const char *csv, size_t len, int routine)
 		n = n < len - at ? n : len - at;
 		slm_reader_feed(reader, csv + at, n, at + n == len);
 		at += n;
-		while ((status = slm_reader_next(reader, &row)) == SLM_READ_REJECT)
+		while ((status = slm_reader_next(reader, &row)) == SLM_READ_REJECT || status == SLM_READ_EVENT)
 		{
-			const char *what = slm_reject_name(row.reject.reason);
+			const char *what = status == SLM_READ_EVENT ? "row" : slm_reject_name(row.reject.reason);
 
-			if (row.reject.reason != SLM_REJECT_BAD_QUOTE && row.reject.reason != SLM_REJECT_BAD_ENCODING)
+			if (status == SLM_READ_REJECT && row.reject.reason != SLM_REJECT_BAD_QUOTE && row.reject.reason != SLM_REJECT_BAD_ENCODING)
 				what = "row";
 			note(t, "%llu %s %016llx\n", (unsigned long long) row.line, what,
 				 (unsigned long long) digest(row.raw));
@@ -370,32 +550,46 @@ real_read(Transcript *t, const char *csv, size_t len, int routine)
 	slm_reader_free(reader);
 }
 
+/* Many inputs that are put together from these parts: the reader says what the naive one says. */
 static void
-test_random(void)
+test_random(const char *name, const char *const *parts, int nparts)
 {
-	static const char rich[] = "\"\"\"\",,,,\n\nab\r\xc3\xa9\xff";
 	int			bad = 0;
 
 	for (int round = 0; round < 20000; round++)
 	{
-		char		csv[400];
+		char		csv[600];
 		size_t		len = (size_t) sprintf(csv, "%s", HEAD);
-		size_t		n = (size_t) unit_random(sizeof(csv) - len);
+		size_t		end = len + (size_t) unit_random(sizeof(csv) - len - sizeof(ROW) - 10);
 		Transcript	naive = {0},
 					real = {0};
 
-		for (size_t i = 0; i < n; i++)
-			csv[len++] = rich[unit_random(sizeof(rich) - 1)];
+		while (len < end)
+			len += (size_t) sprintf(csv + len, "%s", parts[unit_random((uint64_t) nparts)]);
 		note(&naive, "%s", "");
 		note(&real, "%s", "");
 		naive_read(&naive, csv, len);
 		real_read(&real, csv, len, round % routines);
 		if (strcmp(naive.text, real.text) != 0 && bad++ == 0)
-			printf("# round %d\n# got\n%s# expected\n%s", round, real.text, naive.text);
+			printf("# round %d\n# got\n%s# expected\n%s# of\n%s\n", round, real.text, naive.text, csv);
 		free(naive.text);
 		free(real.text);
 	}
-	UNIT_EQ(bad, 0, "20000 random inputs read as the rules say");
+	UNIT_EQ(bad, 0, "20000 random inputs of %s read as the rules say", name);
+}
+
+static void
+test_random_inputs(void)
+{
+	static const char *const bytes[] = {
+		"\"", "\"", "\"", "\"", ",", ",", ",", ",", "\n", "\n", "a", "b", "\r", "\r", "\xc3", "\xa9", "\xff"
+	};
+	static const char *const rows[] = {
+		"\n" ROW, "\r" ROW, "\r\n" ROW, "a", "\"", "\"\"", ",", ",\"", "\",", "s\n", "\"s\"\n", "a,s\n" ROW, "\"a,s\n" ROW, "a\",s\n" ROW,
+	};
+
+	test_random("bytes", bytes, sizeof(bytes) / sizeof(bytes[0]));
+	test_random("rows and quotes", rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void
@@ -448,7 +642,9 @@ main(void)
 	rejects_at_once(HEAD ROW "\"a\"b,s\n" ROW "c,t\n" ROW "d,u\n");
 	rejects_at_once(HEAD ROW "\"a,s\n" ROW "c,t\n" ROW "\"d, e\",u\n" ROW "f,v\n");
 	test_stray_quote_far();
-	test_random();
+	test_stray_quotes();
+	test_stray_linear();
+	test_random_inputs();
 	test_utf8();
 	return unit_done();
 }

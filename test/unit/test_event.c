@@ -7,6 +7,7 @@
 
 #include "pure/event.h"
 #include "pure/fault.h"
+#include "pure/header.h"
 
 #define UNIX_TO_2000	INT64_C(946684800)
 

@@ -10,7 +10,8 @@
 #include "pure/csv.h"
 
 #define HEAD	"event_time,event_type,product_id,price,brand,user_session\n"
-#define ROW		"2019-10-01 00:00:00 UTC,view,1,2.00,a,s\n"
+#define NO_END	"2019-10-01 00:00:00 UTC,view,1,2.00,a,s"
+#define ROW		NO_END "\n"
 
 static const char sample[] =
 	"event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
@@ -230,6 +231,161 @@ test_headers(void)
 	free(longest);
 }
 
+/* The message that an object fails with. */
+static void
+fails_with(const char *name, const char *data, size_t len, const char *message)
+{
+	char		expected[400];
+
+	sprintf(expected, "failed: %s\nrows 0 rejected 0 csv 0 unknown 0\n", message);
+	reads(name, data, len, expected);
+}
+
+#define SEMICOLONS	"event_time;event_type;product_id;price\n2019-10-01 00:00:00;view;1;2,5\n"
+
+static void
+test_causes(void)
+{
+	char		tar[600] = "data.csv";
+
+	fails_with("semicolons", TEXT(SEMICOLONS), "the columns are separated by semicolons (;), not by commas");
+	fails_with("tabs", TEXT("\"event_time\"\tevent_type\tproduct_id\tprice\n"), "the columns are separated by tabs, not by commas");
+	fails_with("bars, and a comma", TEXT("event_time|event_type|product_id|price|a,b\n"),
+			   "the columns are separated by bars (|), not by commas");
+	fails_with("sep=;", TEXT("sep=;\r\n" SEMICOLONS), "the columns are separated by semicolons (;), not by commas: the first line says so");
+	fails_with("UTF-16, little end first", TEXT("\xff\xfe" "e\0v\0e\0n\0t\0\n\0"), "the object is no CSV: it is UTF-16 text");
+	fails_with("UTF-16, big end first", TEXT("\xfe\xff\0e\0v\0e\0n\0t\0\n"), "the object is no CSV: it is UTF-16 text");
+	fails_with("UTF-16 without a mark", TEXT("e\0v\0e\0n\0t\0_\0t\0i\0m\0e\0,\0\n\0"), "the object is no CSV: it is UTF-16 text");
+	fails_with("zip", TEXT("PK\x03\x04\x14\0\x08\0\0\0"), "the object is no CSV: it is a zip archive (or a spreadsheet that is one)");
+	fails_with("zstd", TEXT("\x28\xb5\x2f\xfd\x04\x58\n"), "the object is no CSV: it is compressed with zstd");
+	fails_with("bzip2", TEXT("BZh91AY&SY\x8e\n"), "the object is no CSV: it is compressed with bzip2 (bz2)");
+	fails_with("xz", TEXT("\xfd" "7zXZ\0\0\x04\r"), "the object is no CSV: it is compressed with xz");
+	fails_with("lz4", TEXT("\x04\"M\x18\x64\x40\xa7"), "the object is no CSV: it is compressed with lz4");
+	fails_with("JSON", TEXT("{\"event_time\":\"2019-10-01\",\"price\":1}\n"), "the object is no CSV: it is JSON");
+	memcpy(tar + 257, "ustar", 5);
+	fails_with("tar", tar, sizeof(tar), "the object is no CSV: it is a tar archive");
+	fails_with("cp1252", TEXT("event_time,event_type,product_id,price,caf\xe9\n"),
+			   "the first line is no header: it is not UTF-8: 0xe9, which would be \"\xc3\xa9\" in cp1252");
+	fails_with("a zero-width space", TEXT("event_time,event_type,product\xe2\x80\x8b_id,price\n"),
+			   "the header line lacks the required column \"product_id\": its field 3 has that name with a zero-width space (U+200B) in it");
+	fails_with("other line ends", TEXT("event_time,event_type,product_id,price\xe2\x80\xa8" "2019-10-01 00:00:00,view,1,2\xe2\x80\xa8"),
+			   "field 4 of the header line can't be the name of a column: it holds a line break");
+	fails_with("rows in the header", TEXT("event_time,event_type,product_id,price,2019-10-01 00:00:00,view,1,2\n"),
+			   "field 5 of the header line can't be the name of a column: it is a time: rows stand in the header line");
+	fails_with("a control character", TEXT("event_time,event_type,product_id,price,a\x1e" "b\n"),
+			   "field 5 of the header line can't be the name of a column: it holds a control character");
+	fails_with("nothing but comment", TEXT("# made by hand\n\n"), "the object has no header line");
+	fails_with("a comment that swallows lines", TEXT("# a,\"b\n" HEAD ROW "\",c\n" HEAD ROW),
+			   "the first line is no header: it names none of the known columns");
+}
+
+/* What may stand before a header, and a header that stands again. */
+static void
+test_more_headers(void)
+{
+	static const char one[] = "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n";
+	static const char two[] = "3: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n";
+	char		expected[2000];
+
+	sprintf(expected, "%srows 1 rejected 0 csv 105 unknown 0\n", two);
+	reads("sep=,", TEXT("sep=,\r\n" HEAD ROW), expected);
+	reads("a comment", TEXT("# \xe9\"b\r\n" HEAD ROW), expected);
+	/* where it is not stripped, the column of that name is lost, and an optional one in silence */
+	reads("a byte order mark behind sep=,",
+		  TEXT("sep=,\r\n\xef\xbb\xbf\"user_session\",event_time,event_type,product_id,price\ns,2019-10-01 00:00:00,cart,5,1\n"),
+		  "3: 623203200000000 cart 5 10000 code=[] brand=[] session=[s]\nrows 1 rejected 0 csv 95 unknown 0\n");
+	sprintf(expected, "%s4: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\nrows 2 rejected 0 csv 196 unknown 0\n", one);
+	reads("the header again", TEXT(HEAD ROW HEAD ROW), expected);
+	reads("a header beginning with #", TEXT("#,event_time,event_type,product_id,price\n1,2019-10-01 00:00:00,cart,5,1\n"),
+		  "2: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\nrows 1 rejected 0 csv 72 unknown 1\n");
+	reads("another header",
+		  TEXT(HEAD ROW "\xef\xbb\xbfprice,product_id,\"event_type\",event_time\r\n7,1002,purchase,2019-10-01 00:00:00\r" HEAD ROW HEAD),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "4: 623203200000000 purchase 1002 70000 code=[] brand=[] session=[]\n"
+		  "6: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "rows 3 rejected 0 csv 335 unknown 0\n");
+	reads("headers alone", TEXT(HEAD HEAD "\n" HEAD), "rows 0 rejected 0 csv 175 unknown 0\n");
+	reads("nothing that would be a row", TEXT("\xef\xbb\xbf\xef\xbb\xbfsep=,\r\n# c\r\n\xef\xbb\xbf" HEAD "\r\r\n\n\r\r\xef\xbb\xbf" HEAD),
+		  "rows 0 rejected 0 csv 146 unknown 0\n");
+	reads("a row that names a column is a row", TEXT(HEAD "event_time,view,1,2.00,a,s\n"),
+		  "2: bad_time 0 (event_time \"event_time\" is not written like 2019-10-01 00:00:00) raw=[event_time,view,1,2.00,a,s]\nrows 1 rejected 1 csv 85 unknown 0\n");
+	reads("another header that lacks a column", TEXT(HEAD ROW "event_time,event_type,product_id,cost,brand,user_session\n" ROW),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "failed: line 3 has another header, which can't be used: the header line lacks the required column \"price\"\n"
+		  "rows 1 rejected 0 csv 0 unknown 0\n");
+	reads("another header that is not UTF-8", TEXT(HEAD ROW "price,event_time,event_type,product_id,\xe9\n" ROW),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "failed: line 3 has another header, which can't be used: it is not UTF-8\nrows 1 rejected 0 csv 0 unknown 0\n");
+	reads("a header behind a row",
+		  TEXT(HEAD NO_END "price,product_id,event_type,event_time\n7,2,view,2019-10-01 00:00:00\xef\xbb\xbf" HEAD ROW),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "3: 623203200000000 view 2 70000 code=[] brand=[] session=[]\n"
+		  "4: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\nrows 3 rejected 0 csv 265 unknown 0\n");
+	reads("a header behind a row of quotes and lines",
+		  TEXT(HEAD "2019-10-01 00:00:00 UTC,view,1,2.00,\"a\r\n\"\"b\"\"\",sEvent_time,event_type,product_id,price\n2019-10-01 00:00:00,view,3,5"),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a\r\n\"b\"] session=[s]\n"
+		  "4: 623203200000000 view 3 50000 code=[] brand=[] session=[]\nrows 2 rejected 0 csv 173 unknown 0\n");
+	reads("a header behind a row, both with an index",
+		  TEXT(",event_time,event_type,product_id,price,brand\n0,2019-10-01 00:00:00,view,1,2,x,event_time,event_type,product_id,price\n"
+			   "0,2019-10-01 00:00:00,view,3,5"),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[x] session=[]\n"
+		  "3: 623203200000000 view 3 50000 code=[] brand=[] session=[]\nrows 2 rejected 0 csv 148 unknown 0\n");
+	reads("a header behind what is no row", TEXT(HEAD "2019-10-01 00:00:00 UTC,view,1,x,a,sevent_time,event_type,product_id,price\n" ROW),
+		  "failed: line 2 has another header, which can't be used: it begins behind a row, without a line end between them\n"
+		  "rows 0 rejected 0 csv 0 unknown 0\n");
+	reads("a header behind a quoted field", TEXT(HEAD "2019-10-01 00:00:00 UTC,view,1,2.00,a,\"s\"event_time,event_type,product_id,price\n" ROW),
+		  "failed: line 2 has another header, which can't be used: the quoting of the line is broken\n"
+		  "rows 0 rejected 0 csv 0 unknown 0\n");
+}
+
+/* An object that was put together from many files has their headers by turns; one with ever other headers is no such object. */
+static void
+test_many_headers(void)
+{
+	char	   *csv = malloc(4000 * 200);
+	char	   *p = csv;
+	Transcript	t;
+
+	for (int i = 0; i < 4000; i++)
+		p += sprintf(p, "x%d,event_type,event_time,price,product_id\n,cart,2019-10-01 00:00:00,2.5,%d\n", i % 64, i);
+	t = transcribe(csv, (size_t) (p - csv), -3, 0, INT64_MAX);
+	UNIT_OK(t.events == 4000 && t.rejects == 0 && t.error == SLM_READ_ERROR_NONE, "64 headers by turns");
+	free(t.text);
+	p += sprintf(p, "y,event_type,event_time,price,product_id\n,cart,2019-10-01 00:00:00,2.5,1\n");
+	t = transcribe(csv, (size_t) (p - csv), -3, 0, INT64_MAX);
+	UNIT_OK(t.error == SLM_READ_ERROR_NOT_CSV && strstr(t.text, "more than 64 different header lines") != NULL, "one more");
+	free(t.text);
+	free(csv);
+}
+
+/* Headers of a megabyte, quoted, with quotes in them: known for what they are wherever they are cut. */
+static void
+test_long_headers(void)
+{
+	size_t		long_name = 200;
+	char	   *csv = malloc(4 << 20);
+	char	   *p = csv;
+	char		name[300];
+	Transcript	t;
+
+	memset(name, 'n', long_name);
+	name[long_name] = '\0';
+	for (int i = 0; i < 3; i++)
+	{
+		p += sprintf(p, "event_time,event_type,product_id,price");
+		for (int k = 0; k < 3000; k++)
+			p += sprintf(p, ",\"a \"\"%s%d\"\"\"", name, i);
+		p += sprintf(p, "\n2019-10-01 00:00:00,cart,5,1");
+		for (int k = 0; k < 3000; k++)
+			*p++ = ',';
+		*p++ = '\n';
+	}
+	t = transcribe(csv, (size_t) (p - csv), -3, 0, INT64_MAX);
+	UNIT_OK(t.events == 3 && t.rejects == 0 && t.error == SLM_READ_ERROR_NONE, "long headers with quotes in quotes");
+	free(t.text);
+	free(csv);
+}
+
 static void
 test_latest(void)
 {
@@ -258,7 +414,7 @@ test_splits(void)
 		"2019-10-01 00:00:00 UTC,view,1,2.00,\"a\"\"b, c\n\",s\n" ROW "\"";
 	size_t		len = strlen(csv);
 	Transcript	whole = transcribe(csv, len, 0, 0, INT64_MAX);
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	int			bad = 0;
 
 	UNIT_EQ(whole.stats.rows_total, 11, "rows");
@@ -296,7 +452,7 @@ test_splits(void)
 static void
 test_after_the_end(void)
 {
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	SlmReader  *reader = slm_reader_create(&options);
 	const char *message;
 	SlmReadRow	row;
@@ -340,7 +496,7 @@ peak_kb(void)
 static void
 test_gigabyte(const char *begin, SlmRejectReason reason)
 {
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	SlmReader  *reader = slm_reader_create(&options);
 	size_t		piece = 1 << 20;
 	char	   *data = malloc(piece);
@@ -383,7 +539,7 @@ test_gigabyte(const char *begin, SlmRejectReason reason)
 static void
 test_bomb(void)
 {
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	SlmReader  *reader = slm_reader_create(&options);
 	z_stream	stream = {0};
 	size_t		room = 1 << 20;
@@ -454,6 +610,10 @@ main(void)
 	test_gzip();
 	test_gzip_short_rows();
 	test_headers();
+	test_causes();
+	test_more_headers();
+	test_many_headers();
+	test_long_headers();
 	test_latest();
 	test_splits();
 	test_after_the_end();

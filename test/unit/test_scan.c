@@ -14,7 +14,7 @@ naive(const uint8_t *data, size_t len, uint32_t base, uint32_t *out, bool *dirty
 
 	for (size_t i = 0; i < len; i++)
 	{
-		if (data[i] == ',' || data[i] == '\n' || data[i] == '"')
+		if (data[i] == ',' || data[i] == '\n' || data[i] == '\r' || data[i] == '"')
 			out[n++] = base + (uint32_t) i;
 		if (data[i] == 0 || data[i] > 0x7f)
 			*dirty = true;

@@ -103,7 +103,7 @@ time_scan(const SlmScanRoutine *routine, const char *data, size_t len, long rows
 static void
 time_reader(int routine, const char *name, const char *data, size_t len, long rows, bool clean)
 {
-	SlmReaderOptions options = {INT64_MAX};
+	SlmReaderOptions options = {.latest = INT64_MAX};
 	static char buf[SLM_CATEGORY_BUFFER * 2];
 	double		best = 1e9;
 

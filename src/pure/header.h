@@ -1,0 +1,75 @@
+/*
+ * header.h: which lines of an object are no rows: its header, the header repeated where files were put together, and what
+ * may stand before one.
+ *
+ *   records of csv.h --> first: what stands before a header | the header
+ *                        later: row | a header again, for the rows that follow | "sep=,"
+ *
+ * Reader (reader.h) and archive (records.h) both ask here, so that they have the same rows.
+ */
+#ifndef SLM_PURE_HEADER_H
+#define SLM_PURE_HEADER_H
+
+#include "pure/csv.h"
+#include "pure/reader.h"
+
+#define SLM_MESSAGE_SIZE	256
+
+/* How many different header lines an object may have. */
+#define SLM_MAX_HEADERS		64
+
+/* The longest name of a column in bytes. */
+#define SLM_MAX_NAME		255
+
+/* What a header line says. */
+typedef struct SlmHeader
+{
+	size_t		nfields;
+	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
+	int			unknown_columns;	/* fields that are no column, not counting an unnamed first one */
+} SlmHeader;
+
+/*
+ * Read a header line.  Names are trimmed and compared without regard to case (ASCII).  On failure *code and message
+ * (lower case, no full stop) say why.
+ */
+extern bool slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
+
+/* Which headers an object has had.  Zero-initialised is none. */
+typedef struct SlmHeaders
+{
+	bool		known;			/* there is one */
+	bool		begun;			/* something stood before it */
+	int			unknown_columns;	/* the most that one of them has */
+	uint64_t	seen[SLM_MAX_HEADERS];	/* hashes of the different ones */
+	int			nseen;
+	char		first_name[64]; /* of the first one: its first column, if so short */
+} SlmHeaders;
+
+typedef enum SlmLine
+{
+	SLM_LINE_ROW,
+	SLM_LINE_HEADER,			/* csv reads the following records by it */
+	SLM_LINE_NOTHING,			/* passed over */
+	SLM_LINE_SPLIT,				/* a row with a header behind it: record is the row now, the header the next record */
+	SLM_LINE_FAILED				/* *code and message say why */
+} SlmLine;
+
+/*
+ * What csv gave (a record, a broken or too long one) while no header was known: HEADER, NOTHING or FAILED.  Of a HEADER
+ * record->raw loses byte order marks.
+ */
+extern SlmLine slm_headers_first(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmRecord *record,
+								 SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
+
+/*
+ * A record that is no event, as its time is none, as it has not as many fields as the header, as it is not UTF-8, or as its
+ * quoting is broken (status: SLM_CSV_BAD_QUOTE).  Of a HEADER record->raw loses byte order marks.
+ */
+extern SlmLine slm_headers_again(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmRecord *record,
+								 SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
+
+/* The object is at its end: was what it has not nothing, and yet no header?  Then *code and message say so. */
+extern bool slm_headers_missing(const SlmHeaders *headers, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
+
+#endif							/* SLM_PURE_HEADER_H */
