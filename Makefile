@@ -44,10 +44,10 @@ sellometer--$(EXTVERSION).sql: $(SQL_PARTS) Makefile
 	{ printf '%s\n' '\echo Use "CREATE EXTENSION sellometer" to load this file. \quit' $(SAFE_PATH); \
 	  for f in $(SQL_PARTS); do echo; echo "-- $$(basename $$f)"; cat $$f; done; } > $@
 
-# What loads waits for the end of the script: 0x736C6D00, 1 is the writer's lock (src/ingest/apply.c).
+# What loads waits for the end of the script.
 $(UPDATES): sellometer--%.sql: sql/updates/%.sql Makefile
 	{ printf '%s\n' '\echo Use "ALTER EXTENSION sellometer UPDATE" to load this file. \quit' $(SAFE_PATH) \
-	  'SELECT pg_catalog.pg_advisory_xact_lock(1936485632, 1);'; echo; cat $<; } > $@
+	  'SELECT sellometer.hold_loading();'; echo; cat $<; } > $@
 
 # A release's source: sellometer-VERSION.tar.gz in DISTDIR.
 DISTDIR ?= .

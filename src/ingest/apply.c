@@ -21,6 +21,7 @@
 #include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/locks.h"
 #include "ingest/offer_log.h"
 #include "ingest/rollup.h"
 #include "ingest/stock_write.h"
@@ -31,20 +32,6 @@
 #include "portability/instr_time.h"
 #include "storage/lock.h"
 #include "utils/timestamp.h"
-
-/* The advisory lock's two numbers: "slm" and what it is for.  Two numbers, as users' own locks mostly have one. */
-#define LOCK_CLASS	0x736C6D00
-#define LOCK_WRITER 1
-#define LOCK_ROLLUP 2
-
-static LOCKTAG
-lock_tag(uint32 what)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, what, 2);
-	return tag;
-}
 
 static double
 ms_since(instr_time start)
@@ -59,7 +46,7 @@ ms_since(instr_time start)
 double
 slm_writer_lock(void)
 {
-	LOCKTAG		tag = lock_tag(LOCK_WRITER);
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
 	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -70,7 +57,7 @@ slm_writer_lock(void)
 bool
 slm_writer_lock_wanted(void)
 {
-	LOCKTAG		tag = lock_tag(LOCK_WRITER);
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
 
 	return LockHasWaiters(&tag, ExclusiveLock, false);
 }
@@ -78,7 +65,7 @@ slm_writer_lock_wanted(void)
 bool
 slm_writer_trylock(void)
 {
-	LOCKTAG		tag = lock_tag(LOCK_WRITER);
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
 
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
@@ -86,7 +73,7 @@ slm_writer_trylock(void)
 void
 slm_rollup_lock(void)
 {
-	LOCKTAG		tag = lock_tag(LOCK_ROLLUP);
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_ROLLUP);
 
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }

@@ -5,8 +5,8 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "ingest/as_owner.h"
+#include "ingest/locks.h"
 #include "ingest/runs.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -19,8 +19,6 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-
-#define LOCK_CLASS_RUNS 0x736C6D01	/* "slm", and the procedure's name as the second number */
 
 void
 slm_connect_to_commit(FunctionCallInfo fcinfo, const char *procedure)
@@ -176,20 +174,10 @@ note_failure(SlmRun *run, const ErrorData *error)
 
 /* --- one at a time --- */
 
-static LOCKTAG
-run_tag(const char *procedure)
-{
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS_RUNS,
-						 hash_bytes((const unsigned char *) procedure, strlen(procedure)), 2);
-	return tag;
-}
-
 void
 slm_run_lock(const char *procedure)
 {
-	LOCKTAG		tag = run_tag(procedure);
+	LOCKTAG		tag = slm_lock_tag(slm_lock_of_run(procedure));
 
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
@@ -225,7 +213,7 @@ bool
 slm_run(const char *procedure, bool loud, SlmRunWork work, void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
-	LOCKTAG		tag = run_tag(procedure);
+	LOCKTAG		tag = slm_lock_tag(slm_lock_of_run(procedure));
 	SlmRun		run = {.procedure = procedure};
 
 	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)

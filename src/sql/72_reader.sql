@@ -12,8 +12,8 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'totals', 'leaders', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'alerts',
-			'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides', 'unreadable'])
+		SELECT unnest(ARRAY['tiers', 'totals', 'leaders', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'lock_holders',
+			'alerts', 'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides', 'unreadable'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind

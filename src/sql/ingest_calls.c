@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
 PG_FUNCTION_INFO_V1(sellometer_reload_object);
 PG_FUNCTION_INFO_V1(sellometer_add_source);
 PG_FUNCTION_INFO_V1(sellometer_check_url);
+PG_FUNCTION_INFO_V1(sellometer_hold_loading);
 
 char *
 slm_source_argument(FunctionCallInfo fcinfo)
@@ -207,6 +208,13 @@ sellometer_reload_object(PG_FUNCTION_ARGS)
 	taken = slm_reload_object(PG_GETARG_INT64(0));
 	SPI_finish();
 	PG_RETURN_INT64(taken);
+}
+
+Datum
+sellometer_hold_loading(PG_FUNCTION_ARGS)
+{
+	(void) slm_writer_lock();
+	PG_RETURN_VOID();
 }
 
 /* --- sources --- */

@@ -9,7 +9,7 @@ use SlmTest;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $LOCK_WRITER = 'SELECT pg_advisory_lock(1936485632, 1)';
+my $LOCK_WRITER = 'BEGIN; SELECT sellometer.hold_loading()';
 my $node = slm_node('tiers', conf => "sellometer.live_lateness = '30s'\nfsync = off\nautovacuum = off\n");
 
 # A fresh extension that watches a fresh directory.
@@ -157,7 +157,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 		waiting_for_lock(1);
 		my $writer = hold($LOCK_WRITER);
 		let_go($holder);
-		wait_until($node, q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'advisory'});
+		wait_until($node, q{SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND locktype = 'object' AND objsubid = 1});
 		if ($end eq 'terminate')
 		{
 			value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CALL sellometer_rollup%'});

@@ -11,7 +11,7 @@ use SlmTiers;
 use Test::More;
 
 # The writer's lock (src/ingest/apply.c): while it is held whoever wants to apply something queues up, in order.
-my $WRITER_LOCK = 'pg_advisory_xact_lock(1936485632, 1)';
+my $WRITER_LOCK = 'sellometer.hold_loading()';
 # No session may look at the objects but those of this test.
 my $node = slm_node('race', conf => tier_conf() . <<'CONF');
 sellometer.database = ''
@@ -31,7 +31,7 @@ sub waiting
 {
 	my ($n) = @_;
 
-	return "SELECT count(*) = $n FROM pg_locks WHERE locktype = 'advisory' AND classid = 1936485632 AND objid = 1 AND NOT granted";
+	return "SELECT count(*) = $n FROM pg_locks WHERE locktype = 'object' AND objsubid = 1 AND NOT granted";
 }
 
 sub counts

@@ -7,7 +7,7 @@ use SlmTest;
 use Test::More;
 
 # The writer's lock (src/ingest/apply.c): who holds it keeps the worker in the middle of a batch.
-my $WRITER_LOCK = 'pg_advisory_xact_lock(1936485632, 1)';
+my $WRITER_LOCK = 'sellometer.hold_loading()';
 
 my $node = slm_node('surge', conf => <<'CONF');
 fsync = off
@@ -110,7 +110,7 @@ $node->safe_psql('calls', 'CREATE EXTENSION sellometer');
 $node->safe_psql('calls', "SELECT sellometer_add_source('in', 'file://$dir/')");
 
 my $WAITING = q{SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-	WHERE d.datname = 'calls' AND l.locktype = 'advisory' AND NOT l.granted};
+	WHERE d.datname = 'calls' AND l.locktype = 'object' AND l.objsubid > 0 AND NOT l.granted};
 my ($first, $next, $call) = map { $node->background_psql('calls', on_error_stop => 1) } 1 .. 3;
 
 $first->query_safe("BEGIN; SELECT $WRITER_LOCK");

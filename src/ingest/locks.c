@@ -1,0 +1,31 @@
+/*
+ * locks.c: the locks by which those who load, roll up and keep house exclude each other.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
+#include "ingest/locks.h"
+#include "miscadmin.h"
+
+LOCKTAG
+slm_lock_tag(SlmLock lock)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, get_extension_oid("sellometer", false), lock);
+	return tag;
+}
+
+SlmLock
+slm_lock_of_run(const char *procedure)
+{
+	static const char *const procedures[] = {"rollup", "prune", "merge_backlog", "archive", "detect"};
+
+	for (int i = 0; i < lengthof(procedures); i++)
+	{
+		if (strcmp(procedure, procedures[i]) == 0)
+			return SLM_LOCK_RUN + i;
+	}
+	elog(ERROR, "no lock is known for \"%s\"", procedure);
+}

@@ -1,0 +1,28 @@
+/*
+ * locks.h: the locks by which those who load, roll up and keep house exclude each other.
+ *
+ * They are locks of an object: parts of the extension, numbered as below.  No statement takes these, so nobody can who has no
+ * right to what does: the procedures, and sellometer.hold_loading().  (Advisory locks are open to every role.)  The view
+ * sellometer.lock_holders says who holds them.
+ */
+#ifndef SLM_INGEST_LOCKS_H
+#define SLM_INGEST_LOCKS_H
+
+#include "postgres.h"
+#include "storage/lock.h"
+
+/* objsubid in pg_locks; src/sql/57_locks.sql has their names. */
+typedef enum SlmLock
+{
+	SLM_LOCK_WRITER = 1,
+	SLM_LOCK_ROLLUP,
+	SLM_LOCK_RUN				/* of the first of the procedures that run one at a time; then of the others */
+} SlmLock;
+
+/* In a transaction.  An error if the extension is not there. */
+extern LOCKTAG slm_lock_tag(SlmLock lock);
+
+/* The lock of a procedure that runs one at a time, by its name without prefix: "rollup". */
+extern SlmLock slm_lock_of_run(const char *procedure);
+
+#endif							/* SLM_INGEST_LOCKS_H */
