@@ -348,7 +348,7 @@ def rules():
         rule("failed", "Objects have failed", "{{ $values.B }} objects of source {{ $labels.source }} have failed: see sellometer.objects.",
              status_value("failed_objects"), 0, "1m", "warning"),
         rule("source", "A source can't be listed", "Source {{ $labels.source }} can't be listed: see last_error in sellometer.sources.",
-             'SELECT now() AS "time", name AS source, (last_error IS NOT NULL)::int AS value FROM sellometer.sources WHERE enabled ORDER BY 2', 0),
+             'SELECT now() AS "time", name AS source, (last_error_at IS NOT NULL)::int AS value FROM sellometer.sources WHERE enabled ORDER BY 2', 0),
         rule("backlog", "Backlog grows", "More than 1000 late objects of source {{ $labels.source }} wait to be merged: does sellometer_merge_backlog() run?",
              status_value("backlog_objects"), 1000, "30m", "warning"),
         rule("rejected", "Many rows are rejected", "More than 5 of 100 rows of the last hour's objects of source {{ $labels.source }} were rejected.",

@@ -124,6 +124,7 @@ find_undeleted_step(void *arg)
 	static SlmStatement statement = {
 		"SELECT a.id, a.source, s.url, a.url, s.server, s.owner::oid::bigint, a.key FROM sellometer.archives a "
 		"JOIN sellometer.sources s ON s.name = a.source AND s.enabled AND s.archive_url IS NOT NULL "
+		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
 		"WHERE a.archived_at IS NOT NULL AND a.originals_deleted_at IS NULL AND a.id > $1 AND ($2 IS NULL OR a.source = $2) "
 		"ORDER BY a.id LIMIT 1",
 		2, {INT8OID, TEXTOID}
@@ -165,6 +166,7 @@ find_block(Work *work)
 		"WHERE o.source = s.name AND o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $2 "
 		"AND o.object_time >= CASE WHEN s.name > $4 COLLATE \"C\" THEN $3 ELSE $3 + $5 END ORDER BY o.object_time LIMIT 1) t "
 		"WHERE s.enabled AND s.archive_url IS NOT NULL AND ($1 IS NULL OR s.name = $1) "
+		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
 		"ORDER BY t.block, s.name COLLATE \"C\" LIMIT 1",
 		5, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INTERVALOID}
 	};

@@ -81,7 +81,7 @@ slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char 
 {
 	object->outcome = outcome;
 	object->sqlstate = sqlstate;
-	object->error = pstrdup(error);
+	object->error = slm_store_display_text(error, strlen(error));
 }
 
 #define GIVE_AGAIN	"put it there again under the same key, or put it aside with sellometer_skip()"
@@ -135,32 +135,15 @@ slm_object_open(SlmObject *object, SlmSource *source)
 
 /* --- rejected rows --- */
 
-/* Bytes as text: what isn't valid UTF-8, and NUL, becomes \xHH. */
+/* In a context: text as it can be shown. */
 static char *
-printable(MemoryContext context, SlmSlice raw)
+printable(MemoryContext context, const char *bytes, size_t len)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	StringInfoData buf;
+	char	   *text = slm_store_display_text(bytes, len);
 
-	initStringInfo(&buf);
-	for (uint32 i = 0; i < raw.len;)
-	{
-		const unsigned char *p = (const unsigned char *) raw.data + i;
-		int			len = pg_utf_mblen(p);
-
-		if (*p != 0 && i + len <= raw.len && pg_utf8_islegal(p, len))
-		{
-			appendBinaryStringInfo(&buf, (const char *) p, len);
-			i += len;
-		}
-		else
-		{
-			appendStringInfo(&buf, "\\x%02X", *p);
-			i++;
-		}
-	}
 	MemoryContextSwitchTo(old);
-	return buf.data;
+	return text;
 }
 
 static void
@@ -189,8 +172,8 @@ keep_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReaso
 	row->line = line;
 	row->column = column;
 	row->reason = slm_reject_name(reason);
-	row->detail = MemoryContextStrdup(reading->context, detail);
-	row->raw = printable(reading->context, raw);
+	row->detail = printable(reading->context, detail, strlen(detail));
+	row->raw = printable(reading->context, raw.data, raw.len);
 }
 
 static void

@@ -46,6 +46,7 @@ struct SlmSources
 	int			max;
 	uint32		round;
 	uint64		changes_seen;	/* of definitions, when the stores were opened */
+	uint64		role_changes_seen;	/* 0: the owners have not been looked at yet */
 	MemoryContext retired;		/* sources that went in the last round; transfers may still be open there */
 	bool		held;			/* and stay so for longer */
 };
@@ -66,13 +67,20 @@ typedef struct Discovery
 	SlmPassed	passed;			/* its strings live in context */
 } Discovery;
 
-/* Set by invalidations; each set of sources compares it with what it saw last. */
-static uint64 definition_changes;
+/* Counted by invalidations; each set of sources compares them with what it saw last. */
+static uint64 definition_changes = 1;
+static uint64 role_changes = 1;
 
 static void
 note_change(Datum arg, int cacheid, uint32 hashvalue)
 {
 	definition_changes++;
+}
+
+static void
+note_role_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	role_changes++;
 }
 
 SlmSources *
@@ -89,6 +97,9 @@ slm_sources_create(void)
 	{
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
 		CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
+		/* roles, and who has whose rights */
+		CacheRegisterSyscacheCallback(AUTHOID, note_role_change, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, note_role_change, (Datum) 0);
 		registered = true;
 	}
 	return sources;
@@ -136,6 +147,11 @@ open_store(SlmSource *source)
 	MemoryContextSwitchTo(source->context);
 	PG_TRY();
 	{
+		if (source->owner_trouble != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+					 errmsg("%s", source->owner_trouble),
+					 errhint("sellometer_drop_source(), and sellometer_add_source() as another role: the ledger is kept.")));
 		source->store = slm_store_open(source->url, source->server, source->owner);
 		ReleaseCurrentSubTransaction();
 	}
@@ -224,6 +240,27 @@ slm_sources_move_on(SlmSources *sources)
 	}
 }
 
+/*
+ * Roles have changed, anybody's: are the rights of this source's owner still enough?  If so the store stays, and what is known
+ * of its listing: nobody causes all to be listed anew by changing a password.
+ */
+static bool
+still_opens(SlmSource *source)
+{
+	SlmStore   *store = source->store;
+	bool		opens;
+
+	open_store(source);
+	opens = source->store != NULL;
+	if (opens)
+	{
+		slm_store_take_rights(store, source->store);
+		slm_store_close(source->store);
+	}
+	source->store = store;
+	return opens;
+}
+
 static SlmSource *
 add_source(SlmSources *sources, const SlmSource *like)
 {
@@ -239,6 +276,7 @@ add_source(SlmSources *sources, const SlmSource *like)
 	copy_patterns(context, &source->include, &like->include);
 	copy_patterns(context, &source->exclude, &like->exclude);
 	source->unreadable = like->unreadable;
+	source->owner_trouble = like->owner_trouble ? MemoryContextStrdup(context, like->owner_trouble) : NULL;
 	if (sources->n >= sources->max)
 	{
 		sources->max = Max(8, sources->max * 2);
@@ -271,18 +309,24 @@ slm_sources_refresh(SlmSources *sources)
 {
 	static SlmStatement statement = {
 		"SELECT name, url, server, owner::oid::bigint, ROW(include, exclude)::text, include, exclude, "
-		"(unreadable_since IS NOT NULL)::int::bigint "
+		"(unreadable_since IS NOT NULL)::int::bigint, "
+		"sellometer.owner_trouble(owner, owner_name, owner_login) "
 		"FROM sellometer.sources WHERE enabled ORDER BY name"
 	};
+	static SlmStatement note_owners = {"SELECT sellometer.note_owners()"};
 	bool		changed = sources->changes_seen != definition_changes;
+	bool		roles_changed = sources->role_changes_seen != role_changes;
 	MemoryContext context = CurrentMemoryContext;
 	SlmSource  *read;
 	int			n;
 
 	sources->changes_seen = definition_changes;
+	sources->role_changes_seen = role_changes;
 	if (!sources->held)
 		MemoryContextReset(sources->retired);
 	sources->round++;
+	if (roles_changed)
+		slm_execute(&note_owners, NULL, NULL, SPI_OK_SELECT);
 	n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 	read = MemoryContextAllocZero(context, sizeof(SlmSource) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -295,6 +339,7 @@ slm_sources_refresh(SlmSources *sources)
 		read[i].include = patterns_at(i, 6);
 		read[i].exclude = patterns_at(i, 7);
 		read[i].unreadable = slm_int64(i, 8, 0) != 0;
+		read[i].owner_trouble = slm_text(context, i, 9);
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -302,7 +347,8 @@ slm_sources_refresh(SlmSources *sources)
 
 		if (source != NULL && !changed && source->store != NULL && strcmp(source->url, read[i].url) == 0 &&
 			same_text(source->server, read[i].server) && source->owner == read[i].owner &&
-			strcmp(source->patterns, read[i].patterns) == 0)
+			strcmp(source->patterns, read[i].patterns) == 0 && read[i].owner_trouble == NULL &&
+			(!roles_changed || still_opens(source)))
 		{
 			source->seen = sources->round;
 			continue;

@@ -15,6 +15,7 @@ typedef struct SlmSource
 	char	   *url;
 	char	   *server;			/* or NULL */
 	Oid			owner;
+	char	   *owner_trouble;	/* why its rights count no longer; NULL: they do */
 	SlmPatterns include;		/* which keys it takes: see slm_key_is_wanted() */
 	SlmPatterns exclude;
 	char	   *patterns;		/* both, as text, to see whether they have changed */
@@ -53,7 +54,7 @@ extern SlmSources *slm_sources_create(void);
 
 /*
  * In a transaction with SPI: read sellometer.sources, open the stores of enabled ones, close those of others and those
- * whose definition, server or user mapping has changed (at the next call: until then transfers from them stay open).  A
+ * whose definition, server, user mapping, or owner's rights have changed (at the next call: until then transfers from them stay open).  A
  * store that can't be opened is noted, not raised.
  */
 extern void slm_sources_refresh(SlmSources *sources);

@@ -16,3 +16,10 @@ AS 'MODULE_PATHNAME', 'sellometer_list';
 REVOKE ALL ON FUNCTION @extschema@.sellometer_list(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.sellometer_list(text, text) IS
 'Objects whose URL begins with url (s3://bucket/prefix/ or file:///directory/), with keys relative to it; keys that are not valid text, and directories that can''t be read, are left out with a warning';
+
+CREATE FUNCTION sellometer.shown(value text)
+RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sellometer_shown';
+COMMENT ON FUNCTION sellometer.shown(text) IS
+	'Text from outside, fit for a terminal or a page: control characters and marks that turn the direction of writing become \xHH';

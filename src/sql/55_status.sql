@@ -166,7 +166,9 @@ SELECT s.name AS source,
 	sellometer.worker_pid() AS worker_pid,
 	s.left_out,
 	s.unreadable,
-	coalesce(s.last_error, e.error) AS last_error,
+	-- it may tell of servers, roles and credentials
+	coalesce(CASE WHEN s.last_error IS NULL OR pg_catalog.has_column_privilege('sellometer.sources', 'last_error', 'SELECT') THEN s.last_error
+		ELSE 'it can''t be listed: why is in sellometer.sources, for who may read last_error there' END, e.error) AS last_error,
 	coalesce(s.last_error_at, e.at) AS last_error_at,
 	s.key_offset
 FROM sellometer.sources s
@@ -180,7 +182,7 @@ LEFT JOIN LATERAL (SELECT ingested_at - last_modified AS lag FROM sellometer.obj
 	WHERE source = s.name AND ingested_at IS NOT NULL ORDER BY ingested_at DESC LIMIT 1) l ON true
 CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.sum(rows_total), 0)::float8 / 60 AS rows_per_second FROM sellometer.objects
 	WHERE source = s.name AND ingested_at > pg_catalog.clock_timestamp() - interval '1 minute') r
-LEFT JOIN LATERAL (SELECT o.key || ': ' || o.error AS error, o.discovered_at AS at FROM sellometer.objects o
+LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o.discovered_at AS at FROM sellometer.objects o
 	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true;
 COMMENT ON VIEW sellometer.status IS 'How each source is doing';
 COMMENT ON COLUMN sellometer.status.source IS 'name of the source';
@@ -262,7 +264,13 @@ BEGIN
 			RETURN NEXT;
 			CONTINUE;
 		END IF;
-		ok := true;
+		detail := sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login);
+		hint := 'sellometer_drop_source(), and sellometer_add_source() as another role: the ledger is kept.';
+		ok := detail IS NULL;
+		IF NOT ok THEN
+			RETURN NEXT;
+			CONTINUE;
+		END IF;
 		detail := s.url || ' can be listed';
 		hint := NULL;
 		BEGIN

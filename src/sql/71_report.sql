@@ -10,7 +10,7 @@ RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT replace(replace(replace(replace(replace(value,
+	SELECT replace(replace(replace(replace(replace(sellometer.shown(value),
 		'&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;')
 $$;
 COMMENT ON FUNCTION sellometer.html(text) IS 'Text as HTML, fit for content and for quoted attributes';
@@ -120,7 +120,8 @@ AS $$
 	SELECT t
 	FROM (SELECT min(s) AS step FROM unnest(ARRAY['1 min', '2 min', '5 min', '10 min', '15 min', '30 min', '1 h', '2 h',
 			'3 h', '6 h', '12 h', '24 h']::interval[]) s
-		WHERE s * 8 >= range_to - range_from) x,
+		-- the difference of times that are very far apart is not what it seems
+		WHERE s * 8 >= range_to - range_from AND range_to <= range_from + interval '9 days') x,
 		generate_series(date_bin(step, range_from + step - interval '1 us', '2000-01-01 00:00+00'), range_to, step) t
 	WHERE t <= range_to - (range_to - range_from) / 40
 $$;

@@ -10,8 +10,8 @@
 CREATE TABLE sellometer.inventory (
 	product_id	bigint PRIMARY KEY,
 	stock		integer NOT NULL CHECK (stock >= 0),
-	as_of		timestamptz NOT NULL CHECK (isfinite(as_of)),
-	lead_time	interval NOT NULL CHECK (lead_time > interval '0')
+	as_of		timestamptz NOT NULL CHECK (as_of >= '2000-01-01 00:00+00' AND as_of < '2200-01-01 00:00+00'),
+	lead_time	interval NOT NULL CHECK (lead_time > interval '0' AND lead_time <= interval '10 years')
 );
 COMMENT ON TABLE sellometer.inventory IS 'Yours to fill: what was in stock, and when; see sellometer.low_inventory';
 COMMENT ON COLUMN sellometer.inventory.product_id IS 'product';

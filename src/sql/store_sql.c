@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 PG_FUNCTION_INFO_V1(sellometer_list);
+PG_FUNCTION_INFO_V1(sellometer_shown);
 
 typedef struct ListTarget
 {
@@ -103,4 +104,12 @@ sellometer_list(PG_FUNCTION_ARGS)
 				 errdetail("The first one is \"%s\".", target.first_invalid),
 				 errhint("Keys must be UTF-8, and the database too unless they are ASCII.")));
 	return (Datum) 0;
+}
+
+Datum
+sellometer_shown(PG_FUNCTION_ARGS)
+{
+	text	   *value = PG_GETARG_TEXT_PP(0);
+
+	PG_RETURN_TEXT_P(cstring_to_text(slm_store_display_text(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value))));
 }

@@ -8,9 +8,11 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "pure/utf8.h"
 #include "store/names.h"
 #include "store/store_internal.h"
 
@@ -75,6 +77,10 @@ slm_store_open(const char *url, const char *server, Oid userid)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a file URL takes no foreign server"),
 				 errdetail("The URL is \"%s\", the server \"%s\".", slm_store_display(url), server)));
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(userid)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the role does not exist any more that \"%s\" belonged to", slm_store_display(url))));
 	if (server == NULL)
 		check_read_right(&parsed, userid);
 
@@ -104,6 +110,12 @@ void
 slm_store_set_brief(SlmStore *store, bool brief)
 {
 	store->brief = brief;
+}
+
+void
+slm_store_take_rights(SlmStore *store, const SlmStore *from)
+{
+	store->may_write = from->may_write;
 }
 
 void
@@ -476,37 +488,46 @@ slm_store_key_text(const char *key)
 	return key;
 }
 
-char *
-slm_store_display(const char *bytes)
+static char *
+display(const char *bytes, size_t len, size_t max, bool keep_space)
 {
 	bool		utf8 = GetDatabaseEncoding() == PG_UTF8;
-	const unsigned char *p = (const unsigned char *) bytes;
 	StringInfoData out;
 
 	initStringInfo(&out);
-	while (*p)
+	for (size_t i = 0; i < len;)
 	{
-		int			len = 1;
+		unsigned char c = (unsigned char) bytes[i];
+		int			n = utf8 ? slm_utf8_length(bytes + i, len - i) : c < 0x80 && c != 0;
 
-		if (out.len > MAX_DISPLAY_BYTES)
+		if (out.len > max)
 		{
 			appendStringInfoString(&out, "...");
 			break;
 		}
-		if (utf8 && IS_HIGHBIT_SET(*p))
-		{
-			int			wanted = pg_utf_mblen(p);
-
-			if (strnlen((const char *) p, wanted) == wanted && pg_utf8_islegal(p, wanted))
-				len = wanted;
-		}
-		if (len > 1 || (*p >= 0x20 && *p < 0x7f))
-			appendBinaryStringInfo(&out, (const char *) p, len);
+		if (n > 1 ? !slm_utf8_misleads(bytes + i, n) : n == 1 && ((c >= 0x20 && c != 0x7f) || (keep_space && (c == '\n' || c == '\t'))))
+			appendBinaryStringInfo(&out, bytes + i, n);
 		else
-			appendStringInfo(&out, "\\x%02X", *p);
-		p += len;
+		{
+			n = Max(n, 1);
+			for (int b = 0; b < n; b++)
+				appendStringInfo(&out, "\\x%02X", (unsigned char) bytes[i + b]);
+		}
+		i += n;
 	}
 	return out.data;
+}
+
+char *
+slm_store_display(const char *bytes)
+{
+	return display(bytes, strlen(bytes), MAX_DISPLAY_BYTES, false);
+}
+
+char *
+slm_store_display_text(const char *bytes, size_t len)
+{
+	return display(bytes, len, MaxAllocSize, true);
 }
 
 char *

@@ -101,6 +101,9 @@ typedef struct SlmListQuery
  */
 extern SlmStore *slm_store_open(const char *url, const char *server, Oid userid);
 extern void slm_store_close(SlmStore *store);
+
+/* Let a store that is open change what another one of the same URL and role, opened later, may change. */
+extern void slm_store_take_rights(SlmStore *store, const SlmStore *from);
 /* Its URL in the one spelling that all of its aliases share: without "localhost", with the '/' behind the bucket. */
 extern const char *slm_store_url(const SlmStore *store);
 
@@ -212,8 +215,14 @@ extern bool slm_store_abort_uploads(SlmStore *store, const char *prefix, Timesta
  */
 extern const char *slm_store_key_text(const char *key);
 
-/* Any bytes made fit for a message: what isn't printable becomes \xHH, and what is too long is cut.  Palloc'd. */
+/*
+ * Any bytes made fit for a message: what isn't printable, or turns the direction of writing, becomes \xHH, and what is too long
+ * is cut.  Palloc'd.
+ */
 extern char *slm_store_display(const char *bytes);
+
+/* Likewise text of any length, with tabs and ends of lines as they are. */
+extern char *slm_store_display_text(const char *bytes, size_t len);
 
 /* ereport(ERROR) what error says. */
 pg_noreturn extern void slm_store_error_raise(const SlmStoreError *error);
