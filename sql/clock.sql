@@ -22,6 +22,7 @@ CREATE VIEW pg_temp.ledger AS
 SELECT key, state, rows_total AS total, rows_counted AS counted, rows_rejected AS rejected, rows_expired AS expired, error
 FROM sellometer.objects ORDER BY id;
 SELECT sellometer_add_source('shop', :'url');
+SELECT sellometer_alter_source('shop', same_content => 'count');
 
 -- few rows, and a few of them far ahead
 SELECT pg_temp.put('a-90-rows', $$SELECT '2019-10-01'::timestamp + i * interval '7 days' / 90 FROM generate_series(0, 89) i$$);

@@ -45,7 +45,7 @@ SELECT pg_temp.put('2019-10-01-10-01-pandas.csv', ',event_time,event_type,produc
 SELECT pg_temp.put('2019-10-01-10-02-iso.csv', 'event_time,event_type,product_id,price', '2019-10-01T10:02:00Z,view,1,1',
 	'2019-10-01T12:02:00.999+02:00,view,1,1', '', '2019-10-01 10:02:01.5,VIEW,1,1', '2019-10-01T10:02:02, Purchase ,1,1');
 SELECT pg_temp.sh($$printf '\357\273\277event_time,event_type,product_id,price\r\n2019-10-01 10:03:00,view,1,1.0001\r\n2019-10-01 10:03:01,view,2,2' > 2019-10-01-10-03-crlf.csv$$);
-SELECT pg_temp.sh($$gzip < 2019-10-01-10-03-crlf.csv | sed s/a/a/ > 2019-10-01-10-04-gzip-without-saying.csv;
+SELECT pg_temp.sh($$(cat 2019-10-01-10-03-crlf.csv; printf '\r\n') | gzip > 2019-10-01-10-04-gzip-without-saying.csv;
 	(printf 'event_time,event_type,product_id,price\n' | gzip; printf '2019-10-01 10:04:00,purchase,1,5\n' | gzip) > 2019-10-01-10-04-two.csv.gz$$);
 SELECT pg_temp.sh($$: > 2019-10-01-10-05-empty.csv; printf 'event_time,event_type,product_id,price' > 2019-10-01-10-05-header.csv$$);
 CALL sellometer_ingest();

@@ -25,6 +25,7 @@ FROM sellometer.status s JOIN sellometer.sources x ON x.name = s.source ORDER BY
 
 -- four hours behind, as they come
 SELECT sellometer_add_source('a', 'file://' || :'dir' || '/a/');
+SELECT sellometer_alter_source('a', same_content => 'count');
 SELECT pg_temp.put('a', '2019-10-01 10:00', '-4 hours');
 CALL sellometer_ingest();
 SELECT * FROM pg_temp.learned;
@@ -44,6 +45,7 @@ SELECT sum(count) FROM sellometer.realtime_brand_hour;
 
 -- all of them at once, while another source is ahead
 SELECT sellometer_add_source('b', 'file://' || :'dir' || '/b/');
+SELECT sellometer_alter_source('b', same_content => 'count');
 SELECT pg_temp.put('b', '2019-10-01 10:00'::timestamp + i * interval '1 min', '-4 hours') FROM generate_series(0, 59) i;
 CALL sellometer_ingest();
 SELECT * FROM pg_temp.learned;
@@ -51,6 +53,7 @@ SELECT * FROM pg_temp.waiting WHERE source = 'b';
 
 -- nine hours ahead: late ones are known as such
 SELECT sellometer_add_source('c', 'file://' || :'dir' || '/c/');
+SELECT sellometer_alter_source('c', same_content => 'count');
 SELECT pg_temp.put('c', '2019-10-01 11:00', '9 hours'), pg_temp.put('c', '2019-10-01 11:01', '9 hours');
 CALL sellometer_ingest();
 SELECT pg_temp.put('c', '2019-10-01 11:02', '9 hours'), pg_temp.put('c', '2019-10-01 08:00', '9 hours');
@@ -61,6 +64,7 @@ CALL sellometer_merge_backlog();
 
 -- keys that are right, and one that is not: it is no constant
 SELECT sellometer_add_source('d', 'file://' || :'dir' || '/d/');
+SELECT sellometer_alter_source('d', same_content => 'count');
 SELECT pg_temp.put('d', '2019-10-01 11:03'), pg_temp.put('d', '2019-10-01 11:04'), pg_temp.put('d', '2019-10-01 11:05', '30 min'), pg_temp.put('d', '2019-10-01 11:06');
 CALL sellometer_ingest();
 SELECT pg_temp.put('d', '2019-10-01 11:07'), pg_temp.put('d', '2019-10-01 11:08'), pg_temp.put('d', '2019-10-01 09:07');

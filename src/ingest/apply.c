@@ -20,6 +20,7 @@
 #include "ingest/beside.h"
 #include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
+#include "ingest/identity.h"
 #include "ingest/ledger.h"
 #include "ingest/locks.h"
 #include "ingest/offer_log.h"
@@ -346,6 +347,7 @@ apply_locked(Apply *apply)
 	TimestampTz head = slm_head_read();
 	SlmMeanwhile views = {write_view_log, apply->views};
 
+	slm_identity_confirm(apply->objects, apply->nobjects);
 	slm_listing_watch(batch, head);
 	slm_view_state_settle(apply->views, batch);
 	if (batch->groups.ngroups > 0)

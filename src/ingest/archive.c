@@ -17,6 +17,7 @@
 #include "ingest/archive.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/relocate.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
@@ -315,6 +316,12 @@ totals_step(void *arg)
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
 }
 
+static void
+relocate_step(void *arg)
+{
+	slm_relocate();
+}
+
 /* Do a step for the archive at hand.  False if it fails, which is noted; a cancel, and the like, is raised. */
 static bool
 try_for_block(Work *work, SlmStep step, const char *doing)
@@ -422,6 +429,7 @@ slm_archive_all(SlmRun *run, const char *source)
 	PG_TRY();
 	{
 		slm_step(run, totals_step, &work);
+		slm_step(run, relocate_step, &work);
 		tidy(&work);
 		archive_blocks(&work);
 		raise_failures(&work);

@@ -35,7 +35,8 @@ read_originals(const SlmArchive *archive, Deletion *deletion)
 {
 	static SlmStatement statement = {
 		"SELECT o.key, o.etag FROM sellometer.objects o WHERE o.id = ANY ((SELECT objects FROM sellometer.archives "
-		"WHERE id = $1)::bigint[]) AND o.state = 'archived' ORDER BY o.key COLLATE \"C\"",
+		"WHERE id = $1)::bigint[]) AND o.state = 'archived' "
+		"AND o.source = (SELECT source FROM sellometer.archives WHERE id = $1) ORDER BY o.key COLLATE \"C\"",
 		1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(archive->id);

@@ -44,8 +44,8 @@ slm_as_owner_stop(void)
 	started = false;
 }
 
-static Oid
-owner_of(Oid extension)
+Oid
+slm_extension_owner(Oid extension)
 {
 	Relation	relation = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -71,7 +71,7 @@ slm_as_owner_begin(Oid extension)
 	if (!started || active)
 		return;
 	GetUserIdAndSecContext(&caller, &caller_security);
-	SetUserIdAndSecContext(owner_of(extension), caller_security | SECURITY_LOCAL_USERID_CHANGE);
+	SetUserIdAndSecContext(slm_extension_owner(extension), caller_security | SECURITY_LOCAL_USERID_CHANGE);
 	active = true;
 }
 

@@ -18,4 +18,7 @@ extern void slm_as_owner_stop(void);
 extern void slm_as_owner_begin(Oid extension);
 extern void slm_as_owner_end(void);
 
+/* The role that owns an extension. */
+extern Oid	slm_extension_owner(Oid extension);
+
 #endif							/* SLM_INGEST_AS_OWNER_H */

@@ -9,6 +9,7 @@
 #include "ingest/archive.h"
 #include "ingest/history.h"
 #include "ingest/missing.h"
+#include "ingest/relocate.h"
 #include "ingest/runs.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -118,6 +119,7 @@ void
 slm_history_lock(void)
 {
 	slm_run_lock("archive");
+	slm_relocate();
 }
 
 /* --- rows --- */

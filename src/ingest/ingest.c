@@ -16,6 +16,7 @@
 #include "guc.h"
 #include "ingest/crash_point.h"
 #include "ingest/held.h"
+#include "ingest/identity.h"
 #include "ingest/ingest.h"
 #include "ingest/key_time.h"
 #include "ingest/large.h"
@@ -99,7 +100,7 @@ start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int s
 		SlmObject  *object = &objects[started];
 		SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 
-		if (source != NULL && !slm_trouble_may_read(source))
+		if (object->outcome != SLM_OBJECT_WAITING || (source != NULL && !slm_trouble_may_read(source)))
 			continue;
 		if (!slm_held_take(ingest, object))
 			slm_object_open(object, source);
@@ -170,7 +171,7 @@ has_come(SlmIngest *ingest, SlmObject *object)
 static void
 read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 {
-	SlmReading *reading = slm_reading_begin(object, clock, &ingest->views->key);
+	SlmReading *reading = slm_reading_begin(object, clock, &ingest->views->key, &ingest->views->checksum);
 
 	slm_reading_limit(reading, READ_MS, true);
 	slm_reading_chunk(reading, clock, ingest->views->catalog, &ingest->chunk, false);
@@ -210,7 +211,7 @@ read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, 
 
 	for (int i = 0; i < n; i++)
 	{
-		if (slm_large_beside(ingest, &objects[i]))
+		if (objects[i].outcome != SLM_OBJECT_WAITING || slm_large_beside(ingest, &objects[i]))
 			continue;
 		if (objects[i].resume_row == 0 && objects[i].id != ingest->large_id && !slm_large_has(ingest, objects[i].id))
 		{
@@ -258,6 +259,13 @@ is_for_workers(int64 large_id, const SlmObject *object)
 	return object->resume_row == 0 && object->id != large_id && object->size < SLM_LARGE_BYTES;
 }
 
+/* Is it still to be read, and by them? */
+static bool
+waits_for_workers(int64 large_id, const SlmObject *object)
+{
+	return object->outcome == SLM_OBJECT_WAITING && is_for_workers(large_id, object);
+}
+
 /* The objects from the next one on that may be in one task: none of the next batch with some of this. */
 static int
 next_task(const Feed *feed)
@@ -267,7 +275,7 @@ next_task(const Feed *feed)
 	int			end = begin < feed->n ? feed->n : feed->total;
 	int			fit = begin;
 
-	while (fit < end && is_for_workers(feed->large_id, &feed->objects[fit]) && !(feed->done && feed->done[fit]) &&
+	while (fit < end && waits_for_workers(feed->large_id, &feed->objects[fit]) && !(feed->done && feed->done[fit]) &&
 		   !slm_pool_has(feed->pool, &feed->objects[fit]) &&
 		   slm_bucket_start(partition, feed->objects[fit].object_time) ==
 		   slm_bucket_start(partition, feed->objects[begin].object_time))
@@ -394,7 +402,7 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 	bool	   *learnt = palloc0(sizeof(bool) * feed->total);
 
 	for (int i = 0; i < n; i++)
-		done[i] = learnt[i] = !is_for_workers(ingest->large_id, &objects[i]);
+		done[i] = learnt[i] = !waits_for_workers(ingest->large_id, &objects[i]);
 	feed->done = done;
 	while (count_waiting(done, n) > 0)
 	{
@@ -516,6 +524,43 @@ sum_up(Work *work)
 	}
 }
 
+/*
+ * Make the batch anew without the objects whose content is not new: what they have added to it can't be told from what the others
+ * have.  is_large: it is the part of a large one, which is alone in its batch.
+ */
+static void
+leave_out_known(Work *work, Feed *feed, bool is_large)
+{
+	SlmIngest  *ingest = work->ingest;
+
+	while (slm_identity_judge(work->objects, work->done) > 0)
+	{
+		int			again = 0;
+		int			large;		/* one that comes up now has its turn later */
+
+		if (is_large)
+			slm_large_end(ingest);
+		slm_batch_free(&ingest->batch);
+		slm_batch_init(&ingest->batch, ingest->views->catalog);
+		for (int i = 0; i < work->done; i++)
+		{
+			SlmObject  *object = &work->objects[i];
+
+			if (object->outcome != SLM_OBJECT_LOADED)
+				continue;
+			slm_progress_add(-1, -object->size, -(int64) object->rows_total);
+			object->outcome = SLM_OBJECT_WAITING;
+			object->number = -1;
+			again++;
+		}
+		if (again == 0)
+			break;
+		work->done = read_objects(ingest, work->clock, work->objects, work->done, work->n - work->done + work->upcoming,
+								  work->apart, feed, &large);
+		close_transfers(work->objects, work->n);
+	}
+}
+
 static void
 load_batch(Work *work)
 {
@@ -549,6 +594,7 @@ load_batch(Work *work)
 		return;
 	}
 	slm_trouble_settle(ingest->sources, work->objects, work->done);
+	leave_out_known(work, &feed, large >= 0);
 	SLM_CRASH_POINT("ingest.read");
 	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", work->done, pg_rusage_show(&start))));
 	pg_rusage_init(&start);

@@ -117,7 +117,7 @@ open_transfer(SlmIngest *ingest, SlmLarge *large, const SlmClock *clock)
 		return;
 	large->store = source->store;
 	old = MemoryContextSwitchTo(large->context);
-	large->reading = slm_reading_begin(object, clock, &ingest->views->key);
+	large->reading = slm_reading_begin(object, clock, &ingest->views->key, &ingest->views->checksum);
 	MemoryContextSwitchTo(old);
 }
 

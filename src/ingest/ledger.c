@@ -397,12 +397,16 @@ record_part(const SlmObject *object)
 /* What is recorded of a loaded object. */
 enum
 {
-	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, MEDIAN, TIME_LIMIT, COLUMNS
+	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, COLUMNS
 };
 
 static void
 fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, bool *nulls)
 {
+	TimestampTz time = slm_key_time(object->key);	/* one that might have been the same again was entered without it */
+
+	if (TIMESTAMP_IS_NOBEGIN(time))
+		time = object->median;
 	values[ID] = Int64GetDatum(object->id);
 	values[IS_PART] = BoolGetDatum(object->outcome == SLM_OBJECT_PART);
 	values[TOTAL] = Int64GetDatum(object->rows_total);
@@ -412,12 +416,14 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 	values[EXPIRED] = Int64GetDatum(object->rows_expired);
 	values[FIRST_EVENT] = TimestampTzGetDatum(object->first_event);
 	values[LAST_EVENT] = TimestampTzGetDatum(object->last_event);
-	values[MEDIAN] = TimestampTzGetDatum(object->median);
+	values[TIME] = TimestampTzGetDatum(time);
 	values[TIME_LIMIT] = TimestampTzGetDatum(object->time_limit);
+	values[CHECKSUM] = slm_checksum_datum(&object->checksum);
 	memset(nulls, false, COLUMNS * sizeof(bool));
 	nulls[FIRST_EVENT] = TIMESTAMP_NOT_FINITE(object->first_event);
 	nulls[LAST_EVENT] = TIMESTAMP_NOT_FINITE(object->last_event);
-	nulls[MEDIAN] = TIMESTAMP_NOT_FINITE(object->median);
+	nulls[TIME] = TIMESTAMP_NOT_FINITE(time);
+	nulls[CHECKSUM] = !object->has_checksum;
 }
 
 /* The loaded ones of n objects, all at once: done, unless more parts of it are to come. */
@@ -425,22 +431,22 @@ static void
 record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 {
 	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID};
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
 		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
 		"rows_duplicate = o.rows_duplicate + n.duplicate, rows_rejected = o.rows_rejected + n.rejected, "
 		"rows_expired = o.rows_expired + n.expired, "
 		"first_event = least(o.first_event, n.first_event), last_event = greatest(o.last_event, n.last_event), "
-		"object_time = coalesce(o.object_time, n.median, (SELECT head FROM sellometer.state)), "
+		"object_time = coalesce(o.object_time, n.time, (SELECT head FROM sellometer.state)), "
 		"resume_row = CASE WHEN n.is_part THEN o.resume_row + n.total ELSE 0 END, "
 		"time_limit = CASE WHEN n.is_part THEN n.time_limit END, "
 		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
-		"next_attempt = NULL, error = NULL, sqlstate = NULL "
-		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
-		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, median, time_limit) WHERE o.id = n.id",
+		"next_attempt = NULL, error = NULL, sqlstate = NULL, checksum = coalesce(n.checksum, o.checksum) "
+		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, time, time_limit, checksum) WHERE o.id = n.id",
 		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID}
 	};
 	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * Max(n, 1));
 	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * Max(n, 1));
@@ -478,15 +484,15 @@ record_trouble(const SlmObject *object)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET state = CASE WHEN $2 THEN 'failed' ELSE state END, attempts = $3, "
-		"next_attempt = $4, error = $5, sqlstate = $6 WHERE id = $1",
-		6, {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
+		"next_attempt = $4, error = $5, sqlstate = $6, checksum = coalesce($7, checksum) WHERE id = $1",
+		7, {INT8OID, BOOLOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, UUIDOID}
 	};
 	int			attempts = object->attempts + !object->uncounted;
 	bool		given_up = object->outcome == SLM_OBJECT_RETRY && !object->uncounted && attempts >= slm_retry_limit;
 	bool		failed = object->outcome == SLM_OBJECT_FAILED || given_up;
 	char	   *error = object->error;
-	char		nulls[] = "      ";
-	Datum		args[6];
+	char		nulls[] = "       ";
+	Datum		args[7];
 
 	if (given_up)
 		error = psprintf("%s (given up after %d attempts; sellometer_retry() starts anew)", error, attempts);
@@ -502,6 +508,8 @@ record_trouble(const SlmObject *object)
 	}
 	args[4] = CStringGetTextDatum(error);
 	args[5] = CStringGetTextDatum(unpack_sql_state(object->sqlstate));
+	args[6] = slm_checksum_datum(&object->checksum);
+	nulls[6] = object->has_checksum ? ' ' : 'n';
 	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
 }
 
@@ -555,6 +563,7 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 				slm_ledger_record_rejects(object);
 				break;
 			case SLM_OBJECT_SLOW:
+			case SLM_OBJECT_SAME:
 			case SLM_OBJECT_WAITING:
 				break;
 		}
@@ -593,8 +602,9 @@ slm_ledger_waiting(SlmWaiting *waiting, const char *state, int64 objects, int64 
 /* --- discovery --- */
 
 /*
- * A new ETag of a known key is a changed object: never loaded beside the first.  It gets its row in state failed, unless
- * the first was not loaded yet: then that one is skipped in favour of the new.  Two backends may list at the same time.
+ * A new ETag of a known key may be a changed object, or just the same one again: what is counted stays, and reading the new one
+ * will tell (identity.h).  That is not put off because of the time in its key, so it is entered without one.  If the first was not loaded yet, it is skipped in favour of the new.  What somebody has put aside unread
+ * is known by its ETag, which a copy, or a file that was moved, keeps.  Two backends may list at the same time.
  * An object that has failed because it was not there (58P01), and is listed again, waits again: for a while, lest a list that is wrong keep us busy.
  *
  * The array and each OFFSET 0 keep the planner, who may believe the ledger empty while a first listing fills it, from
@@ -614,17 +624,13 @@ static SlmStatement discover_statement = {
 	"WHERE k.source = $1 AND k.key = l.key AND k.etag = l.etag AND k.state = 'failed' AND k.sqlstate = '58P01' OFFSET 0) o "
 	"WHERE (SELECT EXISTS (SELECT FROM sellometer.objects g WHERE g.source = $1 AND g.state = 'failed' AND g.sqlstate = '58P01')))) "
 	"AND state = 'failed') "
-	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error, sqlstate) "
-	"SELECT $1, f.key, f.etag, f.size, f.last_modified, f.object_time, "
-	"CASE WHEN known.changed THEN 'failed' ELSE 'pending' END, "
-	"CASE WHEN known.archived THEN 'the object has changed since it was loaded: "
-	"its first content stays counted; sellometer_retry() with replace => true counts this one instead, "
-	"sellometer_skip() puts it aside' WHEN known.changed THEN 'the object has changed since it was loaded, and before it was archived: "
-	"its first content stays counted, as nobody can read it any more; sellometer_skip() puts this one aside' END, "
-	"CASE WHEN known.changed THEN '55000' END "
-	"FROM fresh f CROSS JOIN LATERAL (SELECT count(*) > 0 AS changed, coalesce(bool_and(c.state = 'archived'), false) AS archived "
-	"FROM (SELECT o.state FROM sellometer.objects o "
-	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0) OFFSET 0) c) known "
+	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error) "
+	"SELECT $1, f.key, f.etag, f.size, f.last_modified, CASE WHEN NOT known.counted THEN f.object_time END, "
+	"CASE WHEN known.unwanted THEN 'skipped' ELSE 'pending' END, "
+	"CASE WHEN known.unwanted THEN 'same size and ETag as an object that was put aside before it was read (sellometer_retry() loads it)' END "
+	"FROM fresh f CROSS JOIN LATERAL (SELECT EXISTS (SELECT 1 FROM sellometer.objects o "
+	"WHERE o.source = $1 AND o.key = f.key AND (o.state IN ('done', 'archived') OR o.resume_row > 0) OFFSET 0) AS counted, "
+	"EXISTS (SELECT 1 FROM sellometer.objects o WHERE o.unwanted AND o.checksum IS NULL AND o.etag = f.etag AND o.size = f.size OFFSET 0) AS unwanted) known "
 	"ORDER BY f.object_time NULLS LAST, f.key "
 	"ON CONFLICT (source, key, etag) DO NOTHING",
 	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}

@@ -44,6 +44,7 @@ struct SlmReading
 {
 	SlmObject  *object;
 	const SlmHashKey *key;
+	const SlmChecksumKey *checksum;
 	SlmReader  *reader;
 	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
 	SlmCatalog *catalog;		/* likewise */
@@ -371,6 +372,18 @@ read_ahead(SlmReading *reading)
 	return true;
 }
 
+/* At its end it is known what the object holds. */
+static void
+note_checksum(SlmReading *reading)
+{
+	uint8		sum[SLM_CONTENT_SIZE];
+
+	if (!slm_reader_content(reading->reader, sum))
+		return;
+	reading->object->checksum = slm_checksum_show(reading->checksum, sum);
+	reading->object->has_checksum = true;
+}
+
 /* No rows were there to read: either more bytes are needed (true), or the outcome is set. */
 static bool
 stop_reading(SlmReading *reading)
@@ -381,6 +394,7 @@ stop_reading(SlmReading *reading)
 			reading->fed = false;
 			return true;
 		case SLM_READ_END:
+			note_checksum(reading);
 			reading->object->outcome = SLM_OBJECT_LOADED;
 			return false;
 		default:
@@ -731,9 +745,9 @@ free_reader(void *arg)
 }
 
 SlmReading *
-slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key)
+slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key, const SlmChecksumKey *checksum)
 {
-	SlmReaderOptions options = {.latest = clock->latest};
+	SlmReaderOptions options = {.latest = clock->latest,.content_secret = checksum->secret};
 	SlmReading *reading = palloc0(sizeof(SlmReading));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
@@ -745,6 +759,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	reading->context = CurrentMemoryContext;
 	reading->until = DT_NOEND;
 	reading->patient = true;
+	reading->checksum = checksum;
 	callback->func = free_reader;
 	callback->arg = reading;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/checksum.h"
 #include "ingest/source.h"
 #include "pure/catalog.h"
 #include "pure/chunk.h"
@@ -19,7 +20,8 @@ typedef enum SlmOutcome
 	SLM_OBJECT_LATE,			/* belongs to the backlog */
 	SLM_OBJECT_RETRY,			/* try again later */
 	SLM_OBJECT_SLOW,			/* from a parse worker: it did not come in time, and is to be left WAITING */
-	SLM_OBJECT_FAILED
+	SLM_OBJECT_FAILED,
+	SLM_OBJECT_SAME				/* what it holds is counted already: see identity.h */
 } SlmOutcome;
 
 /* A rejected row, as it goes to sellometer.rejected_rows. */
@@ -63,6 +65,8 @@ typedef struct SlmObject
 	TimestampTz median;
 	char	   *left_out;		/* numbers of the rows that were rejected or are expired, as a set (rowset.h); NULL: none */
 	size_t		left_out_len;
+	bool		has_checksum;	/* it was read to its end */
+	SlmChecksum checksum;		/* of what it holds */
 	SlmRejectedRow *rejects;
 	int			nrejects;
 	int			maxrejects;		/* allocated */
@@ -87,7 +91,8 @@ typedef struct SlmReading SlmReading;
 /*
  * Begin to read an object from its transfer.  Lives in the current memory context and ends with it.
  */
-extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key);
+extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key,
+									 const SlmChecksumKey *checksum);
 
 /* What is to become of a row that is read. */
 typedef enum SlmRowChoice

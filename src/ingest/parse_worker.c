@@ -46,6 +46,7 @@ typedef struct ParseWorker
 {
 	shm_mq_handle *tasks;
 	shm_mq_handle *results;
+	ResourceOwner resources;	/* between transactions, in which all the reading is done */
 	SlmSources *sources;
 	SlmViewState *views;		/* for its hash key and catalog */
 	SlmChunk	chunk;
@@ -78,6 +79,7 @@ look_up(ParseWorker *worker)
 	PopActiveSnapshot();
 	SPI_finish();
 	CommitTransactionCommand();
+	CurrentResourceOwner = worker->resources;
 }
 
 /* Take a task.  False if there is none now; exits when there will be none any more. */
@@ -167,7 +169,7 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 		close_transfer(worker, object);
 		return;
 	}
-	reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key);
+	reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key, &worker->views->checksum);
 	slm_reading_limit(reading, READ_MS, true);
 	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk, false);
 	if (slm_reading_interrupted(reading))
@@ -288,7 +290,7 @@ sellometer_parse_worker_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(Oid));
-	CurrentResourceOwner = ResourceOwnerCreate(NULL, "sellometer parse worker");
+	worker.resources = CurrentResourceOwner = ResourceOwnerCreate(NULL, "sellometer parse worker");
 	segment = dsm_attach(DatumGetUInt32(arg));
 	if (segment == NULL)
 		proc_exit(0);			/* the leader is gone already */

@@ -138,6 +138,8 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint64(buf, object->first_event);
 	pq_sendint64(buf, object->last_event);
 	pq_sendint64(buf, object->median);
+	pq_sendbyte(buf, object->has_checksum);
+	appendBinaryStringInfo(buf, (const char *) object->checksum.bytes, sizeof(object->checksum.bytes));
 	pq_sendint32(buf, object->sqlstate);
 	pq_sendint32(buf, object->retry_after_ms);
 	send_text(buf, object->error);
@@ -192,6 +194,8 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->first_event = pq_getmsgint64(buf);
 	object->last_event = pq_getmsgint64(buf);
 	object->median = pq_getmsgint64(buf);
+	object->has_checksum = pq_getmsgbyte(buf);
+	memcpy(object->checksum.bytes, pq_getmsgbytes(buf, sizeof(object->checksum.bytes)), sizeof(object->checksum.bytes));
 	object->sqlstate = (int) pq_getmsgint(buf, 4);
 	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
 	object->error = receive_text(buf);

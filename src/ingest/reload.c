@@ -175,7 +175,7 @@ begin_reading(Reload *reload, SlmStore *store)
 	SlmReading *reading;
 
 	reload->object.transfer = slm_store_get(store, reload->object.key, reload->object.etag, 0);
-	reading = slm_reading_begin(&reload->object, &reload->clock, &reload->state->key);
+	reading = slm_reading_begin(&reload->object, &reload->clock, &reload->state->key, &reload->state->checksum);
 	begin_choice(reload, reading);
 	return reading;
 }

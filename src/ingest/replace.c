@@ -73,7 +73,7 @@ read_object(Replace *replace, SlmTakeOut *take, int64 id, bool all)
 
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
 	object->transfer = slm_store_get(store, object->key, object->etag, 0);
-	reading = slm_reading_begin(object, &clock, &take->state->key);
+	reading = slm_reading_begin(object, &clock, &take->state->key, &take->state->checksum);
 	if (all)
 		slm_reading_validate(reading);
 	else

@@ -479,7 +479,7 @@ record_part(const SlmTakeOut *take)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET unloaded_rows = $2, state = CASE WHEN state = 'archived' OR state = 'done' THEN state ELSE 'skipped' END, "
-		"next_attempt = NULL, sqlstate = NULL, "
+		"next_attempt = NULL, sqlstate = NULL, unwanted = true, "
 		"error = 'being taken out: the rest is counted until sellometer_unload() is called again' WHERE id = $1",
 		2, {INT8OID, INT8OID}
 	};
@@ -492,7 +492,7 @@ void
 slm_take_out_record(const SlmTakeOut *take, const char *why)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET state = 'skipped', error = $2, sqlstate = NULL, next_attempt = NULL, "
+		"UPDATE sellometer.objects SET state = 'skipped', error = $2, sqlstate = NULL, next_attempt = NULL, unwanted = true, "
 		"rows_total = 0, rows_counted = 0, rows_duplicate = 0, rows_rejected = 0, rows_expired = 0, "
 		"first_event = NULL, last_event = NULL, resume_row = 0, unloaded_rows = 0 WHERE id = $1",
 		2, {INT8OID, TEXTOID}

@@ -164,7 +164,7 @@ slm_trouble_was_read(SlmSource *source, const SlmObject *object)
 static bool
 was_read(const SlmObject *object)
 {
-	return object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART;
+	return object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART || object->outcome == SLM_OBJECT_SAME;
 }
 
 /* How many objects of the same source as this one could not be read; 0 if one could. */

@@ -54,7 +54,7 @@ static void
 skip(const char *source, const char *key)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, error = 'taken out before it was loaded', sqlstate = NULL "
+		"UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, error = 'taken out before it was loaded', sqlstate = NULL, unwanted = true "
 		"WHERE source = $1 AND key = $2 AND state IN ('pending', 'backlog', 'failed')",
 		2, {TEXTOID, TEXTOID}
 	};

@@ -72,8 +72,9 @@ renew_catalog(SlmViewState *state)
 	forget(state);
 }
 
-static SlmHashKey
-read_hash_key(void)
+/* The keys of fingerprints and checksums. */
+static void
+read_keys(SlmViewState *state)
 {
 	static SlmStatement statement = {"SELECT hash_key FROM sellometer.secret"};
 	bool		isnull;
@@ -86,7 +87,8 @@ read_hash_key(void)
 	if (VARSIZE_ANY_EXHDR(key) != sizeof(words))
 		elog(ERROR, "the hash key in sellometer.secret must have 16 bytes");
 	memcpy(words, VARDATA_ANY(key), sizeof(words));
-	return slm_hash_key(words[0], words[1]);
+	state->key = slm_hash_key(words[0], words[1]);
+	slm_checksum_key(&state->checksum, words, sizeof(words));
 }
 
 SlmViewState *
@@ -96,7 +98,7 @@ slm_view_state_create(bool persistent)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	state->persistent = persistent;
-	state->key = read_hash_key();
+	read_keys(state);
 	callback->func = state_free;
 	callback->arg = state;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);

@@ -17,6 +17,7 @@
 #include "postgres.h"
 #include "compat.h"
 #include "datatype/timestamp.h"
+#include "ingest/checksum.h"
 #include "ingest/overrides.h"
 #include "pure/batch.h"
 #include "pure/thread.h"
@@ -25,6 +26,7 @@
 typedef struct SlmViewState
 {
 	SlmHashKey	key;
+	SlmChecksumKey checksum;	/* of what objects hold */
 	SlmCatalog *catalog;
 	uint64		catalogs;		/* how many there have been: what refers to offers of another one is void */
 	SlmOverrides *overrides;	/* that the catalog uses */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/content.h"
 #include "pure/diagnose.h"
 #include "pure/event.h"
 #include "pure/header.h"
@@ -28,6 +29,7 @@ struct SlmReader
 	SlmTimeCache cache;
 	SlmSourceKind kind;
 	SlmInflate	inflate;
+	SlmContent *content;		/* NULL: not wanted */
 	SlmCsv		csv;
 	SlmHeaders	headers;
 	const uint8_t *in;			/* fed, and not taken yet */
@@ -49,7 +51,9 @@ slm_reader_create(const SlmReaderOptions *options)
 	if (reader == NULL)
 		return NULL;
 	reader->options = *options;
-	if (!slm_csv_init(&reader->csv, slm_scan_best()))
+	if (options->content_secret != NULL)
+		reader->content = slm_content_create(options->content_secret);
+	if ((options->content_secret != NULL && reader->content == NULL) || !slm_csv_init(&reader->csv, slm_scan_best()))
 	{
 		slm_reader_free(reader);
 		return NULL;
@@ -63,6 +67,7 @@ slm_reader_free(SlmReader *reader)
 {
 	if (reader == NULL)
 		return;
+	slm_content_free(reader->content);
 	slm_csv_free(&reader->csv);
 	slm_inflate_free(&reader->inflate);
 	free(reader);
@@ -85,6 +90,14 @@ slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bool is_last)
 	reader->in_len = len;
 	reader->in_last = is_last;
 	reader->stats.bytes_in += len;
+}
+
+bool
+slm_reader_content(const SlmReader *reader, uint8_t *sum)
+{
+	if (reader->content != NULL)
+		slm_content_sum(reader->content, sum);
+	return reader->content != NULL;
 }
 
 SlmReadErrorCode
@@ -210,6 +223,9 @@ fill_window(SlmReader *reader)
 			ended = false;
 		}
 	}
+	/* here the bytes are in the processor's cache */
+	if (reader->content != NULL)
+		slm_content_add(reader->content, out, taken);
 	slm_csv_added(&reader->csv, taken, ended);
 	reader->stats.bytes_csv += taken;
 	return taken > 0 || ended;

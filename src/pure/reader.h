@@ -75,6 +75,7 @@ typedef struct SlmReaderOptions
 {
 	SlmTime		latest;			/* an event later than this is rejected as future; INT64_MAX = no limit */
 	bool		archive;		/* written by this program: one header, and what a quote means is beyond doubt */
+	const uint8_t *content_secret;	/* for slm_reader_content(): see content.h; NULL: not wanted */
 } SlmReaderOptions;
 
 /* What was seen so far; owned by the reader. */
@@ -105,6 +106,9 @@ extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
  * False if not; then at most a header was passed over.  *status: SLM_READ_EVENT or SLM_READ_REJECT.
  */
 extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *status);
+
+/* After SLM_READ_END: the checksum of all that was read, after inflating.  False if it was not wanted. */
+extern bool slm_reader_content(const SlmReader *reader, uint8_t *sum);
 
 /* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */
 extern SlmReadErrorCode slm_reader_error(const SlmReader *reader, const char **message);

@@ -5,6 +5,7 @@ CREATE TABLE sellometer.sources (
 	server			text,
 	archive_url		text,
 	enabled			boolean NOT NULL DEFAULT true,
+	same_content	text NOT NULL DEFAULT 'skip' CHECK (same_content IN ('skip', 'count')),
 	owner			regrole NOT NULL DEFAULT CURRENT_USER::pg_catalog.regrole,
 	added_at		timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	head			timestamptz,
@@ -28,6 +29,8 @@ COMMENT ON COLUMN sellometer.sources.enabled IS 'false: left alone for a while';
 COMMENT ON COLUMN sellometer.sources.server IS 'foreign server that says where S3 is; NULL: the environment does';
 COMMENT ON COLUMN sellometer.sources.archive_url IS 'where sellometer_archive() puts what is packed';
 COMMENT ON COLUMN sellometer.sources.owner IS 'role whose user mapping and rights count';
+COMMENT ON COLUMN sellometer.sources.same_content IS
+	'an object that holds the same as one that is counted already under another name: skip, or count it as well';
 COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source has reached';
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
@@ -46,6 +49,18 @@ COMMENT ON COLUMN sellometer.sources.unreadable_since IS
 	'since when none of its objects that were tried could be read; NULL: they can be';
 COMMENT ON COLUMN sellometer.sources.restored IS
 	'came with a dump of another database, and is disabled until somebody says that it is to be loaded into this one';
+
+/* Where objects of the ledger were whose source was dropped: a source that is added there again takes them over. */
+CREATE TABLE sellometer.former_sources (
+	name		text PRIMARY KEY,
+	url			text NOT NULL,
+	server		text,
+	dropped_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE sellometer.former_sources IS 'Sources that were dropped, and whose objects are in the ledger';
+COMMENT ON COLUMN sellometer.former_sources.name IS 'what these objects have as their source';
+COMMENT ON COLUMN sellometer.former_sources.url IS 'what their keys stand behind';
+COMMENT ON COLUMN sellometer.former_sources.server IS 'foreign server that says where S3 is; NULL: the environment does';
 
 /* The ledger.  An object is (source, key, etag); its row commits with what it counted. */
 CREATE TABLE sellometer.objects (
@@ -77,6 +92,8 @@ CREATE TABLE sellometer.objects (
 	archive_key		text,
 	unloaded_rows	bigint NOT NULL DEFAULT 0,
 	lost			boolean NOT NULL DEFAULT false,
+	checksum		uuid,
+	unwanted		boolean NOT NULL DEFAULT false,
 	UNIQUE (source, key, etag)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, id) WHERE state IN ('pending', 'backlog');
@@ -88,6 +105,12 @@ CREATE INDEX objects_lost ON sellometer.objects (first_event) WHERE lost;
 -- whatever goes wrong elsewhere: no key is ever counted with two contents
 CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)
 	WHERE state IN ('done', 'archived');
+-- what an object holds, to know it again whatever it is called: see src/ingest/identity.h
+CREATE INDEX objects_content ON sellometer.objects (checksum)
+	WHERE rows_total > 0 AND (state IN ('done', 'archived') OR resume_row > 0);
+CREATE INDEX objects_copies ON sellometer.objects (checksum) WHERE state = 'skipped' AND checksum IS NOT NULL;
+CREATE INDEX objects_unwanted ON sellometer.objects (checksum) WHERE unwanted;
+CREATE INDEX objects_unread ON sellometer.objects (etag) WHERE unwanted AND checksum IS NULL;
 COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
 COMMENT ON COLUMN sellometer.objects.etag IS 'says which content it is; of a file: made of inode, size and time';
@@ -114,6 +137,10 @@ COMMENT ON COLUMN sellometer.objects.discovered_at IS 'when it was first listed'
 COMMENT ON COLUMN sellometer.objects.ingested_at IS 'when the last of it was loaded';
 COMMENT ON COLUMN sellometer.objects.unloaded_rows IS 'rows, from its first on, that sellometer_unload() has taken out so far';
 COMMENT ON COLUMN sellometer.objects.lost IS 'sellometer_declare_lost(): its rows stay counted as they are, and nobody waits for its bytes';
+COMMENT ON COLUMN sellometer.objects.checksum IS
+	'of what it holds, unpacked: the same for the same content, whatever it is called; differs from database to database; NULL: not read to its end';
+COMMENT ON COLUMN sellometer.objects.unwanted IS
+	'somebody has put it aside: what has the same content is not loaded under another name either';
 
 /* What counted of a large object, part by part: see src/ingest/windows.h. */
 CREATE TABLE sellometer.object_parts (

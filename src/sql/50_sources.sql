@@ -1,4 +1,84 @@
 /* Sources and their objects. */
+CREATE FUNCTION sellometer.remember_source()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM sellometer.objects o WHERE o.source = OLD.name) THEN
+		INSERT INTO sellometer.former_sources (name, url, server) VALUES (OLD.name, OLD.url, OLD.server)
+		ON CONFLICT (name) DO UPDATE SET url = excluded.url, server = excluded.server, dropped_at = excluded.dropped_at;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.remember_source() IS 'Note where the objects of a source are that is dropped';
+CREATE TRIGGER remember AFTER DELETE ON sellometer.sources FOR EACH ROW EXECUTE FUNCTION sellometer.remember_source();
+
+CREATE FUNCTION sellometer.give_objects("from" text, "to" text, without text, "with" text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	given bigint;
+BEGIN
+	UPDATE sellometer.objects o SET source = "to", key = "with" || substr(o.key, length(without) + 1)
+	WHERE o.source = "from" AND starts_with(o.key, without)
+		AND NOT EXISTS (SELECT FROM sellometer.objects x WHERE x.source = "to" AND x.key = "with" || substr(o.key, length(without) + 1)
+			AND (x.etag = o.etag OR x.state IN ('done', 'archived') OR x.resume_row > 0));
+	GET DIAGNOSTICS given = ROW_COUNT;
+	UPDATE sellometer.rejected_rows r SET source = o.source, key = o.key FROM sellometer.objects o
+	WHERE r.source = "from" AND o.id = r.object_id AND o.source = "to";
+	-- an archive is of a source as long as one of its objects is
+	UPDATE sellometer.archives a SET source = "to" WHERE a.source = "from"
+		AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.id = ANY (a.objects) AND o.source = "from");
+	RETURN given;
+END
+$$;
+COMMENT ON FUNCTION sellometer.give_objects(text, text, text, text) IS
+	'Have the objects of one source whose keys begin so belong to another, with keys that begin otherwise; gives their number';
+
+/*
+ * An object is known by its URL, whatever its source is called: the names in the ledger follow, so that nothing is read again, let
+ * alone counted.  Places of sources don't overlap, nor do those of former ones: each URL is in the ledger under one name.
+ */
+CREATE FUNCTION sellometer.adopt_objects(name text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	s sellometer.sources;
+	f sellometer.former_sources;
+	label text;
+	adopted bigint := 0;
+BEGIN
+	SELECT * INTO s FROM sellometer.sources x WHERE x.name = adopt_objects.name;
+	-- the same name at another place: what was there gets a name of its own
+	SELECT * INTO f FROM sellometer.former_sources x WHERE x.name = s.name;
+	IF FOUND AND (f.url, f.server) IS DISTINCT FROM (s.url, s.server) THEN
+		label := format('%s (%s)', f.name, f.url);
+		WHILE EXISTS (SELECT FROM sellometer.objects o WHERE o.source = label) OR EXISTS (SELECT FROM sellometer.sources x WHERE x.name = label) LOOP
+			label := label || '*';
+		END LOOP;
+		UPDATE sellometer.former_sources x SET name = label WHERE x.name = f.name;
+		PERFORM sellometer.give_objects(f.name, label, '', '');
+	ELSIF FOUND THEN
+		DELETE FROM sellometer.former_sources x WHERE x.name = s.name;
+	END IF;
+	FOR f IN SELECT * FROM sellometer.former_sources x WHERE x.server IS NOT DISTINCT FROM s.server
+			AND (starts_with(s.url, x.url) OR starts_with(x.url, s.url)) ORDER BY x.name LOOP
+		adopted := adopted + sellometer.give_objects(f.name, s.name, substr(s.url, length(f.url) + 1), substr(f.url, length(s.url) + 1));
+		DELETE FROM sellometer.former_sources x WHERE x.name = f.name
+			AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.source = f.name);
+	END LOOP;
+	RETURN adopted;
+END
+$$;
+COMMENT ON FUNCTION sellometer.adopt_objects(text) IS
+	'Have a new source take over the objects in the ledger that are at its URL; gives their number';
+
 CREATE FUNCTION @extschema@.sellometer_add_source(
 	name text, url text, server text DEFAULT NULL, archive_url text DEFAULT NULL, enabled boolean DEFAULT true)
 RETURNS void
@@ -22,7 +102,24 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_drop_source(text) IS
-	'Stop watching a source; what it counted stays, and so does its ledger, should it come back';
+	'Stop watching a source; what it counted stays, and so does its ledger: a source that is added at its URL, or around it or inside, goes on from there, whatever its name';
+
+CREATE FUNCTION @extschema@.sellometer_alter_source(
+	name text, archive_url text DEFAULT NULL, same_content text DEFAULT NULL, server text DEFAULT NULL)
+RETURNS void
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_alter_source';
+COMMENT ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text) IS
+	'Change what is given of a source, an empty archive_url or server to none; same_content: skip, or count objects that hold the same as another';
+
+CREATE FUNCTION @extschema@.sellometer_move_source(name text, url text)
+RETURNS void
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_move_source';
+COMMENT ON FUNCTION @extschema@.sellometer_move_source(text, text) IS
+	'Say that all objects of a source are at another URL now, with the same keys: none counts again';
 
 CREATE FUNCTION @extschema@.sellometer_enable_source(name text, enabled boolean)
 RETURNS void
@@ -74,6 +171,11 @@ COMMENT ON FUNCTION sellometer.key_is_wanted(text, text[], text[]) IS
 
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_move_source(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.remember_source() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.give_objects(text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.adopt_objects(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_enable_source(text, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE sellometer.ingest(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_ingest(text) FROM PUBLIC;

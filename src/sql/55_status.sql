@@ -46,7 +46,7 @@ BEGIN
 			HINT = 'The objects are listed in sellometer.objects.';
 	END IF;
 	SELECT x.id INTO old FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id <> o.id
-		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) FOR UPDATE;
+		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND x.rows_counted > 0 FOR UPDATE;
 	IF FOUND AND sellometer_retry.replace THEN
 		PERFORM sellometer.replace_object(old, o.id);
 		RETURN;
@@ -78,6 +78,7 @@ BEGIN
 	UPDATE sellometer.objects SET state = CASE WHEN o.state = 'backlog' THEN 'backlog' ELSE 'pending' END,
 		attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL
 	WHERE id = o.id;
+	UPDATE sellometer.objects x SET unwanted = false WHERE x.unwanted AND (x.id = o.id OR x.checksum = o.checksum);
 	DELETE FROM sellometer.rejected_rows WHERE object_id = o.id AND o.resume_row = 0;
 	PERFORM sellometer.wake();
 END
@@ -105,7 +106,8 @@ BEGIN
 			MESSAGE = format('object "%s" is counted already', key),
 			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total);
 	END IF;
-	UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL WHERE id = o.id;
+	-- one that is gone may just have got another name
+	UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, unwanted = o.sqlstate IS DISTINCT FROM '58P01' WHERE id = o.id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_skip(text, text) IS 'Never load this object';
@@ -275,7 +277,7 @@ BEGIN
 		hint := NULL;
 		BEGIN
 			PERFORM sellometer.check_url(s.url, s.server);
-			gone := gone || ARRAY(SELECT o.id FROM sellometer.objects o WHERE o.source = s.name AND (o.state = 'done' OR o.resume_row > 0)
+			gone := gone || ARRAY(SELECT o.id FROM sellometer.objects o WHERE o.source = s.name AND o.state IN ('pending', 'backlog', 'done', 'skipped')
 				AND NOT EXISTS (SELECT FROM sellometer.list(s.url, s.server) l WHERE l.key = o.key AND l.etag = o.etag));
 			IF s.unreadable IS NOT NULL THEN
 				ok := false;
@@ -305,6 +307,12 @@ BEGIN
 	detail := format('%s objects have failed', n);
 	hint := CASE WHEN NOT ok THEN 'See error in sellometer.objects; then sellometer_retry() or sellometer_skip().' END;
 	RETURN NEXT;
+
+	-- of those: what is counted, and of which no copy is there that bears another name
+	gone := ARRAY(SELECT o.id FROM sellometer.objects o JOIN unnest(gone) g (id) USING (id)
+		WHERE (o.state = 'done' OR o.resume_row > 0) AND o.rows_total > 0
+		AND NOT EXISTS (SELECT FROM sellometer.objects c WHERE c.checksum = o.checksum AND c.state = 'skipped' AND NOT c.unwanted
+			AND NOT EXISTS (SELECT FROM unnest(gone) x (id) WHERE x.id = c.id)));
 
 	name := 'unreadable objects';
 	SELECT count(*), string_agg(u.named, ', ' ORDER BY u.id) FILTER (WHERE u.nth <= 10) INTO n, message

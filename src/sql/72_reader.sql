@@ -33,7 +33,7 @@ BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA sellometer, %s TO %s',
 		(SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'sellometer'), grantee);
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
-	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, added_at, head, listed_at, list_requests,
+	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, same_content, added_at, head, listed_at, list_requests,
 		last_error_at, unreadable_since, restored) ON sellometer.sources TO %s', grantee);
 	EXECUTE format('GRANT SELECT (product_id, price, since) ON sellometer.left_in_cart TO %s', grantee);
 END

@@ -38,7 +38,7 @@ check_has_archive(const char *source)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("source \"%s\" has no archive_url", source),
-				 errhint("sellometer_drop_source() and sellometer_add_source() with archive_url: the ledger is kept.")));
+				 errhint("sellometer_alter_source() with archive_url says where.")));
 }
 
 static void

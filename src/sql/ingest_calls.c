@@ -4,8 +4,10 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/extension.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ingest/as_owner.h"
 #include "ingest/ingest.h"
 #include "ingest/prune.h"
 #include "ingest/reload.h"
@@ -16,6 +18,7 @@
 #include "miscadmin.h"
 #include "sql/calls.h"
 #include "tcop/pquery.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -23,6 +26,8 @@ PG_FUNCTION_INFO_V1(sellometer_ingest);
 PG_FUNCTION_INFO_V1(sellometer_merge_backlog);
 PG_FUNCTION_INFO_V1(sellometer_reload_object);
 PG_FUNCTION_INFO_V1(sellometer_add_source);
+PG_FUNCTION_INFO_V1(sellometer_alter_source);
+PG_FUNCTION_INFO_V1(sellometer_move_source);
 PG_FUNCTION_INFO_V1(sellometer_check_url);
 PG_FUNCTION_INFO_V1(sellometer_hold_loading);
 
@@ -231,11 +236,11 @@ ignore_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
 {
 }
 
-/* An error unless the URL can be listed; gives it back as the store spells it. */
+/* An error unless this role can list the URL; gives it back as the store spells it. */
 static char *
-check_listable(const char *url, const char *server)
+check_listable_by(const char *url, const char *server, Oid role)
 {
-	SlmStore   *store = slm_store_open(url, server, GetUserId());
+	SlmStore   *store = slm_store_open(url, server, role);
 	SlmListQuery	listing = {.found = stop_at_first,.passed = ignore_passed};
 	SlmStoreError error;
 	char	   *canonical;
@@ -245,6 +250,12 @@ check_listable(const char *url, const char *server)
 	canonical = pstrdup(slm_store_url(store));
 	slm_store_close(store);
 	return canonical;
+}
+
+static char *
+check_listable(const char *url, const char *server)
+{
+	return check_listable_by(url, server, GetUserId());
 }
 
 Datum
@@ -275,19 +286,21 @@ optional_text(const char *value, char *null)
 
 /* What is in two sources would be counted twice, and what one archives must not be loaded by another. */
 static void
-check_overlap(const char *name, const char *url, const char *server)
+check_overlap(const char *name, const char *url, const char *server, bool is_new)
 {
 	static SlmStatement statement = {
 		"SELECT s.name, u.url FROM sellometer.sources s, LATERAL (VALUES (s.url), (s.archive_url)) u (url) "
-		"WHERE s.server IS NOT DISTINCT FROM $2 AND (starts_with($1, u.url) OR starts_with(u.url, $1)) "
+		"WHERE ($4 OR s.name <> $3) AND s.server IS NOT DISTINCT FROM $2 AND (starts_with($1, u.url) OR starts_with(u.url, $1)) "
 		"ORDER BY s.name LIMIT 1",
-		2, {TEXTOID, TEXTOID}
+		4, {TEXTOID, TEXTOID, TEXTOID, BOOLOID}
 	};
-	char		nulls[] = "  ";
-	Datum		args[2];
+	char		nulls[] = "    ";
+	Datum		args[4];
 
 	args[0] = CStringGetTextDatum(url);
 	args[1] = optional_text(server, &nulls[1]);
+	args[2] = CStringGetTextDatum(name);
+	args[3] = BoolGetDatum(is_new);
 	if (slm_execute(&statement, args, nulls, SPI_OK_SELECT) > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
@@ -304,6 +317,44 @@ as_directory(const char *url)
 	size_t		len = strlen(url);
 
 	return psprintf("%s%s", url, len > 0 && url[len - 1] == '/' ? "" : "/");
+}
+
+/* Where a source is, and where it archives: none of another's, and not the one inside the other. */
+static void
+check_places(const char *name, const char *url, const char *archive_url, const char *server, bool is_new)
+{
+	if (archive_url != NULL && strncmp(archive_url, url, strlen(url)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("archive_url must not be inside url"),
+				 errdetail("What is archived below %s would be loaded again.", url)));
+	check_overlap(name, url, server, is_new);
+	if (archive_url != NULL)
+		check_overlap(name, archive_url, server, is_new);
+}
+
+/*
+ * Objects that are known by the URL of a new source are its own from now on.  The ledger is changed with the rights of the
+ * extension's owner: whoever may add a source need not be able to write there.  An error makes the user the caller again.
+ */
+static void
+adopt_objects(const char *name)
+{
+	static SlmStatement statement = {"SELECT sellometer.adopt_objects($1)", 1, {TEXTOID}};
+	Datum		arg = CStringGetTextDatum(name);
+	int64		adopted;
+	Oid			caller;
+	int			security;
+
+	GetUserIdAndSecContext(&caller, &security);
+	SetUserIdAndSecContext(slm_extension_owner(get_extension_oid("sellometer", false)), security | SECURITY_LOCAL_USERID_CHANGE);
+	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	adopted = slm_int64(0, 1, 0);
+	SetUserIdAndSecContext(caller, security);
+	if (adopted > 0)
+		ereport(NOTICE,
+				(errmsg("source \"%s\" takes over " INT64_FORMAT " objects of sources that were dropped", name, adopted),
+				 errdetail("What was counted of them is not counted again.")));
 }
 
 Datum
@@ -325,14 +376,7 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	url = check_listable(url, server);
 	if (archive_url != NULL)
 		archive_url = check_listable(as_directory(archive_url), server);
-	if (archive_url != NULL && strncmp(archive_url, url, strlen(url)) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("archive_url must not be inside url"),
-				 errdetail("What is archived below %s would be loaded again.", url)));
-	check_overlap(name, url, server);
-	if (archive_url != NULL)
-		check_overlap(name, archive_url, server);
+	check_places(name, url, archive_url, server, true);
 	args[0] = CStringGetTextDatum(name);
 	args[1] = CStringGetTextDatum(url);
 	args[2] = optional_text(server, &nulls[2]);
@@ -344,6 +388,115 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("source \"%s\" exists already", name),
 				 errhint("Choose another name, or call sellometer_drop_source() first.")));
+	adopt_objects(name);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* --- changing a source --- */
+
+typedef struct Settled
+{
+	char	   *name;
+	char	   *url;
+	char	   *server;			/* or NULL */
+	char	   *archive_url;	/* or NULL */
+	Oid			owner;
+} Settled;
+
+/* What a source is now, locked; an error if there is none, or if it is not for the caller to change: it is read with its owner's rights. */
+static Settled
+read_source(const char *name)
+{
+	static SlmStatement statement = {
+		"SELECT name, url, server, archive_url, owner::oid::bigint FROM sellometer.sources WHERE name = $1 FOR UPDATE", 1, {TEXTOID}
+	};
+	Datum		arg = CStringGetTextDatum(name);
+	MemoryContext context = CurrentMemoryContext;
+	Settled		source = {0};
+
+	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("source \"%s\" does not exist", name), errhint("The sources are listed in sellometer.sources.")));
+	source.name = slm_text(context, 0, 1);
+	source.url = slm_text(context, 0, 2);
+	source.server = slm_text(context, 0, 3);
+	source.archive_url = slm_text(context, 0, 4);
+	source.owner = (Oid) slm_int64(0, 5, InvalidOid);
+	if (!has_privs_of_role(GetUserId(), source.owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of source \"%s\"", name),
+				 errdetail("It belongs to role \"%s\", with whose rights it is read.", GetUserNameFromId(source.owner, true))));
+	return source;
+}
+
+/* Check it as sellometer_add_source() does, and write it. */
+static void
+change_source(Settled *source, const char *same_content)
+{
+	static SlmStatement update = {
+		"UPDATE sellometer.sources SET url = $2, server = $3, archive_url = $4, same_content = coalesce($5, same_content) WHERE name = $1",
+		5, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
+	};
+	char		nulls[] = "     ";
+	Datum		args[5];
+
+	source->url = check_listable_by(source->url, source->server, source->owner);
+	if (source->archive_url != NULL)
+		source->archive_url = check_listable_by(as_directory(source->archive_url), source->server, source->owner);
+	check_places(source->name, source->url, source->archive_url, source->server, false);
+	args[0] = CStringGetTextDatum(source->name);
+	args[1] = CStringGetTextDatum(source->url);
+	args[2] = optional_text(source->server, &nulls[2]);
+	args[3] = optional_text(source->archive_url, &nulls[3]);
+	args[4] = optional_text(same_content, &nulls[4]);
+	slm_execute(&update, args, nulls, SPI_OK_UPDATE);
+}
+
+/* NULL: as it was; empty: none. */
+static char *
+changed_text(FunctionCallInfo fcinfo, int i, char *was)
+{
+	char	   *value = text_argument(fcinfo, i, NULL);
+
+	if (value == NULL)
+		return was;
+	return *value == '\0' ? NULL : value;
+}
+
+Datum
+sellometer_alter_source(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_argument(fcinfo, 0, "the name of a source");
+	char	   *same_content = text_argument(fcinfo, 2, NULL);
+	Settled		source;
+
+	if (same_content != NULL && strcmp(same_content, "skip") != 0 && strcmp(same_content, "count") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("same_content must be \"skip\" or \"count\", not \"%s\"", same_content)));
+	SPI_connect();
+	source = read_source(name);
+	source.archive_url = changed_text(fcinfo, 1, source.archive_url);
+	source.server = changed_text(fcinfo, 3, source.server);
+	change_source(&source, same_content);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_move_source(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_argument(fcinfo, 0, "the name of a source");
+	char	   *url = text_argument(fcinfo, 1, "the url of a source");
+	Settled		source;
+
+	SPI_connect();
+	source = read_source(name);
+	source.url = url;
+	change_source(&source, NULL);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

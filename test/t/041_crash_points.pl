@@ -4,6 +4,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Copy qw(copy);
 use POSIX qw(strftime);
 use PostgreSQL::Test::Utils;
 use SlmCrash;
@@ -212,6 +213,10 @@ dies($_, $INGEST, \&large) foreach (qw(large.validated large.part large.part:3 i
 dies($_, $MERGE, \&late) foreach (@batch);
 dies($_, 'SELECT sellometer_retry(source, key) FROM sellometer.objects WHERE rows_rejected > 0', \&jumped)
   foreach (qw(reload.read apply.tier apply.ledger reload.recorded));
+# One of two objects is a copy, and the batch is made anew without it.
+dies('identity.judged', $INGEST, sub { live(); copy("$in/$newest", "$in/$newest.again") or die $!; live(); });
+unlink(glob("$in/*.again"));
+is(value(q{DELETE FROM sellometer.objects WHERE key LIKE '%.again' RETURNING state}), 'skipped', 'a copy is skipped');
 
 # Where the bucket has a mark: changes of it are noted, and nobody is there to read the notes.
 dies($_, $ROLLUP, sub { later(70) }) foreach (qw(rollup.mark rollup.add_up:3 rollup.added_up rollup.correct:2 rollup.finish
