@@ -20,7 +20,7 @@ slm_lock_tag(SlmLock lock)
 SlmLock
 slm_lock_of_run(const char *procedure)
 {
-	static const char *const procedures[] = {"rollup", "prune", "merge_backlog", "archive", "detect"};
+	static const char *const procedures[] = {"rollup", "prune", "merge_backlog", "archive", "detect", "unload"};
 
 	for (int i = 0; i < lengthof(procedures); i++)
 	{

@@ -216,7 +216,7 @@ dies($_, 'SELECT sellometer_retry(source, key) FROM sellometer.objects WHERE row
 # One of two objects is a copy, and the batch is made anew without it.
 dies('identity.judged', $INGEST, sub { live(); copy("$in/$newest", "$in/$newest.again") or die $!; live(); });
 unlink(glob("$in/*.again"));
-is(value(q{DELETE FROM sellometer.objects WHERE key LIKE '%.again' RETURNING state}), 'skipped', 'a copy is skipped');
+is(value(q{DELETE FROM sellometer.objects WHERE key LIKE '%.again' RETURNING state}), join("\n", ('skipped') x 3), 'a copy is skipped, each time');
 
 # Where the bucket has a mark: changes of it are noted, and nobody is there to read the notes.
 dies($_, $ROLLUP, sub { later(70) }) foreach (qw(rollup.mark rollup.add_up:3 rollup.added_up rollup.correct:2 rollup.finish
