@@ -15,3 +15,15 @@ COMMENT ON SCHEMA sellometer IS 'Sellometer: sales metrics in tiers, and the led
 
 CREATE TYPE sellometer.event_type AS ENUM ('view', 'cart', 'remove_from_cart', 'purchase');
 COMMENT ON TYPE sellometer.event_type IS 'What a shop event is';
+
+/*
+ * A setting that is a length of time, in hours and less: '3d' as an interval is three days, and a day before or after which
+ * clocks change is 23 or 25 hours long where the session is.
+ */
+CREATE FUNCTION sellometer.setting_length(name text, fallback text DEFAULT NULL)
+RETURNS interval
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN pg_catalog.make_interval(secs => extract(epoch FROM
+	coalesce(pg_catalog.current_setting(name, fallback IS NOT NULL), fallback)::interval)::float8);
+COMMENT ON FUNCTION sellometer.setting_length(text, text) IS
+	'A setting as a length of time that is the same in every time zone; fallback: what it is while the library is not loaded';

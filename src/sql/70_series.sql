@@ -212,7 +212,7 @@ SET jit = off
 AS $$
 DECLARE
 	months numeric := extract(year FROM step) * 12 + extract(month FROM step);
-	lateness interval := coalesce(current_setting('sellometer.live_lateness', true), '5min');
+	lateness interval := sellometer.setting_length('sellometer.live_lateness', '5min');
 	width interval;
 	whole_from timestamptz;		-- buckets from here on are whole ...
 	final_to timestamptz;		-- ... and those before this are complete

@@ -401,7 +401,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	day_before timestamptz := date_trunc('minute', head) - interval '24 hours';
-	lateness interval := coalesce(current_setting('sellometer.live_lateness', true), '5min');
+	lateness interval := sellometer.setting_length('sellometer.live_lateness', '5min');
 	step interval := '5 min';
 	range_from timestamptz;
 	range_to timestamptz;

@@ -32,13 +32,13 @@ COMMENT ON COLUMN sellometer.carts.purchased_at IS 'when it was last bought';
 CREATE FUNCTION sellometer.cart_timeout()
 RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce(pg_catalog.current_setting('sellometer.cart_timeout', true), '1h')::interval;
+RETURN sellometer.setting_length('sellometer.cart_timeout', '1h');
 COMMENT ON FUNCTION sellometer.cart_timeout() IS 'The setting sellometer.cart_timeout';
 
 CREATE FUNCTION sellometer.cart_retention()
 RETURNS interval
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce(pg_catalog.current_setting('sellometer.cart_retention', true), '3d')::interval;
+RETURN sellometer.setting_length('sellometer.cart_retention', '3d');
 COMMENT ON FUNCTION sellometer.cart_retention() IS 'The setting sellometer.cart_retention';
 
 CREATE VIEW sellometer.cart_states AS

@@ -78,9 +78,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	head timestamptz := (SELECT s.head FROM sellometer.state s);
-	recent timestamptz := date_trunc('minute', head - current_setting('sellometer.price_adopt')::interval, 'UTC') - interval '1 hour';
-	watched timestamptz := head - greatest(current_setting('sellometer.price_window')::interval,
-		current_setting('sellometer.shift_window')::interval) - current_setting('sellometer.view_window')::interval - interval '1 hour';
+	recent timestamptz := date_trunc('minute', head - sellometer.setting_length('sellometer.price_adopt'), 'UTC') - interval '1 hour';
+	watched timestamptz := head - greatest(sellometer.setting_length('sellometer.price_window'),
+		sellometer.setting_length('sellometer.shift_window')) - sellometer.setting_length('sellometer.view_window') - interval '1 hour';
 	folded bigint;
 BEGIN
 	LOCK TABLE sellometer.sold_products IN SHARE ROW EXCLUSIVE MODE;

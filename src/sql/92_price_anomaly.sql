@@ -62,8 +62,8 @@ AS $$
 			current_setting('sellometer.price_score')::float8 AS score,
 			current_setting('sellometer.price_mad_floor')::float8 AS mad_floor,
 			-ln(1.000001 - current_setting('sellometer.price_min_change')::float8) AS least,
-			date_trunc('minute', head - current_setting('sellometer.price_adopt')::interval, 'UTC') AS adopted,
-			((head - current_setting('sellometer.offer_retention')::interval) AT TIME ZONE 'UTC')::date AS from_day
+			date_trunc('minute', head - sellometer.setting_length('sellometer.price_adopt'), 'UTC') AS adopted,
+			((head - sellometer.setting_length('sellometer.offer_retention')) AT TIME ZONE 'UTC')::date AS from_day
 	), known AS MATERIALIZED (
 		SELECT k.product_id, k.price FROM (
 			SELECT b.product_id, b.price, sum(b.sales) AS sales, sum(sum(b.sales)) OVER (PARTITION BY b.product_id) AS all_sales
@@ -107,7 +107,7 @@ SET work_mem = '64MB'
 AS $$
 	WITH seen AS MATERIALIZED (
 		SELECT r.product_id, r.price, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
-		FROM sellometer.recent_offers(head - current_setting('sellometer.price_window')::interval, head + interval '10 minutes') r
+		FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.price_window'), head + interval '10 minutes') r
 		WHERE r.product_id IN (SELECT p.product_id FROM sellometer.sold_products p)
 		GROUP BY r.product_id, r.price
 	), suspects AS MATERIALIZED (	-- any two prices are as far apart as the least change that is odd

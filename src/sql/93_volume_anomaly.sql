@@ -76,7 +76,7 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH setting AS MATERIALIZED (
-		SELECT date_trunc('minute', head - current_setting('sellometer.volume_lateness')::interval, 'UTC') AS until,
+		SELECT date_trunc('minute', head - sellometer.setting_length('sellometer.volume_lateness'), 'UTC') AS until,
 			current_setting('sellometer.volume_min_events')::float8 AS min_events,
 			current_setting('sellometer.volume_low')::float8 AS low, current_setting('sellometer.volume_critical')::float8 AS critical,
 			current_setting('sellometer.volume_high')::float8 AS high

@@ -28,8 +28,8 @@ SET enable_nestloop = off
 AS $$
 	WITH setting AS MATERIALIZED (
 		SELECT current_setting('sellometer.shift_min_sales')::bigint AS min_sales,
-			date_trunc('minute', head - current_setting('sellometer.price_adopt')::interval, 'UTC') AS adopted,
-			((head - current_setting('sellometer.offer_retention')::interval) AT TIME ZONE 'UTC')::date AS from_day
+			date_trunc('minute', head - sellometer.setting_length('sellometer.price_adopt'), 'UTC') AS adopted,
+			((head - sellometer.setting_length('sellometer.offer_retention')) AT TIME ZONE 'UTC')::date AS from_day
 	), old AS MATERIALIZED (
 		SELECT b.product_id, b.category, sum(b.sales)::bigint AS count FROM setting s,
 			sellometer.sales_before(products, array_fill(s.adopted, ARRAY[cardinality(products)]), s.from_day) b
@@ -72,7 +72,7 @@ AS $$
 			current_setting('sellometer.shift_min_products')::bigint AS min_products, current_setting('sellometer.shift_share')::float8 AS share
 	), offers AS MATERIALIZED (
 		SELECT r.product_id, r.category, sum(r.events) AS events, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
-		FROM sellometer.recent_offers(head - current_setting('sellometer.shift_window')::interval, head + interval '10 minutes') r
+		FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes') r
 		WHERE r.product_id IN (SELECT p.product_id FROM sellometer.sold_products p)
 		GROUP BY r.product_id, r.category
 	), sold AS MATERIALIZED (		-- nearly all: under the label that they are seen under, and no other

@@ -168,7 +168,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	window_from timestamptz := date_bin('1 hour', head - coalesce(current_setting('sellometer.sales_window', true), '24h')::interval,
+	window_from timestamptz := date_bin('1 hour', head - sellometer.setting_length('sellometer.sales_window', '24h'),
 		'2000-01-03 00:00+00');
 	hours numeric := greatest(extract(epoch FROM head - sellometer.sales_from(window_from)) / 3600, 1 / 60.0);
 BEGIN

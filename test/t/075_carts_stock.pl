@@ -70,7 +70,7 @@ is(sql(q{
 		SELECT t.fault, c.state FROM truth t LEFT JOIN sellometer.cart_states c USING (user_session, product_id)
 		WHERE t.fault = 'cart_recovered' AND c.state IS DISTINCT FROM CASE WHEN bought_at - t.cart_at >= interval '1 hour' THEN 'recovered' ELSE 'bought' END}),
 	'', 'what was bought after all is recovered');
-is(sql(q{SELECT sellometer.cart_timeout(), sellometer.cart_retention()}), '01:00:00|3 days', 'settings that were not made');
+is(sql(q{SELECT sellometer.cart_timeout(), sellometer.cart_retention()}), '01:00:00|72:00:00', 'settings that were not made');
 
 # Each cart is given out once, whatever callers do at the same time
 {
