@@ -65,9 +65,9 @@ def open_object(path):
     magic = raw.read(2)
     raw.seek(0)
     stream = gzip.GzipFile(fileobj=raw) if magic == b'\x1f\x8b' else raw
-    # Only LF ends a line; a CR before it is the csv module's business.
+    # LF, CR LF and a lone CR end lines.
     return io.TextIOWrapper(io.BufferedReader(stream, 1 << 18), encoding='utf-8', errors='surrogateescape',
-                            newline='\n')
+                            newline='')
 
 
 def places_of(header):

@@ -57,13 +57,14 @@ INSERT INTO oracle.tier VALUES ('minute', '1 minute'), ('hour', '1 hour'), ('day
 /* A text without what can't be seen at its ends: white space of any alphabet, byte order marks, zero-width characters, directions. */
 CREATE FUNCTION oracle.trimmed(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-RETURN btrim(value, E' \t\r\n\x0b\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c'
-	'\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff');
+RETURN CASE WHEN ascii(value) BETWEEN 33 AND 126 AND ascii(right(value, 1)) BETWEEN 33 AND 126 THEN value ELSE btrim(value, E' \t\r\n\x0b\f\u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c'
+	'\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u202f\u205f\u2060\u2066\u2067\u2068\u2069\u3000\ufeff') END;
 
 /* What an optional field holds: '' where it holds a word for nothing. */
 CREATE FUNCTION oracle.value_of(value text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN CASE
+	WHEN octet_length(oracle.trimmed(value)) > 9 THEN oracle.trimmed(value)
 	WHEN oracle.trimmed(value) COLLATE "C" IN ('-', '\N', 'nan', 'NaN', 'n/a', 'N/A', '#N/A', '<NA>', 'undefined') THEN ''
 	WHEN lower(oracle.trimmed(value) COLLATE "C") IN ('null', 'none', '(null)') THEN ''
 	ELSE oracle.trimmed(value)

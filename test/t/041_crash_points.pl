@@ -230,10 +230,11 @@ dies('apply.noted', $MERGE, sub {
 });
 value($ROLLUP);
 # An hour that is rolled up is changed with its minutes.
-dies('apply.tier:2', $INGEST, sub { $now += 60; put(-130, named => 0); });
+# Its name says that it is new; what its rows say later must not make it late.
+dies('apply.tier:2', "SET sellometer.live_lateness = '3h'; $INGEST", sub { $now += 60; put(-130, named => 0); });
 dies('apply.tier:2', $MERGE, sub { put(-130); value($INGEST); });
 
-dies($_, $PRUNE, sub { something_to_prune(70) }) foreach (qw(prune.dropped prune.committed prune.done));
+dies($_, $PRUNE, sub { something_to_prune(190) }) foreach (qw(prune.dropped prune.committed prune.done));
 dies('prune.views_noted', $PRUNE, sub { something_to_prune(48 * 60) });
 dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years')", sub {
 	value(q{SELECT sellometer_drop_tier(name) FROM sellometer.tiers WHERE name = 'day'});
