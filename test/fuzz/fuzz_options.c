@@ -23,7 +23,7 @@ check_endpoint(const char *value, bool fine)
 }
 
 static void
-check_seconds(const char *value, bool fine)
+check_number(const char *value, int read, long most, bool fine)
 {
 	const char *digits = value + strspn(value, " \t\n\v\f\r");
 	size_t		len;
@@ -32,10 +32,10 @@ check_seconds(const char *value, bool fine)
 	if (*digits == '+')
 		digits++;
 	len = strspn(digits, "0123456789");
-	for (size_t i = 0; i < len && number <= 3600; i++)
+	for (size_t i = 0; i < len && number <= most; i++)
 		number = number * 10 + digits[i] - '0';
-	MUST(fine == (len > 0 && digits[len] == '\0' && number >= 1 && number <= 3600), "\"%s\"", value);
-	MUST(slm_option_seconds(value) == (fine ? number : 0), "\"%s\"", value);
+	MUST(fine == (len > 0 && digits[len] == '\0' && number >= 1 && number <= most), "\"%s\"", value);
+	MUST(read == (fine ? number : 0), "\"%s\"", value);
 }
 
 static void
@@ -59,7 +59,10 @@ check_option(SlmOptionKind kind, const char *value)
 			MUST(!fine || strchr(value, '/') == value, "\"%s\"", value);
 			break;
 		case SLM_OPTION_SECONDS:
-			check_seconds(value, fine);
+			check_number(value, slm_option_seconds(value), 3600, fine);
+			break;
+		case SLM_OPTION_RATE:
+			check_number(value, slm_option_rate(value), 1024 * 1024 * 1024, fine);
 			break;
 		case SLM_OPTION_SECRET:
 			for (size_t i = 0; i < len; i++)
