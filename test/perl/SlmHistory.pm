@@ -378,7 +378,7 @@ sub random_history
 	srand($seed);
 	note("seed $seed");
 	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer CASCADE; '
-		. 'CREATE EXTENSION sellometer');
+		. 'CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 	$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
 	make_objects("$dir/all", $seed, $options{events} // 100_000);
 	mkdir $_ foreach (values %target);

@@ -101,7 +101,7 @@ CONF
 		$where = 'TABLESPACE small';
 	}
 	$node->safe_psql('postgres', "CREATE DATABASE shop $where");
-	$node->safe_psql('shop', 'CREATE EXTENSION sellometer');
+	$node->safe_psql('shop', 'CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 	$self->{dir}{$_} = slm_directory($node, $_) foreach (qw(all in upload other turns));
 	$self->{proxy}->create_server($node, 'shop', 's3', stall_timeout => 3, connect_timeout => 3, retry_timeout => 6);
 	$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '2 hours' WHERE name = 'minute'");

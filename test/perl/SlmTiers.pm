@@ -320,7 +320,7 @@ sub random_tier_history
 	note("seed $seed");
 	mkdir "$dir/$_" foreach (qw(all in));
 	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer CASCADE; '
-		. 'CREATE EXTENSION sellometer');
+		. 'CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 	my @keys = in_order_of_arrival(make_files("$dir/all", $seed));
 	$node->safe_psql('postgres', 'ALTER SYSTEM SET sellometer.live_lateness = ' . pick("'1min'", "'5min'", "'1h'", "'2d'"));
 	$node->reload;

@@ -25,7 +25,7 @@ sub load
 	my ($database, $meanwhile) = @_;
 
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
-	$node->safe_psql($database, "CREATE EXTENSION sellometer; SELECT sellometer_add_source('shop', 'file://$in/')");
+	$node->safe_psql($database, "CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count'; SELECT sellometer_add_source('shop', 'file://$in/')");
 	my ($out, $err) = ('', '');
 	my $load = IPC::Run::start(
 		[ 'psql', '-XqAt', '-d', $node->connstr($database), '-c', 'SELECT pg_backend_pid()', '-c', 'CALL sellometer_ingest()' ],

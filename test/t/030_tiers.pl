@@ -20,7 +20,7 @@ sub fresh
 	my (%options) = @_;
 	my $dir = slm_directory($node, 'in_' . ++$directories);
 
-	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer');
+	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 	$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '$options{minutes}' WHERE name = 'minute'") if $options{minutes};
 	$node->safe_psql('shop', "SELECT sellometer_add_source('s', 'file://$dir/')");
 	return $dir;

@@ -173,7 +173,7 @@ sub random_history
 
 	$node->safe_psql('postgres', "ALTER SYSTEM SET $_") foreach ("sellometer.live_lateness = '$lateness'", "sellometer.batch_bytes = '$batch'");
 	$node->reload;
-	$node->safe_psql('shop', "SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer;
+	$node->safe_psql('shop', "SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
 		SELECT sellometer_add_source('s', 'file://$dir/'); UPDATE sellometer.tiers SET retention = '$retention' WHERE position = 0");
 	my $waves = 5 + int rand 10;
 	for my $wave (1 .. $waves)

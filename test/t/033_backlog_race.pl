@@ -50,7 +50,7 @@ sub race
 	my $dir = slm_directory($node, $name =~ s/\W+/_/gr);
 	my @sessions;
 
-	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer CASCADE; CREATE EXTENSION sellometer');
+	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer CASCADE; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 	$node->safe_psql('shop', "SELECT sellometer_add_source('a', 'file://$dir/')");
 	write_object($dir, '2019-10-01-22-45-00-1.csv', at('22:45:10', [ event_type => 'purchase', price => '10' ],
 		[ event_type => 'view', price => '5', user_session => 'both' ]));

@@ -106,7 +106,7 @@ $writer->quit;
 
 # The progress of a CALL: the writer's lock is handed over, so it stands in its second batch.
 $node->safe_psql('postgres', 'CREATE DATABASE calls');
-$node->safe_psql('calls', 'CREATE EXTENSION sellometer');
+$node->safe_psql('calls', 'CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 $node->safe_psql('calls', "SELECT sellometer_add_source('in', 'file://$dir/')");
 
 my $WAITING = q{SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database

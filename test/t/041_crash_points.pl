@@ -201,7 +201,7 @@ my $MERGE = 'CALL sellometer_merge_backlog()';
 my $ROLLUP = 'CALL sellometer_rollup()';
 my $PRUNE = 'CALL sellometer_prune()';
 
-value("SELECT sellometer_add_source('a', 'file://$in/')");
+value("SELECT sellometer_add_source('a', 'file://$in/'); SELECT sellometer_alter_source('a', same_content => 'skip')");
 keep_minutes('10 days');
 $now += 3600;
 live();

@@ -85,6 +85,7 @@ sub counts_once
 	return $ok;
 }
 
+value(q{ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'skip'});
 value("SELECT sellometer_add_source('a', 'file://$in/')");
 
 # --- names ---

@@ -45,7 +45,7 @@ sub load
 	my ($name, $between, @waves) = @_;
 	my $in = slm_directory($node, "in_$name");
 
-	sql("DROP EXTENSION IF EXISTS sellometer CASCADE; CREATE EXTENSION sellometer; SELECT sellometer_add_source('shop', 'file://$in/')");
+	sql("DROP EXTENSION IF EXISTS sellometer CASCADE; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count'; SELECT sellometer_add_source('shop', 'file://$in/')");
 	for my $wave (@waves)
 	{
 		link_object($all, $in, $_) foreach (@$wave);
