@@ -120,6 +120,7 @@ sub make_other
 	# The oracle compares all minutes.
 	$self->{node}->safe_psql('other', qq{
 		CREATE EXTENSION sellometer;
+		ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
 		UPDATE sellometer.tiers SET retention = '1 year' WHERE name = 'minute';
 		SELECT sellometer_add_source('o', 'file://$self->{dir}{other}/')});
 	return;
