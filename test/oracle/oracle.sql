@@ -178,12 +178,21 @@ BEGIN
 			WHEN t > present + max_clock_skew THEN 'future'
 		END AS reason
 	FROM (
-		SELECT r.object, r.line, r.flaw, tt.t, lower(oracle.trimmed(r.event_type) COLLATE "C") AS event_type,
-			oracle.bigint_of(oracle.trimmed(r.product_id)) AS product_id, pt.value AS price, oracle.value_of(r.brand) AS brand,
-			oracle.value_of(r.user_session) AS user_session,
-			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, oracle.value_of(r.category_id) AS category_id_text,
-			oracle.value_of(r.user_id) AS user_id_text, oracle.bigint_of(oracle.value_of(r.user_id)) AS user_id
-		FROM oracle.raw r
+		SELECT r.object, r.line, r.flaw, tt.t, lower(r.type COLLATE "C") AS event_type,
+			oracle.bigint_of(r.product) AS product_id, pt.value AS price, r.brand_value AS brand, r.session AS user_session,
+			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id_text,
+			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id
+		-- most values are plain ones, for which the functions need not be called; apart, so that bigint_of() is given a column
+		FROM (SELECT object, line, flaw, event_time, price, category_code, category_id,
+				CASE WHEN event_type IN ('view', 'cart', 'purchase') THEN event_type ELSE oracle.trimmed(event_type) END AS type,
+				CASE WHEN product_id ~ '^[0-9]+$' THEN product_id ELSE oracle.trimmed(product_id) END AS product,
+				CASE WHEN octet_length(brand) > 9 AND ascii(brand) BETWEEN 33 AND 126 AND ascii(right(brand, 1)) BETWEEN 33 AND 126 THEN brand
+					WHEN brand <> '' THEN oracle.value_of(brand) ELSE '' END AS brand_value,
+				CASE WHEN octet_length(user_session) > 9 AND ascii(user_session) BETWEEN 33 AND 126 AND ascii(right(user_session, 1)) BETWEEN 33 AND 126 THEN user_session
+					WHEN user_session <> '' THEN oracle.value_of(user_session) ELSE '' END AS session,
+				CASE WHEN category_id ~ '^[0-9]+$' THEN category_id WHEN category_id <> '' THEN oracle.value_of(category_id) ELSE '' END AS category_id_text,
+				CASE WHEN user_id ~ '^[0-9]+$' THEN user_id WHEN user_id <> '' THEN oracle.value_of(user_id) ELSE '' END AS user_id_text
+			FROM oracle.raw OFFSET 0) r
 		JOIN oracle.time_text tt USING (event_time)
 		JOIN oracle.price_text pt USING (price)
 		JOIN oracle.category c ON c.category_code = r.category_code AND c.category_id = r.category_id
