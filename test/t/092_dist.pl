@@ -24,16 +24,16 @@ sub output_of
 	return $out;
 }
 
-# Files below a directory, without what builds and tests leave there.
+# Files below a directory, without what builds, other tests and the demo leave there, or have there just now.
 sub files_of
 {
 	my ($top) = @_;
 	my %files;
 
-	File::Find::find({ no_chdir => 1, wanted => sub {
-			$files{ substr($_, length($top) + 1) } = 1 if !-d $_;
-		} }, $top);
-	delete $files{$_} foreach (grep { m{\.(o|so|bc)$|(^|/)(build|results|output_iso|tmp_check\w*|log)/|^regression\.|/regression\.|^sellometer--|__pycache__
+	File::Find::find({ no_chdir => 1,
+			preprocess => sub { return grep { !/^(?:\.demo|build|tmp_check.*|results|output_iso|log)$/ } @_; },
+			wanted => sub { $files{ substr($_, length($top) + 1) } = 1 if !-d $_; } }, $top);
+	delete $files{$_} foreach (grep { m{\.(o|so|bc|d|tmp)$|(^|/)regression\.|^sellometer--|__pycache__
 		|^test/traffic/traffic$|^\.ci/|^\.git}x } keys %files);
 	return join("\n", sort keys %files);
 }
