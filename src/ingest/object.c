@@ -747,7 +747,8 @@ free_reader(void *arg)
 SlmReading *
 slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key, const SlmChecksumKey *checksum)
 {
-	SlmReaderOptions options = {.latest = clock->latest,.content_secret = checksum->secret};
+	/* of what was read from end to end before, by this process, it is known */
+	SlmReaderOptions options = {.latest = clock->latest,.content_secret = object->has_checksum ? NULL : checksum->secret};
 	SlmReading *reading = palloc0(sizeof(SlmReading));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 

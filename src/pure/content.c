@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+/* Where the library was built to choose by the processor, these take the place of the functions for any processor. */
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h>
+#endif
 
 struct SlmContent
 {
