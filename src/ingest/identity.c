@@ -188,18 +188,31 @@ fail_as_changed(SlmObject *object, const Known *known)
 	object->nrejects = 0;
 }
 
-/* Nothing of the first content was counted, so there is nothing to take out; its row makes way. */
+/* Raise what has the batch tried again, with everything looked at anew. */
+pg_noreturn static void
+overtaken(const SlmObject *object)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("another process has loaded the content of object \"%s\" meanwhile", slm_store_display(object->key))));
+}
+
+/*
+ * Nothing of the first content was counted, so there is nothing to take out; its row makes way.  Unless that was so only until
+ * somebody whom this had to wait for loaded its next part.
+ */
 static void
-supersede(int64 first)
+supersede(const SlmObject *object, int64 first)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET state = 'skipped', error = 'nothing of it was counted, and a later content was loaded', "
-		"sqlstate = NULL, resume_row = 0 WHERE id = $1",
+		"sqlstate = NULL, resume_row = 0 WHERE id = $1 AND rows_counted = 0",
 		1, {INT8OID}
 	};
 	Datum		id = Int64GetDatum(first);
 
-	slm_execute_by_index(&statement, &id, NULL, SPI_OK_UPDATE);
+	if (slm_execute_by_index(&statement, &id, NULL, SPI_OK_UPDATE) == 0)
+		overtaken(object);
 }
 
 static void
@@ -224,7 +237,7 @@ judge(SlmObject *object, const Known *known)
 		object->outcome = SLM_OBJECT_SAME;
 	}
 	else if (known->first != 0 && has_rows(object))
-		supersede(known->first);
+		supersede(object, known->first);
 }
 
 /* --- equal contents in one batch --- */
@@ -317,9 +330,7 @@ slm_identity_confirm(SlmObject *objects, int n)
 	for (int i = 0; i < n; i++)
 	{
 		if (known[i].first != 0 || known[i].twin != 0 || known[i].unwanted_key != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-					 errmsg("another process has loaded the content of object \"%s\" meanwhile", slm_store_display(objects[i].key))));
+			overtaken(&objects[i]);
 	}
 	pfree(known);
 }

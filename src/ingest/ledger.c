@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "guc.h"
+#include "ingest/crash_point.h"
 #include "ingest/key_time.h"
 #include "ingest/left_out.h"
 #include "ingest/ledger.h"
@@ -607,15 +608,20 @@ slm_ledger_waiting(SlmWaiting *waiting, const char *state, int64 objects, int64 
  * is known by its ETag, which a copy, or a file that was moved, keeps.  Two backends may list at the same time.
  * An object that has failed because it was not there (58P01), and is listed again, waits again: for a while, lest a list that is wrong keep us busy.
  *
+ * To skip the first may have to wait for somebody who is loading it.  Whether it is counted then, only another statement can tell, whose
+ * snapshot is taken after the wait.
+ *
  * The array and each OFFSET 0 keep the planner, who may believe the ledger empty while a first listing fills it, from
  * comparing each key with each object: what has an OFFSET is looked up by its key, and not made a join.
  */
-static SlmStatement discover_statement = {
-	"WITH listed AS (SELECT key, etag, max(size) AS size, max(last_modified) AS last_modified, max(object_time) AS object_time "
-	"FROM unnest($2, $3, $4, $5, $6) AS l (key, etag, size, last_modified, object_time) GROUP BY key, etag), "
-	"fresh AS (SELECT * FROM listed l WHERE NOT EXISTS (SELECT 1 FROM sellometer.objects o "
-	"WHERE o.source = $1 AND o.key = l.key AND o.etag = l.etag OFFSET 0)), "
-	"superseded AS (UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, "
+#define FRESH \
+	"WITH listed AS (SELECT key, etag, max(size) AS size, max(last_modified) AS last_modified, max(object_time) AS object_time " \
+	"FROM unnest($2, $3, $4, $5, $6) AS l (key, etag, size, last_modified, object_time) GROUP BY key, etag), " \
+	"fresh AS (SELECT * FROM listed l WHERE NOT EXISTS (SELECT 1 FROM sellometer.objects o " \
+	"WHERE o.source = $1 AND o.key = l.key AND o.etag = l.etag OFFSET 0))"
+
+static SlmStatement supersede_statement = {
+	FRESH ", superseded AS (UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, "
 	"error = 'changed before it was loaded', sqlstate = NULL WHERE id = ANY (ARRAY(SELECT o.id FROM fresh f "
 	"CROSS JOIN LATERAL (SELECT k.id FROM sellometer.objects k WHERE k.source = $1 AND k.key = f.key OFFSET 0) o)) "
 	"AND state IN ('pending', 'backlog', 'failed') AND resume_row = 0 AND rows_total = 0), "
@@ -624,7 +630,12 @@ static SlmStatement discover_statement = {
 	"WHERE k.source = $1 AND k.key = l.key AND k.etag = l.etag AND k.state = 'failed' AND k.sqlstate = '58P01' OFFSET 0) o "
 	"WHERE (SELECT EXISTS (SELECT FROM sellometer.objects g WHERE g.source = $1 AND g.state = 'failed' AND g.sqlstate = '58P01')))) "
 	"AND state = 'failed') "
-	"INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error) "
+	"SELECT FROM fresh",
+	6, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID}
+};
+
+static SlmStatement discover_statement = {
+	FRESH " INSERT INTO sellometer.objects (source, key, etag, size, last_modified, object_time, state, error) "
 	"SELECT $1, f.key, f.etag, f.size, f.last_modified, CASE WHEN NOT known.counted THEN f.object_time END, "
 	"CASE WHEN known.unwanted THEN 'skipped' ELSE 'pending' END, "
 	"CASE WHEN known.unwanted THEN 'same size and ETag as an object that was put aside before it was read (sellometer_retry() loads it)' END "
@@ -663,5 +674,8 @@ slm_ledger_discover(const char *source, const SlmListed *listed, int n)
 	args[3] = slm_array(columns[2], NULL, n, INT8OID);
 	args[4] = slm_array(columns[3], NULL, n, TIMESTAMPTZOID);
 	args[5] = slm_array(columns[4], null_times, n, TIMESTAMPTZOID);
+	if (slm_execute_by_index(&supersede_statement, args, NULL, SPI_OK_SELECT) == 0)
+		return 0;
+	SLM_CRASH_POINT("list.superseded");
 	return (int) slm_execute_by_index(&discover_statement, args, NULL, SPI_OK_INSERT);
 }

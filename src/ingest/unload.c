@@ -49,8 +49,8 @@ find_counted(const char *source, const char *key)
 	return (Counted) {.id = slm_int64(0, 1, 0),.size = slm_int64(0, 2, 0),.rows = slm_int64(0, 3, 0)};
 }
 
-/* Nothing of it is counted: see to it that nothing will be. */
-static void
+/* Nothing of it is counted: see to it that nothing will be.  False if nothing of it waits, or not any more. */
+static bool
 skip(const char *source, const char *key)
 {
 	static SlmStatement statement = {
@@ -68,10 +68,24 @@ skip(const char *source, const char *key)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("source \"%s\" has no object \"%s\"", source, key),
 				 errhint("The objects are listed in sellometer.objects.")));
-	if (slm_execute(&statement, args, NULL, SPI_OK_UPDATE) > 0)
-		ereport(NOTICE, (errmsg("nothing of object \"%s\" was counted: it is skipped now", key)));
-	else
+	if (slm_execute(&statement, args, NULL, SPI_OK_UPDATE) == 0)
+		return false;
+	ereport(NOTICE, (errmsg("nothing of object \"%s\" was counted: it is skipped now", key)));
+	return true;
+}
+
+/* The object if it is counted, also by somebody who was loading it just now; else, it is skipped. */
+static Counted
+find_or_skip(const char *source, const char *key)
+{
+	Counted		counted = find_counted(source, key);
+
+	if (counted.id != 0 || skip(source, key))
+		return counted;
+	counted = find_counted(source, key);
+	if (counted.id == 0)
 		ereport(NOTICE, (errmsg("nothing of object \"%s\" is counted", key)));
+	return counted;
 }
 
 /* A later content under its key waits for somebody to say what is to become of it, and what it waited for has changed. */
@@ -112,10 +126,9 @@ unload_part(SlmUnload *unload, int64 max_rows)
 	SlmTakeOut *take;
 
 	slm_history_lock();
-	counted = find_counted(unload->source, unload->key);
+	counted = find_or_skip(unload->source, unload->key);
 	if (counted.id == 0)
 	{
-		skip(unload->source, unload->key);
 		unload->done = true;
 		return;
 	}

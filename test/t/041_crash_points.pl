@@ -208,7 +208,7 @@ live();
 value($INGEST);
 
 my @batch = qw(ingest.picked ingest.read apply.views apply.tier apply.ledger ingest.commit ingest.committed);
-dies($_, $INGEST, \&live) foreach (qw(list.noted list.committed), @batch);
+dies($_, $INGEST, \&live) foreach (qw(list.superseded list.noted list.committed), @batch);
 dies($_, $INGEST, \&large) foreach (qw(large.validated large.part large.part:3 ingest.committed:2 apply.ledger:3));
 dies($_, $MERGE, \&late) foreach (@batch);
 dies($_, 'SELECT sellometer_retry(source, key) FROM sellometer.objects WHERE rows_rejected > 0', \&jumped)
@@ -335,7 +335,7 @@ unlink("$kept/partly.csv");
 value($INGEST);
 # --- the worker: in a database of its own ---
 
-my %DONE_BY_WORKER = (list => [qw(list.noted list.committed)], batch => \@batch, large => [qw(large.validated large.part)]);
+my %DONE_BY_WORKER = (list => [qw(list.superseded list.noted list.committed)], batch => \@batch, large => [qw(large.validated large.part)]);
 my $own = slm_directory($node, 'own');
 my $put_own = 0;
 
