@@ -10,7 +10,7 @@
 #include "guc.h"
 #include "ingest/crash_point.h"
 #include "ingest/key_time.h"
-#include "ingest/left_out.h"
+#include "ingest/refused.h"
 #include "ingest/ledger.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"
@@ -514,6 +514,21 @@ record_trouble(const SlmObject *object)
 	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
 }
 
+/* These, and whatever else waits of their sources and is left out: each source once. */
+static void
+record_excluded(const SlmObject *objects, int i)
+{
+	static SlmStatement statement = {"SELECT sellometer.apply_patterns($1)", 1, {TEXTOID}};
+	Datum		arg = CStringGetTextDatum(objects[i].source);
+
+	for (int before = 0; before < i; before++)
+	{
+		if (objects[before].outcome == SLM_OBJECT_EXCLUDED && strcmp(objects[before].source, objects[i].source) == 0)
+			return;
+	}
+	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+}
+
 void
 slm_ledger_record_rejects(const SlmObject *object)
 {
@@ -550,8 +565,8 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 				if (object->outcome == SLM_OBJECT_PART || object->resume_row > 0)
 					record_part(object);
 				slm_ledger_record_rejects(object);
-				if (object->left_out_len > 0)
-					slm_left_out_record(object->id, object->resume_row, object->left_out, object->left_out_len);
+				if (object->refused_len > 0)
+					slm_refused_record(object->id, object->resume_row, object->refused, object->refused_len);
 				break;
 			case SLM_OBJECT_LATE:
 				record_late(object);
@@ -562,6 +577,9 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 			case SLM_OBJECT_FAILED:
 				record_trouble(object);
 				slm_ledger_record_rejects(object);
+				break;
+			case SLM_OBJECT_EXCLUDED:
+				record_excluded(objects, i);
 				break;
 			case SLM_OBJECT_SLOW:
 			case SLM_OBJECT_SAME:

@@ -7,7 +7,7 @@
 
 #include "guc.h"
 #include "ingest/key_time.h"
-#include "ingest/left_out.h"
+#include "ingest/refused.h"
 #include "ingest/object.h"
 #include "ingest/tier.h"
 #include "lib/stringinfo.h"
@@ -54,7 +54,7 @@ struct SlmReading
 	SlmGaps		gaps;			/* between the times of all rows that were read */
 	uint64		row;			/* rows that were read */
 	uint64		part_row;		/* of these before the part at hand */
-	SlmLeftOut	left_out;		/* of the part at hand */
+	SlmRefused	refused;		/* of the part at hand */
 	SlmRowChooser choose;		/* NULL: all are wanted */
 	void	   *choose_arg;
 	uint64		jumps;			/* rows that were rejected for their time, since the counts began */
@@ -126,6 +126,8 @@ slm_object_open(SlmObject *object, SlmSource *source)
 {
 	if (source == NULL || source->store == NULL)
 		fail_by_source(object, source);
+	else if (object->resume_row == 0 && !slm_key_is_wanted(object->key, &source->include, &source->exclude))
+		object->outcome = SLM_OBJECT_EXCLUDED;
 	else if (object->size / 1024 > slm_max_object_bytes)
 		slm_object_fail(object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 						psprintf("the object has " INT64_FORMAT " bytes, more than sellometer.max_object_bytes allows (increase the "
@@ -189,32 +191,32 @@ reject_jump(void *arg, uint64_t line, SlmTime time, SlmSlice raw)
 
 /* What is noted of a part outlives the turn in which it is: it stands where the reading does. */
 static void
-note_left_out(SlmReading *reading, bool left)
+note_refused(SlmReading *reading, bool left)
 {
 	MemoryContext old = MemoryContextSwitchTo(reading->context);
 
-	slm_left_out_note(&reading->left_out, reading->row - 1 - reading->part_row, left);
+	slm_refused_note(&reading->refused, reading->row - 1 - reading->part_row, left);
 	MemoryContextSwitchTo(old);
 }
 
 static void
-leave_out_by_time(SlmReading *reading, SlmTime first, SlmTime last)
+refuse_by_time(SlmReading *reading, SlmTime first, SlmTime last)
 {
 	MemoryContext old = MemoryContextSwitchTo(reading->context);
 
-	slm_left_out_by_time(&reading->left_out, reading->chunk, reading->row - reading->part_row, first, last);
+	slm_refused_by_time(&reading->refused, reading->chunk, reading->row - reading->part_row, first, last);
 	MemoryContextSwitchTo(old);
 }
 
 static void
-forget_left_out(SlmReading *reading)
+forget_refused(SlmReading *reading)
 {
-	if (reading->left_out.absent != NULL)
+	if (reading->refused.absent != NULL)
 	{
-		pfree(reading->left_out.absent);
-		pfree(reading->left_out.left);
+		pfree(reading->refused.absent);
+		pfree(reading->refused.left);
 	}
-	reading->left_out = (SlmLeftOut) {0};
+	reading->refused = (SlmRefused) {0};
 }
 
 /* The row at hand, which was just read, does not go into the chunk. */
@@ -222,7 +224,7 @@ static void
 leave_out(SlmReading *reading, bool left)
 {
 	if (reading->chunk != NULL)
-		note_left_out(reading, left);
+		note_refused(reading, left);
 }
 
 /* A brand or category that can't be an index key. */
@@ -636,7 +638,7 @@ reject_jumps(SlmReading *reading)
 
 	if (!object->judged || object->last_event <= object->time_limit || reading->chunk->nrows == 0)
 		return;
-	leave_out_by_time(reading, DT_NOBEGIN, object->time_limit);
+	refuse_by_time(reading, DT_NOBEGIN, object->time_limit);
 	slm_chunk_reject_after(reading->chunk, object->time_limit, reject_jump, reading);
 	find_span(reading);
 }
@@ -648,7 +650,7 @@ drop_expired(SlmReading *reading, SlmTime floor)
 
 	if (object->first_event >= floor)
 		return;
-	leave_out_by_time(reading, floor, DT_NOEND);
+	refuse_by_time(reading, floor, DT_NOEND);
 	object->rows_expired += slm_chunk_drop_before(reading->chunk, floor, &object->latest_expired);
 	find_span(reading);
 }
@@ -680,21 +682,21 @@ judge_times(SlmReading *reading, const SlmClock *clock)
 
 /* Say in the object which of the part's rows don't count. */
 static void
-keep_left_out(SlmReading *reading)
+keep_refused(SlmReading *reading)
 {
 	SlmRowSet	set = {0};
 	SlmObject  *object = reading->object;
 
-	if (!reading->left_out.any)
+	if (!reading->refused.any)
 		return;
-	slm_left_out_add_to(&reading->left_out, &set, reading->part_row);
+	slm_refused_add_to(&reading->refused, &set, reading->part_row);
 	if (!slm_row_set_finish(&set))
 		out_of_memory(object);
 	else
 	{
-		object->left_out = MemoryContextAllocHuge(CurrentMemoryContext, set.len);
-		object->left_out_len = set.len;
-		memcpy(object->left_out, set.data, set.len);
+		object->refused = MemoryContextAllocHuge(CurrentMemoryContext, set.len);
+		object->refused_len = set.len;
+		memcpy(object->refused, set.data, set.len);
 	}
 	slm_row_set_free(&set);
 }
@@ -723,8 +725,8 @@ reset_counts(SlmReading *reading)
 	reading->jumps = reading->futures = 0;
 	object->outcome = SLM_OBJECT_WAITING;
 	object->rows_total = object->rows_rejected = object->rows_expired = 0;
-	object->left_out = NULL;
-	object->left_out_len = 0;
+	object->refused = NULL;
+	object->refused_len = 0;
 	object->rejects = NULL;
 	object->nrejects = 0;
 	object->first_event = DT_NOEND;
@@ -827,7 +829,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 	{
 		slm_chunk_reset(chunk);
 		reading->part_row = reading->row;
-		forget_left_out(reading);
+		forget_refused(reading);
 		reading->latest = DT_NOBEGIN;
 		reading->memory = 0;
 		slm_catalog_begin_part(catalog);
@@ -847,7 +849,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 	{
 		judge_times(reading, clock);
-		keep_left_out(reading);
+		keep_refused(reading);
 	}
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
 		judge_rejects(reading);

@@ -21,6 +21,7 @@ typedef enum SlmOutcome
 	SLM_OBJECT_RETRY,			/* try again later */
 	SLM_OBJECT_SLOW,			/* from a parse worker: it did not come in time, and is to be left WAITING */
 	SLM_OBJECT_FAILED,
+	SLM_OBJECT_EXCLUDED,		/* its source's patterns leave it out */
 	SLM_OBJECT_SAME				/* what it holds is counted already: see identity.h */
 } SlmOutcome;
 
@@ -63,8 +64,8 @@ typedef struct SlmObject
 	TimestampTz first_event;	/* DT_NOEND: no row */
 	TimestampTz last_event;
 	TimestampTz median;
-	char	   *left_out;		/* numbers of the rows that were rejected or are expired, as a set (rowset.h); NULL: none */
-	size_t		left_out_len;
+	char	   *refused;		/* numbers of the rows that were rejected or are expired, as a set (rowset.h); NULL: none */
+	size_t		refused_len;
 	bool		has_checksum;	/* it was read to its end */
 	SlmChecksum checksum;		/* of what it holds */
 	SlmRejectedRow *rejects;
@@ -141,7 +142,7 @@ extern void slm_reading_end(SlmReading *reading);
 
 /*
  * Start its transfer.  If it can't be read, as its source (NULL: gone or disabled) has no store or it is larger than
- * sellometer.max_object_bytes, its outcome says so.
+ * sellometer.max_object_bytes, or if it is not to be read, as its source leaves it out by now, its outcome says so.
  */
 extern void slm_object_open(SlmObject *object, SlmSource *source);
 

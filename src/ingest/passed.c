@@ -3,11 +3,10 @@
  */
 #include "postgres.h"
 
-#include <fnmatch.h>
-
 #include "catalog/pg_type.h"
 #include "ingest/passed.h"
 #include "lib/stringinfo.h"
+#include "pure/glob.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -34,7 +33,7 @@ matches_any(const char *key, const SlmPatterns *patterns)
 {
 	for (int i = 0; i < patterns->n; i++)
 	{
-		if (fnmatch(patterns->globs[i], key, 0) == 0)
+		if (slm_glob_matches(patterns->globs[i], key))
 			return true;
 	}
 	return false;

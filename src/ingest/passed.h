@@ -7,7 +7,7 @@
 #include "postgres.h"
 #include "store/store.h"
 
-/* Globs as fnmatch(3) knows them without flags: '*' stands for any characters, '/' among them. */
+/* See glob.h. */
 typedef struct SlmPatterns
 {
 	char	  **globs;

@@ -143,8 +143,8 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint32(buf, object->sqlstate);
 	pq_sendint32(buf, object->retry_after_ms);
 	send_text(buf, object->error);
-	pq_sendint64(buf, object->left_out_len);
-	appendBinaryStringInfo(buf, object->left_out_len > 0 ? object->left_out : "", (int) object->left_out_len);
+	pq_sendint64(buf, object->refused_len);
+	appendBinaryStringInfo(buf, object->refused_len > 0 ? object->refused : "", (int) object->refused_len);
 	pq_sendint32(buf, object->nrejects);
 	for (int i = 0; i < object->nrejects; i++)
 	{
@@ -199,12 +199,12 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->sqlstate = (int) pq_getmsgint(buf, 4);
 	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
 	object->error = receive_text(buf);
-	object->left_out_len = pq_getmsgint64(buf);
-	object->left_out = NULL;
-	if (object->left_out_len > 0)
+	object->refused_len = pq_getmsgint64(buf);
+	object->refused = NULL;
+	if (object->refused_len > 0)
 	{
-		object->left_out = palloc(object->left_out_len);
-		memcpy(object->left_out, pq_getmsgbytes(buf, (int) object->left_out_len), object->left_out_len);
+		object->refused = palloc(object->refused_len);
+		memcpy(object->refused, pq_getmsgbytes(buf, (int) object->refused_len), object->refused_len);
 	}
 	object->nrejects = (int) pq_getmsgint(buf, 4);
 	object->rejects = palloc(sizeof(SlmRejectedRow) * Max(object->nrejects, 1));

@@ -1,10 +1,10 @@
 /*
  * reload.c: what was left out of an object that is loaded, tried again.
  *
- *   transfer of the object --(sellometer.left_out: which rows)--+
+ *   transfer of the object --(sellometer.refused_rows: which rows)--+
  *   transfer of its archive --(row map: which rows)-------------+--> reading --> batch --> [writer's lock] apply as any late batch
  *                                                                        |
- *                                              what is left out still: rejected rows, left_out or row map, ledger
+ *                                              what is left out still: rejected rows, refused_rows or row map, ledger
  *
  * What is stored is a function of the set of rows that count, so it makes no difference that these come later than the others.
  */
@@ -17,7 +17,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/history.h"
 #include "ingest/ledger.h"
-#include "ingest/left_out.h"
+#include "ingest/refused.h"
 #include "ingest/reload.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
@@ -42,7 +42,7 @@ typedef struct Reload
 	uint32		place;			/* in the archive's list of objects */
 	SlmRowMapReader map;
 
-	SlmLeftOutRows left_out;
+	SlmRefusedRows refused;
 
 	SlmViewState *state;
 	SlmClock	clock;
@@ -130,11 +130,11 @@ look_up_object(Reload *reload, int64 id)
 /* --- reading --- */
 
 static SlmRowChoice
-choose_left_out(void *arg, uint64 row)
+choose_refused(void *arg, uint64 row)
 {
 	Reload	   *reload = arg;
 
-	return slm_left_out_has(&reload->left_out, (int64) row) ? SLM_ROW_WANTED : SLM_ROW_COUNTED;
+	return slm_refused_has(&reload->refused, (int64) row) ? SLM_ROW_WANTED : SLM_ROW_COUNTED;
 }
 
 static SlmRowChoice
@@ -159,8 +159,8 @@ begin_choice(Reload *reload, SlmReading *reading)
 {
 	if (reload->archive == 0)
 	{
-		slm_left_out_read(&reload->left_out, reload->object.id);
-		slm_reading_choose(reading, choose_left_out, reload);
+		slm_refused_read(&reload->refused, reload->object.id);
+		slm_reading_choose(reading, choose_refused, reload);
 		return;
 	}
 	slm_row_map_close(&reload->map);
@@ -207,7 +207,7 @@ add_left(Reload *reload, const SlmObject *object)
 {
 	SlmRowSetReader reader;
 
-	slm_row_set_read(&reader, object->left_out, object->left_out_len);
+	slm_row_set_read(&reader, object->refused, object->refused_len);
 	for (uint64 row; slm_row_set_next(&reader, &row);)
 	{
 		if (!slm_row_set_add(&reload->left, row))
@@ -386,9 +386,9 @@ record(Reload *reload)
 			forget_rejects(reload->object.id);
 		return (int64) (counted + duplicate);
 	}
-	slm_left_out_forget(reload->object.id);
+	slm_refused_forget(reload->object.id);
 	if (reload->left.len > 0)
-		slm_left_out_record(reload->object.id, 0, reload->left.data, reload->left.len);
+		slm_refused_record(reload->object.id, 0, reload->left.data, reload->left.len);
 	return (int64) (counted + duplicate);
 }
 

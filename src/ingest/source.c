@@ -454,10 +454,10 @@ note_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
 
 /* After a whole listing: have the source's row tell what was passed over, if that has changed. */
 static void
-note_left_out(Discovery *d)
+note_passed_over(Discovery *d)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.sources SET left_out = $2, unreadable = $3 WHERE name = $1", 3, {TEXTOID, JSONBOID, TEXTARRAYOID}
+		"UPDATE sellometer.sources SET passed_over = $2, unreadable_entries = $3 WHERE name = $1", 3, {TEXTOID, JSONBOID, TEXTARRAYOID}
 	};
 	SlmSource  *source = d->source;
 	char	   *json = slm_passed_json(&d->passed);
@@ -555,7 +555,7 @@ end_discovery(Discovery *d, bool ok, const SlmStoreError *error)
 	if (!ok || source->failing || d->added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
 		note_listing(source, ok && d->sweep, ok ? NULL : error);
 	if (ok && d->sweep)
-		note_left_out(d);
+		note_passed_over(d);
 	MemoryContextDelete(d->context);
 }
 

@@ -18,7 +18,7 @@ slm_windows_read(SlmWindows *windows, int64 object, bool has_parts, TimestampTz 
 	Datum		arg = Int64GetDatum(object);
 	MemoryContext context = CurrentMemoryContext;
 
-	slm_left_out_read(&windows->left_out, object);
+	slm_refused_read(&windows->refused, object);
 	windows->at = 0;
 	windows->n = has_parts ? (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) : 1;
 	windows->windows = MemoryContextAlloc(context, sizeof(SlmWindow) * Max(windows->n, 1));

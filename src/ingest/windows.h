@@ -1,7 +1,7 @@
 /*
  * windows.h: which rows of an object counted.
  *
- * Those that were not left out (left_out.h).  What can be read, too, was judged by its time when it was loaded, by a head and a
+ * Those that were not left out (refused.h).  What can be read, too, was judged by its time when it was loaded, by a head and a
  * clock that have moved on; but all that counted lie from the object's first_event to its last_event.  An object that was loaded
  * in parts was judged part by part, so each part has a window of its own (sellometer.object_parts).
  */
@@ -10,7 +10,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
-#include "ingest/left_out.h"
+#include "ingest/refused.h"
 
 typedef struct SlmWindow
 {
@@ -24,7 +24,7 @@ typedef struct SlmWindows
 	SlmWindow  *windows;
 	int			n;
 	int			at;				/* rows are asked for in ascending order */
-	SlmLeftOutRows left_out;
+	SlmRefusedRows refused;
 } SlmWindows;
 
 /*
@@ -40,7 +40,7 @@ slm_windows_counted(SlmWindows *windows, int64 row, TimestampTz time)
 	while (windows->at < windows->n && row >= windows->windows[windows->at].end_row)
 		windows->at++;
 	return windows->at < windows->n && time >= windows->windows[windows->at].first &&
-		time <= windows->windows[windows->at].last && !slm_left_out_has(&windows->left_out, row);
+		time <= windows->windows[windows->at].last && !slm_refused_has(&windows->refused, row);
 }
 
 #endif							/* SLM_INGEST_WINDOWS_H */

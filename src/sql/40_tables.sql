@@ -16,8 +16,8 @@ CREATE TABLE sellometer.sources (
 	restored		boolean NOT NULL DEFAULT false,
 	include			text[],
 	exclude			text[],
-	left_out		jsonb NOT NULL DEFAULT '{}',
-	unreadable		text[],
+	passed_over		jsonb NOT NULL DEFAULT '{}',
+	unreadable_entries text[],
 	key_offset		interval NOT NULL DEFAULT '0',
 	key_offset_seen	interval,
 	key_doubt		integer NOT NULL DEFAULT 1,
@@ -35,11 +35,11 @@ COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
 COMMENT ON COLUMN sellometer.sources.last_error IS 'why it can''t be listed; NULL: it can';
-COMMENT ON COLUMN sellometer.sources.include IS 'patterns of keys: only what one of them matches is loaded; NULL: all';
+COMMENT ON COLUMN sellometer.sources.include IS 'patterns of keys: only what one of them matches is loaded; NULL: all.  See sellometer_alter_source()';
 COMMENT ON COLUMN sellometer.sources.exclude IS 'patterns of keys that are not loaded';
-COMMENT ON COLUMN sellometer.sources.left_out IS
+COMMENT ON COLUMN sellometer.sources.passed_over IS
 	'what the last whole listing passed over, by reason: name, link, unreadable, entry, size, pattern, encoding';
-COMMENT ON COLUMN sellometer.sources.unreadable IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
+COMMENT ON COLUMN sellometer.sources.unreadable_entries IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
 COMMENT ON COLUMN sellometer.sources.key_offset IS
 	'added to the times in keys, which are hints of when their objects'' rows were: learned from these rows';
 COMMENT ON COLUMN sellometer.sources.key_offset_seen IS 'the last key was off by this; if the next one is too, it is the offset';
@@ -94,6 +94,7 @@ CREATE TABLE sellometer.objects (
 	lost			boolean NOT NULL DEFAULT false,
 	checksum		uuid,
 	unwanted		boolean NOT NULL DEFAULT false,
+	excluded		boolean NOT NULL DEFAULT false,
 	UNIQUE (source, key, etag)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, id) WHERE state IN ('pending', 'backlog');
@@ -110,6 +111,7 @@ CREATE INDEX objects_content ON sellometer.objects (checksum)
 	WHERE rows_total > 0 AND (state IN ('done', 'archived') OR resume_row > 0);
 CREATE INDEX objects_copies ON sellometer.objects (checksum) WHERE state = 'skipped' AND checksum IS NOT NULL;
 CREATE INDEX objects_unwanted ON sellometer.objects (checksum) WHERE unwanted;
+CREATE INDEX objects_excluded ON sellometer.objects (source) WHERE excluded;
 CREATE INDEX objects_unread ON sellometer.objects (etag) WHERE unwanted AND checksum IS NULL;
 COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
@@ -141,6 +143,8 @@ COMMENT ON COLUMN sellometer.objects.checksum IS
 	'of what it holds, unpacked: the same for the same content, whatever it is called; differs from database to database; NULL: not read to its end';
 COMMENT ON COLUMN sellometer.objects.unwanted IS
 	'somebody has put it aside: what has the same content is not loaded under another name either';
+COMMENT ON COLUMN sellometer.objects.excluded IS
+	'skipped because include or exclude of its source leave it out: should they not any more, it is loaded';
 
 /* What counted of a large object, part by part: see src/ingest/windows.h. */
 CREATE TABLE sellometer.object_parts (
@@ -156,16 +160,16 @@ COMMENT ON COLUMN sellometer.object_parts.from_row IS 'number of its first row i
 COMMENT ON COLUMN sellometer.object_parts.first_event IS 'earliest time of its rows that counted';
 COMMENT ON COLUMN sellometer.object_parts.last_event IS 'latest time of its rows that counted';
 
-/* What did not count of an object, though its other rows did: see src/ingest/left_out.h. */
-CREATE TABLE sellometer.left_out (
+/* What did not count of an object, though its other rows did: see src/ingest/refused.h. */
+CREATE TABLE sellometer.refused_rows (
 	object_id	bigint NOT NULL,
 	from_row	bigint NOT NULL,
 	rows		bytea NOT NULL,
 	PRIMARY KEY (object_id, from_row)
 );
-COMMENT ON TABLE sellometer.left_out IS 'Which rows of loaded objects were rejected or expired, all of them: what sellometer_retry() tries anew';
-COMMENT ON COLUMN sellometer.left_out.from_row IS 'the rows of the object from this one on, from 0';
-COMMENT ON COLUMN sellometer.left_out.rows IS 'numbers of rows, from 0, as runs: see src/pure/rowset.h';
+COMMENT ON TABLE sellometer.refused_rows IS 'Which rows of loaded objects were rejected or expired, all of them: what sellometer_retry() tries anew';
+COMMENT ON COLUMN sellometer.refused_rows.from_row IS 'the rows of the object from this one on, from 0';
+COMMENT ON COLUMN sellometer.refused_rows.rows IS 'numbers of rows, from 0, as runs: see src/pure/rowset.h';
 
 /* Without a foreign key: pg_restore -j fills tables of an extension in any order, with foreign keys in place. */
 CREATE TABLE sellometer.rejected_rows (
@@ -196,7 +200,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	DELETE FROM sellometer.rejected_rows r USING gone WHERE r.object_id = gone.id;
-	DELETE FROM sellometer.left_out l USING gone WHERE l.object_id = gone.id;
+	DELETE FROM sellometer.refused_rows l USING gone WHERE l.object_id = gone.id;
 	RETURN NULL;
 END
 $$;

@@ -80,13 +80,14 @@ COMMENT ON FUNCTION sellometer.adopt_objects(text) IS
 	'Have a new source take over the objects in the ledger that are at its URL; gives their number';
 
 CREATE FUNCTION @extschema@.sellometer_add_source(
-	name text, url text, server text DEFAULT NULL, archive_url text DEFAULT NULL, enabled boolean DEFAULT true)
+	name text, url text, server text DEFAULT NULL, archive_url text DEFAULT NULL, enabled boolean DEFAULT true,
+	include text[] DEFAULT NULL, exclude text[] DEFAULT NULL)
 RETURNS void
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_add_source';
-COMMENT ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean) IS
-	'Watch s3://bucket/prefix/ or file:///directory/ for objects';
+COMMENT ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[]) IS
+	'Watch s3://bucket/prefix/ or file:///directory/ for objects; include, exclude: patterns of keys that are loaded, and that are not';
 
 CREATE FUNCTION @extschema@.sellometer_drop_source(name text)
 RETURNS void
@@ -105,13 +106,14 @@ COMMENT ON FUNCTION @extschema@.sellometer_drop_source(text) IS
 	'Stop watching a source; what it counted stays, and so does its ledger: a source that is added at its URL, or around it or inside, goes on from there, whatever its name';
 
 CREATE FUNCTION @extschema@.sellometer_alter_source(
-	name text, archive_url text DEFAULT NULL, same_content text DEFAULT NULL, server text DEFAULT NULL)
+	name text, archive_url text DEFAULT NULL, same_content text DEFAULT NULL, server text DEFAULT NULL,
+	include text[] DEFAULT NULL, exclude text[] DEFAULT NULL)
 RETURNS void
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_alter_source';
-COMMENT ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text) IS
-	'Change what is given of a source, an empty archive_url or server to none; same_content: skip, or count objects that hold the same as another';
+COMMENT ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text, text[], text[]) IS
+	'Change what is given of a source, an empty archive_url or server to none; same_content: skip, or count objects that hold the same as another; include, exclude: patterns of keys, of which an empty array is none: what waits or has failed and is left out by them is skipped, what was so and is not any more waits again, and what is counted stays so';
 
 CREATE FUNCTION @extschema@.sellometer_move_source(name text, url text)
 RETURNS void
@@ -169,13 +171,45 @@ AS 'MODULE_PATHNAME', 'sellometer_key_is_wanted';
 COMMENT ON FUNCTION sellometer.key_is_wanted(text, text[], text[]) IS
 	'Does a source with these patterns take the key?  In a pattern * stands for any characters, / among them, ? for one, [a-z] for one of several';
 
-REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean) FROM PUBLIC;
+/* What another process has in hand just now was picked with the patterns as they were, or will come here by itself. */
+CREATE FUNCTION sellometer.apply_patterns(name text, OUT skipped bigint, OUT resumed bigint)
+RETURNS record
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	s sellometer.sources;
+BEGIN
+	SELECT * INTO s FROM sellometer.sources x WHERE x.name = apply_patterns.name;
+	UPDATE sellometer.objects o SET state = 'skipped', excluded = true, next_attempt = NULL, sqlstate = NULL,
+		error = 'left out by include or exclude of its source (sellometer_alter_source() changes them)'
+	WHERE o.id IN (SELECT x.id FROM sellometer.objects x WHERE x.source = s.name AND x.state IN ('pending', 'backlog', 'failed')
+		AND x.resume_row = 0 AND NOT sellometer.key_is_wanted(x.key, s.include, s.exclude) FOR UPDATE SKIP LOCKED);
+	GET DIAGNOSTICS skipped = ROW_COUNT;
+	WITH wanted AS (
+		UPDATE sellometer.objects o SET state = 'pending', excluded = false, attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL
+		WHERE o.source = s.name AND o.excluded AND sellometer.key_is_wanted(o.key, s.include, s.exclude)
+		RETURNING o.id
+	), forgotten AS (
+		DELETE FROM sellometer.rejected_rows r USING wanted w WHERE r.object_id = w.id
+	)
+	SELECT count(*) INTO resumed FROM wanted;
+	IF resumed > 0 THEN
+		PERFORM sellometer.wake();
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.apply_patterns(text) IS
+	'Skip what waits or has failed and is left out by include or exclude of its source; have what was so, and is not any more, wait again';
+
+REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text, text[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_move_source(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.remember_source() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.give_objects(text, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.adopt_objects(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.apply_patterns(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_enable_source(text, boolean) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE sellometer.ingest(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_ingest(text) FROM PUBLIC;

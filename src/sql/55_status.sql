@@ -45,6 +45,12 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
 			HINT = 'The objects are listed in sellometer.objects.';
 	END IF;
+	IF o.state NOT IN ('done', 'archived') AND o.resume_row = 0 AND EXISTS (SELECT FROM sellometer.sources s
+			WHERE s.name = o.source AND NOT sellometer.key_is_wanted(o.key, s.include, s.exclude)) THEN
+		RAISE object_not_in_prerequisite_state USING
+			MESSAGE = format('object "%s" is left out by include or exclude of source "%s"', key, source),
+			HINT = 'sellometer_alter_source() changes them; then it is loaded.';
+	END IF;
 	SELECT x.id INTO old FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id <> o.id
 		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND x.rows_counted > 0 FOR UPDATE;
 	IF FOUND AND sellometer_retry.replace THEN
@@ -107,7 +113,8 @@ BEGIN
 			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total);
 	END IF;
 	-- one that is gone may just have got another name
-	UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, unwanted = o.sqlstate IS DISTINCT FROM '58P01' WHERE id = o.id;
+	UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, unwanted = o.sqlstate IS DISTINCT FROM '58P01',
+		excluded = false, error = CASE WHEN NOT o.excluded THEN o.error END WHERE id = o.id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_skip(text, text) IS 'Never load this object';
@@ -166,8 +173,8 @@ SELECT s.name AS source,
 	st.views_from,
 	st.views_dropped,
 	sellometer.worker_pid() AS worker_pid,
-	s.left_out,
-	s.unreadable,
+	s.passed_over,
+	s.unreadable_entries,
 	-- it may tell of servers, roles and credentials
 	coalesce(CASE WHEN s.last_error IS NULL OR pg_catalog.has_column_privilege('sellometer.sources', 'last_error', 'SELECT') THEN s.last_error
 		ELSE 'it can''t be listed: why is in sellometer.sources, for who may read last_error there' END, e.error) AS last_error,
@@ -207,9 +214,9 @@ COMMENT ON COLUMN sellometer.status.head_of_all IS 'newest event time that all s
 COMMENT ON COLUMN sellometer.status.views_from IS 'views before this time are no longer known one by one; NULL: all are';
 COMMENT ON COLUMN sellometer.status.views_dropped IS 'number of views that are no longer known one by one';
 COMMENT ON COLUMN sellometer.status.worker_pid IS 'process that loads; NULL: none runs';
-COMMENT ON COLUMN sellometer.status.left_out IS
+COMMENT ON COLUMN sellometer.status.passed_over IS
 	'what the last whole listing passed over, by reason: name (of a temporary file), link, unreadable, entry (of a list, without what an object has), size, pattern (of the source), encoding (no UTF-8)';
-COMMENT ON COLUMN sellometer.status.unreadable IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
+COMMENT ON COLUMN sellometer.status.unreadable_entries IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
 COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object';
 COMMENT ON COLUMN sellometer.status.last_error_at IS 'when that was; of a failed object: when it was first listed';
 COMMENT ON COLUMN sellometer.status.key_offset IS
@@ -279,10 +286,10 @@ BEGIN
 			PERFORM sellometer.check_url(s.url, s.server);
 			gone := gone || ARRAY(SELECT o.id FROM sellometer.objects o WHERE o.source = s.name AND o.state IN ('pending', 'backlog', 'done', 'skipped')
 				AND NOT EXISTS (SELECT FROM sellometer.list(s.url, s.server) l WHERE l.key = o.key AND l.etag = o.etag));
-			IF s.unreadable IS NOT NULL THEN
+			IF s.unreadable_entries IS NOT NULL THEN
 				ok := false;
-				detail := format('%s can be listed, but for: %s', s.url, array_to_string(s.unreadable, '; '));
-				hint := 'What lies there is not loaded: let the server read it, or leave it out by a pattern of exclude.';
+				detail := format('%s can be listed, but for: %s', s.url, array_to_string(s.unreadable_entries, '; '));
+				hint := 'What lies there is not loaded: let the server read it, or leave it out: sellometer_alter_source() with exclude.';
 			END IF;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, message_hint = PG_EXCEPTION_HINT;
@@ -317,7 +324,7 @@ BEGIN
 	name := 'unreadable objects';
 	SELECT count(*), string_agg(u.named, ', ' ORDER BY u.id) FILTER (WHERE u.nth <= 10) INTO n, message
 	FROM (SELECT x.id, x.source || '/' || x.key AS named, row_number() OVER (ORDER BY x.id) AS nth FROM sellometer.objects x
-		WHERE NOT x.lost AND (x.id = ANY (gone) OR x.id IN (SELECT r.id FROM sellometer.unreadable r))) u;
+		WHERE NOT x.lost AND (x.id = ANY (gone) OR x.id IN (SELECT r.id FROM sellometer.unreadable_objects r))) u;
 	ok := n = 0;
 	detail := CASE WHEN ok THEN 'no counted object is known to be gone or changed before it was archived'
 		ELSE format('%s counted objects were gone or changed before they were archived: %s%s', n, message, CASE WHEN n > 10 THEN ', …' ELSE '' END) END;

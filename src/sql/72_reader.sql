@@ -13,7 +13,7 @@ AS $$
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'totals', 'leaders', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'lock_holders',
-			'alerts', 'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides', 'unreadable'])
+			'alerts', 'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides', 'unreadable_objects'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind

@@ -27,7 +27,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'sellometer_list';
 COMMENT ON FUNCTION sellometer.list(text, text) IS 'What sellometer_list() is, for the extension''s own functions';
 
-CREATE VIEW sellometer.unreadable AS
+CREATE VIEW sellometer.unreadable_objects AS
 SELECT o.source, o.key, o.id,
 	CASE WHEN l.id IS NOT NULL THEN 'overwritten before it was archived' ELSE o.error END AS problem,
 	greatest(o.rows_total, o.resume_row) AS rows,
@@ -41,15 +41,15 @@ WHERE o.id IN (
 		UNION ALL
 		SELECT d.id FROM sellometer.objects f JOIN sellometer.objects d ON d.source = f.source AND d.key = f.key AND d.id < f.id
 		WHERE f.state = 'failed' AND (d.state = 'done' OR d.resume_row > 0) AND NOT d.lost);
-COMMENT ON VIEW sellometer.unreadable IS
+COMMENT ON VIEW sellometer.unreadable_objects IS
 	'Counted objects that were found gone or changed before they were archived, and have not been declared lost';
-COMMENT ON COLUMN sellometer.unreadable.source IS 'name of the source';
-COMMENT ON COLUMN sellometer.unreadable.key IS 'the object''s name behind the source''s url';
-COMMENT ON COLUMN sellometer.unreadable.id IS 'of its row in sellometer.objects';
-COMMENT ON COLUMN sellometer.unreadable.problem IS 'why it can''t be read';
-COMMENT ON COLUMN sellometer.unreadable.rows IS 'rows of it that were loaded';
-COMMENT ON COLUMN sellometer.unreadable.first_event IS 'earliest time of its rows';
-COMMENT ON COLUMN sellometer.unreadable.last_event IS 'latest time of its rows';
+COMMENT ON COLUMN sellometer.unreadable_objects.source IS 'name of the source';
+COMMENT ON COLUMN sellometer.unreadable_objects.key IS 'the object''s name behind the source''s url';
+COMMENT ON COLUMN sellometer.unreadable_objects.id IS 'of its row in sellometer.objects';
+COMMENT ON COLUMN sellometer.unreadable_objects.problem IS 'why it can''t be read';
+COMMENT ON COLUMN sellometer.unreadable_objects.rows IS 'rows of it that were loaded';
+COMMENT ON COLUMN sellometer.unreadable_objects.first_event IS 'earliest time of its rows';
+COMMENT ON COLUMN sellometer.unreadable_objects.last_event IS 'latest time of its rows';
 
 CREATE FUNCTION @extschema@.sellometer_declare_lost(source text, key text, lost boolean DEFAULT true,
 	OUT rows bigint, OUT first_event timestamptz, OUT last_event timestamptz, OUT meaning text)

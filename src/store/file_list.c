@@ -217,7 +217,7 @@ entry_kind(const FileListing *listing, const struct dirent *entry, bool temporar
 		return ENTRY_TO_STAT;
 	if (is_file && !begins_with(listing->path.data, listing->prefix))
 		return ENTRY_NOTHING;
-	if (slm_name_is_left_out(name, strlen(name)))
+	if (slm_name_is_passed_over(name, strlen(name)))
 		return ENTRY_LEFT_OUT;
 	if (is_file && entry->d_type != DT_REG)
 		return ENTRY_LINK;

@@ -24,7 +24,7 @@ has_suffix(const char *name, size_t len)
 }
 
 bool
-slm_name_is_left_out(const char *name, size_t len)
+slm_name_is_passed_over(const char *name, size_t len)
 {
 	/* to a bucket these are names like any other */
 	if ((len == 1 || (len == 2 && name[1] == '.')) && name[0] == '.')
@@ -33,7 +33,7 @@ slm_name_is_left_out(const char *name, size_t len)
 }
 
 bool
-slm_key_is_left_out(const char *prefix, const char *key)
+slm_key_is_passed_over(const char *prefix, const char *key)
 {
 	size_t		prefix_len = strlen(prefix);
 	bool		whole = prefix_len == 0 || prefix[prefix_len - 1] == '/';
@@ -42,7 +42,7 @@ slm_key_is_left_out(const char *prefix, const char *key)
 	{
 		size_t		len = strcspn(name, "/");
 
-		if (whole ? slm_name_is_left_out(name, len) : has_suffix(name, len))
+		if (whole ? slm_name_is_passed_over(name, len) : has_suffix(name, len))
 			return true;
 		if (name[len] == '\0')
 			return false;

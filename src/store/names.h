@@ -15,12 +15,12 @@
  *
  *   .*  _*  *~  *.tmp  *.part  *.filepart  *._COPYING_  *.crdownload  *.inprogress  *.crc
  */
-extern bool slm_name_is_left_out(const char *name, size_t len);
+extern bool slm_name_is_passed_over(const char *name, size_t len);
 
 /*
  * Is any segment of a key left out?  prefix is what stands before the key in its store's URL: where it ends within a name,
  * what the key begins with is no whole name, and only its end is looked at.
  */
-extern bool slm_key_is_left_out(const char *prefix, const char *key);
+extern bool slm_key_is_passed_over(const char *prefix, const char *key);
 
 #endif							/* SLM_STORE_NAMES_H */

@@ -179,7 +179,7 @@ found_key(const SlmObjectInfo *info, void *arg)
 		return false;
 	listing->keys++;
 	Assert(info->size >= 0);
-	if (slm_key_is_left_out(listing->store->key_prefix, info->key))
+	if (slm_key_is_passed_over(listing->store->key_prefix, info->key))
 		slm_listing_passed(listing, info->key, SLM_PASS_NAME, NULL);
 	else if (info->size > SLM_MAX_OBJECT_SIZE)
 		slm_listing_passed(listing, info->key, SLM_PASS_SIZE, "its size is said to be " INT64_FORMAT " bytes", info->size);

@@ -85,7 +85,7 @@ foreach ([ 'whole', '' ], [ 'parts', 'SET sellometer.debug_chunk_rows = 100;' ],
 	value("SELECT sellometer_add_source('mostly', 'file://$dir/');
 		SET sellometer.max_reject_fraction = 1; SET sellometer.debug_chunk_rows = 100; CALL sellometer_ingest('mostly')");
 	value("SET sellometer.max_reject_fraction = 1; CALL sellometer_merge_backlog('mostly')");
-	is(value("SELECT rows_counted, rows_rejected, (SELECT sum(length(rows)) < 500 FROM sellometer.left_out l WHERE l.object_id = o.id)
+	is(value("SELECT rows_counted, rows_rejected, (SELECT sum(length(rows)) < 500 FROM sellometer.refused_rows l WHERE l.object_id = o.id)
 		FROM sellometer.objects o WHERE source = 'mostly'"), '100|900|t', 'of which rows are left out a small note is kept');
 }
 cmp_ok(value('SELECT count(*) FROM sellometer.object_parts'), '>', 10, 'there were parts');

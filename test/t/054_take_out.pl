@@ -252,7 +252,7 @@ load('2019-10-04-15-00-over.csv' => rows('4 15:00', 'o'));
 put('2019-10-04-15-00-over.csv', rows('4 15:00', 'p'));
 wait_until($node, "SELECT count(*) = 1 FROM sellometer.objects WHERE key = '2019-10-04-15-00-over.csv' AND state = 'failed'");
 like(value("SELECT detail FROM sellometer_check() WHERE name = 'unreadable objects'"), qr/3 counted objects .*, a\/2019-10-04-15-00-over\.csv$/, 'check() names it');
-is(value("SELECT key, rows, problem FROM sellometer.unreadable"), '2019-10-04-15-00-over.csv|4|overwritten before it was archived', 'so does the view');
+is(value("SELECT key, rows, problem FROM sellometer.unreadable_objects"), '2019-10-04-15-00-over.csv|4|overwritten before it was archived', 'so does the view');
 unlike(value("SELECT error FROM sellometer.objects WHERE key = '2019-10-04-15-00-over.csv' AND state = 'failed'"), qr/replace => true/, 'no hint at what can\'t work');
 like(said("SELECT sellometer_retry('a', '2019-10-04-15-00-over.csv')"), qr/was loaded with another content before(?!.*replace)/s, 'here neither');
 value("SELECT sellometer_skip('a', '2019-10-04-15-00-over.csv')");

@@ -1,11 +1,11 @@
 /*
- * left_out.c: which rows of an object did not count.
+ * refused.c: which rows of an object did not count.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "ingest/archive.h"
-#include "ingest/left_out.h"
+#include "ingest/refused.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -38,7 +38,7 @@ enlarge(uint8 *bits, uint64 size, uint64 larger)
 }
 
 static void
-reserve(SlmLeftOut *out, uint64 rows)
+reserve(SlmRefused *out, uint64 rows)
 {
 	uint64		larger = Max(out->size, LEAST_BYTES);
 
@@ -52,7 +52,7 @@ reserve(SlmLeftOut *out, uint64 rows)
 }
 
 void
-slm_left_out_note(SlmLeftOut *out, uint64 row, bool left)
+slm_refused_note(SlmRefused *out, uint64 row, bool left)
 {
 	reserve(out, row + 1);
 	set_bit(out->absent, row);
@@ -62,7 +62,7 @@ slm_left_out_note(SlmLeftOut *out, uint64 row, bool left)
 }
 
 void
-slm_left_out_by_time(SlmLeftOut *out, const SlmChunk *chunk, uint64 rows, SlmTime first, SlmTime last)
+slm_refused_by_time(SlmRefused *out, const SlmChunk *chunk, uint64 rows, SlmTime first, SlmTime last)
 {
 	uint32		i = 0;
 
@@ -76,12 +76,12 @@ slm_left_out_by_time(SlmLeftOut *out, const SlmChunk *chunk, uint64 rows, SlmTim
 			continue;
 		time = chunk->rows[i++].time;
 		if (time < first || time > last)
-			slm_left_out_note(out, row, true);
+			slm_refused_note(out, row, true);
 	}
 }
 
 void
-slm_left_out_add_to(const SlmLeftOut *out, SlmRowSet *set, uint64 base)
+slm_refused_add_to(const SlmRefused *out, SlmRowSet *set, uint64 base)
 {
 	if (!out->any)
 		return;
@@ -98,10 +98,10 @@ slm_left_out_add_to(const SlmLeftOut *out, SlmRowSet *set, uint64 base)
 /* --- in the database --- */
 
 void
-slm_left_out_record(int64 object, int64 from_row, const char *data, size_t len)
+slm_refused_record(int64 object, int64 from_row, const char *data, size_t len)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.left_out (object_id, from_row, rows) VALUES ($1, $2, $3)", 3, {INT8OID, INT8OID, BYTEAOID}
+		"INSERT INTO sellometer.refused_rows (object_id, from_row, rows) VALUES ($1, $2, $3)", 3, {INT8OID, INT8OID, BYTEAOID}
 	};
 	bytea	   *rows = MemoryContextAllocHuge(CurrentMemoryContext, len + VARHDRSZ);
 	Datum		args[3] = {Int64GetDatum(object), Int64GetDatum(from_row), PointerGetDatum(rows)};
@@ -113,24 +113,24 @@ slm_left_out_record(int64 object, int64 from_row, const char *data, size_t len)
 }
 
 void
-slm_left_out_forget(int64 object)
+slm_refused_forget(int64 object)
 {
-	static SlmStatement statement = {"DELETE FROM sellometer.left_out WHERE object_id = $1", 1, {INT8OID}};
+	static SlmStatement statement = {"DELETE FROM sellometer.refused_rows WHERE object_id = $1", 1, {INT8OID}};
 	Datum		arg = Int64GetDatum(object);
 
 	slm_execute_by_index(&statement, &arg, NULL, SPI_OK_DELETE);
 }
 
 void
-slm_left_out_read(SlmLeftOutRows *rows, int64 object)
+slm_refused_read(SlmRefusedRows *rows, int64 object)
 {
 	static SlmStatement statement = {
-		"SELECT from_row, rows FROM sellometer.left_out WHERE object_id = $1 ORDER BY from_row", 1, {INT8OID}
+		"SELECT from_row, rows FROM sellometer.refused_rows WHERE object_id = $1 ORDER BY from_row", 1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(object);
 	MemoryContext context = CurrentMemoryContext;
 
-	*rows = (SlmLeftOutRows) {.n = (int) slm_execute_by_index(&statement, &arg, NULL, SPI_OK_SELECT)};
+	*rows = (SlmRefusedRows) {.n = (int) slm_execute_by_index(&statement, &arg, NULL, SPI_OK_SELECT)};
 	if (rows->n == 0)
 		return;
 	rows->sets = MemoryContextAlloc(context, sizeof(SlmRowSetReader) * rows->n);
@@ -149,7 +149,7 @@ slm_left_out_read(SlmLeftOutRows *rows, int64 object)
 }
 
 bool
-slm_left_out_has(SlmLeftOutRows *rows, int64 row)
+slm_refused_has(SlmRefusedRows *rows, int64 row)
 {
 	if (rows->n == 0)
 		return false;
