@@ -56,14 +56,22 @@ add(SlmKeyCount *count, uint64_t seed, SlmSlice text)
 	return true;
 }
 
+/* Of the category and the brand, which stand side by side in most files. */
+static uint64_t
+hash_pair(const SlmKeyCount *count, SlmSlice category, SlmSlice brand)
+{
+	if (category.len > 0 && brand.len > 0 && brand.data == category.data + category.len + 1)
+		return slm_hash_bytes(&count->key, category.len, category.data, category.len + 1 + brand.len);
+	return slm_hash_bytes(&count->key, slm_hash_bytes(&count->key, ~(uint64_t) category.len, category.data, category.len),
+						  brand.data, brand.len);
+}
+
 bool
 slm_key_count_add(SlmKeyCount *count, const SlmEvent *event)
 {
-	uint64_t	pair = slm_hash_bytes(&count->key, event->category_code.len, event->category_code.data, event->category_code.len);
-	uint64_t   *recent;
+	uint64_t	pair = hash_pair(count, event->category_code, event->brand);
+	uint64_t   *recent = &count->recent[pair % SLM_KEY_COUNT_RECENT];
 
-	pair = slm_hash_bytes(&count->key, pair, event->brand.data, event->brand.len);
-	recent = &count->recent[pair % SLM_KEY_COUNT_RECENT];
 	if (*recent == pair)
 		return true;
 	*recent = pair;

@@ -9,7 +9,7 @@
 #include "pure/hash.h"
 #include "pure/reader.h"
 
-#define SLM_KEY_COUNT_RECENT	1024	/* a power of two */
+#define SLM_KEY_COUNT_RECENT	4096	/* a power of two */
 
 /* Zero-initialised but for the key is empty; free it with slm_key_count_free(). */
 typedef struct SlmKeyCount
