@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "ingest/crash_point.h"
 #include "ingest/identity.h"
+#include "ingest/relocate.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"
 
@@ -162,6 +163,21 @@ skip(const SlmObject *object, const char *why)
 	slm_execute_by_index(&statement, args, object->has_checksum ? NULL : " n ", SPI_OK_UPDATE);
 }
 
+/* Here is where the counted object is now: what has come under its key since, and was taken for a change of it, is another one. */
+static void
+free_key_of(int64 counted)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.objects f SET state = 'pending', attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL "
+		"FROM sellometer.objects x WHERE x.id = $1 AND x.state <> 'archived' AND f.source = x.source AND f.key = x.key AND f.id > x.id "
+		"AND f.state = 'failed' AND f.sqlstate = '55000' AND f.rows_total = 0",
+		1, {INT8OID}
+	};
+	Datum		id = Int64GetDatum(counted);
+
+	slm_execute_by_index(&statement, &id, NULL, SPI_OK_UPDATE);
+}
+
 static void
 skip_as_same(SlmObject *object, const char *source, const char *key)
 {
@@ -215,6 +231,13 @@ supersede(const SlmObject *object, int64 first)
 		overtaken(object);
 }
 
+/* Is it another content under a known key? */
+static bool
+is_changed(const Known *known)
+{
+	return known->first != 0 && !known->first_same && !known->first_empty && known->twin == 0;
+}
+
 static void
 judge(SlmObject *object, const Known *known)
 {
@@ -227,8 +250,11 @@ judge(SlmObject *object, const Known *known)
 		object->outcome = SLM_OBJECT_SAME;
 	}
 	else if (known->twin != 0)
+	{
 		skip_as_same(object, known->twin_source, known->twin_key);
-	else if (known->first != 0 && !known->first_empty)
+		free_key_of(known->twin);
+	}
+	else if (is_changed(known) && !slm_relocate_overwritten(known->first, object->source, object->key))
 		fail_as_changed(object, known);
 	else if (known->unwanted_key != NULL)
 	{
@@ -236,7 +262,7 @@ judge(SlmObject *object, const Known *known)
 							  slm_store_display(known->unwanted_key), known->unwanted_source));
 		object->outcome = SLM_OBJECT_SAME;
 	}
-	else if (known->first != 0 && has_rows(object))
+	else if (known->first != 0 && known->first_empty && has_rows(object))
 		supersede(object, known->first);
 }
 
@@ -298,8 +324,15 @@ slm_identity_judge(SlmObject *objects, int n)
 	for (int i = 0; i < n; i++)
 		had_rows[i] = has_rows(&objects[i]);
 	look_up(objects, n, is_candidate, known);
-	for (int i = 0; i < n; i++)
-		judge(&objects[i], &known[i]);
+	/* those that tell where others are come first */
+	for (int changed = 0; changed < 2; changed++)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			if (is_changed(&known[i]) == (changed != 0))
+				judge(&objects[i], &known[i]);
+		}
+	}
 	judge_among_themselves(objects, n);
 	for (int i = 0; i < n; i++)
 	{

@@ -6,7 +6,7 @@
  *
  *   same key, same content as counted      the counted object bears the new ETag from now on; this row goes
  *   another key, same content as counted   skipped, unless its source counts equal contents
- *   same key, other content than counted   failed: a changed object
+ *   same key, other content than counted   failed: a changed object; or new, if the counted one was seen under another name
  *   content that somebody has put aside    skipped
  *
  * A content of which nothing was counted stands in nobody's way.

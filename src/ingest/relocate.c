@@ -2,8 +2,11 @@
  * relocate.c: see relocate.h.
  *
  * A file that is renamed after it was counted is in the ledger twice: counted under its old name, and skipped under the new one.
- * Nobody looks for the old name while loading goes well; who wants to read the bytes again does it here first.  Names that have changed
- * places with each other stay as they are: a key can't be counted twice.
+ * Nobody looks for the old name while loading goes well; who wants to read the bytes again does it here first.
+ *
+ * The new name may be one that another object was counted under: names have changed places, in a ring of two or more, or that one is
+ * archived, or overwritten.  As a key can't be counted twice, it makes way first, with a name that says so; if it is somewhere else
+ * itself, it gets that name in the next step.
  */
 #include "postgres.h"
 
@@ -12,6 +15,7 @@
 #include "ingest/source.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/memutils.h"
 
 typedef struct Place
@@ -21,6 +25,15 @@ typedef struct Place
 	char	   *key;
 	char	   *etag;
 } Place;
+
+/* A counted object, and a place where its bytes may be. */
+typedef struct Move
+{
+	Place		counted;
+	Place		copy;
+	char	   *checksum;		/* of both */
+	bool		chosen;
+} Move;
 
 typedef enum Presence
 {
@@ -59,6 +72,27 @@ look(SlmSources *sources, const Place *place)
 	return presence;
 }
 
+/*
+ * No object is counted under the copy's key any more.  Returns the one that was, else 0.  If nobody knows of another place where its bytes
+ * are, it can't be read until somebody does, or it is archived.
+ */
+static int64
+make_way(const Place *copy)
+{
+	static SlmStatement statement = {
+		"WITH replaced AS (UPDATE sellometer.objects o SET key = format('%s (replaced, object %s)', o.key, o.id), "
+		"error = CASE WHEN o.state <> 'done' OR EXISTS (SELECT FROM sellometer.objects c WHERE c.checksum = o.checksum AND c.state = 'skipped' "
+		"AND c.checksum IS NOT NULL AND NOT c.unwanted) THEN o.error ELSE 'overwritten before it was archived' END "
+		"WHERE o.source = $1 AND o.key = $2 AND (o.state IN ('done', 'archived') OR o.resume_row > 0) RETURNING o.id, o.key), "
+		"rejects AS (UPDATE sellometer.rejected_rows r SET key = n.key FROM replaced n WHERE r.object_id = n.id) "
+		"SELECT id FROM replaced",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(copy->source), CStringGetTextDatum(copy->key)};
+
+	return slm_execute_by_index(&statement, args, NULL, SPI_OK_SELECT) == 0 ? 0 : slm_int64(0, 1, 0);
+}
+
 /* The counted object takes the place, and the row, of the skipped one; one that was left half loaded goes on from there. */
 static void
 move_to(const Place *counted, const Place *copy)
@@ -87,46 +121,131 @@ move_to(const Place *counted, const Place *copy)
 	slm_execute_by_index(&rejects, args, NULL, SPI_OK_UPDATE);
 }
 
-void
-slm_relocate(void)
+/* Each counted object with each of the places that it may be at, in the order of their checksums. */
+static Move *
+find_moves(int *n)
 {
 	static SlmStatement statement = {
-		"SELECT x.id, x.source, x.key, x.etag, t.id, t.source, t.key, t.etag FROM sellometer.objects t "
+		"SELECT x.id, x.source, x.key, x.etag, t.id, t.source, t.key, t.etag, t.checksum::text "
+		"FROM sellometer.objects t "
 		"CROSS JOIN LATERAL (SELECT c.id, c.source, c.key, c.etag FROM sellometer.objects c WHERE c.checksum = t.checksum AND c.rows_total > 0 "
 		"AND (c.state IN ('done', 'archived') OR c.resume_row > 0) AND c.state <> 'archived' OFFSET 0) x "
 		"JOIN sellometer.sources s ON s.name = t.source WHERE t.state = 'skipped' AND t.checksum IS NOT NULL AND NOT t.unwanted "
-		"AND NOT EXISTS (SELECT FROM sellometer.objects f WHERE f.source = t.source AND f.key = t.key "
-		"AND (f.state IN ('done', 'archived') OR f.resume_row > 0))"
+		"ORDER BY t.checksum, x.id, t.id"
 	};
+	MemoryContext context = CurrentMemoryContext;
+	Move	   *moves;
+
+	*n = (int) slm_execute_by_index(&statement, NULL, NULL, SPI_OK_SELECT);
+	moves = palloc0(sizeof(Move) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		moves[i].counted = place_of(context, i, 1);
+		moves[i].copy = place_of(context, i, 5);
+		moves[i].checksum = slm_text(context, i, 9);
+	}
+	return moves;
+}
+
+/* Is the object at another place already, or the place another's?  Of objects with equal contents each gets its own. */
+static bool
+is_taken(const Move *moves, int at)
+{
+	const Move *move = &moves[at];
+
+	for (int i = at - 1; i >= 0 && strcmp(moves[i].checksum, move->checksum) == 0; i--)
+	{
+		if (moves[i].chosen && (moves[i].counted.id == move->counted.id || moves[i].copy.id == move->copy.id))
+			return true;
+	}
+	return false;
+}
+
+/* Those that are gone from where they were, and where they are instead.  Of a source that was dropped nobody can say. */
+static void
+choose_moves(Move *moves, int n)
+{
+	SlmSources *sources = slm_sources_create();
+
+	slm_sources_refresh(sources);
+	for (int i = 0; i < n; i++)
+	{
+		Move	   *move = &moves[i];
+
+		move->chosen = !is_taken(moves, i) && look(sources, &move->counted) == IS_GONE && look(sources, &move->copy) == IS_THERE;
+	}
+}
+
+void
+slm_relocate(void)
+{
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer relocate", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	int			n = (int) slm_execute_by_index(&statement, NULL, NULL, SPI_OK_SELECT);
-	Place	   *places = palloc(sizeof(Place) * 2 * Max(n, 1));
-	SlmSources *sources;
-	int64		moved = 0;
+	int			n;
+	Move	   *moves = find_moves(&n);
 
-	for (int i = 0; i < n; i++)
-	{
-		places[2 * i] = place_of(context, i, 1);
-		places[2 * i + 1] = place_of(context, i, 5);
-	}
-	sources = slm_sources_create();
 	if (n > 0)
-		slm_sources_refresh(sources);
+		choose_moves(moves, n);
 	for (int i = 0; i < n; i++)
 	{
-		const Place *counted = &places[2 * i];
-		const Place *copy = &places[2 * i + 1];
-
-		if (counted->id == moved)
-			continue;
-		/* of a source that was dropped nobody can say */
-		if (look(sources, counted) == IS_GONE && look(sources, copy) == IS_THERE)
-		{
-			move_to(counted, copy);
-			moved = counted->id;
-		}
+		if (moves[i].chosen)
+			(void) make_way(&moves[i].copy);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		if (moves[i].chosen)
+			move_to(&moves[i].counted, &moves[i].copy);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+}
+
+/* The newest name that was skipped for holding the same as a counted object; false if there is none. */
+static bool
+find_copy(int64 object, Place *copy)
+{
+	static SlmStatement statement = {
+		"SELECT t.id, t.source, t.key, t.etag FROM sellometer.objects x JOIN sellometer.objects t ON t.checksum = x.checksum "
+		"JOIN sellometer.sources s ON s.name = t.source WHERE x.id = $1 AND x.state <> 'archived' AND x.rows_total > 0 "
+		"AND t.state = 'skipped' AND t.checksum IS NOT NULL AND NOT t.unwanted ORDER BY t.id DESC LIMIT 1",
+		1, {INT8OID}
+	};
+	MemoryContext context = CurrentMemoryContext;
+	Datum		arg = Int64GetDatum(object);
+
+	if (slm_execute_by_index(&statement, &arg, NULL, SPI_OK_SELECT) == 0)
+		return false;
+	*copy = place_of(context, 0, 1);
+	return true;
+}
+
+static bool
+is_at(int64 object, const char *source, const char *key)
+{
+	static SlmStatement statement = {
+		"SELECT FROM sellometer.objects WHERE id = $1 AND source = $2 AND key = $3", 3, {INT8OID, TEXTOID, TEXTOID}
+	};
+	Datum		args[3] = {Int64GetDatum(object), CStringGetTextDatum(source), CStringGetTextDatum(key)};
+
+	return slm_execute_by_index(&statement, args, NULL, SPI_OK_SELECT) > 0;
+}
+
+bool
+slm_relocate_overwritten(int64 object, const char *source, const char *key)
+{
+	Place		copy;
+
+	if (!is_at(object, source, key))
+		return true;
+	if (!find_copy(object, &copy))
+		return false;
+	/* each that has to make way is where its own copy is; this ends, as each step uses one up */
+	do
+	{
+		Place		counted = {.id = object};
+
+		object = make_way(&copy);
+		move_to(&counted, &copy);
+	} while (object != 0 && find_copy(object, &copy));
+	return true;
 }

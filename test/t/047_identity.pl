@@ -71,7 +71,7 @@ sub error_of { return value("SELECT error FROM sellometer.objects WHERE key = '$
 # The sums are those of each content once, and the checks agree.
 sub counts_once
 {
-	my ($name) = @_;
+	my ($name, $but) = @_;
 	my $is = value(q{SELECT string_agg(product_id || ':' || n, ' ' ORDER BY product_id)
 		FROM (SELECT product_id, sum(count) n FROM sellometer.product_id_minute GROUP BY 1) p});
 
@@ -80,7 +80,7 @@ sub counts_once
 	is(value(q{SELECT string_agg(name || ': ' || detail, '; ') FROM sellometer_check()
 		WHERE NOT ok AND name NOT IN ('pg_cron', 'worker', 'failed objects')}
 		# a history removes files for good, and check says so
-		. ($_[0] =~ /^history/ ? " AND name <> 'unreadable objects'" : '')), '', "... sellometer_check() agrees");
+		. ($_[0] =~ /^history/ || $but ? " AND name <> 'unreadable objects'" : '')), '', "... sellometer_check() agrees");
 	is(value("SELECT string_agg(key || ': ' || error, '; ') FROM sellometer.objects WHERE state = 'failed'"), '', '... and nothing has failed');
 	return $ok;
 }
@@ -150,17 +150,69 @@ counts_once('unless somebody wants it');
 
 # --- names change places ---
 
-put('left.csv', content(2));
-put('right.csv', content(3));
+# Where each object is, by the product that it sells.
+sub places
+{
+	return value(q{SELECT string_agg(key, ' ' ORDER BY id) FROM sellometer.objects WHERE state IN ('done', 'archived') AND id > } . $_[0]);
+}
+
+# What has been moved about can be read again, and makes the same sums.
+sub replayed
+{
+	value("SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
+	counts_once("$_[0], and made anew");
+	return;
+}
+
+my $last = value('SELECT max(id) FROM sellometer.objects');
+put($_, content(2)) foreach (qw(left.csv right.csv));
 ingest();
-mv('left.csv', 'tmp.csv');
-mv('right.csv', 'left.csv');
-mv('tmp.csv', 'right.csv');
+sub swap { mv('left.csv', 'tmp.csv'); mv('right.csv', 'left.csv'); mv('tmp.csv', 'right.csv'); return; }
+swap();
 ingest();
 counts_once('names that change places');
-mv('left.csv', 'tmp.csv');
-mv('right.csv', 'left.csv');
-mv('tmp.csv', 'right.csv');
+is(places($last), 'left.csv right.csv', '... nobody has looked where they are');
+replayed('names that have changed places');
+is(places($last), 'right.csv left.csv', '... they are found by what they hold');
+swap();
+ingest();
+counts_once('and back again');
+swap();
+swap();
+replayed('and back again');
+is(places($last), 'left.csv right.csv', '... found again');
+
+# Three in a ring, and a chain as of logs that are rotated; the last one falls out, and its bytes are somewhere else.
+$last = value('SELECT max(id) FROM sellometer.objects');
+put("log.$_", content(1 + $_)) foreach (1 .. 4);
+ingest();
+mv('log.4', 'old/log.4');
+mv('log.' . $_, 'log.' . ($_ + 1)) foreach (3, 2, 1);
+put('log.1', content(3));
+ingest();
+counts_once('rotated names');
+replayed('rotated names');
+is(places($last), 'log.2 log.3 log.4 old/log.4 log.1', '... each is found, and the new one is where the first was');
+mv('log.1', 'tmp.csv');
+mv('log.' . ($_ + 1), 'log.' . $_) foreach (1, 2);
+mv('tmp.csv', 'log.3');
+ingest();
+replayed('a ring');
+is(places($last), 'log.1 log.2 log.4 old/log.4 log.3', '... of three');
+
+# The name is used again before the first content is seen under its new one.
+put('now.csv', content(2));
+ingest();
+rename("$in/now.csv", "$out/away.csv") or die $!;
+put('now.csv', content(3));
+delete $expected{ $products };
+ingest();
+is(state_of('now.csv'), 'failed', 'a name that is used again, and the first content nowhere to be seen');
+$expected{$products} = 3;
+rename("$out/away.csv", "$in/then.csv") or die $!;
+ingest();
+replayed('a name that is used again');
+is(state_of($_), 'done', "... $_ is loaded") foreach (qw(now.csv then.csv));
 
 # --- equal ones at the same time ---
 
@@ -272,6 +324,29 @@ counts_once('and after a replay');
 is(value(q{SELECT count(*) FROM sellometer.objects WHERE key LIKE '%.upload' OR key LIKE 'day/%'}), '0',
 	'... which has found what was renamed, and has it under its new name');
 
+# The name of one that is archived, or whose bytes are gone for good, is taken by another that is counted.
+put('b.csv', content(3, hour => 14));
+put('c.csv', content(4, hour => 15));
+put('d.csv', my $overwritten = content(5, hour => 16));
+put('later-too.csv', content(1, hour => 18));
+ingest();
+unlink("$in/packed.csv") or die $!;
+mv('b.csv', 'packed.csv');
+mv('c.csv', 'd.csv');
+ingest();
+counts_once('names that are taken over', "unreadable objects");
+value("SELECT sellometer_replay(NULL, '2019-10-01 10:00Z', '2019-10-01 16:00Z')");
+counts_once('names that are taken over, and made anew', "unreadable objects");
+is(value("SELECT key FROM sellometer.objects WHERE state = 'done' AND first_event >= '2019-10-01 14:00Z' AND first_event < '2019-10-01 17:00Z' ORDER BY id")
+		=~ s/object \d+/object N/gr, "packed.csv\nd.csv\nd.csv (replaced, object N)", '... have the content that is there now');
+is(value("SELECT state FROM sellometer.objects WHERE key LIKE 'packed.csv (replaced, object %)'"), 'archived', '... the other is as it was');
+is(value("SELECT regexp_replace(key, '\\d+', 'N'), rows, problem FROM sellometer.unreadable_objects"), 'd.csv (replaced, object N)|5|overwritten before it was archived',
+	'... and one whose bytes are gone is named');
+put('found.csv', $overwritten);
+ingest();
+replayed('bytes that were found again');
+is(value("SELECT count(*) FROM sellometer.unreadable_objects"), '0', '... and nothing is missing');
+
 # --- two backends at the same time ---
 
 my $race = slm_directory($node, 'race');
@@ -361,6 +436,7 @@ for my $seed (split(/ /, $ENV{SLM_SEEDS} // '1 2'))
 {
 	my $dir = slm_directory($node, "history$seed");
 	my %there;		# key => product
+	my %text;		# by product
 	my $names = 0;
 	my $source = "h$seed-0";
 	my @did;
@@ -368,14 +444,19 @@ for my $seed (split(/ /, $ENV{SLM_SEEDS} // '1 2'))
 	srand($seed);
 	mkdir "$dir/in" or die $!;
 	value("SELECT sellometer_add_source('$source', 'file://$dir/in/')");
+	my $new = sub {
+		my ($key, $rows) = @_;
+		my $text = content($rows, hour => 19 + $seed % 5);
+		$text{$products} = $text;
+		$there{$key} = $products;
+		put($key, $text, "$dir/in");
+	};
 	my %step = (
-		new => sub { my $key = "new$names.csv"; put($key, content(1 + int rand 5), "$dir/in"); $there{$key} = $products; },
+		new => sub { $new->("new$names.csv", 1 + int rand 5); },
 		empty => sub { my $key = "empty$names.csv"; put($key, pick('', $HEADER), "$dir/in"); $there{$key} = 0; },
 		fill => sub {
 			my ($key) = grep { !$there{$_} } sort keys %there;
-			return if !defined $key;
-			put($key, content(2), "$dir/in");
-			$there{$key} = $products;
+			$new->($key, 2) if defined $key;
 		},
 		rename => sub {
 			my $key = pick(sort keys %there) // return;
@@ -383,6 +464,19 @@ for my $seed (split(/ /, $ENV{SLM_SEEDS} // '1 2'))
 			make_path(dirname("$dir/in/$to"));
 			rename("$dir/in/$key", "$dir/in/$to") or die $!;
 			$there{$to} = delete $there{$key};
+		},
+		swap => sub {
+			my ($one, $two) = (pick(sort keys %there) // return, pick(sort keys %there));
+			return if $one eq $two;
+			rename("$dir/in/$one", "$dir/tmp") && rename("$dir/in/$two", "$dir/in/$one") && rename("$dir/tmp", "$dir/in/$two") or die $!;
+			@there{ $one, $two } = @there{ $two, $one };
+		},
+		reuse => sub {
+			my $key = pick(grep { $there{$_} } sort keys %there) // return;
+			rename("$dir/in/$key", "$dir/in/was$names.csv") or die $!;
+			$there{"was$names.csv"} = $there{$key};
+			$new->($key, 3);
+			ingest();
 		},
 		copy => sub {
 			my $key = pick(sort keys %there) // return;
@@ -430,6 +524,12 @@ for my $seed (split(/ /, $ENV{SLM_SEEDS} // '1 2'))
 	# a name that was listed and is gone is the only thing that may fail
 	value("DELETE FROM sellometer.objects WHERE state = 'failed' AND sqlstate = '58P01'");
 	counts_once("history $seed") or note(join(' ', @did));
+	# What went for good comes back, and all can be read.
+	my %is_there = map { $_ => 1 } values %there;
+	put("back$_.csv", $text{$_}, "$dir/in") foreach (grep { $expected{$_} && !$is_there{$_} } keys %text);
+	ingest();
+	value(sprintf("SELECT sellometer_replay(NULL, '2019-10-01 %02d:00Z', '2019-10-01 %02d:00Z')", 19 + $seed % 5, 20 + $seed % 5));
+	counts_once("history $seed, made anew") or note(join(' ', @did));
 }
 
 $node->stop;
