@@ -21,7 +21,7 @@ use Exporter 'import';
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(kill_server kill_process kill_and_wait children_of wait_for_restart);
+our @EXPORT = qw(kill_server kill_process kill_and_wait children_of launcher_pid wait_for_restart);
 
 sub is_gone
 {
@@ -79,6 +79,26 @@ sub children_of
 		push @children, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/ && $2 == $parent;
 	}
 	return @children;
+}
+
+=pod
+
+=item launcher_pid($node)
+
+Undef if there is none.  It is in no view, as it is connected to no database.
+
+=cut
+
+sub launcher_pid
+{
+	my ($node) = @_;
+
+	for my $pid (children_of((split(/\n/, slurp_file($node->data_dir . '/postmaster.pid')))[0]))
+	{
+		open(my $title, '<', "/proc/$pid/cmdline") or next;
+		return $pid if (<$title> // '') =~ /sellometer launcher/;
+	}
+	return;
 }
 
 =pod

@@ -16,8 +16,8 @@ disk: a small file system that the database is to be on, to be filled now and th
 =head1 WHAT HAPPENS
 
 Files arrive without a pause in a directory and in a bucket, some late; between the worker and the bucket is the proxy of
-test/s3.  Sessions beside it ask what dashboards ask, and call for rollup, prune and backlog.  Round after round a fault of the proxy
-and a blow to the server strike at the same time, drawn like cards, so that each has its turn.  A round is survived when
+test/s3.  Sessions beside it ask what dashboards ask, and call for rollup, prune and backlog.  Times of the events pass a
+change of the clock in Europe.  Round after round a fault of the proxy and a blow to the server, its processes, its settings or the directory strike at the same time, drawn like cards, so that each has its turn.  A round is survived when
 all files that were there at its end are in the ledger as loaded, or late, within 30 seconds.
 
 =cut
@@ -40,9 +40,17 @@ use Time::HiRes qw(time);
 our $MAX_RECOVERY = 30;		# seconds
 my $FILES_PER_SECOND = 4;	# two a minute of event time
 
-my @FAULTS = qw(latency reset half longer shorter stall hang mute refuse garbage endless circle twice lag skew expired denied
+my @FAULTS = qw(latency reset half longer shorter stall drip hang mute refuse garbage endless circle twice lag skew expired denied
 	redirect 429 429-after 500 503 503-after);
-my @BLOWS = qw(kill_worker kill_backend kill_server terminate restart immediate reload surge drop_database disk_full);
+my @BLOWS = qw(kill_worker kill_backend kill_server terminate kill_parse_worker kill_launcher cancel timeouts restart immediate reload
+	adverse surge outage outage_in_surge drop_database disk_full);
+
+# What a database may have set that loading must not depend on; each time some of these.  Times of the events pass a change of the clock.
+my %ADVERSE = (lock_timeout => [qw(1ms 50ms)], TimeZone => [qw(Europe/Berlin Asia/Kolkata America/New_York)], DateStyle => ['SQL, DMY'],
+	IntervalStyle => ['sql_standard'], default_transaction_isolation => [qw(serializable), 'repeatable read'],
+	default_transaction_read_only => ['on'], standard_conforming_strings => ['off'], session_replication_role => ['replica'],
+	row_security => ['off'], search_path => ['nowhere'], jit_above_cost => ['0'], plan_cache_mode => ['force_generic_plan'],
+	idle_in_transaction_session_timeout => ['2s'], enable_indexscan => ['off'], enable_sort => ['off'], work_mem => ['64kB']);
 
 # What is done beside the load, over and over: name => a turn.
 my %TURNS = (
@@ -66,7 +74,7 @@ sub pick { return $_[ int rand @_ ]; }
 sub new
 {
 	my ($class, %args) = @_;
-	my $self = bless { %args, rounds => [], samples => [], put => [], survived => {} }, $class;
+	my $self = bless { %args, rounds => [], samples => [], put => [], held => [], ahead => 0, survived => {} }, $class;
 
 	srand($args{seed});
 	note("seed $args{seed}, $args{seconds} s");
@@ -131,10 +139,10 @@ sub make_other
 sub make_files
 {
 	my ($self) = @_;
-	my $minutes = int($self->{seconds} * $FILES_PER_SECOND / 2);
+	my $minutes = int(1.1 * $self->{seconds} * $FILES_PER_SECOND / 2);		# some come ahead of their time
 
 	traffic($self->{dir}{all}, '--minutes' => $minutes, '--servers' => 2, '--rate' => 80, '--seed' => $self->{seed}, '--products' => 500,
-		'--session-gap' => 60, '--gzip' => 0.2, '--bad' => 0.002, '--start' => '2019-10-01 20:00:00');
+		'--session-gap' => 60, '--gzip' => 0.2, '--bad' => 0.002, '--start' => '2019-10-27 00:50:00');
 	my @keys = files_below($self->{dir}{all});
 	my %when = map { ($keys[$_] => $_ + (chance(0.05) ? rand 30 * $FILES_PER_SECOND : 0)) } 0 .. $#keys;
 	$self->{keys} = [ sort { $when{$a} <=> $when{$b} || $a cmp $b } @keys ];
@@ -175,11 +183,14 @@ sub start_uploads
 sub pump
 {
 	my ($self) = @_;
-	my $due = int((time - $self->{begun}) * $FILES_PER_SECOND) - @{ $self->{put} };
+	my $due = int((time - $self->{begun}) * $FILES_PER_SECOND) + $self->{ahead} - @{ $self->{put} };
 
 	for my $key (splice(@{ $self->{keys} }, 0, $due > 0 ? $due : 0))
 	{
-		link_object($self->{dir}{all}, $self->{dir}{ $key =~ /-1\.csv/ ? 'in' : 'upload' }, $key);
+		my $to = $key =~ /-1\.csv/ ? 'in' : 'upload';
+
+		if ($to eq 'in' && $self->{outage}) { push @{ $self->{held} }, $key; }
+		else { link_object($self->{dir}{all}, $self->{dir}{$to}, $key); }
 		link_object($self->{dir}{all}, $self->{dir}{other}, $key) if $key =~ /[05]-1\.csv/;
 		push @{ $self->{put} }, $key;
 	}
@@ -264,12 +275,112 @@ sub fill_disk
 	return 1;
 }
 
+# The directory can't be read, in the midst of a load: 20 files have come at once.
+sub begin_outage
+{
+	my ($self) = @_;
+
+	$self->{ahead} += 20;
+	$self->pump_for(0.2);
+	chmod(0, $self->{dir}{in}) or die "can't chmod: $!";
+	$self->{outage} = 1;
+	return 1;
+}
+
+sub end_outage
+{
+	my ($self) = @_;
+
+	chmod(0755, $self->{dir}{in}) or die "can't chmod: $!";
+	$self->{outage} = 0;
+	link_object($self->{dir}{all}, $self->{dir}{in}, $_) foreach (splice @{ $self->{held} });
+	return;
+}
+
+# Settings of the database: worker and sessions begin anew with them.
+sub set_adverse
+{
+	my ($self) = @_;
+	my %value = map { ($_ => pick(@{ $ADVERSE{$_} })) } grep { chance(0.7) } sort keys %ADVERSE;
+
+	$self->try_sql(join(';', map { "ALTER DATABASE shop SET $_ = " . ($_ eq 'search_path' ? $value{$_} : "'$value{$_}'") } sort keys %value), 'postgres');
+	return $self->try_sql(q{SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'shop' AND pid <> pg_backend_pid()
+		AND backend_type IN ('sellometer worker', 'client backend')}, 'postgres') ne '';
+}
+
+# Ten times at random moments.
+sub cancel
+{
+	my ($self, $where) = @_;
+	my $done = 0;
+
+	for (1 .. 10)
+	{
+		my $n = $self->try_sql("SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE $where", 'postgres');
+
+		$done += $n if $n ne '';
+		$self->pump_for(rand 0.3);
+	}
+	return $done;
+}
+
+# Calls that end by a timeout wherever they are, and then the same session's own.
+sub time_out
+{
+	my ($self) = @_;
+	my $calls = join("\n", map { 'SET statement_timeout = ' . int(1 + rand 300) . '; CALL sellometer_' . pick(qw(ingest merge_backlog rollup prune)) . '();' } 1 .. 8);
+
+	$self->{node}->psql('shop', "SET client_min_messages = fatal; SET sellometer.surge_bytes = '@{[ pick('1kB', '1GB') ]}'; $calls
+		SET statement_timeout = '5s'; SET sellometer.surge_bytes = '1GB'; CALL sellometer_ingest();", on_error_stop => 0, timeout => 30, timed_out => \my $late);
+	return 1;
+}
+
+# A thing that is done while the server stays up: whether it was done, or undef if it is none of these.
+sub strike_softly
+{
+	my ($self, $blow) = @_;
+
+	if ($blow eq 'cancel') { return $self->cancel(q{datname = 'shop' AND pid <> pg_backend_pid()}); }
+	if ($blow eq 'timeouts') { return $self->time_out; }
+	if ($blow eq 'adverse') { return $self->set_adverse; }
+	if ($blow eq 'outage') { return $self->begin_outage; }
+	if ($blow eq 'kill_parse_worker')
+	{
+		$self->set_surge;
+		$self->pump_for(1);
+		return $self->try_sql(q{SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity WHERE backend_type = 'sellometer parse worker'}, 'postgres') eq 't';
+	}
+	if ($blow eq 'kill_launcher')
+	{
+		my $launcher = launcher_pid($self->{node});
+
+		return defined $launcher && kill('TERM', $launcher) == 1 && $self->try_sql('SELECT pg_terminate_backend(sellometer.worker_pid())') eq 't';
+	}
+	if ($blow eq 'outage_in_surge')
+	{
+		$self->set_surge;
+		return $self->begin_outage;
+	}
+	return;
+}
+
+sub set_surge
+{
+	my ($self) = @_;
+
+	$self->try_sql(q{ALTER SYSTEM SET sellometer.surge_bytes = '1kB'}, 'postgres');
+	$self->{node}->reload;
+	return;
+}
+
 # True if the blow was struck.
 sub strike
 {
 	my ($self, $blow) = @_;
 	my $node = $self->{node};
+	my $soft = $self->strike_softly($blow);
 
+	return $soft if defined $soft;
 	if ($blow eq 'kill_worker') { return $self->kill_one(q{backend_type = 'sellometer worker' AND datname = 'shop'}); }
 	if ($blow eq 'kill_backend') { return $self->kill_one(q{backend_type = 'client backend' AND datname = 'shop' AND pid <> pg_backend_pid()}); }
 	if ($blow eq 'kill_server') { kill_server($node); return 1; }
@@ -300,7 +411,9 @@ sub end_blow
 	my ($self, $blow) = @_;
 
 	unlink "$self->{disk}/ballast" if $blow eq 'disk_full' && defined $self->{disk};
-	if ($blow eq 'surge')
+	$self->end_outage if $self->{outage};
+	$self->try_sql('ALTER DATABASE shop RESET ALL', 'postgres') if $blow eq 'adverse';
+	if ($blow eq 'surge' || $blow eq 'outage_in_surge' || $blow eq 'kill_parse_worker')
 	{
 		$self->try_sql('ALTER SYSTEM RESET sellometer.surge_bytes', 'postgres');
 		$self->{node}->reload;
@@ -389,7 +502,11 @@ sub run
 	$self->round while time - $self->{begun} < $self->{seconds};
 	append_to_file("$self->{dir}{turns}/stop", '');
 	$_->{harness}->finish foreach (@{ $self->{turns} });
-	$self->pump while @{ $self->{keys} };
+	while (@{ $self->{keys} })
+	{
+		$self->{ahead}++;
+		$self->pump;
+	}
 	for (1 .. 600)
 	{
 		last unless glob "$self->{dir}{upload}/*";

@@ -19,6 +19,7 @@ Whether a fault strikes follows from the seed, which is printed, and the number 
   shorter      Content-Length says half, and half comes
   429 500 503  with that status              429-after 503-after   also with Retry-After: 1
   stall        half of the answer, then nothing while the fault is on
+  drip         ten bytes of it a second, likewise, and then the rest
   hang         nothing at all, likewise      mute         closes without an answer
   refuse       resets each connection        garbage      what is no XML instead of a list
   endless      a list that says "go on" with the same keys for ever, its tokens all new
@@ -56,7 +57,7 @@ REFUSALS = {
 }
 CONNECTION_FAULTS = ('refuse', 'tls', 'certificate')
 LIST_FAULTS = ('garbage', 'endless', 'circle', 'twice', 'lag')
-NAMES = ('latency', 'reset', 'half', 'longer', 'shorter', 'stall', 'hang', 'mute', *REFUSALS, *CONNECTION_FAULTS,
+NAMES = ('latency', 'reset', 'half', 'longer', 'shorter', 'stall', 'drip', 'hang', 'mute', *REFUSALS, *CONNECTION_FAULTS,
          *LIST_FAULTS)
 MAX_LAG = 2.0
 
@@ -293,6 +294,8 @@ class Client:
         lines = [line for line in answer[:-4].split(b'\r\n')
                  if not re.match(rb'(?i)(content-length|transfer-encoding):', line)]
         self.sock.sendall(b'\r\n'.join(lines) + b'\r\nContent-Length: %d\r\n\r\n' % length)
+        if fault == 'drip':
+            whole = self.drip(whole)
         if fault not in ('reset', 'half', 'stall', 'longer', 'shorter'):
             self.sock.sendall(whole)
             if re.search(rb'(?im)^connection:\s*close', answer):
@@ -305,6 +308,14 @@ class Client:
             reset(self.sock)
         if fault != 'shorter':
             raise Gone()
+
+    def drip(self, whole):
+        """Sends some of it; returns the rest."""
+        while len(whole) > 0 and self.state.is_on('drip'):
+            self.sock.sendall(whole[:1])
+            whole = whole[1:]
+            time.sleep(0.1)
+        return whole
 
     # --- lists ---
 
