@@ -188,7 +188,7 @@ define_preload_settings(void)
 {
 	DefineCustomStringVariable("sellometer.database",
 							   "Databases that a worker loads into, separated by commas.",
-							   NULL, &slm_database, "postgres", PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							   "Named as they are, upper and lower case; in double quotes where a name has spaces or commas.", &slm_database, "postgres", PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("sellometer.max_parse_workers",
 							"Most background workers that parse during a surge.",
 							NULL, &slm_max_parse_workers, 2, 0, 64, PGC_POSTMASTER, 0, NULL, NULL, NULL);

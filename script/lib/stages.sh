@@ -28,6 +28,7 @@ watch_postgres() {
 	esac
 	gcc -shared -fPIC -O2 -Wall -Wextra -Werror -o "$WORK/untranslated.so" test/lint/untranslated.c
 	SANITIZER_FLAGS="-fsanitize=$SLM_SANITIZE -fno-omit-frame-pointer -g"
+	COMMAND_LIMIT=$((4 * COMMAND_LIMIT))
 	mv "$PGBIN/postgres" "$PGBIN/postgres.watched"
 	# without random addresses, which leave no room for what the sanitizer notes
 	cat > "$PGBIN/postgres" <<-WRAPPER

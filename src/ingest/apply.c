@@ -1,13 +1,13 @@
 /*
  * apply.c: from a batch to committed rows.
  *
- *   sales and listings --> offer log
+ *   rejected rows; sales and listings --> offer log
  *   view state: what there is to decide against
  *   writer's lock --> view state: which views count
  *                 --> carts, products of the inventory that were sold
  *                 --> each tier: cells --> which buckets it takes --> its five tables, totals
  *                 --> view log
- *                 --> heads, ledger, rejected rows
+ *                 --> heads, ledger
  *
  * Order of locks: rows of sellometer.objects (when picked), then the writer's lock, then the rollup lock, then tables.
  * Nobody who holds the writer's lock waits for a row of the ledger that it has not picked itself; nobody who holds the
@@ -24,6 +24,7 @@
 #include "ingest/ledger.h"
 #include "ingest/locks.h"
 #include "ingest/offer_log.h"
+#include "ingest/rejects.h"
 #include "ingest/rollup.h"
 #include "ingest/stock_write.h"
 #include "ingest/tier.h"
@@ -375,6 +376,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 
 	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace,
 	.often = often};
+	slm_rejects_record(objects, nobjects);
 	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());
 	apply->applied.wait_ms = slm_writer_lock();

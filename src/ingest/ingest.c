@@ -447,6 +447,8 @@ slm_ingest_set_surge(SlmIngest *ingest, bool surge)
 {
 	MemoryContext old = MemoryContextSwitchTo(ingest->context);
 
+	if (surge && ingest->pool != NULL)
+		slm_pool_replace(ingest->pool);
 	if (surge && ingest->pool == NULL && slm_max_parse_workers > 0)
 		ingest->pool = slm_pool_start(slm_max_parse_workers);
 	if (!surge && ingest->pool != NULL)

@@ -3,6 +3,10 @@
  *
  * It starts only when recovery has ended, so a standby has none until it is promoted.  It is connected to no database:
  * whether one exists is found out by the worker, which exits if not and is tried again, less and less often.
+ *
+ * If it goes away the postmaster starts it again, unless the server is being shut down, and workers stay.  One that it had registered
+ * and that had not begun yet is not known to the next launcher, which registers another: whichever comes second finds the
+ * database claimed (slm_slot_claim()), and exits.
  */
 #include "postgres.h"
 
@@ -103,7 +107,18 @@ look_after(Child *child, int slot)
 		start_child(child, slot, database);
 }
 
-/* The names in sellometer.database. */
+static bool
+is_among(char **names, int n, const char *name)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The names in sellometer.database, as they stand there, but for quotes around them: databases have names, not identifiers. */
 static int
 configured_databases(char **names)
 {
@@ -111,14 +126,14 @@ configured_databases(char **names)
 	ListCell   *cell;
 	int			n = 0;
 
-	if (!SplitIdentifierString(pstrdup(slm_database), ',', &list))
+	if (!SplitGUCList(pstrdup(slm_database), ',', &list))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("sellometer.database is no list of database names"),
 				 errdetail("It is \"%s\".", slm_database)));
 	foreach(cell, list)
 	{
-		if (n < SLM_MAX_DATABASES)
+		if (n < SLM_MAX_DATABASES && !is_among(names, n, lfirst(cell)))
 			names[n++] = lfirst(cell);
 	}
 	return n;
@@ -150,5 +165,6 @@ sellometer_launcher_main(Datum arg)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 	}
-	proc_exit(0);
+	/* the postmaster starts again what ends like this, unless it is the one that wants an end */
+	proc_exit(1);
 }

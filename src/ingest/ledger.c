@@ -530,27 +530,6 @@ record_excluded(const SlmObject *objects, int i)
 }
 
 void
-slm_ledger_record_rejects(const SlmObject *object)
-{
-	static SlmStatement statement = {
-		"INSERT INTO sellometer.rejected_rows (object_id, source, key, line, column_name, reason, detail, raw) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		8, {INT8OID, TEXTOID, TEXTOID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID}
-	};
-
-	for (int i = 0; i < object->nrejects; i++)
-	{
-		const SlmRejectedRow *row = &object->rejects[i];
-		Datum		args[8] = {Int64GetDatum(object->id), CStringGetTextDatum(object->source),
-			CStringGetTextDatum(object->key), Int64GetDatum(row->line),
-			row->column ? CStringGetTextDatum(row->column) : (Datum) 0, CStringGetTextDatum(row->reason),
-		CStringGetTextDatum(row->detail), CStringGetTextDatum(row->raw)};
-
-		slm_execute(&statement, args, row->column ? NULL : "    n   ", SPI_OK_INSERT);
-	}
-}
-
-void
 slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 {
 	record_loaded(objects, n, counts);
@@ -564,7 +543,6 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 			case SLM_OBJECT_PART:
 				if (object->outcome == SLM_OBJECT_PART || object->resume_row > 0)
 					record_part(object);
-				slm_ledger_record_rejects(object);
 				if (object->refused_len > 0)
 					slm_refused_record(object->id, object->resume_row, object->refused, object->refused_len);
 				break;
@@ -572,11 +550,8 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 				record_late(object);
 				break;
 			case SLM_OBJECT_RETRY:
-				record_trouble(object);
-				break;
 			case SLM_OBJECT_FAILED:
 				record_trouble(object);
-				slm_ledger_record_rejects(object);
 				break;
 			case SLM_OBJECT_EXCLUDED:
 				record_excluded(objects, i);

@@ -52,11 +52,8 @@ typedef struct SlmPick
 
 extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming);
 
-/* Record what became of the objects, and their rejected rows.  counts: by object number in the batch. */
+/* Record what became of the objects, but for their rejected rows.  counts: by object number in the batch. */
 extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);
-
-/* Add the rejected rows of an object to those that are kept of it. */
-extern void slm_ledger_record_rejects(const SlmObject *object);
 
 /*
  * Bring up to date what waits in a state and can be loaded now, when so much of it has been dealt with.  To count looks at each object that waits, so

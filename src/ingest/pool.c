@@ -18,12 +18,18 @@
 #include "storage/shm_toc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
 #define TASKS_SIZE			(1024 * 1024)
 #define RESULTS_SIZE		(16 * 1024 * 1024)
 #define TASKS_PER_WORKER	8
 #define TASK_BYTES			((int64) 8 * 1024 * 1024)
+
+/* Names in a task, with room for what else is in it: a queue's reader gives room back only when that is a quarter of it. */
+#define TASK_NAMES			(TASKS_SIZE / 4 * 3 / TASKS_PER_WORKER - 8 * 1024)
+
+#define REPLACE_MS			1000	/* from a parse worker's start to that of another in its place */
 #define MAX_KEPT_BYTES		((Size) 96 * 1024 * 1024)	/* results in memory whose turn has not come; never more than that part of */
 #define MEMORY_SHARE		8							/* sellometer.work_memory */
 
@@ -41,6 +47,7 @@ typedef struct Member
 	shm_mq_handle *results;
 	BackgroundWorkerHandle *handle;
 	bool		gone;
+	TimestampTz started;		/* or could not be */
 	int			nunder_way;
 	Ids			under_way[TASKS_PER_WORKER];	/* tasks, in the order in which their results come */
 } Member;
@@ -83,6 +90,7 @@ start_member(SlmPool *pool, Member *member)
 	shm_toc_estimate_chunk(&e, RESULTS_SIZE);
 	shm_toc_estimate_keys(&e, 2);
 	size = shm_toc_estimate(&e);
+	*member = (Member) {.gone = true,.started = GetCurrentTimestamp()};
 	member->segment = dsm_create(size, DSM_CREATE_NULL_IF_MAXSEGMENTS);
 	if (member->segment == NULL)
 		return false;
@@ -110,10 +118,12 @@ start_member(SlmPool *pool, Member *member)
 	if (!RegisterDynamicBackgroundWorker(&worker, &member->handle))
 	{
 		dsm_detach(member->segment);
+		member->segment = NULL;
 		return false;
 	}
 	shm_mq_set_handle(member->tasks, member->handle);
 	shm_mq_set_handle(member->results, member->handle);
+	member->gone = false;
 	return true;
 }
 
@@ -124,7 +134,10 @@ stop_members(void *arg)
 
 	/* a worker sees its queues closed when it has finished what it is at, and exits */
 	for (int i = 0; i < pool->nmembers; i++)
-		dsm_detach(pool->members[i].segment);
+	{
+		if (pool->members[i].segment != NULL)
+			dsm_detach(pool->members[i].segment);
+	}
 	pool->nmembers = 0;
 	for (Result *result = pool->results; result != NULL; result = result->next)
 		slm_table_free(result->buf.data, result->buf.len, 1);
@@ -144,22 +157,46 @@ slm_pool_start(int n)
 	callback->func = stop_members;
 	callback->arg = pool;
 	MemoryContextRegisterResetCallback(context, callback);
-	while (pool->nmembers < n && start_member(pool, &pool->members[pool->nmembers]))
-		pool->nmembers++;
+	for (bool going_on = true; pool->nmembers < n; pool->nmembers++)
+	{
+		pool->members[pool->nmembers].gone = true;
+		going_on = going_on && start_member(pool, &pool->members[pool->nmembers]);
+	}
 	MemoryContextSwitchTo(old);
-	if (pool->nmembers == 0)
+	if (slm_pool_size(pool) == 0)
 	{
 		MemoryContextDelete(context);
 		return NULL;
 	}
-	ereport(LOG, (errmsg("%d parse workers started", pool->nmembers)));
+	ereport(LOG, (errmsg("%d parse workers started", slm_pool_size(pool))));
 	return pool;
+}
+
+void
+slm_pool_replace(SlmPool *pool)
+{
+	MemoryContext old = MemoryContextSwitchTo(pool->context);
+
+	for (int i = 0; i < pool->nmembers; i++)
+	{
+		Member	   *member = &pool->members[i];
+
+		if (!member->gone || !TimestampDifferenceExceeds(member->started, GetCurrentTimestamp(), REPLACE_MS))
+			continue;
+		if (member->segment != NULL)
+			dsm_detach(member->segment);
+		if (member->handle != NULL)
+			pfree(member->handle);
+		if (start_member(pool, member))
+			ereport(LOG, (errmsg("a parse worker takes the place of one that went away")));
+	}
+	MemoryContextSwitchTo(old);
 }
 
 void
 slm_pool_stop(SlmPool *pool)
 {
-	ereport(LOG, (errmsg("%d parse workers stopped", pool->nmembers)));
+	ereport(LOG, (errmsg("%d parse workers stopped", slm_pool_size(pool))));
 	MemoryContextDelete(pool->context);
 }
 
@@ -209,10 +246,18 @@ int
 slm_pool_task_size(const SlmObject *objects, int n)
 {
 	int64		bytes = 0;
-	int			size = 0;
+	Size		names = 0;
+	int			size;
 
-	while (size < n && size < SLM_TASK_OBJECTS && (size == 0 || bytes + objects[size].size <= TASK_BYTES))
-		bytes += objects[size++].size;
+	for (size = 0; size < n && size < SLM_TASK_OBJECTS; size++)
+	{
+		const SlmObject *object = &objects[size];
+
+		bytes += object->size;
+		names += strlen(object->source) + strlen(object->key) + strlen(object->etag);
+		if (names > TASK_NAMES || (size > 0 && bytes > TASK_BYTES))
+			break;
+	}
 	return size;
 }
 
@@ -237,7 +282,7 @@ slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *
 		return false;
 	initStringInfo(&buf);
 	slm_task_send(&buf, objects, n, clock);
-	/* room for TASKS_PER_WORKER tasks with keys of the greatest length */
+	/* there is room for TASKS_PER_WORKER tasks with as long names as there may be */
 	switch (shm_mq_send(best->tasks, buf.len, buf.data, true, true))
 	{
 		case SHM_MQ_SUCCESS:
@@ -247,8 +292,11 @@ slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *
 				ids->ids[i] = objects[i].id;
 			break;
 		case SHM_MQ_WOULD_BLOCK:
-		case SHM_MQ_DETACHED:
+			ereport(LOG, (errmsg("a parse worker has no room for its tasks")));
 			best->gone = true;	/* half a message may be in the queue: it is of no more use */
+			break;
+		case SHM_MQ_DETACHED:
+			best->gone = true;
 			break;
 	}
 	pfree(buf.data);

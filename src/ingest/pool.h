@@ -26,10 +26,16 @@ typedef struct SlmPool SlmPool;
 extern SlmPool *slm_pool_start(int n);
 extern void slm_pool_stop(SlmPool *pool);
 
+/* Start others in the place of parse workers that went away, and of those that could not be had; now and then. */
+extern void slm_pool_replace(SlmPool *pool);
+
 /* Number of parse workers that are still there; 0: read for yourself. */
 extern int	slm_pool_size(const SlmPool *pool);
 
-/* How many of the n objects, which are not in the pool yet, make one task: it is a few MB, and does not hold up others. */
+/*
+ * How many of the n objects, which are not in the pool yet, make one task: it is a few MB, and does not hold up others; and their
+ * names fit into a queue.  0: those of the first don't.
+ */
 extern int	slm_pool_task_size(const SlmObject *objects, int n);
 
 /* Hand n objects to a worker as one task; false if all have enough to do. */

@@ -18,6 +18,7 @@
 #include "ingest/history.h"
 #include "ingest/ledger.h"
 #include "ingest/refused.h"
+#include "ingest/rejects.h"
 #include "ingest/reload.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
@@ -239,7 +240,7 @@ take_part(Reload *reload)
 	add_left(reload, object);
 	/* lines of an archive are none of the object's */
 	if (reload->archive == 0)
-		slm_ledger_record_rejects(object);
+		slm_rejects_record(object, 1);
 	object->rejected_before += object->nrejects;
 }
 

@@ -13,6 +13,7 @@
 #include "ingest/archive.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/rejects.h"
 #include "ingest/replace.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -116,6 +117,7 @@ record_new(Replace *replace, SlmTakeOut *take)
 
 	slm_execute(&rejected, &id, NULL, SPI_OK_DELETE);
 	slm_ledger_record(&replace->object, 1, take->batch.counts);
+	slm_rejects_record(&replace->object, 1);
 }
 
 static void

@@ -115,16 +115,37 @@ release_slot(int code, Datum arg)
 	LWLockRelease(shared->lock);
 }
 
-void
+/* The slot of this database's worker; the caller holds the lock.  NULL if none runs. */
+static SlmWorkerSlot *
+slot_of_database(void)
+{
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		if (shared->slots[i].pid != 0 && shared->slots[i].database == MyDatabaseId)
+			return &shared->slots[i];
+	}
+	return NULL;
+}
+
+bool
 slm_slot_claim(int slot)
 {
-	own_slot = slot;
+	bool		is_free;
+
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-	shared->slots[slot].pid = MyProcPid;
-	shared->slots[slot].database = MyDatabaseId;
-	shared->slots[slot].surge = false;
+	is_free = shared->slots[slot].pid == 0 && slot_of_database() == NULL;
+	if (is_free)
+	{
+		shared->slots[slot].pid = MyProcPid;
+		shared->slots[slot].database = MyDatabaseId;
+		shared->slots[slot].surge = false;
+	}
 	LWLockRelease(shared->lock);
+	if (!is_free)
+		return false;
+	own_slot = slot;
 	before_shmem_exit(release_slot, (Datum) 0);
+	return true;
 }
 
 void
@@ -147,18 +168,6 @@ slm_slot_take_wake(int slot)
 	return wake;
 }
 
-/* The slot of this database's worker; the caller holds the lock.  NULL if none runs. */
-static SlmWorkerSlot *
-slot_of_database(void)
-{
-	for (int i = 0; i < shared->nslots; i++)
-	{
-		if (shared->slots[i].pid != 0 && shared->slots[i].database == MyDatabaseId)
-			return &shared->slots[i];
-	}
-	return NULL;
-}
-
 int
 slm_worker_pid(void)
 {
@@ -173,6 +182,20 @@ slm_worker_pid(void)
 		pid = slot->pid;
 	LWLockRelease(shared->lock);
 	return pid;
+}
+
+bool
+slm_is_configured(const char *database)
+{
+	bool		configured = false;
+
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->nslots; i++)
+		configured |= strcmp(shared->slots[i].name, database) == 0;
+	LWLockRelease(shared->lock);
+	return configured;
 }
 
 bool

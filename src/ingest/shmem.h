@@ -45,8 +45,8 @@ extern bool slm_shmem_ready(void);
 /* --- the launcher's and the worker's side; slots are numbered from 0 --- */
 extern int	slm_slots_set(char **databases, int n);
 extern bool slm_slot_may_start(int slot, char *name);
-/* This process is the worker of a slot from now on, until it exits. */
-extern void slm_slot_claim(int slot);
+/* This process is the worker of a slot, and its database, from now on, until it exits; false if another one is. */
+extern bool slm_slot_claim(int slot);
 extern void slm_slot_set_surge(int slot, bool surge);
 /* Has somebody asked for a look at the sources?  Resets the wish. */
 extern bool slm_slot_take_wake(int slot);
@@ -59,6 +59,8 @@ extern bool slm_wake_worker(void);
 extern bool slm_in_surge(void);
 /* The worker's process of this database, 0 if none. */
 extern int	slm_worker_pid(void);
+/* Does sellometer.database name it? */
+extern bool slm_is_configured(const char *database);
 /* Stop the worker of a database, and keep it from being started for a minute: DROP DATABASE wants it. */
 extern void slm_stop_worker(const char *database);
 

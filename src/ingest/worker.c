@@ -219,7 +219,11 @@ wait_for_work(bool ok)
 		delay = (long) (slm_retry_delay * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state)));
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, delay, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	/* who does nothing has nothing to be cancelled, neither now nor in the next round */
+	HOLD_CANCEL_INTERRUPTS();
 	CHECK_FOR_INTERRUPTS();
+	QueryCancelPending = false;
+	RESUME_CANCEL_INTERRUPTS();
 	reload_settings();
 }
 
@@ -234,7 +238,11 @@ sellometer_worker_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
 	my_slot = DatumGetInt32(arg);
-	slm_slot_claim(my_slot);
+	if (!slm_slot_claim(my_slot))
+	{
+		ereport(LOG, (errmsg("another sellometer worker for database \"%s\" runs already", MyBgworkerEntry->bgw_extra)));
+		proc_exit(0);
+	}
 	round_context = AllocSetContextCreate(TopMemoryContext, "sellometer round", ALLOCSET_DEFAULT_SIZES);
 	PortalContext = round_context;	/* SPI keeps there what must outlive the commits of a round */
 	ereport(LOG, (errmsg("sellometer worker for database \"%s\" started", MyBgworkerEntry->bgw_extra)));

@@ -140,6 +140,12 @@ LANGUAGE c STRICT
 AS 'MODULE_PATHNAME', 'sellometer_worker_pid';
 COMMENT ON FUNCTION sellometer.worker_pid() IS 'Process of the worker that loads into this database; NULL if none runs';
 
+CREATE FUNCTION sellometer.is_configured()
+RETURNS boolean
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_is_configured';
+COMMENT ON FUNCTION sellometer.is_configured() IS 'Does sellometer.database name this database?';
+
 CREATE VIEW sellometer.progress AS SELECT * FROM sellometer.progress_entries();
 COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
 COMMENT ON COLUMN sellometer.progress.pid IS 'server process';
@@ -253,8 +259,11 @@ BEGIN
 	name := 'worker';
 	ok := sellometer.worker_pid() IS NOT NULL;
 	detail := CASE WHEN ok THEN format('process %s loads into this database', sellometer.worker_pid())
-		ELSE format('no worker runs for database %I', current_database()) END;
-	hint := CASE WHEN NOT ok THEN 'Name the database in sellometer.database and restart the server, or CALL sellometer_ingest() yourself.' END;
+		ELSE format('no worker runs for database %I, sellometer.database is %L', current_database(),
+			current_setting('sellometer.database', true)) END;
+	hint := CASE WHEN ok THEN NULL
+		WHEN sellometer.is_configured() THEN 'It is named there: the server''s log says why its worker does not run.  Or CALL sellometer_ingest() yourself.'
+		ELSE format('Add %I to sellometer.database and restart the server, or CALL sellometer_ingest() yourself.', current_database()) END;
 	RETURN NEXT;
 
 	name := 'pg_cron';

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ingest/shmem.h"
@@ -15,6 +16,7 @@ PG_FUNCTION_INFO_V1(sellometer_wake);
 PG_FUNCTION_INFO_V1(sellometer_progress_entries);
 PG_FUNCTION_INFO_V1(sellometer_in_surge);
 PG_FUNCTION_INFO_V1(sellometer_worker_pid);
+PG_FUNCTION_INFO_V1(sellometer_is_configured);
 
 Datum
 sellometer_wake(PG_FUNCTION_ARGS)
@@ -36,6 +38,12 @@ sellometer_worker_pid(PG_FUNCTION_ARGS)
 	if (pid == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(pid);
+}
+
+Datum
+sellometer_is_configured(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(slm_is_configured(get_database_name(MyDatabaseId)));
 }
 
 /* When the work will be finished if it goes on as so far; only once there is something to go by. */

@@ -14,6 +14,7 @@ note("seed $seed");
 
 my $node = slm_node('fill', allows_streaming => 1, conf => <<'CONF');
 sellometer.database = ''
+sellometer.live_lateness = '1d'
 hot_standby = on
 CONF
 my $in = slm_directory($node, 'in');

@@ -2,6 +2,7 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Path qw(make_path);
 use PostgreSQL::Test::Utils;
 use SlmTest;
 use Test::More;
@@ -47,6 +48,10 @@ wait_until($node, 'SELECT bool_or(surge) FROM sellometer.status');
 pass('a surge begins when more than surge_bytes wait');
 wait_until($node, parse_workers(2));
 pass('parse workers are started');
+# One goes away, after a while.
+wait_until($node, q{SELECT bool_and(backend_start < clock_timestamp() - interval '1 second') FROM pg_stat_activity WHERE backend_type = 'sellometer parse worker'});
+$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'sellometer parse worker' LIMIT 1});
+wait_until($node, parse_workers(1));
 like(notices_of('CALL sellometer_rollup()'), qr/NOTICE:.*surge/, 'rollup puts its work off');
 like(notices_of('CALL sellometer_prune()'), qr/NOTICE:.*surge/, 'prune puts its work off');
 unlike(notices_of('CALL sellometer_detect()'), qr/surge/, 'detect never does');
@@ -60,6 +65,7 @@ wait_until($node, 'SELECT NOT bool_or(surge) FROM sellometer.status');
 pass('the surge ends when all is loaded');
 wait_until($node, parse_workers(0));
 pass('parse workers are stopped');
+like(slurp_file($node->logfile), qr/a parse worker takes the place of one that went away/, 'one that went away was replaced');
 oracle_load($node, $dir);
 oracle_agrees($node, 'minute', 'what parse workers have read');
 carts_agree($node, 'what parse workers have read');
@@ -103,6 +109,24 @@ kill 'CONT', $worker;
 wait_until($node, "SELECT count(*) = 1040 FROM sellometer.objects WHERE state = 'done'");
 $ledger->quit;
 $writer->quit;
+
+# Names as long as they may be fill no worker's queue.
+my $deep = slm_directory($node, 'deep');
+my $below = join('/', map { $_ x 250 } 'a' .. 'g');
+
+make_path("$deep/$below");
+write_object("$deep/$below", sprintf('2019-10-01-05-%02d-%03d.%s.csv', $_ / 40, $_, 'h' x 200), csv(event(event_time => sprintf('2019-10-01 05:%02d:00', $_ / 40))))
+  foreach (0 .. 1599);
+$writer = $node->background_psql('shop', on_error_stop => 1);
+$writer->query_safe("BEGIN; SELECT $WRITER_LOCK");
+$node->safe_psql('postgres', q{ALTER SYSTEM SET sellometer.surge_bytes = '1kB'; SELECT pg_reload_conf()});
+$node->safe_psql('shop', "SELECT sellometer_add_source('deep', 'file://$deep/')");
+wait_until($node, parse_workers(2));
+$writer->query_safe('COMMIT');
+$writer->quit;
+wait_until($node, "SELECT count(*) = 1600 FROM sellometer.objects WHERE source = 'deep' AND state = 'done'");
+unlike(slurp_file($node->logfile), qr/has no room for its tasks/, 'tasks of objects with long names fit into the queues');
+$node->safe_psql('postgres', q{ALTER SYSTEM RESET sellometer.surge_bytes; SELECT pg_reload_conf()});
 
 # The progress of a CALL: the writer's lock is handed over, so it stands in its second batch.
 $node->safe_psql('postgres', 'CREATE DATABASE calls');

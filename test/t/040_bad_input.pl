@@ -312,5 +312,22 @@ wait_for_good("$TIME-many.csv");
 object_is("$TIME-many.csv", 'done|-|100|80|0|20|0', qr/^$/, 'an object that is tried again under a milder setting');
 is(value("SELECT count(*) FROM sellometer.rejected_rows WHERE key = '$TIME-many.csv'"), '20', '... its rejects are not kept twice');
 
+# --- many rejected rows are written at once, and not while others wait ---
+
+value(q{
+	CREATE TABLE written (rows bigint, locked boolean);
+	CREATE FUNCTION note_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		INSERT INTO public.written SELECT (SELECT count(*) FROM inserted),
+			EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND objsubid = 1 AND pid = pg_backend_pid() AND granted);
+		RETURN NULL;
+	END $$;
+	CREATE TRIGGER note_written AFTER INSERT ON sellometer.rejected_rows REFERENCING NEW TABLE AS inserted
+		FOR EACH STATEMENT EXECUTE FUNCTION note_written()});
+write_object($dir, "$TIME-rejects-$_.csv", csv(events(900), map { event(event_time => 'then', price => $_) } 1 .. 90)) foreach (1 .. 12);
+wait_until($node, "SELECT count(*) = 12 FROM sellometer.objects WHERE key LIKE '%-rejects-%' AND state = 'done'");
+is(value('SELECT sum(rows), max(rows) >= 90, bool_or(locked) FROM written'), '1080|t|f', 'rejected rows are written in bulk, before the lock is taken');
+is(value("SELECT count(*), count(DISTINCT raw) FROM sellometer.rejected_rows WHERE key LIKE '%-rejects-%' AND reason = 'bad_time' AND column_name = 'event_time' AND detail LIKE '%then%' AND line > 900 AND source = 'dir'"),
+	'1080|90', '... all of them as they are');
+
 $node->stop;
 done_testing();
