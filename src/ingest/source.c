@@ -369,15 +369,12 @@ slm_sources_refresh(SlmSources *sources)
 static void
 flush_piece(Discovery *d)
 {
+	/* a listing may have thousands of pieces, and what one takes is not needed for the next */
 	MemoryContext old = MemoryContextSwitchTo(d->scratch);
 
 	if (d->n > 0)
 	{
-		/* a listing may have thousands of pieces, and what one takes is not needed for the next */
-		MemoryContext old = MemoryContextSwitchTo(d->scratch);
-
 		d->added += slm_ledger_discover(d->source->name, d->piece, d->n);
-		MemoryContextSwitchTo(old);
 		SLM_CRASH_POINT("list.noted");
 	}
 	d->n = 0;
