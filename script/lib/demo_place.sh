@@ -27,6 +27,8 @@ start_demo() {
 	fi
 	remove_place
 	"$ROOT/script/setup" demo
+	# shellcheck source=/dev/null
+	. "$ROOT/script/lib/postgres.sh"
 	trap : INT					# ends what runs inside; what is left is cleared away here
 	make_place
 	go_inside || status=$?
@@ -54,7 +56,7 @@ go_inside() {
 	cd "$DEMO/tree"
 	"${user[@]}" env -i HOME="$DEMO" PATH=/usr/bin:/bin:/usr/sbin:/sbin TERM="${TERM:-dumb}" \
 		LC_ALL="$([ "$charset" = UTF-8 ] && echo C.UTF-8 || echo C)" ${NO_COLOR+NO_COLOR="$NO_COLOR"} \
-		${COLUMNS+COLUMNS="$COLUMNS"} PG_CONFIG="${PG_CONFIG:-/usr/lib/postgresql/${PG_MAJOR:-15}/bin/pg_config}" \
+		${COLUMNS+COLUMNS="$COLUMNS"} PG_CONFIG="$PG_CONFIG" \
 		DEMO="$DEMO" bash script/demo --inside "${options[@]}"
 }
 

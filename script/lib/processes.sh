@@ -31,15 +31,21 @@ run() {
 }
 
 # Start the server that the regression and isolation tests share.  Its socket is in $WORK/socket; it listens nowhere else.
+# A PostgreSQL without pg_cron does without.
 start_server() {
+	local cron=
+
 	[ -z "$SERVER_LOG" ] || return 0
+	if [ -e "$("$PGBIN/pg_config" --pkglibdir)/pg_cron.so" ]; then
+		cron="cron.database_name = 'postgres'
+			cron.use_background_workers = on"
+	fi
 	SERVER_LOG=$LOGS/server.log
 	mkdir "$WORK/socket"
 	run "$LOGS/initdb.log" "$PGBIN/initdb" -A trust -N --no-locale -E UTF8 -D "$WORK/server" || return 1
 	cat >> "$WORK/server/postgresql.conf" <<-CONF
-		shared_preload_libraries = 'pg_cron,sellometer'
-		cron.database_name = 'postgres'
-		cron.use_background_workers = on
+		shared_preload_libraries = '${cron:+pg_cron,}sellometer'
+		$cron
 		listen_addresses = ''
 		unix_socket_directories = '$WORK/socket'
 		max_worker_processes = 24

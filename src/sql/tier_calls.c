@@ -13,6 +13,7 @@
 #include "ingest/tier_change.h"
 #include "pure/memory.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(sellometer_rollup);

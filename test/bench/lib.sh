@@ -12,7 +12,7 @@
 
 . "$ROOT/script/lib/copy.sh"
 BENCH=$ROOT/test/bench
-PG_CONFIG=${PG_CONFIG:-/usr/lib/postgresql/${PG_MAJOR:-15}/bin/pg_config}
+. "$ROOT/script/lib/postgres.sh"
 BENCH_SHARED_BUFFERS=${BENCH_SHARED_BUFFERS:-1GB}
 WORK=
 
