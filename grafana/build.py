@@ -238,6 +238,14 @@ def operations():
             FROM sellometer.status"""), thresholds=steps((None, RED), (1, GREEN), (2, ORANGE)),
              mappings=[{"type": "value", "options": {"0": {"text": "none", "color": RED, "index": 0}, "1": {"text": "running", "color": GREEN, "index": 1},
                                                      "2": {"text": "surge", "color": ORANGE, "index": 2}}}]),
+        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.",
+              sql("""
+            SELECT severity, name, since AS "time", detail, hint
+            FROM sellometer.health
+            WHERE severity IN ('warning', 'critical')
+            ORDER BY severity, name"""), 24, 6, no_value="All is well",
+              cell={"severity": {"custom.width": 100, "custom.cellOptions": {"type": "color-text"}, "mappings": [{"type": "value", "options": {
+                  "critical": {"color": RED, "index": 0}, "warning": {"color": ORANGE, "index": 1}}}]}}),
         table("Sources", "How each source is doing.",
               sql("""
             SELECT source, enabled, head AS "time", extract(epoch FROM event_lag) AS "event lag", extract(epoch FROM arrival_lag) AS "arrival lag",
@@ -341,6 +349,8 @@ def rules():
     group = [
         rule("worker", "No worker runs", "No background worker loads into the database: nothing new becomes visible.",
              'SELECT now() AS "time", (count(worker_pid) = 0 AND count(*) > 0)::int AS "no worker" FROM sellometer.status', 0, "2m"),
+        rule("health", "Something is not well", "{{ $labels.name }} is not well: see detail and hint in sellometer.health.",
+             'SELECT now() AS "time", name, sellometer.severity_rank(severity) AS value FROM sellometer.health ORDER BY 2', 0, "1m", "warning"),
         rule("lag", "Data is late", "Source {{ $labels.source }} is more than ten minutes behind the clock.",
              status_value("extract(epoch FROM event_lag)"), 600),
         rule("waiting", "Objects wait", "An object of source {{ $labels.source }} has waited for more than five minutes.",

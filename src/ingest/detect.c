@@ -88,12 +88,6 @@ tidy_step(void *arg)
 	work->closed += closed;
 }
 
-static void
-failed_step(void *arg)
-{
-	slm_run_begin(((Work *) arg)->run);
-}
-
 /* The first failure is what the run will end with; tell of the others at once. */
 static char *
 note_error(const Work *work, ErrorData *error, char *first)
@@ -137,7 +131,6 @@ slm_detect_all(SlmRun *run, void *arg)
 	slm_step(run, tidy_step, &work);
 	if (failure != NULL)
 	{
-		slm_step(run, failed_step, &work);
 		ereport(ERROR,
 				(errcode(sqlstate), errmsg_internal("%s", failure), errdetail("What the other detectors found is in sellometer.alerts.")));
 	}

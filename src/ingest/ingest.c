@@ -518,8 +518,11 @@ sum_up(Work *work)
 	for (int i = 0; i < work->done; i++)
 	{
 		bool		waits = work->objects[i].outcome == SLM_OBJECT_WAITING;
+		bool		ended = !waits && work->objects[i].outcome != SLM_OBJECT_PART;
 
 		work->result->objects += !waits;
+		work->result->ended += ended;
+		work->result->ended_bytes += ended ? work->objects[i].size : 0;
 		work->result->waiting += waits;
 		work->result->bytes += waits ? 0 : work->objects[i].size;
 		work->result->rows += work->objects[i].number >= 0 ? work->objects[i].rows_total : 0;

@@ -34,7 +34,9 @@ typedef struct SlmIngest
 /* What a batch did. */
 typedef struct SlmBatchResult
 {
-	int			objects;		/* dealt with */
+	int			objects;		/* dealt with, parts of large ones too */
+	int			ended;			/* of these, those of which no part is to come */
+	int64		ended_bytes;	/* and their size */
 	int			waiting;		/* picked too, but not there yet */
 	bool		more;			/* one of these can go on at once */
 	int64		bytes;

@@ -5,6 +5,7 @@
 
 #include "ingest/crash_point.h"
 #include "ingest/large.h"
+#include "ingest/shmem.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -237,6 +238,25 @@ take_turn(SlmIngest *ingest, SlmLarge *large, const SlmObject *object, const Slm
 	return true;
 }
 
+/* Of all that are under way: bytes that were looked through, and those of parts. */
+static void
+report(const SlmIngest *ingest)
+{
+	int64		seen = 0;
+	int64		loaded = 0;
+	bool		skipping = false;
+
+	for (const SlmLarge *large = ingest->large; large != NULL; large = large->next)
+	{
+		int64		bytes = large->reading == NULL ? 0 : Min(slm_reading_bytes(large->reading), large->object.size);
+
+		seen += large->phase == LARGE_VALIDATE ? bytes : large->object.size;
+		loaded += large->phase == LARGE_VALIDATE ? 0 : bytes;
+		skipping |= large->phase == LARGE_SKIP;
+	}
+	slm_progress_large(seen, loaded, skipping);
+}
+
 static SlmLarge *
 of_source(const SlmIngest *ingest, const char *source)
 {
@@ -275,12 +295,18 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool
 	}
 	if (large == NULL)
 		large = begin(ingest, object, clock);
+	slm_progress_phase(large->phase == LARGE_VALIDATE ? "look through a large object" : "read a large object");
 	if (!take_turn(ingest, large, object, clock, patient))
 	{
 		*starved = slm_reading_starved(large->reading);
+		report(ingest);
 		return false;
 	}
 	copy_outcome(object, &large->object);
+	if (object->outcome == SLM_OBJECT_PART)
+		slm_progress_add(0, 0, object->rows_total);
+	else
+		slm_progress_add(1, object->size, object->outcome == SLM_OBJECT_LOADED ? object->rows_total : 0);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 	{
 		object->number = ingest->batch.nobjects;
@@ -290,5 +316,6 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool
 	}
 	if (object->outcome != SLM_OBJECT_PART)
 		end_one(ingest, large);
+	report(ingest);
 	return true;
 }

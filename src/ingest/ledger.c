@@ -569,7 +569,7 @@ static SlmWaiting
 count_waiting(const char *state)
 {
 #define COUNT(state) { \
-		"SELECT coalesce(sum(o.objects), 0)::bigint, coalesce(least(sum(o.bytes), 9e18), 0)::bigint FROM sellometer.sources s " \
+		"SELECT coalesce(sum(o.objects), 0)::bigint, least(coalesce(sum(o.bytes), 0), 9e18)::bigint FROM sellometer.sources s " \
 		"CROSS JOIN LATERAL (SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM sellometer.objects " \
 		"WHERE source = s.name AND state = '" state "' AND (next_attempt IS NULL OR next_attempt <= clock_timestamp())) o " \
 		"WHERE s.enabled AND s.unreadable_since IS NULL" \

@@ -798,6 +798,12 @@ slm_reading_starved(const SlmReading *reading)
 	return reading->starved;
 }
 
+int64
+slm_reading_bytes(const SlmReading *reading)
+{
+	return reading->bytes;
+}
+
 /* Begin a call; false if it goes on with an interrupted one. */
 static bool
 is_new_call(SlmReading *reading)

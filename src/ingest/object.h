@@ -138,6 +138,9 @@ extern void slm_reading_limit(SlmReading *reading, long turn_ms, bool wait);
 extern bool slm_reading_interrupted(const SlmReading *reading);
 extern bool slm_reading_starved(const SlmReading *reading);
 
+/* Bytes that have come, as they are in the source. */
+extern int64 slm_reading_bytes(const SlmReading *reading);
+
 extern void slm_reading_end(SlmReading *reading);
 
 /*

@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "ingest/as_owner.h"
 #include "ingest/locks.h"
+#include "ingest/processes.h"
 #include "ingest/runs.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -19,6 +20,9 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+
+/* An error that goes on has a row as often as this, not one for each time: an alert looks at the last hour. */
+#define COUNT_FAILURES_FOR	"30 minutes"
 
 void
 slm_connect_to_commit(FunctionCallInfo fcinfo, const char *procedure)
@@ -162,14 +166,46 @@ run_end(SlmRun *run, const char *outcome)
 		slm_step(run, note_end, &ending);
 }
 
+/* The same error as the last run's, not long ago: it is counted there. */
+static bool
+count_failure(SlmRun *run)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.runs SET finished = clock_timestamp(), detail = $2::jsonb || jsonb_build_object('times', coalesce((detail->>'times')::bigint, 1) + 1) "
+		"WHERE id = (SELECT id FROM sellometer.runs WHERE procedure = $1 ORDER BY id DESC LIMIT 1) "
+		"AND outcome = 'failed' AND detail - 'times' = $2::jsonb AND started > clock_timestamp() - interval '" COUNT_FAILURES_FOR "'",
+		2, {TEXTOID, TEXTOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(run->procedure), CStringGetTextDatum(run->detail.data)};
+
+	return slm_execute(&statement, args, NULL, SPI_OK_UPDATE) > 0;
+}
+
+/* The row of a run that began with the step that failed is gone with it: it gets another. */
+static void
+note_failed(void *arg)
+{
+	Ending	   *ending = arg;
+
+	if (ending->run->id == 0)
+	{
+		if (count_failure(ending->run))
+			return;
+		slm_run_begin(ending->run);
+	}
+	note_end(ending);
+}
+
 static void
 note_failure(SlmRun *run, const ErrorData *error)
 {
+	Ending		ending = {run, "failed"};
+
 	resetStringInfo(&run->detail);
 	appendStringInfoString(&run->detail, "{\"error\": ");
 	escape_json(&run->detail, error->message);
 	appendStringInfo(&run->detail, ", \"sqlstate\": \"%s\"}", unpack_sql_state(error->sqlerrcode));
-	run_end(run, "failed");
+	slm_step(run, note_failed, &ending);
 }
 
 /* --- one at a time --- */
@@ -191,6 +227,7 @@ fail_run(SlmRun *run, const LOCKTAG *tag, MemoryContext context)
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
+	(void) slm_process_failed(run->procedure, error);
 	/* without a snapshot nothing was executed since the last commit: no half-done statement is in the way */
 	if (IsTransactionState() && !FirstSnapshotSet)
 	{
@@ -231,6 +268,7 @@ slm_run(const char *procedure, bool loud, SlmRunWork work, void *arg)
 		slm_step(&run, note_died, &run);
 		work(&run, arg);
 		run_end(&run, run.held ? "held" : "done");
+		(void) slm_process_well(procedure);
 	}
 	PG_CATCH();
 	{

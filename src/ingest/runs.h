@@ -37,7 +37,8 @@ extern void slm_disconnect(void);
 
 /*
  * Do the work, unless another run of the procedure is under way: then false, and a NOTICE if loud.  Not inside of a
- * subtransaction.  An error of the work is noted in the run's row and passed on.
+ * subtransaction.  An error of the work is noted in shared memory (processes.h) and, where that can be written, in the run's row, which a
+ * failure has even if its work had none; and passed on.
  */
 extern bool slm_run(const char *procedure, bool loud, SlmRunWork work, void *arg);
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "ingest/processes.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -38,8 +39,9 @@ request(void)
 {
 	if (next_request_hook)
 		next_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SlmShared)));
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SlmShared)), slm_processes_size()));
 	RequestNamedLWLockTranche("sellometer", 1);
+	RequestNamedLWLockTranche("sellometer processes", 1);
 }
 
 static void
@@ -56,6 +58,7 @@ startup(void)
 		memset(shared, 0, sizeof(SlmShared));
 		shared->lock = &GetNamedLWLockTranche("sellometer")->lock;
 	}
+	slm_processes_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -112,6 +115,7 @@ release_slot(int code, Datum arg)
 	shared->slots[own_slot].pid = 0;
 	shared->slots[own_slot].database = InvalidOid;
 	shared->slots[own_slot].surge = false;
+	shared->slots[own_slot].njobs = 0;
 	LWLockRelease(shared->lock);
 }
 
@@ -153,6 +157,68 @@ slm_slot_set_surge(int slot, bool surge)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	shared->slots[slot].surge = surge;
+	LWLockRelease(shared->lock);
+}
+
+/* Since when has it been like this? */
+static TimestampTz
+job_since(const SlmWorkerSlot *slot, const SlmJob *job)
+{
+	for (int i = 0; i < slot->njobs; i++)
+	{
+		const SlmJob *old = &slot->jobs[i];
+
+		if (strcmp(old->name, job->name) == 0 && old->scheduled == job->scheduled && old->active == job->active &&
+			strcmp(old->status, job->status) == 0)
+			return old->since;
+	}
+	return GetCurrentTimestamp();
+}
+
+void
+slm_slot_set_jobs(int slot, const SlmJob *jobs, int n)
+{
+	SlmJob		now[SLM_MAX_JOBS];
+
+	n = Min(n, SLM_MAX_JOBS);
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < n; i++)
+	{
+		now[i] = jobs[i];
+		now[i].since = job_since(&shared->slots[slot], &jobs[i]);
+	}
+	memcpy(shared->slots[slot].jobs, now, sizeof(SlmJob) * n);
+	shared->slots[slot].njobs = n;
+	shared->slots[slot].jobs_at = GetCurrentTimestamp();
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_slot_set_read_only(int slot, bool read_only)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slot].read_only = read_only;
+	LWLockRelease(shared->lock);
+}
+
+int
+slm_slot_get_told(int slot, SlmTold *told)
+{
+	int			n;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	n = shared->slots[slot].ntold;
+	memcpy(told, shared->slots[slot].told, sizeof(SlmTold) * n);
+	LWLockRelease(shared->lock);
+	return n;
+}
+
+void
+slm_slot_set_told(int slot, const SlmTold *told, int n)
+{
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slot].ntold = n;
+	memcpy(shared->slots[slot].told, told, sizeof(SlmTold) * n);
 	LWLockRelease(shared->lock);
 }
 
@@ -212,6 +278,42 @@ slm_in_surge(void)
 		surge = slot->surge;
 	LWLockRelease(shared->lock);
 	return surge;
+}
+
+int
+slm_jobs_read(SlmJob *out, TimestampTz *looked_at)
+{
+	SlmWorkerSlot *slot;
+	int			n = 0;
+
+	if (shared == NULL)
+		return 0;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	slot = slot_of_database();
+	if (slot != NULL)
+	{
+		n = slot->njobs;
+		memcpy(out, slot->jobs, sizeof(SlmJob) * n);
+		*looked_at = slot->jobs_at;
+	}
+	LWLockRelease(shared->lock);
+	return n;
+}
+
+bool
+slm_database_read_only(void)
+{
+	SlmWorkerSlot *slot;
+	bool		read_only = false;
+
+	if (shared == NULL)
+		return false;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	slot = slot_of_database();
+	if (slot != NULL)
+		read_only = slot->read_only;
+	LWLockRelease(shared->lock);
+	return read_only;
 }
 
 bool
@@ -342,6 +444,35 @@ slm_progress_add(int64 objects, int64 bytes, int64 rows)
 	own_progress->bytes_done += bytes;
 	own_progress->rows_done += rows;
 	LWLockRelease(shared->lock);
+}
+
+/* A large object is read twice.  To look through it takes about a third of the time. */
+static int64
+large_work(const SlmProgress *progress)
+{
+	return progress->large_seen / 3 + progress->large_loaded / 3 * 2;
+}
+
+void
+slm_progress_large(int64 seen, int64 loaded, bool before)
+{
+	if (own_progress == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	own_progress->large_seen = seen;
+	own_progress->large_loaded = loaded;
+	if (before)
+		own_progress->large_before = large_work(own_progress);
+	LWLockRelease(shared->lock);
+}
+
+double
+slm_progress_share(const SlmProgress *progress)
+{
+	double		done = (double) (progress->bytes_done + large_work(progress) - progress->large_before);
+	double		total = (double) (progress->bytes_total - progress->large_before);
+
+	return done <= 0 || total <= 0 ? 0 : Min(1.0, done / total);
 }
 
 void

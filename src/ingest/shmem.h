@@ -11,6 +11,8 @@
 
 #define SLM_MAX_DATABASES	64
 #define SLM_MAX_PROGRESS	64
+#define SLM_MAX_JOBS		8
+#define SLM_MAX_TOLD		128
 
 /* Work under way in one backend. */
 typedef struct SlmProgress
@@ -24,8 +26,30 @@ typedef struct SlmProgress
 	int64		bytes_done;
 	int64		bytes_total;
 	int64		rows_done;
+	int64		large_seen;		/* bytes of large objects under way that were looked through */
+	int64		large_loaded;	/* and of their parts */
+	int64		large_before;	/* of the work on them what was done before this was begun */
 	TimestampTz started;
 } SlmProgress;
+
+/* A job of pg_cron, as the worker has last seen it. */
+typedef struct SlmJob
+{
+	char		name[NAMEDATALEN];
+	bool		scheduled;
+	bool		active;
+	TimestampTz last_run;		/* 0: none is known */
+	char		status[NAMEDATALEN];	/* of that run, as pg_cron has it; or "" */
+	char		message[512];	/* likewise; or why the job can't be looked at */
+	TimestampTz since;			/* when it was first seen like this: scheduled, active and with this status */
+} SlmJob;
+
+/* A thing of sellometer.health that is not well, and was told as such. */
+typedef struct SlmTold
+{
+	char		name[NAMEDATALEN];	/* or its beginning, with a checksum */
+	int			rank;			/* of its severity */
+} SlmTold;
 
 /* One configured database. */
 typedef struct SlmWorkerSlot
@@ -36,6 +60,12 @@ typedef struct SlmWorkerSlot
 	TimestampTz hold_until;		/* not to be started before this */
 	bool		surge;
 	bool		wake;			/* look at the sources now */
+	bool		read_only;		/* transactions are, by default */
+	TimestampTz jobs_at;		/* when the jobs were looked at; 0: not yet */
+	int			njobs;
+	SlmJob		jobs[SLM_MAX_JOBS];
+	int			ntold;
+	SlmTold		told[SLM_MAX_TOLD];
 } SlmWorkerSlot;
 
 /* Under preload, from _PG_init: reserve the memory. */
@@ -51,7 +81,19 @@ extern void slm_slot_set_surge(int slot, bool surge);
 /* Has somebody asked for a look at the sources?  Resets the wish. */
 extern bool slm_slot_take_wake(int slot);
 
+/* What the worker has seen of the jobs; `since` is filled in here. */
+extern void slm_slot_set_jobs(int slot, const SlmJob *jobs, int n);
+extern void slm_slot_set_read_only(int slot, bool read_only);
+/* What was told of sellometer.health; survives the worker.  Returns the number, at most SLM_MAX_TOLD. */
+extern int	slm_slot_get_told(int slot, SlmTold *told);
+extern void slm_slot_set_told(int slot, const SlmTold *told, int n);
+
 /* --- for others --- */
+
+/* The jobs of this database, as its worker has seen them; returns their number, 0 if there is no worker that has looked. */
+extern int	slm_jobs_read(SlmJob *out, TimestampTz *looked_at);
+/* Are transactions of this database read-only by default, as its worker sees it? */
+extern bool slm_database_read_only(void);
 
 /* Ask the worker of this database to look now; false if there is none. */
 extern bool slm_wake_worker(void);
@@ -71,6 +113,10 @@ extern void slm_progress_begin(const char *task);
 extern void slm_progress_totals(int64 objects, int64 bytes);
 extern void slm_progress_phase(const char *phase);
 extern void slm_progress_add(int64 objects, int64 bytes, int64 rows);
+/* Large objects under way, all of them together; before: what was done of them is from before. */
+extern void slm_progress_large(int64 seen, int64 loaded, bool before);
+/* What was done, as a share of what there is to do, since it was begun; 0 if nothing is to be said. */
+extern double slm_progress_share(const SlmProgress *progress);
 extern void slm_progress_end(void);
 /* Copies of all reports; returns their number (at most SLM_MAX_PROGRESS). */
 extern int	slm_progress_read(SlmProgress *out);

@@ -6,7 +6,8 @@
  *
  * Three contexts: ingest->context lives as long as all goes well, and holds the state of the views; round_context is reset
  * after each round, turn_context after each batch of it.  An error ends the round: the transaction is aborted, all state is dropped (it is a cache of what is
- * committed), and after a delay the next round begins with a clean slate.
+ * committed), and after a delay the next round begins with a clean slate.  It is kept in shared memory (processes.h), and logged if it is
+ * another than before.
  */
 #include "postgres.h"
 
@@ -16,9 +17,11 @@
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "guc.h"
+#include "ingest/health.h"
 #include "ingest/held.h"
 #include "ingest/ingest.h"
 #include "ingest/large.h"
+#include "ingest/processes.h"
 #include "ingest/prune.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -81,11 +84,11 @@ look_at_waiting(const SlmBatchResult *last)
 	}
 	else
 	{
-		objects_done += last->objects;
-		bytes_done += last->bytes;
+		objects_done += last->ended;
+		bytes_done += last->ended_bytes;
 	}
 	slm_secure_transaction();
-	slm_ledger_waiting(&waiting, "pending", last ? last->objects : 0, last ? last->bytes : 0);
+	slm_ledger_waiting(&waiting, "pending", last ? last->ended : 0, last ? last->ended_bytes : 0);
 	slm_commit();
 	judge_surge(waiting.bytes);
 	if (last == NULL && waiting.objects > 0)
@@ -125,6 +128,8 @@ load(bool sweep)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(turn_context);
 		reload_settings();
+		slm_health_look(my_slot, sweep);
+		sweep = false;
 		slm_ingest_batch(ingest, "pending", NULL, &result);
 		if (result.objects > 0 || result.more)
 		{
@@ -140,12 +145,23 @@ load(bool sweep)
 	MemoryContextDelete(turn_context);
 }
 
+static void
+note_success(void)
+{
+	int64		failures = slm_process_well(SLM_PROCESS_LOAD);
+
+	if (failures > 0)
+		ereport(LOG, (errmsg("loading works again, after " INT64_FORMAT " errors", failures)));
+}
+
 /* One round, in a transaction that the loading commits piece by piece. */
 static void
 round_of_work(bool sweep)
 {
 	Oid			extension;
 
+	pgstat_report_activity(STATE_RUNNING, "loading");
+	unfinished = false;
 	StartTransactionCommand();
 	extension = slm_extension_lock() ? get_extension_oid("sellometer", true) : InvalidOid;
 	if (ingest != NULL && extension != ingest_extension)
@@ -167,37 +183,63 @@ round_of_work(bool sweep)
 		SPI_finish();
 	}
 	CommitTransactionCommand();
+	note_success();
 	pgstat_report_stat(true);
+	if (unfinished)
+		slm_ingest_wait(ingest, Min(slm_poll_interval, UNFINISHED_MS));
 }
 
-/* A round that may fail; false if it did. */
+/* After a round that has failed: others hear of that. */
+static void
+look_at_health(bool sweep)
+{
+	StartTransactionCommand();
+	if (slm_extension_lock())
+	{
+		if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+			elog(ERROR, "could not connect to SPI");
+		slm_health_look(my_slot, sweep);
+		slm_commit();
+		SPI_finish();
+	}
+	CommitTransactionCommand();
+}
+
+/* An error of a round: it is logged if it is another than the last one's, and counted. */
+static void
+end_round(MemoryContext round_context)
+{
+	ErrorData  *error;
+
+	MemoryContextSwitchTo(round_context);
+	error = CopyErrorData();
+	/* DROP EXTENSION between two transactions of a round is nobody's error */
+	if (slm_extension_gone)
+		ereport(LOG, (errmsg("loading stops: extension \"sellometer\" has been dropped")));
+	else if (slm_process_failed(SLM_PROCESS_LOAD, error))
+		EmitErrorReport();
+	slm_extension_gone = false;
+	AbortCurrentTransaction();
+	FlushErrorState();
+	forget_state();
+	slm_progress_end();
+}
+
+/* Work that may fail; false if it did. */
 static bool
-guarded_round(MemoryContext round_context, bool sweep)
+guarded(MemoryContext round_context, void (*work) (bool sweep), bool sweep)
 {
 	volatile bool ok = true;
 
 	MemoryContextSwitchTo(round_context);
 	PG_TRY();
 	{
-		pgstat_report_activity(STATE_RUNNING, "loading");
-		unfinished = false;
-		round_of_work(sweep);
-		if (unfinished)
-			slm_ingest_wait(ingest, Min(slm_poll_interval, UNFINISHED_MS));
+		work(sweep);
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
-		/* DROP EXTENSION between two transactions of a round is nobody's error */
-		if (slm_extension_gone)
-			ereport(LOG, (errmsg("loading stops: extension \"sellometer\" has been dropped")));
-		else
-			EmitErrorReport();
-		slm_extension_gone = false;
-		AbortCurrentTransaction();
-		FlushErrorState();
-		forget_state();
-		slm_progress_end();
+		end_round(round_context);
 		RESUME_INTERRUPTS();
 		ok = false;
 	}
@@ -249,7 +291,16 @@ sellometer_worker_main(Datum arg)
 
 	for (;;)
 	{
-		ok = guarded_round(round_context, slm_slot_take_wake(my_slot));
+		bool		sweep = slm_slot_take_wake(my_slot);
+
+		ok = guarded(round_context, round_of_work, sweep);
+		if (!ok)
+			(void) guarded(round_context, look_at_health, sweep);
+		if (slm_health_settings_changed())
+		{
+			ereport(LOG, (errmsg("settings of the database or role have changed: the worker begins anew with them")));
+			proc_exit(0);
+		}
 		wait_for_work(ok);
 	}
 }

@@ -101,6 +101,8 @@ CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, 
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
 CREATE INDEX objects_done ON sellometer.objects (source, object_time) WHERE state = 'done';
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
+CREATE INDEX objects_retried ON sellometer.objects (source, key) WHERE state IN ('pending', 'backlog') AND error IS NOT NULL;
+CREATE INDEX objects_expired ON sellometer.objects (source, ingested_at) WHERE rows_expired > 0;
 CREATE INDEX objects_unreadable ON sellometer.objects (id) WHERE state = 'done' AND error IS NOT NULL;
 CREATE INDEX objects_lost ON sellometer.objects (first_event) WHERE lost;
 -- whatever goes wrong elsewhere: no key is ever counted with two contents

@@ -153,7 +153,7 @@ COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prun
 COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done: the bucket that is rolled up, the kind of alert …';
 COMMENT ON COLUMN sellometer.progress.objects_done IS 'objects that are through, since it started';
 COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
-COMMENT ON COLUMN sellometer.progress.bytes_done IS 'size of those that are through, as they are in the source';
+COMMENT ON COLUMN sellometer.progress.bytes_done IS 'size of those that are through, as they are in the source, and what is read of a large one';
 COMMENT ON COLUMN sellometer.progress.bytes_total IS 'size of those done and waiting, as far as known';
 COMMENT ON COLUMN sellometer.progress.rows_done IS 'rows read from them';
 COMMENT ON COLUMN sellometer.progress.started IS 'when the work began';
@@ -183,8 +183,8 @@ SELECT s.name AS source,
 	s.unreadable_entries,
 	-- it may tell of servers, roles and credentials
 	coalesce(CASE WHEN s.last_error IS NULL OR pg_catalog.has_column_privilege('sellometer.sources', 'last_error', 'SELECT') THEN s.last_error
-		ELSE 'it can''t be listed: why is in sellometer.sources, for who may read last_error there' END, e.error) AS last_error,
-	coalesce(s.last_error_at, e.at) AS last_error_at,
+		ELSE 'it can''t be listed: why is in sellometer.sources, for who may read last_error there' END, e.error, t.error) AS last_error,
+	coalesce(s.last_error_at, e.at, t.at) AS last_error_at,
 	s.key_offset
 FROM sellometer.sources s
 CROSS JOIN sellometer.state st
@@ -198,7 +198,9 @@ LEFT JOIN LATERAL (SELECT ingested_at - last_modified AS lag FROM sellometer.obj
 CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.sum(rows_total), 0)::float8 / 60 AS rows_per_second FROM sellometer.objects
 	WHERE source = s.name AND ingested_at > pg_catalog.clock_timestamp() - interval '1 minute') r
 LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o.discovered_at AS at FROM sellometer.objects o
-	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true;
+	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true
+LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o.discovered_at AS at FROM sellometer.objects o
+	WHERE o.source = s.name AND o.state IN ('pending', 'backlog') AND o.error IS NOT NULL ORDER BY o.id DESC LIMIT 1) t ON true;
 COMMENT ON VIEW sellometer.status IS 'How each source is doing';
 COMMENT ON COLUMN sellometer.status.source IS 'name of the source';
 COMMENT ON COLUMN sellometer.status.enabled IS 'false: the source is left alone, see sellometer_enable_source()';
@@ -223,8 +225,8 @@ COMMENT ON COLUMN sellometer.status.worker_pid IS 'process that loads; NULL: non
 COMMENT ON COLUMN sellometer.status.passed_over IS
 	'what the last whole listing passed over, by reason: name (of a temporary file), link, unreadable, entry (of a list, without what an object has), size, pattern (of the source), encoding (no UTF-8)';
 COMMENT ON COLUMN sellometer.status.unreadable_entries IS 'the first ten directories, files and entries of a list that could not be looked at, and why';
-COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object';
-COMMENT ON COLUMN sellometer.status.last_error_at IS 'when that was; of a failed object: when it was first listed';
+COMMENT ON COLUMN sellometer.status.last_error IS 'why the source can''t be listed, else the error of the last failed object, else of the last that is tried again';
+COMMENT ON COLUMN sellometer.status.last_error_at IS 'when that was; of an object: when it was first listed';
 COMMENT ON COLUMN sellometer.status.key_offset IS
 	'added to the times in its keys, as the rows say: not zero if keys are in local time, for example';
 
@@ -233,6 +235,40 @@ RETURNS void
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sellometer_check_url';
 COMMENT ON FUNCTION sellometer.check_url(text, text) IS 'An error that says what is wrong, if a URL can''t be listed';
+
+/* The jobs, as pg_cron has them now. */
+CREATE FUNCTION sellometer.check_jobs()
+RETURNS TABLE (name text, ok boolean, detail text, hint text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	problem text;
+BEGIN
+	BEGIN
+		PERFORM sellometer.in_cron_database('SELECT 1');
+	EXCEPTION WHEN OTHERS THEN
+		problem := SQLERRM;
+	END;
+	RETURN QUERY SELECT 'pg_cron', problem IS NULL, coalesce(problem, 'installed and preloaded'),
+		CASE WHEN problem IS NOT NULL THEN 'Without pg_cron nothing calls rollup, prune and backlog: install it, or CALL them from elsewhere.' END;
+	IF problem IS NOT NULL THEN
+		RETURN QUERY SELECT h.name, h.severity IN ('ok', 'info'), h.detail, h.hint FROM sellometer.health_jobs h;
+		RETURN;
+	END IF;
+	RETURN QUERY
+		SELECT replace(j.job, 'sellometer_', 'job '),
+			j.scheduled AND j.active AND j.status IS DISTINCT FROM 'failed' OR NOT j.scheduled AND h.severity = 'ok',
+			CASE WHEN NOT j.scheduled THEN h.detail ELSE concat_ws(', ', 'scheduled', CASE WHEN NOT j.active THEN 'not active' END,
+				coalesce(format('last run at %s', j.last_run), 'has not run yet'), j.status, nullif(rtrim(j.message, E'\n'), '')) END,
+			CASE WHEN NOT j.scheduled THEN h.hint
+				WHEN NOT j.active THEN 'SELECT sellometer_schedule() renews the jobs.'
+				WHEN j.status = 'failed' THEN coalesce(sellometer.jobs_cannot_run(NULL), 'See cron.job_run_details.') END
+		FROM sellometer.look_at_jobs() j
+		JOIN sellometer.health_jobs h ON h.name = replace(j.job, 'sellometer_', 'job ');
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_jobs() IS 'Is each job scheduled and active, and how did its last run end?  As sellometer_check() has it';
 
 /* One invariant or precondition a row. */
 CREATE FUNCTION @extschema@.sellometer_check()
@@ -250,28 +286,10 @@ DECLARE
 	message_hint text;
 	gone bigint[] := '{}';
 BEGIN
-	name := 'preload';
-	ok := current_setting('shared_preload_libraries') ~ E'\\msellometer\\M';
-	detail := format('shared_preload_libraries is %L', current_setting('shared_preload_libraries'));
-	hint := CASE WHEN NOT ok THEN 'Add sellometer to shared_preload_libraries and restart the server.' END;
-	RETURN NEXT;
-
-	name := 'worker';
-	ok := sellometer.worker_pid() IS NOT NULL;
-	detail := CASE WHEN ok THEN format('process %s loads into this database', sellometer.worker_pid())
-		ELSE format('no worker runs for database %I, sellometer.database is %L', current_database(),
-			current_setting('sellometer.database', true)) END;
-	hint := CASE WHEN ok THEN NULL
-		WHEN sellometer.is_configured() THEN 'It is named there: the server''s log says why its worker does not run.  Or CALL sellometer_ingest() yourself.'
-		ELSE format('Add %I to sellometer.database and restart the server, or CALL sellometer_ingest() yourself.', current_database()) END;
-	RETURN NEXT;
-
-	name := 'pg_cron';
-	ok := EXISTS (SELECT 1 FROM pg_available_extensions e WHERE e.name = 'pg_cron')
-		AND current_setting('shared_preload_libraries') ~ E'\\mpg_cron\\M';
-	detail := CASE WHEN ok THEN 'installed and preloaded' ELSE 'not installed or not preloaded' END;
-	hint := CASE WHEN NOT ok THEN 'Without pg_cron nothing calls rollup, prune and backlog: install it, or CALL them from elsewhere.' END;
-	RETURN NEXT;
+	-- what is cheap; what is said of a source is tried below
+	RETURN QUERY SELECT h.name, h.severity IN ('ok', 'info'), h.detail, h.hint FROM sellometer.health h
+		WHERE h.name NOT LIKE 'job %' AND h.name NOT IN (SELECT 'source ' || sellometer.shown(x.name) FROM sellometer.sources x WHERE x.enabled OR x.restored);
+	RETURN QUERY SELECT * FROM sellometer.check_jobs();
 
 	FOR s IN SELECT * FROM sellometer.sources x WHERE x.enabled OR x.restored ORDER BY x.name LOOP
 		name := 'source ' || s.name;
@@ -380,7 +398,10 @@ BEGIN
 				d.dimension || '_' || t.finer, d.dimension || '_' || t.name) INTO n USING n, t.watermark, t.kept_from;
 		END LOOP;
 		ok := n = 0;
-		detail := CASE WHEN ok THEN format('equal up to %s', t.watermark) ELSE format('%s rows differ', n) END;
+		detail := CASE WHEN n > 0 THEN format('%s rows differ', n)
+			WHEN t.watermark = '-infinity' THEN 'nothing to compare: nothing is rolled up yet'
+			WHEN t.watermark <= t.kept_from THEN 'nothing to compare: no time is kept whole in both'
+			ELSE format('equal from %s to %s', CASE WHEN isfinite(t.kept_from) THEN t.kept_from::text ELSE 'the beginning' END, t.watermark) END;
 		hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;
 		RETURN NEXT;
 	END LOOP;
@@ -396,4 +417,5 @@ REVOKE ALL ON FUNCTION sellometer.reload_object(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_skip(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_url(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.check_jobs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_check() FROM PUBLIC;

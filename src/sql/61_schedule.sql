@@ -54,17 +54,54 @@ COMMENT ON FUNCTION sellometer.in_cron_database(text) IS 'Execute a SELECT in th
  * of his own in its place.
  */
 CREATE FUNCTION sellometer.cron_jobs()
-RETURNS TABLE (job text, schedule text, command text)
+RETURNS TABLE (job text, schedule text, command text, every interval)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	VALUES ('sellometer_rollup', '*/15 * * * *', 'CALL sellometer.rollup()'),
-		('sellometer_prune', '5 * * * *', 'CALL sellometer.prune()'),
-		('sellometer_backlog', '*/10 * * * *', 'CALL sellometer.merge_backlog()'),
-		('sellometer_archive', '35 * * * *', 'CALL sellometer.archive()'),
-		('sellometer_detect', '* * * * *', 'CALL sellometer.detect()')
+	VALUES ('sellometer_rollup', '*/15 * * * *', 'CALL sellometer.rollup()', interval '15 minutes'),
+		('sellometer_prune', '5 * * * *', 'CALL sellometer.prune()', '1 hour'),
+		('sellometer_backlog', '*/10 * * * *', 'CALL sellometer.merge_backlog()', '10 minutes'),
+		('sellometer_archive', '35 * * * *', 'CALL sellometer.archive()', '1 hour'),
+		('sellometer_detect', '* * * * *', 'CALL sellometer.detect()', '1 minute')
 $$;
 COMMENT ON FUNCTION sellometer.cron_jobs() IS 'What is to be called, and when';
+
+/*
+ * As pg_cron has it, in whichever database that is.  The table of its runs has no index by job, and nobody may ever delete from it: only
+ * the newest are looked at.
+ */
+CREATE FUNCTION sellometer.look_at_jobs()
+RETURNS TABLE (job text, scheduled boolean, active boolean, last_run timestamptz, status text, message text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found json;
+	problem text;
+BEGIN
+	BEGIN
+		found := sellometer.in_cron_database(format('
+			SELECT json_agg(s) FROM (
+				SELECT j.command, bool_or(j.active) AS active, max(r.start_time) AS last_run,
+					(array_agg(r.status ORDER BY r.runid DESC NULLS LAST))[1] AS status,
+					(array_agg(left(r.return_message, 500) ORDER BY r.runid DESC NULLS LAST))[1] AS message
+				FROM cron.job j
+				LEFT JOIN (SELECT * FROM cron.job_run_details ORDER BY runid DESC LIMIT 2000) r
+					ON r.jobid = j.jobid AND r.status IN (''succeeded'', ''failed'')
+				WHERE j.database = %L AND starts_with(j.command, ''CALL sellometer.'')
+				GROUP BY j.command) s', current_database()));
+	EXCEPTION WHEN object_not_in_prerequisite_state THEN
+		problem := SQLERRM;
+	END;
+	RETURN QUERY
+		SELECT c.job, f.command IS NOT NULL, coalesce(f.active, false), f.last_run, f.status, coalesce(problem, f.message)
+		FROM sellometer.cron_jobs() c
+		LEFT JOIN json_to_recordset(found) AS f (command text, active boolean, last_run timestamptz, status text, message text)
+			ON f.command = c.command;
+END
+$$;
+COMMENT ON FUNCTION sellometer.look_at_jobs() IS
+	'What pg_cron has of the jobs: are they scheduled and active, and how did the last run end; message: what it said, or why pg_cron can''t be asked';
 
 /* The role that jobs run as.  The procedures do what they do with the rights of the extension's owner: to call them is all it takes. */
 CREATE FUNCTION sellometer.job_role(role regrole)
@@ -106,6 +143,56 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.job_role(regrole) IS 'The role that jobs run as, with the rights that they take; NULL: the usual one';
 
+CREATE FUNCTION sellometer.cron_uses_workers()
+RETURNS boolean
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_cron_uses_workers';
+COMMENT ON FUNCTION sellometer.cron_uses_workers() IS
+	'Does pg_cron run jobs in background workers (cron.use_background_workers), rather than log in over a connection?';
+
+/*
+ * Where pg_cron logs in like any client, it has no password to give: pg_hba.conf must trust it, or the operating system's user who runs the
+ * server have a password file, which can't be known.  The first rule that fits counts, of either kind of loopback address.
+ */
+CREATE FUNCTION sellometer.cron_is_trusted(role name)
+RETURNS boolean
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH way (local, addresses) AS (
+		SELECT w.* FROM (VALUES (true, NULL), (false, ARRAY['127.0.0.1', '127.0.0.0', '0.0.0.0']), (false, ARRAY['::1', '::'])) w (local, addresses)
+		WHERE w.local = (current_setting('cron.host', true) ~ '^(/|$)')
+	), rule AS (
+		SELECT w.addresses, (SELECT h.auth_method FROM pg_hba_file_rules h
+			WHERE h.error IS NULL AND (h.type = 'local') = w.local AND h.type NOT IN ('hostssl', 'hostgssenc')
+				AND h.database && ARRAY['all', current_database()::text]
+				AND (h.user_name && ARRAY['all', role::text] OR EXISTS (SELECT FROM unnest(h.user_name) u JOIN pg_roles r ON '+' || r.rolname = u
+					WHERE pg_has_role(role, r.oid, 'MEMBER')))
+				AND (w.local OR h.address = ANY (w.addresses || ARRAY['all', 'samehost', 'samenet', 'localhost']))
+			ORDER BY h.line_number LIMIT 1) AS method
+		FROM way w
+	)
+	SELECT coalesce(bool_and(coalesce(method, 'reject') = 'trust'), false) FROM rule
+$$;
+COMMENT ON FUNCTION sellometer.cron_is_trusted(name) IS 'Does pg_hba.conf let pg_cron log in as a role without a password?';
+
+CREATE FUNCTION sellometer.jobs_cannot_run(role name)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF sellometer.cron_uses_workers() OR has_function_privilege('pg_hba_file_rules()', 'EXECUTE')
+			AND sellometer.cron_is_trusted(coalesce(role, 'sellometer_jobs')) THEN
+		RETURN NULL;
+	END IF;
+	RETURN format('Set cron.use_background_workers = on in postgresql.conf and restart the server; or let pg_cron log in as role %I without asking for a password.',
+		coalesce(role, 'sellometer_jobs'));
+END
+$$;
+COMMENT ON FUNCTION sellometer.jobs_cannot_run(name) IS
+	'What to do so that pg_cron can run jobs of a role (NULL: the usual one); NULL: it can';
+
 /*
  * A job bears its plain name, unless a job of that name calls into another database: then the database's name is added.
  */
@@ -121,6 +208,7 @@ DECLARE
 	runs_as_name name;
 	statement text;
 	scheduled json;
+	hint text;
 BEGIN
 	-- is it there?  Before anything is made for it
 	PERFORM sellometer.in_cron_database('SELECT 1');
@@ -141,6 +229,13 @@ BEGIN
 		-- naming anybody, even oneself, is for superusers
 		CASE WHEN runs_as_name = current_user THEN 'NULL' ELSE quote_literal(runs_as_name) END);
 	scheduled := sellometer.in_cron_database(statement);
+	PERFORM sellometer.wake();	-- to look at them
+	hint := sellometer.jobs_cannot_run(runs_as_name);
+	IF hint IS NOT NULL THEN
+		RAISE WARNING USING MESSAGE = 'pg_cron will probably not be able to run these jobs',
+			DETAIL = format('It logs in as role %I over a connection, which pg_hba.conf does not let it do without a password.', runs_as_name),
+			HINT = hint;
+	END IF;
 	RETURN QUERY SELECT * FROM json_to_recordset(scheduled) AS r (job text, schedule text, command text);
 END
 $$;
@@ -178,6 +273,9 @@ CREATE EVENT TRIGGER sellometer_drop ON ddl_command_start
 	EXECUTE FUNCTION sellometer.before_drop();
 COMMENT ON EVENT TRIGGER sellometer_drop IS 'So that jobs of pg_cron go with the extension';
 
+REVOKE ALL ON FUNCTION sellometer.look_at_jobs() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.cron_is_trusted(name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.jobs_cannot_run(name) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.run_in_database(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.job_role(regrole) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.in_cron_database(text) FROM PUBLIC;

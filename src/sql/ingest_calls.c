@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ingest/ingest.h"
+#include "ingest/processes.h"
 #include "ingest/prune.h"
 #include "ingest/reload.h"
 #include "ingest/shmem.h"
@@ -67,9 +68,9 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(turn_context);
 		slm_secure_transaction();
-		objects += result.objects;
-		bytes += result.bytes;
-		slm_ledger_waiting(&waiting, state, result.objects, result.bytes);
+		objects += result.ended;
+		bytes += result.ended_bytes;
+		slm_ledger_waiting(&waiting, state, result.ended, result.ended_bytes);
 		slm_progress_totals(objects + waiting.objects, bytes + waiting.bytes);
 		surge = slm_surge_judge(surge, waiting.bytes);
 		slm_ingest_set_surge(ingest, surge);
@@ -97,18 +98,12 @@ resume_restored(FunctionCallInfo fcinfo)
 	slm_execute(&statement, &arg, PG_ARGISNULL(0) ? "n" : NULL, SPI_OK_SELECT);
 }
 
-Datum
-sellometer_ingest(PG_FUNCTION_ARGS)
+static void
+ingest_all(const char *source)
 {
-	char	   *source;
-	SlmIngest  *ingest;
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(PortalContext);
+	SlmIngest  *ingest = slm_ingest_begin(true);
 
-	slm_connect_to_commit(fcinfo, "sellometer_ingest");
-	resume_restored(fcinfo);
-	source = slm_source_argument(fcinfo);
-	old = MemoryContextSwitchTo(PortalContext);
-	ingest = slm_ingest_begin(true);
 	MemoryContextSwitchTo(old);
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
@@ -117,6 +112,29 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 		(void) slm_sources_go_on(ingest->sources, source);
 	load_all(ingest, "pending", source);
 	slm_ingest_end(ingest);
+}
+
+Datum
+sellometer_ingest(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *source;
+
+	slm_connect_to_commit(fcinfo, "sellometer_ingest");
+	resume_restored(fcinfo);
+	source = slm_source_argument(fcinfo);
+	PG_TRY();
+	{
+		ingest_all(source);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		(void) slm_process_failed("ingest", CopyErrorData());
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	(void) slm_process_well("ingest");
 	slm_disconnect();
 	PG_RETURN_VOID();
 }

@@ -8,10 +8,12 @@
 #include "ingest/remote.h"
 #include "ingest/schedule.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(sellometer_run_in_database);
 PG_FUNCTION_INFO_V1(sellometer_before_drop);
 PG_FUNCTION_INFO_V1(sellometer_cron_database);
+PG_FUNCTION_INFO_V1(sellometer_cron_uses_workers);
 
 Datum
 sellometer_run_in_database(PG_FUNCTION_ARGS)
@@ -41,4 +43,12 @@ sellometer_cron_database(PG_FUNCTION_ARGS)
 	if (database == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(database));
+}
+
+Datum
+sellometer_cron_uses_workers(PG_FUNCTION_ARGS)
+{
+	const char *value = slm_cron_database() == NULL ? NULL : GetConfigOption("cron.use_background_workers", true, false);
+
+	PG_RETURN_BOOL(value != NULL && strcmp(value, "on") == 0);
 }

