@@ -78,6 +78,17 @@ slm_head_advance(SlmObject *objects, int n, TimestampTz head)
 	return newest;
 }
 
+void
+slm_head_take_back(const char *source, TimestampTz moved_to)
+{
+	static SlmStatement statement = {
+		"SELECT sellometer.take_back_head($1, $2, make_interval(secs => $3))", 3, {TEXTOID, TIMESTAMPTZOID, INT4OID}
+	};
+	Datum		args[3] = {CStringGetTextDatum(source), TimestampTzGetDatum(moved_to), Int32GetDatum(slm_live_lateness)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+}
+
 static Datum
 name_array(const char *const *names, int n)
 {
@@ -398,16 +409,18 @@ record_part(const SlmObject *object)
 /* What is recorded of a loaded object. */
 enum
 {
-	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, COLUMNS
+	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, HEAD, COLUMNS
 };
 
 static void
 fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, bool *nulls)
 {
-	TimestampTz time = slm_key_time(object->key);	/* one that might have been the same again was entered without it */
+	TimestampTz time = slm_key_time(object->key);
 
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		time = object->median;
+	else if (TIMESTAMP_IS_NOBEGIN(object->object_time)) /* one that might have been the same again was entered without it */
+		time += slm_key_offset(object->source);
 	values[ID] = Int64GetDatum(object->id);
 	values[IS_PART] = BoolGetDatum(object->outcome == SLM_OBJECT_PART);
 	values[TOTAL] = Int64GetDatum(object->rows_total);
@@ -420,11 +433,13 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 	values[TIME] = TimestampTzGetDatum(time);
 	values[TIME_LIMIT] = TimestampTzGetDatum(object->time_limit);
 	values[CHECKSUM] = slm_checksum_datum(&object->checksum);
+	values[HEAD] = TimestampTzGetDatum(object->median);
 	memset(nulls, false, COLUMNS * sizeof(bool));
 	nulls[FIRST_EVENT] = TIMESTAMP_NOT_FINITE(object->first_event);
 	nulls[LAST_EVENT] = TIMESTAMP_NOT_FINITE(object->last_event);
 	nulls[TIME] = TIMESTAMP_NOT_FINITE(time);
 	nulls[CHECKSUM] = !object->has_checksum;
+	nulls[HEAD] = TIMESTAMP_NOT_FINITE(object->median);
 }
 
 /* The loaded ones of n objects, all at once: done, unless more parts of it are to come. */
@@ -432,7 +447,7 @@ static void
 record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 {
 	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID};
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TIMESTAMPTZOID};
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
 		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
@@ -443,11 +458,11 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		"resume_row = CASE WHEN n.is_part THEN o.resume_row + n.total ELSE 0 END, "
 		"time_limit = CASE WHEN n.is_part THEN n.time_limit END, "
 		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
-		"next_attempt = NULL, error = NULL, sqlstate = NULL, checksum = coalesce(n.checksum, o.checksum) "
-		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, time, time_limit, checksum) WHERE o.id = n.id",
+		"next_attempt = NULL, error = NULL, sqlstate = NULL, checksum = coalesce(n.checksum, o.checksum), "
+		"head = greatest(o.head, n.head) FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, time, time_limit, checksum, head) WHERE o.id = n.id",
 		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID}
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID}
 	};
 	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * Max(n, 1));
 	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * Max(n, 1));

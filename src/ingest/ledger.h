@@ -23,6 +23,8 @@ typedef struct SlmWaiting
 extern TimestampTz slm_head_read(void);
 /* Move the head, and that of the source of each loaded object, on to the objects' medians. */
 extern TimestampTz slm_head_advance(SlmObject *objects, int n, TimestampTz head);
+/* Under the writer's lock: an object of a source has been taken out that had moved it so far, and what is counted without it says how far it is. */
+extern void slm_head_take_back(const char *source, TimestampTz moved_to);
 
 /* Put pending objects of these sources that are late by now into the backlog. */
 extern void slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz head);

@@ -118,6 +118,8 @@ record_new(Replace *replace, SlmTakeOut *take)
 	slm_execute(&rejected, &id, NULL, SPI_OK_DELETE);
 	slm_ledger_record(&replace->object, 1, take->batch.counts);
 	slm_rejects_record(&replace->object, 1);
+	/* that the old content was taken out may have moved it back behind this */
+	(void) slm_head_advance(&replace->object, 1, slm_head_read());
 }
 
 static void

@@ -492,21 +492,28 @@ void
 slm_take_out_record(const SlmTakeOut *take, const char *why)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET state = 'skipped', error = $2, sqlstate = NULL, next_attempt = NULL, unwanted = true, "
+		"UPDATE sellometer.objects o SET state = 'skipped', error = $2, sqlstate = NULL, next_attempt = NULL, unwanted = true, "
 		"rows_total = 0, rows_counted = 0, rows_duplicate = 0, rows_rejected = 0, rows_expired = 0, "
-		"first_event = NULL, last_event = NULL, resume_row = 0, unloaded_rows = 0 WHERE id = $1",
+		"first_event = NULL, last_event = NULL, head = NULL, resume_row = 0, unloaded_rows = 0 "
+		"FROM (SELECT id, source, head FROM sellometer.objects) was WHERE o.id = $1 AND was.id = o.id RETURNING was.source, was.head",
 		2, {INT8OID, TEXTOID}
 	};
 	static SlmStatement parts = {"DELETE FROM sellometer.object_parts WHERE object_id = $1", 1, {INT8OID}};
 	static SlmStatement rejected = {"DELETE FROM sellometer.rejected_rows WHERE object_id = $1", 1, {INT8OID}};
 	Datum		args[2] = {Int64GetDatum(take->old_id), CStringGetTextDatum(why)};
+	char	   *source;
+	TimestampTz head;
 
 	if (take->stopped_at != SLM_HISTORY_END)
 	{
 		record_part(take);
 		return;
 	}
-	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE_RETURNING);
+	source = slm_text(CurrentMemoryContext, 0, 1);
+	head = slm_int64(0, 2, DT_NOBEGIN);
+	if (!TIMESTAMP_IS_NOBEGIN(head))
+		slm_head_take_back(source, head);
 	slm_execute(&parts, args, NULL, SPI_OK_DELETE);
 	slm_execute(&rejected, args, NULL, SPI_OK_DELETE);
 }

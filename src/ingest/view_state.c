@@ -133,6 +133,9 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 			slm_views_drop_before(&state->known, from, tight);
 			state->from = from;
 		}
+		/* the head went back, as an object was taken out: what is live now reaches back further */
+		if (state->from > from + view_window() / 4)
+			forget(state);
 	}
 	if (!state->persistent || slm_views_memory(&state->known) > limit)
 		forget(state);

@@ -73,6 +73,7 @@ CREATE TABLE sellometer.objects (
 	state			text NOT NULL DEFAULT 'pending'
 		CHECK (state IN ('pending', 'backlog', 'done', 'failed', 'skipped', 'archived')),
 	object_time		timestamptz,
+	head			timestamptz,
 	rows_total		bigint NOT NULL DEFAULT 0,
 	rows_counted	bigint NOT NULL DEFAULT 0,
 	rows_duplicate	bigint NOT NULL DEFAULT 0,
@@ -123,6 +124,7 @@ COMMENT ON COLUMN sellometer.objects.last_modified IS 'when it arrived in the so
 COMMENT ON COLUMN sellometer.objects.state IS
 	'pending: waits to be loaded; backlog: late, waits for sellometer_merge_backlog(); done; failed: see error; skipped; archived';
 COMMENT ON COLUMN sellometer.objects.object_time IS 'the time that stands in the key, else the median of its rows once known';
+COMMENT ON COLUMN sellometer.objects.head IS 'how far it has moved the head: the greatest median time of its parts';
 COMMENT ON COLUMN sellometer.objects.rows_total IS 'rows_counted + rows_duplicate + rows_rejected + rows_expired, once done';
 COMMENT ON COLUMN sellometer.objects.rows_counted IS 'rows that are in the sums';
 COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that its session had seen already';
@@ -222,7 +224,7 @@ CREATE TABLE sellometer.state (
 	views_thinned_at	timestamptz
 );
 COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
-COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk';
+COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk, of objects that were not taken out';
 COMMENT ON COLUMN sellometer.state.views_from IS 'views before this time are no longer known one by one';
 COMMENT ON COLUMN sellometer.state.views_dropped IS 'number of views that are no longer known one by one';
 COMMENT ON COLUMN sellometer.state.carts_from IS 'carts whose last event is before this time are forgotten';

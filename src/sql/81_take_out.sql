@@ -13,6 +13,40 @@ AS 'MODULE_PATHNAME', 'sellometer_unload_in_steps';
 COMMENT ON PROCEDURE @extschema@.sellometer_unload_in_steps(text, text) IS
 	'Likewise, a million rows at a time, each committed: for large objects, so that loading goes on meanwhile';
 
+/*
+ * An object is out that had moved the head to some time.  What others have reached is what there is now: what is late or final follows
+ * from that.  Behind the last event of all nothing was ever dropped or refused, so from there on everything is kept again, whatever was
+ * pruned in the belief that time had gone on.
+ */
+CREATE FUNCTION sellometer.take_back_head(source text, moved_to timestamptz, lateness interval)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	reached timestamptz;
+	behind timestamptz;
+BEGIN
+	UPDATE sellometer.sources s SET head = (SELECT max(o.head) FROM sellometer.objects o WHERE o.source = s.name)
+	WHERE s.name = take_back_head.source AND s.head <= moved_to;
+	IF EXISTS (SELECT FROM sellometer.state st WHERE st.head > moved_to) THEN
+		RETURN;
+	END IF;
+	SELECT max(o.head), coalesce(max(o.last_event) + interval '1 microsecond', '-infinity') INTO reached, behind FROM sellometer.objects o;
+	IF reached >= moved_to THEN
+		RETURN;
+	END IF;
+	UPDATE sellometer.state st SET head = reached, carts_from = least(st.carts_from, behind),
+		views_from = CASE WHEN st.views_from IS NOT NULL THEN least(st.views_from, behind) END;
+	UPDATE sellometer.tiers t SET kept_from = sellometer.bucket_end(t.granularity, behind) WHERE t.kept_from > behind;
+	UPDATE sellometer.objects o SET state = 'pending'
+	WHERE o.state = 'backlog' AND (o.object_time >= reached - lateness OR reached IS NULL);
+	PERFORM sellometer.wake();
+END
+$$;
+COMMENT ON FUNCTION sellometer.take_back_head(text, timestamptz, interval) IS
+	'Have the head be where the objects that are still counted have moved it, after one was taken out';
+
 CREATE FUNCTION sellometer.object_problem(object bigint)
 RETURNS text
 LANGUAGE c STRICT
@@ -185,6 +219,7 @@ COMMENT ON FUNCTION sellometer.forget_offers_but(timestamptz[], bigint[], text[]
 REVOKE ALL ON FUNCTION @extschema@.sellometer_unload(text, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_unload_in_steps(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_declare_lost(text, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.take_back_head(text, timestamptz, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.list(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.object_problem(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.carts_shared(text[], bigint[], timestamptz[], bigint[], bigint[], timestamptz, timestamptz) FROM PUBLIC;
