@@ -186,6 +186,8 @@ slm_record_fields(SlmSlice record, SlmSlice *fields, size_t max)
 		if (n < max)
 			fields[n] = field;
 	}
+	for (size_t i = n; i < max; i++)
+		fields[i] = (SlmSlice) {0};
 	return n;
 }
 

@@ -50,14 +50,14 @@ extern bool slm_columns_take(SlmColumns *columns, SlmSlice header, SlmSchema *sc
 extern bool slm_columns_header(const SlmColumns *columns, SlmText *out);
 
 /*
- * Cut a record whose quoting is sound into its fields.  At most max are written to fields (may be NULL for max = 0);
- * returns how many there are.
+ * Cut a record whose quoting is sound into its fields.  max are written to fields (may be NULL for max = 0), empty ones for those
+ * that it does not have; returns how many there are.
  */
 extern size_t slm_record_fields(SlmSlice record, SlmSlice *fields, size_t max);
 
 /*
  * A row of a schema as a line under the header of all columns, added to out.  fields: scratch for schema->nfields slices;
- * by_column: scratch for columns->n.  The row must have schema->nfields fields; what it has behind them is left out.
+ * by_column: scratch for columns->n.  What the row has behind schema->nfields fields is left out.
  * False if out of memory.
  */
 extern bool slm_columns_row(const SlmColumns *columns, const SlmSchema *schema, SlmSlice record, SlmSlice *fields,

@@ -1,5 +1,6 @@
 /*
- * csv.c: stage 2 of reading CSV: records and fields.  csv.h draws the window and says what comes out.
+ * csv.c: stage 2 of reading CSV: records and fields.  csv.h draws the window and says what comes out; csv_walk.c finds the end of a
+ * record that is not plain.
  *
  * LF, CRLF and a CR that no LF follows end a line, in any mix.
  *
@@ -15,7 +16,7 @@
  * open past the same place; only the line with the quote that closed it can, and what that one passes is new.  So no
  * byte is walked over more than twice, and looked at for rows once.
  */
-#include "pure/csv.h"
+#include "pure/csv_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +27,6 @@
 
 /* See slm_csv_room(). */
 #define CAPACITY	(2 * SLM_MAX_RECORD + 1 + SLM_CSV_BLOCK)
-
-typedef enum WalkResult
-{
-	WALK_ON,					/* go on with the next position */
-	WALK_RECORD,				/* complete; ends at *end */
-	WALK_BAD_QUOTE,
-	WALK_TOO_LONG,
-	WALK_WAIT,					/* scan or add more */
-	WALK_END
-} WalkResult;
 
 bool
 slm_csv_init(SlmCsv *csv, SlmScanFunction scan)
@@ -63,7 +54,7 @@ slm_csv_free(SlmCsv *csv)
 }
 
 bool
-slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field)
+slm_csv_set_columns(SlmCsv *csv, size_t nfields, size_t least, const int *column_field)
 {
 	uint8_t    *roles = malloc(nfields);
 
@@ -73,6 +64,7 @@ slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field)
 	csv->roles = roles;
 	memset(csv->roles, SLM_COLUMNS, nfields);
 	csv->nfields = nfields;
+	csv->least = least;
 	for (int c = 0; c < SLM_COLUMNS; c++)
 	{
 		csv->column_field[c] = column_field[c];
@@ -148,153 +140,6 @@ restart_at(SlmCsv *csv, size_t start)
 	csv->walk = (SlmCsvWalk) {0};
 }
 
-typedef enum LineEnd
-{
-	LINE_ENDS,
-	LINE_GOES_ON,				/* a CR before a newline, which is what ends the line */
-	LINE_UNKNOWN				/* a CR, and what follows it is not there yet */
-} LineEnd;
-
-/* What the CR or newline at p means. */
-static LineEnd
-line_end(const SlmCsv *csv, size_t p)
-{
-	if (csv->buf[p] == '\n')
-		return LINE_ENDS;
-	if (p + 1 == csv->filled)
-		return csv->ended ? LINE_ENDS : LINE_UNKNOWN;
-	return csv->buf[p + 1] == '\n' ? LINE_GOES_ON : LINE_ENDS;
-}
-
-typedef enum QuoteMeaning
-{
-	QUOTE_CLOSES,
-	QUOTE_DOUBLED,
-	QUOTE_MALFORMED,
-	QUOTE_UNKNOWN				/* what follows it is not there yet */
-} QuoteMeaning;
-
-/* What the quote at p, inside quotes, means. */
-static QuoteMeaning
-quote_meaning(const SlmCsv *csv, size_t p)
-{
-	if (p + 1 == csv->filled)
-		return csv->ended ? QUOTE_CLOSES : QUOTE_UNKNOWN;
-	switch (csv->buf[p + 1])
-	{
-		case '"':
-			return QUOTE_DOUBLED;
-		case ',':
-		case '\n':
-		case '\r':
-			return QUOTE_CLOSES;
-		default:
-			return QUOTE_MALFORMED;
-	}
-}
-
-/* A CR or newline inside quotes. */
-static WalkResult
-walk_quoted_line_end(SlmCsv *csv, size_t p)
-{
-	SlmCsvWalk *walk = &csv->walk;
-	LineEnd		end = line_end(csv, p);
-
-	if (end != LINE_ENDS)
-		return end == LINE_UNKNOWN ? WALK_WAIT : WALK_ON;
-	if (!walk->has_newline)
-	{
-		walk->has_newline = true;
-		walk->newline = p - csv->start;
-		walk->newline_cursor = csv->cursor + 1;
-		if (walk->malformed)
-			return WALK_BAD_QUOTE;
-	}
-	walk->newlines++;
-	return WALK_ON;
-}
-
-/* One position inside quotes; limit: the last offset that counts for this record. */
-static WalkResult
-walk_quoted(SlmCsv *csv, size_t p, size_t limit)
-{
-	SlmCsvWalk *walk = &csv->walk;
-
-	if (csv->buf[p] == '\n' || csv->buf[p] == '\r')
-		return walk_quoted_line_end(csv, p);
-	if (csv->buf[p] == '"' && !walk->malformed)
-	{
-		if (p >= limit || (walk->twin != 0 && p - csv->start == walk->twin))
-			return WALK_ON;
-		switch (quote_meaning(csv, p))
-		{
-			case QUOTE_CLOSES:
-				walk->in_quotes = false;
-				break;
-			case QUOTE_DOUBLED:
-				walk->twin = p + 1 - csv->start;
-				break;
-			case QUOTE_MALFORMED:
-				walk->malformed = true;
-				if (walk->has_newline)
-					return WALK_BAD_QUOTE;
-				break;
-			case QUOTE_UNKNOWN:
-				return WALK_WAIT;
-		}
-	}
-	return WALK_ON;
-}
-
-/* Find the end of the record at hand, going on where the last call stopped. */
-static WalkResult
-walk_record(SlmCsv *csv, size_t *end)
-{
-	SlmCsvWalk *walk = &csv->walk;
-	size_t		limit = csv->start + SLM_MAX_RECORD;
-
-	walk->begun = true;
-	for (; csv->cursor < csv->npositions; csv->cursor++)
-	{
-		size_t		p = csv->positions[csv->cursor];
-
-		if (p > limit)
-			break;
-		if (walk->in_quotes)
-		{
-			WalkResult	result = walk_quoted(csv, p, limit);
-
-			if (result != WALK_ON)
-				return result;
-		}
-		else if (csv->buf[p] == ',')
-			walk->field = p + 1 - csv->start;
-		else if (csv->buf[p] != '"')
-		{
-			LineEnd		meaning = line_end(csv, p);
-
-			if (meaning == LINE_UNKNOWN)
-				return WALK_WAIT;
-			if (meaning == LINE_ENDS)
-			{
-				csv->cursor++;
-				*end = p;
-				return WALK_RECORD;
-			}
-		}
-		else if (p - csv->start == walk->field)
-			walk->in_quotes = true;
-	}
-	if (csv->scanned > limit)
-		return walk->in_quotes ? WALK_BAD_QUOTE : WALK_TOO_LONG;
-	if (csv->scanned < csv->filled || !csv->ended)
-		return WALK_WAIT;
-	*end = csv->filled;
-	if (walk->in_quotes)
-		return WALK_BAD_QUOTE;
-	return csv->start < csv->filled ? WALK_RECORD : WALK_END;
-}
-
 bool
 slm_csv_field(SlmSlice *rest, SlmSlice *field)
 {
@@ -334,7 +179,7 @@ slm_csv_field(SlmSlice *rest, SlmSlice *field)
 	return true;
 }
 
-/* Fill in raw and, if the header is known, the fields of the record that walk_record() found. */
+/* Fill in raw and, if the header is known, the fields of the record that slm_csv_walk() found. */
 static void
 cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
 {
@@ -369,8 +214,8 @@ cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
 		else if (csv->roles[record->nfields] < SLM_COLUMNS)
 			record->field[csv->roles[record->nfields]] = field;
 	}
-	/* of what the header doesn't have, empty fields are nothing */
-	if (record->nfields > csv->nfields && used == 0)
+	/* of what the header doesn't have, empty fields are nothing; nor is it anything to lack what has no name */
+	if (record->nfields > csv->nfields ? used == 0 : record->nfields >= csv->least)
 		record->nfields = csv->nfields;
 }
 
@@ -389,7 +234,7 @@ slm_csv_split(SlmCsv *csv, SlmRecord *record, size_t len)
 	cut_record(csv, end, record);
 	csv->line = record->line;
 	for (size_t at = csv->cut; (at += slm_line_length(csv->buf + at, end - at)) < end; at++)
-		csv->line += line_end(csv, at) == LINE_ENDS;
+		csv->line += slm_csv_line_end(csv, at) == SLM_CSV_LINE_ENDS;
 	restart_at(csv, end);
 }
 
@@ -520,15 +365,15 @@ static bool
 skip_line(SlmCsv *csv)
 {
 	size_t		end = csv->start + slm_line_length(csv->buf + csv->start, csv->filled - csv->start);
-	LineEnd		meaning = end < csv->filled ? line_end(csv, end) : LINE_UNKNOWN;
+	SlmCsvLineEnd meaning = end < csv->filled ? slm_csv_line_end(csv, end) : SLM_CSV_LINE_UNKNOWN;
 
-	if (meaning == LINE_UNKNOWN)
+	if (meaning == SLM_CSV_LINE_UNKNOWN)
 	{
 		/* a CR stays until it is seen what follows it */
 		restart_at(csv, end);
 		return false;
 	}
-	restart_at(csv, meaning == LINE_GOES_ON ? end + 2 : end + 1);
+	restart_at(csv, meaning == SLM_CSV_LINE_GOES_ON ? end + 2 : end + 1);
 	csv->skipping = false;
 	csv->line++;
 	return true;
@@ -591,7 +436,7 @@ may_wait(const SlmCsv *csv)
 		(csv->scanned < csv->filled || !csv->ended);
 }
 
-/* Was the quote of the record that walk_record() found, over several lines, a stray one? */
+/* Was the quote of the record that slm_csv_walk() found, over several lines, a stray one? */
 static bool
 is_stray(const SlmCsv *csv, size_t end)
 {
@@ -611,17 +456,17 @@ slm_csv_next(SlmCsv *csv, SlmRecord *record)
 
 	for (;;)
 	{
-		WalkResult	result = WALK_WAIT;
+		SlmCsvWalkResult result = SLM_WALK_WAIT;
 		size_t		end = 0;
 
 		if (has_short_cut(csv) && has_positions(csv) && cut_plain_record(csv, record))
 			return SLM_CSV_RECORD;
 		if (!may_wait(csv))
-			result = walk_record(csv, &end);
+			result = slm_csv_walk(csv, &end);
 
 		switch (result)
 		{
-			case WALK_RECORD:
+			case SLM_WALK_RECORD:
 				if (is_stray(csv, end))
 				{
 					csv->walk.stray = true;
@@ -636,16 +481,16 @@ slm_csv_next(SlmCsv *csv, SlmRecord *record)
 				if (record->raw.len > 0)
 					return SLM_CSV_RECORD;
 				break;
-			case WALK_BAD_QUOTE:
+			case SLM_WALK_BAD_QUOTE:
 				drop_record(csv, false, record);
 				return SLM_CSV_BAD_QUOTE;
-			case WALK_TOO_LONG:
+			case SLM_WALK_TOO_LONG:
 				drop_record(csv, true, record);
 				return SLM_CSV_TOO_LONG;
-			case WALK_END:
+			case SLM_WALK_END:
 				return SLM_CSV_END;
-			case WALK_ON:
-			case WALK_WAIT:
+			case SLM_WALK_ON:
+			case SLM_WALK_WAIT:
 				if (csv->scanned == csv->filled)
 					return csv->ended ? SLM_CSV_END : SLM_CSV_MORE;
 				scan_block(csv);

@@ -63,6 +63,7 @@ typedef struct SlmCsv
 	uint64_t	mark_bytes;		/* of byte order marks passed over at the beginning */
 	SlmCsvWalk	walk;
 	size_t		nfields;		/* what the header has; 0 until it is known */
+	size_t		least;			/* of these, those up to the last one that has a name */
 	uint8_t    *roles;			/* of each field: the SlmColumn it is, or SLM_COLUMNS */
 	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
 	char	   *raw;			/* room for a record as it came, where the window's copy is written to */
@@ -73,7 +74,7 @@ typedef struct SlmRecord
 	uint64_t	line;
 	SlmSlice	raw;			/* as it came, without line end; of a broken or too long one its first SLM_MAX_RAW bytes */
 	int64_t		invalid_at;		/* offset of the first byte that is no valid UTF-8 or NUL, or -1 */
-	size_t		nfields;		/* empty ones beyond the header's not counted */
+	size_t		nfields;		/* empty ones beyond the header's not counted, and those without a name at its end not missed */
 	const char *fault;			/* of SLM_CSV_BAD_QUOTE: what is wrong, a static string */
 	SlmSlice	field[SLM_COLUMNS]; /* without outer quotes; empty where the header has no such column */
 } SlmRecord;
@@ -99,17 +100,18 @@ extern char *slm_csv_room(SlmCsv *csv);
 extern void slm_csv_added(SlmCsv *csv, size_t len, bool ended);
 
 /*
- * The header is known: it has nfields, of which column_field[c] is column c (-1: none).  Until then records come with
- * raw and invalid_at only.  May be called again, for the records that follow.  False if out of memory.
+ * The header is known: it has nfields, of which column_field[c] is column c (-1: none), and those behind the first `least` need not
+ * be there.  Until then records come with raw and invalid_at only.  May be called again, for the records that follow.  False if out of
+ * memory.
  */
-extern bool slm_csv_set_columns(SlmCsv *csv, size_t nfields, const int *column_field);
+extern bool slm_csv_set_columns(SlmCsv *csv, size_t nfields, size_t least, const int *column_field);
 
 /* The next record that is no empty line; valid until the next call of this or slm_csv_room(). */
 extern SlmCsvStatus slm_csv_next(SlmCsv *csv, SlmRecord *record);
 
 /*
  * Have the last record end after len bytes of its raw text, and what stands behind these be the next one.  record is cut
- * anew.  Only of a record with more fields than the header.
+ * anew.  Only of a record of several lines, or with more fields than the header.
  */
 extern void slm_csv_split(SlmCsv *csv, SlmRecord *record, size_t len);
 

@@ -122,8 +122,8 @@ parse_tail(const char *s, const char *end, SlmTime *time)
 		if (!parse_fraction(&s, end, &usecs))
 			return false;
 	}
-	while (s < end && slm_is_blank(*s))
-		s++;
+	if (s < end && (slm_is_blank(*s) || (uint8_t) *s > 0x7f))
+		s = slm_trim((SlmSlice) {s, (uint32_t) (end - s)}).data;
 	if (s < end && !parse_zone(s, end, &offset))
 		return false;
 	*time += usecs - offset;

@@ -33,6 +33,9 @@ static const Magic magics[] = {
 	MAGIC("7z\xbc\xaf\x27\x1c", "a 7z archive"),
 	MAGIC("Rar!\x1a\x07", "a rar archive"),
 	MAGIC("\x1f\x9d", "compressed with compress (.Z)"),
+	MAGIC("x\x01", "compressed with zlib"),
+	MAGIC("x\x9c", "compressed with zlib"),
+	MAGIC("x\xda", "compressed with zlib"),
 	MAGIC("\x1f\x8b", "gzip inside gzip"),
 	MAGIC("PAR1", "a Parquet file"),
 	MAGIC("Obj\x01", "an Avro file"),
@@ -46,21 +49,19 @@ static const Magic magics[] = {
 	MAGIC("\xfe\xff", "UTF-16 text"),
 };
 
-/* Do the first characters stand in every second byte only? */
+/* Are of each `width` bytes at the start all 0 but one, and that always at the same place? */
 static bool
-is_utf16(SlmSlice start)
+is_wide(SlmSlice start, uint32_t width)
 {
-	uint32_t	n = start.len < 16 ? start.len / 2 : 8;
+	uint32_t	n = start.len / width < 8 ? start.len / width : 8;
 
-	if (n < 2)
-		return false;
-	for (int zero = 0; zero < 2; zero++)
+	for (uint32_t place = 0; n > 1 && place < width; place += width - 1)
 	{
 		uint32_t	i = 0;
 
-		while (i < n && start.data[2 * i + (uint32_t) zero] == '\0' && start.data[2 * i + 1 - (uint32_t) zero] != '\0')
+		while (i < n * width && (start.data[i] != '\0') == (i % width == place))
 			i++;
-		if (i == n)
+		if (i == n * width)
 			return true;
 	}
 	return false;
@@ -79,12 +80,54 @@ slm_diagnose_format(SlmSlice start)
 	}
 	if (start.len >= tar_at + strlen(tar) && memcmp(start.data + tar_at, tar, strlen(tar)) == 0)
 		return "a tar archive";
-	if (is_utf16(start))
+	if (is_wide(start, 4))
+		return "UTF-32 text";
+	if (is_wide(start, 2))
 		return "UTF-16 text";
 	start = slm_trim(start);
 	if (start.len > 0 && (start.data[0] == '{' || start.data[0] == '['))
 		return "JSON";
 	return NULL;
+}
+
+const char *
+slm_diagnose_binary(SlmSlice start)
+{
+	static const Magic binary[] = {
+		MAGIC("\x1f\x8b\x08", "gzip data"),
+		MAGIC("PK\x03\x04", "a zip archive"),
+		MAGIC("\x28\xb5\x2f\xfd", "zstd data"),
+		MAGIC("\xfd" "7zXZ", "xz data"),
+		MAGIC("\x04\x22\x4d\x18", "lz4 data"),
+	};
+
+	for (size_t i = 0; i < sizeof(binary) / sizeof(binary[0]); i++)
+	{
+		if (start.len >= binary[i].len && memcmp(start.data, binary[i].bytes, binary[i].len) == 0)
+			return binary[i].name;
+	}
+	return NULL;
+}
+
+bool
+slm_diagnose_near(SlmSlice cell, const char *column)
+{
+	uint32_t	at = 0;
+
+	for (uint32_t i = 0; i < cell.len; i++)
+	{
+		char		c = cell.data[i];
+
+		if (c >= 'A' && c <= 'Z')
+			c += 'a' - 'A';
+		if ((c < 'a' || c > 'z') && (c < '0' || c > '9'))
+			continue;
+		at += column[at] == '_';
+		if (column[at] != c)
+			return false;
+		at++;
+	}
+	return column[at] == '\0';
 }
 
 /* How many names of columns the line has, if its fields were separated by this. */

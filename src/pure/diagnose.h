@@ -12,6 +12,14 @@
 extern const char *slm_diagnose_format(SlmSlice start);
 
 /*
+ * The same of what stands amid rows, if it begins with bytes that no text does: "gzip data" …; else NULL.  A static string.
+ */
+extern const char *slm_diagnose_binary(SlmSlice start);
+
+/* Is a cell this column's name, written in another way: `Event Time`, `'event_time'`, ` "event_time"`, `eventTime`? */
+extern bool slm_diagnose_near(SlmSlice cell, const char *column);
+
+/*
  * Why a line has none or not all of the columns of a header, its fields being separated by something else than commas:
  * the separator's name, or NULL.  A static string.
  */

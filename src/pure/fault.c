@@ -48,15 +48,15 @@ is_number(SlmSlice s)
 	return is_made_of(s, "0123456789.+-eE") && !is_made_of(s, ".+-eE");
 }
 
-/* Does s look like 2019-10-01 00:00:00, whatever its digits are? */
+/* Does s begin like 2019-10-01 00:00:00, so far, whatever its digits are? */
 static bool
-has_shape_of_time(SlmSlice s)
+begins_like_time(SlmSlice s, size_t len)
 {
 	static const char shape[] = "0000-00-00 00:00:00";
 
-	if (s.len < sizeof(shape) - 1)
+	if (s.len < len)
 		return false;
-	for (size_t i = 0; i < sizeof(shape) - 1; i++)
+	for (size_t i = 0; i < len; i++)
 	{
 		if (shape[i] == '0' ? s.data[i] < '0' || s.data[i] > '9'
 			: shape[i] == ' ' ? strchr(" Tt", s.data[i]) == NULL || s.data[i] == '\0'
@@ -73,8 +73,12 @@ fault_of_time(SlmSlice s)
 		return "is a number, not a time like 2019-10-01 00:00:00";
 	if (s.len == 10 && is_made_of(s, "0123456789-"))
 		return "has no time of day";
-	if (has_shape_of_time(s))
+	if (begins_like_time(s, 19) && memcmp(s.data, "1970", 4) < 0)
+		return "is before 1970";
+	if (begins_like_time(s, 19))
 		return "names no such time, or ends in no zone (UTC, Z, +02:00)";
+	if (begins_like_time(s, 16) && (s.len == 16 || s.data[16] != ':'))
+		return "has no seconds";
 	return has_not_ascii(s) ? NOT_ASCII : "is not written like 2019-10-01 00:00:00";
 }
 
@@ -101,7 +105,7 @@ fault_of_price(SlmSlice s)
 
 	if (!is_number(s))
 		return fault_of_words(s);
-	if (s.data[0] == '-')
+	if (s.data[0] == '-' && is_number((SlmSlice) {s.data + 1, 1}))
 		return "is negative";
 	for (uint32_t i = 0; i < s.len; i++)
 		points += s.data[i] == '.';
@@ -125,7 +129,7 @@ fault_of_id(SlmSlice s, bool may_be_negative)
 		return "has an exponent, which loses digits of an id";
 	if (s.data[0] == '-' && !may_be_negative)
 		return "is negative";
-	if (has(s, '.') || !is_made_of(s, "0123456789-"))
+	if (has(s, '.') || !is_made_of(s, "0123456789+-"))
 		return "is no whole number";
 	return "is out of the range of a bigint";
 }

@@ -10,6 +10,7 @@
 
 #include "pure/datetime.h"
 #include "pure/diagnose.h"
+#include "pure/event.h"
 #include "pure/line.h"
 #include "pure/utf8.h"
 
@@ -58,14 +59,29 @@ is_control(const char *p, size_t len)
 		(len > 2 && (memcmp(p, "\xe2\x80\xa8", 3) == 0 || memcmp(p, "\xe2\x80\xa9", 3) == 0));
 }
 
+/* Does a time stand in the name, as where the line end before a row is lost? */
+static bool
+holds_time(SlmSlice name)
+{
+	static const char shape[] = "0000-00-00 00:00:00";
+	char		text[sizeof(shape) + SLM_PAD] = "";
+	SlmTimeCache cache = {0};
+	SlmTime		time;
+
+	for (uint32_t i = 0; i + sizeof(shape) - 1 <= name.len; i++)
+	{
+		memcpy(text, name.data + i, sizeof(shape) - 1);
+		if (text[4] == '-' && slm_parse_time((SlmSlice) {text, sizeof(shape) - 1}, &cache, &time))
+			return true;
+	}
+	return false;
+}
+
 /* Why a cell can't be the name of a column; NULL if it can. */
 static const char *
 no_name(SlmSlice cell)
 {
 	SlmSlice	name = slm_cell_inside(cell);
-	char		text[64 + SLM_PAD] = "";
-	SlmTimeCache cache = {0};
-	SlmTime		time;
 
 	if (name.len > SLM_MAX_NAME)
 		return slm_line_length(name.data, name.len) < name.len ? "holds a line break" : "is longer than 255 bytes";
@@ -76,16 +92,27 @@ no_name(SlmSlice cell)
 			return name.data[i] == '\n' || name.data[i] == '\r' || (uint8_t) name.data[i] >= 0xc2
 				? "holds a line break" : "holds a control character";
 	}
-	if (name.len < sizeof(text) - SLM_PAD)
-	{
-		memcpy(text, name.data, name.len);
-		if (slm_parse_time((SlmSlice) {text, name.len}, &cache, &time))
-			return "is a time: rows stand in the header line";
-	}
-	return NULL;
+	return holds_time(name) ? "holds a time: rows stand in the header line" : NULL;
 }
 
 /* --- a header line --- */
+
+/* Is the line one cell in quotes that holds a header? */
+static bool
+stands_in_quotes(SlmSlice line)
+{
+	SlmSlice	inside = slm_cell_inside(line);
+	SlmSlice	cell;
+	bool		sound = true;
+	int			n = 0;
+
+	while (inside.len < line.len && slm_line_cell(&inside, &cell, &sound))
+	{
+		for (int c = 0; c < SLM_COLUMNS; c++)
+			n += slm_diagnose_near(cell, slm_column_name((SlmColumn) c));
+	}
+	return n > 1;
+}
 
 /* Say why a line that lacks a column does so. */
 static bool
@@ -96,6 +123,7 @@ explain_missing(SlmSlice line, int column, bool any, SlmReadErrorCode *code, cha
 	SlmSlice	rest = line;
 	SlmSlice	cell;
 	bool		sound = true;
+	char		shown[128];
 
 	if (separator != NULL)
 		return header_error(code, message, SLM_READ_ERROR_NOT_CSV, BY_SEPARATOR, separator);
@@ -108,8 +136,18 @@ explain_missing(SlmSlice line, int column, bool any, SlmReadErrorCode *code, cha
 								"the header line lacks the required column \"%s\": its field %zu has that name with a %s in it",
 								name, n, unseen);
 	}
+	rest = line;
+	for (size_t n = 1; slm_line_cell(&rest, &cell, &sound); n++)
+	{
+		slm_reject_detail(shown, "is written otherwise:", cell, NULL);
+		if (slm_diagnose_near(cell, name))
+			return header_error(code, message, SLM_READ_ERROR_COLUMN,
+								"the header line lacks the required column \"%s\": its field %zu %s", name, n, shown);
+	}
 	if (any)
 		return header_error(code, message, SLM_READ_ERROR_COLUMN, "the header line lacks the required column \"%s\"", name);
+	if (stands_in_quotes(line))
+		return header_error(code, message, SLM_READ_ERROR_NOT_CSV, "the first line is no header: all of it stands in quotes, as one field");
 	if (slm_diagnose_format(line) != NULL)
 		return header_error(code, message, SLM_READ_ERROR_NOT_CSV, "the object is no CSV: it is %s", slm_diagnose_format(line));
 	return header_error(code, message, SLM_READ_ERROR_NOT_CSV,
@@ -133,6 +171,8 @@ slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char 
 	{
 		int			c = column_named(cell);
 
+		if (slm_trim(slm_cell_inside(cell)).len > 0)
+			header->least = header->nfields + 1;
 		if (c == SLM_COLUMNS)
 		{
 			/* an unnamed first column is the index that pandas writes */
@@ -161,12 +201,43 @@ slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char 
 
 /* --- the lines of an object --- */
 
-/* "sep=" and one character, as spreadsheets write before the header; the character, or -1. */
+/*
+ * "sep=" and one character, as spreadsheets write before the header, perhaps with the commas of empty cells behind it; the character,
+ * or -1.
+ */
 static int
 separator_line(SlmSlice line)
 {
 	line = slm_cell_inside(line);
+	while (line.len > 5 && line.data[line.len - 1] == ',')
+		line.len--;
 	return line.len == 5 && slm_is_name((SlmSlice) {line.data, 4}, "sep=") ? (uint8_t) line.data[4] : -1;
+}
+
+/* Is a line a header behind a `#`, which belongs to no name?  Then that is cut off. */
+static bool
+uncomment(SlmSlice *line)
+{
+	SlmSlice	rest = *line;
+	SlmSlice	names;
+	SlmSlice	cell;
+	SlmHeader	header;
+	SlmReadErrorCode code;
+	char		message[SLM_MESSAGE_SIZE];
+	bool		sound = true;
+
+	if (rest.len == 0 || *rest.data != '#')
+		return false;
+	while (rest.len > 0 && (*rest.data == '#' || slm_is_blank(*rest.data)))
+	{
+		rest.data++;
+		rest.len--;
+	}
+	names = rest;
+	if (!slm_line_cell(&names, &cell, &sound) || column_named(cell) == SLM_COLUMNS || !slm_header_parse(rest, &header, &code, message))
+		return false;
+	*line = rest;
+	return true;
 }
 
 /* Have csv read what follows by this header.  line: the header's. */
@@ -183,7 +254,7 @@ use(SlmHeaders *headers, SlmCsv *csv, SlmSlice line, const SlmHeader *header, Sl
 		i++;
 	if (i == SLM_MAX_HEADERS)
 		header_error(code, message, SLM_READ_ERROR_NOT_CSV, "the object has more than %d different header lines", SLM_MAX_HEADERS);
-	else if (!slm_csv_set_columns(csv, header->nfields, header->column_field))
+	else if (!slm_csv_set_columns(csv, header->nfields, header->least, header->column_field))
 		header_error(code, message, SLM_READ_ERROR_MEMORY, "out of memory");
 	else
 	{
@@ -226,6 +297,19 @@ is_no_line(SlmCsvStatus status, const SlmRecord *record, SlmReadErrorCode *code,
 	return true;
 }
 
+/* A line that begins with `#`?  It is one, whatever a quote in it has swallowed. */
+static bool
+is_comment(SlmCsv *csv, SlmCsvStatus status, SlmRecord *record)
+{
+	size_t		len = slm_line_length(record->raw.data, record->raw.len);
+
+	if (len == 0 || record->raw.data[0] != '#' || status == SLM_CSV_TOO_LONG)
+		return false;
+	if (status == SLM_CSV_RECORD && len < record->raw.len)
+		slm_csv_split(csv, record, len);
+	return true;
+}
+
 /* What the header of another object begins with, where it stands right behind a row. */
 static void
 keep_first_name(SlmHeaders *headers, SlmSlice line)
@@ -257,16 +341,17 @@ slm_headers_first(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmReco
 	int			separator;
 
 	if (usable)
+	{
 		skip_marks(&record->raw);
+		(void) uncomment(&record->raw);
+	}
 	if (usable && slm_header_parse(record->raw, &header, code, message))
 	{
 		keep_first_name(headers, record->raw);
 		return use(headers, csv, record->raw, &header, code, message);
 	}
 	separator = usable ? separator_line(record->raw) : -1;
-	/* a comment is one line; what a quote in it has swallowed is more */
-	if (separator == ',' || (status == SLM_CSV_RECORD && record->raw.len > 0 && record->raw.data[0] == '#' &&
-							 slm_line_length(record->raw.data, record->raw.len) == record->raw.len))
+	if (separator == ',' || (usable && slm_trim(record->raw).len == 0) || is_comment(csv, status, record))
 	{
 		headers->begun = true;
 		*code = SLM_READ_ERROR_NONE;
@@ -278,23 +363,29 @@ slm_headers_first(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmReco
 	return SLM_LINE_FAILED;
 }
 
-/* How many columns a line names; *has_time: event_time is one. */
-static int
-count_columns(SlmSlice line, bool *has_time)
+/*
+ * Does a line name columns as a header does?  Three of them; or two, and one is event_time, or stands where no row can have such a
+ * text.
+ */
+static bool
+names_columns(const SlmCsv *csv, SlmSlice line)
 {
 	SlmSlice	cell;
 	bool		sound = true;
-	int			n = 0;
+	bool		certain = false;
+	unsigned	named = 0;
 
-	*has_time = false;
-	while (slm_line_cell(&line, &cell, &sound))
+	for (size_t i = 0; slm_line_cell(&line, &cell, &sound); i++)
 	{
 		int			c = cell.len > 4 ? column_named(cell) : SLM_COLUMNS;
 
-		n += c < SLM_COLUMNS;
-		*has_time |= c == SLM_COL_EVENT_TIME;
+		if (c == SLM_COLUMNS)
+			continue;
+		named |= 1u << c;
+		certain = certain || c == SLM_COL_EVENT_TIME ||
+			(i < csv->nfields && csv->roles[i] < SLM_COLUMNS && column_required[csv->roles[i]]);
 	}
-	return n;
+	return __builtin_popcount(named) >= (certain ? 2 : 3);
 }
 
 /* Does a cell end in this name? */
@@ -345,6 +436,19 @@ split_row(const SlmHeaders *headers, SlmCsv *csv, SlmRecord *record)
 	return false;
 }
 
+/* Was something put behind the rows that is no text?  why: what it is. */
+static bool
+is_other_format(const SlmRecord *record, char why[SLM_MESSAGE_SIZE])
+{
+	const char *format = slm_diagnose_binary(record->raw);
+
+	/* behind a row without a line end: the second byte of gzip's magic is the first that is not UTF-8 */
+	if (format == NULL && record->invalid_at > 0)
+		format = slm_diagnose_binary((SlmSlice) {record->raw.data + record->invalid_at - 1, record->raw.len - (uint32_t) record->invalid_at + 1});
+	snprintf(why, SLM_MESSAGE_SIZE, "%s", format == NULL ? "" : format);
+	return format != NULL;
+}
+
 SlmLine
 slm_headers_again(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmRecord *record,
 				  SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE])
@@ -352,16 +456,20 @@ slm_headers_again(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmReco
 	SlmHeader	header;
 	char		why[SLM_MESSAGE_SIZE];
 	SlmSlice	line = record->raw;
-	bool		has_time;
-	int			n;
 
 	if (csv->trusted)
 		return SLM_LINE_ROW;
-	if (separator_line(line) == ',')
-		return SLM_LINE_NOTHING;
 	skip_marks(&line);
-	n = count_columns(line, &has_time);
-	if (n < (has_time ? 2 : 3))
+	if (separator_line(line) == ',' || slm_trim(line).len == 0)
+		return SLM_LINE_NOTHING;
+	(void) uncomment(&line);
+	if (is_other_format(record, why))
+	{
+		header_error(code, message, SLM_READ_ERROR_NOT_CSV, "line %llu is no CSV: behind the rows stands %s",
+					 (unsigned long long) record->line, why);
+		return SLM_LINE_FAILED;
+	}
+	if (!names_columns(csv, line))
 		return SLM_LINE_ROW;
 	if (status == SLM_CSV_BAD_QUOTE)
 		snprintf(why, sizeof(why), "the quoting of the line is broken");
@@ -369,8 +477,6 @@ slm_headers_again(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmReco
 		snprintf(why, sizeof(why), "it is not UTF-8");
 	else if (split_row(headers, csv, record))
 		return SLM_LINE_SPLIT;
-	else if (!has_time)
-		snprintf(why, sizeof(why), "it begins behind a row, without a line end between them");
 	else if (slm_header_parse(line, &header, code, why))
 	{
 		record->raw = line;

@@ -25,6 +25,7 @@
 typedef struct SlmHeader
 {
 	size_t		nfields;
+	size_t		least;			/* of these, those up to the last one that has a name */
 	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
 	int			unknown_columns;	/* fields that are no column, not counting an unnamed first one */
 } SlmHeader;

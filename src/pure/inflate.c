@@ -35,7 +35,7 @@ after_member(SlmInflate *state, const uint8_t **in, size_t *in_len)
 		(*in_len)--;
 		return true;
 	}
-	if (state->phase == SLM_INFLATE_PADDING || **in != 0x1f)
+	if (**in != 0x1f)
 		return false;
 	inflateReset(&state->stream);
 	state->phase = SLM_INFLATE_IN_MEMBER;

@@ -16,7 +16,7 @@ typedef struct SlmInflate
 	{
 		SLM_INFLATE_IN_MEMBER,
 		SLM_INFLATE_BETWEEN,	/* a member has ended */
-		SLM_INFLATE_PADDING		/* zeros after the last member */
+		SLM_INFLATE_PADDING		/* zeros after a member */
 	}			phase;
 } SlmInflate;
 
@@ -34,7 +34,7 @@ extern void slm_inflate_free(SlmInflate *state);
 /*
  * Inflate from *in (*in_len bytes; both are moved on) to out, at most out_len bytes; *produced says how many, also
  * when the data turns out to be damaged behind them.  SLM_INFLATE_OK with *in_len == 0 and *produced < out_len: more
- * input is needed.  Anything but zeros behind the last member is damage.
+ * input is needed.  Behind a member come zeros and other members; anything else is damage, and what has ended stays ended.
  */
 extern SlmInflateStatus slm_inflate_run(SlmInflate *state, const uint8_t **in, size_t *in_len,
 										char *out, size_t out_len, size_t *produced);

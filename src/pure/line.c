@@ -95,7 +95,7 @@ is_row(const SlmCsv *csv, SlmSlice line, bool literal)
 		else if (csv->roles[n] < SLM_COLUMNS)
 			field[csv->roles[n]] = slm_cell_inside(cell);
 	}
-	return n >= csv->nfields && slm_parse_time(field[SLM_COL_EVENT_TIME], &cache, &time) &&
+	return n >= csv->least && slm_parse_time(field[SLM_COL_EVENT_TIME], &cache, &time) &&
 		slm_parse_event_type(field[SLM_COL_EVENT_TYPE], &type) &&
 		slm_parse_id(field[SLM_COL_PRODUCT_ID], false, &product) && slm_parse_price(field[SLM_COL_PRICE], &price);
 }

@@ -42,7 +42,7 @@ slm_is_name(SlmSlice s, const char *name)
 extern SlmSlice slm_cell_inside(SlmSlice cell);
 
 /*
- * Is a record a whole row of the header that csv has: as many fields, and a time, an event type, a product and a price where
+ * Is a record a whole row of the header that csv has: as many fields (but for those without a name at the end), and a time, an event type, a product and a price where
  * they belong?  line: followed by SLM_PAD readable bytes.
  */
 extern bool slm_line_is_row(const SlmCsv *csv, SlmSlice line);

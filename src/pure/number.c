@@ -16,29 +16,27 @@ slm_parse_id_slow(SlmSlice text, bool allow_negative, int64_t *id)
 	uint64_t	limit = INT64_MAX;
 	uint64_t	value = 0;
 	uint32_t	i = 0;
-	bool		negative = false;
+	bool		negative = s.len > 0 && s.data[0] == '-';
 
-	if (allow_negative && s.len > 0 && s.data[0] == '-')
-	{
-		negative = true;
-		limit++;
+	if (negative || (s.len > 0 && s.data[0] == '+'))
 		i++;
-	}
+	/* floating point has a zero with a minus, which is none below zero */
+	limit = !negative ? limit : allow_negative ? limit + 1 : 0;
 	if (i == s.len || !is_digit(s.data[i]))
 		return false;
 	for (; i < s.len && is_digit(s.data[i]); i++)
 	{
 		unsigned	digit = (unsigned) (s.data[i] - '0');
 
-		if (value > (limit - digit) / 10)
+		if (digit > limit || value > (limit - digit) / 10)
 			return false;
 		value = value * 10 + digit;
 	}
 	if (i < s.len)
 	{
-		if (s.data[i++] != '.' || i == s.len)
+		if (s.data[i] != '.')
 			return false;
-		for (; i < s.len; i++)
+		for (i++; i < s.len; i++)
 			if (s.data[i] != '0')
 				return false;
 	}
@@ -60,14 +58,14 @@ typedef struct Decimal
 	bool		negative;
 } Decimal;
 
-/* `e-7`, `E-05` that fills s.  False if it is none. */
+/* `e-7`, `E-05` that fills s; zero: of the number 0, so that a plus does as well.  False if it is none. */
 static bool
-parse_exponent(SlmSlice s, int64_t *exponent)
+parse_exponent(SlmSlice s, bool zero, int64_t *exponent)
 {
 	uint32_t	i = 2;
 
 	*exponent = 0;
-	if (s.len < 3 || (s.data[0] != 'e' && s.data[0] != 'E') || s.data[1] != '-')
+	if (s.len < 3 || (s.data[0] != 'e' && s.data[0] != 'E') || (s.data[1] != '-' && !(zero && s.data[1] == '+')))
 		return false;
 	for (; i < s.len && is_digit(s.data[i]); i++)
 	{
@@ -84,6 +82,7 @@ parse_decimal(SlmSlice s, Decimal *decimal)
 	uint32_t	ndigits = 0;
 	uint32_t	nwhole = 0;
 	bool		point = false;
+	bool		zero = true;
 	int64_t		exponent = 0;
 
 	decimal->negative = s.len > 0 && s.data[0] == '-';
@@ -94,12 +93,13 @@ parse_decimal(SlmSlice s, Decimal *decimal)
 	{
 		point = point || s.data[i] == '.';
 		ndigits += s.data[i] != '.';
+		zero = zero && (s.data[i] == '.' || s.data[i] == '0');
 		nwhole += !point;
 	}
 	decimal->len = (uint32_t) (s.data + i - decimal->digits);
 	if (ndigits == 0)
 		return false;
-	if (i < s.len && !parse_exponent((SlmSlice) {s.data + i, s.len - i}, &exponent))
+	if (i < s.len && !parse_exponent((SlmSlice) {s.data + i, s.len - i}, zero, &exponent))
 		return false;
 	decimal->power = (int64_t) nwhole - 1 + exponent;
 	return true;

@@ -53,7 +53,7 @@ extern bool slm_parse_price_slow(SlmSlice text, SlmMoney *price);
 
 /*
  * An id: decimal digits that fit int64_t, blanks around them (slm_trim()) ignored; `.0` (any number of zeros) may follow, as pandas
- * writes integers of a column that has gaps; with allow_negative a minus sign may come first.  False if it is none.
+ * writes integers of a column that has gaps; a plus may come first, with allow_negative (or before 0) a minus.  False if it is none.
  */
 static inline bool
 slm_parse_id(SlmSlice text, bool allow_negative, int64_t *id)
@@ -97,7 +97,7 @@ slm_parse_id(SlmSlice text, bool allow_negative, int64_t *id)
 /*
  * A price: `35`, `35.79`, `.5`, `35.`, perhaps with a plus before it, blanks around it (slm_trim()) ignored: at least 0, below 10^12,
  * with at most 4 decimals that count.  What a floating-point number leaves behind these (`35.790000000000006`, `1e-07`) is rounded off
- * if that changes the price by less than 10^-6.  An exponent must have a minus: programs that write large numbers with one mostly
+ * if that changes the price by less than 10^-6.  An exponent must have a minus, but of 0: programs that write large numbers with one mostly
  * cut their digits.  Nothing else, and no floating point on the way.  False if it is none.
  */
 static inline bool

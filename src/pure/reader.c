@@ -237,7 +237,8 @@ input_failed(SlmReader *reader)
 	switch (reader->input_error)
 	{
 		case SLM_READ_ERROR_GZIP:
-			return fail(reader, reader->input_error, "the gzip data is damaged");
+			return fail(reader, reader->input_error, slm_inflate_at_end(&reader->inflate)
+						? "there is something behind the gzip data that is no gzip data" : "the gzip data is damaged");
 		case SLM_READ_ERROR_GZIP_SHORT:
 			return fail(reader, reader->input_error, "the gzip data ends too early");
 		default:
@@ -273,10 +274,23 @@ reject_encoding(const SlmRecord *record, SlmReject *reject)
 {
 	char		byte[48];
 
-	slm_diagnose_byte((uint8_t) record->raw.data[record->invalid_at], byte);
 	reject_row(reject, SLM_REJECT_BAD_ENCODING);
+	if (record->raw.data[record->invalid_at] == '\0')
+	{
+		snprintf(reject->detail, sizeof(reject->detail), "a NUL at byte %lld of the row", (long long) record->invalid_at + 1);
+		return;
+	}
+	slm_diagnose_byte((uint8_t) record->raw.data[record->invalid_at], byte);
 	snprintf(reject->detail, sizeof(reject->detail), "no valid UTF-8 at byte %lld of the row%s",
 			 (long long) record->invalid_at + 1, byte);
+}
+
+static void
+reject_count(size_t nfields, size_t wanted, SlmReject *reject)
+{
+	reject_row(reject, SLM_REJECT_COLUMN_COUNT);
+	snprintf(reject->detail, sizeof(reject->detail), "%zu fields where the header has %zu%s", nfields, wanted,
+			 nfields == 2 * wanted - 1 ? ": is a line end missing?" : "");
 }
 
 /* What is neither an event nor a row. */
@@ -327,11 +341,7 @@ read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *
 	else if (record->invalid_at >= 0)
 		reject_encoding(record, reject);
 	else if (record->nfields != reader->csv.nfields)
-	{
-		reject_row(reject, SLM_REJECT_COLUMN_COUNT);
-		snprintf(reject->detail, sizeof(reject->detail), "%zu fields where the header has %zu",
-				 record->nfields, reader->csv.nfields);
-	}
+		reject_count(record->nfields, reader->csv.nfields, reject);
 	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject))
 		return SLM_READ_EVENT;
 	return read_other(reader, status, record, row);

@@ -111,7 +111,7 @@ CREATE FUNCTION oracle.bigint_of(value text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
 	WHEN value ~ '^\d{1,18}$' THEN value::bigint
-	WHEN value ~ '^-?\d{1,60}(\.0+)?$' THEN
+	WHEN value ~ '^[+-]?\d{1,60}(\.0*)?$' THEN
 		CASE WHEN value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN value::numeric::bigint END
 END;
 
@@ -120,7 +120,7 @@ END;
  */
 CREATE FUNCTION oracle.price_of(value text) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN value ~* '^[+-]?(\d{1,60}\.?\d*|\.\d+)(e-\d{1,3})?$' THEN
+RETURN CASE WHEN value ~* '^[+-]?((\d{1,60}\.?\d*|\.\d+)(e-\d{1,3})?|0+\.?0*e\+\d{1,3})$' THEN
 	CASE WHEN abs(value::numeric - round(value::numeric, 4)) < 0.000001 AND round(value::numeric, 4) >= 0
 		AND round(value::numeric, 4) < 1000000000000 THEN round(value::numeric, 4) END
 END;

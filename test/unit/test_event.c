@@ -145,7 +145,7 @@ static void
 test_ids(void)
 {
 	static const char *const bad[] = {
-		"", " ", "a", "-", "+5", "1 2", "0x10", "1e5", "1.5", "1.", ".0", "1.0x", "1..0", "9223372036854775808",
+		"", " ", "a", "-", "+", "+-5", "1 2", "0x10", "1e5", "1.5", "+.", ".0", "1.0x", "1..0", "9223372036854775808",
 		"9999999999999999999", "10000000000000000000", "99999999999999999999999", "1,000", "12345678a", "a2345678",
 		"123456789012345678a", "1234567/", "1234567:", "NaN", "--1", "- 1", "-", "12345678901234567890.0"
 	};
@@ -167,6 +167,10 @@ test_ids(void)
 	id_is("\xef\xbb\xbf" "42\xc2\xa0", false, 42);
 	id_is("541312140.0", true, 541312140);
 	id_is("541312140.000", false, 541312140);
+	id_is("541312140.", false, 541312140);
+	id_is("+541312140", false, 541312140);
+	id_is("-0", false, 0);
+	id_is("-0.0", false, 0);
 	id_is("-1", true, -1);
 	id_is("-9223372036854775808", true, INT64_MIN);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -221,6 +225,8 @@ test_prices(void)
 	price_is("+35.79", 357900);
 	price_is("-0.0", 0);
 	price_is("-0", 0);
+	price_is("0E+00", 0);
+	price_is("-0.00e+2", 0);
 	/* as programs write floating-point numbers */
 	price_is("35.790000000000006", 357900);
 	price_is("35.78999999999999", 357900);
@@ -415,6 +421,10 @@ test_faults(void)
 	fault_is(SLM_REJECT_BAD_TIME, "1569888000", "is a number, not a time like 2019-10-01 00:00:00");
 	fault_is(SLM_REJECT_BAD_TIME, "2019-10-01", "has no time of day");
 	fault_is(SLM_REJECT_BAD_TIME, "2019-02-30 00:00:00", "names no such time, or ends in no zone (UTC, Z, +02:00)");
+	fault_is(SLM_REJECT_BAD_PRICE, "--5", "is no number");
+	fault_is(SLM_REJECT_BAD_PRODUCT_ID, "+9223372036854775808", "is out of the range of a bigint");
+	fault_is(SLM_REJECT_BAD_TIME, "1969-12-31 23:59:59", "is before 1970");
+	fault_is(SLM_REJECT_BAD_TIME, "2019-10-01T00:00Z", "has no seconds");
 	fault_is(SLM_REJECT_BAD_TIME, "2019-10-01 00:00:00 MSK", "names no such time, or ends in no zone (UTC, Z, +02:00)");
 	fault_is(SLM_REJECT_BAD_TIME, "01.10.2019 00:00", "is not written like 2019-10-01 00:00:00");
 	fault_is(SLM_REJECT_BAD_EVENT_TYPE, "veiw", "is none of view, cart, remove_from_cart, purchase");

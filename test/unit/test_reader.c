@@ -114,7 +114,13 @@ test_gzip(void)
 	add(b, zeros, sizeof(zeros));
 	reads("gzip with padding", b->data, b->len, sample_read);
 	add(b, "\x1f", 1);
-	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP, "anything behind the padding");
+	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP_SHORT, "a member that is cut short behind the padding");
+	b->len--;
+	add(b, "x", 1);
+	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP, "anything else behind the padding");
+	b->len--;
+	add_member(b, "", 0);
+	reads("gzip with padding amid", b->data, b->len, sample_read);
 	*b = *short_of;
 	add(b, "x", 1);
 	UNIT_EQ(error_of(b, 0), SLM_READ_ERROR_GZIP, "garbage behind a member");
@@ -256,6 +262,8 @@ test_causes(void)
 	fails_with("UTF-16, little end first", TEXT("\xff\xfe" "e\0v\0e\0n\0t\0\n\0"), "the object is no CSV: it is UTF-16 text");
 	fails_with("UTF-16, big end first", TEXT("\xfe\xff\0e\0v\0e\0n\0t\0\n"), "the object is no CSV: it is UTF-16 text");
 	fails_with("UTF-16 without a mark", TEXT("e\0v\0e\0n\0t\0_\0t\0i\0m\0e\0,\0\n\0"), "the object is no CSV: it is UTF-16 text");
+	fails_with("UTF-32 without a mark", TEXT("e\0\0\0v\0\0\0e\0\0\0n\0\0\0"), "the object is no CSV: it is UTF-32 text");
+	fails_with("zlib", TEXT("x\x9cK-K\xcd\n"), "the object is no CSV: it is compressed with zlib");
 	fails_with("zip", TEXT("PK\x03\x04\x14\0\x08\0\0\0"), "the object is no CSV: it is a zip archive (or a spreadsheet that is one)");
 	fails_with("zstd", TEXT("\x28\xb5\x2f\xfd\x04\x58\n"), "the object is no CSV: it is compressed with zstd");
 	fails_with("bzip2", TEXT("BZh91AY&SY\x8e\n"), "the object is no CSV: it is compressed with bzip2 (bz2)");
@@ -271,12 +279,18 @@ test_causes(void)
 	fails_with("other line ends", TEXT("event_time,event_type,product_id,price\xe2\x80\xa8" "2019-10-01 00:00:00,view,1,2\xe2\x80\xa8"),
 			   "field 4 of the header line can't be the name of a column: it holds a line break");
 	fails_with("rows in the header", TEXT("event_time,event_type,product_id,price,2019-10-01 00:00:00,view,1,2\n"),
-			   "field 5 of the header line can't be the name of a column: it is a time: rows stand in the header line");
+			   "field 5 of the header line can't be the name of a column: it holds a time: rows stand in the header line");
+	fails_with("a row behind the header's last name", TEXT("event_time,event_type,product_id,price,note2019-10-01 00:00:00,view,1,2\n"),
+			   "field 5 of the header line can't be the name of a column: it holds a time: rows stand in the header line");
+	fails_with("all of the header in quotes", TEXT("\"event_time,event_type,product_id,price\"\n\"2019-10-01 00:00:00,view,1,2\"\n"),
+			   "the first line is no header: all of it stands in quotes, as one field");
+	fails_with("another spelling", TEXT("Event Time,event_type,product_id,price\n"),
+			   "the header line lacks the required column \"event_time\": its field 1 is written otherwise: \"Event Time\"");
+	fails_with("blanks before quotes", TEXT("\"event_time\", \"event_type\", \"product_id\", \"price\"\n"),
+			   "the header line lacks the required column \"event_type\": its field 2 is written otherwise: \" \"event_type\"\"");
 	fails_with("a control character", TEXT("event_time,event_type,product_id,price,a\x1e" "b\n"),
 			   "field 5 of the header line can't be the name of a column: it holds a control character");
 	fails_with("nothing but comment", TEXT("# made by hand\n\n"), "the object has no header line");
-	fails_with("a comment that swallows lines", TEXT("# a,\"b\n" HEAD ROW "\",c\n" HEAD ROW),
-			   "the first line is no header: it names none of the known columns");
 }
 
 /* What may stand before a header, and a header that stands again. */
@@ -290,6 +304,20 @@ test_more_headers(void)
 	sprintf(expected, "%srows 1 rejected 0 csv 105 unknown 0\n", two);
 	reads("sep=,", TEXT("sep=,\r\n" HEAD ROW), expected);
 	reads("a comment", TEXT("# \xe9\"b\r\n" HEAD ROW), expected);
+	reads("a comment with an opening quote", TEXT("# ,\",b\r\n" HEAD "2019-10-01 00:00:00,view,1,2,a,s\n\n\n\n\n\n\n"), expected);
+	reads("a comment with a quote that a row closes", TEXT("# ,\"\n" HEAD "2019-10-01 00:00:00,view,1,2,a\",s\n\n\n\n\n\n\n\n\n"),
+		  "3: 623203200000000 view 1 20000 code=[] brand=[a\"] session=[s]\nrows 1 rejected 0 csv 105 unknown 0\n");
+	reads("sep= with empty cells, blank lines", TEXT("sep=,,,\n \t\n" HEAD "2019-10-01 00:00:00,view,1,2,a,s\n \n\xc2\xa0\n\n"),
+		  "4: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\nrows 1 rejected 0 csv 108 unknown 0\n");
+	reads("sep= behind a byte order mark, inside", TEXT(HEAD ROW "\xef\xbb\xbfsep=,\r\n" HEAD ROW),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n5: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "rows 2 rejected 0 csv 206 unknown 0\n");
+	reads("a header behind #", TEXT("# \"event_time\",event_type,product_id,price\n2019-10-01 00:00:00,view,1,2\n"),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[] session=[]\nrows 1 rejected 0 csv 72 unknown 0\n");
+	reads("columns without a name at the end", TEXT("event_time,event_type,product_id,price,,\n2019-10-01 00:00:00,view,1,2\n"
+		  "2019-10-01 00:00:00,view,1,2,,\n2019-10-01 00:00:00,view,1,2,,,x\n"),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[] session=[]\n3: 623203200000000 view 1 20000 code=[] brand=[] session=[]\n"
+		  "4: column_count -1 (7 fields where the header has 6) raw=[2019-10-01 00:00:00,view,1,2,,,x]\nrows 3 rejected 1 csv 134 unknown 2\n");
 	/* where it is not stripped, the column of that name is lost, and an optional one in silence */
 	reads("a byte order mark behind sep=,",
 		  TEXT("sep=,\r\n\xef\xbb\xbf\"user_session\",event_time,event_type,product_id,price\ns,2019-10-01 00:00:00,cart,5,1\n"),
@@ -313,6 +341,12 @@ test_more_headers(void)
 		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
 		  "failed: line 3 has another header, which can't be used: the header line lacks the required column \"price\"\n"
 		  "rows 1 rejected 0 csv 0 unknown 0\n");
+	reads("another header with other names", TEXT(HEAD ROW "zeit,typ,price,product_id,marke,sitzung\n" ROW),
+		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
+		  "failed: line 3 has another header, which can't be used: the header line lacks the required column \"event_time\"\n"
+		  "rows 1 rejected 0 csv 0 unknown 0\n");
+	reads("gzip behind rows", TEXT(HEAD NO_END "\x1f\x8b\x08\x01\n"),
+		  "failed: line 2 is no CSV: behind the rows stands gzip data\nrows 0 rejected 0 csv 0 unknown 0\n");
 	reads("another header that is not UTF-8", TEXT(HEAD ROW "price,event_time,event_type,product_id,\xe9\n" ROW),
 		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
 		  "failed: line 3 has another header, which can't be used: it is not UTF-8\nrows 1 rejected 0 csv 0 unknown 0\n");
@@ -331,7 +365,7 @@ test_more_headers(void)
 		  "2: 623203200000000 view 1 20000 code=[] brand=[x] session=[]\n"
 		  "3: 623203200000000 view 3 50000 code=[] brand=[] session=[]\nrows 2 rejected 0 csv 148 unknown 0\n");
 	reads("a header behind what is no row", TEXT(HEAD "2019-10-01 00:00:00 UTC,view,1,x,a,sevent_time,event_type,product_id,price\n" ROW),
-		  "failed: line 2 has another header, which can't be used: it begins behind a row, without a line end between them\n"
+		  "failed: line 2 has another header, which can't be used: field 1 of the header line can't be the name of a column: it holds a time: rows stand in the header line\n"
 		  "rows 0 rejected 0 csv 0 unknown 0\n");
 	reads("a header behind a quoted field", TEXT(HEAD "2019-10-01 00:00:00 UTC,view,1,2.00,a,\"s\"event_time,event_type,product_id,price\n" ROW),
 		  "failed: line 2 has another header, which can't be used: the quoting of the line is broken\n"
