@@ -23,6 +23,7 @@
 #include "ingest/identity.h"
 #include "ingest/ledger.h"
 #include "ingest/locks.h"
+#include "ingest/minute_keys.h"
 #include "ingest/offer_log.h"
 #include "ingest/rejects.h"
 #include "ingest/rollup.h"
@@ -169,6 +170,7 @@ typedef struct TierWork
 	const SlmBatch *batch;
 	SlmTiers   *tiers;
 	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
+	bool		limited;		/* what is loaded, not what counted once already */
 	int			tier;			/* the one at hand */
 	SlmThread	thread;			/* that makes its cells */
 	SlmCells	cells;			/* in memory that an error would not free */
@@ -222,6 +224,7 @@ static uint64
 write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *once)
 {
 	SlmTier    *tier = &work->tiers->tiers[work->tier];
+	SlmMinuteKeys *keys = NULL;
 	TimestampTz refused;
 	uint64		written;
 
@@ -231,9 +234,12 @@ write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *o
 	refused = choose_buckets(work->tiers, work->tier, head, &work->cells);
 	if (work->tier < work->tiers->n - 1)
 		slm_rollup_past(work->tiers, work->tier + 1, refused);
+	if (work->tier == 0 && work->limited)
+		keys = slm_minute_keys_before(tier, &work->cells);
 	written = slm_tier_write(tier, &work->cells, work->batch->catalog, replace, once, work->often);
 	SLM_CRASH_POINT("apply.tier");
 	slm_totals_add(tier, &work->cells);
+	slm_minute_keys_check(tier, keys);
 	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
 	{
 		note_changes(tier, &work->cells, work->batch->catalog);
@@ -358,7 +364,10 @@ apply_locked(Apply *apply)
 	slm_carts_write(&batch->carts, head, apply->often);
 	slm_stock_note(batch);
 	if (apply->tiers != NULL)
+	{
+		apply->tiers->limited = true;
 		apply->applied.rows_written = write_tiers(apply->tiers, head, apply->replace, &views);
+	}
 	else
 		write_view_log(apply->views);
 	note_expired(apply->objects, apply->nobjects);

@@ -652,7 +652,9 @@ note_failure(Work *work, const ErrorData *edata)
 	appendStringInfoString(&message, edata->message);
 	if (edata->detail)
 		appendStringInfo(&message, ": %s", edata->detail);
-	slm_object_fail(work->objects, SLM_OBJECT_RETRY, edata->sqlerrcode, message.data);
+	/* such a limit is reached again by each attempt; but of a large object the parts before stay counted, so it goes on there */
+	slm_object_fail(work->objects, edata->sqlerrcode == ERRCODE_PROGRAM_LIMIT_EXCEEDED && work->objects[0].resume_row == 0
+					? SLM_OBJECT_FAILED : SLM_OBJECT_RETRY, edata->sqlerrcode, message.data);
 	work->objects[0].nrejects = 0;
 	slm_ledger_record(work->objects, 1, NULL);
 }

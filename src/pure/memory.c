@@ -21,6 +21,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void *kept[MAX_KEPT];
 static int	nkept;
 static size_t kept_bytes;
+static size_t max_kept_bytes = MAX_KEPT_BYTES;
 
 /*
  * What the kernel hands out; smaller tables are malloc'ed.  Up to an eighth more than asked for, which costs nothing as long as it is not
@@ -207,17 +208,27 @@ slm_table_free(void *table, uint64_t n, size_t element_size)
 {
 	if (mapped_size(n, element_size) == 0)
 		free(table);
-	else if (table != NULL && *size_of(table) > MAX_KEPT_BYTES)
+	else if (table != NULL && *size_of(table) > max_kept_bytes)
 		unmap(table);
 	else if (table != NULL)
 	{
 		pthread_mutex_lock(&lock);
-		while (nkept == MAX_KEPT || kept_bytes + *size_of(table) > MAX_KEPT_BYTES)
+		while (nkept == MAX_KEPT || kept_bytes + *size_of(table) > max_kept_bytes)
 			unmap(take_kept(0));
 		kept[nkept++] = table;
 		kept_bytes += *size_of(table);
 		pthread_mutex_unlock(&lock);
 	}
+}
+
+void
+slm_table_keep_at_most(size_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	max_kept_bytes = bytes < MAX_KEPT_BYTES ? bytes : MAX_KEPT_BYTES;
+	while (kept_bytes > max_kept_bytes)
+		unmap(take_kept(0));
+	pthread_mutex_unlock(&lock);
 }
 
 void

@@ -27,6 +27,9 @@ extern void *slm_table_grow(void *table, uint64_t n, uint64_t bigger, size_t ele
 /* Give it back, with the same numbers; table may be NULL. */
 extern void slm_table_free(void *table, uint64_t n, size_t element_size);
 
+/* Keep no more than so many bytes, and never more than 256 MB. */
+extern void slm_table_keep_at_most(size_t bytes);
+
 /* Let the kernel have all that was given back. */
 extern void slm_table_release(void);
 

@@ -79,6 +79,32 @@ cmp_ok(load(q{surge_bytes = '1kB'}), '<', $idle + 4 * $MEMORY, 'the one that wri
 is(value("SELECT count(*), sum(rows_counted) FROM sellometer.objects WHERE state = 'done'"), '31|' . 2 * $many, '... and all is loaded');
 is(value('SELECT count(*), sum(count) FROM sellometer.brand_minute'), 2 * $many . '|' . 2 * $many, '... once');
 
+# --- a minute has its limit, too ---
+
+# So far 60,000 brands and as many categories, all of them in one minute.
+my $full = 4 * $many;
+my $state = sub { value("SELECT state, rows_counted FROM sellometer.objects WHERE key = '$_[0]'") };
+my $names = sub { value(q{SELECT (SELECT count(DISTINCT brand) FROM sellometer.brand_minute WHERE event_time = '2019-10-01 10:00:00 UTC')
+	+ (SELECT count(DISTINCT category_l3) FROM sellometer.category_l3_minute WHERE event_time = '2019-10-01 10:00:00 UTC')}) };
+
+is($names->(), $full, 'a minute has many names');
+write_object($in, '2019-10-01-10-02-1.csv.gz', gzipped($header . rows(200_001, 202_000, 'purchase')));
+write_object($in, '2019-10-01-10-02-2.csv.gz', gzipped($header . rows(300_001, 300_300, 'purchase')));
+write_object($in, '2019-10-01-10-02-3.csv.gz', gzipped($header . rows(1, 5000, 'purchase') =~ s/,s0/,t0/gr));
+write_object($in, '2019-10-01-10-02-4.csv.gz', gzipped($header . rows(400_001, 402_000, 'purchase') =~ s/10:00:00/10:01:00/gr));
+load("max_minute_keys = $full");
+is($state->('2019-10-01-10-02-1.csv.gz'), 'failed|0', 'a file that brings more of them fails');
+like(value(q{SELECT error FROM sellometer.objects WHERE key = '2019-10-01-10-02-1.csv.gz'}),
+	qr/^too_many_keys: .* more than $full .* brings \d+ .* raise sellometer\.max_minute_keys and call sellometer_retry\(\)/, '... saying so');
+is($state->('2019-10-01-10-02-2.csv.gz'), 'done|300', 'one that brings a few does not');
+is($state->('2019-10-01-10-02-3.csv.gz'), 'done|5000', '... nor one that names what is there');
+is($state->('2019-10-01-10-02-4.csv.gz'), 'done|2000', '... nor one of another minute');
+is($names->(), $full + 600, 'that much the minute has grown by');
+value("SELECT sellometer_retry('a', '2019-10-01-10-02-1.csv.gz')");
+load('max_minute_keys = ' . 2 * $full);
+is($state->('2019-10-01-10-02-1.csv.gz'), 'done|2000', 'with a higher limit it is loaded');
+is($names->(), $full + 4600, '... whole');
+
 # --- a long list ---
 
 write_object($in, sprintf('2019-09-01-10-00-%05d.csv', $_), '') foreach (1 .. 1000);
