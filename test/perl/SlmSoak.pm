@@ -15,6 +15,9 @@ disk: a small file system that the database is to be on, to be filled now and th
 
 =head1 WHAT HAPPENS
 
+With hostile => 1 a hostile server and feeder (SlmHostile) are among the sources first, for an eighth of the time, and after as long
+without them.  Then these are dropped, and:
+
 Files arrive without a pause in a directory and in a bucket, some late; between the worker and the bucket is the proxy of
 test/s3.  Sessions beside it ask what dashboards ask, and call for rollup, prune and backlog.  Times of the events pass a
 change of the clock in Europe.  Round after round a fault of the proxy and a blow to the server, its processes, its settings or the directory strike at the same time, drawn like cards, so that each has its turn.  A round is survived when
@@ -31,6 +34,7 @@ use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use SlmCrash;
 use SlmHistory;
+use SlmHostile;
 use SlmS3;
 use SlmTest;
 use SlmTiers;
@@ -193,6 +197,7 @@ sub pump
 		else { link_object($self->{dir}{all}, $self->{dir}{$to}, $key); }
 		link_object($self->{dir}{all}, $self->{dir}{other}, $key) if $key =~ /[05]-1\.csv/;
 		push @{ $self->{put} }, $key;
+		$self->{put_at}{$key} = time;
 	}
 	if (time - ($self->{looked} // 0) > 1)
 	{
@@ -479,6 +484,46 @@ sub round
 	return;
 }
 
+# --- among hostile sources ---
+
+# How long it takes from putting a file to having its rows, of those that come in some seconds; hostile: meanwhile, or undef.
+sub measure
+{
+	my ($self, $when, $seconds, $hostile) = @_;
+	my ($begun, $first) = (time, scalar @{ $self->{put} });
+
+	while (time - $begun < $seconds)
+	{
+		$hostile->turn if $hostile;
+		$self->pump;
+	}
+	my ($end, $count) = (time, scalar @{ $self->{put} });
+	$self->pump until $self->has_recovered($count) || time - $end > $MAX_RECOVERY;
+	for my $source (qw(dir s3))
+	{
+		my %loaded = map { split(/\|/) } split(/\n/, $self->{node}->safe_psql('shop',
+			"SELECT key, extract(epoch FROM ingested_at) FROM sellometer.objects WHERE source = '$source' AND ingested_at IS NOT NULL"));
+		my @took = sort { $a <=> $b } map { $loaded{$_} - $self->{put_at}{$_} } grep { $loaded{$_} } @{ $self->{put} }[ $first .. $count - 1 ];
+
+		$self->{latency}{"$source $when"} = { files => scalar @took, map { ("p$_" => $took[ int($_ / 100 * $#took) ]) } (50, 99, 100) } if @took;
+	}
+	return;
+}
+
+# For a quarter of the time, before anything is broken: without hostile sources, then with them.
+sub under_attack
+{
+	my ($self) = @_;
+
+	$self->measure('before', $self->{seconds} / 8);
+	my $hostile = SlmHostile->new($self->{node}, $self->{node}->basedir . '/hostile');
+	$self->measure('under attack', $self->{seconds} / 8, $hostile);
+	push @{ $self->{hostile_said} }, $hostile->end;
+	$self->{hostile_counted} = $hostile->{counted};
+	$self->{hostile_files} = $hostile->{turns};
+	return;
+}
+
 =pod
 
 =head1 METHODS
@@ -499,6 +544,7 @@ sub run
 	$self->{begun} = time;
 	$self->start_turns($_) foreach (sort keys %TURNS);
 	$self->pump_for(2);
+	$self->under_attack if $self->{hostile};
 	$self->round while time - $self->{begun} < $self->{seconds};
 	append_to_file("$self->{dir}{turns}/stop", '');
 	$_->{harness}->finish foreach (@{ $self->{turns} });
@@ -576,6 +622,10 @@ sub table
 	}
 	push @lines, 'disk_full was not possible here: no file system could be mounted' unless defined $self->{disk};
 	push @lines, sprintf('%-16s %6d turns, %d of them broken off', $_->{name}, split(/ /, $_->{output})) foreach (@{ $self->{turns} });
+	push @lines, sprintf('%-16s %6d files of the hostile feeder', 'attack', $self->{hostile_files}) if $self->{hostile};
+	push @lines, map { my $l = $self->{latency}{$_}; sprintf('  from put to row, %s: p50 %.2f s, p99 %.2f s, at the most %.2f s of %d files', $_, @{$l}{qw(p50 p99 p100 files)}) }
+		sort keys %{ $self->{latency} // {} };
+	push @lines, map { "  $_" } @{ $self->{hostile_said} // [] };
 	push @lines, sprintf('%-16s %6d files', 'loaded', scalar @{ $self->{put} });
 	return @lines;
 }

@@ -1,5 +1,5 @@
 # A while of random faults, crashes and restarts under load: what is loaded is exact, and loading goes on by itself.
-# SLM_SOAK_SECONDS: how long (default 120); SLM_SEEDS: the seed (default 1).  See test/perl/SlmSoak.pm; test/soak runs it for
+# SLM_SOAK_SECONDS: how long (default 120); SLM_SEEDS: the seed (default 1); SLM_SOAK_HOSTILE: 1 for hostile sources first.  See test/perl/SlmSoak.pm; test/soak runs it for
 # longer.
 # The server crashes on purpose here.
 use strict;
@@ -31,10 +31,12 @@ use Test::More;
 
 my $disk = $ENV{SLM_SOAK_DISK} eq 'none' ? undef : $ENV{SLM_SOAK_DISK};
 
-my $soak = SlmSoak->new(seconds => $ENV{SLM_SOAK_SECONDS} // 120, seed => $ENV{SLM_SEEDS} // 1, disk => $disk);
+my $soak = SlmSoak->new(seconds => $ENV{SLM_SOAK_SECONDS} // 120, seed => $ENV{SLM_SEEDS} // 1, disk => $disk,
+	hostile => $ENV{SLM_SOAK_HOSTILE});
 $soak->run;
 note($_) foreach ($soak->table);
 
+is($soak->{hostile_counted}, '0', 'hostile sources count nothing') if $ENV{SLM_SOAK_HOSTILE};
 is(join("\n", @{ $soak->{late_rounds} // [] }), '', "after each round it has recovered within $SlmSoak::MAX_RECOVERY s");
 is(join("\n", $soak->wrong), '', 'nothing is lost or doubled: all tiers and the ledger agree with the oracle');
 $soak->other_agrees;
