@@ -93,6 +93,7 @@ REVOKE USAGE ON FOREIGN DATA WRAPPER sellometer_s3 FROM regress_sellometer_clerk
 
 -- Options of user mappings.
 CREATE USER MAPPING FOR regress_sellometer_clerk SERVER s;
+DROP USER MAPPING FOR regress_sellometer_clerk SERVER s;
 CREATE USER MAPPING FOR regress_sellometer_clerk SERVER s OPTIONS (access_key_id 'a');
 CREATE USER MAPPING FOR regress_sellometer_clerk SERVER s OPTIONS (access_key_id 'a', secret_access_key '');
 CREATE USER MAPPING FOR regress_sellometer_clerk SERVER s OPTIONS (access_key_id 'a', secret_access_key E'hidden\r\nX: y');

@@ -200,6 +200,8 @@ copy_outcome(SlmObject *to, const SlmObject *from)
 	to->number = -1;
 	if (from->error != NULL)
 		to->error = pstrdup(from->error);
+	if (from->error_detail != NULL)
+		to->error_detail = pstrdup(from->error_detail);
 	to->rejects = palloc(sizeof(SlmRejectedRow) * Max(from->nrejects, 1));
 	for (int i = 0; i < from->nrejects; i++)
 	{

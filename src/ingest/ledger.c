@@ -495,6 +495,24 @@ record_late(const SlmObject *object)
 	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }
 
+/* The whole of an error, for those who may know how its source is reached. */
+static void
+record_error_detail(const SlmObject *object)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.error_details AS e (object_id, detail) VALUES ($1, $2) "
+		"ON CONFLICT (object_id) DO UPDATE SET detail = excluded.detail, at = excluded.at",
+		2, {INT8OID, TEXTOID}
+	};
+	Datum		args[2];
+
+	if (object->error_detail == NULL)
+		return;
+	args[0] = Int64GetDatum(object->id);
+	args[1] = CStringGetTextDatum(object->error_detail);
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+}
+
 static void
 record_trouble(const SlmObject *object)
 {
@@ -527,6 +545,7 @@ record_trouble(const SlmObject *object)
 	args[6] = slm_checksum_datum(&object->checksum);
 	nulls[6] = object->has_checksum ? ' ' : 'n';
 	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
+	record_error_detail(object);
 }
 
 /* These, and whatever else waits of their sources and is left out: each source once. */

@@ -83,6 +83,7 @@ slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char 
 	object->outcome = outcome;
 	object->sqlstate = sqlstate;
 	object->error = slm_store_display_text(error, strlen(error));
+	object->error_detail = NULL;
 }
 
 #define GIVE_AGAIN	"put it there again under the same key, or put it aside with sellometer_skip()"
@@ -90,23 +91,23 @@ slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char 
 static void
 fail_by_store(SlmObject *object, const SlmStoreError *error)
 {
+	/* only these two tell of the object; all else is about the way to it, which may be mended */
+	bool		of_object = error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED;
 	StringInfoData message;
 
 	initStringInfo(&message);
 	appendStringInfoString(&message, error->message);
-	if (error->detail)
-		appendStringInfo(&message, ": %s", error->detail);
 	if (object->reloaded)
 		;						/* what would help would only help to load it */
-	else if (error->hint)
-		appendStringInfo(&message, " (%s)", error->hint);
 	else if (error->kind == SLM_STORE_NOT_FOUND)
 		appendStringInfoString(&message, " (it was deleted after it was listed: should it be listed again, it is "
 							   "loaded; sellometer_skip() puts it aside)");
-	/* only these two tell of the object; all else is about the way to it, which may be mended */
-	slm_object_fail(object, error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED
-					? SLM_OBJECT_FAILED : SLM_OBJECT_RETRY,
-					error->sqlstate, message.data);
+	else if (of_object && error->hint)
+		appendStringInfo(&message, " (%s)", error->hint);
+	else if (error->detail || error->hint)
+		appendStringInfoString(&message, " (more is in sellometer.error_details)");
+	slm_object_fail(object, of_object ? SLM_OBJECT_FAILED : SLM_OBJECT_RETRY, error->sqlstate, message.data);
+	object->error_detail = slm_store_error_text(error);
 	object->retry_after_ms = error->retry_after_ms;
 }
 

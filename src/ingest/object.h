@@ -72,7 +72,8 @@ typedef struct SlmObject
 	int			nrejects;
 	int			maxrejects;		/* allocated */
 	int			sqlstate;		/* with RETRY and FAILED */
-	char	   *error;
+	char	   *error;			/* for whoever may read the ledger */
+	char	   *error_detail;	/* the whole of it, with how the source is reached, or NULL */
 	int			retry_after_ms;
 	bool		uncounted;		/* its source was in trouble: no attempt of the object's */
 } SlmObject;
@@ -149,7 +150,7 @@ extern void slm_reading_end(SlmReading *reading);
  */
 extern void slm_object_open(SlmObject *object, SlmSource *source);
 
-/* Say that the object can't be loaded.  The strings are copied. */
+/* Say that the object can't be loaded.  The string is copied; error_detail is set to NULL. */
 extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
 
 #endif							/* SLM_INGEST_OBJECT_H */

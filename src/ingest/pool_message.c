@@ -143,6 +143,7 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint32(buf, object->sqlstate);
 	pq_sendint32(buf, object->retry_after_ms);
 	send_text(buf, object->error);
+	send_text(buf, object->error_detail);
 	pq_sendint64(buf, object->refused_len);
 	appendBinaryStringInfo(buf, object->refused_len > 0 ? object->refused : "", (int) object->refused_len);
 	pq_sendint32(buf, object->nrejects);
@@ -199,6 +200,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->sqlstate = (int) pq_getmsgint(buf, 4);
 	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
 	object->error = receive_text(buf);
+	object->error_detail = receive_text(buf);
 	object->refused_len = pq_getmsgint64(buf);
 	object->refused = NULL;
 	if (object->refused_len > 0)

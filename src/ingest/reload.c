@@ -199,7 +199,7 @@ check_outcome(const Reload *reload)
 	ereport(ERROR,
 			(errcode(object->sqlstate),
 			 errmsg("%s can't be read as it was when it was loaded: what was left out of it stays so", reload->what),
-			 errdetail_internal("%s", object->error)));
+			 errdetail_internal("%s", object->error_detail ? object->error_detail : object->error)));
 }
 
 /* The set of a part is added to that of all. */

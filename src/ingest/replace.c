@@ -86,7 +86,7 @@ read_object(Replace *replace, SlmTakeOut *take, int64 id, bool all)
 		ereport(ERROR,
 				(errcode(object->sqlstate),
 				 errmsg("the object can't be loaded, and its first content stays counted"),
-				 errdetail_internal("%s", object->error)));
+				 errdetail_internal("%s", object->error_detail ? object->error_detail : object->error)));
 }
 
 /* False: it has too many rows to be counted in this transaction, and will be loaded as any other object. */

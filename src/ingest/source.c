@@ -150,7 +150,8 @@ open_store(SlmSource *source)
 		if (source->owner_trouble != NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-					 errmsg("%s", source->owner_trouble),
+					 errmsg("the rights of whom the source belongs to count no longer"),
+					 errdetail_internal("%s", source->owner_trouble),
 					 errhint("sellometer_drop_source(), and sellometer_add_source() as another role: the ledger is kept.")));
 		source->store = slm_store_open(source->url, source->server, source->owner);
 		ReleaseCurrentSubTransaction();
@@ -494,15 +495,7 @@ note_listing(SlmSource *source, bool whole, const SlmStoreError *error)
 	Datum		args[4] = {CStringGetTextDatum(source->name), Int32GetDatum(source->requests), BoolGetDatum(whole), (Datum) 0};
 
 	if (error != NULL)
-	{
-		char	   *text = error->message;
-
-		if (error->detail != NULL)
-			text = psprintf("%s: %s", text, error->detail);
-		if (error->hint != NULL)
-			text = psprintf("%s (%s)", text, error->hint);
-		args[3] = CStringGetTextDatum(text);
-	}
+		args[3] = CStringGetTextDatum(slm_store_error_text(error));
 	slm_execute(&statement, args, error ? NULL : "   n", SPI_OK_UPDATE);
 	source->requests = 0;
 	source->failing = error != NULL;

@@ -205,6 +205,12 @@ partition_bounds(const SlmTier *tier, TimestampTz start, char **from, char **to)
 	*to = pstrdup(timestamptz_to_str(slm_bucket_next(tier->partition, start)));
 }
 
+void
+slm_let_dump(const char *table)
+{
+	slm_execute_once(psprintf("GRANT SELECT ON sellometer.%s TO pg_database_owner", quote_identifier(table)), SPI_OK_UTILITY);
+}
+
 Oid
 slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
 {
@@ -220,6 +226,7 @@ slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 							  quote_identifier(name),
 							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)), from, to),
 					 SPI_OK_UTILITY);
+	slm_let_dump(name);
 	return get_relname_relid(name, get_namespace_oid("sellometer", false));
 }
 

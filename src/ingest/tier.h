@@ -72,6 +72,9 @@ extern bool slm_tier_hold(const SlmTier *tier);
 /* "product_id", "brand", … */
 extern const char *slm_dimension_name(SlmDimension dimension);
 
+/* Let whoever owns the database dump a new table of schema sellometer, which he must be able to read for that. */
+extern void slm_let_dump(const char *table);
+
 /* The partition of a dimension's table that begins at start: its oid, or InvalidOid.  Name: in buf (NAMEDATALEN). */
 extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf);
 

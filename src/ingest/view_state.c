@@ -9,6 +9,7 @@
 #include "guc.h"
 #include "ingest/beside.h"
 #include "ingest/spi.h"
+#include "ingest/tier.h"
 #include "ingest/view_state.h"
 #include "ingest/wal.h"
 #include "miscadmin.h"
@@ -20,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#define KEPT_SHARE		8			/* of sellometer.work_memory, for tables that the next batch may want */
 #define BLOCKS_PER_FETCH	32
 
 /* Live objects may be this much behind the head and still find their views in the cache. */
@@ -111,6 +113,7 @@ slm_view_state_create(bool persistent)
 void
 slm_view_state_refresh(SlmViewState *state)
 {
+	slm_table_keep_at_most((size_t) slm_work_memory * 1024 / KEPT_SHARE);
 	if (slm_overrides_refresh(state->overrides))
 		renew_catalog(state);
 }
@@ -367,6 +370,7 @@ ensure_partition(TimestampTz hour)
 	from = pstrdup(timestamptz_to_str(start));
 	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.view_log INCLUDING STORAGE)", name),
 					 SPI_OK_UTILITY);
+	slm_let_dump(name);
 	slm_execute_once(psprintf("CREATE INDEX ON sellometer.%s (seq)", name), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.view_log ATTACH PARTITION sellometer.%s "
 							  "FOR VALUES FROM ('%s') TO ('%s')", name, from,

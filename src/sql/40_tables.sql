@@ -137,7 +137,7 @@ COMMENT ON COLUMN sellometer.objects.time_limit IS
 	'while a large object is loaded: its rows later than this are clock jumps, whatever part they are in';
 COMMENT ON COLUMN sellometer.objects.attempts IS 'attempts that have failed';
 COMMENT ON COLUMN sellometer.objects.next_attempt IS 'not tried again before this time; infinity: given up, until its source is back after a failure';
-COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or why it is not tried';
+COMMENT ON COLUMN sellometer.objects.error IS 'why the last attempt failed, or why it is not tried; how its source is reached stands in sellometer.error_details';
 COMMENT ON COLUMN sellometer.objects.sqlstate IS 'code of that error';
 COMMENT ON COLUMN sellometer.objects.discovered_at IS 'when it was first listed';
 COMMENT ON COLUMN sellometer.objects.ingested_at IS 'when the last of it was loaded';
@@ -197,6 +197,35 @@ COMMENT ON COLUMN sellometer.rejected_rows.reason IS
 COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
 COMMENT ON COLUMN sellometer.rejected_rows.raw IS E'up to 1 kB of the line; bytes that are no text are shown as \\xHH';
 
+/* What went wrong on the way to an object, in all words: readers see objects.error, which tells of no server, role or endpoint. */
+CREATE TABLE sellometer.error_details (
+	object_id	bigint PRIMARY KEY,
+	detail		text NOT NULL,
+	at			timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE sellometer.error_details IS 'The errors of objects that could not be read, whole: with the words of servers, and what to do; not for readers';
+COMMENT ON COLUMN sellometer.error_details.object_id IS 'of sellometer.objects';
+COMMENT ON COLUMN sellometer.error_details.detail IS 'what was seen, and what to do';
+COMMENT ON COLUMN sellometer.error_details.at IS 'when';
+
+CREATE FUNCTION sellometer.forget_error_detail()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	-- who may write the ledger alone leaves it there
+	IF has_table_privilege('sellometer.error_details', 'DELETE') AND has_table_privilege('sellometer.error_details', 'SELECT') THEN
+		DELETE FROM sellometer.error_details e WHERE e.object_id = OLD.id;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.forget_error_detail() IS 'Have the details of an error go with it';
+REVOKE ALL ON FUNCTION sellometer.forget_error_detail() FROM PUBLIC;
+CREATE TRIGGER forget_error_detail AFTER UPDATE ON sellometer.objects
+	FOR EACH ROW WHEN (OLD.error IS NOT NULL AND NEW.error IS NULL) EXECUTE FUNCTION sellometer.forget_error_detail();
+
 CREATE FUNCTION sellometer.forget_rejected_rows()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -205,6 +234,7 @@ AS $$
 BEGIN
 	DELETE FROM sellometer.rejected_rows r USING gone WHERE r.object_id = gone.id;
 	DELETE FROM sellometer.refused_rows l USING gone WHERE l.object_id = gone.id;
+	DELETE FROM sellometer.error_details e USING gone WHERE e.object_id = gone.id;
 	RETURN NULL;
 END
 $$;

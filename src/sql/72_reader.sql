@@ -1,7 +1,7 @@
 /* Roles that can only read, for dashboards. */
 
 /*
- * Not among them: secret and view_log, columns of sources that say who reaches a bucket, and how, and whatever says which
+ * Not among them: secret, view_log and error_details, columns of sources that say who reaches a bucket, and how, and whatever says which
  * customer did what: carts, and columns of left_in_cart.
  */
 CREATE FUNCTION sellometer.readable()

@@ -160,3 +160,8 @@ BEGIN
 	END LOOP;
 END
 $$;
+
+/* Whoever owns the database can dump it: all of its tables and sequences are locked and read for that. */
+GRANT USAGE ON SCHEMA sellometer TO pg_database_owner;
+GRANT SELECT ON ALL TABLES IN SCHEMA sellometer TO pg_database_owner;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA sellometer TO pg_database_owner;

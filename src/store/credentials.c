@@ -214,8 +214,8 @@ from_files(SlmCredentials *c, SlmStoreError *error)
 	if (unsupported != NULL)
 	{
 		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_FEATURE_NOT_SUPPORTED,
-					   "profile \"%s\" uses %s, which is not supported", slm_store_display(profile_name()),
-					   unsupported);
+					   "could not get S3 credentials");
+		error->detail = psprintf("Profile \"%s\" uses %s, which is not supported.", slm_store_display(profile_name()), unsupported);
 		error->hint = pstrdup("Give the profile aws_access_key_id and aws_secret_access_key, or create a user"
 							  " mapping.");
 		return SLM_CREDENTIALS_FAILED;
@@ -223,7 +223,8 @@ from_files(SlmCredentials *c, SlmStoreError *error)
 	if (slm_getenv("AWS_PROFILE") != NULL)
 	{
 		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					   "no S3 credentials were found in profile \"%s\"", slm_store_display(profile_name()));
+					   "no S3 credentials were found");
+		error->detail = psprintf("There are none in profile \"%s\".", slm_store_display(profile_name()));
 		error->hint = pstrdup("Correct AWS_PROFILE, or the profile in the shared credentials file of the operating"
 							  " system's user that runs PostgreSQL.");
 		return SLM_CREDENTIALS_FAILED;
@@ -256,8 +257,8 @@ look_everywhere(SlmCredentials *c, SlmStoreError *error)
 		!(is_sendable(c->access_key) && is_sendable(c->secret_key) && is_sendable(c->session_token)))
 	{
 		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					   "the S3 credentials from %s are not valid", c->source);
-		error->detail = pstrdup("They hold a space, a line break or another character that can't be.");
+					   "the S3 credentials are not valid");
+		error->detail = psprintf("Those from %s hold a space, a line break or another character that can't be.", c->source);
 		slm_credentials_wipe(c);
 		return SLM_CREDENTIALS_FAILED;
 	}

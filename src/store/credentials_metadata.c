@@ -45,6 +45,7 @@ try_once(SlmHttp *http, MemoryContext result_context, const SlmHttpSpec *wanted,
 	spec.stall_timeout_s = spec.deadline_s = STALL_TIMEOUT_S;
 	spec.min_rate = 1;
 	spec.no_proxy = true;
+	spec.any_address = true;	/* the process's environment says where to ask, or nobody */
 	spec.chunks = &chunks;
 	spec.max_waiting = MAX_ANSWER;
 	request = slm_http_begin(http, &spec);
@@ -108,9 +109,9 @@ fail_answer(const char *service, const Answer *answer, SlmStoreError *error)
 	bool		is_transient = answer->problem != NULL || answer->status >= 500 || answer->status == 429;
 
 	slm_store_fail(error, is_transient ? SLM_STORE_TRANSIENT : SLM_STORE_DENIED,
-				   ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "could not get S3 credentials from %s", service);
-	error->detail = answer->problem ? psprintf("%s.", answer->problem)
-		: psprintf("It answered %d.", answer->status);
+				   ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "could not get S3 credentials");
+	error->detail = answer->problem ? psprintf("Of %s: %s.", service, answer->problem)
+		: psprintf("The answer of %s was %d.", service, answer->status);
 	error->hint = pstrdup("Check the role of the container or instance, or create a user mapping with keys.");
 	return SLM_CREDENTIALS_FAILED;
 }
@@ -146,8 +147,8 @@ take_answer(const char *service, Answer *answer, SlmCredentials *c, SlmStoreErro
 		return SLM_CREDENTIALS_FOUND;
 	slm_credentials_wipe(c);
 	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-				   "could not get S3 credentials from %s", service);
-	error->detail = pstrdup("Its answer holds no AccessKeyId and SecretAccessKey.");
+				   "could not get S3 credentials");
+	error->detail = psprintf("The answer of %s holds no AccessKeyId and SecretAccessKey.", service);
 	return SLM_CREDENTIALS_FAILED;
 }
 
@@ -192,7 +193,7 @@ slm_credentials_of_container(SlmCredentials *c, SlmStoreError *error)
 	if (!may_send_token(url))
 	{
 		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					   "could not get S3 credentials from %s", service);
+					   "could not get S3 credentials");
 		error->detail = pstrdup("AWS_CONTAINER_CREDENTIALS_FULL_URI is neither https nor local.");
 		return SLM_CREDENTIALS_FAILED;
 	}

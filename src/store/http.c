@@ -133,6 +133,7 @@ set_options(SlmHttpRequest *r, const SlmHttpSpec *spec)
 	SET(CURLOPT_WRITEFUNCTION, slm_http_on_body);
 	SET(CURLOPT_WRITEDATA, r);
 	SET(CURLOPT_OPENSOCKETFUNCTION, slm_http_open_socket);
+	SET(CURLOPT_OPENSOCKETDATA, r);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, slm_http_close_socket);
 	if (spec->body)
 	{

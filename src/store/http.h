@@ -59,6 +59,7 @@ typedef struct SlmHttpSpec
 	int			stall_timeout_s;	/* how long an answer may be without progress ... */
 	int			min_rate;		/* ... which is so many bytes a second */
 	int			deadline_s;		/* how long all of it may take; 0 = any time, as long as there is progress */
+	bool		any_address;	/* may go where slm_address_is_local_link() holds, too */
 	bool		no_proxy;		/* don't use the environment's http_proxy */
 	bool		takes_gzip;		/* say so: what is stored as gzip must come as it is, not unpacked on the way */
 
@@ -88,6 +89,7 @@ struct SlmHttpRequest
 	bool		too_long;
 	bool		out_of_memory;
 	bool		too_slow;		/* it was ended for that */
+	bool		forbidden;		/* an address of its host is one that it may not go to */
 	int			discard;		/* bytes still to be dropped */
 	size_t		header_bytes;	/* of the answer */
 

@@ -9,6 +9,7 @@
 #include "storage/fd.h"
 #include "utils/memutils.h"
 
+#include "store/address.h"
 #include "store/http_internal.h"
 
 /* So much of an error's body is kept: S3's are well below a kilobyte. */
@@ -61,12 +62,21 @@ slm_http_on_timer(CURLM *multi, long timeout_ms, void *arg)
 	return 0;
 }
 
-/* PostgreSQL wants to know of every descriptor that isn't its own. */
+/*
+ * PostgreSQL wants to know of every descriptor that isn't its own.  The address is looked at here, as what a host's name means is not
+ * known before, and may be another each time.
+ */
 curl_socket_t
 slm_http_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
+	SlmHttpRequest *r = arg;
 	curl_socket_t fd;
 
+	if (!r->spec.any_address && slm_address_is_local_link(&address->addr))
+	{
+		r->forbidden = true;
+		return CURL_SOCKET_BAD;
+	}
 	if (!AcquireExternalFD())
 		return CURL_SOCKET_BAD;
 	fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);

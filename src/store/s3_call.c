@@ -247,6 +247,7 @@ start_attempt(SlmS3Call *call)
 	/* how long a document will be nobody has said, so it is not the rate alone that ends it */
 	if (!call->is_read && call->body_len == 0)
 		spec.deadline_s = patience(s3, s3->options.stall_timeout_s * DOCUMENT_STALLS);
+	spec.any_address = s3->options.any_address;
 	spec.chunks = &call->chunks;
 	spec.max_waiting = call->is_read ? SLM_S3_READ_AHEAD : SLM_S3_MAX_DOCUMENT;
 	spec.pause = call->is_read;

@@ -209,6 +209,8 @@ parse_error_body(SlmS3Call *call)
 static SlmStoreErrorKind
 judge_curl(const SlmHttpRequest *r)
 {
+	if (r->forbidden && r->code == CURLE_COULDNT_CONNECT)
+		return SLM_STORE_DENIED;
 	switch (r->code)
 	{
 		case CURLE_COULDNT_RESOLVE_HOST:
@@ -308,6 +310,14 @@ describe_curl(const SlmS3Call *call, SlmStoreError *error)
 {
 	const SlmHttpRequest *r = call->request;
 
+	if (r->forbidden && r->code == CURLE_COULDNT_CONNECT)
+	{
+		slm_store_fail(error, call->outcome, ERRCODE_INSUFFICIENT_PRIVILEGE, "could not %s: permission denied for the endpoint's address",
+					   call->doing);
+		error->detail = pstrdup("It is link-local, or that of a metadata service.");
+		error->hint = pstrdup("Only a server that belongs to a superuser may be there: use ALTER SERVER ... OWNER TO.");
+		return;
+	}
 	slm_store_fail(error, call->outcome, ERRCODE_CONNECTION_FAILURE, "could not %s: %s", call->doing,
 				   words_of_curl(r));
 	if (r->too_long)

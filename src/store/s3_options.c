@@ -63,7 +63,8 @@ check_value(SlmOptionKind kind, const char *name, const char *value)
 		case SLM_OPTION_NO_URL:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid endpoint: \"%s\"", slm_store_display(value)),
+					 errmsg("invalid endpoint"),
+					 errdetail("It is \"%s\".", slm_store_display(value)),
 					 errhint("Write https://host or https://host:port.")));
 			break;
 		case SLM_OPTION_MORE_THAN_HOST:
@@ -165,7 +166,12 @@ sellometer_s3_validator(PG_FUNCTION_ARGS)
 		has_access_key |= strcmp(def->defname, "access_key_id") == 0;
 		has_secret_key |= strcmp(def->defname, "secret_access_key") == 0;
 	}
-	if (place == SLM_OPTION_OF_MAPPING && (!has_access_key || !has_secret_key))
+	/* as a dump has it that was made by somebody who may not see the keys */
+	if (place == SLM_OPTION_OF_MAPPING && options == NIL)
+		ereport(WARNING,
+				(errmsg("the user mapping has no keys, and will not be used"),
+				 errhint("Use ALTER USER MAPPING ... OPTIONS (ADD access_key_id '...', ADD secret_access_key '...').")));
+	else if (place == SLM_OPTION_OF_MAPPING && (!has_access_key || !has_secret_key))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
 				 errmsg("a user mapping needs both access_key_id and secret_access_key"),
@@ -261,15 +267,16 @@ check_own_credentials(const ForeignServer *server, Oid userid)
 	if (!has_privs_of_role(userid, ROLE_PG_READ_SERVER_FILES))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("user mapping not found for \"%s\" on server \"%s\"", user, server->servername),
+				 errmsg("user mapping not found"),
+				 errdetail("Role \"%s\" has none on server \"%s\".", user, server->servername),
 				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s OPTIONS (access_key_id '...', secret_access_key"
 						 " '...').", quote_identifier(user), quote_identifier(server->servername))));
 	if (!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to use the server's own S3 credentials on server \"%s\"", server->servername),
-				 errdetail("It belongs to \"%s\", who has not the privileges of the role \"pg_read_server_files\".",
-						   GetUserNameFromId(server->owner, false)),
+				 errmsg("permission denied to use the server's own S3 credentials"),
+				 errdetail("Server \"%s\" belongs to \"%s\", who has not the privileges of the role \"pg_read_server_files\".",
+						   server->servername, GetUserNameFromId(server->owner, false)),
 				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s, or make the server's owner one that is trusted.",
 						 quote_identifier(user), quote_identifier(server->servername))));
 }
@@ -283,22 +290,25 @@ read_from_catalog(const char *name, Oid userid, SlmS3Options *o)
 	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server \"%s\" does not exist", name),
+				 errmsg("the foreign server does not exist"),
+				 errdetail("Its name is \"%s\".", name),
 				 errhint("Use CREATE SERVER ... FOREIGN DATA WRAPPER " WRAPPER
 						 " OPTIONS (endpoint '...', region '...').")));
 	wrapper = GetForeignDataWrapper(server->fdwid);
 	if (strcmp(wrapper->fdwname, WRAPPER) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("server \"%s\" is not one of wrapper " WRAPPER, name),
-				 errdetail("Its wrapper is \"%s\".", wrapper->fdwname)));
+				 errmsg("the foreign server is not one of wrapper " WRAPPER),
+				 errdetail("The wrapper of \"%s\" is \"%s\".", name, wrapper->fdwname)));
 	if (slm_server_aclcheck(server->serverid, userid) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for foreign server %s", name),
+				 errmsg("permission denied for the foreign server"),
+				 errdetail("Role \"%s\" has no USAGE on server \"%s\".", GetUserNameFromId(userid, false), name),
 				 errhint("GRANT USAGE ON FOREIGN SERVER %s TO %s.", quote_identifier(name),
 						 quote_identifier(GetUserNameFromId(userid, false)))));
 	read_server(server, o);
+	o->any_address = superuser_arg(server->owner);
 	read_mapping(server, userid, o);
 
 	if (!o->has_mapping)
@@ -319,6 +329,7 @@ slm_s3_options_read(const char *server, Oid userid, SlmS3Options *o)
 		read_from_catalog(server, userid, o);
 	else
 	{
+		o->any_address = true;
 		o->endpoint = slm_environment_endpoint();
 		if (o->endpoint != NULL)
 			check_value(SLM_OPTION_ENDPOINT, "endpoint", o->endpoint);

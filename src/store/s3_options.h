@@ -18,6 +18,7 @@ typedef struct SlmS3Options
 	int			stall_timeout_s;
 	int			retry_timeout_s;
 	int			min_rate;		/* bytes a second, over stall_timeout_s */
+	bool		any_address;	/* who says where the server is may say addresses of metadata services, too: see address.h */
 	bool		has_mapping;	/* mapping holds the credentials, else the environment does */
 	SlmCredentials mapping;
 } SlmS3Options;

@@ -463,6 +463,18 @@ slm_store_error_copy(SlmStoreError *to, const SlmStoreError *from)
 		to->hint = pstrdup(from->hint);
 }
 
+char *
+slm_store_error_text(const SlmStoreError *error)
+{
+	char	   *text = pstrdup(error->message);
+
+	if (error->detail)
+		text = psprintf("%s: %s", text, error->detail);
+	if (error->hint)
+		text = psprintf("%s (%s)", text, error->hint);
+	return text;
+}
+
 void
 slm_store_error_raise(const SlmStoreError *error)
 {

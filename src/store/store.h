@@ -35,7 +35,11 @@ typedef enum SlmStoreErrorKind
 	SLM_STORE_FATAL				/* anything else: not worth trying again until something is changed */
 } SlmStoreErrorKind;
 
-/* All strings are in the memory context that was current when the failing call was made.  Never holds a secret. */
+/*
+ * All strings are in the memory context that was current when the failing call was made.  Never holds a secret.  The message names
+ * neither server, role, endpoint nor where credentials come from, and nothing that a server says: it is shown to whoever may see that
+ * something went wrong.  Detail and hint are for those who may know how the store is reached.
+ */
 typedef struct SlmStoreError
 {
 	SlmStoreErrorKind kind;
@@ -223,6 +227,9 @@ extern char *slm_store_display(const char *bytes);
 
 /* Likewise text of any length, with tabs and ends of lines as they are. */
 extern char *slm_store_display_text(const char *bytes, size_t len);
+
+/* An error with its detail and hint as one text, palloc'd. */
+extern char *slm_store_error_text(const SlmStoreError *error);
 
 /* ereport(ERROR) what error says. */
 pg_noreturn extern void slm_store_error_raise(const SlmStoreError *error);

@@ -30,7 +30,7 @@ behaves (counted for each path):
                           control value spoil is 0; with the control value refuse every request gets that
                           code: a key that is wrong, a bucket that went away; with slow_list a list of all of it
                           takes so many seconds; with refuse_reads only GETs of objects get that code, with status 404
-                          (router: a 404 of no S3 service); keys with no-etag are listed with what etag_form is instead; more_items is XML that ends the list; what is below
+                          (router: a 404 of no S3 service) and the words of refuse_words; keys with no-etag are listed with what etag_form is instead; more_items is XML that ends the list; what is below
                           transcoded/ is unpacked on the way, unless the client takes gzip
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
@@ -325,7 +325,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if CONTROL.get('refuse_reads') == 'router':
             return self.answer(404, '404 page not found\n')
         if CONTROL.get('refuse_reads'):
-            return self.error(404, CONTROL['refuse_reads'])
+            return self.error(404, CONTROL['refuse_reads'], CONTROL.get('refuse_words') or 'no')
         if key.startswith('overwritten/') and count('before ' + key) == 1:
             SHELF[key] = SHELF[key].replace(b'view', b'cart')
         if key.startswith('gone/'):

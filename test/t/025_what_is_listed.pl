@@ -210,7 +210,7 @@ foreach my $case ([ 'router', 'what answered is no S3 service' ], [ 'XAdminUserN
 
 	$fake->control(refuse_reads => $refuse);
 	put("in/during-$refuse.csv", content());
-	wait_until($node, "SELECT error ~ '$message' FROM sellometer.objects WHERE key = 'during-$refuse.csv'");
+	wait_until($node, "SELECT e.detail ~ '$message' FROM sellometer.objects o JOIN sellometer.error_details e ON e.object_id = o.id WHERE o.key = 'during-$refuse.csv'");
 	is(value("SELECT state FROM sellometer.objects WHERE key = 'during-$refuse.csv'"), 'pending', "$refuse: the object is not taken for deleted");
 	$fake->control(refuse_reads => '');
 	$node->psql("shop", "SELECT sellometer_retry('s3', 'during-$refuse.csv')");	# unless it was loaded since

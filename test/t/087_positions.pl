@@ -4,6 +4,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
+use SlmS3;
 use SlmTest;
 use Test::More;
 
@@ -196,6 +197,74 @@ for my $sql (q{SELECT count(*) FROM sellometer.axis_times('4713-01-01 BC', '2942
 for my $values (q{(1, 1, '4713-01-01 BC', '1 day')}, q{(1, 1, 'infinity', '1 day')}, q{(1, 1, '2019-10-01', '178000000 years')}, q{(1, 1, '2019-10-01', '-1 day')})
 {
 	like(as('operator', "INSERT INTO sellometer.inventory VALUES $values"), qr/violates check constraint/, "no such stock: $values");
+}
+# --- what a reader is told of the way to a bucket: nothing, in any relation ---
+
+my $fake = SlmS3->fake;
+my ($port) = $fake->{endpoint} =~ /:(\d+)$/;
+my $hidden = qr/secret_server|secret_keeper|evil\.example|127\.0\.0\.1|:$port|AKIATEST|user mapping of/;
+
+# All columns of all relations that a reader can read but lock_holders, which says who holds up loading.
+sub readable_text
+{
+	my $relations = as('reader', q{SELECT format('%I.%I', n.nspname, c.relname) || ' ' || string_agg(format('%I', a.attname), ', ')
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE n.nspname = 'sellometer' AND c.relkind IN ('r', 'v', 'p', 'm', 'S') AND c.relname <> 'lock_holders'
+			AND has_column_privilege(c.oid, a.attnum, 'SELECT') GROUP BY n.nspname, c.relname});
+	my $text = as('reader', 'SELECT sellometer_report()');
+	my %read;
+
+	for my $line (split(/\n/, $relations))
+	{
+		my ($relation, $columns) = split(/ /, $line, 2);
+
+		$read{$relation} = as('reader', "SELECT $columns FROM $relation");
+		$text .= "$read{$relation}\n";
+	}
+	unlike($text, qr/ERROR: /, 'a reader reads ' . scalar(keys %read) . ' relations');
+	cmp_ok(scalar(keys %read), '>', 60, '... all of them');
+	return $text;
+}
+
+value(<<"SQL");
+CREATE ROLE secret_keeper LOGIN;
+CREATE SERVER secret_server FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (endpoint '$fake->{endpoint}', region 'here', retry_timeout '1');
+CREATE USER MAPPING FOR secret_keeper SERVER secret_server OPTIONS (access_key_id '$fake->{access_key}', secret_access_key '$fake->{secret_key}');
+GRANT USAGE ON FOREIGN SERVER secret_server TO secret_keeper;
+GRANT USAGE ON SCHEMA sellometer TO secret_keeper;
+GRANT EXECUTE ON FUNCTION sellometer_add_source TO secret_keeper;
+GRANT INSERT, SELECT ON sellometer.sources TO secret_keeper;
+SQL
+$fake->put('shelf/in/2019-10-01-01-10-1.csv', csv(event(event_time => '2019-10-01 01:10:00', product_id => 1004)));
+is(as('secret_keeper', q{SELECT sellometer_add_source('closed', 's3://shelf/in/', 'secret_server', 's3://shelf/archive/')}), '', 'a source in a bucket');
+wait_until($node, q{SELECT count(*) = 1 FROM sellometer.objects WHERE source = 'closed' AND state = 'done'});
+$fake->control(refuse_reads => 'AccessDenied', refuse_words => 'secret_keeper may not read from evil.example');
+$fake->put('shelf/in/2019-10-01-01-10-2.csv', csv(event(event_time => '2019-10-01 01:10:00', product_id => 1005)));
+wait_until($node, q{SELECT count(*) = 1 FROM sellometer.error_details});
+like(value('SELECT detail FROM sellometer.error_details'), qr/secret_keeper may not read from evil\.example.*user mapping of role "secret_keeper" on server "secret_server"/,
+	'who may read the details of errors is told all');
+is(value(q{SELECT error FROM sellometer.objects WHERE key = '2019-10-01-01-10-2.csv'}),
+	'could not read "s3://shelf/in/2019-10-01-01-10-2.csv": access denied (more is in sellometer.error_details)', '... in the ledger stands what and where it is');
+unlike(readable_text(), $hidden, 'nothing more is shown to readers');
+like(as('reader', 'SELECT * FROM sellometer.error_details'), qr/permission denied/, '... who don\'t see the details');
+$fake->control(refuse_reads => '');
+wait_until($node, q{SELECT count(*) = 0 FROM sellometer.objects WHERE source = 'closed' AND state <> 'done'});
+is(value('SELECT count(*) FROM sellometer.error_details'), '0', 'they go once the object is loaded');
+
+# A run that fails, and every other way in which a source can't be reached.
+write_object($dir, '2019-10-01-05-00-1.csv', csv(event(event_time => '2019-10-01 05:00:00', product_id => 77)));
+wait_until($node, q{SELECT head = '2019-10-01 05:00:00' FROM sellometer.state});
+$fake->control(refuse_reads => 'AccessDenied');
+$node->psql('shop', 'CALL sellometer_archive()');
+like(value(q{SELECT outcome, detail ->> 'error' FROM sellometer.runs WHERE procedure = 'archive'}), qr/^failed\|.*access denied$/, 'what a run fails of is told');
+unlike(readable_text(), $hidden, '... to readers no more than that');
+for my $break ('DROP USER MAPPING FOR secret_keeper SERVER secret_server', 'REVOKE USAGE ON FOREIGN SERVER secret_server FROM secret_keeper',
+	'ALTER ROLE secret_keeper NOLOGIN', 'ALTER SERVER secret_server RENAME TO secret_server_2')
+{
+	value($break);
+	wait_until($node, q{SELECT count(*) = 1 FROM sellometer.sources WHERE name = 'closed' AND last_error ~ 'secret_(keeper|server)'});
+	$node->psql('shop', 'CALL sellometer_archive()');
+	unlike(readable_text(), $hidden, "nor if a source can't be reached: $break");
 }
 $node->stop;
 done_testing();

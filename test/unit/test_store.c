@@ -3,6 +3,9 @@
  */
 #include "unit.h"
 
+#include <arpa/inet.h>
+
+#include "store/address.h"
 #include "store/credentials_parse.h"
 #include "store/s3_xml.h"
 #include "store/url.h"
@@ -284,9 +287,36 @@ test_json(void)
 			json("{\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "a", NULL), "no object, or too deep");
 }
 
+static bool
+is_local_link(const char *text)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
+		return slm_address_is_local_link((struct sockaddr *) &v4);
+	UNIT_OK(inet_pton(AF_INET6, text, &v6.sin6_addr) == 1, text);
+	return slm_address_is_local_link((struct sockaddr *) &v6);
+}
+
+static void
+test_addresses(void)
+{
+	static const char *const local[] = {"169.254.169.254", "169.254.0.1", "100.100.100.200", "fe80::1", "febf::1", "fd00:ec2::254",
+	"::ffff:169.254.169.254", "::169.254.170.2", "64:ff9b::169.254.169.254", "2002:a9fe:a9fe::1", "::ffff:100.100.100.200"};
+	static const char *const others[] = {"127.0.0.1", "169.253.255.255", "169.255.0.0", "10.0.0.1", "100.100.100.201", "0.0.0.0", "::1", "::",
+	"fec0::1", "fe7f::1", "fd00:ec3::254", "::ffff:127.0.0.1", "2002:7f00:1::1", "2a00::a9fe:a9fe"};
+
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		UNIT_OK(is_local_link(local[i]), local[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		UNIT_OK(!is_local_link(others[i]), others[i]);
+}
+
 int
 main(void)
 {
+	test_addresses();
 	test_url_parse();
 	test_url_coding();
 	test_xml_list();
