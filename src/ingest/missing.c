@@ -252,7 +252,7 @@ slm_missing_problem(int64 object)
 		return pstrdup("its source was dropped");
 	store = slm_store_open(slm_text(context, 0, 1), slm_text(context, 0, 2), (Oid) slm_int64(0, 3, 0));
 	transfer = slm_store_get(store, slm_text(context, 0, 4), slm_text(context, 0, 5), 0);
-	if (slm_transfer_read(transfer, true, &data, &len, &error) == SLM_TRANSFER_ERROR)
+	if (slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error) == SLM_TRANSFER_ERROR)
 	{
 		if (error.kind != SLM_STORE_NOT_FOUND && error.kind != SLM_STORE_CHANGED)
 			slm_store_error_raise(&error);

@@ -65,7 +65,7 @@ look(SlmSources *sources, const Place *place)
 	if (source == NULL || source->store == NULL)
 		return NOT_KNOWN;
 	transfer = slm_store_get(source->store, place->key, place->etag, 0);
-	if (slm_transfer_read(transfer, true, &data, &len, &error) == SLM_TRANSFER_ERROR)
+	if (slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error) == SLM_TRANSFER_ERROR)
 		presence = error.kind == SLM_STORE_NOT_FOUND || error.kind == SLM_STORE_CHANGED ? IS_GONE : NOT_KNOWN;
 	slm_transfer_close(transfer);
 	CHECK_FOR_INTERRUPTS();

@@ -143,4 +143,69 @@ is(value($as_clerk), '250', 'then the list is made');
 ($err) = failure("SET ROLE clerk; SELECT * FROM sellometer_list('s3://shop/in/')");
 like($err, qr/permission denied to use the server's own S3 credentials/, 'without a server, only the privileged');
 
+# --- objects that are renamed in a bucket, which is a copy and a delete; before they are archived, and after ---
+
+my $file = PostgreSQL::Test::Utils::tempdir_short() . '/content';
+my $sold = 0;
+
+# Each content sells a product of its own.
+sub fill
+{
+	my ($key, $hour, $rows) = @_;
+
+	$sold++;
+	append_to_file($file, join("\n", 'event_time,event_type,product_id,price', map { "2019-10-01 $hour:00:0$_,purchase,$sold,2.50" } 1 .. $rows) . "\n");
+	$s3->client('put', 'moves', $key, $file);
+	unlink($file) or die $!;
+	return;
+}
+
+sub load { value('SET client_min_messages = warning; CALL sellometer_ingest(); CALL sellometer_merge_backlog()'); return; }
+
+sub sums
+{
+	return value(q{SELECT string_agg(product_id || ':' || n, ' ' ORDER BY product_id)
+		FROM (SELECT product_id, sum(count) AS n FROM sellometer.product_id_minute GROUP BY 1) p});
+}
+
+sub states { return value(q{SELECT string_agg(key || ' ' || state, ', ' ORDER BY key COLLATE "C") FROM sellometer.objects}); }
+
+$s3->client('mkbucket', 'moves');
+value("SELECT sellometer_add_source('moves', 's3://moves/in/', 's3', archive_url => 's3://moves/archive/')");
+fill("in/$_->[0]", $_->[1], $_->[2]) foreach ([ 'a.csv', '10', 3 ], [ 'b.csv', '10', 4 ], [ 'day/c.csv', '10', 5 ], [ 'd.csv', '10', 2 ]);
+load();
+my $counted = sums();
+is($counted, '1:3 2:4 3:5 4:2', 'four objects of a bucket');
+$s3->client('move', 'moves', 'in/a.csv', 'in/processed/a.csv');
+$s3->client('move', 'moves', 'in/day/c.csv', 'in/other-day/c.csv');
+load();
+is(sums(), $counted, 'a copy and a delete count nothing again');
+is(states(), 'a.csv done, b.csv done, d.csv done, day/c.csv done, other-day/c.csv skipped, processed/a.csv skipped', '... the new names are skipped');
+like(value("SELECT error FROM sellometer.objects WHERE key = 'processed/a.csv'"), qr/^same content as object "a\.csv" of source "moves", which is counted/,
+	'... which says why');
+value("SET client_min_messages = warning; SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
+is(sums(), $counted, 'they are read under their new names');
+is(states(), 'b.csv done, d.csv done, other-day/c.csv done, processed/a.csv done', '... and known by them');
+$s3->client('move', 'moves', 'in/b.csv', 'in/tmp');
+$s3->client('move', 'moves', 'in/d.csv', 'in/b.csv');
+$s3->client('move', 'moves', 'in/tmp', 'in/d.csv');
+load();
+value("SET client_min_messages = warning; SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
+is(sums(), $counted, 'two that have exchanged their names');
+fill('in/later.csv', '13', 1);
+load();
+$s3->client('move', 'moves', 'in/processed/a.csv', 'in/a-again.csv');
+load();
+value('SET client_min_messages = warning; CALL sellometer_rollup(); CALL sellometer_archive()');
+is(states(), 'a-again.csv archived, b.csv archived, d.csv archived, later.csv done, other-day/c.csv archived', 'one that was moved once more is archived from there');
+is(value("SELECT string_agg(key, ' ') FROM sellometer_list('s3://moves/in/', 's3')"), 'later.csv', '... and its original is gone');
+$s3->client('get', 'moves', 'archive/2019-10-01-10.csv.gz');
+value("SET client_min_messages = warning; SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
+is(sums(), "$counted 5:1", 'the same sums from the archive');
+$sold = 0;
+fill('in/a-back.csv', '10', 3);
+load();
+is(sums(), "$counted 5:1", 'an archived content that comes back under another name counts nothing again');
+is(value("SELECT state FROM sellometer.objects WHERE key = 'a-back.csv'"), 'skipped', '... it is skipped');
+
 done_testing();
