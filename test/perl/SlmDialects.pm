@@ -331,7 +331,7 @@ sub add_file
 	{
 		add_preamble($object, $first);
 		$columns = draw_columns() if $first || chance(0.6);
-		do { add($object, pick(('') x 19, '#') . header_line($style, $columns) . line_end($style)) } while (chance(0.1));
+		do { add($object, pick(('') x 19, $columns->[0] eq '' ? '' : '#') . header_line($style, $columns) . line_end($style)) } while (chance(0.1));
 	}
 	add_rows($object, $style, $columns, $nrows);
 	return $columns;
