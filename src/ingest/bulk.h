@@ -5,7 +5,8 @@
 #define SLM_INGEST_BULK_H
 
 #include "postgres.h"
-#include "executor/tuptable.h"
+#include "compat.h"
+#include "ingest/plain.h"
 #include "utils/relcache.h"
 
 typedef struct SlmBulk SlmBulk;
@@ -29,26 +30,34 @@ slm_meanwhile(const SlmMeanwhile *meanwhile)
 }
 
 /*
- * Begin.  The table has no triggers, and no constraints but its indexes and NOT NULL, which the caller keeps to.  A
- * duplicate key is an error.  meanwhile: done after each piece of rows, or NULL; it must outlive the insert.
+ * Begin.  A table that is plain (plain.h) is written to as COPY does, any other by INSERT, so that all that somebody has added to it is
+ * heeded, and its rows go wherever they go.  A duplicate key is an error.  The shape, and meanwhile, which is done after each piece of
+ * rows, or NULL, must outlive the insert.  With SPI.
  */
-extern SlmBulk *slm_bulk_begin(Relation rel, const SlmMeanwhile *meanwhile);
+extern SlmBulk *slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhile);
 
 /*
- * The next row: a slot whose values and nulls, all of which are false, the caller sets.  What values point to must live in
+ * The next row: the caller sets the values of the shape's columns, and *nulls, all of which are false.  What values point to must live in
  * the current memory context, which this makes that of the row; slm_bulk_end() goes back to the one of slm_bulk_begin().
  */
-extern TupleTableSlot *slm_bulk_row(SlmBulk *bulk);
+extern Datum *slm_bulk_row(SlmBulk *bulk, bool **nulls);
 
 /* Write what is left, and end.  Returns the number of rows. */
 extern uint64 slm_bulk_end(SlmBulk *bulk);
 
+/* Of n rows that were to be written to a table of ours not all were: an error. */
+pg_noreturn extern void slm_bulk_incomplete(uint64 n, const char *table);
+
+/* Will rows be written below the executor? */
+extern bool slm_bulk_is_direct(Relation rel, const SlmShape *shape);
+
 /*
- * Instead of slm_bulk_begin() and slm_bulk_end(): a row whose key is there already is no error, but taken out again.  Cheaper than
- * to look first if such are few.  Whoever else changes the table must not insert keys meanwhile.  slm_bulk_end_new() returns how
- * many were taken out; *there, palloc'ed, are their numbers in the order of slm_bulk_row(), from 0.
+ * Instead of slm_bulk_begin() and slm_bulk_end(), if slm_bulk_is_direct(): a row whose key is there already is no error, but taken out
+ * again.  Cheaper than to look first if such are few; but who decodes the WAL sees a row come and go whose key is another's.  Whoever
+ * else changes the table must not insert keys meanwhile.  slm_bulk_end_new() returns how many were taken out; *there, palloc'ed, are
+ * their numbers in the order of slm_bulk_row(), from 0.
  */
-extern SlmBulk *slm_bulk_begin_new(Relation rel, const SlmMeanwhile *meanwhile);
+extern SlmBulk *slm_bulk_begin_new(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhile);
 extern uint32 slm_bulk_end_new(SlmBulk *bulk, uint32 **there);
 
 #endif							/* SLM_INGEST_BULK_H */

@@ -3,14 +3,15 @@
  *
  * A row holds the last time of each type of event, so to merge is to take the later one: whatever the order of batches,
  * the outcome is the same.  New carts are inserted in bulk, and only the others go through SQL.  In a large batch nearly all are new:
- * so all are inserted, and those that the index finds there are taken out again.  In a small one they are looked up first.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
+ * so all are inserted, and those that the index finds there are taken out again.  In a small one they are looked up first, and
+ * always where the WAL is decoded.  A table that somebody has changed gets all of them by SQL.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
  * since then: a time that is left out, or deleted, is before every time that counts.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
+#include "catalog/catalog.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
@@ -18,11 +19,13 @@
 #include "ingest/bulk.h"
 #include "ingest/cart_write.h"
 #include "ingest/spi.h"
+#include "nodes/makefuncs.h"
 #include "types/money.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -35,6 +38,14 @@
 enum
 {
 	SESSION, PRODUCT, USER_ID, PRICE, CART, REMOVAL, PURCHASE, COLUMNS
+};
+
+static const SlmShape shape = {
+	"carts", COLUMNS, {
+		[SESSION] = {"user_session", TEXTOID},[PRODUCT] = {"product_id", INT8OID},[USER_ID] = {"user_id", INT8OID, true},
+		[PRICE] = {"price", NUMERICOID, true},[CART] = {"cart_at", TIMESTAMPTZOID, true},[REMOVAL] = {"removed_at", TIMESTAMPTZOID, true},
+		[PURCHASE] = {"purchased_at", TIMESTAMPTZOID, true}
+	}
 };
 
 static const Oid column_types[COLUMNS] = {TEXTOID, INT8OID, INT8OID, NUMERICOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
@@ -88,7 +99,8 @@ merge(const SlmCart **carts, int n)
 	for (int i = 0; i < n; i++)
 		fill(carts[i], &values[i * COLUMNS], &nulls[i * COLUMNS]);
 	slm_column_arrays(values, nulls, n, COLUMNS, column_types, args);
-	slm_execute(&merge_statement, args, NULL, SPI_OK_INSERT);
+	if (slm_execute(&merge_statement, args, NULL, SPI_OK_INSERT) != (uint64) n)
+		slm_bulk_incomplete(n, shape.table);
 }
 
 /* --- which are there --- */
@@ -101,11 +113,32 @@ typedef struct Lookup
 	Snapshot	snapshot;
 } Lookup;
 
+/* Is the table as we have made it, with its key? */
+static bool
+is_plain(Relation rel)
+{
+	Oid			key;
+	Relation	index;
+	int			places[SLM_MAX_COLUMNS];
+	bool		plain;
+
+	if (!slm_bulk_is_direct(rel, &shape) || !slm_may_write(rel, &shape, places))
+		return false;
+	key = slm_primary_key_index(rel);
+	if (!OidIsValid(key))
+		return false;
+	index = index_open(key, AccessShareLock);
+	plain = index->rd_index->indnkeyatts == 2 && index->rd_index->indkey.values[0] == places[SESSION] + 1 &&
+		index->rd_index->indkey.values[1] == places[PRODUCT] + 1;
+	index_close(index, NoLock);
+	return plain;
+}
+
 /* Whoever else writes carts holds the writer's lock, or only deletes: what is not there now will not be. */
 static void
 lookup_begin(Lookup *lookup, Relation rel)
 {
-	lookup->index = index_open(get_relname_relid("carts_pkey", RelationGetNamespace(rel)), AccessShareLock);
+	lookup->index = index_open(slm_primary_key_index(rel), AccessShareLock);
 	lookup->slot = table_slot_create(rel, NULL);
 	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
 	lookup->scan = slm_index_beginscan(rel, lookup->index, lookup->snapshot, 2);
@@ -162,13 +195,17 @@ put(SlmBulk *bulk, const SlmCart **carts, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		TupleTableSlot *slot = slm_bulk_row(bulk);
+		bool	   *nulls;
+		Datum	   *values = slm_bulk_row(bulk, &nulls);
 
-		fill(carts[i], slot->tts_values, slot->tts_isnull);
+		fill(carts[i], values, nulls);
 	}
 }
 
-/* Insert those that are new, the others are to be merged: they are the first then.  Returns how many. */
+/*
+ * Insert those that are new, the others are to be merged: they are the first then.  Returns how many.  Whoever decodes the WAL must not
+ * see a row of a key that another row has.
+ */
 static int
 insert_new(Relation rel, const SlmCart **carts, int n, const SlmMeanwhile *meanwhile)
 {
@@ -176,18 +213,18 @@ insert_new(Relation rel, const SlmCart **carts, int n, const SlmMeanwhile *meanw
 	uint32	   *there;
 	int			nknown;
 
-	if (n <= FEW_ROWS)
+	if (n <= FEW_ROWS || RelationIsLogicallyLogged(rel))
 	{
 		nknown = known_first(rel, carts, n);
 		if (n > nknown)
 		{
-			bulk = slm_bulk_begin(rel, meanwhile);
+			bulk = slm_bulk_begin(rel, &shape, meanwhile);
 			put(bulk, carts + nknown, n - nknown);
 			(void) slm_bulk_end(bulk);
 		}
 		return nknown;
 	}
-	bulk = slm_bulk_begin_new(rel, meanwhile);
+	bulk = slm_bulk_begin_new(rel, &shape, meanwhile);
 	put(bulk, carts, n);
 	nknown = (int) slm_bulk_end_new(bulk, &there);
 	for (int i = 0; i < nknown; i++)
@@ -206,7 +243,11 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	Relation	rel = table_open(get_relname_relid("carts", get_namespace_oid("sellometer", false)), RowExclusiveLock);
+	Relation	rel = table_openrv(makeRangeVar("sellometer", "carts", -1), RowExclusiveLock);
+	bool		plain = is_plain(rel);
+
+	if (!plain)
+		slm_check_insertable(rel, &shape);
 
 	for (uint32 first = 0; first < carts->n; first += ROWS_PER_MERGE)
 	{
@@ -221,7 +262,7 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
 				piece[n++] = cart;
 		}
-		nknown = insert_new(rel, piece, n, meanwhile);
+		nknown = plain ? insert_new(rel, piece, n, meanwhile) : n;
 		if (nknown > 0)
 			merge(piece, nknown);
 		MemoryContextReset(context);

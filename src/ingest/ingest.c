@@ -629,9 +629,11 @@ is_server_trouble(int sqlstate)
 		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:
 		case ERRCODE_INVALID_TRANSACTION_STATE:
 		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+		case ERRCODE_FEATURE_NOT_SUPPORTED:	/* by a table that is kept elsewhere */
 			return true;
 		default:
-			return sqlstate == ERRCODE_DATA_CORRUPTED || sqlstate == ERRCODE_INDEX_CORRUPTED;
+			/* NULL is what a column of somebody's own gets, whatever the object */
+			return sqlstate == ERRCODE_DATA_CORRUPTED || sqlstate == ERRCODE_INDEX_CORRUPTED || sqlstate == ERRCODE_NOT_NULL_VIOLATION;
 	}
 }
 

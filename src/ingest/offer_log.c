@@ -11,17 +11,14 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
 #include "access/table.h"
-#include "access/tableam.h"
-#include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "executor/tuptable.h"
 #include "guc.h"
+#include "ingest/bulk.h"
 #include "ingest/offer_log.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "pure/sort.h"
 #include "types/event_type.h"
 #include "types/money.h"
@@ -60,11 +57,9 @@ typedef struct Writer
 {
 	const SlmCatalog *catalog;
 	Relation	rel;
-	BulkInsertState bistate;
+	SlmShape	shape;
+	SlmBulk    *bulk;
 	Oid			event_types[SLM_EVENT_TYPES];
-	TupleTableSlot *slots[ROWS_PER_INSERT];
-	int			n;
-	MemoryContext scratch;		/* values of the slots */
 } Writer;
 
 static int32
@@ -133,32 +128,16 @@ sort_groups(const SlmGroups *groups)
 static void
 writer_open(Writer *writer, const SlmCatalog *catalog)
 {
-	Oid			relid = get_relname_relid("offer_log", get_namespace_oid("sellometer", false));
-
 	writer->catalog = catalog;
-	writer->rel = table_open(relid, RowExclusiveLock);
-	if (RelationGetDescr(writer->rel)->natts != COLUMNS)
-		elog(ERROR, "table sellometer.offer_log is not as it should be");
-	writer->bistate = GetBulkInsertState();
-	for (int i = 0; i < ROWS_PER_INSERT; i++)
-		writer->slots[i] = table_slot_create(writer->rel, NULL);
+	writer->rel = table_openrv(makeRangeVar("sellometer", "offer_log", -1), RowExclusiveLock);
+	writer->shape = (SlmShape) {"offer_log", COLUMNS, {
+			[COL_DAY] = {"day", DATEOID},[COL_PRODUCT] = {"product_id", INT8OID},[COL_TYPE] = {"event_type", slm_event_type_oid()},
+			[COL_COUNT] = {"count", INT8OID},[COL_FIRST] = {"first_seen", TIMESTAMPTZOID},[COL_LAST] = {"last_seen", TIMESTAMPTZOID},
+			[COL_PRICE] = {"price", NUMERICOID},[COL_CATEGORY] = {"category", TEXTOID}
+	}};
 	for (int t = 0; t < SLM_EVENT_TYPES; t++)
 		writer->event_types[t] = slm_event_type_value(t);
-	writer->n = 0;
-	writer->scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer offers", ALLOCSET_DEFAULT_SIZES);
-}
-
-static void
-writer_flush(Writer *writer)
-{
-	MemoryContext old = MemoryContextSwitchTo(writer->scratch);
-
-	if (writer->n > 0)
-		table_multi_insert(writer->rel, writer->slots, writer->n, GetCurrentCommandId(true), 0, writer->bistate);
-	writer->n = 0;
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(writer->scratch);
-	CHECK_FOR_INTERRUPTS();
+	writer->bulk = slm_bulk_begin(writer->rel, &writer->shape, NULL);
 }
 
 static void
@@ -166,36 +145,23 @@ writer_put(Writer *writer, const Row *row)
 {
 	const SlmOffer *offer = slm_catalog_get(writer->catalog, row->offer);
 	SlmSlice	category = slm_catalog_text(writer->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
-	TupleTableSlot *slot = writer->slots[writer->n++];
-	MemoryContext old = MemoryContextSwitchTo(writer->scratch);
+	Datum	   *values = slm_bulk_row(writer->bulk, NULL);
 
-	ExecClearTuple(slot);
-	slot->tts_values[COL_DAY] = DateADTGetDatum(row->day);
-	slot->tts_values[COL_PRODUCT] = Int64GetDatum(offer->product_id);
-	slot->tts_values[COL_TYPE] = ObjectIdGetDatum(writer->event_types[row->type]);
-	slot->tts_values[COL_COUNT] = Int64GetDatum(row->count);
-	slot->tts_values[COL_FIRST] = TimestampTzGetDatum((int64) row->first * SLM_USECS_PER_MIN);
-	slot->tts_values[COL_LAST] = TimestampTzGetDatum((int64) row->last * SLM_USECS_PER_MIN);
-	slot->tts_values[COL_PRICE] = NumericGetDatum(slm_price_to_numeric(offer->price));
-	slot->tts_values[COL_CATEGORY] = PointerGetDatum(cstring_to_text_with_len(category.data, category.len));
-	memset(slot->tts_isnull, false, COLUMNS * sizeof(bool));
-	ExecStoreVirtualTuple(slot);
-	MemoryContextSwitchTo(old);
-	if (writer->n == ROWS_PER_INSERT)
-		writer_flush(writer);
+	values[COL_DAY] = DateADTGetDatum(row->day);
+	values[COL_PRODUCT] = Int64GetDatum(offer->product_id);
+	values[COL_TYPE] = ObjectIdGetDatum(writer->event_types[row->type]);
+	values[COL_COUNT] = Int64GetDatum(row->count);
+	values[COL_FIRST] = TimestampTzGetDatum((int64) row->first * SLM_USECS_PER_MIN);
+	values[COL_LAST] = TimestampTzGetDatum((int64) row->last * SLM_USECS_PER_MIN);
+	values[COL_PRICE] = NumericGetDatum(slm_price_to_numeric(offer->price));
+	values[COL_CATEGORY] = PointerGetDatum(cstring_to_text_with_len(category.data, category.len));
 }
 
 static void
 writer_close(Writer *writer)
 {
-	writer_flush(writer);
-	for (int i = 0; i < ROWS_PER_INSERT; i++)
-		ExecDropSingleTupleTableSlot(writer->slots[i]);
-	FreeBulkInsertState(writer->bistate);
-	table_finish_bulk_insert(writer->rel, 0);
+	(void) slm_bulk_end(writer->bulk);
 	table_close(writer->rel, NoLock);
-	MemoryContextDelete(writer->scratch);
-	CommandCounterIncrement();
 }
 
 void

@@ -9,6 +9,7 @@
 #include "ingest/tier.h"
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
+#include "types/event_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
@@ -142,6 +143,23 @@ slm_tier_count_type(const SlmTier *tier)
 	return tier->granularity.months > 0 || tier->granularity.usecs >= USECS_PER_DAY ? "bigint" : "integer";
 }
 
+SlmShape *
+slm_tier_shape(const SlmTier *tier, SlmDimension dimension)
+{
+	const char *key = slm_dimension_name(dimension);
+	bool		wide = strcmp(slm_tier_count_type(tier), "bigint") == 0;
+	SlmShape   *shape = palloc0(sizeof(SlmShape));
+
+	shape->table = psprintf("%s_%s", key, tier->name);
+	shape->ncolumns = SLM_TIER_COLUMNS;
+	shape->columns[SLM_TIER_TIME] = (SlmTableColumn) {"event_time", TIMESTAMPTZOID};
+	shape->columns[SLM_TIER_KEY] = (SlmTableColumn) {key, dimension == SLM_PRODUCT_ID ? INT8OID : TEXTOID};
+	shape->columns[SLM_TIER_TYPE] = (SlmTableColumn) {"event_type", slm_event_type_oid()};
+	shape->columns[SLM_TIER_COUNT] = (SlmTableColumn) {"count", wide ? INT8OID : INT4OID};
+	shape->columns[SLM_TIER_GMV] = (SlmTableColumn) {"gmv", NUMERICOID};
+	return shape;
+}
+
 static void
 partition_name(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf)
 {
@@ -157,8 +175,17 @@ partition_name(const SlmTier *tier, SlmDimension dimension, TimestampTz start, c
 Oid
 slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf)
 {
+	Oid			relid;
+
 	partition_name(tier, dimension, start, buf);
-	return get_relname_relid(buf, get_namespace_oid("sellometer", false));
+	relid = get_relname_relid(buf, get_namespace_oid("sellometer", false));
+	if (OidIsValid(relid) && !get_rel_relispartition(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"sellometer.%s\" is no partition of \"sellometer.%s_%s\"", buf, dimension_names[dimension], tier->name),
+				 errdetail("It has the name of one, and rows in it would be seen by nobody."),
+				 errhint("Attach it again, or rename it.")));
+	return relid;
 }
 
 /* The time in a partition's name. */
@@ -180,14 +207,14 @@ partition_start(const char *name)
 }
 
 TimestampTz *
-slm_partitions(const SlmTier *tier, int *n)
+slm_partitions_of(const SlmTier *tier, SlmDimension dimension, int *n)
 {
 	static SlmStatement statement = {
 		"SELECT c.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent JOIN pg_class c ON c.oid = i.inhrelid "
 		"WHERE p.relname = $1 AND p.relnamespace = 'sellometer'::regnamespace ORDER BY c.relname COLLATE \"C\"",
 		1, {TEXTOID}
 	};
-	Datum		arg = CStringGetTextDatum(psprintf("%s_%s", dimension_names[SLM_CATEGORY_L1], tier->name));
+	Datum		arg = CStringGetTextDatum(psprintf("%s_%s", dimension_names[dimension], tier->name));
 	TimestampTz *starts;
 
 	*n = (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
@@ -195,6 +222,12 @@ slm_partitions(const SlmTier *tier, int *n)
 	for (int i = 0; i < *n; i++)
 		starts[i] = partition_start(slm_text(CurrentMemoryContext, i, 1));
 	return starts;
+}
+
+TimestampTz *
+slm_partitions(const SlmTier *tier, int *n)
+{
+	return slm_partitions_of(tier, SLM_CATEGORY_L1, n);
 }
 
 /* "FROM … TO …" of a partition, as SQL literals. */
@@ -220,8 +253,9 @@ slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 
 	partition_name(tier, dimension, start, name);
 	partition_bounds(tier, start, &from, &to);
-	/* with the constraint, which an empty table meets, attaching need not read the rows */
-	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.%s INCLUDING STORAGE, CONSTRAINT bounds CHECK "
+	/* with the constraint, which an empty table meets, attaching need not read the rows; what somebody has added must be there, too */
+	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.%s INCLUDING STORAGE INCLUDING DEFAULTS INCLUDING GENERATED "
+							  "INCLUDING CONSTRAINTS, CONSTRAINT bounds CHECK "
 							  "(event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz))",
 							  quote_identifier(name),
 							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)), from, to),
@@ -236,7 +270,8 @@ slm_partition_add_key(const SlmTier *tier, SlmDimension dimension, TimestampTz s
 	char		name[NAMEDATALEN];
 
 	partition_name(tier, dimension, start, name);
-	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type)",
+	/* the identity is that of the partitioned table, as whose rows they are published */
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type), REPLICA IDENTITY FULL",
 							  quote_identifier(name), dimension_names[dimension]), SPI_OK_UTILITY);
 }
 

@@ -19,6 +19,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/plain.h"
 #include "pure/catalog.h"
 #include "pure/granularity.h"
 
@@ -69,13 +70,25 @@ extern const char *slm_tier_count_type(const SlmTier *tier);
  */
 extern bool slm_tier_hold(const SlmTier *tier);
 
+/* The columns of a tier's tables, as their shape has them: a table may order them otherwise. */
+enum
+{
+	SLM_TIER_TIME, SLM_TIER_KEY, SLM_TIER_TYPE, SLM_TIER_COUNT, SLM_TIER_GMV, SLM_TIER_COLUMNS
+};
+
+/* The shape of a dimension's table, in memory of the current context. */
+extern SlmShape *slm_tier_shape(const SlmTier *tier, SlmDimension dimension);
+
 /* "product_id", "brand", … */
 extern const char *slm_dimension_name(SlmDimension dimension);
 
 /* Let whoever owns the database dump a new table of schema sellometer, which he must be able to read for that. */
 extern void slm_let_dump(const char *table);
 
-/* The partition of a dimension's table that begins at start: its oid, or InvalidOid.  Name: in buf (NAMEDATALEN). */
+/*
+ * The partition of a dimension's table that begins at start: its oid, or InvalidOid.  Name: in buf (NAMEDATALEN).  An error if a table of
+ * that name is no partition: what goes into it would be seen by nobody.
+ */
 extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf);
 
 /*
@@ -83,6 +96,9 @@ extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, Times
  * the same ones.
  */
 extern TimestampTz *slm_partitions(const SlmTier *tier, int *n);
+
+/* Likewise, of a dimension's table as it is. */
+extern TimestampTz *slm_partitions_of(const SlmTier *tier, SlmDimension dimension, int *n);
 
 /*
  * Make a partition as a table of its own, without index; give it its primary key; give it its place in the parent.  Before that

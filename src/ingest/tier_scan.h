@@ -8,20 +8,6 @@
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
-/* Where the columns stand in a table, from 0: dimension tables order them by alignment. */
-typedef struct SlmColumns
-{
-	int			event_time;
-	int			key;
-	int			event_type;
-	int			count;
-	int			gmv;
-	bool		count_is_int8;
-} SlmColumns;
-
-/* Find them; an error if the table is not one of ours. */
-extern SlmColumns slm_find_columns(Relation rel, SlmDimension dimension);
-
 typedef struct SlmTierRow
 {
 	TimestampTz time;
@@ -35,7 +21,7 @@ typedef struct SlmTierRow
 typedef struct SlmTierScan SlmTierScan;
 
 /*
- * Begin to read the rows of a dimension from a time to before another that the snapshot sees, in no order; in memory of the current
+ * Begin to read the rows of a dimension, with SPI, from a time to before another that the snapshot sees, in no order; in memory of the current
  * context.  A partition that is dropped meanwhile is passed over, as if it had been before.
  */
 extern SlmTierScan *slm_tier_scan_begin(const SlmTier *tier, SlmDimension dimension, TimestampTz from, TimestampTz to,

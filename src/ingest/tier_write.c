@@ -2,7 +2,7 @@
  * tier_write.c: apply deltas to the tables of a tier.
  *
  *   cells --slm_deltas_make, _coarsen--> deltas of one dimension, sorted by (partition, key, time, type)
- *      partition is missing:  make it, fill it, build its index, attach it
+ *      partition is missing:  make it, fill it, attach it; or attach it first, if that is not plain, or the WAL is decoded
  *      else by bucket:        no rows yet --> bulk insert
  *                             has rows    --> merge
  *
@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "ingest/beside.h"
 #include "ingest/bulk.h"
@@ -28,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/pg_rusage.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE		20000
@@ -37,11 +39,13 @@ typedef struct Target
 {
 	const SlmTier *tier;
 	SlmDimension dimension;
+	const SlmShape *shape;
 	const SlmCatalog *catalog;
 	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
 	Datum	   *keys;			/* text keys by number, made when first needed; 0 = not yet */
 	Oid			event_types[SLM_EVENT_TYPES];
 	Oid			event_type_oid;
+	bool		has_triggers;	/* the partition at hand, which are somebody's */
 	MemoryContext scratch;		/* reset after each piece of rows */
 	MemoryContext text_context; /* holds keys[] */
 } Target;
@@ -77,6 +81,7 @@ target_init(Target *target, const SlmTier *tier, SlmDimension dimension, const S
 	target->tier = tier;
 	target->dimension = dimension;
 	target->catalog = catalog;
+	target->shape = slm_tier_shape(tier, dimension);
 	target->text_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer keys", ALLOCSET_DEFAULT_SIZES);
 	target->scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
 	if (dimension != SLM_PRODUCT_ID)
@@ -99,19 +104,22 @@ target_done(Target *target)
 
 /* What is no pointer to something. */
 static void
-set_plain_values(const Target *target, const SlmColumns *c, const SlmDelta *row, Datum *values)
+set_plain_values(const Target *target, const int *at, const SlmDelta *row, Datum *values)
 {
-	values[c->event_time] = TimestampTzGetDatum(row->time);
-	values[c->event_type] = ObjectIdGetDatum(target->event_types[row->type]);
-	values[c->count] = c->count_is_int8 ? Int64GetDatum(row->count) : Int32GetDatum((int32) row->count);
+	values[at[SLM_TIER_TIME]] = TimestampTzGetDatum(row->time);
+	values[at[SLM_TIER_TYPE]] = ObjectIdGetDatum(target->event_types[row->type]);
+	values[at[SLM_TIER_COUNT]] = target->shape->columns[SLM_TIER_COUNT].type == INT8OID ? Int64GetDatum(row->count)
+		: Int32GetDatum((int32) row->count);
 }
 
 static void
-set_values(Target *target, const SlmColumns *c, const SlmDelta *row, Datum *values)
+set_values(Target *target, const SlmDelta *row, Datum *values)
 {
-	values[c->key] = key_datum(target, row->key);
-	values[c->gmv] = NumericGetDatum(slm_money_to_numeric(row->gmv));
-	set_plain_values(target, c, row, values);
+	static const int at[SLM_TIER_COLUMNS] = {SLM_TIER_TIME, SLM_TIER_KEY, SLM_TIER_TYPE, SLM_TIER_COUNT, SLM_TIER_GMV};
+
+	values[SLM_TIER_KEY] = key_datum(target, row->key);
+	values[SLM_TIER_GMV] = NumericGetDatum(slm_money_to_numeric(row->gmv));
+	set_plain_values(target, at, row, values);
 }
 
 /* The rows for which wanted says true (or all), to a table with or without indexes. */
@@ -119,14 +127,13 @@ static uint64
 bulk_insert(Target *target, Oid relid, const Run *run, const bool *wanted)
 {
 	Relation	rel = table_open(relid, RowExclusiveLock);
-	SlmColumns	columns = slm_find_columns(rel, target->dimension);
-	SlmBulk    *bulk = slm_bulk_begin(rel, target->often);
+	SlmBulk    *bulk = slm_bulk_begin(rel, target->shape, target->often);
 	uint64		inserted;
 
 	for (uint64 i = 0; i < run->nrows; i++)
 	{
 		if (wanted == NULL || wanted[i])
-			set_values(target, &columns, &run->rows[i], slm_bulk_row(bulk)->tts_values);
+			set_values(target, &run->rows[i], slm_bulk_row(bulk, NULL));
 	}
 	inserted = slm_bulk_end(bulk);
 	table_close(rel, NoLock);
@@ -138,7 +145,7 @@ typedef struct NewRows
 {
 	const Target *target;
 	const Run  *run;
-	SlmColumns	columns;
+	int			at[SLM_MAX_COLUMNS];
 	char		key[VARHDRSZ + SLM_MAX_KEY_BYTES];
 	char		gmv[SLM_NUMERIC_MAX];
 } NewRows;
@@ -154,7 +161,7 @@ new_row(void *arg, uint64 i, Datum *values)
 	{
 		if (i + SLM_AHEAD < new->run->nrows)
 			slm_catalog_prefetch_product(target->catalog, new->run->rows[i + SLM_AHEAD].key);
-		values[new->columns.key] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
+		values[new->at[SLM_TIER_KEY]] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
 	}
 	else
 	{
@@ -162,11 +169,11 @@ new_row(void *arg, uint64 i, Datum *values)
 
 		SET_VARSIZE(new->key, VARHDRSZ + text.len);
 		memcpy(VARDATA(new->key), text.data, text.len);
-		values[new->columns.key] = PointerGetDatum(new->key);
+		values[new->at[SLM_TIER_KEY]] = PointerGetDatum(new->key);
 	}
 	slm_money_put_numeric(row->gmv, new->gmv);
-	values[new->columns.gmv] = PointerGetDatum(new->gmv);
-	set_plain_values(target, &new->columns, row, values);
+	values[new->at[SLM_TIER_GMV]] = PointerGetDatum(new->gmv);
+	set_plain_values(target, new->at, row, values);
 }
 
 /* All rows, to a new table with its key. */
@@ -178,38 +185,51 @@ fill_table(Target *target, Oid relid, const Run *run)
 
 	new->target = target;
 	new->run = run;
-	new->columns = slm_find_columns(rel, target->dimension);
+	if (!slm_may_read(rel, target->shape, new->at) || RelationGetDescr(rel)->natts != SLM_TIER_COLUMNS)
+		elog(ERROR, "table %s is not as it should be", RelationGetRelationName(rel));
 	slm_fill(rel, new_row, new, run->nrows, target->often);
 	table_close(rel, NoLock);
 	pfree(new);
 	return run->nrows;
 }
 
-/* A partition that is missing, with all of its rows. */
+/* May rows be put into a new partition before it has its place? */
+static bool
+may_fill(Target *target, Oid relid)
+{
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	bool		possible = slm_fill_possible(rel) && slm_may_write_new(target->shape);
+
+	table_close(rel, NoLock);
+	return possible;
+}
+
+/*
+ * A partition that is missing, with all of its rows.  Else than as pages they go to where it has its place already: so that they are
+ * published as those of its parent, and get what the parent's have.
+ */
 static uint64
 write_partition(Target *target, const Run *run)
 {
 	Oid			relid = slm_partition_create(target->tier, target->dimension, run->start);
-	Relation	rel = table_open(relid, AccessExclusiveLock);
-	bool		may_fill = slm_fill_possible(rel);
 	uint64		written;
 	PGRUsage	start;
 
-	table_close(rel, NoLock);
 	pg_rusage_init(&start);
-	if (may_fill)
+	if (may_fill(target, relid))
 	{
 		slm_partition_add_key(target->tier, target->dimension, run->start);
 		written = fill_table(target, relid, run);
+		slm_partition_attach(target->tier, target->dimension, run->start);
 	}
 	else
 	{
-		written = bulk_insert(target, relid, run, NULL);
 		slm_partition_add_key(target->tier, target->dimension, run->start);
+		slm_partition_attach(target->tier, target->dimension, run->start);
+		written = bulk_insert(target, relid, run, NULL);
 	}
 	ereport(DEBUG2, (errmsg_internal("filled the partition of %s at %s, %s", slm_dimension_name(target->dimension),
 									 timestamptz_to_str(run->start), pg_rusage_show(&start))));
-	slm_partition_attach(target->tier, target->dimension, run->start);
 	return written;
 }
 
@@ -239,9 +259,26 @@ replace_sql(const char *partition, const char *key, const char *count_type)
 					partition, key, count_type);
 }
 
+/* Likewise; gives how many of the rows that should have been inserted were not, by a trigger. */
+static char *
+counting_replace_sql(const char *partition, const char *key, const char *count_type)
+{
+	return psprintf("WITH d AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS d (event_time, %2$s, event_type, count, gmv)), "
+					"old AS (DELETE FROM sellometer.%1$s AS t USING d "
+					"WHERE t.%2$s = d.%2$s AND t.event_time = d.event_time AND t.event_type = d.event_type "
+					"RETURNING t.event_time, t.%2$s, t.event_type, t.count::bigint, t.gmv), "
+					"new AS MATERIALIZED (SELECT event_time, %2$s, event_type, sum(count)::%3$s AS count, sum(gmv) AS gmv "
+					"FROM (SELECT * FROM old UNION ALL SELECT * FROM d) AS u (event_time, %2$s, event_type, count, gmv) "
+					"GROUP BY 1, 2, 3 HAVING sum(count) <> 0), "
+					"put AS (INSERT INTO sellometer.%1$s (event_time, %2$s, event_type, count, gmv) "
+					"SELECT event_time, %2$s, event_type, count, gmv FROM new RETURNING 1) "
+					"SELECT (SELECT count(*) FROM new) - (SELECT count(*) FROM put)",
+					partition, key, count_type);
+}
+
 /* One piece of rows as five arrays, to a statement. */
 static void
-merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n)
+merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n, bool replacing)
 {
 	MemoryContext old = MemoryContextSwitchTo(target->scratch);
 	Oid			key_type = target->dimension == SLM_PRODUCT_ID ? INT8OID : TEXTOID;
@@ -265,8 +302,11 @@ merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n)
 	args[3] = slm_array(values[3], NULL, n, INT8OID);
 	args[4] = slm_array(values[4], NULL, n, NUMERICOID);
 	result = SPI_execute_plan(plan, args, NULL, false, 0);
-	if (result != SPI_OK_INSERT)
+	if (result != SPI_OK_INSERT && result != SPI_OK_SELECT)
 		elog(ERROR, "unexpected result %d of a merge", result);
+	if (result == SPI_OK_SELECT ? slm_int64(0, 1, 0) > 0 : !replacing && SPI_processed != (uint64) n)
+		slm_bulk_incomplete(n, target->shape->table);
+	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(target->scratch);
 	CHECK_FOR_INTERRUPTS();
@@ -280,8 +320,9 @@ prepare_merge(Target *target, const char *partition, bool replace)
 	get_array_type(target->event_type_oid), INT8ARRAYOID, NUMERICARRAYOID};
 	const char *key = slm_dimension_name(target->dimension);
 	const char *count_type = slm_tier_count_type(target->tier);
-	char	   *sql = replace ? replace_sql(quote_identifier(partition), key, count_type)
-		: upsert_sql(quote_identifier(partition), key, count_type);
+	char	   *sql = !replace ? upsert_sql(quote_identifier(partition), key, count_type) :
+		target->has_triggers ? counting_replace_sql(quote_identifier(partition), key, count_type) :
+		replace_sql(quote_identifier(partition), key, count_type);
 	SPIPlanPtr	plan = SPI_prepare(sql, 5, types);
 
 	if (plan == NULL)
@@ -329,7 +370,7 @@ merge_rows(Target *target, const char *partition, const Run *run, const bool *wa
 				continue;
 			if (plan == NULL)
 				plan = prepare_merge(target, partition, replacing);
-			merge_piece(target, plan, piece, n);
+			merge_piece(target, plan, piece, n, replacing);
 			merged += n;
 			n = 0;
 		}
@@ -392,6 +433,16 @@ present_buckets(const SlmTier *tier, const SlmCells *cells, int *npresent)
 	return present;
 }
 
+static bool
+has_triggers(Oid relid)
+{
+	Relation	rel = table_open(relid, RowExclusiveLock);
+	bool		has = rel->trigdesc != NULL;
+
+	table_close(rel, NoLock);
+	return has;
+}
+
 static uint64
 write_run(Target *target, const Run *run, const TimestampTz *present, int npresent, bool replace)
 {
@@ -411,6 +462,9 @@ write_run(Target *target, const Run *run, const TimestampTz *present, int nprese
 			bsearch(&run->rows[i].time, present, npresent, sizeof(TimestampTz), compare_times) != NULL;
 		fresh[i] = !merge[i];
 	}
+	target->has_triggers = has_triggers(relid);
+	/* rows that are kept elsewhere can't be merged by ON CONFLICT */
+	replace = replace || get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE;
 	written = merge_rows(target, partition, run, merge, replace);
 	written += bulk_insert(target, relid, run, fresh);
 	pfree(merge);
