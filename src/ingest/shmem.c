@@ -366,6 +366,20 @@ slm_stop_worker(const char *database)
 	}
 }
 
+void
+slm_let_worker_start(const char *database)
+{
+	if (shared == NULL)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < shared->nslots; i++)
+	{
+		if (strcmp(shared->slots[i].name, database) == 0)
+			shared->slots[i].hold_until = 0;
+	}
+	LWLockRelease(shared->lock);
+}
+
 /* --- progress --- */
 
 static void

@@ -105,6 +105,8 @@ extern int	slm_worker_pid(void);
 extern bool slm_is_configured(const char *database);
 /* Stop the worker of a database, and keep it from being started for a minute: DROP DATABASE wants it. */
 extern void slm_stop_worker(const char *database);
+/* It stays: the minute is over. */
+extern void slm_let_worker_start(const char *database);
 
 /* --- progress --- */
 
