@@ -13,6 +13,7 @@
 #include "ingest/runs.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -126,12 +127,13 @@ notify(const char *action, const char *name, int rank, const char *since)
 static void
 short_name(char *to, const char *name)
 {
-	size_t		len = strlen(name);
+	int			len = (int) strlen(name);
+	int			kept = pg_mbcliplen(name, len, NAMEDATALEN - 10);
 
 	if (len < NAMEDATALEN)
 		strlcpy(to, name, NAMEDATALEN);
 	else
-		snprintf(to, NAMEDATALEN, "#%08x", hash_bytes((const unsigned char *) name, (int) len));
+		snprintf(to, NAMEDATALEN, "%.*s#%08x", kept, name, hash_bytes((const unsigned char *) name, len));
 }
 
 static void
@@ -143,15 +145,13 @@ tell_step(void *arg)
 	};
 	Telling    *telling = arg;
 	int			n = (int) Min(slm_execute(&statement, NULL, NULL, SPI_OK_SELECT), SLM_MAX_TOLD);
-	char	  **names = palloc(sizeof(char *) * Max(n, 1));
 	char	  **since = palloc(sizeof(char *) * Max(n, 1));
 
 	telling->nnew = n;
 	for (int i = 0; i < n; i++)
 	{
-		names[i] = slm_text(CurrentMemoryContext, i, 1);
 		since[i] = slm_text(CurrentMemoryContext, i, 3);
-		short_name(telling->new[i].name, names[i]);
+		short_name(telling->new[i].name, slm_text(CurrentMemoryContext, i, 1));
 		telling->new[i].rank = (int) slm_int64(i, 2, 0);
 	}
 	for (int i = 0; i < n; i++)
@@ -159,7 +159,7 @@ tell_step(void *arg)
 		const SlmTold *old = find_told(telling->old, telling->nold, telling->new[i].name);
 
 		if (old == NULL || old->rank < telling->new[i].rank)
-			notify(old == NULL ? "opened" : "worsened", names[i], telling->new[i].rank, since[i]);
+			notify(old == NULL ? "opened" : "worsened", telling->new[i].name, telling->new[i].rank, since[i]);
 	}
 	for (int i = 0; i < telling->nold; i++)
 	{

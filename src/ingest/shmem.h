@@ -47,7 +47,7 @@ typedef struct SlmJob
 /* A thing of sellometer.health that is not well, and was told as such. */
 typedef struct SlmTold
 {
-	char		name[NAMEDATALEN];	/* or its beginning, with a checksum */
+	char		name[NAMEDATALEN];	/* or its beginning and a checksum */
 	int			rank;			/* of its severity */
 } SlmTold;
 

@@ -49,7 +49,8 @@ ask('LISTEN sellometer_alert');
 # It was told, once, that a thing has this state.
 sub heard
 {
-	my ($key, $action, $severity, $name) = @_;
+	my ($key, $action, $severity, $name, $is_prefix) = @_;
+	my $end = $is_prefix ? '' : '"';
 	my $tries = 10 * $PostgreSQL::Test::Utils::timeout_default;
 	my @told;
 
@@ -58,7 +59,7 @@ sub heard
 	{
 		select(undef, undef, undef, 0.1);
 		ask('SELECT 1');
-		@told = grep { /"key": "\Q$key\E"/ && /"action": "$action"/ && /"severity": "$severity"/ } split(/\n/, $heard);
+		@told = grep { /"key": "\Q$key\E$end/ && /"action": "$action"/ && /"severity": "$severity"/ } split(/\n/, $heard);
 	}
 	is(scalar(@told), 1, "$name: is told, once");
 	return;
@@ -121,6 +122,17 @@ like(value($as_viewer), qr/source web: it can't be listed: why is in sellometer\
 unlike(value('SET ROLE viewer; SELECT sellometer.process_entries(), sellometer.job_entries()'), qr/connection failed/, '... nor by calling what is behind it');
 rename("$in.away", $in) or die;
 wait_until($node, q{SELECT severity = 'ok' FROM sellometer.health WHERE name = 'source web'});
+
+# A bucket that nobody serves, under a name that is longer than others.
+my $long = 'bucket ' . 'ü' x 70;
+value(qq{CREATE SERVER dead FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (endpoint 'http://127.0.0.1:1', retry_timeout '1', connect_timeout '1');
+	CREATE USER MAPPING FOR CURRENT_USER SERVER dead OPTIONS (access_key_id 'A', secret_access_key 'B');
+	INSERT INTO sellometer.sources (name, url, server) VALUES ('$long', 's3://shelf/in/', 'dead')});
+says("source $long", 'critical', '127\.0\.0\.1', 'a bucket that can\'t be reached');
+heard('source bucket üüü', 'opened', 'critical', 'a bucket that can\'t be reached', 1);
+unlike(value($as_viewer), qr/127\.0\.0\.1/, '... a reader sees no endpoint');
+value("SELECT sellometer_drop_source('$long')");
+heard('source bucket üüü', 'closed', 'critical', 'a source that is gone', 1);
 
 # --- objects ---
 
