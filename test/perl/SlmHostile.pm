@@ -85,7 +85,11 @@ sub end
 		FROM sellometer.sources WHERE name ~ '^hostile' ORDER BY 1}));
 
 	$self->{counted} = $node->safe_psql('shop', q{SELECT coalesce(sum(rows_counted), 0) FROM sellometer.objects WHERE source ~ '^hostile'});
-	$node->safe_psql('shop', q{SELECT sellometer_drop_source(name) FROM sellometer.sources WHERE name ~ '^hostile';
+	$node->safe_psql('shop', q{SELECT sellometer_drop_source(name) FROM sellometer.sources WHERE name ~ '^hostile'});
+	# what the worker had in hand of them comes to the ledger still; a source that it begins to list after that has seen it all
+	$node->safe_psql('shop', q{CREATE TABLE IF NOT EXISTS public.before AS SELECT name, list_requests FROM sellometer.sources});
+	wait_until($node, q{SELECT bool_and(s.list_requests > b.list_requests + 3) FROM sellometer.sources s JOIN public.before b USING (name)});
+	$node->safe_psql('shop', q{DROP TABLE public.before;
 		DELETE FROM sellometer.objects WHERE source ~ '^hostile'; DELETE FROM sellometer.former_sources WHERE name ~ '^hostile';
 		DROP SERVER hostile CASCADE});
 	$self->{fake}->stop;
