@@ -244,7 +244,7 @@ judge(SlmObject *object, const Known *known)
 	if (known->first != 0 && known->first_same && !known->first_empty)
 	{
 		if (known->first_archived)
-			skip_as_same(object, object->source, object->key);
+			skip(object, "the same content was counted under this key, and is archived");
 		else
 			follow(object, known->first);
 		object->outcome = SLM_OBJECT_SAME;
