@@ -60,7 +60,7 @@ sub wrong_failures
 
 	return map {
 		my $error = $error{ $_->{key} };
-		my $fails = $_->{fails} // qr/rows can(?:'t)? be used/;
+		my $fails = $_->{fails} // qr/rows? can(?:'t)? be used/;
 
 		(defined $error ? $error !~ $fails : defined $_->{fails}) ? "$_->{key}: " . ($error // 'did not fail') : ()
 	} @objects;

@@ -102,7 +102,9 @@ sub words_of
 {
 	my ($i, $where) = @_;
 
-	return "SELECT error FROM sellometer.objects WHERE source = 'f$i' AND error IS NOT NULL LIMIT 1" if $where eq 'objects';
+	# how its source is reached is not for readers, and stands apart
+	return "SELECT translate(concat_ws(' ', o.error, d.detail), E'\\n', ' ') FROM sellometer.objects o
+		LEFT JOIN sellometer.error_details d ON d.object_id = o.id WHERE o.source = 'f$i' AND o.error IS NOT NULL LIMIT 1" if $where eq 'objects';
 	return "SELECT last_error FROM sellometer.sources WHERE name = 'f$i' AND last_error IS NOT NULL";
 }
 

@@ -110,7 +110,8 @@ is($names->(), $full + 4600, '... whole');
 write_object($in, sprintf('2019-09-01-10-00-%05d.csv', $_), '') foreach (1 .. 1000);
 my $short = load();
 write_object($in, sprintf('2019-09-01-10-01-%05d.csv', $_), '') foreach (1 .. 20_000);
-cmp_ok(load(), '<=', $short + 2, 'a long list takes no more memory than a short one');
+# kept to its end, it would take six
+cmp_ok(load(), '<=', $short + 4, 'a long list takes no more memory than a short one');
 is(value("SELECT count(*) FROM sellometer.objects WHERE key LIKE '2019-09-01%'"), '21000', '... and all of it is noted');
 is(value('SELECT count(*) FROM sellometer_check() WHERE NOT ok AND name !~ \'worker|preload|pg_cron|scheduled|^job |^objects of|^arrivals|^expired|^sources\''), '0', 'the check finds nothing wrong');
 
