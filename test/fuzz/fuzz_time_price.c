@@ -9,7 +9,6 @@
 
 #include "pure/event.h"
 
-#define BLANK	"[ \t\n\v\f\r]*"
 
 #define TYPES	"^([vV][iI][eE][wW]|[cC][aA][rR][tT]|[pP][uU][rR][cC][hH][aA][sS][eE]|" \
 				"[rR][eE][mM][oO][vV][eE]_[fF][rR][oO][mM]_[cC][aA][rR][tT])$"
@@ -50,16 +49,24 @@ group_value(const char *text, const regmatch_t *group)
 static bool
 expect_time(const char *text, int64_t *usecs)
 {
-	static regex_t compiled;
-	regmatch_t	g[20];
+	static regex_t compiled,
+				zones;
+	regmatch_t	g[9];
+	regmatch_t	zone[6] = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+	const char *rest;
+	size_t		n;
 	struct tm	tm = {0},
 				back;
 	time_t		seconds;
 	int			offset = 0;
 
 	if (!matches(&compiled, "^([0-9]{4})-([0-9]{2})-([0-9]{2})[ Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})"
-				 "(\\.([0-9]+))?"
-				 "(" BLANK "([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|([+-])([0-9]{2})(:?([0-9]{2}))?))?$", text, g, 20))
+				 "(\\.([0-9]+))?", text, g, 9))
+		return false;
+	rest = text + g[0].rm_eo;
+	while ((n = fuzz_blank(rest, strlen(rest), false)) > 0)
+		rest += n;
+	if (*rest != '\0' && !matches(&zones, "^([Zz]|[Uu][Tt][Cc]|[Gg][Mm][Tt]|([+-])([0-9]{2})(:?([0-9]{2}))?)$", rest, zone, 6))
 		return false;
 	tm.tm_year = group_value(text, &g[1]) - 1900;
 	tm.tm_mon = group_value(text, &g[2]) - 1;
@@ -73,14 +80,14 @@ expect_time(const char *text, int64_t *usecs)
 	if (tm.tm_year < 70 || back.tm_mday != tm.tm_mday || back.tm_mon != tm.tm_mon || back.tm_hour != tm.tm_hour ||
 		back.tm_min != tm.tm_min || back.tm_sec != tm.tm_sec)
 		return false;
-	if (g[11].rm_so >= 0)
+	if (zone[2].rm_so >= 0)
 	{
-		int			hours = group_value(text, &g[12]);
-		int			minutes = g[14].rm_so >= 0 ? group_value(text, &g[14]) : 0;
+		int			hours = group_value(rest, &zone[3]);
+		int			minutes = zone[5].rm_so >= 0 ? group_value(rest, &zone[5]) : 0;
 
 		if (hours > 15 || minutes > 59)
 			return false;
-		offset = (hours * 60 + minutes) * (text[g[11].rm_so] == '-' ? -60 : 60);
+		offset = (hours * 60 + minutes) * (rest[zone[2].rm_so] == '-' ? -60 : 60);
 	}
 	*usecs = (seconds - offset - INT64_C(946684800)) * 1000000;
 	if (g[8].rm_so >= 0)
@@ -109,7 +116,10 @@ expect_price(const char *text, int64_t *price)
 	long		at;
 	size_t		below;
 
-	if (!matches(&compiled, "^([+-]?)([0-9]*)(\\.([0-9]*))?([eE](-[0-9]+))?$", text, g, 7))
+	if (!matches(&compiled, "^([+-]?)([0-9]*)(\\.([0-9]*))?([eE]([+-][0-9]+))?$", text, g, 7))
+		return false;
+	/* a zero may have any exponent */
+	if (g[6].rm_so >= 0 && text[g[6].rm_so] == '+' && strspn(text, "+-.0") < (size_t) g[5].rm_so)
 		return false;
 	if (g[2].rm_eo == g[2].rm_so && (g[4].rm_so < 0 || g[4].rm_eo == g[4].rm_so))
 		return false;
@@ -142,13 +152,13 @@ expect_price(const char *text, int64_t *price)
 static bool
 expect_id(const char *text, bool negative, int64_t *id)
 {
-	static regex_t compiled[2];
+	static regex_t compiled;
 	regmatch_t	g[4];
 	char	   *digits;
 	bool		ok;
 
-	if (!matches(&compiled[negative], negative ? "^(-?)0*([0-9]{1,20})(\\.0+)?$"
-				 : "^()0*([0-9]{1,20})(\\.0+)?$", text, g, 4))
+	/* as floating point writes it, too; a zero may have any sign */
+	if (!matches(&compiled, "^([+-]?)0*([0-9]{1,20})(\\.0*)?$", text, g, 4))
 		return false;
 	digits = strndup(text + g[2].rm_so, (size_t) (g[2].rm_eo - g[2].rm_so));
 	{
@@ -156,9 +166,9 @@ expect_id(const char *text, bool negative, int64_t *id)
 
 		for (char *p = digits; *p; p++)
 			value = value * 10 + (*p - '0');
-		if (g[1].rm_eo > g[1].rm_so)
+		if (text[g[1].rm_so] == '-')
 			value = -value;
-		ok = value >= INT64_MIN && value <= INT64_MAX;
+		ok = value >= (negative ? INT64_MIN : 0) && value <= INT64_MAX;
 		*id = (int64_t) value;
 	}
 	free(digits);

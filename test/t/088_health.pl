@@ -149,6 +149,7 @@ like(value(q{SELECT last_error FROM sellometer.status WHERE source = 'web'}), qr
 chmod 0644, "$in/locked.csv" or die;
 wait_until($node, q{SELECT severity = 'ok' FROM sellometer.health WHERE name = 'objects of web'});
 write_object($in, 'old.csv', csv(map { event(event_time => '2019-06-01 00:00:00', user_session => "o$_") } 1 .. 7));
+wait_until($node, q{SELECT EXISTS (SELECT FROM sellometer.objects WHERE key = 'old.csv' AND state = 'backlog')});
 value('CALL sellometer_merge_backlog()');
 wait_until($node, q{SELECT sum(rows_expired) = 7 FROM sellometer.objects});
 is(said('expired rows of web'), 'warning: 7 rows in 1 objects of the last 24 hours were older than every tier keeps', 'rows that have expired');
