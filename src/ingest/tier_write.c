@@ -245,33 +245,30 @@ upsert_sql(const char *partition, const char *key, const char *count_type)
 					partition, key, count_type);
 }
 
+/* The rows of $1 to $5, as d, and those that they replace, which are gone then, as old; what both come to. */
+#define TAKE_OLD \
+	"WITH d AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS d (event_time, %2$s, event_type, count, gmv)), " \
+	"old AS (DELETE FROM sellometer.%1$s AS t USING d " \
+	"WHERE t.%2$s = d.%2$s AND t.event_time = d.event_time AND t.event_type = d.event_type " \
+	"RETURNING t.event_time, t.%2$s, t.event_type, t.count::bigint, t.gmv)"
+#define SUM_UP \
+	"SELECT event_time, %2$s, event_type, sum(count)::%3$s AS count, sum(gmv) AS gmv " \
+	"FROM (SELECT * FROM old UNION ALL SELECT * FROM d) AS u (event_time, %2$s, event_type, count, gmv) " \
+	"GROUP BY 1, 2, 3 HAVING sum(count) <> 0"
+#define PUT_NEW	"INSERT INTO sellometer.%1$s (event_time, %2$s, event_type, count, gmv) "
+
 static char *
 replace_sql(const char *partition, const char *key, const char *count_type)
 {
-	return psprintf("WITH d AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS d (event_time, %2$s, event_type, count, gmv)), "
-					"old AS (DELETE FROM sellometer.%1$s AS t USING d "
-					"WHERE t.%2$s = d.%2$s AND t.event_time = d.event_time AND t.event_type = d.event_type "
-					"RETURNING t.event_time, t.%2$s, t.event_type, t.count::bigint, t.gmv) "
-					"INSERT INTO sellometer.%1$s (event_time, %2$s, event_type, count, gmv) "
-					"SELECT event_time, %2$s, event_type, sum(count)::%3$s, sum(gmv) "
-					"FROM (SELECT * FROM old UNION ALL SELECT * FROM d) AS u (event_time, %2$s, event_type, count, gmv) "
-					"GROUP BY 1, 2, 3 HAVING sum(count) <> 0",
-					partition, key, count_type);
+	return psprintf(TAKE_OLD " " PUT_NEW SUM_UP, partition, key, count_type);
 }
 
 /* Likewise; gives how many of the rows that should have been inserted were not, by a trigger. */
 static char *
 counting_replace_sql(const char *partition, const char *key, const char *count_type)
 {
-	return psprintf("WITH d AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS d (event_time, %2$s, event_type, count, gmv)), "
-					"old AS (DELETE FROM sellometer.%1$s AS t USING d "
-					"WHERE t.%2$s = d.%2$s AND t.event_time = d.event_time AND t.event_type = d.event_type "
-					"RETURNING t.event_time, t.%2$s, t.event_type, t.count::bigint, t.gmv), "
-					"new AS MATERIALIZED (SELECT event_time, %2$s, event_type, sum(count)::%3$s AS count, sum(gmv) AS gmv "
-					"FROM (SELECT * FROM old UNION ALL SELECT * FROM d) AS u (event_time, %2$s, event_type, count, gmv) "
-					"GROUP BY 1, 2, 3 HAVING sum(count) <> 0), "
-					"put AS (INSERT INTO sellometer.%1$s (event_time, %2$s, event_type, count, gmv) "
-					"SELECT event_time, %2$s, event_type, count, gmv FROM new RETURNING 1) "
+	return psprintf(TAKE_OLD ", new AS MATERIALIZED (" SUM_UP "), "
+					"put AS (" PUT_NEW "SELECT event_time, %2$s, event_type, count, gmv FROM new RETURNING 1) "
 					"SELECT (SELECT count(*) FROM new) - (SELECT count(*) FROM put)",
 					partition, key, count_type);
 }

@@ -30,6 +30,7 @@ use warnings FATAL => 'all';
 
 use Encode qw(decode encode);
 use Exporter 'import';
+use SlmRandom;
 use SlmTest qw(gzipped);
 
 our @EXPORT = qw(dialect_object dialect_rows);
@@ -56,21 +57,6 @@ my %BAD = (
 	column_count => [ undef, 'fewer', 'more' ],
 	bad_quote => [ 'brand', '"ac"me', '"55 inch' ],
 	too_long => [ 'user_session', 'x' x 1048577 ]);
-
-sub chance { my ($p) = @_; return rand() < $p; }
-sub pick { return $_[ int rand @_ ]; }
-
-sub shuffled
-{
-	my @list = @_;
-
-	for (my $i = $#list; $i > 0; $i--)
-	{
-		my $j = int rand($i + 1);
-		@list[ $i, $j ] = @list[ $j, $i ];
-	}
-	return @list;
-}
 
 # --- the known rows ---
 

@@ -34,6 +34,7 @@ use File::Find qw(find);
 use File::Path qw(make_path remove_tree);
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
+use SlmRandom;
 use SlmTest;
 use Test::More;
 
@@ -52,23 +53,6 @@ my @SETTINGS = (
 	[ 'sellometer.max_connections', '1', '2', '16' ]);
 
 my @ACTIONS = qw(nothing nothing wait ingest ingest_beside merge merge_beside detect detect_beside terminate fast immediate disable);
-
-# --- random choices ---
-
-sub chance { my ($p) = @_; return rand() < $p; }
-sub pick { return $_[ int rand @_ ]; }
-
-sub shuffled
-{
-	my @list = @_;
-
-	for (my $i = $#list; $i > 0; $i--)
-	{
-		my $j = int rand($i + 1);
-		@list[ $i, $j ] = @list[ $j, $i ];
-	}
-	return @list;
-}
 
 =pod
 

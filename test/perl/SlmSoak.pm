@@ -35,6 +35,7 @@ use PostgreSQL::Test::Utils;
 use SlmCrash;
 use SlmHistory;
 use SlmHostile;
+use SlmRandom;
 use SlmS3;
 use SlmTest;
 use SlmTiers;
@@ -69,9 +70,6 @@ SELECT * FROM sellometer_top('brand', 'purchase', (SELECT head FROM sellometer.s
 SELECT * FROM sellometer.status;
 SELECT * FROM sellometer.progress;
 SQL
-
-sub chance { my ($p) = @_; return rand() < $p; }
-sub pick { return $_[ int rand @_ ]; }
 
 # --- setting up ---
 

@@ -32,6 +32,7 @@ use File::Path qw(remove_tree);
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use SlmHistory;
+use SlmRandom;
 use SlmTest;
 use Test::More;
 use Time::Local qw(timegm);
@@ -51,9 +52,6 @@ my %CALLS = (
 	merge => 'CALL sellometer_merge_backlog()',
 	rollup => 'CALL sellometer_rollup()',
 	prune => 'CALL sellometer_prune()');
-
-sub chance { my ($p) = @_; return rand() < $p; }
-sub pick { return $_[ int rand @_ ]; }
 
 =pod
 

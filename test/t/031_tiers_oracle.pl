@@ -8,15 +8,13 @@ use IPC::Run ();
 use POSIX qw(strftime);
 use PostgreSQL::Test::Utils;
 use SlmHistory qw(unexpected_in_log);
+use SlmRandom;
 use SlmTest;
 use Test::More;
 use Time::Local qw(timegm);
 
 my %TIERS = (half_hour => "'30 minutes', '3 days'", six_hours => "'6 hours', '2 months'", day => "'1 day', '5 years'");
 my @CALLS = map { "CALL sellometer_$_()" } qw(ingest merge_backlog rollup prune);
-
-sub chance { my ($p) = @_; return rand() < $p; }
-sub pick { return $_[ int rand @_ ]; }
 
 # --- events ---
 

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use SlmHistory;
+use SlmRandom;
 use SlmTest;
 use Test::More;
 
@@ -34,8 +35,6 @@ die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_
 
 my @CALLS = ('ingest()', 'ingest()', 'merge_backlog()', 'rollup()', 'prune()', 'detect()');
 my @WHO = ("backend_type = 'sellometer worker'", "backend_type = 'sellometer parse worker'", "query LIKE 'CALL%'");
-
-sub pick { return $_[ int rand @_ ]; }
 
 # A session that stays, and what its settings are.
 my $session;

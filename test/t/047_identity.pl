@@ -7,6 +7,7 @@ use File::Copy qw(copy);
 use File::Path qw(make_path);
 use PostgreSQL::Test::Utils;
 use SlmHistory;
+use SlmRandom;
 use SlmTest;
 use Test::More;
 
@@ -429,8 +430,6 @@ for my $wrong (
 }
 
 # --- any history ---
-
-sub pick { return $_[ int rand @_ ]; }
 
 for my $seed (split(/ /, $ENV{SLM_SEEDS} // '1 2'))
 {
