@@ -209,8 +209,24 @@ SELECT state, count(*), sum(rows_total) AS total, sum(rows_counted) AS counted, 
 FROM sellometer.objects GROUP BY state ORDER BY state;
 SELECT sum(count) FROM sellometer.category_l1_minute;
 SELECT name, ok, detail, hint FROM sellometer_check() WHERE name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading)' AND name NOT IN ('preload', 'worker', 'pg_cron') AND name NOT LIKE 'source %';
--- it does notice
+-- it does notice, should it ever come to that
 BEGIN;
+\set VERBOSITY terse
+SAVEPOINT refused;
+UPDATE sellometer.objects SET rows_counted = rows_counted + 1 WHERE key = 'views1.csv';
+ROLLBACK TO refused;
+UPDATE sellometer.objects SET rows_counted = -1, rows_duplicate = rows_total + 1 - rows_rejected - rows_expired WHERE key = 'views1.csv';
+ROLLBACK TO refused;
+UPDATE sellometer.tiers SET watermark = '2019-10-01' WHERE name = 'minute';
+ROLLBACK TO refused;
+UPDATE sellometer.tiers SET kept_from = '2019-10-02';
+UPDATE sellometer.tiers SET kept_from = '2019-10-01';
+ROLLBACK TO refused;
+UPDATE sellometer.state SET views_epoch = views_epoch + 1;
+UPDATE sellometer.state SET views_epoch = views_epoch - 1;
+ROLLBACK TO refused;
+\set VERBOSITY default
+ALTER TABLE sellometer.objects DROP CONSTRAINT rows_add_up;
 UPDATE sellometer.objects SET rows_counted = rows_counted + 1 WHERE key = 'views1.csv';
 DELETE FROM sellometer.brand_minute WHERE brand = 'zeta' AND event_type = 'purchase';
 SELECT name, ok, detail, hint FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading)' AND name NOT IN ('preload', 'worker', 'pg_cron');

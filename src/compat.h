@@ -62,6 +62,13 @@
 #define slm_index_beginscan(rel, index, snapshot, nkeys)	index_beginscan(rel, index, snapshot, nkeys, 0)
 #endif
 
+/* Does this process hold a lock of a mode? */
+#if PG_VERSION_NUM >= 170000
+#define slm_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)
+#else
+#define slm_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
 /* A set of events to wait for, freed by FreeWaitEventSet() alone. */
 #if PG_VERSION_NUM >= 170000
 #define slm_create_wait_event_set(context, nevents)	CreateWaitEventSet(NULL, nevents)

@@ -21,6 +21,7 @@
 #include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/identity.h"
+#include "ingest/invariants.h"
 #include "ingest/ledger.h"
 #include "ingest/locks.h"
 #include "ingest/minute_keys.h"
@@ -52,6 +53,7 @@ slm_writer_lock(void)
 	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
 	instr_time	start;
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER) || !slm_lock_held(SLM_LOCK_ROLLUP));
 	INSTR_TIME_SET_CURRENT(start);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 	return ms_since(start);
@@ -240,6 +242,7 @@ write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *o
 	SLM_CRASH_POINT("apply.tier");
 	slm_totals_add(tier, &work->cells);
 	slm_minute_keys_check(tier, keys);
+	SLM_CHECK_COUNTS(tier, &work->cells);
 	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
 	{
 		note_changes(tier, &work->cells, work->batch->catalog);

@@ -18,6 +18,7 @@
 #include "guc.h"
 #include "ingest/bulk.h"
 #include "ingest/cart_write.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "nodes/makefuncs.h"
 #include "types/money.h"
@@ -277,6 +278,7 @@ slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *mea
 {
 	uint32	   *volatile order;
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	if (carts->n == 0)
 		return;
 	order = slm_carts_order(carts);

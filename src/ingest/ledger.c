@@ -12,6 +12,7 @@
 #include "ingest/key_time.h"
 #include "ingest/refused.h"
 #include "ingest/ledger.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -42,6 +43,7 @@ slm_head_advance(SlmObject *objects, int n, TimestampTz head)
 	};
 	TimestampTz newest = head;
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	for (int i = 0; i < n; i++)
 	{
 		TimestampTz best = objects[i].median;
@@ -343,6 +345,8 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 	int			n = 0;
 	int			fit;
 
+	/* these wait for nobody, but who has them will wait for the lock */
+	Assert(!slm_lock_held(SLM_LOCK_WRITER));
 	*objects = palloc0(sizeof(SlmObject) * (pick->limit + pick->nsources));
 	if (pick->nsources == 1)
 		shares[0] = (Share) {.quota = pick->limit,.sure = 1};
@@ -475,6 +479,7 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 
 		if (object->outcome != SLM_OBJECT_LOADED && object->outcome != SLM_OBJECT_PART)
 			continue;
+		Assert(slm_lock_held(SLM_LOCK_WRITER));
 		fill_loaded(object, &counts[object->number], &values[loaded * COLUMNS], &nulls[loaded * COLUMNS]);
 		loaded++;
 	}

@@ -5,6 +5,7 @@
 
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
+#include "compat.h"
 #include "ingest/locks.h"
 #include "miscadmin.h"
 
@@ -16,6 +17,16 @@ slm_lock_tag(SlmLock lock)
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, ExtensionRelationId, get_extension_oid("sellometer", false), lock);
 	return tag;
 }
+
+#ifdef USE_ASSERT_CHECKING
+bool
+slm_lock_held(SlmLock lock)
+{
+	LOCKTAG		tag = slm_lock_tag(lock);
+
+	return slm_lock_held_by_me(&tag, ExclusiveLock);
+}
+#endif
 
 SlmLock
 slm_lock_of_run(const char *procedure)

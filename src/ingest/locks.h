@@ -22,6 +22,11 @@ typedef enum SlmLock
 /* In a transaction.  An error if the extension is not there. */
 extern LOCKTAG slm_lock_tag(SlmLock lock);
 
+#ifdef USE_ASSERT_CHECKING
+/* Does this process hold it? */
+extern bool slm_lock_held(SlmLock lock);
+#endif
+
 /* The lock of a procedure that runs one at a time, by its name without prefix: "rollup". */
 extern SlmLock slm_lock_of_run(const char *procedure);
 

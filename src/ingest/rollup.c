@@ -21,6 +21,7 @@
 #include "ingest/apply.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/locks.h"
 #include "ingest/rollup.h"
 #include "ingest/rollup_add.h"
 #include "ingest/shmem.h"
@@ -66,6 +67,8 @@ set_watermark(SlmTier *tier, TimestampTz watermark)
 	};
 	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(watermark)};
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(watermark >= tier->watermark);
 	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
 	tier->watermark = watermark;
 	tier->rolling = DT_NOBEGIN;
@@ -323,6 +326,7 @@ add_up_step(void *arg)
 	int			t;
 	uint64		rows = 0;
 
+	Assert(!slm_lock_held(SLM_LOCK_WRITER));
 	slm_rollup_lock();
 	tiers = slm_tiers_read();
 	t = find_tier(work, tiers);

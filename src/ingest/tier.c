@@ -5,6 +5,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "lib/stringinfo.h"
@@ -131,6 +132,7 @@ slm_tier_keep_from(SlmTier *tier, TimestampTz time)
 	};
 	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(time)};
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	if (time <= tier->kept_from)
 		return;
 	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);

@@ -18,6 +18,7 @@
 #include "ingest/beside.h"
 #include "ingest/bulk.h"
 #include "ingest/fill.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/tier_scan.h"
 #include "ingest/tier_write.h"
@@ -605,6 +606,7 @@ slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, 
 	Write		w = {.tier = tier,.catalog = catalog,.replace = replace,.often = often};
 	EachDimension each = {.once = once,.callback = write_dimension,.arg = &w};
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	w.present = present_buckets(tier, cells, &w.npresent);
 	each_dimension(cells, catalog, &each);
 	return w.written;

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/totals.h"
 #include "pure/reader.h"
@@ -52,6 +53,7 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells)
 	bool		shrinks = false;
 	int			n = 0;
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	for (int c = 0; c < 6; c++)
 		columns[c] = palloc(sizeof(Datum) * max);
 	for (uint32 b = 0; b < cells->nbuckets; b++)

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "ingest/archive.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/view_rewrite.h"
 #include "ingest/view_state.h"
@@ -218,6 +219,7 @@ slm_view_log_cut(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const Sl
 	int			n;
 	TimestampTz *hours = hours_of_log(from, to, &n);
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	for (int i = 0; i < n; i++)
 	{
 		cut_hour(catalog, hours[i], &rest);

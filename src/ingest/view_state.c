@@ -8,6 +8,8 @@
 #include "compat.h"
 #include "guc.h"
 #include "ingest/beside.h"
+#include "ingest/invariants.h"
+#include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "ingest/view_state.h"
@@ -394,6 +396,8 @@ write_blocks(const SlmViewLogBlocks *blocks)
 		return 0;
 	slm_execute(&next, NULL, NULL, SPI_OK_SELECT);
 	seq = slm_int64(0, 1, 0);
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(seq > committed_seq());
 	for (uint32 i = 0; i < blocks->nblocks; i++)
 	{
 		const SlmViewLogBlock *block = &blocks->blocks[i];
@@ -473,6 +477,7 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	if (nviews == 0)
 		return;
 	catch_up(state, batch);
+	SLM_CHECK_VIEWS(state);
 	state->valid = false;
 	state->settled = true;
 	/* an empty table costs nothing to grow; a full one is grown later, by the thread that packs */

@@ -81,9 +81,9 @@ CREATE TABLE sellometer.objects (
 	rows_expired	bigint NOT NULL DEFAULT 0,
 	first_event		timestamptz,
 	last_event		timestamptz,
-	resume_row		bigint NOT NULL DEFAULT 0,
+	resume_row		bigint NOT NULL DEFAULT 0 CHECK (resume_row >= 0),
 	time_limit		timestamptz,
-	attempts		integer NOT NULL DEFAULT 0,
+	attempts		integer NOT NULL DEFAULT 0 CHECK (attempts >= 0),
 	next_attempt	timestamptz,
 	error			text,
 	sqlstate		text,
@@ -91,12 +91,15 @@ CREATE TABLE sellometer.objects (
 	ingested_at		timestamptz,
 	archived_at		timestamptz,
 	archive_key		text,
-	unloaded_rows	bigint NOT NULL DEFAULT 0,
+	unloaded_rows	bigint NOT NULL DEFAULT 0 CHECK (unloaded_rows >= 0),
 	lost			boolean NOT NULL DEFAULT false,
 	checksum		uuid,
 	unwanted		boolean NOT NULL DEFAULT false,
 	excluded		boolean NOT NULL DEFAULT false,
-	UNIQUE (source, key, etag)
+	UNIQUE (source, key, etag),
+	-- nothing is lost
+	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired
+		AND least(rows_counted, rows_duplicate, rows_rejected, rows_expired) >= 0)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, id) WHERE state IN ('pending', 'backlog');
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
@@ -248,7 +251,7 @@ CREATE TABLE sellometer.state (
 	only_row		boolean PRIMARY KEY DEFAULT true CHECK (only_row),
 	head			timestamptz,
 	views_from		timestamptz,
-	views_dropped	bigint NOT NULL DEFAULT 0,
+	views_dropped	bigint NOT NULL DEFAULT 0 CHECK (views_dropped >= 0),
 	carts_from		timestamptz NOT NULL DEFAULT '-infinity',
 	views_epoch		bigint NOT NULL DEFAULT 0,
 	views_thinned_at	timestamptz
@@ -261,6 +264,23 @@ COMMENT ON COLUMN sellometer.state.carts_from IS 'carts whose last event is befo
 COMMENT ON COLUMN sellometer.state.views_epoch IS 'counts how often entries were taken out of the view log';
 COMMENT ON COLUMN sellometer.state.views_thinned_at IS 'when this last took entries of views that had not counted any more; NULL: never';
 INSERT INTO sellometer.state DEFAULT VALUES;
+
+/* What others go by who have looked before. */
+CREATE FUNCTION sellometer.refuse_to_go_back()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RAISE integrity_constraint_violation USING MESSAGE = format('what sellometer.%s has reached never goes back', TG_TABLE_NAME),
+		DETAIL = format('Of %s only greater values may follow.', TG_ARGV[0]);
+END
+$$;
+COMMENT ON FUNCTION sellometer.refuse_to_go_back() IS 'Raise that something would go back that never does';
+REVOKE ALL ON FUNCTION sellometer.refuse_to_go_back() FROM PUBLIC;
+CREATE TRIGGER never_back BEFORE UPDATE ON sellometer.state
+	FOR EACH ROW WHEN (NEW.views_epoch < OLD.views_epoch OR NEW.views_dropped < OLD.views_dropped)
+	EXECUTE FUNCTION sellometer.refuse_to_go_back('views_epoch and views_dropped');
 
 /* The key of the fingerprints.  Nobody but the owner reads it: who knows it could make sessions collide. */
 CREATE TABLE sellometer.secret (
@@ -297,6 +317,29 @@ CREATE TABLE sellometer.tiers (
 	kept_from		timestamptz NOT NULL DEFAULT '-infinity',
 	initial			boolean NOT NULL DEFAULT false
 );
+CREATE TRIGGER never_back BEFORE UPDATE ON sellometer.tiers
+	FOR EACH ROW WHEN (NEW.watermark < OLD.watermark)
+	EXECUTE FUNCTION sellometer.refuse_to_go_back('watermark');
+
+/* What was moved by an object that is taken out again may go back: there, nothing is missing. */
+CREATE FUNCTION sellometer.refuse_to_keep_more()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM sellometer.objects o WHERE o.last_event >= NEW.kept_from) THEN
+		RAISE integrity_constraint_violation USING MESSAGE = 'what sellometer.tiers has reached never goes back',
+			DETAIL = format('There were events from %s on, so kept_from of tier "%s" can''t be there.', NEW.kept_from, NEW.name);
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION sellometer.refuse_to_keep_more() IS 'Raise that a tier would be said to be complete where it isn''t';
+REVOKE ALL ON FUNCTION sellometer.refuse_to_keep_more() FROM PUBLIC;
+CREATE TRIGGER never_keep_more BEFORE UPDATE ON sellometer.tiers
+	FOR EACH ROW WHEN (NEW.kept_from < OLD.kept_from)
+	EXECUTE FUNCTION sellometer.refuse_to_keep_more();
 COMMENT ON TABLE sellometer.tiers IS 'The tiers, finest first';
 COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
 COMMENT ON COLUMN sellometer.tiers.granularity IS 'width of its buckets of time';

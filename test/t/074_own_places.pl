@@ -156,7 +156,8 @@ like(error_of('CALL sellometer_ingest()'), qr/"product_id_minute" (is not|cannot
 sql('DELETE FROM sellometer.objects WHERE state = $$pending$$');
 unlink(glob("$in/2019-10-01-15-30-*"));
 $offset = -s $node->logfile;
-sql(q{UPDATE sellometer.tiers SET watermark = '2019-10-01 12:00+00' WHERE name = 'hour';
+# rolled up once more, which the server would not do by itself
+sql(q{ALTER TABLE sellometer.tiers DISABLE TRIGGER never_back; UPDATE sellometer.tiers SET watermark = '2019-10-01 12:00+00' WHERE name = 'hour';
 	DELETE FROM sellometer.product_id_hour WHERE event_time >= '2019-10-01 12:00+00'; DELETE FROM sellometer.brand_hour WHERE event_time >= '2019-10-01 12:00+00';
 	DELETE FROM sellometer.category_l1_hour WHERE event_time >= '2019-10-01 12:00+00'; DELETE FROM sellometer.category_l2_hour WHERE event_time >= '2019-10-01 12:00+00';
 	DELETE FROM sellometer.category_l3_hour WHERE event_time >= '2019-10-01 12:00+00'; DELETE FROM sellometer.totals WHERE tier = 'hour' AND event_time >= '2019-10-01 12:00+00'});
