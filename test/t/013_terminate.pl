@@ -11,7 +11,7 @@ use Time::HiRes qw(time);
 
 my $TERMINATIONS = 10;
 my $seed = $ENV{SLM_SEEDS} // 1;
-my $node = slm_node('terminate', conf => "fsync = off\nsellometer.database = ''\n");
+my $node = slm_node('terminate', conf => "fsync = off\nsellometer.database = ''\nsellometer.live_lateness = '1d'\n");
 my $in = slm_directory($node, 'in');
 
 srand($seed);

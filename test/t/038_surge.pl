@@ -41,10 +41,21 @@ sub notices_of
 
 traffic($dir, '--minutes' => 10, '--rate' => 3000, '--seed' => 5);
 
+# Nothing waits where there is no source, or none that can be read.
+for my $state ('no source', 'a disabled source')
+{
+	my $seen = -s $node->logfile;
+
+	$node->safe_psql('shop', 'CALL sellometer_ingest()');
+	unlike(slurp_file($node->logfile, $seen), qr/parse workers started/, "no surge with $state");
+	$node->safe_psql('shop', "SELECT sellometer_add_source('off', 'file://$dir/', enabled => false)") if $state eq 'no source';
+}
+$node->safe_psql('shop', "SELECT sellometer_drop_source('off')");
+
 my $writer = $node->background_psql('shop', on_error_stop => 1);
 $writer->query_safe("BEGIN; SELECT $WRITER_LOCK");
 $node->safe_psql('shop', "SELECT sellometer_add_source('in', 'file://$dir/')");
-wait_until($node, 'SELECT bool_or(surge) FROM sellometer.status');
+wait_until($node, 'SELECT bool_or(surge AND pending_objects > 0) FROM sellometer.status');
 pass('a surge begins when more than surge_bytes wait');
 wait_until($node, parse_workers(2));
 pass('parse workers are started');
