@@ -28,8 +28,139 @@ AS 'MODULE_PATHNAME', 'sellometer_reload_object';
 COMMENT ON FUNCTION sellometer.reload_object(bigint) IS
 	'Count those rows of a loaded object that were rejected or expired and can be used now; returns their number';
 
-CREATE FUNCTION @extschema@.sellometer_retry(source text, key text, replace boolean DEFAULT false)
+CREATE FUNCTION sellometer.check_pattern(pattern text, of text)
 RETURNS void
+LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_check_pattern';
+COMMENT ON FUNCTION sellometer.check_pattern(text, text) IS 'An error that says what is wrong, if this can''t be a pattern of keys';
+
+/* What sellometer_retry() and sellometer_skip() are told of many objects, and whether that can be. */
+CREATE FUNCTION sellometer.check_choice(call text, source text, key text, pattern text, state text, states text[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF key IS NOT NULL THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a key stands for one object, and a pattern and a state for many',
+			HINT = 'Give the key, or the others.';
+	ELSIF pattern IS NULL AND state IS NULL THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('%s() needs a key, a pattern or a state', call),
+			HINT = 'With pattern => ''*'' it is about all that has failed or waits.';
+	ELSIF NOT state = ANY (states) THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('%s() has nothing to do with objects of state "%s"', call, state),
+			HINT = format('State is one of %s.', array_to_string(states, ', '));
+	ELSIF NOT EXISTS (SELECT FROM sellometer.sources s WHERE s.name = source) AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.source = check_choice.source) THEN
+		RAISE undefined_object USING MESSAGE = format('source "%s" does not exist', source),
+			HINT = 'The sources are listed in sellometer.sources.';
+	END IF;
+	PERFORM sellometer.check_pattern(pattern, call || '()');
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_choice(text, text, text, text, text, text[]) IS
+	'An error that says what is wrong, unless a pattern, a state or both choose objects of a source';
+
+CREATE FUNCTION sellometer.passed_over(objects bigint, why text, hint text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF objects > 0 THEN
+		RAISE NOTICE USING MESSAGE = format('%s %s passed over: %s', objects, CASE objects WHEN 1 THEN 'object is' ELSE 'objects are' END, why), HINT = hint;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.passed_over(bigint, text, text) IS 'Tell how many of the chosen objects were left as they are, and why';
+
+/* What another process has in hand just now is being tried anyway. */
+CREATE FUNCTION sellometer.retry_objects(source text, pattern text, state text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	chosen record;
+	retried bigint;
+BEGIN
+	WITH chosen AS MATERIALIZED (
+		SELECT o.id, o.state, o.key, o.checksum, o.resume_row FROM sellometer.objects o
+		WHERE o.source = retry_objects.source
+			AND CASE WHEN retry_objects.state IS NULL THEN o.state = 'failed' OR o.state IN ('pending', 'backlog') AND o.error IS NOT NULL
+				ELSE o.state = retry_objects.state END
+			AND (pattern IS NULL OR sellometer.key_is_wanted(o.key, ARRAY[pattern], NULL))
+			-- of several with one key it is the last one that can be loaded
+			AND NOT EXISTS (SELECT FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id > o.id)
+		FOR UPDATE SKIP LOCKED
+	), judged AS MATERIALIZED (
+		SELECT c.*, c.resume_row = 0 AND EXISTS (SELECT FROM sellometer.sources s
+				WHERE s.name = retry_objects.source AND NOT sellometer.key_is_wanted(c.key, s.include, s.exclude)) AS excluded,
+			EXISTS (SELECT FROM sellometer.objects x WHERE x.source = retry_objects.source AND x.key = c.key AND x.id <> c.id
+				AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND x.rows_counted > 0) AS changed
+		FROM chosen c
+	), retried AS (
+		UPDATE sellometer.objects o SET state = CASE WHEN o.state = 'backlog' THEN 'backlog' ELSE 'pending' END,
+			attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL, unwanted = false, excluded = false
+		FROM judged j WHERE o.id = j.id AND NOT j.excluded AND NOT j.changed AND o.unloaded_rows = 0
+		RETURNING o.id, j.checksum, j.resume_row
+	), wanted AS (
+		-- what has the same content, and was put aside, would have it skipped
+		UPDATE sellometer.objects x SET unwanted = false FROM retried r
+		WHERE x.unwanted AND x.checksum = r.checksum AND NOT EXISTS (SELECT FROM retried y WHERE y.id = x.id)
+	), forgotten AS (
+		DELETE FROM sellometer.rejected_rows d USING retried r WHERE d.object_id = r.id AND r.resume_row = 0
+	)
+	SELECT (SELECT count(*) FROM retried) AS retried, count(*) FILTER (WHERE j.excluded) AS excluded,
+		count(*) FILTER (WHERE j.changed AND NOT j.excluded) AS changed INTO chosen FROM judged j;
+	PERFORM sellometer.passed_over(chosen.excluded, format('include or exclude of source "%s" leaves them out', source),
+		'sellometer_alter_source() changes these; then they are loaded.');
+	PERFORM sellometer.passed_over(chosen.changed, 'they were loaded with another content before, which is counted',
+		'sellometer_retry() of such a key says what can be done about it.');
+	IF chosen.retried > 0 THEN
+		PERFORM sellometer.wake();
+	END IF;
+	RETURN chosen.retried;
+END
+$$;
+COMMENT ON FUNCTION sellometer.retry_objects(text, text, text) IS
+	'Have many objects loaded that have failed, were skipped or wait for their next attempt; gives their number';
+
+CREATE FUNCTION sellometer.reload_objects(source text, pattern text, state text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	o record;
+	reloaded bigint := 0;
+	unreadable bigint := 0;
+	message text;
+BEGIN
+	FOR o IN SELECT x.id FROM sellometer.objects x
+			WHERE x.source = reload_objects.source AND x.state = reload_objects.state AND x.rows_rejected + x.rows_expired > 0
+				AND x.unloaded_rows = 0 AND (pattern IS NULL OR sellometer.key_is_wanted(x.key, ARRAY[pattern], NULL))
+			ORDER BY x.id LOOP
+		BEGIN
+			PERFORM FROM sellometer.objects x WHERE x.id = o.id AND x.state = reload_objects.state FOR UPDATE;
+			IF FOUND THEN
+				reloaded := reloaded + (sellometer.reload_object(o.id) > 0)::integer;
+			END IF;
+		EXCEPTION WHEN object_not_in_prerequisite_state OR undefined_file OR data_exception OR connection_exception THEN
+			message := coalesce(message, SQLERRM);
+			unreadable := unreadable + 1;
+		END;
+	END LOOP;
+	PERFORM sellometer.passed_over(unreadable, message, 'sellometer_retry() of its key says more.');
+	RETURN reloaded;
+END
+$$;
+COMMENT ON FUNCTION sellometer.reload_objects(text, text, text) IS
+	'Count of many loaded objects those rows that were rejected or expired and can be used now; gives the number of objects of which some were';
+
+CREATE FUNCTION @extschema@.sellometer_retry(source text, key text DEFAULT NULL, replace boolean DEFAULT false,
+	pattern text DEFAULT NULL, state text DEFAULT NULL)
+RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -38,6 +169,16 @@ DECLARE
 	old bigint;
 	taken bigint;
 BEGIN
+	IF key IS NULL OR pattern IS NOT NULL OR state IS NOT NULL THEN
+		PERFORM sellometer.check_choice('sellometer_retry', source, key, pattern, state,
+			ARRAY['pending', 'backlog', 'failed', 'skipped', 'done', 'archived']);
+		IF sellometer_retry.replace THEN
+			RAISE invalid_parameter_value USING MESSAGE = 'replace is for one object at a time',
+				HINT = 'Give its key.';
+		END IF;
+		RETURN CASE WHEN state IN ('done', 'archived') THEN sellometer.reload_objects(source, pattern, state)
+			ELSE sellometer.retry_objects(source, pattern, state) END;
+	END IF;
 	SELECT * INTO o FROM sellometer.objects x
 	WHERE x.source = sellometer_retry.source AND x.key = sellometer_retry.key
 	ORDER BY x.id DESC LIMIT 1 FOR UPDATE;
@@ -55,7 +196,7 @@ BEGIN
 		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND x.rows_counted > 0 FOR UPDATE;
 	IF FOUND AND sellometer_retry.replace THEN
 		PERFORM sellometer.replace_object(old, o.id);
-		RETURN;
+		RETURN 1;
 	ELSIF FOUND THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('object "%s" was loaded with another content before', key),
@@ -76,30 +217,45 @@ BEGIN
 				o.rows_rejected + o.rows_expired - taken, o.rows_rejected + o.rows_expired),
 				HINT = 'See sellometer.rejected_rows, and retention in sellometer.tiers.';
 		END IF;
-		RETURN;
+		RETURN 1;
 	ELSIF o.state IN ('done', 'archived') THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('object "%s" is %s already', key, o.state);
 	END IF;
-	UPDATE sellometer.objects SET state = CASE WHEN o.state = 'backlog' THEN 'backlog' ELSE 'pending' END,
+	UPDATE sellometer.objects x SET state = CASE WHEN o.state = 'backlog' THEN 'backlog' ELSE 'pending' END,
 		attempts = 0, next_attempt = NULL, error = NULL, sqlstate = NULL
-	WHERE id = o.id;
+	WHERE x.id = o.id;
 	UPDATE sellometer.objects x SET unwanted = false WHERE x.unwanted AND (x.id = o.id OR x.checksum = o.checksum);
 	DELETE FROM sellometer.rejected_rows WHERE object_id = o.id AND o.resume_row = 0;
 	PERFORM sellometer.wake();
+	RETURN 1;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) IS
-	'Have an object loaded that has failed or was skipped, or that waits for its next attempt; of one that is loaded, those rows that were rejected or expired and can be used now; replace: instead of the content that was loaded under its key before';
+COMMENT ON FUNCTION @extschema@.sellometer_retry(text, text, boolean, text, text) IS
+	'Have an object loaded that has failed or was skipped, or that waits for its next attempt; of one that is loaded, those rows that were rejected or expired and can be used now; replace: instead of the content that was loaded under its key before.  Instead of a key, a pattern of keys, a state or both: all such objects (without a state, what has failed or waits for its next attempt).  Gives the number of objects';
 
-CREATE FUNCTION @extschema@.sellometer_skip(source text, key text)
-RETURNS void
+CREATE FUNCTION @extschema@.sellometer_skip(source text, key text DEFAULT NULL, pattern text DEFAULT NULL, state text DEFAULT NULL)
+RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	o sellometer.objects;
+	skipped bigint;
 BEGIN
+	IF key IS NULL OR pattern IS NOT NULL OR state IS NOT NULL THEN
+		PERFORM sellometer.check_choice('sellometer_skip', source, key, pattern, state, ARRAY['pending', 'backlog', 'failed', 'skipped']);
+		-- what another process has in hand just now is counted by it, or is left for the next call
+		UPDATE sellometer.objects x SET state = 'skipped', next_attempt = NULL, unwanted = x.sqlstate IS DISTINCT FROM '58P01',
+			excluded = false, error = CASE WHEN NOT x.excluded THEN x.error END
+		WHERE x.id IN (SELECT y.id FROM sellometer.objects y WHERE y.source = sellometer_skip.source AND y.resume_row = 0
+			AND CASE WHEN sellometer_skip.state IS NULL THEN y.state IN ('pending', 'backlog', 'failed') ELSE y.state = sellometer_skip.state END
+			AND (pattern IS NULL OR sellometer.key_is_wanted(y.key, ARRAY[pattern], NULL))
+			AND NOT EXISTS (SELECT FROM sellometer.objects z WHERE z.source = y.source AND z.key = y.key AND z.id > y.id)
+			FOR UPDATE SKIP LOCKED);
+		GET DIAGNOSTICS skipped = ROW_COUNT;
+		RETURN skipped;
+	END IF;
 	SELECT * INTO o FROM sellometer.objects x
 	WHERE x.source = sellometer_skip.source AND x.key = sellometer_skip.key
 	ORDER BY x.id DESC LIMIT 1 FOR UPDATE;
@@ -113,11 +269,13 @@ BEGIN
 			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total);
 	END IF;
 	-- one that is gone may just have got another name
-	UPDATE sellometer.objects SET state = 'skipped', next_attempt = NULL, unwanted = o.sqlstate IS DISTINCT FROM '58P01',
-		excluded = false, error = CASE WHEN NOT o.excluded THEN o.error END WHERE id = o.id;
+	UPDATE sellometer.objects x SET state = 'skipped', next_attempt = NULL, unwanted = o.sqlstate IS DISTINCT FROM '58P01',
+		excluded = false, error = CASE WHEN NOT o.excluded THEN o.error END WHERE x.id = o.id;
+	RETURN 1;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.sellometer_skip(text, text) IS 'Never load this object';
+COMMENT ON FUNCTION @extschema@.sellometer_skip(text, text, text, text) IS
+	'Never load this object; or, by a pattern of keys, a state or both, these (without a state, all that have failed or wait).  Gives the number of objects';
 
 CREATE FUNCTION sellometer.progress_entries(
 	OUT pid integer, OUT task text, OUT phase text, OUT objects_done bigint, OUT objects_total bigint,
@@ -414,8 +572,13 @@ REVOKE ALL ON FUNCTION sellometer.wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.replace_object(bigint, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.reload_object(bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_skip(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.check_pattern(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.check_choice(text, text, text, text, text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.passed_over(bigint, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.retry_objects(text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.reload_objects(text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_retry(text, text, boolean, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_skip(text, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_url(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_jobs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_check() FROM PUBLIC;

@@ -20,6 +20,7 @@ PG_FUNCTION_INFO_V1(sellometer_add_source);
 PG_FUNCTION_INFO_V1(sellometer_alter_source);
 PG_FUNCTION_INFO_V1(sellometer_move_source);
 PG_FUNCTION_INFO_V1(sellometer_check_url);
+PG_FUNCTION_INFO_V1(sellometer_check_pattern);
 
 /* --- places --- */
 
@@ -168,6 +169,15 @@ check_pattern(const char *pattern, const char *what)
 				 errmsg("pattern \"%s\" of %s matches no key", pattern, what),
 				 errdetail("Keys begin behind the source's url."),
 				 errhint("sellometer.objects and sellometer_list() show keys.")));
+}
+
+Datum
+sellometer_check_pattern(PG_FUNCTION_ARGS)
+{
+	char	   *of = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	check_pattern(text_to_cstring(PG_GETARG_TEXT_PP(0)), of);
+	PG_RETURN_VOID();
 }
 
 static Datum
