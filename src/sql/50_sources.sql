@@ -115,13 +115,13 @@ AS 'MODULE_PATHNAME', 'sellometer_alter_source';
 COMMENT ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text, text[], text[]) IS
 	'Change what is given of a source, an empty archive_url or server to none; same_content: skip, or count objects that hold the same as another; include, exclude: patterns of keys, of which an empty array is none: what waits or has failed and is left out by them is skipped, what was so and is not any more waits again, and what is counted stays so';
 
-CREATE FUNCTION @extschema@.sellometer_move_source(name text, url text)
+CREATE FUNCTION @extschema@.sellometer_move_source(name text, url text, archive_url text DEFAULT NULL, server text DEFAULT NULL)
 RETURNS void
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_move_source';
-COMMENT ON FUNCTION @extschema@.sellometer_move_source(text, text) IS
-	'Say that all objects of a source are at another URL now, with the same keys: none counts again';
+COMMENT ON FUNCTION @extschema@.sellometer_move_source(text, text, text, text) IS
+	'Say that all objects of a source are at another URL now, with the same keys: none counts again; archive_url: its archives have moved too, and are here; server: behind another server, empty: behind none';
 
 CREATE FUNCTION @extschema@.sellometer_enable_source(name text, enabled boolean)
 RETURNS void
@@ -205,7 +205,7 @@ COMMENT ON FUNCTION sellometer.apply_patterns(text) IS
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text, text[], text[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_move_source(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_move_source(text, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.remember_source() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.give_objects(text, text, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.adopt_objects(text) FROM PUBLIC;

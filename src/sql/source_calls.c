@@ -36,9 +36,9 @@ ignore_passed(const char *key, SlmPassReason reason, const char *why, void *arg)
 {
 }
 
-/* An error unless this role can list the URL; gives it back as the store spells it. */
+/* An error unless this role can list the URL; gives it back as the store spells it.  advice: what else may help, or NULL. */
 static char *
-check_listable_by(const char *url, const char *server, Oid role)
+check_listable_by(const char *url, const char *server, Oid role, const char *advice)
 {
 	SlmStore   *store = slm_store_open(url, server, role);
 	SlmListQuery	listing = {.found = stop_at_first,.passed = ignore_passed};
@@ -46,7 +46,11 @@ check_listable_by(const char *url, const char *server, Oid role)
 	char	   *canonical;
 
 	if (!slm_store_list(store, &listing, &error))
+	{
+		if (advice != NULL)
+			error.hint = psprintf("%s%s%s", error.hint ? error.hint : "", error.hint ? "  " : "", advice);
 		slm_store_error_raise(&error);
+	}
 	canonical = pstrdup(slm_store_url(store));
 	slm_store_close(store);
 	return canonical;
@@ -55,7 +59,7 @@ check_listable_by(const char *url, const char *server, Oid role)
 static char *
 check_listable(const char *url, const char *server)
 {
-	return check_listable_by(url, server, GetUserId());
+	return check_listable_by(url, server, GetUserId(), NULL);
 }
 
 Datum
@@ -221,14 +225,20 @@ patterns_arguments(FunctionCallInfo fcinfo, int i)
  * makes the user the caller again.
  */
 static void
+begin_on_ledger(Oid *caller, int *security)
+{
+	GetUserIdAndSecContext(caller, security);
+	SetUserIdAndSecContext(slm_extension_owner(get_extension_oid("sellometer", false)), *security | SECURITY_LOCAL_USERID_CHANGE);
+}
+
+static void
 execute_on_ledger(SlmStatement *statement, const char *name)
 {
 	Datum		arg = CStringGetTextDatum(name);
 	Oid			caller;
 	int			security;
 
-	GetUserIdAndSecContext(&caller, &security);
-	SetUserIdAndSecContext(slm_extension_owner(get_extension_oid("sellometer", false)), security | SECURITY_LOCAL_USERID_CHANGE);
+	begin_on_ledger(&caller, &security);
 	slm_execute(statement, &arg, NULL, SPI_OK_SELECT);
 	SetUserIdAndSecContext(caller, security);
 }
@@ -358,9 +368,10 @@ change_source(Settled *source, const char *same_content, const Patterns *pattern
 	char		nulls[] = "       ";
 	Datum		args[7];
 
-	source->url = check_listable_by(source->url, source->server, source->owner);
+	source->url = check_listable_by(source->url, source->server, source->owner, NULL);
 	if (source->archive_url != NULL)
-		source->archive_url = check_listable_by(as_directory(source->archive_url), source->server, source->owner);
+		source->archive_url = check_listable_by(as_directory(source->archive_url), source->server, source->owner,
+												"If what is archived has moved, archive_url of sellometer_move_source() says where to.");
 	check_places(source->name, source->url, source->archive_url, source->server, false);
 	args[0] = CStringGetTextDatum(source->name);
 	args[1] = CStringGetTextDatum(source->url);
@@ -407,17 +418,116 @@ sellometer_alter_source(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* --- moving a source --- */
+
+/* What lies at a place, as arrays for SQL. */
+typedef struct Contents
+{
+	MemoryContext context;
+	ArrayBuildState *keys;
+	ArrayBuildState *etags;
+	ArrayBuildState *sizes;
+} Contents;
+
+static bool
+note_object(const SlmObjectInfo *info, void *arg)
+{
+	Contents   *contents = arg;
+
+	if (slm_store_key_text(info->key) == NULL)
+		return true;
+	contents->keys = accumArrayResult(contents->keys, CStringGetTextDatum(info->key), false, TEXTOID, contents->context);
+	contents->etags = accumArrayResult(contents->etags, CStringGetTextDatum(info->etag), false, TEXTOID, contents->context);
+	contents->sizes = accumArrayResult(contents->sizes, Int64GetDatum(info->size), false, INT8OID, contents->context);
+	return true;
+}
+
+static Contents
+list_contents(const char *url, const char *server, Oid owner)
+{
+	Contents	contents = {.context = CurrentMemoryContext};
+	SlmListQuery listing = {.found = note_object,.arg = &contents};
+	SlmStore   *store = slm_store_open(url, server, owner);
+	SlmStoreError error;
+
+	contents.keys = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	contents.etags = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	contents.sizes = initArrayResult(INT8OID, CurrentMemoryContext, false);
+	if (!slm_store_list(store, &listing, &error))
+		slm_store_error_raise(&error);
+	slm_store_close(store);
+	return contents;
+}
+
+/* An error unless each of the source's archives is at its new place, as long as it was. */
+static void
+check_moved_archives(const char *name, Datum *args, const char *nulls)
+{
+	static SlmStatement missing = {
+		"SELECT count(*), min(a.key COLLATE \"C\") FROM sellometer.archives a "
+		"WHERE a.source = $1 AND a.url = $2 AND a.server IS NOT DISTINCT FROM $3 AND a.archived_at IS NOT NULL "
+		"AND NOT EXISTS (SELECT FROM unnest($6, $8) l (key, size) WHERE l.key = a.key AND l.size = a.bytes)",
+		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
+	};
+	int64		count;
+
+	slm_execute(&missing, args, nulls, SPI_OK_SELECT);
+	count = slm_int64(0, 1, 0);
+	if (count > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg(INT64_FORMAT " archives of source \"%s\" are not at their new place", count, name),
+				 errdetail("The first is \"%s\": it is not there, or not as long as it was.", slm_text(CurrentMemoryContext, 0, 2)),
+				 errhint("Copy all of them first.  Archives that stay where they are need no archive_url here: sellometer_alter_source() says where "
+						 "later ones go.")));
+}
+
+/* The archives of a source have moved with it: they are read where they are now. */
+static void
+move_archives(const Settled *was, const Settled *is)
+{
+	static SlmStatement move = {
+		"UPDATE sellometer.archives a SET url = $4, server = $5, "
+		"etag = coalesce((SELECT l.etag FROM unnest($6, $7) l (key, etag) WHERE l.key = a.key LIMIT 1), a.etag) "
+		"WHERE a.source = $1 AND a.url = $2 AND a.server IS NOT DISTINCT FROM $3",
+		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
+	};
+	Contents	contents = list_contents(is->archive_url, is->server, is->owner);
+	char		nulls[] = "        ";
+	Datum		args[8];
+	Oid			caller;
+	int			security;
+
+	args[0] = CStringGetTextDatum(was->name);
+	args[1] = CStringGetTextDatum(as_directory(was->archive_url));
+	args[2] = optional_text(was->server, &nulls[2]);
+	args[3] = CStringGetTextDatum(is->archive_url);
+	args[4] = optional_text(is->server, &nulls[4]);
+	args[5] = makeArrayResult(contents.keys, CurrentMemoryContext);
+	args[6] = makeArrayResult(contents.etags, CurrentMemoryContext);
+	args[7] = makeArrayResult(contents.sizes, CurrentMemoryContext);
+	begin_on_ledger(&caller, &security);
+	check_moved_archives(was->name, args, nulls);
+	slm_execute(&move, args, nulls, SPI_OK_UPDATE);
+	SetUserIdAndSecContext(caller, security);
+}
+
 Datum
 sellometer_move_source(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_argument(fcinfo, 0, "the name of a source");
 	char	   *url = text_argument(fcinfo, 1, "the url of a source");
+	Settled		was;
 	Settled		source;
 
 	SPI_connect();
-	source = read_source(name);
+	was = source = read_source(name);
 	source.url = url;
+	source.archive_url = changed_text(fcinfo, 2, source.archive_url);
+	source.server = changed_text(fcinfo, 3, source.server);
 	change_source(&source, NULL, &as_they_are);
+	if (!PG_ARGISNULL(2) && was.archive_url != NULL && source.archive_url != NULL)
+		move_archives(&was, &source);
 	SPI_finish();
 	PG_RETURN_VOID();
 }
