@@ -10,6 +10,10 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "guc.h"
@@ -25,9 +29,12 @@
 #include "ingest/tier.h"
 #include "ingest/totals.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -72,22 +79,45 @@ oldest_to_go(const SlmTiers *tiers, int t, TimestampTz head)
 	return starts[0];
 }
 
+/* Who subscribes to a partition's rows is not told that it is dropped: so they are deleted, if that is what is published. */
+static void
+delete_if_published(const char *name)
+{
+	Relation	rel = table_openrv_extended(makeRangeVar("sellometer", pstrdup(name), -1), RowExclusiveLock, true);
+	PublicationDesc published = {0};
+
+	if (rel == NULL)
+		return;
+	if (RelationIsLogicallyLogged(rel))
+		RelationBuildPublicationDesc(rel, &published);
+	table_close(rel, NoLock);
+	if (published.pubactions.pubdelete)
+		slm_execute_once(psprintf("DELETE FROM sellometer.%s", quote_identifier(name)), SPI_OK_DELETE);
+}
+
 static void
 drop_partition(SlmTier *tier, TimestampTz start)
 {
 	StringInfoData sql;
+	int			n = 0;
 
+	limit_lock_waits();
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "DROP TABLE IF EXISTS");
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
 		char		name[NAMEDATALEN];
+		Oid			relid = slm_partition_find(tier, d, start, name);
 
-		(void) slm_partition_find(tier, d, start, name);
-		appendStringInfo(&sql, "%s sellometer.%s", d == 0 ? "" : ",", quote_identifier(name));
+		delete_if_published(name);
+		/* of one that somebody has put onto another server only what is known of it here */
+		if (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
+			slm_execute_once(psprintf("DROP FOREIGN TABLE sellometer.%s", quote_identifier(name)), SPI_OK_UTILITY);
+		else
+			appendStringInfo(&sql, "%s sellometer.%s", n++ == 0 ? "" : ",", quote_identifier(name));
 	}
-	limit_lock_waits();
-	slm_execute_once(sql.data, SPI_OK_UTILITY);
+	if (n > 0)
+		slm_execute_once(sql.data, SPI_OK_UTILITY);
 	SLM_CRASH_POINT("prune.dropped");
 	slm_totals_prune(tier->name, slm_bucket_next(tier->partition, start));
 	slm_tier_keep_from(tier, slm_bucket_next(tier->partition, start));
@@ -136,6 +166,7 @@ prune_view_log(Work *work, TimestampTz head)
 							  "views_dropped = views_dropped + (SELECT coalesce(sum(views), 0) FROM sellometer.%s)",
 							  timestamptz_to_str(end), quote_identifier(name)), SPI_OK_UPDATE);
 	SLM_CRASH_POINT("prune.views_noted");
+	delete_if_published(name);
 	slm_execute_once(psprintf("DROP TABLE sellometer.%s", quote_identifier(name)), SPI_OK_UTILITY);
 	work->dropped++;
 }

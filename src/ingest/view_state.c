@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "ingest/beside.h"
+#include "ingest/bulk.h"
 #include "ingest/invariants.h"
 #include "ingest/locks.h"
 #include "ingest/spi.h"
@@ -370,9 +371,10 @@ ensure_partition(TimestampTz hour)
 	if (OidIsValid(get_relname_relid(name, get_namespace_oid("sellometer", false))))
 		return;
 	from = pstrdup(timestamptz_to_str(start));
-	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.view_log INCLUDING STORAGE)", name),
-					 SPI_OK_UTILITY);
+	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.view_log INCLUDING STORAGE INCLUDING DEFAULTS INCLUDING GENERATED "
+							  "INCLUDING CONSTRAINTS)", name), SPI_OK_UTILITY);
 	slm_let_dump(name);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s REPLICA IDENTITY FULL", name), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("CREATE INDEX ON sellometer.%s (seq)", name), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.view_log ATTACH PARTITION sellometer.%s "
 							  "FOR VALUES FROM ('%s') TO ('%s')", name, from,
@@ -407,7 +409,8 @@ write_blocks(const SlmViewLogBlocks *blocks)
 
 		SET_VARSIZE(data, VARHDRSZ + block->len);
 		ensure_partition(block->hour);
-		slm_execute(&insert, args, NULL, SPI_OK_INSERT);
+		if (slm_execute(&insert, args, NULL, SPI_OK_INSERT) != 1)
+			slm_bulk_incomplete(1, "view_log");
 		slm_wal_write_ahead();
 		CHECK_FOR_INTERRUPTS();
 	}

@@ -191,6 +191,8 @@ CREATE TABLE sellometer.rejected_rows (
 	rejected_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 CREATE INDEX rejected_rows_object ON sellometer.rejected_rows (object_id);
+-- without a key, rows are published whole
+ALTER TABLE sellometer.rejected_rows REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.rejected_rows IS
 	'Rows that could not be used, at most sellometer.max_rejects_kept for each object';
 COMMENT ON COLUMN sellometer.rejected_rows.line IS 'line number in the object; the header is line 1';
@@ -298,7 +300,7 @@ CREATE TABLE sellometer.view_log (
 	views		integer NOT NULL,
 	block		bytea NOT NULL
 ) PARTITION BY RANGE (hour);
-ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL;
+ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
 CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
 COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; only added to, but by replay, replace and unload';
 COMMENT ON COLUMN sellometer.view_log.hour IS 'of the views'' event time';
@@ -424,6 +426,8 @@ CREATE UNLOGGED TABLE sellometer.rollup_changes (
 	dimension	text NOT NULL,
 	keys		text[] NOT NULL
 );
+-- without a key, rows are published whole
+ALTER TABLE sellometer.rollup_changes REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.rollup_changes IS
 	'Keys that have changed in a bucket while it is being rolled up; the rollup adds these up once more';
 

@@ -59,9 +59,11 @@ BEGIN
 				d.dimension, d.key_type, count_type)
 			ELSE format('event_time timestamptz NOT NULL, event_type sellometer.event_type NOT NULL, count %s NOT NULL, %I %s NOT NULL',
 				count_type, d.dimension, d.key_type) END;
-		-- each partition has a primary key, made by slm_partition_attach(); the table must not, or pg_dump could not restore it
+		-- each partition has a primary key, made by slm_partition_attach(); the table must not, or pg_dump could not restore it; so
+		-- whoever publishes it publishes whole rows
 		EXECUTE format('CREATE TABLE sellometer.%I (%s, gmv numeric NOT NULL) PARTITION BY RANGE (event_time)', t, columns);
 		EXECUTE format('GRANT SELECT ON sellometer.%I TO pg_database_owner', t);
+		EXECUTE format('ALTER TABLE sellometer.%I REPLICA IDENTITY FULL', t);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
 			format('Sums by %s, event type and %s of event time, in UTC', d.dimension, tier));
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices, always with four decimals');

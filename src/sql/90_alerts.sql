@@ -67,6 +67,8 @@ CREATE TABLE sellometer.mutes (
 	muted_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	UNIQUE NULLS NOT DISTINCT (kind, key)
 );
+-- a key that may be null identifies no row that is published
+ALTER TABLE sellometer.mutes REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.mutes IS 'What nobody wants to hear of for a while: see sellometer_mute()';
 COMMENT ON COLUMN sellometer.mutes.key IS 'NULL: every key of the kind';
 COMMENT ON COLUMN sellometer.mutes.until IS 'by the wall clock';

@@ -20,6 +20,8 @@ CREATE TABLE sellometer.offer_log (
 	price		numeric NOT NULL,
 	category	text COLLATE "C" NOT NULL
 );
+-- without a key, rows are published whole
+ALTER TABLE sellometer.offer_log REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.offer_log IS 'What is not in sellometer.offer_history yet: see sellometer.fold_offers()';
 
 CREATE TABLE sellometer.offer_history (
@@ -67,6 +69,8 @@ CREATE TABLE sellometer.other_listings (
 	price		numeric NOT NULL,
 	category	text COLLATE "C" NOT NULL
 );
+-- without a key, rows are published whole
+ALTER TABLE sellometer.other_listings REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.other_listings IS
 	'Views of the last day by sessions that saw a product at several prices or under several labels; with the view log: which was the first of each';
 

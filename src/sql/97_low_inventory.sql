@@ -21,6 +21,7 @@ COMMENT ON COLUMN sellometer.inventory.as_of IS
 COMMENT ON COLUMN sellometer.inventory.lead_time IS 'time that it takes from an order to new stock';
 
 CREATE TABLE sellometer.inventory_marks (product_id bigint NOT NULL);
+ALTER TABLE sellometer.inventory_marks REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.inventory_marks IS 'Products of sellometer.inventory of which something has changed';
 
 CREATE TABLE sellometer.inventory_cover (

@@ -147,6 +147,15 @@ logged_since($offset, qr/rows of "product_id_minute_p20191001_1200" are read by 
 sums_are($loaded + 30, 'distributed tables');
 sql('SET allow_system_table_mods = on; DROP TABLE pg_catalog.pg_dist_partition');
 
+# --- pruning: of a foreign partition goes what is known of it here ---
+
+my $hours = sql('SELECT sum(count) FROM sellometer.product_id_hour');
+sql(q{UPDATE sellometer.tiers SET retention = '3 hours 30 minutes' WHERE name = 'minute'; CALL sellometer_prune()});
+is(sql(q{SELECT min(event_time) >= '2019-10-01 11:00+00' FROM sellometer.product_id_minute}), 't', 'pruned');
+is(sql(q{SELECT count(*) FROM pg_class WHERE relname ~ '_minute_p20191001_1000'}), 0, '... foreign partitions, too');
+is($node->safe_psql('elsewhere', 'SELECT sum(count) FROM sellometer.product_id_minute_p20191001_1000'), 90, '... but not what is on the other server');
+is(sql('SELECT sum(count) FROM sellometer.product_id_hour'), $hours, '... and hours keep what they have');
+
 # --- a view in place of a tier's table is read, not taken for empty ---
 
 sql(q{BEGIN; ALTER TABLE sellometer.product_id_minute RENAME TO own_minutes; CREATE VIEW sellometer.product_id_minute AS SELECT * FROM sellometer.own_minutes; COMMIT});
