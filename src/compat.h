@@ -83,6 +83,13 @@
 #define slm_wait_event(name)	PG_WAIT_EXTENSION
 #endif
 
+/* A program that we start can be kept from inheriting descriptors: GNU's C library from 2.34 on. */
+#if defined(__GLIBC_PREREQ)
+#if __GLIBC_PREREQ(2, 34)
+#define SLM_HAVE_CLOSEFROM	1
+#endif
+#endif
+
 /* May a role use a foreign server? */
 #if PG_VERSION_NUM >= 160000
 #define slm_server_aclcheck(server, role)	object_aclcheck(ForeignServerRelationId, server, role, ACL_USAGE)

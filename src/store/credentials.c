@@ -4,11 +4,10 @@
 #include "postgres.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/stringinfo.h"
+#include "utils/memutils.h"
 
 #include "store/credentials_internal.h"
 #include "store/credentials_parse.h"
@@ -18,10 +17,17 @@
 #define REFRESH_BEFORE_S	300
 #define REFRESH_AGAIN_S		30
 
+/* From when on a failure took long. */
+#define SLOW_MS				1000.0
+
 #define MAX_FILE_BYTES		((size_t) 1024 * 1024)
 
 static SlmCredentials cached;
 static int64 next_refresh;
+
+/* The last failure, if it took long: valid until next_refresh. */
+static SlmStoreError failure;
+static MemoryContext failures;
 
 char *
 slm_credentials_copy(const char *text)
@@ -47,6 +53,29 @@ wipe_text(char **text)
 		free(*text);
 	}
 	*text = NULL;
+}
+
+void
+slm_credentials_scrub_secret(char *text, const char *secret)
+{
+	size_t		len = secret ? strlen(secret) : 0;
+	char	   *p = text;
+
+	while (len > 0 && (p = strstr(p, secret)) != NULL)
+	{
+		memset(p, '*', len);
+		p += len;
+	}
+}
+
+void
+slm_credentials_scrub(char *text, const SlmCredentials *credentials)
+{
+	if (credentials == NULL)
+		return;
+	slm_credentials_scrub_secret(text, credentials->secret_key);
+	slm_credentials_scrub_secret(text, credentials->session_token);
+	slm_credentials_scrub_secret(text, credentials->access_key);
 }
 
 void
@@ -90,14 +119,17 @@ slm_read_small_file(const char *path, size_t *len)
 	return NULL;
 }
 
-static SlmCredentialsFound
-from_environment(SlmCredentials *c)
+SlmCredentialsFound
+slm_credentials_of_environment(SlmCredentials *c, SlmStoreError *error)
 {
 	const char *access_key = slm_getenv("AWS_ACCESS_KEY_ID");
 	const char *secret_key = slm_getenv("AWS_SECRET_ACCESS_KEY");
 
-	if (access_key == NULL || secret_key == NULL)
+	if (access_key == NULL && secret_key == NULL)
 		return SLM_CREDENTIALS_NONE;
+	if (access_key == NULL || secret_key == NULL)
+		return slm_credentials_fail(error, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "Set both for the server process, or none.",
+									"Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only %s is set.", access_key ? "the first" : "the second");
 	c->access_key = slm_credentials_copy(access_key);
 	c->secret_key = slm_credentials_copy(secret_key);
 	c->session_token = slm_credentials_copy(slm_getenv("AWS_SESSION_TOKEN"));
@@ -105,131 +137,6 @@ from_environment(SlmCredentials *c)
 	strlcpy(c->source, "the environment variable AWS_ACCESS_KEY_ID of the server process", sizeof(c->source));
 	return SLM_CREDENTIALS_FOUND;
 	/* NOLINTEND(clang-analyzer-unix.Malloc) */
-}
-
-/* One of the two shared files: what a variable names, or its usual place in the home directory.  NULL if unknown. */
-static char *
-shared_file(const char *variable, const char *name)
-{
-	const char *path = slm_getenv(variable);
-	const char *home = slm_getenv("HOME");
-
-	if (path != NULL)
-		return pstrdup(path);
-	if (home == NULL)
-	{
-		struct passwd *user = getpwuid(geteuid());
-
-		home = user ? user->pw_dir : NULL;
-	}
-	return home ? psprintf("%s/.aws/%s", home, name) : NULL;
-}
-
-static const char *
-profile_name(void)
-{
-	const char *name = slm_getenv("AWS_PROFILE");
-
-	return name ? name : "default";
-}
-
-static char *
-copy_slice(SlmSlice slice)
-{
-	char	   *text;
-	char	   *copy;
-
-	if (slice.data == NULL || slice.len == 0)
-		return NULL;
-	text = pnstrdup(slice.data, slice.len);
-	copy = slm_credentials_copy(text);
-	explicit_bzero(text, slice.len);
-	pfree(text);
-	return copy;
-}
-
-/* The profile in one of the files.  The file's text is palloc'd: wipe and free it.  NULL = no such file. */
-static char *
-read_profile(bool is_config, char **path, size_t *len, SlmProfile *profile)
-{
-	char	   *text;
-
-	memset(profile, 0, sizeof(*profile));
-	*path = is_config ? shared_file("AWS_CONFIG_FILE", "config")
-		: shared_file("AWS_SHARED_CREDENTIALS_FILE", "credentials");
-	if (*path == NULL)
-		return NULL;
-	text = slm_read_small_file(*path, len);
-	if (text != NULL)
-		slm_profile_parse(text, *len, profile_name(), is_config, profile);
-	return text;
-}
-
-static SlmCredentialsFound
-from_file(bool is_config, SlmCredentials *c, const char **unsupported, SlmStoreError *error)
-{
-	const char *variable = is_config ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE";
-	SlmProfile	profile;
-	char	   *path;
-	size_t		len;
-	char	   *text = read_profile(is_config, &path, &len, &profile);
-
-	if (text == NULL)
-	{
-		/* A file that was asked for must be there; the usual one need not. */
-		if (slm_getenv(variable) == NULL)
-			return SLM_CREDENTIALS_NONE;
-		slm_store_fail_errno(error, errno, "could not read the file that %s names", variable);
-		error->kind = SLM_STORE_DENIED;
-		return SLM_CREDENTIALS_FAILED;
-	}
-	c->access_key = copy_slice(profile.access_key);
-	c->secret_key = copy_slice(profile.secret_key);
-	c->session_token = copy_slice(profile.session_token);
-	if (profile.unsupported)
-		*unsupported = profile.unsupported;
-	explicit_bzero(text, len);
-	pfree(text);
-	if (c->access_key == NULL || c->secret_key == NULL)
-	{
-		slm_credentials_wipe(c);
-		return SLM_CREDENTIALS_NONE;
-	}
-	c->refreshable = true;
-	snprintf(c->source, sizeof(c->source), "profile \"%s\" of the %s file", slm_store_display(profile_name()),
-			 is_config ? "config" : "shared credentials");
-	return SLM_CREDENTIALS_FOUND;
-}
-
-static SlmCredentialsFound
-from_files(SlmCredentials *c, SlmStoreError *error)
-{
-	const char *unsupported = NULL;
-	SlmCredentialsFound found = from_file(false, c, &unsupported, error);
-
-	if (found == SLM_CREDENTIALS_NONE)
-		found = from_file(true, c, &unsupported, error);
-	if (found != SLM_CREDENTIALS_NONE)
-		return found;
-	if (unsupported != NULL)
-	{
-		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_FEATURE_NOT_SUPPORTED,
-					   "could not get S3 credentials");
-		error->detail = psprintf("Profile \"%s\" uses %s, which is not supported.", slm_store_display(profile_name()), unsupported);
-		error->hint = pstrdup("Give the profile aws_access_key_id and aws_secret_access_key, or create a user"
-							  " mapping.");
-		return SLM_CREDENTIALS_FAILED;
-	}
-	if (slm_getenv("AWS_PROFILE") != NULL)
-	{
-		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					   "no S3 credentials were found");
-		error->detail = psprintf("There are none in profile \"%s\".", slm_store_display(profile_name()));
-		error->hint = pstrdup("Correct AWS_PROFILE, or the profile in the shared credentials file of the operating"
-							  " system's user that runs PostgreSQL.");
-		return SLM_CREDENTIALS_FAILED;
-	}
-	return SLM_CREDENTIALS_NONE;
 }
 
 /* Nothing in them may end the header that they are sent in. */
@@ -242,26 +149,35 @@ is_sendable(const char *text)
 	return true;
 }
 
-static SlmCredentialsFound
-look_everywhere(SlmCredentials *c, SlmStoreError *error)
+bool
+slm_credentials_check(SlmCredentials *c, SlmStoreError *error)
 {
-	SlmCredentialsFound found = from_environment(c);
+	if (is_sendable(c->access_key) && is_sendable(c->secret_key) && is_sendable(c->session_token))
+		return true;
+	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+				   "the S3 credentials are not valid");
+	error->detail = psprintf("Those from %s hold a space, a line break or another character that can't be.", c->source);
+	slm_credentials_wipe(c);
+	return false;
+}
 
+static SlmCredentialsFound
+look_everywhere(bool may_run, SlmCredentials *c, SlmStoreError *error)
+{
+	SlmCredentialsFound found = SLM_CREDENTIALS_NONE;
+
+	if (!slm_profile_wants_environment())
+		found = slm_credentials_of_environment(c, error);
 	if (found == SLM_CREDENTIALS_NONE)
-		found = from_files(c, error);
+		found = slm_credentials_of_web_identity(c, error);
+	if (found == SLM_CREDENTIALS_NONE)
+		found = slm_credentials_of_profile(may_run, c, error);
 	if (found == SLM_CREDENTIALS_NONE)
 		found = slm_credentials_of_container(c, error);
 	if (found == SLM_CREDENTIALS_NONE)
 		found = slm_credentials_of_instance(c, error);
-	if (found == SLM_CREDENTIALS_FOUND &&
-		!(is_sendable(c->access_key) && is_sendable(c->secret_key) && is_sendable(c->session_token)))
-	{
-		slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-					   "the S3 credentials are not valid");
-		error->detail = psprintf("Those from %s hold a space, a line break or another character that can't be.", c->source);
-		slm_credentials_wipe(c);
+	if (found == SLM_CREDENTIALS_FOUND && !slm_credentials_check(c, error))
 		return SLM_CREDENTIALS_FAILED;
-	}
 	if (found != SLM_CREDENTIALS_NONE)
 		return found;
 	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
@@ -273,8 +189,59 @@ look_everywhere(SlmCredentials *c, SlmStoreError *error)
 	return SLM_CREDENTIALS_FAILED;
 }
 
+/* Remember a failure that took long: whoever asks next does not wait for the same again. */
+static void
+keep_failure(const SlmStoreError *error, double began)
+{
+	MemoryContext outer;
+
+	if (failures != NULL)
+		MemoryContextReset(failures);
+	failure.kind = SLM_STORE_OK;
+	if (error->kind == SLM_STORE_OK || slm_now_ms() - began < SLOW_MS)
+		return;
+	if (failures == NULL)
+		failures = AllocSetContextCreate(TopMemoryContext, "sellometer credentials", ALLOCSET_SMALL_SIZES);
+	outer = MemoryContextSwitchTo(failures);
+	slm_store_error_copy(&failure, error);
+	MemoryContextSwitchTo(outer);
+}
+
+/* Ask for them, unless that has just failed and took long. */
+static bool
+ask_again(bool may_run, int64 now, SlmCredentials *found, SlmStoreError *error)
+{
+	double		began = slm_now_ms();
+
+	if (failure.kind != SLM_STORE_OK && next_refresh > now)
+	{
+		slm_store_error_copy(error, &failure);
+		return false;
+	}
+	next_refresh = now + REFRESH_AGAIN_S;
+	if (look_everywhere(may_run, found, error) != SLM_CREDENTIALS_FOUND)
+	{
+		keep_failure(error, began);
+		return false;
+	}
+	failure.kind = SLM_STORE_OK;
+	/* what lives shortly is renewed in time, too, but not at each call */
+	if (found->expires > now)
+		next_refresh = now + Min(REFRESH_AGAIN_S, Max(1, (found->expires - now) / 10));
+	return true;
+}
+
+static const SlmCredentials *
+check_program(bool may_run, SlmStoreError *error)
+{
+	if (may_run || !cached.of_program)
+		return &cached;
+	(void) slm_credentials_refuse_program(error);
+	return NULL;
+}
+
 const SlmCredentials *
-slm_credentials_get(SlmStoreError *error)
+slm_credentials_get(bool may_run, SlmStoreError *error)
 {
 	SlmCredentials found = {0};
 	int64		now = (int64) time(NULL);
@@ -282,17 +249,16 @@ slm_credentials_get(SlmStoreError *error)
 	if (cached.access_key != NULL &&
 		(cached.expires == 0 || cached.expires - REFRESH_BEFORE_S > now ||
 		 (cached.expires > now && next_refresh > now)))
-		return &cached;
-	next_refresh = now + REFRESH_AGAIN_S;
-	if (look_everywhere(&found, error) == SLM_CREDENTIALS_FOUND)
+		return check_program(may_run, error);
+	if (ask_again(may_run, now, &found, error))
 	{
 		slm_credentials_wipe(&cached);
 		cached = found;
-		return &cached;
+		return check_program(may_run, error);
 	}
 	/* The old ones may still do for a while. */
 	if (cached.access_key != NULL && cached.expires > now)
-		return &cached;
+		return check_program(may_run, error);
 	slm_credentials_wipe(&cached);
 	return NULL;
 }
@@ -307,31 +273,8 @@ void
 slm_credentials_forget(void)
 {
 	slm_credentials_wipe(&cached);
+	failure.kind = SLM_STORE_OK;
 	next_refresh = 0;
-}
-
-/* A setting of the profile in the config file, else of the credentials file; palloc'd, or NULL. */
-static char *
-profile_setting(size_t offset)
-{
-	char	   *found = NULL;
-
-	for (int is_config = 1; is_config >= 0 && found == NULL; is_config--)
-	{
-		SlmProfile	profile;
-		char	   *path;
-		size_t		len;
-		char	   *text = read_profile(is_config, &path, &len, &profile);
-		SlmSlice	slice = *(SlmSlice *) ((char *) &profile + offset);
-
-		if (text == NULL)
-			continue;
-		if (slice.data != NULL && slice.len > 0)
-			found = pnstrdup(slice.data, slice.len);
-		explicit_bzero(text, len);
-		pfree(text);
-	}
-	return found;
 }
 
 char *
@@ -341,15 +284,27 @@ slm_environment_region(void)
 
 	if (region == NULL)
 		region = slm_getenv("AWS_DEFAULT_REGION");
-	return region ? pstrdup(region) : profile_setting(offsetof(SlmProfile, region));
+	return region ? pstrdup(region) : slm_profile_setting(SLM_PROFILE_REGION);
+}
+
+static char *
+endpoint_for(const char *variable)
+{
+	const char *endpoint = slm_getenv(variable);
+
+	if (endpoint == NULL)
+		endpoint = slm_getenv("AWS_ENDPOINT_URL");
+	return endpoint ? pstrdup(endpoint) : slm_profile_setting(SLM_PROFILE_ENDPOINT_URL);
 }
 
 char *
 slm_environment_endpoint(void)
 {
-	const char *endpoint = slm_getenv("AWS_ENDPOINT_URL_S3");
+	return endpoint_for("AWS_ENDPOINT_URL_S3");
+}
 
-	if (endpoint == NULL)
-		endpoint = slm_getenv("AWS_ENDPOINT_URL");
-	return endpoint ? pstrdup(endpoint) : profile_setting(offsetof(SlmProfile, endpoint_url));
+char *
+slm_environment_sts_endpoint(void)
+{
+	return endpoint_for("AWS_ENDPOINT_URL_STS");
 }

@@ -2,6 +2,7 @@
  * credentials_parse.c: see credentials_parse.h.
  */
 #include <string.h>
+#include <strings.h>
 
 #include "store/credentials_parse.h"
 
@@ -30,6 +31,12 @@ is_text(SlmSlice slice, const char *text)
 	return slice.len == strlen(text) && memcmp(slice.data, text, slice.len) == 0;
 }
 
+static bool
+is_name(SlmSlice slice, const char *name)
+{
+	return slice.len == strlen(name) && strncasecmp(slice.data, name, slice.len) == 0;
+}
+
 /* Is this what stands between the brackets of our section? */
 static bool
 is_section(SlmSlice title, const char *name, bool is_config)
@@ -44,26 +51,34 @@ is_section(SlmSlice title, const char *name, bool is_config)
 	return is_text(title, name);
 }
 
+static const char *const settings[SLM_PROFILE_SETTINGS] = {
+	[SLM_PROFILE_ACCESS_KEY] = "aws_access_key_id",
+	[SLM_PROFILE_SECRET_KEY] = "aws_secret_access_key",
+	[SLM_PROFILE_SESSION_TOKEN] = "aws_session_token",
+	[SLM_PROFILE_REGION] = "region",
+	[SLM_PROFILE_ENDPOINT_URL] = "endpoint_url",
+	[SLM_PROFILE_ROLE_ARN] = "role_arn",
+	[SLM_PROFILE_SOURCE_PROFILE] = "source_profile",
+	[SLM_PROFILE_CREDENTIAL_SOURCE] = "credential_source",
+	[SLM_PROFILE_EXTERNAL_ID] = "external_id",
+	[SLM_PROFILE_ROLE_SESSION_NAME] = "role_session_name",
+	[SLM_PROFILE_DURATION] = "duration_seconds",
+	[SLM_PROFILE_MFA_SERIAL] = "mfa_serial",
+	[SLM_PROFILE_TOKEN_FILE] = "web_identity_token_file",
+	[SLM_PROFILE_PROCESS] = "credential_process",
+};
+
 static void
 set(SlmProfile *profile, SlmSlice name, SlmSlice value)
 {
-	static const char *const unsupported[] = {"role_arn", "credential_process", "sso_session", "sso_account_id",
-	"web_identity_token_file"};
+	static const char *const unsupported[] = {"sso_session", "sso_start_url", "sso_account_id", "sso_role_name", "login_session"};
 
-	if (is_text(name, "aws_access_key_id"))
-		profile->access_key = value;
-	else if (is_text(name, "aws_secret_access_key"))
-		profile->secret_key = value;
-	else if (is_text(name, "aws_session_token"))
-		profile->session_token = value;
-	else if (is_text(name, "region"))
-		profile->region = value;
-	else if (is_text(name, "endpoint_url"))
-		profile->endpoint_url = value;
-	else
-		for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
-			if (is_text(name, unsupported[i]))
-				profile->unsupported = unsupported[i];
+	for (int i = 0; i < SLM_PROFILE_SETTINGS; i++)
+		if (is_name(name, settings[i]))
+			profile->values[i] = value.len > 0 ? value : (SlmSlice) {NULL, 0};
+	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
+		if (is_name(name, unsupported[i]))
+			profile->unsupported = unsupported[i];
 }
 
 /* One line without its end: a section's title, or a setting of the section that we are in. */
@@ -111,6 +126,45 @@ slm_profile_parse(const char *text, size_t len, const char *name, bool is_config
 		parse_line(text, line_end, name, is_config, &inside, profile);
 		text = newline ? newline + 1 : end;
 	}
+}
+
+int
+slm_split_command(const char *command, size_t len, char *out)
+{
+	char		quote = '\0';
+	bool		inside = false;
+	int			words = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = command[i];
+
+		if (quote == '\0' && (is_blank(c) || c == '\n'))
+		{
+			if (inside)
+				*out++ = '\0';
+			inside = false;
+			continue;
+		}
+		words += !inside;
+		inside = true;
+		if (c == quote && quote != '\0')
+			quote = '\0';
+		else if (quote == '\0' && (c == '\'' || c == '"'))
+			quote = c;
+		/* within double quotes a backslash stands for itself but before what would end them, or another */
+		else if (c == '\\' && quote != '\'' &&
+				 (quote == '\0' || (i + 1 < len && (command[i + 1] == '"' || command[i + 1] == '\\'))))
+		{
+			if (++i == len)
+				return -1;
+			*out++ = command[i];
+		}
+		else
+			*out++ = c;
+	}
+	*out = '\0';
+	return quote == '\0' ? words : -1;
 }
 
 typedef struct Json
@@ -279,32 +333,55 @@ skip_value(Json *j)
 	}
 }
 
+/* Go to the value of a member.  False if there is none. */
+static bool
+find_member(Json *j, const char *name)
+{
+	if (!take(j, '{'))
+		return false;
+	do
+	{
+		char		member[64];
+		Json		before = *j;
+
+		/* A longer name is not ours. */
+		if (!take_string(j, member, sizeof(member)))
+		{
+			*j = before;
+			member[0] = '\0';
+			if (!take_string(j, NULL, 0))
+				return false;
+		}
+		if (!take(j, ':'))
+			return false;
+		if (strcmp(member, name) == 0)
+			return true;
+		if (!skip_value(j))
+			return false;
+	} while (take(j, ','));
+	return false;
+}
+
 bool
 slm_json_string(const char *json, size_t len, const char *name, char *out, size_t out_size)
 {
 	Json		j = {json, json + len};
 
-	if (out_size == 0 || !take(&j, '{'))
-		return false;
-	do
-	{
-		char		member[64];
-		Json		before = j;
+	return out_size > 0 && find_member(&j, name) && take_string(&j, out, out_size);
+}
 
-		/* A longer name is not ours. */
-		if (!take_string(&j, member, sizeof(member)))
-		{
-			j = before;
-			member[0] = '\0';
-			if (!take_string(&j, NULL, 0))
-				return false;
-		}
-		if (!take(&j, ':'))
-			return false;
-		if (strcmp(member, name) == 0)
-			return take_string(&j, out, out_size);
-		if (!skip_value(&j))
-			return false;
-	} while (take(&j, ','));
-	return false;
+bool
+slm_json_is_number(const char *json, size_t len, const char *name, const char *number)
+{
+	Json		j = {json, json + len};
+	size_t		digits = strlen(number);
+
+	if (!find_member(&j, name))
+		return false;
+	skip_blanks(&j);
+	if ((size_t) (j.end - j.p) <= digits || memcmp(j.p, number, digits) != 0)
+		return false;
+	j.p += digits;
+	skip_blanks(&j);
+	return j.p < j.end && (*j.p == ',' || *j.p == '}');
 }

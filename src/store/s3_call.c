@@ -187,7 +187,7 @@ get_credentials(SlmS3Call *call)
 	const SlmCredentials *credentials = &s3->options.mapping;
 	SlmStoreError error;
 
-	if (!s3->options.has_mapping && (credentials = slm_credentials_get(&error)) == NULL)
+	if (!s3->options.has_mapping && (credentials = slm_credentials_get(s3->options.may_run, &error)) == NULL)
 	{
 		MemoryContext outer = MemoryContextSwitchTo(s3->store.context);
 

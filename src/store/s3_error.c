@@ -137,30 +137,6 @@ slm_s3_credentials(const SlmS3Store *s3)
 	return s3->options.has_mapping ? &s3->options.mapping : slm_credentials_current();
 }
 
-/* Paint over a secret, should the server have repeated it. */
-static void
-scrub(char *text, const char *secret)
-{
-	size_t		len = secret ? strlen(secret) : 0;
-	char	   *p = text;
-
-	while (len > 0 && (p = strstr(p, secret)) != NULL)
-	{
-		memset(p, '*', len);
-		p += len;
-	}
-}
-
-static void
-scrub_all(char *text, const SlmCredentials *credentials)
-{
-	if (credentials == NULL)
-		return;
-	scrub(text, credentials->secret_key);
-	scrub(text, credentials->session_token);
-	scrub(text, credentials->access_key);
-}
-
 static void
 take_text(char *to, size_t size, const char *from, const SlmCredentials *credentials)
 {
@@ -171,7 +147,7 @@ take_text(char *to, size_t size, const char *from, const SlmCredentials *credent
 		return;
 	/* Scrubbed before it is cut, so that not even the beginning of a secret stays. */
 	whole = pstrdup(from);
-	scrub_all(whole, credentials);
+	slm_credentials_scrub(whole, credentials);
 	strlcpy(to, whole, size);
 	pfree(whole);
 }
@@ -184,9 +160,9 @@ parse_error_body(SlmS3Call *call)
 	SlmS3Parser *parser;
 
 	call->code[0] = call->message[0] = call->region[0] = call->endpoint[0] = '\0';
-	scrub_all(r->location, credentials);
-	scrub_all(r->bucket_region, credentials);
-	scrub_all(r->request_id, credentials);
+	slm_credentials_scrub(r->location, credentials);
+	slm_credentials_scrub(r->bucket_region, credentials);
+	slm_credentials_scrub(r->request_id, credentials);
 	if (r->error_body == NULL || (parser = slm_s3_parser_create()) == NULL)
 		return;
 	if (slm_s3_parser_feed(parser, r->error_body, r->error_len, true) == NULL)
@@ -430,7 +406,7 @@ slm_s3_fail_code(SlmS3Store *s3, const char *doing, const char *code, const char
 	const struct CodeMeaning *meaning = meaning_of_code(code);
 	char	   *words = pstrdup(message ? message : "");
 
-	scrub_all(words, slm_s3_credentials(s3));
+	slm_credentials_scrub(words, slm_s3_credentials(s3));
 	slm_store_fail(error, meaning ? meaning->kind : SLM_STORE_FATAL,
 				   meaning ? meaning->sqlstate : ERRCODE_FDW_ERROR, "could not %s: %s", doing,
 				   meaning ? meaning->summary : "the server refused the request");

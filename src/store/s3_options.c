@@ -309,6 +309,7 @@ read_from_catalog(const char *name, Oid userid, SlmS3Options *o)
 						 quote_identifier(GetUserNameFromId(userid, false)))));
 	read_server(server, o);
 	o->any_address = superuser_arg(server->owner);
+	o->may_run &= has_privs_of_role(server->owner, ROLE_PG_EXECUTE_SERVER_PROGRAM);
 	read_mapping(server, userid, o);
 
 	if (!o->has_mapping)
@@ -325,6 +326,7 @@ slm_s3_options_read(const char *server, Oid userid, SlmS3Options *o)
 	o->stall_timeout_s = 30;
 	o->retry_timeout_s = 30;
 	o->min_rate = 1024;
+	o->may_run = has_privs_of_role(userid, ROLE_PG_EXECUTE_SERVER_PROGRAM);
 	if (server != NULL)
 		read_from_catalog(server, userid, o);
 	else

@@ -19,6 +19,7 @@ typedef struct SlmS3Options
 	int			retry_timeout_s;
 	int			min_rate;		/* bytes a second, over stall_timeout_s */
 	bool		any_address;	/* who says where the server is may say addresses of metadata services, too: see address.h */
+	bool		may_run;		/* and the owner of the server, and whoever asks, may run programs of the server */
 	bool		has_mapping;	/* mapping holds the credentials, else the environment does */
 	SlmCredentials mapping;
 } SlmS3Options;

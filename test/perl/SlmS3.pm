@@ -10,6 +10,7 @@ SlmS3 - S3 servers for tests: a real one (OpenStack Swift), and a stand-in that 
   my $s3 = SlmS3->swift(max_listing => 100);     # test/s3/swift
   $s3->client('mkbucket', 'bucket');             # test/s3/client, an independent client
   my $fake = SlmS3->fake;                        # test/s3/fake.py
+  my $sts = SlmS3->sts;                          # test/s3/sts.py, gives out credentials of roles
   my $proxy = SlmS3->proxy($s3, '--seed', 7);    # test/s3/proxy.py, between the client and $s3
   $proxy->faults({ fault => 'half', on => 'get' });
   $fake->control(expires_in => 10);
@@ -65,38 +66,14 @@ sub client
 	return $out;
 }
 
-sub fake
+# A script that serves until it is stopped, and writes its port to a file of its directory.
+sub serve
 {
-	my ($class, @args) = @_;
-	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir(), access_key => 'AKIATEST', secret_key => 'verysecret' },
-	  $class;
-	my $port_file = "$self->{dir}/port";
+	my ($class, $script, $self, @args) = @_;
 
-	$self->{harness} = IPC::Run::start([ "$scripts/fake.py", $self->{dir}, @args ], '<', \undef, '>', "$self->{dir}/out",
+	$self = bless { dir => PostgreSQL::Test::Utils::tempdir(), %$self }, $class;
+	$self->{harness} = IPC::Run::start([ "$scripts/$script", $self->{dir}, @args ], '<', \undef, '>', "$self->{dir}/out",
 		'2>', "$self->{dir}/err");
-	push @running, $self;
-	for (1 .. 500)
-	{
-		last if -s $port_file;
-		$self->{harness}->pumpable or last;
-		usleep(20_000);
-	}
-	-s $port_file or die "the stand-in did not start: " . slurp_file("$self->{dir}/err");
-	($self->{port}) = slurp_file($port_file) =~ /(\d+)/;
-	$self->{scheme} = grep({ $_ eq '--tls' } @args) ? 'https' : 'http';
-	$self->{endpoint} = "$self->{scheme}://127.0.0.1:$self->{port}";
-	return $self;
-}
-
-sub proxy
-{
-	my ($class, $s3, @args) = @_;
-	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir(), access_key => $s3->{access_key},
-		secret_key => $s3->{secret_key} }, $class;
-	my ($port) = $s3->{endpoint} =~ /:(\d+)$/;
-
-	$self->{harness} = IPC::Run::start([ "$scripts/proxy.py", $self->{dir}, $port, @args ], '<', \undef, '>',
-		"$self->{dir}/out", '2>', "$self->{dir}/err");
 	push @running, $self;
 	for (1 .. 500)
 	{
@@ -104,12 +81,30 @@ sub proxy
 		$self->{harness}->pumpable or last;
 		usleep(20_000);
 	}
-	-s "$self->{dir}/port" or die "the proxy did not start: " . slurp_file("$self->{dir}/err");
-	note('proxy: ' . slurp_file("$self->{dir}/out"));
+	-s "$self->{dir}/port" or die "$script did not start: " . slurp_file("$self->{dir}/err");
 	($self->{port}) = slurp_file("$self->{dir}/port") =~ /(\d+)/;
-	($self->{control_port}) = slurp_file("$self->{dir}/control") =~ /(\d+)/;
 	$self->{scheme} = grep({ $_ eq '--tls' } @args) ? 'https' : 'http';
 	$self->{endpoint} = "$self->{scheme}://127.0.0.1:$self->{port}";
+	return $self;
+}
+
+sub fake
+{
+	my ($class, @args) = @_;
+
+	return $class->serve('fake.py', { access_key => 'AKIATEST', secret_key => 'verysecret' }, @args);
+}
+
+sub sts { return $_[0]->serve('sts.py', {}); }
+
+sub proxy
+{
+	my ($class, $s3, @args) = @_;
+	my ($port) = $s3->{endpoint} =~ /:(\d+)$/;
+	my $self = $class->serve('proxy.py', { access_key => $s3->{access_key}, secret_key => $s3->{secret_key} }, $port, @args);
+
+	note('proxy: ' . slurp_file("$self->{dir}/out"));
+	($self->{control_port}) = slurp_file("$self->{dir}/control") =~ /(\d+)/;
 	return $self;
 }
 
@@ -166,6 +161,14 @@ sub requests
 	my ($self, $pattern) = @_;
 
 	return map { [ split / /, $_ ] } grep { (split / /)[2] =~ $pattern } split /\n/, slurp_file("$self->{dir}/log");
+}
+
+# What the stand-in for STS was asked so far.
+sub asked
+{
+	my ($self) = @_;
+
+	return -s "$self->{dir}/log" ? map { decode_json($_) } split(/\n/, slurp_file("$self->{dir}/log")) : ();
 }
 
 # options: of the server; the user mapping's are mapping_...

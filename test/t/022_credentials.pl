@@ -117,9 +117,8 @@ s3 =
 aws_access_key_id = CONFIGKEY
 aws_secret_access_key = configsecret
 region = sa-east-1
-[profile assumes]
-role_arn = arn:aws:iam::123:role/x
-source_profile = default
+[profile single]
+sso_start_url = https://example.awsapps.com/start
 FILE
 with_environment();
 is(who(), 'FILEKEY|notoken|eu-north-1', 'the shared credentials file, and the region of the config file');
@@ -129,8 +128,8 @@ like(failure("SELECT * FROM sellometer_list('s3://echo/')"), qr/profile "other" 
 	'... named in errors');
 with_environment(AWS_PROFILE => 'third');
 is(who(), 'CONFIGKEY|notoken|sa-east-1', 'a profile of the config file');
-with_environment(AWS_PROFILE => 'assumes');
-like(failure(), qr/could not get S3 credentials.*Profile "assumes" uses role_arn, which is not supported.*HINT/s, 'a profile that we cannot use');
+with_environment(AWS_PROFILE => 'single');
+like(failure(), qr/could not get S3 credentials.*Profile "single" uses sso_start_url, which is not supported.*HINT/s, 'a profile that we cannot use');
 with_environment(AWS_PROFILE => 'nosuch');
 like(failure(), qr/no S3 credentials were found.*There are none in profile "nosuch".*AWS_PROFILE/s, 'a profile that is not there');
 write_file("$home/elsewhere", "[default]\naws_access_key_id = PLACEKEY\naws_secret_access_key = placesecret\n");

@@ -8,6 +8,7 @@
 #include "store/address.h"
 #include "store/credentials_parse.h"
 #include "store/s3_xml.h"
+#include "store/sts_xml.h"
 #include "store/url.h"
 
 static void
@@ -229,7 +230,8 @@ test_profiles(void)
 	"  aws_session_token = nested\r\n"
 	"[profile  \"two words\" ]\n"
 	"region=\n"
-	"credential_process = x\n"
+	"Credential_Process = \"a b\" c\n"
+	"sso_session = x\n"
 	"[ two ]\n"
 	"region = r2\n"
 	"[profile two]\n"
@@ -237,19 +239,79 @@ test_profiles(void)
 	SlmProfile	p;
 
 	slm_profile_parse(text, sizeof(text) - 1, "default", false, &p);
-	UNIT_OK(p.found && is_slice(p.access_key, "DEF#1") && is_slice(p.secret_key, "a=b/c+") &&
-			is_slice(p.session_token, NULL) && is_slice(p.region, NULL) && p.unsupported == NULL,
+	UNIT_OK(p.found && is_slice(p.values[SLM_PROFILE_ACCESS_KEY], "DEF#1") && is_slice(p.values[SLM_PROFILE_SECRET_KEY], "a=b/c+") &&
+			is_slice(p.values[SLM_PROFILE_SESSION_TOKEN], NULL) && is_slice(p.values[SLM_PROFILE_REGION], NULL) && p.unsupported == NULL,
 			"the default profile");
 	slm_profile_parse(text, sizeof(text) - 1, "two", false, &p);
-	UNIT_OK(p.found && is_slice(p.region, "r2"), "a profile of the credentials file");
+	UNIT_OK(p.found && is_slice(p.values[SLM_PROFILE_REGION], "r2"), "a profile of the credentials file");
 	slm_profile_parse(text, sizeof(text) - 1, "two", true, &p);
-	UNIT_OK(p.found && is_slice(p.region, "p2"), "a profile of the config file, with no newline at the end");
+	UNIT_OK(p.found && is_slice(p.values[SLM_PROFILE_REGION], "p2"), "a profile of the config file, with no newline at the end");
 	slm_profile_parse(text, sizeof(text) - 1, "two words", true, &p);
-	UNIT_OK(p.found && is_slice(p.region, "") && strcmp(p.unsupported, "credential_process") == 0, "quotes");
+	UNIT_OK(p.found && is_slice(p.values[SLM_PROFILE_REGION], NULL) && strcmp(p.unsupported, "sso_session") == 0 &&
+			is_slice(p.values[SLM_PROFILE_PROCESS], "\"a b\" c"), "quotes");
 	slm_profile_parse(text, sizeof(text) - 1, "none", true, &p);
-	UNIT_OK(!p.found && is_slice(p.access_key, NULL), "a profile that is not there");
+	UNIT_OK(!p.found && is_slice(p.values[SLM_PROFILE_ACCESS_KEY], NULL), "a profile that is not there");
 	slm_profile_parse("[", 1, "", false, &p);
 	UNIT_OK(!p.found, "an unfinished title");
+}
+
+/* The words of a command with bars between them, or "none". */
+static bool
+words(const char *command, const char *expected)
+{
+	size_t		len = strlen(command);
+	char	   *exact = malloc(len + 1);
+	char	   *out = malloc(len + 1);
+	char		all[64] = "none";
+	const char *word = out;
+	bool		same;
+	int			n;
+
+	memcpy(exact, command, len);
+	n = slm_split_command(exact, len, out);
+	if (n >= 0)
+		all[0] = '\0';
+	for (int i = 0; i < n; i++, word += strlen(word) + 1)
+		sprintf(all + strlen(all), "%s%s", i > 0 ? "|" : "", word);
+	same = strcmp(all, expected) == 0;
+	free(exact);
+	free(out);
+	return same;
+}
+
+static void
+test_commands(void)
+{
+	UNIT_OK(words("/bin/x --a b", "/bin/x|--a|b"), "a command");
+	UNIT_OK(words("  \"/opt/a b/x\"\t'$HOME; rm' a\\ b ", "/opt/a b/x|$HOME; rm|a b"), "quotes and backslashes");
+	UNIT_OK(words("x \"a\\\"b\\c\" '' \"\"", "x|a\"b\\c||"), "quotes in quotes, and nothing in them");
+	UNIT_OK(words("a'b'\"c\"d", "abcd"), "quotes within a word");
+	UNIT_OK(words("", "") && words(" ", ""), "no command");
+	UNIT_OK(words("x 'a", "none") && words("x \"a\\\"", "none") && words("x \\", "none"), "what isn't closed");
+}
+
+static void
+test_sts(void)
+{
+	static const char good[] =
+	"<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><AssumedRoleUser><Arn>x</Arn>"
+	"</AssumedRoleUser><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s&amp;s</SecretAccessKey><SessionToken>t</SessionToken>"
+	"<Expiration>2030-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+	static const char bad[] =
+	"<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>";
+	SlmStsAnswer *answer = malloc(sizeof(SlmStsAnswer));
+	char		long_key[400];
+
+	UNIT_OK(slm_sts_parse(good, sizeof(good) - 1, answer) && strcmp(answer->access_key, "A") == 0 && strcmp(answer->secret_key, "s&s") == 0 &&
+			strcmp(answer->session_token, "t") == 0 && strcmp(answer->expiration, "2030-01-01T00:00:00Z") == 0 && answer->code[0] == '\0',
+			"credentials of a role");
+	UNIT_OK(slm_sts_parse(bad, sizeof(bad) - 1, answer) && strcmp(answer->code, "AccessDenied") == 0 && strcmp(answer->message, "no") == 0 &&
+			answer->access_key[0] == '\0', "an error of STS");
+	UNIT_OK(!slm_sts_parse("<a>", 3, answer) && !slm_sts_parse("", 0, answer), "what is no XML");
+	UNIT_OK(!slm_sts_parse("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>", 39, answer), "a document type");
+	sprintf(long_key, "<Credentials><AccessKeyId>%0300d</AccessKeyId></Credentials>", 1);
+	UNIT_OK(!slm_sts_parse(long_key, strlen(long_key), answer), "a key that doesn't fit");
+	free(answer);
 }
 
 static bool
@@ -268,9 +330,18 @@ json(const char *text, const char *name, const char *expected)
 	return expected == NULL ? !found : found && strcmp(out, expected) == 0;
 }
 
+static bool
+number(const char *text, const char *expected)
+{
+	return slm_json_is_number(text, strlen(text), "v", expected);
+}
+
 static void
 test_json(void)
 {
+	UNIT_OK(number("{\"v\":1}", "1") && number("{\"a\":{\"v\":2}, \"v\" : 1 , \"b\":2}", "1"), "a number");
+	UNIT_OK(!number("{\"v\":11}", "1") && !number("{\"v\":1.5}", "1") && !number("{\"v\":\"1\"}", "1") && !number("{\"v\":1", "1") &&
+			!number("{\"w\":1}", "1") && !number("[1]", "1"), "another number, or none");
 	UNIT_OK(json("{\"a\":\"b\"}", "a", "b"), "one member");
 	UNIT_OK(json(" { \"x\" : 1 , \"a\" : \"b\\\"\\u00fc\\n\" } ", "a", "b\"\xc3\xbc\n"), "blanks and escapes");
 	UNIT_OK(json("{\"x\":{\"a\":\"no\"},\"y\":[\"a\",{\"a\":\"}\"}],\"z\":null,\"a\":\"yes\"}", "a", "yes"),
@@ -325,6 +396,8 @@ main(void)
 	test_times();
 	test_escape();
 	test_profiles();
+	test_commands();
+	test_sts();
 	test_json();
 	return unit_done();
 }
