@@ -74,7 +74,7 @@ struct SlmReading
 	bool		whole_hours;	/* a part may be larger, to end where an hour does */
 	TimestampTz latest;			/* event of the part at hand */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
-	SlmKeyCount *keys;			/* brands and categories of the object */
+	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
 };
 
 void
@@ -250,18 +250,13 @@ out_of_memory(SlmObject *object)
 }
 
 /*
- * Count the row's brand and category among the object's; false if these are too many.  Only of the whole object: of one whose first
- * parts are loaded they were counted before.
+ * Are so many different brands and categories too many?  False if they are.  Only of the whole object: of one whose first parts are
+ * loaded that was found out before.
  */
 static bool
-count_keys(SlmReading *reading, const SlmEvent *event)
+judge_keys(SlmReading *reading, uint64 n)
 {
-	if (!slm_key_count_add(reading->keys, event))
-	{
-		out_of_memory(reading->object);
-		return false;
-	}
-	if (reading->keys->n <= (uint64) slm_max_object_keys || reading->object->resume_row > 0)
+	if (n <= (uint64) slm_max_object_keys || reading->object->resume_row > 0)
 		return true;
 	slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 					psprintf("too_many_keys: the object names more than %d different brands and categories (if they are real, raise "
@@ -285,7 +280,12 @@ validate_event(SlmReading *reading, const SlmReadRow *row)
 		keep_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
 		return true;
 	}
-	return count_keys(reading, &row->event);
+	if (!slm_key_count_add(reading->keys, &row->event))
+	{
+		out_of_memory(reading->object);
+		return false;
+	}
+	return judge_keys(reading, reading->keys->n);
 }
 
 /* What the part takes of memory besides what each row does, about. */
@@ -298,7 +298,7 @@ note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 		return true;
 	/* a category is kept at each of its levels */
 	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
-	return count_keys(reading, event);
+	return judge_keys(reading, slm_catalog_named(reading->catalog));
 }
 
 /* One event into the chunk; false if the outcome is set. */
@@ -757,8 +757,6 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 
 	reading->object = object;
 	reading->key = key;
-	reading->keys = palloc0(sizeof(SlmKeyCount));
-	reading->keys->key = *key;
 	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 	reading->context = CurrentMemoryContext;
 	reading->until = DT_NOEND;
@@ -869,6 +867,11 @@ slm_reading_validate(SlmReading *reading)
 {
 	(void) is_new_call(reading);
 	reading->chunk = NULL;
+	if (reading->keys == NULL)
+	{
+		reading->keys = MemoryContextAllocZero(reading->context, sizeof(SlmKeyCount));
+		reading->keys->key = *reading->key;
+	}
 	pump(reading);
 	if (reading->object->outcome != SLM_OBJECT_LOADED)
 		return;

@@ -12,6 +12,7 @@
 #include "pure/catalog.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "pure/clean.h"
 #include "pure/dict.h"
@@ -61,6 +62,11 @@ struct SlmCatalog
 	/* of each key of level 3 the one of level 2 that it is in, of each of level 2 the one of level 1 */
 	SlmKeyId   *parents[SLM_DIMENSIONS];
 	uint32_t	maxparents[SLM_DIMENSIONS];
+
+	/* of each brand and key of level 3 the last part whose rows named it, and how many the part at hand has named */
+	uint32_t   *named[SLM_DIMENSIONS];
+	uint32_t	maxnamed[SLM_DIMENSIONS];
+	uint32_t	nnamed;
 };
 
 SlmCatalog *
@@ -92,7 +98,10 @@ slm_catalog_free(SlmCatalog *catalog)
 		slm_dict_free(&catalog->texts[d]);
 	slm_table_free(catalog->slots, catalog->nslots, sizeof(Slot));
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	{
 		free(catalog->parents[d]);
+		free(catalog->named[d]);
+	}
 	free(catalog->offers);
 	free(catalog);
 }
@@ -311,8 +320,43 @@ slm_catalog_hash(const SlmCatalog *catalog, const SlmEvent *event)
 void
 slm_catalog_begin_part(SlmCatalog *catalog)
 {
-	/* a number that comes again after four thousand million parts only has an offer not be counted as a new one */
+	/* a number that comes again after four thousand million parts only has an offer or a key not be counted as a new one */
 	catalog->part++;
+	catalog->nnamed = 0;
+}
+
+uint32_t
+slm_catalog_named(const SlmCatalog *catalog)
+{
+	return catalog->nnamed;
+}
+
+static bool
+note_named(SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
+{
+	uint32_t   *max = &catalog->maxnamed[dimension];
+	uint32_t   *part;
+
+	while (key >= *max)
+	{
+		uint32_t	before = *max;
+
+		if (!slm_grow((void **) &catalog->named[dimension], before, max, sizeof(uint32_t)))
+			return false;
+		memset(catalog->named[dimension] + before, 0, (*max - before) * sizeof(uint32_t));
+	}
+	part = &catalog->named[dimension][key];
+	catalog->nnamed += *part != catalog->part;
+	*part = catalog->part;
+	return true;
+}
+
+/* The keys of an event that is the first of its offer in this part. */
+static bool
+note_keys(SlmCatalog *catalog, const SlmEvent *event, const SlmKeyId *keys)
+{
+	return (event->brand.len == 0 || note_named(catalog, SLM_BRAND, keys[SLM_BRAND])) &&
+		(event->category_code.len == 0 || note_named(catalog, SLM_CATEGORY_L3, keys[SLM_CATEGORY_L3]));
 }
 
 SlmOfferId
@@ -326,11 +370,15 @@ slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t h
 	{
 		*first = slot->part != catalog->part;
 		slot->part = catalog->part;
-		return slot->offer - 1;
+		if (!*first || note_keys(catalog, event, catalog->offers[slot->offer - 1].keys))
+			return slot->offer - 1;
+		*error = SLM_CATALOG_MEMORY;
+		return SLM_NO_OFFER;
 	}
 	*first = true;
 	raw = raw_offer(catalog, event);
-	return fill_keys(catalog, &raw, &offer, error) ? add_offer(catalog, &offer, hash) : SLM_NO_OFFER;
+	return fill_keys(catalog, &raw, &offer, error) && note_keys(catalog, event, offer.keys) ? add_offer(catalog, &offer, hash) :
+		SLM_NO_OFFER;
 }
 
 SlmOfferId
@@ -482,6 +530,7 @@ slm_catalog_memory(const SlmCatalog *catalog)
 		catalog->maxproducts * sizeof(int64_t);
 
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
-		memory += slm_dict_memory(&catalog->texts[d]) + catalog->maxparents[d] * sizeof(SlmKeyId);
+		memory += slm_dict_memory(&catalog->texts[d]) + catalog->maxparents[d] * sizeof(SlmKeyId) +
+			catalog->maxnamed[d] * sizeof(uint32_t);
 	return memory + catalog->nslots * sizeof(Slot) + catalog->maxoffers * sizeof(SlmOffer);
 }

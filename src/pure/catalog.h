@@ -77,6 +77,9 @@ extern void slm_catalog_begin_part(SlmCatalog *catalog);
 extern SlmOfferId slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, bool *first,
 											SlmCatalogError *error);
 
+/* How many different brands and categories the part's events have named up to now; empty ones count as none. */
+extern uint32_t slm_catalog_named(const SlmCatalog *catalog);
+
 /* The offer that an event names, likewise. */
 extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);
 

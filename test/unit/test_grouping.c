@@ -550,6 +550,36 @@ test_parts(void)
 			firsts[i] = first ? '1' : '0';
 		}
 		UNIT_STR(firsts, strlen(firsts), "110100", "the first of part %d", part);
+		UNIT_EQ(slm_catalog_named(catalog), 3, "the brands of part %d", part);
+	}
+	slm_catalog_free(catalog);
+}
+
+/* A part names keys, whether the catalog knows them from before or not: a brand and a category of one name are two, an empty one is none. */
+static void
+test_named(void)
+{
+	SlmHashKey	key = slm_hash_key(9, 10);
+	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmCatalogError error;
+
+	for (int part = 1; part <= 3; part++)
+	{
+		slm_catalog_begin_part(catalog);
+		UNIT_EQ(slm_catalog_named(catalog), 0, "part %d begins", part);
+		for (int i = 0; i < 5000 * part; i++)
+		{
+			char		brand[16];
+			char		category[16];
+			SlmEvent	event = {.product_id = i};
+
+			snprintf(brand, sizeof(brand), "%d", i % (1000 * part));
+			snprintf(category, sizeof(category), "%d", i % 70);
+			event.brand = slice(brand);
+			event.category_code = slice(i % 2 ? category : "");
+			UNIT_OK(slm_catalog_offer(catalog, &event, &error) != SLM_NO_OFFER, "offer %d", i);
+		}
+		UNIT_EQ(slm_catalog_named(catalog), 1000 * part + 35, "what part %d names", part);
 	}
 	slm_catalog_free(catalog);
 }
@@ -584,6 +614,7 @@ int
 main(void)
 {
 	test_parts();
+	test_named();
 	test_key_count();
 	for (uint64_t seed = 1; seed <= 10; seed++)
 		run_history(seed);
