@@ -58,7 +58,7 @@ SELECT * FROM pg_temp.days();
 SELECT * FROM pg_temp.wrong();
 
 -- a tier that is added when some are pruned: it takes what is older, which is not complete
-SELECT sellometer_drop_tier('day');
+SELECT sellometer_drop_tier('day', discard => true);
 SELECT pg_temp.put('c', '2019-12-20 10:00', '2019-12-20 11:00', '2019-12-20 13:00');
 CALL pg_temp.load();
 SELECT name, kept_from FROM sellometer.tiers ORDER BY position;

@@ -21,7 +21,8 @@ FROM generate_series(0, 60 * 24 * 60 * 60 / 187) AS i;
 UPDATE sellometer.state SET head = '2019-11-10 03:17:30+00';
 -- the watermark of a rollup that there was not
 ALTER TABLE sellometer.tiers DISABLE TRIGGER never_back;
-INSERT INTO sellometer.tiers VALUES ('day', 2, '1 day', '5 years', '1 month', '2019-11-10 00:00+00');
+INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, finer)
+	VALUES ('day', 2, '1 day', '5 years', '1 month', '2019-11-10 00:00+00', 'hour');
 UPDATE sellometer.tiers SET watermark = '2019-11-10 02:00+00' WHERE name = 'hour';
 SELECT sellometer.create_tier_tables('day', '1 day');
 SELECT * FROM sellometer.kept();

@@ -84,24 +84,27 @@ slm_rollup_lock(void)
 }
 
 /*
- * The first partition of a tier that is wanted for the sake of the next tier: rows of a bucket of that one which is not
- * complete yet wait here for its rollup, however long ago they were.
+ * The first partition of a tier that is wanted for the sake of those that are added up from it: rows of a bucket of such a one
+ * which is not complete yet wait here for its rollup, however long ago they were.  The tier that keeps for longest makes all
+ * that is asked for, as rows that are too old for it were counted as expired when they were read.
  */
 static TimestampTz
 needed_from(const SlmTiers *tiers, int t, TimestampTz head)
 {
-	TimestampTz complete;
+	TimestampTz settled = head - (int64) slm_live_lateness * USECS_PER_SEC;
+	TimestampTz complete = DT_NOEND;
 
-	if (t == tiers->n - 1 || TIMESTAMP_NOT_FINITE(head))
+	if (TIMESTAMP_NOT_FINITE(head) || slm_tier_floor(&tiers->tiers[t], head) <= slm_tiers_floor(tiers, head))
 		return DT_NOBEGIN;
-	complete = slm_bucket_start(tiers->tiers[t + 1].granularity, head - (int64) slm_live_lateness * USECS_PER_SEC);
-	return slm_bucket_start(tiers->tiers[t].partition, complete);
+	for (int c = t + 1; c < tiers->n; c++)
+	{
+		if (tiers->tiers[c].finer == t)
+			complete = Min(complete, slm_bucket_start(tiers->tiers[c].granularity, settled));
+	}
+	return TIMESTAMP_IS_NOEND(complete) ? complete : slm_bucket_start(tiers->tiers[t].partition, complete);
 }
 
-/*
- * The first partition that a tier still makes or has: whatever is older, it refuses.  The coarsest makes all that is asked
- * for, as rows that are too old for it were counted as expired when they were read.
- */
+/* The first partition that a tier still makes or has: whatever is older, it refuses. */
 static TimestampTz
 first_partition(const SlmTiers *tiers, int t, TimestampTz head, const SlmCells *cells)
 {
@@ -219,8 +222,8 @@ end_tiers(TierWork *work)
 }
 
 /*
- * A bucket that one tier does not keep must be before the next tier's watermark, or it would be in neither: so the rollup is
- * brought that far first.  once: see slm_tier_write().
+ * A bucket that one tier does not keep must be before the watermarks of those that are added up from it, or it would be in none:
+ * so the rollup is brought that far first.  once: see slm_tier_write().
  */
 static uint64
 write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *once)
@@ -234,8 +237,11 @@ write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *o
 	if (!work->made)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	refused = choose_buckets(work->tiers, work->tier, head, &work->cells);
-	if (work->tier < work->tiers->n - 1)
-		slm_rollup_past(work->tiers, work->tier + 1, refused);
+	for (int t = work->tier + 1; t < work->tiers->n; t++)
+	{
+		if (work->tiers->tiers[t].finer == work->tier)
+			slm_rollup_past(work->tiers, t, refused);
+	}
 	if (work->tier == 0 && work->limited)
 		keys = slm_minute_keys_before(tier, &work->cells);
 	written = slm_tier_write(tier, &work->cells, work->batch->catalog, replace, once, work->often);
@@ -319,7 +325,7 @@ note_expired(const SlmObject *objects, int n)
 		SlmTier    *tier = &tiers->tiers[t];
 		TimestampTz after = slm_bucket_next(tier->granularity, slm_bucket_start(tier->granularity, latest));
 
-		slm_tier_keep_from(tier, t < tiers->n - 1 ? Min(after, tiers->tiers[t + 1].watermark) : after);
+		slm_tier_keep_from(tier, Min(after, slm_tier_rolled_up(tiers, t)));
 	}
 }
 

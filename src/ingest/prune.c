@@ -69,12 +69,10 @@ oldest_to_go(const SlmTiers *tiers, int t, TimestampTz head)
 	const SlmTier *tier = &tiers->tiers[t];
 	int			n;
 	TimestampTz *starts = slm_partitions(tier, &n);
-	TimestampTz end;
 
 	if (n == 0 || starts[0] >= slm_tier_floor(tier, head))
 		return DT_NOEND;
-	end = slm_bucket_next(tier->partition, starts[0]);
-	if (t + 1 < tiers->n && tiers->tiers[t + 1].watermark < end)
+	if (slm_tier_rolled_up(tiers, t) < slm_bucket_next(tier->partition, starts[0]))
 		return DT_NOEND;		/* not rolled up yet */
 	return starts[0];
 }

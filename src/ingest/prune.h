@@ -9,8 +9,8 @@
 #include "ingest/runs.h"
 
 /*
- * Drop the partitions of all tiers and of the view log that are older than these keep, and are rolled up into the next
- * tier; as the work of a run, in transactions of their own.  A partition that is in use is tried a few times, then left for
+ * Drop the partitions of all tiers and of the view log that are older than these keep, and are rolled up into all tiers
+ * that are added up from them; as the work of a run, in transactions of their own.  A partition that is in use is tried a few times, then left for
  * the next run, with a NOTICE if loud.  heed_surge: as for slm_rollup_all().
  */
 extern void slm_prune_all(SlmRun *run, bool heed_surge, bool loud);

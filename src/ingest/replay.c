@@ -71,6 +71,7 @@ typedef struct Range
 {
 	TimestampTz first;
 	TimestampTz end;
+	bool		joins;			/* they reach from before what the tier holds whole up to it: then it holds them whole too */
 } Range;
 
 typedef struct Replay
@@ -228,24 +229,78 @@ bucket_at_or_before(SlmGranularity g, TimestampTz time)
 	return TIMESTAMP_NOT_FINITE(time) ? time : slm_bucket_start(g, time);
 }
 
+/*
+ * A tier that was added late, or is to keep more than it did, does not take what a coarser one holds whole, as a part of it would
+ * contradict that.  If the range joins what it has, it is no part: it is all.
+ */
+static void
+find_range(const Replay *replay, int t, TimestampTz head, Range *range)
+{
+	const SlmTier *tier = &replay->tiers->tiers[t];
+	TimestampTz floor = slm_tier_floor(tier, head);
+	TimestampTz kept_from = bucket_at_or_after(tier->granularity, slm_tier_takes_from(replay->tiers, t));
+	TimestampTz kept_to = tier->watermark;
+
+	range->joins = tier->kept_from > replay->from && tier->kept_from <= replay->to && floor < tier->kept_from;
+	if (range->joins)
+		kept_from = floor;
+	range->first = Max(bucket_at_or_after(tier->granularity, replay->from), kept_from);
+	range->end = Min(bucket_at_or_before(tier->granularity, replay->to), kept_to);
+	if ((replay->from > kept_from && replay->from < kept_to && bucket_at_or_before(tier->granularity, replay->from) < replay->from) ||
+		(replay->to > kept_from && replay->to < kept_to && bucket_at_or_before(tier->granularity, replay->to) < replay->to))
+		ereport(NOTICE,
+				(errmsg("tier \"%s\" is left as it is in the buckets that begin before the range or end after it", tier->name),
+				 errhint("A range of whole buckets of a tier replaces them all.")));
+	if (replay->to <= kept_from && replay->to > floor)
+		ereport(NOTICE,
+				(errmsg("tier \"%s\" takes nothing of the range: it is complete from %s on, and a coarser tier before that", tier->name,
+						timestamptz_to_str(tier->kept_from)),
+				 errhint("A range that reaches up to that time fills it.")));
+}
+
 static void
 find_ranges(Replay *replay)
 {
+	TimestampTz head = slm_head_read();
+
 	replay->ranges = palloc0(sizeof(Range) * replay->tiers->n);
 	for (int t = 0; t < replay->tiers->n; t++)
-	{
-		const SlmTier *tier = &replay->tiers->tiers[t];
-		Range	   *range = &replay->ranges[t];
-		TimestampTz kept_from = bucket_at_or_after(tier->granularity, slm_tier_takes_from(replay->tiers, t));
-		TimestampTz kept_to = tier->watermark;
+		find_range(replay, t, head, &replay->ranges[t]);
+}
 
-		range->first = Max(bucket_at_or_after(tier->granularity, replay->from), kept_from);
-		range->end = Min(bucket_at_or_before(tier->granularity, replay->to), kept_to);
-		if ((replay->from > kept_from && replay->from < kept_to && bucket_at_or_before(tier->granularity, replay->from) < replay->from) ||
-			(replay->to > kept_from && replay->to < kept_to && bucket_at_or_before(tier->granularity, replay->to) < replay->to))
-			ereport(NOTICE,
-					(errmsg("tier \"%s\" is left as it is in the buckets that begin before the range or end after it", tier->name),
-					 errhint("A range of whole buckets of a tier replaces them all.")));
+/* What was too old for all tiers is not in the history: before the time up to which that came about nothing is whole. */
+static TimestampTz
+known_from(const SlmTiers *tiers)
+{
+	static SlmStatement statement = {"SELECT EXISTS (SELECT FROM sellometer.objects WHERE rows_expired > 0)"};
+	TimestampTz from = DT_NOEND;
+	bool		isnull;
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	if (!DatumGetBool(slm_value(0, 1, &isnull)))
+		return DT_NOBEGIN;
+	for (int t = 0; t < tiers->n; t++)
+		from = Min(from, tiers->tiers[t].kept_from);
+	return from;
+}
+
+/* Tiers that were joined hold all from the beginning of the range on. */
+static void
+note_filled(Replay *replay)
+{
+	TimestampTz from = known_from(replay->tiers);
+
+	for (int t = 0; t < replay->tiers->n; t++)
+	{
+		SlmTier    *tier = &replay->tiers->tiers[t];
+		TimestampTz filled = Max(replay->ranges[t].first, from);
+
+		if (!replay->ranges[t].joins || filled >= tier->kept_from)
+			continue;
+		slm_tier_filled_from(tier, filled);
+		ereport(NOTICE,
+				(errmsg("tier \"%s\" is complete from %s on now", tier->name,
+						TIMESTAMP_IS_NOBEGIN(filled) ? "the beginning" : timestamptz_to_str(filled))));
 	}
 }
 
@@ -405,6 +460,7 @@ replace(Replay *replay)
 		delete_range(&replay->tiers->tiers[t], &replay->ranges[t]);
 	SLM_CRASH_POINT("replay.deleted");
 	write_rows(replay);
+	note_filled(replay);
 	SLM_CRASH_POINT("replay.written");
 	end_rows(&replay->bulk);
 	end_rows(&replay->fresh);

@@ -1,5 +1,5 @@
 /*
- * rollup.c: from a tier's complete buckets to the rows of the next one.
+ * rollup.c: from a tier's complete buckets to the rows of those that are added up from it.
  *
  * Invariant: a tier's rows before its watermark are complete, and deltas (apply.c) go to them directly, in the transaction
  * that applies them to the finer tier where that still has their bucket.  Whatever stands at or after the watermark is
@@ -51,7 +51,7 @@ piece_init(Piece *piece, const SlmTiers *tiers, int t, SlmDimension dimension, T
 	const SlmTier *tier = &tiers->tiers[t];
 
 	piece->key = slm_dimension_name(dimension);
-	piece->from = psprintf("sellometer.%s", quote_identifier(psprintf("%s_%s", piece->key, tiers->tiers[t - 1].name)));
+	piece->from = psprintf("sellometer.%s", quote_identifier(psprintf("%s_%s", piece->key, tiers->tiers[tier->finer].name)));
 	piece->count_type = slm_tier_count_type(tier);
 	piece->start = pstrdup(timestamptz_to_str(start));
 	piece->end = pstrdup(timestamptz_to_str(slm_bucket_next(tier->granularity, start)));
@@ -80,13 +80,14 @@ TimestampTz
 slm_rollup_next(const SlmTiers *tiers, int t)
 {
 	const SlmTier *tier = &tiers->tiers[t];
+	const SlmTier *finer = &tiers->tiers[tier->finer];
 	TimestampTz first;
 
 	slm_execute_once(psprintf("SELECT min(event_time) FROM sellometer.%s WHERE event_time >= '%s'::timestamptz "
 							  "AND event_time < '%s'::timestamptz",
-							  quote_identifier(psprintf("category_l1_%s", tiers->tiers[t - 1].name)),
+							  quote_identifier(psprintf("category_l1_%s", finer->name)),
 							  pstrdup(timestamptz_to_str(tier->watermark)),
-							  pstrdup(timestamptz_to_str(tiers->tiers[t - 1].watermark))), SPI_OK_SELECT);
+							  pstrdup(timestamptz_to_str(finer->watermark))), SPI_OK_SELECT);
 	first = slm_int64(0, 1, DT_NOEND);
 	return TIMESTAMP_IS_NOEND(first) ? first : slm_bucket_start(tier->granularity, first);
 }
@@ -94,7 +95,7 @@ slm_rollup_next(const SlmTiers *tiers, int t)
 TimestampTz
 slm_rollup_limit(const SlmTiers *tiers, int t, TimestampTz head)
 {
-	TimestampTz covered = tiers->tiers[t - 1].watermark;
+	TimestampTz covered = tiers->tiers[tiers->tiers[t].finer].watermark;
 
 	if (TIMESTAMP_IS_NOBEGIN(head) || TIMESTAMP_IS_NOBEGIN(covered))
 		return DT_NOBEGIN;
@@ -150,7 +151,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 		rows += slm_rollup_add(tiers, t, d, start);
 		SLM_CRASH_POINT("rollup.under_lock");
 	}
-	slm_totals_roll_up(tier, &tiers->tiers[t - 1], start);
+	slm_totals_roll_up(tier, &tiers->tiers[tier->finer], start);
 	set_watermark(tier, slm_bucket_next(tier->granularity, start));
 	return rows;
 }
@@ -168,8 +169,8 @@ slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time)
 		slm_rollup_lock();
 
 	/* what is rolled up from must itself be complete up to there */
-	if (t > 1)
-		slm_rollup_past(tiers, t - 1, end - 1);
+	if (tier->finer > 0)
+		slm_rollup_past(tiers, tier->finer, end - 1);
 	while (skip_empty(tiers, t, end))
 		slm_rollup_bucket(tiers, t);
 }
@@ -389,7 +390,7 @@ finish_step(void *arg)
 			correct(&piece, work->tier);
 			SLM_CRASH_POINT("rollup.correct");
 		}
-		slm_totals_roll_up(&tiers->tiers[t], &tiers->tiers[t - 1], work->start);
+		slm_totals_roll_up(&tiers->tiers[t], &tiers->tiers[tiers->tiers[t].finer], work->start);
 		set_watermark(&tiers->tiers[t], work->end);
 		work->buckets++;
 		SLM_CRASH_POINT("rollup.finish");

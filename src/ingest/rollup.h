@@ -1,5 +1,5 @@
 /*
- * rollup.h: from a tier's complete buckets to the rows of the next one.
+ * rollup.h: from a tier's complete buckets to the rows of those that are added up from it.
  */
 #ifndef SLM_INGEST_ROLLUP_H
 #define SLM_INGEST_ROLLUP_H

@@ -122,7 +122,7 @@ static uint64
 add_up(AddUp *add, const SlmTiers *tiers, int t)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	SlmTierScan *scan = slm_tier_scan_begin(&tiers->tiers[t - 1], add->dimension, add->start,
+	SlmTierScan *scan = slm_tier_scan_begin(&tiers->tiers[tiers->tiers[t].finer], add->dimension, add->start,
 											slm_bucket_next(tiers->tiers[t].granularity, add->start), snapshot);
 	SlmTierRow	row;
 

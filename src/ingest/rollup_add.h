@@ -8,7 +8,7 @@
 
 /*
  * Write the rows of one dimension of the bucket of tier t (not the finest) that begins at start, which has none yet, from what is
- * there now in tier t - 1.  A partition that is missing is made.  Returns the number of rows.
+ * there now in the finer one.  A partition that is missing is made.  Returns the number of rows.
  */
 extern uint64 slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz start);
 

@@ -5,6 +5,7 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/int.h"
 #include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
@@ -14,6 +15,9 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
+
+/* So that any time less a retention, or at the other end of a bucket, is a time still. */
+#define MAX_YEARS	1000
 
 static const char *const dimension_names[SLM_DIMENSIONS] = {
 	[SLM_PRODUCT_ID] = "product_id",
@@ -32,8 +36,14 @@ slm_dimension_name(SlmDimension dimension)
 SlmGranularity
 slm_interval_granularity(Interval *interval)
 {
-	SlmGranularity g = {.months = interval->month,.usecs = interval->time + interval->day * USECS_PER_DAY};
+	SlmGranularity g = {.months = interval->month};
 
+	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &g.usecs) || pg_add_s64_overflow(g.usecs, interval->time, &g.usecs) ||
+		g.usecs > MAX_YEARS * 366 * USECS_PER_DAY || g.months > MAX_YEARS * 12)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("interval is longer than %d years", MAX_YEARS),
+				 errhint("A retention of NULL means for ever.")));
 	if ((g.months != 0) == (g.usecs != 0) || g.months < 0 || g.usecs < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -41,6 +51,25 @@ slm_interval_granularity(Interval *interval)
 				 errdetail("It is %s.", DatumGetCString(DirectFunctionCall1(interval_out,
 																		   IntervalPGetDatum(interval))))));
 	return g;
+}
+
+/* The number of the tier that a row of the result, none but the first, is added up from. */
+static int
+find_finer(const SlmTiers *tiers, int row)
+{
+	const char *name = slm_text(CurrentMemoryContext, row, 8);
+
+	for (int t = 0; name != NULL && t < row; t++)
+	{
+		if (strcmp(tiers->tiers[t].name, name) == 0)
+			return t;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("tier \"%s\" has no finer tier to be added up from", tiers->tiers[row].name),
+			 errdetail("It names %s in sellometer.tiers.", name == NULL ? "none" : quote_literal_cstr(name)),
+			 errhint("Tiers are added and dropped by sellometer_add_tier() and sellometer_drop_tier().")));
+	return -1;
 }
 
 static void
@@ -64,7 +93,7 @@ SlmTiers *
 slm_tiers_read(void)
 {
 	static SlmStatement statement = {
-		"SELECT name, granularity, partition_width, retention, watermark, rolling, kept_from "
+		"SELECT name, granularity, partition_width, retention, watermark, rolling, kept_from, finer "
 		"FROM sellometer.tiers ORDER BY position"
 	};
 	MemoryContext context = CurrentMemoryContext;
@@ -73,7 +102,10 @@ slm_tiers_read(void)
 	tiers->n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 	tiers->tiers = MemoryContextAllocZero(context, sizeof(SlmTier) * Max(tiers->n, 1));
 	for (int i = 0; i < tiers->n; i++)
+	{
 		fill_tier(&tiers->tiers[i], context, i);
+		tiers->tiers[i].finer = i == 0 ? -1 : find_finer(tiers, i);
+	}
 	if (tiers->n == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -124,6 +156,19 @@ slm_tier_takes_from(const SlmTiers *tiers, int t)
 	return DT_NOBEGIN;
 }
 
+TimestampTz
+slm_tier_rolled_up(const SlmTiers *tiers, int t)
+{
+	TimestampTz time = DT_NOEND;
+
+	for (int c = t + 1; c < tiers->n; c++)
+	{
+		if (tiers->tiers[c].finer == t)
+			time = Min(time, tiers->tiers[c].watermark);
+	}
+	return time;
+}
+
 void
 slm_tier_keep_from(SlmTier *tier, TimestampTz time)
 {
@@ -135,6 +180,20 @@ slm_tier_keep_from(SlmTier *tier, TimestampTz time)
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	if (time <= tier->kept_from)
 		return;
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+	tier->kept_from = time;
+}
+
+void
+slm_tier_filled_from(SlmTier *tier, TimestampTz time)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.tiers SET kept_from = $2, filled_at = clock_timestamp() WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(time)};
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(time < tier->kept_from);
 	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
 	tier->kept_from = time;
 }

@@ -9,7 +9,7 @@
  *           | tier is whole there  |
  *
  * and, for all but the finest, only if t is before the tier's watermark: later rows reach it by rollup.  A row that a tier
- * does not take must be before the next one's watermark: apply.c sees to that.
+ * does not take must be before the watermarks of those that are added up from it: apply.c sees to that.
  *
  * Before kept_from a tier need not hold all: that was pruned, or too old when it came, or the tier was added later, when
  * the finer one did not have it any more.  So kept_from says what is complete; what is expired is said by retention alone.
@@ -32,18 +32,19 @@ typedef struct SlmTier
 	TimestampTz watermark;		/* DT_NOEND for the finest */
 	TimestampTz rolling;		/* end of the bucket that is being rolled up; DT_NOBEGIN: none */
 	TimestampTz kept_from;		/* it may lack rows before this; DT_NOBEGIN: it never lost anything */
+	int			finer;			/* the number of the tier that it is added up from, which is less; -1: it is the finest */
 } SlmTier;
 
 typedef struct SlmTiers
 {
 	int			n;
-	SlmTier    *tiers;			/* finest first */
+	SlmTier    *tiers;			/* by granularity, finest first */
 } SlmTiers;
 
 /* Read sellometer.tiers into the current memory context. */
 extern SlmTiers *slm_tiers_read(void);
 
-/* An interval as a granularity; error if it mixes months with shorter units or is not positive. */
+/* An interval as a granularity; error if it mixes months with shorter units, is not positive, or beyond all use. */
 extern SlmGranularity slm_interval_granularity(Interval *interval);
 
 /* The first time that a tier still keeps, given the head; a partition's start, so that partitions go whole. */
@@ -58,8 +59,14 @@ extern TimestampTz slm_tier_takes_from(const SlmTiers *tiers, int t);
 /* The first time that any tier keeps: what is older is expired. */
 extern TimestampTz slm_tiers_floor(const SlmTiers *tiers, TimestampTz head);
 
-/* Note that the tier does not hold all before a time, in tier too.  It never comes back. */
+/* Up to where all tiers that are added up from tier t are rolled up; DT_NOEND if there is none. */
+extern TimestampTz slm_tier_rolled_up(const SlmTiers *tiers, int t);
+
+/* Note that the tier does not hold all before a time, in tier too.  It only comes back by a replay. */
 extern void slm_tier_keep_from(SlmTier *tier, TimestampTz time);
+
+/* Note that the tier holds all from an earlier time on than it did, in tier too. */
+extern void slm_tier_filled_from(SlmTier *tier, TimestampTz time);
 
 /* The SQL type of the tier's column count: a day's count of views may pass 2^31. */
 extern const char *slm_tier_count_type(const SlmTier *tier);

@@ -1,5 +1,5 @@
 /*
- * tier_change.c: add and drop tiers.
+ * tier_change.c: add, alter and drop tiers.
  *
  * A tier between two others changes what the coarser one's views read, and that locks these views against everybody.  A
  * query that reads them for long would make all others wait behind the change: so it is tried with a short lock_timeout,
@@ -8,7 +8,7 @@
  * Order of locks: sellometer.tiers (against other changes of tiers), the writer's lock, then tables and views.
  *
  * The tables and views of a tier that is added later are not members of the extension, or pg_dump would leave out what
- * they look like.  They go with the extension all the same.
+ * they look like.  They go with the extension all the same.  A default tier that comes back is a member as it was.
  */
 #include "postgres.h"
 
@@ -26,6 +26,7 @@
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "ingest/tier_change.h"
+#include "ingest/tier_rules.h"
 #include "ingest/totals.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -40,16 +41,6 @@
 #define LOCK_TIMEOUT		"100ms"
 #define PAUSE_MS			200
 #define TRIES				30
-#define MAX_NAME			24	/* as in the CHECK of sellometer.tiers */
-
-typedef struct Change
-{
-	const char *name;
-	Interval   *granularity_interval;
-	Interval   *retention_interval; /* NULL: for ever */
-	SlmGranularity granularity;
-	SlmGranularity retention;
-} Change;
 
 /* --- trying again --- */
 
@@ -64,7 +55,7 @@ pause_between_tries(void)
 
 /* Do it in a subtransaction; false if a lock could not be had in time. */
 static bool
-try_change(void (*change) (Change *), Change *arg)
+try_change(void (*change) (SlmTierPlan *), SlmTierPlan *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -99,7 +90,7 @@ try_change(void (*change) (Change *), Change *arg)
 }
 
 static void
-change_tiers(void (*change) (Change *), Change *arg)
+change_tiers(void (*change) (SlmTierPlan *), SlmTierPlan *arg)
 {
 	for (int i = 1; !try_change(change, arg); i++)
 	{
@@ -123,17 +114,6 @@ limit_lock_waits(void)
 }
 
 /* --- what both need --- */
-
-static int
-find_tier(const SlmTiers *tiers, const char *name)
-{
-	for (int t = 0; t < tiers->n; t++)
-	{
-		if (strcmp(tiers->tiers[t].name, name) == 0)
-			return t;
-	}
-	return -1;
-}
 
 static void
 lock_tiers(void)
@@ -230,132 +210,14 @@ drop_relations(const char *tier, char kind, const char *command)
 	slm_execute_once(sql.data, SPI_OK_UTILITY);
 }
 
-/* --- add: is it possible? --- */
-
-/* How long it is, more or less: enough to tell which of two is coarser. */
-static int64
-approximate_usecs(SlmGranularity g)
-{
-	return g.months * 30 * USECS_PER_DAY + g.usecs;
-}
-
-static const char *
-interval_text(Interval *interval)
-{
-	return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(interval)));
-}
-
-/* "…_p20191001_0000" */
-static bool
-ends_like_partition(const char *name)
-{
-	size_t		len = strlen(name);
-	const char *suffix = name + len - 15;
-
-	return len > 15 && strncmp(suffix, "_p", 2) == 0 && strspn(suffix + 2, "0123456789") == 8 && suffix[10] == '_' &&
-		strspn(suffix + 11, "0123456789") == 4;
-}
-
-static void
-check_name(const char *name)
-{
-	size_t		len = strlen(name);
-
-	if (len < 1 || len > MAX_NAME || name[0] < 'a' || name[0] > 'z' ||
-		strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != len)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("\"%s\" can't be the name of a tier", name),
-				 errhint("Tables and views are named after it: use at most %d lower-case letters, digits and underscores, "
-						 "a letter first.", MAX_NAME)));
-	if (strcmp(name, "rank") == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_RESERVED_NAME),
-				 errmsg("\"rank\" can't be the name of a tier"),
-				 errdetail("Views of the last hour are named sellometer.<event>_<dimension>_rank.")));
-	if (ends_like_partition(name))
-		ereport(ERROR,
-				(errcode(ERRCODE_RESERVED_NAME),
-				 errmsg("\"%s\" can't be the name of a tier", name),
-				 errdetail("It ends like the name of a partition.")));
-}
-
-static void
-check_granularity(const Change *change)
-{
-	SlmGranularity g = change->granularity;
-
-	if (g.usecs % USECS_PER_MINUTE != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the granularity of a tier must be a whole number of minutes"),
-				 errdetail("It is %s.", interval_text(change->granularity_interval))));
-	if (g.months > 0 && 12 % g.months != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the months of a granularity must divide a year"),
-				 errdetail("It is %s.", interval_text(change->granularity_interval)),
-				 errhint("Use 1, 2, 3, 4 or 6 months, or 1 year.")));
-	if (change->retention_interval != NULL && approximate_usecs(change->retention) < approximate_usecs(g))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the retention of a tier must not be shorter than its granularity")));
-}
-
-static void
-check_multiple(const char *coarse, SlmGranularity coarse_g, const char *fine, SlmGranularity fine_g)
-{
-	if (!slm_granularity_is_multiple(coarse_g, fine_g))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the granularity of tier \"%s\" is not a multiple of that of tier \"%s\"", coarse, fine),
-				 errdetail("Rows of a tier are sums of whole rows of the next finer one.")));
-}
-
-static void
-check_retention(const char *coarse, SlmGranularity coarse_r, const char *fine, SlmGranularity fine_r)
-{
-	int64		longer = approximate_usecs(coarse_r);
-	int64		shorter = approximate_usecs(fine_r);
-
-	/* 0: for ever */
-	if (longer != 0 && (shorter == 0 || longer < shorter))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("tier \"%s\" must not be kept for less time than tier \"%s\"", coarse, fine),
-				 errhint("The retention of the tiers is in sellometer.tiers; NULL means for ever.")));
-}
-
-/* Where the new tier stands among the others; an error if it can't be. */
-static int
-check_place(const Change *change, const SlmTiers *tiers)
-{
-	int64		own = approximate_usecs(change->granularity);
-	int			place = 0;
-
-	if (find_tier(tiers, change->name) >= 0)
-		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("tier \"%s\" exists already", change->name)));
-	while (place < tiers->n && approximate_usecs(tiers->tiers[place].granularity) < own)
-		place++;
-	if (place == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a tier must be coarser than tier \"%s\"", tiers->tiers[0].name)));
-	if (place < tiers->n && approximate_usecs(tiers->tiers[place].granularity) == own)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("tier \"%s\" has this granularity already", tiers->tiers[place].name)));
-	check_multiple(change->name, change->granularity, tiers->tiers[place - 1].name, tiers->tiers[place - 1].granularity);
-	check_retention(change->name, change->retention, tiers->tiers[place - 1].name, tiers->tiers[place - 1].retention);
-	if (place < tiers->n)
-	{
-		check_multiple(tiers->tiers[place].name, tiers->tiers[place].granularity, change->name, change->granularity);
-		check_retention(tiers->tiers[place].name, tiers->tiers[place].retention, change->name, change->retention);
-	}
-	return place;
-}
-
 /* --- add: do it --- */
+
+/* About how many buckets of g there are in a time. */
+static int64
+buckets_in(SlmGranularity time, SlmGranularity g)
+{
+	return (time.months * 30 * USECS_PER_DAY + time.usecs) / (g.months * 30 * USECS_PER_DAY + g.usecs);
+}
 
 /*
  * The width of a partition: the least of some that holds a dozen buckets at least.  Wide enough for partitions to be few,
@@ -380,7 +242,7 @@ partition_width(SlmGranularity g)
 	for (int i = 0; i < lengthof(widths); i++)
 	{
 		if (slm_granularity_is_multiple(widths[i].g, g) &&
-			approximate_usecs(widths[i].g) >= (g.months > 0 ? 4 : 12) * approximate_usecs(g))
+			buckets_in(widths[i].g, g) >= (g.months > 0 ? 4 : 12))
 			return widths[i].text;
 	}
 	return psprintf("%lld minutes", (long long) (12 * g.usecs / USECS_PER_MINUTE));
@@ -411,7 +273,7 @@ drop_leftovers(const char *tier)
 }
 
 static void
-make_tables(const Change *change)
+make_tables(const SlmTierPlan *change)
 {
 	Oid			types[2] = {TEXTOID, INTERVALOID};
 	Datum		args[2] = {CStringGetTextDatum(change->name), IntervalPGetDatum(change->granularity_interval)};
@@ -420,7 +282,7 @@ make_tables(const Change *change)
 }
 
 static void
-make_event_views(const Change *change)
+make_event_views(const SlmTierPlan *change)
 {
 	Oid			type = TEXTOID;
 	Datum		arg = CStringGetTextDatum(change->name);
@@ -429,18 +291,20 @@ make_event_views(const Change *change)
 }
 
 static void
-insert_tier(const Change *change, int place, TimestampTz kept_from)
+insert_tier(const SlmTierPlan *change, int place, const SlmTier *finer)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, kept_from) "
-		"VALUES ($1, $2, $3, $4, $5::interval, $6, $6)",
-		6, {TEXTOID, INT4OID, INTERVALOID, INTERVALOID, TEXTOID, TIMESTAMPTZOID}
+		"INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, kept_from, finer) "
+		"VALUES ($1, $2, $3, $4, $5::interval, $6, $6, $7)",
+		7, {TEXTOID, INT4OID, INTERVALOID, INTERVALOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
 	};
-	Datum		args[6] = {CStringGetTextDatum(change->name), Int32GetDatum(place),
+	Datum		args[7] = {CStringGetTextDatum(change->name), Int32GetDatum(place),
 		IntervalPGetDatum(change->granularity_interval), IntervalPGetDatum(change->retention_interval),
-	CStringGetTextDatum(partition_width(change->granularity)), TimestampTzGetDatum(kept_from)};
+		CStringGetTextDatum(partition_width(change->granularity)),
+		TimestampTzGetDatum(first_whole_bucket(change->granularity, finer->kept_from)),
+	CStringGetTextDatum(finer->name)};
 
-	slm_execute(&statement, args, change->retention_interval ? NULL : "   n  ", SPI_OK_INSERT);
+	slm_execute(&statement, args, change->retention_interval ? NULL : "   n   ", SPI_OK_INSERT);
 }
 
 /* Let a relation go when the extension goes. */
@@ -476,6 +340,21 @@ slm_tier_bind(const char *tier)
 	}
 }
 
+/*
+ * The tables and views of a tier that CREATE EXTENSION makes are members of the extension: pg_dump must leave out what they look
+ * like, as they are there when the rest is restored.
+ */
+static void
+join_extension(const char *tier)
+{
+	int			n;
+	TierRelation *relations = tier_relations(tier, &n);
+
+	for (int i = 0; i < n; i++)
+		slm_execute_once(psprintf("ALTER EXTENSION sellometer ADD %s sellometer.%s", relations[i].kind == 't' ? "TABLE" : "VIEW",
+								  quote_identifier(relations[i].name)), SPI_OK_UTILITY);
+}
+
 /* Live loading goes first. */
 static bool
 somebody_waits(void *arg)
@@ -484,10 +363,10 @@ somebody_waits(void *arg)
 }
 
 static void
-fill_tier(const Change *change)
+fill_tier(const SlmTierPlan *change)
 {
 	SlmTiers   *tiers = slm_tiers_read();
-	int			t = find_tier(tiers, change->name);
+	int			t = slm_find_tier(tiers, change->name);
 
 	if (!slm_rollup_fill(tiers, t, slm_head_read(), somebody_waits, NULL))
 		ereport(NOTICE,
@@ -496,21 +375,35 @@ fill_tier(const Change *change)
 	if (!TIMESTAMP_IS_NOBEGIN(tiers->tiers[t].kept_from))
 		ereport(NOTICE,
 				(errmsg("tier \"%s\" begins at %s", change->name, timestamptz_to_str(tiers->tiers[t].kept_from)),
-				 errdetail("Tier \"%s\" does not hold all that was before.", tiers->tiers[t - 1].name)));
+				 errdetail("Tier \"%s\" does not hold all that was before.", tiers->tiers[tiers->tiers[t].finer].name)));
+}
+
+/* Have a tier be added up from another one from now on. */
+static void
+feed_from(const SlmTier *tier, const char *finer)
+{
+	static SlmStatement statement = {"UPDATE sellometer.tiers SET finer = $2 WHERE name = $1", 2, {TEXTOID, TEXTOID}};
+	Datum		args[2] = {CStringGetTextDatum(tier->name), CStringGetTextDatum(finer)};
+	int			nest_level = limit_lock_waits();
+
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+	view_existing_over(tier->name, finer);
+	AtEOXact_GUC(true, nest_level);
 }
 
 static void
-add_tier(Change *change)
+add_tier(SlmTierPlan *change)
 {
 	SlmTiers   *tiers;
 	int			place;
+	int			finer;
 
 	lock_tiers();
 	tiers = slm_tiers_read();
-	place = check_place(change, tiers);
+	place = slm_check_tier_place(change, tiers, &finer);
 	drop_leftovers(change->name);
 	make_tables(change);
-	view_over(change->name, change->granularity_interval, tiers->tiers[place - 1].name);
+	view_over(change->name, change->granularity_interval, tiers->tiers[finer].name);
 	make_event_views(change);
 
 	(void) slm_writer_lock();
@@ -519,41 +412,115 @@ add_tier(Change *change)
 	for (int t = tiers->n - 1; t >= place; t--)
 		move_position(tiers->tiers[t].name, 1);
 	slm_tier_bind(change->name);	/* first, or the insertion would be taken for that of a restore */
-	insert_tier(change, place, first_whole_bucket(change->granularity, tiers->tiers[place - 1].kept_from));
+	if (slm_is_default_tier(change->name))
+		join_extension(change->name);
+	insert_tier(change, place, &tiers->tiers[finer]);
 	slm_execute_once("SELECT sellometer.grant_readers()", SPI_OK_SELECT);
 	fill_tier(change);
-	if (place < tiers->n)
+	for (int t = place; t < tiers->n; t++)
 	{
-		int			nest_level = limit_lock_waits();
-
-		view_existing_over(tiers->tiers[place].name, change->name);
-		AtEOXact_GUC(true, nest_level);
+		if (slm_tier_is_fed_by(tiers, t, change, finer))
+			feed_from(&tiers->tiers[t], change->name);
 	}
+}
+
+static SlmTierPlan
+plan_tier(const char *name, Interval *granularity, Interval *retention)
+{
+	SlmTierPlan plan = {.name = name,.granularity_interval = granularity,.retention_interval = retention};
+
+	plan.granularity = slm_interval_granularity(granularity);
+	if (retention != NULL)
+		plan.retention = slm_interval_granularity(retention);
+	slm_check_tier_lengths(&plan);
+	return plan;
 }
 
 void
 slm_tier_add(const char *name, Interval *granularity, Interval *retention)
 {
-	Change		change = {.name = name,.granularity_interval = granularity,.retention_interval = retention};
+	SlmTierPlan change;
 
-	check_name(name);
-	change.granularity = slm_interval_granularity(granularity);
+	slm_check_tier_name(name);
+	change = plan_tier(name, granularity, retention);
+	change_tiers(add_tier, &change);
+}
+
+/* --- alter --- */
+
+static int
+require_tier(const SlmTiers *tiers, const char *name)
+{
+	int			t = slm_find_tier(tiers, name);
+
+	if (t < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("tier \"%s\" does not exist", name),
+				 errhint("The tiers are listed in sellometer.tiers.")));
+	return t;
+}
+
+/* Say from when on a tier has rows, and from when on it is to have them. */
+static void
+tell_retention(const SlmTiers *tiers, int t, TimestampTz head)
+{
+	const SlmTier *tier = &tiers->tiers[t];
+	TimestampTz floor = slm_tier_floor(tier, head);
+	int			n;
+	TimestampTz *starts = slm_partitions(tier, &n);
+
+	if (n > 0 && starts[0] < floor)
+		ereport(NOTICE,
+				(errmsg("what tier \"%s\" has before %s is dropped by the next sellometer_prune()", tier->name,
+						timestamptz_to_str(floor)),
+				 errdetail("It has rows from %s on.", timestamptz_to_str(starts[0]))));
+	else if (tier->kept_from > floor)
+		ereport(NOTICE,
+				(errmsg("tier \"%s\" is not complete before %s", tier->name, timestamptz_to_str(tier->kept_from)),
+				 errhint("What is gone does not come back by itself; sellometer_replay() makes it anew where archives or files hold it.")));
+}
+
+static void
+alter_tier(SlmTierPlan *change)
+{
+	static SlmStatement update = {"UPDATE sellometer.tiers SET retention = $2 WHERE name = $1", 2, {TEXTOID, INTERVALOID}};
+	Datum		args[2] = {CStringGetTextDatum(change->name), IntervalPGetDatum(change->retention_interval)};
+	SlmTiers   *tiers;
+	int			t;
+
+	lock_tiers();
+	(void) slm_writer_lock();
+	tiers = slm_tiers_read();
+	t = require_tier(tiers, change->name);
+	change->granularity = tiers->tiers[t].granularity;
+	slm_check_tier_lengths(change);
+	slm_check_tier_retention(tiers, t, change);
+	slm_execute(&update, args, change->retention_interval ? NULL : " n", SPI_OK_UPDATE);
+	tiers->tiers[t].retention = change->retention;
+	tell_retention(tiers, t, slm_head_read());
+}
+
+void
+slm_tier_alter(const char *name, Interval *retention)
+{
+	SlmTierPlan change = {.name = name,.retention_interval = retention};
+
 	if (retention != NULL)
 		change.retention = slm_interval_granularity(retention);
-	check_granularity(&change);
-	change_tiers(add_tier, &change);
+	change_tiers(alter_tier, &change);
 }
 
 /* --- drop --- */
 
-/* The next coarser tier must find in the next finer one all that it has not rolled up yet. */
+/* A tier that was added up from this one must find in the next finer one all that it has not rolled up yet. */
 static void
-check_droppable(const SlmTiers *tiers, int t)
+check_needed(const SlmTiers *tiers, int t, int c)
 {
-	const SlmTier *finer = &tiers->tiers[t - 1];
-	const SlmTier *coarser = &tiers->tiers[t + 1];
+	const SlmTier *finer = &tiers->tiers[tiers->tiers[t].finer];
+	const SlmTier *coarser = &tiers->tiers[c];
 
-	if (t + 1 < tiers->n && finer->kept_from > coarser->watermark)
+	if (finer->kept_from > coarser->watermark)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 				 errmsg("tier \"%s\" still needs tier \"%s\"", coarser->name, tiers->tiers[t].name),
@@ -564,8 +531,70 @@ check_droppable(const SlmTiers *tiers, int t)
 						 coarser->name)));
 }
 
+/* The buckets of a tier that none of those it was added up from holds whole: how many, and the first and last of them. */
+static int64
+find_lost(const SlmTiers *tiers, int t, TimestampTz *first, TimestampTz *last)
+{
+	static SlmStatement statement = {
+		"SELECT count(DISTINCT event_time), min(event_time), max(event_time) FROM sellometer.totals "
+		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time < $2",
+		2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	TimestampTz held_from = DT_NOEND;
+	Datum		args[2] = {CStringGetTextDatum(tiers->tiers[t].name)};
+
+	for (int finer = tiers->tiers[t].finer; finer >= 0; finer = tiers->tiers[finer].finer)
+		held_from = Min(held_from, tiers->tiers[finer].kept_from);
+	args[1] = TimestampTzGetDatum(held_from);
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	*first = slm_int64(0, 2, DT_NOBEGIN);
+	*last = slm_int64(0, 3, DT_NOBEGIN);
+	return slm_int64(0, 1, 0);
+}
+
+/* The finest of the other tiers that hold all from a time on; NULL if there is none. */
+static const SlmTier *
+other_holder(const SlmTiers *tiers, int t, TimestampTz from)
+{
+	for (int other = 0; other < tiers->n; other++)
+	{
+		if (other != t && tiers->tiers[other].kept_from <= from)
+			return &tiers->tiers[other];
+	}
+	return NULL;
+}
+
+/* What goes with a tier and is in no finer one, must go by the caller's word. */
 static void
-drop_tier(Change *change)
+check_loss(const SlmTiers *tiers, int t, SlmTierPlan *change)
+{
+	const SlmTier *tier = &tiers->tiers[t];
+	const SlmTier *other;
+	TimestampTz first;
+	TimestampTz last;
+	int64		n = find_lost(tiers, t, &first, &last);
+	char	   *what;
+
+	change->lost = NULL;
+	if (n == 0)
+		return;
+	other = other_holder(tiers, t, first);
+	what = psprintf("%s  %s",
+					psprintf("No finer tier holds %lld of its intervals, from %s to the one of %s.", (long long) n,
+							 pstrdup(timestamptz_to_str(first)), pstrdup(timestamptz_to_str(last))),
+					other == NULL ? "No other tier does."
+					: psprintf("Tier \"%s\" has that time in longer ones.", other->name));
+	change->lost = what;
+	if (!change->discard)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tier \"%s\" holds what no finer tier does", tier->name),
+				 errdetail_internal("%s", what),
+				 errhint("sellometer_drop_tier(%s, discard => true) drops it all the same.", quote_literal_cstr(tier->name))));
+}
+
+static void
+drop_tier(SlmTierPlan *change)
 {
 	static SlmStatement delete = {"DELETE FROM sellometer.tiers WHERE name = $1", 1, {TEXTOID}};
 	SlmTiers   *tiers;
@@ -576,22 +605,25 @@ drop_tier(Change *change)
 	lock_tiers();
 	(void) slm_writer_lock();
 	tiers = slm_tiers_read();
-	t = find_tier(tiers, change->name);
-	if (t < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("tier \"%s\" does not exist", change->name),
-				 errhint("The tiers are listed in sellometer.tiers.")));
+	t = require_tier(tiers, change->name);
 	if (t == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("tier \"%s\" can't be dropped: it is the finest", change->name)));
-	check_droppable(tiers, t);
+	for (int c = t + 1; c < tiers->n; c++)
+	{
+		if (tiers->tiers[c].finer == t)
+			check_needed(tiers, t, c);
+	}
+	check_loss(tiers, t, change);
 	slm_rollup_reset(tiers);
+	for (int c = t + 1; c < tiers->n; c++)
+	{
+		if (tiers->tiers[c].finer == t)
+			feed_from(&tiers->tiers[c], tiers->tiers[tiers->tiers[t].finer].name);
+	}
 
 	nest_level = limit_lock_waits();
-	if (t + 1 < tiers->n)
-		view_existing_over(tiers->tiers[t + 1].name, tiers->tiers[t - 1].name);
 	drop_relations(change->name, 'v', "DROP VIEW");
 	drop_relations(change->name, 't', "DROP TABLE");
 	AtEOXact_GUC(true, nest_level);
@@ -602,9 +634,11 @@ drop_tier(Change *change)
 }
 
 void
-slm_tier_drop(const char *name)
+slm_tier_drop(const char *name, bool discard)
 {
-	Change		change = {.name = name};
+	SlmTierPlan change = {.name = name,.discard = discard};
 
 	change_tiers(drop_tier, &change);
+	if (change.lost != NULL)
+		ereport(NOTICE, (errmsg("with tier \"%s\" goes what no finer tier holds", name), errdetail_internal("%s", change.lost)));
 }

@@ -1,5 +1,5 @@
 /*
- * tier_change.h: add and drop tiers.
+ * tier_change.h: add, alter and drop tiers.
  */
 #ifndef SLM_INGEST_TIER_CHANGE_H
 #define SLM_INGEST_TIER_CHANGE_H
@@ -20,7 +20,13 @@ extern void slm_tier_add(const char *name, Interval *granularity, Interval *rete
  */
 extern void slm_tier_bind(const char *name);
 
-/* As slm_tier_add(): drop a tier and all that is in it. */
-extern void slm_tier_drop(const char *name);
+/* As slm_tier_add(): how long a tier's rows are kept from now on.  A notice says what will go, or does not come back. */
+extern void slm_tier_alter(const char *name, Interval *retention);
+
+/*
+ * As slm_tier_add(): drop a tier and all that is in it.  What no finer tier holds goes only with discard, and a notice; without it
+ * that is an error, which says what it is.
+ */
+extern void slm_tier_drop(const char *name, bool discard);
 
 #endif							/* SLM_INGEST_TIER_CHANGE_H */

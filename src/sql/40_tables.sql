@@ -317,13 +317,16 @@ CREATE TABLE sellometer.tiers (
 	watermark		timestamptz NOT NULL,
 	rolling			timestamptz,
 	kept_from		timestamptz NOT NULL DEFAULT '-infinity',
-	initial			boolean NOT NULL DEFAULT false
+	initial			boolean NOT NULL DEFAULT false,
+	finer			text,
+	filled_at		timestamptz,
+	CHECK ((position = 0) = (finer IS NULL))
 );
 CREATE TRIGGER never_back BEFORE UPDATE ON sellometer.tiers
 	FOR EACH ROW WHEN (NEW.watermark < OLD.watermark)
 	EXECUTE FUNCTION sellometer.refuse_to_go_back('watermark');
 
-/* What was moved by an object that is taken out again may go back: there, nothing is missing. */
+/* What was moved by an object that is taken out again may go back: there, nothing is missing.  And so may what a replay has filled. */
 CREATE FUNCTION sellometer.refuse_to_keep_more()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -340,9 +343,12 @@ $$;
 COMMENT ON FUNCTION sellometer.refuse_to_keep_more() IS 'Raise that a tier would be said to be complete where it isn''t';
 REVOKE ALL ON FUNCTION sellometer.refuse_to_keep_more() FROM PUBLIC;
 CREATE TRIGGER never_keep_more BEFORE UPDATE ON sellometer.tiers
-	FOR EACH ROW WHEN (NEW.kept_from < OLD.kept_from)
+	FOR EACH ROW WHEN (NEW.kept_from < OLD.kept_from AND NEW.filled_at IS NOT DISTINCT FROM OLD.filled_at)
 	EXECUTE FUNCTION sellometer.refuse_to_keep_more();
-COMMENT ON TABLE sellometer.tiers IS 'The tiers, finest first';
+COMMENT ON TABLE sellometer.tiers IS
+	'The tiers, finest first; changed by sellometer_add_tier(), sellometer_alter_tier() and sellometer_drop_tier(), which check what they are told';
+COMMENT ON COLUMN sellometer.tiers.filled_at IS 'when sellometer_replay() last had it be complete from an earlier time on';
+COMMENT ON COLUMN sellometer.tiers.finer IS 'the tier that it is added up from; NULL: it is the finest';
 COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
 COMMENT ON COLUMN sellometer.tiers.granularity IS 'width of its buckets of time';
 COMMENT ON COLUMN sellometer.tiers.retention IS 'how far behind the head rows are kept; NULL: for ever';

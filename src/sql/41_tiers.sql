@@ -179,9 +179,9 @@ REVOKE ALL ON FUNCTION sellometer.create_realtime_views(text, interval, text) FR
 REVOKE ALL ON FUNCTION sellometer.create_event_views(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.create_rank_views(text) FROM PUBLIC;
 
-INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, initial) VALUES
-	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity', true),
-	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity', true);
+INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, initial, finer) VALUES
+	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity', true, NULL),
+	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity', true, 'minute');
 SELECT sellometer.create_tier_tables('minute', interval '1 minute');
 SELECT sellometer.create_tier_tables('hour', interval '1 hour');
 SELECT sellometer.create_realtime_views('minute', interval '1 minute', NULL);

@@ -540,7 +540,7 @@ BEGIN
 	FOR t IN SELECT c.name, c.granularity, f.name AS finer,
 				sellometer.bucket_end(c.granularity, greatest(c.kept_from, k.floor)) AS kept_from,
 				least(c.watermark, sellometer.bucket_start(c.granularity, f.watermark)) AS watermark
-			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.position = c.position - 1
+			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.name = c.finer
 			JOIN sellometer.kept() k ON k.tier = f.name ORDER BY c.position LOOP
 		name := format('tier %s is the sum of %s', t.name, t.finer);
 		n := 0;

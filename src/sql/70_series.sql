@@ -9,7 +9,10 @@
  *              from              hour's watermark  to
  */
 
-/* The start of the bucket that a time is in.  Months, if any, must divide a year or be a multiple of it. */
+/*
+ * The start of the bucket that a time is in.  Months, if any, must divide a year or be a multiple of it.  Times that no event can
+ * have are at the ends of time, as a bucket around them might not be a time any more.
+ */
 CREATE FUNCTION sellometer.bucket_start(granularity interval, t timestamptz)
 RETURNS timestamptz
 LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -19,7 +22,12 @@ DECLARE
 	months integer := extract(year FROM granularity) * 12 + extract(month FROM granularity);
 	month integer;
 BEGIN
-	IF months = 0 OR NOT isfinite(t) THEN
+	IF t < '1000-01-01 00:00:00+00 BC' THEN
+		RETURN '-infinity';
+	ELSIF t > '20000-01-01 00:00:00+00' THEN
+		RETURN 'infinity';
+	END IF;
+	IF months = 0 THEN
 		RETURN date_bin(granularity, t, timestamptz '2000-01-03 00:00:00+00');
 	END IF;
 	month := extract(year FROM t AT TIME ZONE 'UTC') * 12 + extract(month FROM t AT TIME ZONE 'UTC') - 1;
@@ -39,7 +47,7 @@ AS $$
 DECLARE
 	start timestamptz := sellometer.bucket_start(granularity, t);
 BEGIN
-	RETURN CASE WHEN start = t THEN t ELSE (start AT TIME ZONE 'UTC' + granularity) AT TIME ZONE 'UTC' END;
+	RETURN CASE WHEN start = t OR NOT isfinite(start) THEN start ELSE (start AT TIME ZONE 'UTC' + granularity) AT TIME ZONE 'UTC' END;
 END
 $$;
 COMMENT ON FUNCTION sellometer.bucket_end(interval, timestamptz) IS
@@ -65,24 +73,30 @@ COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
 	'Does every bucket of coarse consist of whole buckets of fine?';
 
 /*
+ * The functions from here on that are a single query are PL/pgSQL for the sake of speed: their plans are kept.
+ *
  * What each tier is sure to hold.  Rows before head - retention may be dropped at any time, and late ones no longer reach the
- * tier; but what is not rolled up into the next tier stays, whole, however old it is.
+ * tier; but what is not rolled up into all tiers that are made of it stays, whole, however old it is.
  */
 CREATE FUNCTION sellometer.held(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
 	OUT taken_from timestamptz)
 RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	SELECT k.name, k.position, k.granularity, greatest(k.kept_from, k.retained), k.watermark,
 		CASE WHEN k.kept_from > k.coarser_from THEN greatest(k.kept_from, k.retained) ELSE k.retained END
-	FROM (SELECT t.*, least(lead(t.watermark) OVER (ORDER BY t.position),
+	FROM (SELECT t.*, least((SELECT min(c.watermark) FROM sellometer.tiers c WHERE c.finer = t.name),
 				coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'),
 					'-infinity')) AS retained,
 			min(t.kept_from) OVER (ORDER BY t.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS coarser_from
 		FROM sellometer.tiers t, sellometer.state s) k
-	ORDER BY k.position
+	ORDER BY k.position;
+END
 $$;
 COMMENT ON FUNCTION sellometer.held() IS
 	'What each tier is sure to hold, finest first: rows from floor on, up to watermark; from taken_from on it may have some';
@@ -99,41 +113,73 @@ COMMENT ON FUNCTION sellometer.kept() IS
 	'What each tier is sure to hold, finest first: rows from floor on, up to watermark';
 
 /*
+ * Weeks and months are both made of days, but neither of the other: what is read from both would overlap, or lack something.  So
+ * it is always read from the tiers of one chain, from the finest to one of the coarsest.
+ */
+CREATE FUNCTION sellometer.chains(OUT coarsest text, OUT tier text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
+	WITH RECURSIVE chain AS (
+		SELECT t.name AS coarsest, t.name, t.finer FROM sellometer.tiers t
+		WHERE NOT EXISTS (SELECT FROM sellometer.tiers c WHERE c.finer = t.name)
+		UNION ALL
+		SELECT c.coarsest, t.name, t.finer FROM chain c JOIN sellometer.tiers t ON t.name = c.finer
+	)
+	SELECT c.coarsest, c.name FROM chain c;
+END
+$$;
+COMMENT ON FUNCTION sellometer.chains() IS 'The tiers of each chain: one that none is made of, the one that it is made of, and so on';
+
+/*
  * step: use tiers of which it is a multiple; NULL: any.  What none of them is sure to hold is read from the coarsest that may have
- * some of it.  Both ends must be starts of buckets of such a tier.
+ * some of it.  Both ends must be starts of buckets of such a tier.  Of several chains: that which holds most of the range, with the
+ * widest buckets.
  */
 CREATE FUNCTION sellometer.pieces(
 	range_from timestamptz, range_to timestamptz, step interval,
 	OUT tier text, OUT piece_from timestamptz, OUT piece_to timestamptz)
 RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	WITH spans AS (
-		SELECT k.tier, k.position,
+		SELECT c.coarsest, k.tier, k.position,
 			greatest(sellometer.bucket_end(k.granularity, range_from), k.floor) AS first,
 			least(sellometer.bucket_start(k.granularity, range_to), k.watermark) AS after,
 			greatest(sellometer.bucket_end(k.granularity, range_from), k.taken_from) AS taken_first,
-			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER ())) AS taken_after
-		FROM sellometer.held() k
+			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER (PARTITION BY c.coarsest))) AS taken_after
+		FROM sellometer.held() k JOIN sellometer.chains() c USING (tier)
 		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity)
 	), nested AS (
 		SELECT s.*, min(first) OVER coarser AS coarser_first, max(after) OVER coarser AS coarser_after
 		FROM spans s
 		WHERE first < after
-		WINDOW coarser AS (ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+		WINDOW coarser AS (PARTITION BY coarsest ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
 	), taken AS (
-		SELECT s.*, max(taken_after) OVER (ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
+		SELECT s.*, max(taken_after) OVER (PARTITION BY coarsest ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
 		FROM spans s
 		WHERE taken_first < taken_after
+	), cut AS (
+		SELECT n.coarsest, true AS whole, n.position, n.tier, n.first AS piece_from, least(n.after, n.coarser_first) AS piece_to FROM nested n
+		WHERE n.coarser_first IS NULL OR n.first < n.coarser_first
+		UNION ALL
+		SELECT n.coarsest, true, n.position, n.tier, n.coarser_after, n.after FROM nested n WHERE n.after > n.coarser_after
+		UNION ALL
+		SELECT t.coarsest, false, t.position, t.tier, greatest(t.taken_first, t.covered), t.taken_after FROM taken t
+		WHERE t.covered IS NULL OR t.taken_after > t.covered
 	)
-	SELECT n.tier, n.first, least(n.after, n.coarser_first) FROM nested n
-	WHERE n.coarser_first IS NULL OR n.first < n.coarser_first
-	UNION ALL
-	SELECT n.tier, n.coarser_after, n.after FROM nested n WHERE n.after > n.coarser_after
-	UNION ALL
-	SELECT t.tier, greatest(t.taken_first, t.covered), t.taken_after FROM taken t
-	WHERE t.covered IS NULL OR t.taken_after > t.covered
+	SELECT p.tier, p.piece_from, p.piece_to FROM cut p
+	WHERE p.coarsest = (SELECT x.coarsest FROM cut x GROUP BY x.coarsest
+		ORDER BY min(x.piece_from) FILTER (WHERE x.whole), min(x.piece_from), max(x.piece_to) DESC, max(x.position) DESC, x.coarsest LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval) IS
 	'Cut a range into pieces, each to be read from one tier';
@@ -201,8 +247,23 @@ $$;
 COMMENT ON FUNCTION sellometer.series_width(interval, timestamptz) IS
 	'The width of the buckets that sellometer_series() returns';
 
+/* In words. */
+CREATE FUNCTION sellometer.why_wider(step interval)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+	SELECT CASE WHEN count(*) FILTER (WHERE sellometer.is_multiple(step, k.granularity)) = 0
+			THEN format('Of no tier are the buckets such that %s is a multiple; the finest has %s.', step, min(k.granularity))
+		ELSE format('Of the tiers whose buckets fit none holds what is before %s.',
+			min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity))) END
+	FROM sellometer.held() k
+$$;
+COMMENT ON FUNCTION sellometer.why_wider(interval) IS 'Why sellometer_series() returns wider buckets than were asked for';
+
 CREATE FUNCTION sellometer.series(
-	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
+	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval, tell boolean DEFAULT false,
 	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500
@@ -220,7 +281,7 @@ DECLARE
 	pieces text;
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
-	IF step IS NULL OR step <= interval '0' OR months > 0 AND step NOT IN ('1 month', '3 months', '1 year') THEN
+	IF step IS NULL OR step <= interval '0' OR step > interval '1000 years' OR months > 0 AND step NOT IN ('1 month', '3 months', '1 year') THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'step is not a length that buckets can have',
 			DETAIL = format('It is %s.', coalesce(step::text, 'NULL')),
 			HINT = 'Give a number of minutes, hours, days or weeks, or 1 month, 3 months or 1 year.';
@@ -237,6 +298,10 @@ BEGIN
 	END IF;
 
 	width := sellometer.series_width(step, coalesce("from", '-infinity'));
+	IF width <> step AND tell THEN
+		RAISE NOTICE USING MESSAGE = format('the buckets of the series are %s wide, not %s', width, step),
+			DETAIL = sellometer.why_wider(step), HINT = 'The tiers, and how long they keep what, are in sellometer.tiers.';
+	END IF;
 	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity);
 	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - lateness) AT TIME ZONE 'UTC')
 	INTO final_to FROM sellometer.state s;
@@ -258,8 +323,8 @@ BEGIN
 		start >= %L AND start < %L FROM (%s) x GROUP BY start ORDER BY start', whole_from, final_to, pieces);
 END
 $$;
-COMMENT ON FUNCTION sellometer.series(text, text, text, timestamptz, timestamptz, interval) IS
-	'What sellometer_series() is, for the extension''s own functions';
+COMMENT ON FUNCTION sellometer.series(text, text, text, timestamptz, timestamptz, interval, boolean) IS
+	'What sellometer_series() is, for the extension''s own functions; tell: a notice if buckets are wider than step';
 
 CREATE FUNCTION @extschema@.sellometer_series(
 	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
@@ -268,38 +333,61 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 500
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT * FROM sellometer.series($1, $2, $3, $4, $5, $6)
+	SELECT * FROM sellometer.series($1, $2, $3, $4, $5, $6, true)
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval) IS
-	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events; is_final: the bucket is whole and no live object can change it any more';
+	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events; wider buckets than step, with a notice, where only coarser tiers hold them; is_final: the bucket is whole and no live object can change it any more';
 
 /*
  * The ends of a range, moved to starts of buckets.  An end inside a bucket: the finest tier that still holds what is between it
- * and the bucket's other end decides.
+ * and the bucket's other end decides.  Of several chains: that which holds most of the range, and moves its ends least.
  */
 CREATE FUNCTION sellometer.whole_range("from" timestamptz, "to" timestamptz, OUT range_from timestamptz, OUT range_to timestamptz)
 RETURNS record
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 BEGIN
-	SELECT CASE k.position WHEN 0 THEN sellometer.bucket_end(k.granularity, f.t)
-		ELSE sellometer.bucket_start(k.granularity, f.t) END
-	INTO range_from
-	FROM (SELECT coalesce("from", '-infinity') AS t) f, sellometer.held() k
-	ORDER BY k.taken_from <= f.t DESC, CASE WHEN k.taken_from <= f.t THEN k.position ELSE -k.position END
-	LIMIT 1;
-	SELECT sellometer.bucket_end(k.granularity, t.t)
-	INTO range_to
-	FROM (SELECT coalesce("to", 'infinity') AS t) t,
-		(SELECT *, lead(granularity) OVER (ORDER BY position) AS coarser FROM sellometer.held()) k
-	WHERE k.coarser IS NULL OR k.taken_from <= sellometer.bucket_start(k.coarser, t.t)
-	ORDER BY k.position
-	LIMIT 1;
+	WITH asked AS (
+		SELECT coalesce("from", '-infinity') AS first, coalesce("to", 'infinity') AS after
+	), linked AS (
+		SELECT c.coarsest, k.*, lead(k.granularity) OVER (PARTITION BY c.coarsest ORDER BY k.position) AS coarser
+		FROM sellometer.held() k JOIN sellometer.chains() c USING (tier)
+	), moved AS (
+		SELECT l.coarsest, max(l.position) AS position, min(l.floor) AS floor, min(l.taken_from) AS taken_from,
+			(array_agg(CASE l.position WHEN 0 THEN sellometer.bucket_end(l.granularity, a.first) ELSE sellometer.bucket_start(l.granularity, a.first) END
+				ORDER BY l.taken_from <= a.first DESC, CASE WHEN l.taken_from <= a.first THEN l.position ELSE -l.position END))[1] AS range_from,
+			(array_agg(sellometer.bucket_end(l.granularity, a.after) ORDER BY l.position)
+				FILTER (WHERE l.coarser IS NULL OR l.taken_from <= sellometer.bucket_start(l.coarser, a.after)))[1] AS range_to
+		FROM linked l, asked a GROUP BY l.coarsest
+	)
+	SELECT m.range_from, m.range_to INTO range_from, range_to FROM moved m, asked a
+	ORDER BY greatest(m.floor, a.first), greatest(m.taken_from, a.first), m.range_from DESC, m.range_to, m.position DESC LIMIT 1;
 END
 $$;
 COMMENT ON FUNCTION sellometer.whole_range(timestamptz, timestamptz) IS
 	'A range whose ends are starts of buckets: of the finest tier, or of a coarser one where only that holds them';
+
+CREATE FUNCTION sellometer.tell_range("from" timestamptz, "to" timestamptz, range_from timestamptz, range_to timestamptz)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+	finest interval := (SELECT t.granularity FROM sellometer.tiers t WHERE t.position = 0);
+BEGIN
+	IF range_from IS DISTINCT FROM sellometer.bucket_end(finest, coalesce("from", '-infinity'))
+			OR range_to IS DISTINCT FROM sellometer.bucket_end(finest, coalesce("to", 'infinity')) THEN
+		RAISE NOTICE USING MESSAGE = format('the range that is answered is %s to %s', range_from, range_to),
+			DETAIL = 'An end of the range is in a time that only coarser tiers hold, and falls on one of their buckets.',
+			HINT = 'The tiers, and how long they keep what, are in sellometer.tiers.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.tell_range(timestamptz, timestamptz, timestamptz, timestamptz) IS
+	'A notice if the range that whole_range() gives is another than was asked for';
 
 CREATE FUNCTION @extschema@.sellometer_total(
 	event_type text, "from" timestamptz, "to" timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric)
@@ -308,16 +396,19 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
+DECLARE
+	w record;
 BEGIN
 	PERFORM sellometer.check_names('brand', event_type);
+	SELECT * INTO w FROM sellometer.whole_range("from", "to");
+	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
 	SELECT coalesce(sum(t.count), 0), coalesce(sum(t.gmv), 0), sum(t.gmv) / sum(t.count)
 	INTO sellometer_total.count, sellometer_total.gmv, avg_price
-	FROM sellometer.whole_range("from", "to") w,
-		LATERAL sellometer.pieces(w.range_from, w.range_to, NULL) p,
+	FROM sellometer.pieces(w.range_from, w.range_to, NULL) p,
 		LATERAL (SELECT x.count, x.gmv FROM sellometer.totals x WHERE x.tier = p.tier
 			AND x.event_type = sellometer_total.event_type::sellometer.event_type
 			AND x.event_time >= p.piece_from AND x.event_time < p.piece_to) t;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_total(text, timestamptz, timestamptz) IS
-	'All events of a type over a range; ends that only a coarser tier still holds fall on its buckets';
+	'All events of a type over a range; ends that only a coarser tier still holds fall on its buckets, and a notice says so';

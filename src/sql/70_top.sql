@@ -94,7 +94,7 @@ SET work_mem = '64MB'
 SET jit = off
 AS $$
 DECLARE
-	promising integer := 2 * n + 20;
+	promising integer := 2 * least(n, 50) + 20;	-- no more than 50 are asked for
 	lists record;
 	unlisted numeric;			-- a key that is on no list has at most so much
 	unbounded numeric;			-- all events of the pieces that no list bounds
@@ -165,7 +165,7 @@ COMMENT ON FUNCTION sellometer.top_by_leaders(text, text, timestamptz, timestamp
 	'What sellometer_top() finds without reading all keys; no rows if it can''t';
 
 CREATE FUNCTION sellometer.top(
-	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer, by text,
+	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer, by text, tell boolean DEFAULT false,
 	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
@@ -189,6 +189,9 @@ BEGIN
 	END IF;
 
 	SELECT w.range_from, w.range_to INTO range_from, range_to FROM sellometer.whole_range("from", "to") w;
+	IF tell THEN
+		PERFORM sellometer.tell_range("from", "to", range_from, range_to);
+	END IF;
 
 	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
 	FROM sellometer.top_by_leaders(dimension, event_type, range_from, range_to, n, by) t;
@@ -202,8 +205,8 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION sellometer.top(text, text, timestamptz, timestamptz, integer, text) IS
-	'What sellometer_top() is, for the extension''s own functions';
+COMMENT ON FUNCTION sellometer.top(text, text, timestamptz, timestamptz, integer, text, boolean) IS
+	'What sellometer_top() is, for the extension''s own functions; tell: a notice if the range that is answered is another';
 
 CREATE FUNCTION @extschema@.sellometer_top(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
@@ -212,10 +215,10 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT * FROM sellometer.top($1, $2, $3, $4, $5, $6)
+	SELECT * FROM sellometer.top($1, $2, $3, $4, $5, $6, true)
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
-	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets';
+	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets, and a notice says so';
 
 CREATE FUNCTION @extschema@.sellometer_total(
 	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz,
@@ -229,14 +232,17 @@ AS $$
 DECLARE
 	possible text[];			-- of products, those that are numbers
 	rows_sql text;
+	w record;
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
 	SELECT coalesce(array_agg(DISTINCT k), '{}') INTO possible FROM unnest(keys) k
 	WHERE CASE WHEN dimension <> 'product_id' THEN true
 		WHEN k ~ '^-?[0-9]{1,19}$' THEN k::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 ELSE false END;
+	SELECT * INTO w FROM sellometer.whole_range("from", "to");
+	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
 	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, possible), ' UNION ALL ')
 	INTO rows_sql
-	FROM sellometer.whole_range("from", "to") w, LATERAL sellometer.pieces(w.range_from, w.range_to, NULL) p;
+	FROM sellometer.pieces(w.range_from, w.range_to, NULL) p;
 	IF rows_sql IS NOT NULL THEN
 		RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
 		FROM sellometer.top_of_rows(rows_sql, 'gmv', cardinality(possible)) t;
@@ -244,4 +250,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_total(text, text, text[], timestamptz, timestamptz) IS
-	'All events of a type over a range of each of some keys, best first; keys without any are left out';
+	'All events of a type over a range of each of some keys, best first; keys without any are left out; the range is that of sellometer_top()';

@@ -201,7 +201,7 @@ SELECT 'expired rows of ' || sellometer.shown(s.name),
 	e.since,
 	CASE WHEN e.n > 0 THEN pg_catalog.format('%s rows in %s objects of the last 24 hours were older than every tier keeps', e.rows, sellometer.up_to_1000(e.n))
 		ELSE 'none in the last 24 hours' END,
-	CASE WHEN e.n > 0 THEN 'They count nowhere.  A longer retention, or sellometer_add_tier() without one, keeps such rows; then sellometer_retry() counts them.' END
+	CASE WHEN e.n > 0 THEN 'They count nowhere.  A longer retention by sellometer_alter_tier(), or sellometer_add_tier() without one, keeps such rows; then sellometer_retry() counts them.' END
 FROM sellometer.sources s
 CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS n, pg_catalog.sum(o.rows_expired) AS rows, pg_catalog.min(o.ingested_at) AS since
 	FROM (SELECT rows_expired, ingested_at FROM sellometer.objects WHERE source = s.name AND rows_expired > 0

@@ -17,13 +17,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.minute_volumes(timestamptz, timestamptz) IS 'Events by minute and type';
 
+/* From whichever tiers an hour consists of: there need be none of hours. */
 CREATE FUNCTION sellometer.hour_volumes(from_time timestamptz, to_time timestamptz)
 RETURNS TABLE (event_time timestamptz, event_type sellometer.event_type, count bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT event_time, event_type, sum(count)::bigint FROM sellometer.realtime_category_l1_hour h
-	WHERE h.event_time >= from_time AND h.event_time < to_time GROUP BY 1, 2
+	SELECT date_bin('1 hour', x.event_time, '2000-01-03 00:00:00+00'), x.event_type, sum(x.count)::bigint
+	FROM sellometer.pieces(from_time, to_time, '1 hour') p
+	JOIN sellometer.totals x ON x.tier = p.tier AND x.event_type = ANY (enum_range(NULL::sellometer.event_type))
+		AND x.event_time >= p.piece_from AND x.event_time < p.piece_to
+	GROUP BY 1, 2
 $$;
 COMMENT ON FUNCTION sellometer.hour_volumes(timestamptz, timestamptz) IS 'Events by hour and type';
 

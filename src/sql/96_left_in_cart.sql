@@ -30,7 +30,9 @@ AS $$
 	WITH waiting AS MATERIALIZED (
 		SELECT c.user_id, c.user_session, c.product_id, c.price, c.since
 		FROM sellometer.left_in_cart c
-		WHERE c.since >= (((SELECT head FROM sellometer.state) - sellometer.cart_timeout()) AT TIME ZONE 'UTC' - within) AT TIME ZONE 'UTC'
+		-- what is longer than any time that there are carts of is as long
+		WHERE c.since >= (((SELECT head FROM sellometer.state) - sellometer.cart_timeout()) AT TIME ZONE 'UTC'
+				- CASE WHEN within IS NOT NULL THEN greatest(least(within, '1000 years'), '-1000 years') END) AT TIME ZONE 'UTC'
 			AND NOT EXISTS (SELECT FROM sellometer.reminders r
 				WHERE r.user_session = c.user_session AND r.product_id = c.product_id AND r.since = c.since)
 	), sessions AS (

@@ -74,28 +74,42 @@ COMMENT ON FUNCTION sellometer.stock_counts_from(bigint[]) IS
 	'Products of the inventory, and from when on purchases of them take a piece';
 
 /*
- * Sales are added up by hours.  Of the hour that as_of is in, the minutes before it are taken off again; where they are
- * no longer kept, as large a part of the hour.  One product after the other by the tiers' keys: for some thousands of them.
+ * Sales are added up by hours, or by what there is instead of hours: the coarsest tier of whose buckets an hour consists, which may be
+ * the finest.  Of the hour that as_of is in, the minutes before it are taken off again; where they are no longer kept, as large a
+ * part of the hour.  One product after the other by the tiers' keys: for some thousands of them.
  */
+CREATE FUNCTION sellometer.hour_tier()
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT t.name FROM sellometer.tiers t WHERE sellometer.is_multiple('1 hour', t.granularity) ORDER BY t.position DESC LIMIT 1
+$$;
+COMMENT ON FUNCTION sellometer.hour_tier() IS 'The coarsest tier of whose intervals an hour consists: hour, or a finer one where that was dropped';
+
 CREATE FUNCTION sellometer.stock_sold_of_few(products bigint[], window_from timestamptz,
 	OUT product_id bigint, OUT sold numeric, OUT recent bigint)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 1000
+LANGUAGE plpgsql STABLE ROWS 1000
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
-			WHEN s.first_hour >= m.floor THEN (SELECT sum(t.count) FROM sellometer.product_id_minute t
-				WHERE t.product_id = s.product_id AND t.event_type = 'purchase' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute)
-			ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
-		coalesce(h.recent, 0)
-	FROM sellometer.stock_counts_from(products) s
-	CROSS JOIN (SELECT floor FROM sellometer.kept() WHERE tier = 'minute') m
-	CROSS JOIN LATERAL (
-		SELECT sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
-			sum(r.count) FILTER (WHERE r.event_time = s.first_hour) AS first_hour_sold,
-			sum(r.count) FILTER (WHERE r.event_time >= window_from)::bigint AS recent
-		FROM sellometer.realtime_product_id_hour r
-		WHERE r.product_id = s.product_id AND r.event_type = 'purchase' AND r.event_time >= least(s.first_hour, window_from)) h
+BEGIN
+	RETURN QUERY EXECUTE format('
+		SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
+				WHEN s.first_hour >= m.floor THEN (SELECT sum(t.count) FROM sellometer.product_id_minute t
+					WHERE t.product_id = s.product_id AND t.event_type = ''purchase'' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute)
+				ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
+			coalesce(h.recent, 0)
+		FROM sellometer.stock_counts_from($1) s
+		CROSS JOIN (SELECT floor FROM sellometer.kept() WHERE tier = ''minute'') m
+		CROSS JOIN LATERAL (
+			SELECT sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
+				sum(r.count) FILTER (WHERE r.event_time >= s.first_hour AND r.event_time < s.first_hour + interval ''1 hour'') AS first_hour_sold,
+				sum(r.count) FILTER (WHERE r.event_time >= $2)::bigint AS recent
+			FROM sellometer.%I r
+			WHERE r.product_id = s.product_id AND r.event_type = ''purchase'' AND r.event_time >= least(s.first_hour, $2)) h',
+		'realtime_product_id_' || sellometer.hour_tier()) USING products, window_from;
+END
 $$;
 COMMENT ON FUNCTION sellometer.stock_sold_of_few(bigint[], timestamptz) IS
 	'What stock_sold() gives, of one product after the other';
@@ -103,32 +117,36 @@ COMMENT ON FUNCTION sellometer.stock_sold_of_few(bigint[], timestamptz) IS
 CREATE FUNCTION sellometer.stock_sold_of_many(products bigint[], window_from timestamptz,
 	OUT product_id bigint, OUT sold numeric, OUT recent bigint)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 100000
+LANGUAGE plpgsql STABLE ROWS 100000
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
 AS $$
-	WITH stock AS MATERIALIZED (
-		SELECT * FROM sellometer.stock_counts_from(products)
-	), hours AS (
-		SELECT s.product_id, sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
-			sum(r.count) FILTER (WHERE r.event_time = s.first_hour) AS first_hour_sold,
-			sum(r.count) FILTER (WHERE r.event_time >= window_from)::bigint AS recent
-		FROM sellometer.realtime_product_id_hour r JOIN stock s USING (product_id)
-		WHERE r.event_type = 'purchase' AND r.event_time >= (SELECT least(min(first_hour), window_from) FROM stock)
-		GROUP BY s.product_id
-	), before AS (
-		SELECT s.product_id, sum(t.count) AS sold
-		FROM sellometer.product_id_minute t JOIN stock s USING (product_id)
-		WHERE t.event_type = 'purchase' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute
-			AND t.event_time >= (SELECT min(first_hour) FROM stock WHERE first_minute > first_hour)
-			AND t.event_time < (SELECT max(first_minute) FROM stock WHERE first_minute > first_hour)
-		GROUP BY s.product_id
-	)
-	SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
-			WHEN s.first_hour >= (SELECT floor FROM sellometer.kept() WHERE tier = 'minute') THEN b.sold
-			ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
-		coalesce(h.recent, 0)
-	FROM stock s LEFT JOIN hours h USING (product_id) LEFT JOIN before b USING (product_id)
+BEGIN
+	RETURN QUERY EXECUTE format('
+		WITH stock AS MATERIALIZED (
+			SELECT * FROM sellometer.stock_counts_from($1)
+		), hours AS (
+			SELECT s.product_id, sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
+				sum(r.count) FILTER (WHERE r.event_time >= s.first_hour AND r.event_time < s.first_hour + interval ''1 hour'') AS first_hour_sold,
+				sum(r.count) FILTER (WHERE r.event_time >= $2)::bigint AS recent
+			FROM sellometer.%I r JOIN stock s USING (product_id)
+			WHERE r.event_type = ''purchase'' AND r.event_time >= (SELECT least(min(first_hour), $2) FROM stock)
+			GROUP BY s.product_id
+		), before AS (
+			SELECT s.product_id, sum(t.count) AS sold
+			FROM sellometer.product_id_minute t JOIN stock s USING (product_id)
+			WHERE t.event_type = ''purchase'' AND t.event_time >= s.first_hour AND t.event_time < s.first_minute
+				AND t.event_time >= (SELECT min(first_hour) FROM stock WHERE first_minute > first_hour)
+				AND t.event_time < (SELECT max(first_minute) FROM stock WHERE first_minute > first_hour)
+			GROUP BY s.product_id
+		)
+		SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
+				WHEN s.first_hour >= (SELECT floor FROM sellometer.kept() WHERE tier = ''minute'') THEN b.sold
+				ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
+			coalesce(h.recent, 0)
+		FROM stock s LEFT JOIN hours h USING (product_id) LEFT JOIN before b USING (product_id)',
+		'realtime_product_id_' || sellometer.hour_tier()) USING products, window_from;
+END
 $$;
 COMMENT ON FUNCTION sellometer.stock_sold_of_many(bigint[], timestamptz) IS
 	'What stock_sold() gives, by reading all sales of the time: for very many products, after an import say';
@@ -158,10 +176,50 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN m.first < h.first + interval '1 hour' OR h.first IS NULL THEN m.first ELSE h.first END
-	FROM (SELECT min(event_time) AS first FROM sellometer.category_l1_minute WHERE event_time >= window_from) m,
-		(SELECT min(event_time) AS first FROM sellometer.category_l1_hour WHERE event_time >= window_from) h
+	FROM (SELECT min(event_time) AS first FROM sellometer.totals WHERE tier = 'minute' AND event_type = ANY (enum_range(NULL::sellometer.event_type))
+			AND event_time >= window_from) m,
+		(SELECT min(event_time) AS first FROM sellometer.totals WHERE tier = sellometer.hour_tier()
+			AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= window_from) h
 $$;
 COMMENT ON FUNCTION sellometer.sales_from(timestamptz) IS 'The first time at or after window_from of which there is data';
+
+CREATE FUNCTION sellometer.was_ever_sold(product bigint)
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	found boolean;
+BEGIN
+	EXECUTE format('SELECT EXISTS (SELECT FROM sellometer.%I r WHERE r.product_id = $1 AND r.event_type = ''purchase'')',
+		'realtime_product_id_' || sellometer.hour_tier()) INTO found USING product;
+	RETURN found;
+END
+$$;
+COMMENT ON FUNCTION sellometer.was_ever_sold(bigint) IS 'Are there purchases of a product, as far back as hours are kept?';
+
+/* Without hours it reaches back no further than minutes do, and says so rather than to take little for all. */
+CREATE FUNCTION sellometer.tell_old_stock(products bigint[])
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+	k record;
+	n bigint;
+BEGIN
+	SELECT * INTO k FROM sellometer.kept() h WHERE h.tier = sellometer.hour_tier();
+	SELECT count(*) INTO n FROM sellometer.stock_counts_from(products) s
+	WHERE s.first_hour < k.floor AND EXISTS (SELECT FROM sellometer.state st WHERE st.head > k.floor);
+	IF n > 0 THEN
+		RAISE WARNING USING MESSAGE = format('the stock of %s products was taken before %s, up to where sales are known', n, k.floor),
+			DETAIL = format('Tier "%s" has nothing before that, and coarser tiers do not tell the hours: more may be sold than is taken off.', k.tier),
+			HINT = 'Take stock anew, or have hours be kept for longer: sellometer_add_tier(), sellometer_alter_tier().';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.tell_old_stock(bigint[]) IS 'A warning if stock was taken before the time that sales are known of';
 
 CREATE FUNCTION sellometer.judge_inventory(products bigint[], head timestamptz)
 RETURNS void
@@ -173,13 +231,13 @@ DECLARE
 		'2000-01-03 00:00+00');
 	hours numeric := greatest(extract(epoch FROM head - sellometer.sales_from(window_from)) / 3600, 1 / 60.0);
 BEGIN
+	PERFORM sellometer.tell_old_stock(products);
 	DELETE FROM sellometer.inventory_cover c
 	WHERE c.product_id = ANY (products) AND NOT EXISTS (SELECT FROM sellometer.inventory i WHERE i.product_id = c.product_id);
 	INSERT INTO sellometer.inventory_cover AS c (product_id, sold, hourly, cover, low, judged_at)
 	SELECT s.product_id, s.sold, r.hourly, r.cover,
 		CASE WHEN i.stock > s.sold THEN coalesce(r.cover < i.lead_time, false)
-			ELSE s.sold > 0 OR s.recent > 0 OR EXISTS (SELECT FROM sellometer.realtime_product_id_hour h
-				WHERE h.product_id = s.product_id AND h.event_type = 'purchase') END,
+			ELSE s.sold > 0 OR s.recent > 0 OR sellometer.was_ever_sold(s.product_id) END,
 		head
 	FROM sellometer.stock_sold(products, window_from) s
 	JOIN sellometer.inventory i USING (product_id)
@@ -279,6 +337,10 @@ REVOKE ALL ON FUNCTION sellometer.stock_counts_from(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.stock_sold(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.stock_sold_of_few(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.stock_sold_of_many(bigint[], timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.hour_tier() FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.sales_from(timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.was_ever_sold(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.tell_old_stock(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.refresh_inventory(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.detect_low_inventory(timestamptz) FROM PUBLIC;

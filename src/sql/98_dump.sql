@@ -85,8 +85,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NULL;
 	END IF;
-	FOR t IN SELECT x.name, x.granularity, lag(x.name) OVER (ORDER BY x.position) AS finer
-			FROM sellometer.tiers x ORDER BY x.position LOOP
+	FOR t IN SELECT x.name, x.granularity, x.finer FROM sellometer.tiers x ORDER BY x.position LOOP
 		PERFORM sellometer.create_realtime_views(t.name, t.granularity, t.finer);
 		IF t.name = ANY (unbound) THEN
 			PERFORM sellometer.bind_tier(t.name);

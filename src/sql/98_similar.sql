@@ -33,7 +33,7 @@ AS $$
 			SELECT FROM sellometer.inventory_cover v JOIN sellometer.inventory i ON i.product_id = v.product_id
 			WHERE v.product_id = b.product_id AND i.stock <= v.sold)
 		ORDER BY b.sales DESC, b.product_id
-		LIMIT 100 + 10 * n) c
+		LIMIT 100 + 10 * n::bigint) c
 	ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest(t.price, 0.01))) / ln(2.0)), c.sales DESC, c.product_id
 	LIMIT n
 $$;

@@ -1,5 +1,5 @@
 /*
- * tier_calls.c: sellometer_rollup(), sellometer_prune(), sellometer_add_tier() and sellometer_drop_tier().
+ * tier_calls.c: sellometer_rollup(), sellometer_prune(), and what adds, alters and drops tiers.
  */
 #include "postgres.h"
 
@@ -19,6 +19,7 @@
 PG_FUNCTION_INFO_V1(sellometer_rollup);
 PG_FUNCTION_INFO_V1(sellometer_prune);
 PG_FUNCTION_INFO_V1(sellometer_add_tier);
+PG_FUNCTION_INFO_V1(sellometer_alter_tier);
 PG_FUNCTION_INFO_V1(sellometer_drop_tier);
 PG_FUNCTION_INFO_V1(sellometer_bind_tier);
 
@@ -78,6 +79,20 @@ sellometer_add_tier(PG_FUNCTION_ARGS)
 }
 
 Datum
+sellometer_alter_tier(PG_FUNCTION_ARGS)
+{
+	int			level;
+
+	require_argument(fcinfo, 0, "the name of a tier");
+	SPI_connect();
+	level = slm_secure_function();
+	slm_tier_alter(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_ARGISNULL(1) ? NULL : PG_GETARG_INTERVAL_P(1));
+	AtEOXact_GUC(true, level);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
 sellometer_drop_tier(PG_FUNCTION_ARGS)
 {
 	int			level;
@@ -85,7 +100,7 @@ sellometer_drop_tier(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 0, "the name of a tier");
 	SPI_connect();
 	level = slm_secure_function();
-	slm_tier_drop(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	slm_tier_drop(text_to_cstring(PG_GETARG_TEXT_PP(0)), !PG_ARGISNULL(1) && PG_GETARG_BOOL(1));
 	AtEOXact_GUC(true, level);
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -280,6 +280,14 @@ BEGIN
 END
 $$;
 
+/* Which interval a row's time is in: weeks, months and so on as date_trunc() has them, in UTC. */
+CREATE FUNCTION oracle.bucket(granularity interval) RETURNS text
+LANGUAGE sql AS $$
+	SELECT CASE granularity WHEN '7 days' THEN 'date_trunc(''week'', t, ''UTC'')' WHEN '1 month' THEN 'date_trunc(''month'', t, ''UTC'')'
+		WHEN '3 months' THEN 'date_trunc(''quarter'', t, ''UTC'')' WHEN '1 year' THEN 'date_trunc(''year'', t, ''UTC'')'
+		ELSE format('date_bin(%L, t, ''2000-01-03 00:00:00+00'')', granularity) END
+$$;
+
 /* The five tables of a tier. */
 CREATE FUNCTION oracle.build_tier(tier text, granularity interval) RETURNS void
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
@@ -292,10 +300,10 @@ BEGIN
 	LOOP
 		EXECUTE format('DROP TABLE IF EXISTS oracle.%I', dimension || '_' || tier);
 		EXECUTE format('CREATE UNLOGGED TABLE oracle.%I AS
-			SELECT date_bin(%L, t, ''2000-01-03 00:00:00+00'') AS event_time, %s AS %I, event_type,
+			SELECT %s AS event_time, %s AS %I, event_type,
 				count(*) AS count, sum(price)::numeric(60, 4) AS gmv
 			FROM oracle.counted GROUP BY 1, 2, 3',
-			dimension || '_' || tier, granularity, key, dimension);
+			dimension || '_' || tier, oracle.bucket(granularity), key, dimension);
 		EXECUTE format('ANALYZE oracle.%I', dimension || '_' || tier);
 	END LOOP;
 END

@@ -114,7 +114,7 @@ CONF
 	$node->safe_psql('shop', 'CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
 	$self->{dir}{$_} = slm_directory($node, $_) foreach (qw(all in upload other turns));
 	$self->{proxy}->create_server($node, 'shop', 's3', stall_timeout => 3, connect_timeout => 3, retry_timeout => 6);
-	$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '2 hours' WHERE name = 'minute'");
+	$node->safe_psql('shop', "SELECT sellometer_alter_tier('minute', '2 hours')");
 	$node->safe_psql('shop', "SELECT sellometer_add_source('dir', 'file://$self->{dir}{in}/')");
 	$node->safe_psql('shop', q{SELECT sellometer_add_source('s3', 's3://shop/in/', 's3')});
 	$self->make_other;

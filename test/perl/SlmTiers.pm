@@ -42,7 +42,8 @@ our @EXPORT = qw(tier_conf random_tier_history tier_differences);
 # Tiers that come and go; minute and hour are always there.
 my %TIERS = (
 	day => [ '1 day', '5 years' ],
-	week => [ '7 days', '5 years' ]);
+	week => [ '7 days', '5 years' ],
+	month => [ '1 month', '5 years' ]);
 
 my @ACTIONS = (
 	('ingest') x 4, ('merge') x 4, ('rollup') x 5, ('prune') x 4, ('add') x 3, 'drop', 'retention',
@@ -198,9 +199,11 @@ sub change_retention
 	my $retention = splice(@$choice, 0, 1 + int rand(@$choice > 1 ? @$choice - 1 : 1));
 
 	return "$tier kept as before" unless defined $retention;
-	$history->{hours_go} = 1 if $tier eq 'hour';
-	$history->{node}->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '$retention' WHERE name = '$tier'");
-	return "$tier kept for $retention";
+	my ($status, $out, $err) = $history->{node}->psql('shop',
+		"SET client_min_messages = warning; SELECT sellometer_alter_tier('$tier', '$retention')");
+	die $err if $status != 0 && $err !~ /must not be kept for less time/;
+	$history->{hours_go} = 1 if $tier eq 'hour' && $status == 0;
+	return "$tier kept for $retention" . ($status == 0 ? '' : ': refused');
 }
 
 sub act
@@ -312,7 +315,7 @@ sub random_tier_history
 	my $dir = slm_directory($node, "tiers_$seed");
 	my %history = (node => $node, seed => $seed, tiers => {}, running => [],
 		retention => { minute => [ '2 days', '1 day', '3 hours', '30 minutes' ], hour => [ '4 days', '2 days', '1 day' ] },
-		refusal => qr{still needs tier});
+		refusal => qr{still needs tier|holds what no finer tier does});
 
 	srand($seed);
 	note("seed $seed");

@@ -21,7 +21,7 @@ sub fresh
 	my $dir = slm_directory($node, 'in_' . ++$directories);
 
 	$node->safe_psql('shop', 'SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$');
-	$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '$options{minutes}' WHERE name = 'minute'") if $options{minutes};
+	$node->safe_psql('shop', "SELECT sellometer_alter_tier('minute', '$options{minutes}')") if $options{minutes};
 	$node->safe_psql('shop', "SELECT sellometer_add_source('s', 'file://$dir/')");
 	return $dir;
 }
@@ -313,12 +313,15 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 	like($stderr, qr/tier "hour" still needs tier "ten_minutes"/, 'a tier that is not rolled up is not dropped');
 	value('CALL sellometer_rollup()');
 	my $reader = hold('BEGIN; SELECT count(*) FROM sellometer.view_product_id_ten_minutes');
-	my $drop = start_sql("SELECT sellometer_drop_tier('ten_minutes')");
+	($status, $stdout, $stderr) = $node->psql('shop', "SELECT sellometer_drop_tier('ten_minutes')");
+	like($stderr, qr/tier "ten_minutes" holds what no finer tier does\nDETAIL:  No finer tier holds 1 of its intervals, .*Tier "hour" has that time in longer ones/,
+		'nor is one that alone has something');
+	my $drop = start_sql("SELECT sellometer_drop_tier('ten_minutes', discard => true)");
 	put($dir, '2019-11-20 23:11', 5);
 	loaded($dir);
 	pass('loading goes on while a tier waits to be dropped');
 	let_go($reader);
-	is(finish_sql($drop), "\n", 'then it is dropped');
+	like(finish_sql($drop), qr/\ANOTICE:  with tier "ten_minutes" goes what no finer tier holds\nDETAIL: [^\n]*\n\n\z/, 'then it is dropped');
 	is(value("SELECT count(*) FROM pg_class WHERE relnamespace = 'sellometer'::regnamespace AND relname LIKE '%ten_minutes%'"),
 		0, 'with all that was its');
 	is(value($WRONG), '', 'all agrees without it');

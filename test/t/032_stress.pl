@@ -29,7 +29,7 @@ my %turns = (
 	tiers => <<'SQL',
 SELECT sellometer_add_tier('day', '1 day', '5 years');
 SELECT pg_sleep(0.3);
-SELECT sellometer_drop_tier('day');
+SELECT sellometer_drop_tier('day', discard => true);
 SELECT pg_sleep(0.1);
 SQL
 	series => <<'SQL',
@@ -68,7 +68,7 @@ my @keys = files_below($all);
 my %when = map { ($keys[$_] => $_ + ($_ % 10 == 3 ? ($_ * 7919) % 600 : 0)) } 0 .. $#keys;
 @keys = sort { $when{$a} <=> $when{$b} || $a cmp $b } @keys;
 
-$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '1 hour' WHERE name = 'minute'");
+$node->safe_psql('shop', "SELECT sellometer_alter_tier('minute', '1 hour')");
 $node->safe_psql('shop', "SELECT sellometer_add_source('a', 'file://$in/')");
 # Something to look at, and a head to be late behind.
 link_object($all, $in, $_) foreach (splice(@keys, 0, 20));

@@ -91,7 +91,7 @@ traffic($second, '--minutes' => 240, '--rate' => 60, '--seed' => 6, '--start' =>
 traffic($late, '--minutes' => 10, '--rate' => 3000, '--seed' => 7, '--start' => '2019-10-01 04:10:00');
 $node->safe_psql('shop', "SELECT sellometer_add_source('second', 'file://$second/')");
 wait_until($node, "SELECT count(*) = 1000 FROM sellometer.objects WHERE state = 'done'");
-$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '1 hour' WHERE name = 'minute'");
+$node->safe_psql('shop', "SELECT sellometer_alter_tier('minute', '1 hour')");
 $writer->query_safe("BEGIN; SELECT $WRITER_LOCK");
 $node->safe_psql('shop', "SELECT sellometer_add_source('more', 'file://$late/')");
 wait_until($node, 'SELECT bool_or(surge) FROM sellometer.status');
@@ -108,7 +108,7 @@ unlike(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup works when the
 
 # Nothing waits any more, which the worker has not come to see: it stands still with no row in hand.
 my $worker = backend_pid($node, 'sellometer worker');
-$node->safe_psql('shop', "UPDATE sellometer.tiers SET retention = '24 hours' WHERE name = 'minute'");
+$node->safe_psql('shop', "SELECT sellometer_alter_tier('minute', '24 hours')");
 like(notices_of('CALL sellometer_rollup()'), qr/surge/, 'rollup waits when they do not');
 kill 'STOP', $worker;
 $ledger->query_until(qr/released/, "COMMIT;\n\\echo released\n");

@@ -98,7 +98,7 @@ sub later
 }
 
 # How long minutes are kept: long, lest loading prunes by itself, and short when there is to be something to prune.
-sub keep_minutes { value("UPDATE sellometer.tiers SET retention = '$_[0]' WHERE name = 'minute'"); return; }
+sub keep_minutes { value("SELECT sellometer_alter_tier('minute', '$_[0]')"); return; }
 
 sub something_to_prune
 {
@@ -237,7 +237,7 @@ dies('apply.tier:2', $MERGE, sub { put(-130); value($INGEST); });
 dies($_, $PRUNE, sub { something_to_prune(190) }) foreach (qw(prune.dropped prune.committed prune.done));
 dies('prune.views_noted', $PRUNE, sub { something_to_prune(48 * 60) });
 dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years')", sub {
-	value(q{SELECT sellometer_drop_tier(name) FROM sellometer.tiers WHERE name = 'day'});
+	value(q{SELECT sellometer_drop_tier(name, true) FROM sellometer.tiers WHERE name = 'day'});
 });
 
 # In a surge parse workers are fed while tables are written, and nobody may be left to feed them afterwards.

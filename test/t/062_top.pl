@@ -98,7 +98,7 @@ try_all('with new lists', 0.5);
 $node->safe_psql('shop', q{SELECT sellometer_add_tier('two_hours', '2 hours', '1 year')});
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
 try_all('with another tier', 0.5);
-$node->safe_psql('shop', q{SELECT sellometer_drop_tier('two_hours')});
+$node->safe_psql('shop', q{SELECT sellometer_drop_tier('two_hours', discard => true)});
 is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.leaders WHERE tier = 'two_hours'}), '0', 'no list of a tier that is gone');
 is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.totals WHERE tier = 'two_hours'}), '0', 'nor totals');
 try_all('without it', 0.5);

@@ -30,7 +30,7 @@ CREATE ROLE reader; CREATE ROLE landlord;
 CREATE SERVER s FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (endpoint 'http://127.0.0.1:9');
 CREATE USER MAPPING FOR reader SERVER s OPTIONS (access_key_id 'k', secret_access_key 'verysecret');
 SELECT sellometer_grant_reader('reader');
-UPDATE sellometer.tiers SET retention = '30 minutes' WHERE name = 'minute';
+SELECT sellometer_alter_tier('minute', '30 minutes');
 SELECT sellometer_add_source('web', 'file://$dir/');
 SELECT sellometer_add_tier('ten', '10 minutes', '1 hour');
 SELECT sellometer_add_tier('day', '1 day', NULL);
@@ -153,7 +153,7 @@ oracle_load($new, $dir);
 is(join("\n", grep { defined } (tier_differences($new))[ 0 .. 9 ]), '', 'all tiers agree with the oracle');
 
 # Tiers that came with the dump are tiers as any other.
-$new->safe_psql('shop', q{SELECT sellometer_drop_tier('ten')});
+$new->safe_psql('shop', q{SELECT sellometer_drop_tier('ten', discard => true)});
 is($new->safe_psql('shop', 'SELECT pg_get_viewdef(\'sellometer.realtime_brand_hour\'::regclass) ~ \'realtime_brand_minute\''),
 	't', 'a restored tier can be dropped');
 $new->safe_psql('shop', 'DROP SCHEMA oracle CASCADE; DROP SERVER s CASCADE; DROP EXTENSION sellometer');
@@ -166,8 +166,8 @@ is($old->safe_psql('shop', 'SELECT count(*) > 0 FROM sellometer.rejected_rows; D
 
 # --- a default tier that was dropped stays away ---
 
-$old->safe_psql('shop', q{SELECT sellometer_drop_tier('day')});
-$old->safe_psql('shop', q{SELECT sellometer_drop_tier('hour')});
+$old->safe_psql('shop', q{SELECT sellometer_drop_tier('day', discard => true)});
+$old->safe_psql('shop', q{SELECT sellometer_drop_tier('hour', discard => true)});
 $old->safe_psql('shop', 'CREATE ROLE other_reader; SELECT sellometer_grant_reader(\'other_reader\')');
 $old->run_log([ 'pg_dump', '-f', "$dump.sql", $old->connstr('shop') ]);
 $new->safe_psql('postgres', 'CREATE ROLE other_reader; CREATE DATABASE fewer');
@@ -176,6 +176,23 @@ is($new->safe_psql('fewer', 'SELECT string_agg(name, \' \' ORDER BY position) FR
 is($new->safe_psql('fewer', q{SELECT sellometer_add_tier('hour', '1 hour', '1 month'); SELECT count(*) FROM sellometer.purchase_brand_hour WHERE count > 0})
 		=~ s/^\n//r > 0,
 	1, 'hours can be added again');
+
+# --- and one that came back comes back once more, with weeks and months beside each other ---
+
+$new->safe_psql('fewer', q{SELECT sellometer_add_tier('day', '1 day'), sellometer_add_tier('week', '7 days'), sellometer_add_tier('month', '1 month')});
+$new->safe_psql('fewer', 'CALL sellometer_rollup()');
+$new->run_log([ 'pg_dump', '-f', "$dump.sql", $new->connstr('fewer') ]);
+$new->safe_psql('postgres', 'CREATE DATABASE again');
+ok(IPC::Run::run([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', "$dump.sql", $new->connstr('again') ]),
+	'restored with hours that were dropped and added');
+my $tiers = q{SELECT string_agg(format('%s of %s', t.name, coalesce(finer, 'events')), ' ' ORDER BY position),
+	(SELECT md5(string_agg(x::text, ' ' ORDER BY x)) FROM sellometer.totals x), (SELECT count(*) FROM sellometer.brand_hour),
+	(SELECT sum(count) FROM sellometer.realtime_brand_month) FROM sellometer.tiers t};
+is($new->safe_psql('again', $tiers), $new->safe_psql('fewer', $tiers), 'the same tiers are made of the same');
+like($new->safe_psql('again', $tiers), qr/^minute of events ten of minute hour of ten day of hour week of day month of day\|/,
+	'weeks and months of days');
+$new->safe_psql('again', 'CALL sellometer_rollup()');
+$new->safe_psql('again', 'SET client_min_messages = warning; DROP SERVER s CASCADE; DROP EXTENSION sellometer');
 
 $old->stop;
 $new->stop;

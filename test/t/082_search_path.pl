@@ -117,7 +117,7 @@ for my $temp ('', $temporary)
 
 	by_superuser("call each procedure$where", $temp, map { "CALL public.sellometer_$_()" } qw(ingest merge_backlog rollup prune detect));
 	by_superuser("tiers$where", $temp, "SELECT public.sellometer_add_tier('ten', '10 minutes', '1 month')",
-		"SELECT public.sellometer_add_tier('day', '1 day')", "SELECT public.sellometer_drop_tier('ten')", "SELECT public.sellometer_drop_tier('day')");
+		"SELECT public.sellometer_add_tier('day', '1 day')", "SELECT public.sellometer_alter_tier('day', '1 year')", "SELECT public.sellometer_drop_tier('ten', discard => true)", "SELECT public.sellometer_drop_tier('day', discard => true)");
 	by_superuser("look$where", $temp, 'SELECT FROM public.sellometer_check()', 'SELECT FROM public.sellometer_report()',
 		q{SELECT FROM public.sellometer_series('brand', 'view', 'acme', '2019-10-01', '2019-10-02', '1 hour')},
 		q{SELECT FROM public.sellometer_top('brand', 'view', '2019-10-01', '2019-10-02', 5)},

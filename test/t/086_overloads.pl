@@ -120,7 +120,7 @@ write_object($dir, '2019-10-01-00-07-1.csv', csv(event(event_time => '2019-10-01
 write_object($dir, 'bad.csv', "event_time\n");
 my @everything = ("SELECT sellometer_add_source('web', 'file://$dir/')", (map { "CALL sellometer_$_()" } qw(ingest merge_backlog rollup prune detect archive)),
 	"SELECT sellometer_add_tier('ten', '10 minutes', '1 month')", "SELECT sellometer_add_tier('day', '1 day')",
-	"SELECT sellometer_drop_tier('ten')", 'SELECT FROM sellometer_check()', 'SELECT FROM sellometer_report()',
+	"SELECT sellometer_alter_tier('hour', '2 months')", "SELECT sellometer_drop_tier('ten', discard => true)", 'SELECT FROM sellometer_check()', 'SELECT FROM sellometer_report()',
 	q{SELECT FROM sellometer_series('brand', 'view', 'acme', '2019-10-01', '2019-10-02', '1 hour')},
 	q{SELECT FROM sellometer_top('brand', 'view', '2019-10-01', '2019-10-02', 5)},
 	q{SELECT FROM sellometer_total('view', '2019-10-01', '2019-10-02')}, "SELECT sellometer_grant_reader('keeper')",
