@@ -149,18 +149,13 @@ set_apart(SlmSource *source)
 	source->slow_times = Min(source->slow_times + 1, 10);
 }
 
-/*
- * Has an object come, so that reading it need not wait?  If it does not within its source's patience, its transfer goes on beside.
- */
+/* Has an object come, so that reading it need not wait?  If not, its transfer goes on beside. */
 static bool
-has_come(SlmIngest *ingest, SlmObject *object)
+has_come_or_is_held(SlmIngest *ingest, SlmObject *object)
 {
 	SlmSource  *source = slm_sources_find(ingest->sources, object->source);
-	TimestampTz begin = GetCurrentTimestamp();
-	bool		ready = slm_transfer_ready(object->transfer, source->patience_ms);
 
-	source->patience_ms = Max(0, source->patience_ms - (int) ((GetCurrentTimestamp() - begin) / 1000));
-	if (ready)
+	if (slm_trouble_has_come(source, object->transfer))
 		return true;
 	set_apart(source);
 	slm_held_keep(ingest, object);
@@ -216,7 +211,7 @@ read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n, 
 		if (objects[i].resume_row == 0 && objects[i].id != ingest->large_id && !slm_large_has(ingest, objects[i].id))
 		{
 			started = start_transfers(ingest, objects, n, i, Max(started, i));
-			if (objects[i].transfer != NULL && has_come(ingest, &objects[i]))
+			if (objects[i].transfer != NULL && has_come_or_is_held(ingest, &objects[i]))
 				read_object(ingest, clock, &objects[i]);
 			else if (objects[i].outcome == SLM_OBJECT_WAITING && ++missing >= slm_max_connections)
 				return i + 1;	/* enough is under way */
@@ -304,7 +299,7 @@ static void
 read_here(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 {
 	(void) start_transfers(ingest, object, 1, 0, 0);
-	if (object->transfer != NULL && has_come(ingest, object))
+	if (object->transfer != NULL && has_come_or_is_held(ingest, object))
 		read_object(ingest, clock, object);
 }
 

@@ -87,7 +87,7 @@ is_all_in_log(const SlmMissing *missing)
 static int64
 count_views(const SlmTakeOut *take, const SlmMissing *missing)
 {
-	int64		window = (int64) slm_view_window * USECS_PER_SEC;
+	int64		window = slm_view_window_usecs();
 	bool		in_log = is_all_in_log(missing);
 	SlmViews	logged = {0};
 	int64		n = 0;

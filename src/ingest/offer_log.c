@@ -17,6 +17,7 @@
 #include "ingest/bulk.h"
 #include "ingest/offer_log.h"
 #include "ingest/spi.h"
+#include "ingest/view_state.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pure/sort.h"
@@ -256,7 +257,7 @@ slm_listing_write(const SlmBatch *batch, TimestampTz head)
 		return;
 	/* one that is seen may be a repetition of another for as long as views are told apart */
 	if (!TIMESTAMP_IS_NOBEGIN(from))
-		from -= (int64) slm_view_window * USECS_PER_SEC;
+		from -= slm_view_window_usecs();
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer listings", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(scratch);
 	for (uint32 i = 0; i < batch->nothers; i += ROWS_PER_INSERT)

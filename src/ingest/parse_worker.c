@@ -141,21 +141,16 @@ close_transfer(ParseWorker *worker, SlmObject *object)
 	worker->ntransfers--;
 }
 
-/* Has an object come, within what patience its source has left in this task?  If not, the leader takes care of it. */
+/* Has an object come?  If not, the leader takes care of it. */
 static bool
-has_come(ParseWorker *worker, SlmObject *object)
+has_come_or_is_left(ParseWorker *worker, SlmObject *object)
 {
 	SlmSource  *source = slm_sources_find(worker->sources, object->source);
-	TimestampTz begin = GetCurrentTimestamp();
-	bool		ready;
 
-	if (source == NULL)
+	if (source == NULL || (slm_trouble_may_read(source) && slm_trouble_has_come(source, object->transfer)))
 		return true;
-	ready = slm_trouble_may_read(source) && slm_transfer_ready(object->transfer, source->patience_ms);
-	source->patience_ms = Max(0, source->patience_ms - (int) ((GetCurrentTimestamp() - begin) / 1000));
-	if (!ready)
-		object->outcome = SLM_OBJECT_SLOW;
-	return ready;
+	object->outcome = SLM_OBJECT_SLOW;
+	return false;
 }
 
 static void
@@ -164,7 +159,7 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 	SlmReading *reading;
 
 	MemoryContextSwitchTo(hand->context);
-	if (!has_come(worker, object))
+	if (!has_come_or_is_left(worker, object))
 	{
 		close_transfer(worker, object);
 		return;

@@ -95,12 +95,6 @@ typedef struct Replay
 	int64		events;
 } Replay;
 
-static int64
-view_window(void)
-{
-	return (int64) slm_view_window * USECS_PER_SEC;
-}
-
 static void
 free_replay(void *arg)
 {
@@ -118,21 +112,14 @@ take_event(const SlmEvent *event, void *arg)
 {
 	Replay	   *replay = arg;
 	TupleTableSlot *slot = replay->slot;
-	SlmCatalogError error;
+	uint64		fingerprint = slm_event_fingerprint(replay->state, event);
 	SlmOfferId	offer;
-	uint64		fingerprint = 0;
 
-	if (event->type == SLM_VIEW && event->session.len > 0)
-		fingerprint = slm_view_fingerprint(&replay->state->key, event->session, event->product_id);
 	if (event->time < replay->from && fingerprint == 0)
 		return;
-	offer = slm_catalog_offer(replay->state->catalog, event, &error);
+	offer = slm_event_offer(replay->state, event);
 	if (offer == SLM_NO_OFFER)
-	{
-		if (error == SLM_CATALOG_MEMORY)
-			slm_out_of_memory();
-		return;					/* the key is too long: it was rejected */
-	}
+		return;
 	ExecClearTuple(slot);
 	slot->tts_values[COL_TIME] = Int64GetDatum(event->time);
 	slot->tts_values[COL_FINGERPRINT] = Int64GetDatum((int64) fingerprint);
@@ -350,7 +337,7 @@ write_tier(Replay *replay, int t)
 static void
 write_slice(Replay *replay, TimestampTz start)
 {
-	slm_views_drop_before(&replay->known, start - view_window(), false);
+	slm_views_drop_before(&replay->known, start - slm_view_window_usecs(), false);
 	if (!slm_batch_settle_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
 	if (start + USECS_PER_HOUR > replay->log_from)
@@ -440,7 +427,7 @@ static void
 read_known(Replay *replay)
 {
 	if (!TIMESTAMP_NOT_FINITE(replay->from) && replay->rows_from == replay->from)
-		slm_view_log_read(replay->state->catalog, replay->from - view_window(), replay->from, NULL, &replay->known);
+		slm_view_log_read(replay->state->catalog, replay->from - slm_view_window_usecs(), replay->from, NULL, &replay->known);
 }
 
 static void
@@ -477,8 +464,8 @@ create_replay(TimestampTz from, TimestampTz to)
 	replay->log_from = slm_view_log_from();
 	replay->rows_from = from;
 	if (!TIMESTAMP_NOT_FINITE(from) && !TIMESTAMP_IS_NOBEGIN(replay->log_from) &&
-		from - view_window() - USECS_PER_HOUR < replay->log_from)
-		replay->rows_from = from - view_window();
+		from - slm_view_window_usecs() - USECS_PER_HOUR < replay->log_from)
+		replay->rows_from = from - slm_view_window_usecs();
 	replay->state = slm_view_state_create(false);
 	callback->func = free_replay;
 	callback->arg = replay;
@@ -540,9 +527,9 @@ resume_behind(const SlmMissing *lost)
 	TimestampTz behind = slm_bucket_next(minute, slm_bucket_start(minute, lost->last));
 	TimestampTz log_from = slm_view_log_from();
 
-	if (TIMESTAMP_IS_NOBEGIN(log_from) || behind - view_window() - USECS_PER_HOUR >= log_from)
+	if (TIMESTAMP_IS_NOBEGIN(log_from) || behind - slm_view_window_usecs() - USECS_PER_HOUR >= log_from)
 		return behind;
-	return behind + view_window();
+	return behind + slm_view_window_usecs();
 }
 
 /* The rows of lost objects stay counted as they are, and so do the minutes that they are in: what is between is made anew. */
@@ -582,7 +569,7 @@ slm_replay(TimestampTz from, TimestampTz to)
 	PG_TRY();
 	{
 		slm_history_lock();
-		events = replay_around(slm_missing_declared(TIMESTAMP_NOT_FINITE(from) ? from : from - view_window() - USECS_PER_HOUR, to),
+		events = replay_around(slm_missing_declared(TIMESTAMP_NOT_FINITE(from) ? from : from - slm_view_window_usecs() - USECS_PER_HOUR, to),
 							   from, to);
 	}
 	PG_FINALLY();

@@ -22,12 +22,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-static int64
-view_window(void)
-{
-	return (int64) slm_view_window * USECS_PER_SEC;
-}
-
 static void
 free_take_out(void *arg)
 {
@@ -79,29 +73,6 @@ keep_earliest(SlmTakeOut *take, SlmViews *views, uint64 fingerprint, TimestampTz
 	}
 }
 
-static SlmOfferId
-offer_of(SlmTakeOut *take, const SlmEvent *event)
-{
-	SlmCatalogError error;
-	SlmOfferId	offer = slm_catalog_offer(take->state->catalog, event, &error);
-
-	if (offer == SLM_NO_OFFER && error == SLM_CATALOG_MEMORY)
-		slm_out_of_memory();
-	return offer;				/* or none: the key is too long, and the row was rejected */
-}
-
-static uint64
-key_of(const SlmTakeOut *take, const SlmEvent *event)
-{
-	return slm_view_fingerprint(&take->state->key, event->session, event->product_id);
-}
-
-static uint64
-fingerprint_of(const SlmTakeOut *take, const SlmEvent *event)
-{
-	return event->type == SLM_VIEW && event->session.len > 0 ? key_of(take, event) : 0;
-}
-
 /* --- these rows --- */
 
 static void
@@ -120,7 +91,7 @@ take_old_cart(SlmTakeOut *take, const SlmEvent *event)
 {
 	bool		found;
 
-	if (slm_views_add(&take->cart_keys, key_of(take, event), &found) == NULL)
+	if (slm_views_add(&take->cart_keys, slm_event_key(take->state, event), &found) == NULL)
 		slm_out_of_memory();
 	fold_event(take, &take->old_carts, event);
 }
@@ -139,8 +110,8 @@ static void
 take_old(const SlmEvent *event, void *arg)
 {
 	SlmTakeOut *take = arg;
-	uint64		fingerprint = fingerprint_of(take, event);
-	SlmOfferId	offer = offer_of(take, event);
+	uint64		fingerprint = slm_event_fingerprint(take->state, event);
+	SlmOfferId	offer = slm_event_offer(take->state, event);
 
 	if (offer == SLM_NO_OFFER)
 		return;
@@ -228,17 +199,17 @@ static void
 take_other(const SlmEvent *event, void *arg)
 {
 	SlmTakeOut *take = arg;
-	uint64		fingerprint = fingerprint_of(take, event);
+	uint64		fingerprint = slm_event_fingerprint(take->state, event);
 	SlmOfferId	offer;
 
-	if (slm_is_cart_event(event) && slm_views_find(&take->cart_keys, key_of(take, event)) != NULL)
+	if (slm_is_cart_event(event) && slm_views_find(&take->cart_keys, slm_event_key(take->state, event)) != NULL)
 		fold_event(take, &take->other_carts, event);
-	if (fingerprint == 0 && (offer = offer_of(take, event)) != SLM_NO_OFFER)
+	if (fingerprint == 0 && (offer = slm_event_offer(take->state, event)) != SLM_NO_OFFER)
 		slm_offers_take_other(&take->offers, event->time, offer, event->type);
-	if (fingerprint == 0 || event->time < take->first - view_window() || event->time > take->last + view_window() ||
+	if (fingerprint == 0 || event->time < take->first - slm_view_window_usecs() || event->time > take->last + slm_view_window_usecs() ||
 		slm_views_find(&take->old, fingerprint) == NULL)
 		return;
-	offer = offer_of(take, event);
+	offer = slm_event_offer(take->state, event);
 	if (offer == SLM_NO_OFFER)
 		return;
 	keep_earliest(take, &take->others, fingerprint, event->time, offer);
@@ -255,8 +226,8 @@ span_of_others(const SlmTakeOut *take, TimestampTz head, TimestampTz *from, Time
 	slm_offers_span(&take->offers, from, to);
 	if (take->old.nviews > 0)
 	{
-		*from = Min(*from, take->first - view_window());
-		*to = Max(*to, take->last + view_window() + 1);
+		*from = Min(*from, take->first - slm_view_window_usecs());
+		*to = Max(*to, take->last + slm_view_window_usecs() + 1);
 	}
 	if (take->old_carts.n > 0)
 	{
@@ -327,7 +298,7 @@ find_taken(SlmTakeOut *take)
 {
 	SlmViews	counted = {0};
 
-	slm_view_log_read(take->state->catalog, take->first - view_window(), take->last + view_window() + 1,
+	slm_view_log_read(take->state->catalog, take->first - slm_view_window_usecs(), take->last + slm_view_window_usecs() + 1,
 					  &take->either, &counted);
 	reserve(&take->taken, counted.nviews);
 	reserve(&take->known, counted.nviews);
@@ -409,7 +380,7 @@ rewrite_log(SlmTakeOut *take)
 	pass_on_taken(take, &stay);
 	if (take->cut.nviews == 0)
 		return;
-	slm_view_log_cut(take->state->catalog, take->first - view_window(), take->last + view_window() + 1, &take->cut);
+	slm_view_log_cut(take->state->catalog, take->first - slm_view_window_usecs(), take->last + slm_view_window_usecs() + 1, &take->cut);
 	slm_view_log_write(take->state->catalog, &stay, 1);
 }
 
@@ -418,7 +389,7 @@ rewrite_views(SlmTakeOut *take)
 {
 	TimestampTz head = slm_head_read();
 
-	if (take->first - view_window() < slm_view_log_from())
+	if (take->first - slm_view_window_usecs() < slm_view_log_from())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("it is not known any more which views the object counted"),

@@ -142,6 +142,19 @@ slm_trouble_may_read(const SlmSource *source)
 	return source->strikes < SLM_STRIKES;
 }
 
+bool
+slm_trouble_has_come(SlmSource *source, SlmTransfer *transfer)
+{
+	TimestampTz begin = GetCurrentTimestamp();
+	bool		ready;
+
+	if (source == NULL)
+		return true;
+	ready = slm_transfer_ready(transfer, source->patience_ms);
+	source->patience_ms = Max(0, source->patience_ms - (int) ((GetCurrentTimestamp() - begin) / 1000));
+	return ready;
+}
+
 void
 slm_trouble_was_read(SlmSource *source, const SlmObject *object)
 {

@@ -29,6 +29,9 @@ extern bool slm_trouble_probe(SlmSource *source);
 /* Should more objects of the source be read in this batch?  Not if some in a row could not be. */
 extern bool slm_trouble_may_read(const SlmSource *source);
 
+/* Has what a transfer brings come, within what patience the source has left in this batch?  source may be NULL: always. */
+extern bool slm_trouble_has_come(SlmSource *source, SlmTransfer *transfer);
+
 /* An object was read, or could not be.  source may be NULL. */
 extern void slm_trouble_was_read(SlmSource *source, const SlmObject *object);
 

@@ -37,10 +37,27 @@ out_of_memory(void)
 					errdetail("Failed while deciding which views count.")));
 }
 
-static int64
-view_window(void)
+uint64
+slm_event_key(const SlmViewState *state, const SlmEvent *event)
 {
-	return (int64) slm_view_window * USECS_PER_SEC;
+	return slm_view_fingerprint(&state->key, event->session, event->product_id);
+}
+
+uint64
+slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event)
+{
+	return event->type == SLM_VIEW && event->session.len > 0 ? slm_event_key(state, event) : 0;
+}
+
+SlmOfferId
+slm_event_offer(SlmViewState *state, const SlmEvent *event)
+{
+	SlmCatalogError error;
+	SlmOfferId	offer = slm_catalog_offer(state->catalog, event, &error);
+
+	if (offer == SLM_NO_OFFER && error == SLM_CATALOG_MEMORY)
+		out_of_memory();
+	return offer;
 }
 
 static void
@@ -131,16 +148,16 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 		renew_catalog(state);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
 	{
-		TimestampTz from = head - view_window() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
+		TimestampTz from = head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
 
 		/* dropping costs a pass over the table, so only now and then; but much less than to read the log anew */
-		if (tight || from - state->from > view_window() / 4)
+		if (tight || from - state->from > slm_view_window_usecs() / 4)
 		{
 			slm_views_drop_before(&state->known, from, tight);
 			state->from = from;
 		}
 		/* the head went back, as an object was taken out: what is live now reaches back further */
-		if (state->from > from + view_window() / 4)
+		if (state->from > from + slm_view_window_usecs() / 4)
 			forget(state);
 	}
 	if (!state->persistent || slm_views_memory(&state->known) > limit)
@@ -276,7 +293,7 @@ open_cache(SlmViewState *state, TimestampTz head)
 		return true;
 	forget(state);
 	state->from = TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN
-		: head - view_window() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
+		: head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
 	views = count_views(state->from);
 	if ((size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
 		return false;
@@ -303,7 +320,7 @@ hours_before(TimestampTz time, int64 usecs)
 static void
 read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 {
-	TimestampTz first = hours_before(state->batch_first, view_window());
+	TimestampTz first = hours_before(state->batch_first, slm_view_window_usecs());
 
 	if (state->cached && first >= state->from)
 		return;
@@ -311,7 +328,7 @@ read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 	if (!slm_batch_gather(batch))
 		out_of_memory();
 	if (!state->cached)
-		read_blocks(state, after, first, state->batch_last + view_window(), &batch->views);
+		read_blocks(state, after, first, state->batch_last + slm_view_window_usecs(), &batch->views);
 	else
 		read_blocks(state, after, first, state->from, &batch->views);
 }

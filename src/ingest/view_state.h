@@ -17,11 +17,19 @@
 #include "postgres.h"
 #include "compat.h"
 #include "datatype/timestamp.h"
+#include "guc.h"
 #include "ingest/checksum.h"
 #include "ingest/overrides.h"
 #include "pure/batch.h"
 #include "pure/thread.h"
 #include "pure/viewlog.h"
+
+/* sellometer.view_window, as times are counted. */
+static inline int64
+slm_view_window_usecs(void)
+{
+	return (int64) slm_view_window * USECS_PER_SEC;
+}
 
 typedef struct SlmViewState
 {
@@ -96,6 +104,13 @@ extern void slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lis
 
 /* The same of those of a settled batch that count. */
 extern void slm_view_log_write_batch(const SlmBatch *batch);
+
+/* What tells an event from others of its session and product; slm_event_fingerprint(): 0, if it is no view that is merged with others. */
+extern uint64 slm_event_key(const SlmViewState *state, const SlmEvent *event);
+extern uint64 slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event);
+
+/* Its offer in the state's catalog; SLM_NO_OFFER: its key is too long, so the row was rejected.  An error if out of memory. */
+extern SlmOfferId slm_event_offer(SlmViewState *state, const SlmEvent *event);
 
 /* Raise the error that a block of the view log, of this hour, can't be unpacked. */
 pg_noreturn extern void slm_view_log_damaged(TimestampTz hour);

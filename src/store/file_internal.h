@@ -27,7 +27,6 @@ typedef struct SlmFileStore
 {
 	SlmStore	store;
 	char	   *dir;			/* absolute, with its last '/' */
-	char	   *prefix;			/* the store's prefix below dir */
 	dlist_head	open_files;		/* of SlmFileHandle */
 	dlist_head	listings;		/* of FileListing, see file_list.c */
 	dlist_head	puts;			/* of FilePut, see file_put.c */

@@ -110,9 +110,9 @@ begin_listing(SlmFileStore *store, const char *prefix, const char *start_after, 
 	FileListing *listing = palloc0(sizeof(FileListing));
 
 	listing->store = store;
-	listing->prefix = psprintf("%s%s", store->prefix, prefix);
+	listing->prefix = psprintf("%s%s", store->store.key_prefix, prefix);
 	if (start_after != NULL)
-		listing->after = psprintf("%s%s", store->prefix, start_after);
+		listing->after = psprintf("%s%s", store->store.key_prefix, start_after);
 	initStringInfo(&listing->path);
 	MemoryContextSwitchTo(outer);
 	dlist_push_tail(&store->listings, &listing->node);
@@ -145,7 +145,7 @@ static void
 pass_over(const FileListing *listing, SlmPassReason reason, const char *why)
 {
 	const char *path = listing->path.data;
-	size_t		prefix_len = strlen(listing->store->prefix);
+	size_t		prefix_len = strlen(listing->store->store.key_prefix);
 
 	if (listing->wanted != NULL)
 		slm_listing_passed(listing->wanted, path + Min(prefix_len, (size_t) listing->path.len), reason,
@@ -331,7 +331,7 @@ hand_out(FileListing *tree, const struct stat *st, SlmListCallback callback, voi
 {
 	char		etag[SLM_FILE_ETAG_SIZE];
 	SlmObjectInfo info = {
-		.key = tree->path.data + strlen(tree->store->prefix),
+		.key = tree->path.data + strlen(tree->store->store.key_prefix),
 		.etag = etag,
 		.size = st->st_size,
 		.last_modified = timestamp_of(&st->st_mtim),
@@ -395,7 +395,7 @@ bool
 slm_file_abort_uploads(SlmStore *base, const char *prefix, TimestampTz before, int *aborted, SlmStoreError *error)
 {
 	SlmFileStore *store = (SlmFileStore *) base;
-	char	   *full = psprintf("%s%s", store->prefix, prefix);
+	char	   *full = psprintf("%s%s", store->store.key_prefix, prefix);
 	char	   *slash = strrchr(full, '/');
 	FileListing *listing;
 	NextEntry	next;
@@ -404,7 +404,7 @@ slm_file_abort_uploads(SlmStore *base, const char *prefix, TimestampTz before, i
 	/* A temporary file bears no trace of its object's name, so all of the directories that the prefix names count. */
 	if (slash)
 		slash[1] = '\0';
-	listing = begin_listing(store, slash ? full + strlen(store->prefix) : "", NULL, error);
+	listing = begin_listing(store, slash ? full + strlen(store->store.key_prefix) : "", NULL, error);
 	if (listing == NULL)
 		return false;
 	while ((next = next_file(listing, true, &st, error)) == ENTRY_FILE)

@@ -34,8 +34,8 @@ slm_file_put_begin(SlmStore *base, const char *key)
 
 	put->put.store = base;
 	put->dir.fd = put->file.fd = -1;
-	put->path = MemoryContextAlloc(base->context, strlen(store->prefix) + strlen(key) + 1);
-	sprintf(put->path, "%s%s", store->prefix, key);
+	put->path = MemoryContextAlloc(base->context, strlen(base->key_prefix) + strlen(key) + 1);
+	sprintf(put->path, "%s%s", base->key_prefix, key);
 	/* Random, because processes of other hosts may write to the same directory. */
 	if (!pg_strong_random(&random, sizeof(random)))
 		elog(ERROR, "could not generate a random number");
@@ -170,7 +170,7 @@ slm_file_delete(SlmStore *base, const char *const *keys, int nkeys, SlmStoreErro
 
 	for (int i = 0; i < nkeys; i++)
 	{
-		char	   *path = psprintf("%s%s", store->prefix, keys[i]);
+		char	   *path = psprintf("%s%s", store->store.key_prefix, keys[i]);
 		const char *name;
 		int			parent;
 		int			failed;

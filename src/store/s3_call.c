@@ -53,7 +53,7 @@ slm_s3_call_create(SlmS3Store *s3, const char *method, const char *key, const ch
 	call->method = method;
 	if (key != NULL)
 	{
-		char	   *full = psprintf("%s%s", s3->prefix, key);
+		char	   *full = psprintf("%s%s", s3->store.key_prefix, key);
 		char	   *encoded = slm_s3_encode(full, true);
 
 		call->path = psprintf("/%s", encoded);

@@ -29,7 +29,7 @@ delete_one(SlmS3Store *s3, const char *key, SlmStoreError *error)
 static bool
 append_key(SlmS3Store *s3, StringInfo body, const char *key)
 {
-	char	   *full = psprintf("%s%s", s3->prefix, key);
+	char	   *full = psprintf("%s%s", s3->store.key_prefix, key);
 	size_t		len = strlen(full);
 	char	   *escaped = palloc(6 * len + 1);
 	size_t		escaped_len = slm_s3_xml_escape(escaped, full, len);

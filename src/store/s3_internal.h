@@ -28,7 +28,6 @@ typedef struct SlmS3Store
 	SlmHttp    *http;
 	SlmS3Options options;
 	char	   *bucket;
-	char	   *prefix;
 	char	   *base_url;		/* of the bucket, without '/' at the end */
 	char	   *sigv4;			/* for CURLOPT_AWS_SIGV4 */
 	dlist_head	calls;			/* of SlmS3Call */

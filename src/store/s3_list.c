@@ -206,8 +206,8 @@ slm_s3_list_begin(SlmStore *base, const char *prefix, const char *start_after)
 	l->context = context;
 	l->page_context = AllocSetContextCreate(context, "sellometer list page", ALLOCSET_DEFAULT_SIZES);
 	l->prefix = pstrdup(prefix);
-	l->full_prefix = psprintf("%s%s", s3->prefix, prefix);
-	l->start_after = start_after ? psprintf("%s%s", s3->prefix, start_after) : NULL;
+	l->full_prefix = psprintf("%s%s", s3->store.key_prefix, prefix);
+	l->start_after = start_after ? psprintf("%s%s", s3->store.key_prefix, start_after) : NULL;
 	MemoryContextSwitchTo(outer);
 	return &l->listing;
 }
@@ -320,8 +320,8 @@ abort_upload(SlmS3Store *s3, const SlmS3Item *item, SlmStoreError *error)
 
 	initStringInfo(&query);
 	add_parameter(&query, "uploadId", item->upload_id);
-	call = slm_s3_call_create(s3, "DELETE", item->key + strlen(s3->prefix), query.data, "abort an upload of %s",
-							  slm_store_display_url(&s3->store, item->key + strlen(s3->prefix)));
+	call = slm_s3_call_create(s3, "DELETE", item->key + strlen(s3->store.key_prefix), query.data, "abort an upload of %s",
+							  slm_store_display_url(&s3->store, item->key + strlen(s3->store.key_prefix)));
 	ok = slm_s3_call_wait(call, error) || error->kind == SLM_STORE_NOT_FOUND;
 	slm_s3_call_free(call);
 	return ok;
@@ -332,7 +332,7 @@ slm_s3_abort_uploads(SlmStore *base, const char *prefix, TimestampTz before, int
 {
 	SlmS3Store *s3 = (SlmS3Store *) base;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer uploads", ALLOCSET_DEFAULT_SIZES);
-	char	   *full_prefix = psprintf("%s%s", s3->prefix, prefix);
+	char	   *full_prefix = psprintf("%s%s", s3->store.key_prefix, prefix);
 	char	   *key_marker = NULL;
 	char	   *upload_marker = NULL;
 	bool		ok = true;

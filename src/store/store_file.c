@@ -147,13 +147,12 @@ slm_file_open_parent(SlmFileStore *store, const char *path, bool create, const c
 static SlmTransfer *
 file_get(SlmStore *base, const char *key, const char *etag, int64 offset)
 {
-	SlmFileStore *store = (SlmFileStore *) base;
 	FileTransfer *t = MemoryContextAllocZero(base->context, sizeof(FileTransfer));
 
 	t->transfer.store = base;
 	t->file.fd = -1;
-	t->key = MemoryContextAlloc(base->context, strlen(store->prefix) + strlen(key) + 1);
-	sprintf(t->key, "%s%s", store->prefix, key);
+	t->key = MemoryContextAlloc(base->context, strlen(base->key_prefix) + strlen(key) + 1);
+	sprintf(t->key, "%s%s", base->key_prefix, key);
 	t->wanted = etag ? MemoryContextStrdup(base->context, etag) : NULL;
 	t->offset = offset;
 	return &t->transfer;
@@ -321,7 +320,6 @@ slm_file_open(const SlmUrl *url)
 
 	store->store.ops = &file_ops;
 	store->dir = pnstrdup(url->dir.data, url->dir.len);
-	store->prefix = pnstrdup(url->prefix.data, url->prefix.len);
 	dlist_init(&store->open_files);
 	dlist_init(&store->listings);
 	dlist_init(&store->puts);

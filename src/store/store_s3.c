@@ -77,7 +77,6 @@ slm_s3_open(const SlmUrl *url, const char *server, Oid userid)
 	s3->store.context = CurrentMemoryContext;
 	dlist_init(&s3->calls);
 	s3->bucket = pnstrdup(url->bucket.data, url->bucket.len);
-	s3->prefix = pnstrdup(url->prefix.data, url->prefix.len);
 	slm_s3_options_read(server, userid, &s3->options);
 	s3->store.may_write = s3->options.has_mapping;
 	s3->base_url = make_base_url(&s3->options, s3->bucket);
