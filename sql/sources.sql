@@ -53,6 +53,7 @@ SELECT * FROM pg_temp.fails('SELECT sellometer_add_source(''c'', ''/x/'')');
 SELECT * FROM pg_temp.fails('SELECT sellometer_add_source(''c'', ''file://x/'')');
 SELECT * FROM pg_temp.fails('SELECT sellometer_add_source(''c'', ''file:///no/such/directory/'')');
 SELECT * FROM pg_temp.fails('SELECT sellometer_add_source(''c'', ''s3://bucket/'', ''no_such_server'')');
+SELECT * FROM pg_temp.fails(format('SELECT sellometer_add_source(''c'', %L)', :'archive'));
 SELECT * FROM pg_temp.fails(format('SELECT sellometer_add_source(''a'', %L)', :'archive'));
 SELECT * FROM pg_temp.fails(format('SELECT sellometer_add_source(''c'', %L, archive_url => ''file:///no/such/directory/'')',
 	:'archive'));

@@ -19,6 +19,7 @@ typedef struct Known
 	int64		first;			/* counted object of the same key; 0: none */
 	bool		first_same;		/* it has the same content */
 	bool		first_archived;
+	bool		first_lost;		/* and that archive was declared lost */
 	bool		first_empty;	/* nothing of it counted */
 	int64		twin;			/* counted object of the same content; 0: none */
 	char	   *twin_source;
@@ -36,10 +37,10 @@ typedef struct Known
 static SlmStatement look_up_statement = {
 	"SELECT n.place, first.id, (first.checksum = n.checksum)::int::bigint, (first.state = 'archived')::int::bigint, "
 	"(first.rows_counted = 0)::int::bigint, "
-	"twin.id, twin.source, twin.key, unwanted.source, unwanted.key "
+	"twin.id, twin.source, twin.key, unwanted.source, unwanted.key, first.lost::int::bigint "
 	"FROM unnest($1, $2, $3) AS n (place, id, checksum) JOIN sellometer.objects o ON o.id = n.id "
 	"CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM sellometer.sources s WHERE s.name = o.source AND s.same_content = 'count')) AS counts (each) "
-	"LEFT JOIN LATERAL (SELECT k.id, k.checksum, k.state, k.rows_counted FROM sellometer.objects k "
+	"LEFT JOIN LATERAL (SELECT k.id, k.checksum, k.state, k.rows_counted, k.lost FROM sellometer.objects k "
 	"WHERE k.source = o.source AND k.key = o.key AND k.id <> o.id AND " COUNTED("k") " LIMIT 1) first ON true "
 	"LEFT JOIN LATERAL (SELECT c.id, c.source, c.key FROM sellometer.objects c WHERE NOT counts.each AND c.checksum = n.checksum "
 	"AND c.id <> o.id AND c.rows_total > 0 AND " COUNTED("c") " AND c.rows_counted + c.rows_duplicate > 0 LIMIT 1) twin ON true "
@@ -124,6 +125,7 @@ look_up(const SlmObject *objects, int n, bool (*wanted) (const SlmObject *object
 		k->twin_key = slm_text(context, r, 8);
 		k->unwanted_source = slm_text(context, r, 9);
 		k->unwanted_key = slm_text(context, r, 10);
+		k->first_lost = slm_int64(r, 11, 0) != 0;
 	}
 }
 
@@ -190,9 +192,11 @@ skip_as_same(SlmObject *object, const char *source, const char *key)
 static void
 fail_as_changed(SlmObject *object, const Known *known)
 {
-	const char *advice = known->first_archived
+	const char *advice = known->first_archived && !known->first_lost
 		? "the object has changed since it was loaded: its first content stays counted; "
 		"sellometer_retry() with replace => true counts this one instead, sellometer_skip() puts it aside"
+		: known->first_lost ? "the object has changed since it was loaded: its first content stays counted, as it was declared lost; "
+		"sellometer_skip() puts this one aside"
 		: "the object has changed since it was loaded, and before it was archived: its first content stays counted, "
 		"as nobody can read it any more; sellometer_skip() puts this one aside";
 

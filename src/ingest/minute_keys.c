@@ -176,7 +176,7 @@ slm_minute_keys_check(const SlmTier *tier, const SlmMinuteKeys *before)
 					 errmsg("too_many_keys: %s would have more than %d different brands and categories", timestamptz_to_str(before->minutes[i]),
 							slm_max_minute_keys),
 					 errdetail("What is loaded brings " INT64_FORMAT " of them; if they are real, raise sellometer.max_minute_keys and call"
-							   " sellometer_retry(), else put it aside with sellometer_skip().", names[i] - before->names[i])));
+							   " sellometer_retry(), else sellometer_skip() puts it aside, and takes out what is loaded of it.", names[i] - before->names[i])));
 		*known_minute(before->minutes[i]) = (KnownMinute) {.minute = before->minutes[i],.events = before->events[i],.names = names[i]};
 	}
 }

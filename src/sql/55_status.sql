@@ -116,7 +116,7 @@ BEGIN
 	PERFORM sellometer.passed_over(chosen.excluded, format('include or exclude of source "%s" leaves them out', source),
 		'sellometer_alter_source() changes these; then they are loaded.');
 	PERFORM sellometer.passed_over(chosen.changed, 'they were loaded with another content before, which is counted',
-		'sellometer_retry() of such a key says what can be done about it.');
+		'What can be done about each is in its error in sellometer.objects.');
 	IF chosen.retried > 0 THEN
 		PERFORM sellometer.wake();
 	END IF;
@@ -151,7 +151,7 @@ BEGIN
 			unreadable := unreadable + 1;
 		END;
 	END LOOP;
-	PERFORM sellometer.passed_over(unreadable, message, 'sellometer_retry() of its key says more.');
+	PERFORM sellometer.passed_over(unreadable, message, 'That is said of the first of them.');
 	RETURN reloaded;
 END
 $$;
@@ -242,6 +242,7 @@ AS $$
 DECLARE
 	o sellometer.objects;
 	skipped bigint;
+	meaning text;
 BEGIN
 	IF key IS NULL OR pattern IS NOT NULL OR state IS NOT NULL THEN
 		PERFORM sellometer.check_choice('sellometer_skip', source, key, pattern, state, ARRAY['pending', 'backlog', 'failed', 'skipped']);
@@ -263,10 +264,18 @@ BEGIN
 		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
 			HINT = 'The objects are listed in sellometer.objects.';
 	END IF;
-	IF o.state IN ('done', 'archived') OR o.resume_row > 0 THEN
+	IF o.state IN ('done', 'archived') THEN
 		RAISE object_not_in_prerequisite_state USING
 			MESSAGE = format('object "%s" is counted already', key),
-			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total);
+			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total),
+			HINT = 'sellometer_unload() takes out what it counted.';
+	ELSIF o.resume_row > 0 AND sellometer.object_problem(o.id) IS NULL THEN
+		PERFORM @extschema@.sellometer_unload(source, key);
+		RETURN 1;
+	ELSIF o.resume_row > 0 THEN
+		SELECT l.meaning INTO meaning FROM @extschema@.sellometer_declare_lost(source, key) l;
+		RAISE NOTICE USING MESSAGE = format('object "%s" can''t be read any more: what is counted of it stays', key), DETAIL = meaning;
+		RETURN 1;
 	END IF;
 	-- one that is gone may just have got another name
 	UPDATE sellometer.objects x SET state = 'skipped', next_attempt = NULL, unwanted = o.sqlstate IS DISTINCT FROM '58P01',
@@ -275,7 +284,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_skip(text, text, text, text) IS
-	'Never load this object; or, by a pattern of keys, a state or both, these (without a state, all that have failed or wait).  Gives the number of objects';
+	'Never load this object; what is loaded of one that is not loaded whole is taken out, or stays, if it can''t be read any more.  Or, by a pattern of keys, a state or both, these (without a state, all that have failed or wait), but for those of which something is loaded.  Gives the number of objects';
 
 CREATE FUNCTION sellometer.progress_entries(
 	OUT pid integer, OUT task text, OUT phase text, OUT objects_done bigint, OUT objects_total bigint,

@@ -275,6 +275,26 @@ adopt_objects(const char *name)
 				 errdetail("What was counted of them is not counted again.")));
 }
 
+pg_noreturn static void
+raise_exists(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("source \"%s\" exists already", name),
+			 errhint("Choose another name, or call sellometer_drop_source() first.")));
+}
+
+/* Before its places are looked at: that it overlaps with itself would help nobody. */
+static void
+check_name_is_free(const char *name)
+{
+	static SlmStatement statement = {"SELECT FROM sellometer.sources WHERE name = $1", 1, {TEXTOID}};
+	Datum		arg = CStringGetTextDatum(name);
+
+	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) > 0)
+		raise_exists(name);
+}
+
 Datum
 sellometer_add_source(PG_FUNCTION_ARGS)
 {
@@ -292,6 +312,7 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	Datum		args[8];
 
 	SPI_connect();
+	check_name_is_free(name);
 	url = check_listable(url, server);
 	if (archive_url != NULL)
 		archive_url = check_listable(as_directory(archive_url), server);
@@ -307,10 +328,7 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	nulls[6] = patterns.include_null;
 	nulls[7] = patterns.exclude_null;
 	if (slm_execute(&insert, args, nulls, SPI_OK_INSERT) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("source \"%s\" exists already", name),
-				 errhint("Choose another name, or call sellometer_drop_source() first.")));
+		raise_exists(name);
 	adopt_objects(name);
 	apply_patterns(name);
 	SPI_finish();

@@ -255,6 +255,18 @@ read_mapping(ForeignServer *server, Oid userid, SlmS3Options *o)
 	ReleaseSysCache(tuple);
 }
 
+/* How to give the user keys; an errhint(). */
+static int
+hint_at_mapping(const ForeignServer *server, Oid userid, const char *otherwise)
+{
+	bool		exists = SearchSysCacheExists2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(userid), ObjectIdGetDatum(server->serverid));
+	const char *add = exists ? "ADD " : "";
+
+	return errhint("Use %s USER MAPPING FOR %s SERVER %s OPTIONS (%saccess_key_id '...', %ssecret_access_key '...')%s.",
+				   exists ? "ALTER" : "CREATE", quote_identifier(GetUserNameFromId(userid, false)), quote_identifier(server->servername),
+				   add, add, otherwise);
+}
+
 /*
  * May the server process's own credentials go to this server?  They may open more than the user may; and a session token
  * goes over the wire as it is, so whoever made the server and said where it is must be as trusted as the user.
@@ -269,16 +281,14 @@ check_own_credentials(const ForeignServer *server, Oid userid)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("user mapping not found"),
 				 errdetail("Role \"%s\" has none on server \"%s\".", user, server->servername),
-				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s OPTIONS (access_key_id '...', secret_access_key"
-						 " '...').", quote_identifier(user), quote_identifier(server->servername))));
+				 hint_at_mapping(server, userid, "")));
 	if (!has_privs_of_role(server->owner, ROLE_PG_READ_SERVER_FILES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to use the server's own S3 credentials"),
 				 errdetail("Server \"%s\" belongs to \"%s\", who has not the privileges of the role \"pg_read_server_files\".",
 						   server->servername, GetUserNameFromId(server->owner, false)),
-				 errhint("Use CREATE USER MAPPING FOR %s SERVER %s, or make the server's owner one that is trusted.",
-						 quote_identifier(user), quote_identifier(server->servername))));
+				 hint_at_mapping(server, userid, ", or make the server's owner one that is trusted")));
 }
 
 static void

@@ -201,6 +201,42 @@ write_object($out_d, $_, HTTP::Tiny->new->get("$fake->{endpoint}/shelf/spoilt/$_
   foreach (split(/\n/, value("SELECT key FROM sellometer.archives WHERE source = 'd' AND archived_at IS NOT NULL")));
 is(compare($out_d, @spoilt), '500 rows in 1 archives', '... every row is in it');
 
+# --- objects of a bucket that were counted, and are deleted or overwritten before they are archived ---
+
+my @lost = map { "2019-09-29-10-0$_-1.csv" } (1 .. 3);
+sub sums { return value(q{SELECT string_agg(concat_ws(' ', tier, event_time, event_type, count, gmv), ', ' ORDER BY tier, event_time, event_type) FROM sellometer.totals
+	WHERE event_time >= '2019-09-29' AND event_time < '2019-09-30'}); }
+sub lost_ones { return value(q{SELECT coalesce(substring(detail FROM ': (.*)$'), '') FROM sellometer_check() WHERE name = 'unreadable objects'}); }
+sub replay_them { return call("SELECT sellometer_replay('d', '2019-09-29 10:00Z', '2019-09-29 11:00Z')"); }
+for my $n (1 .. 3)
+{
+	put_on_shelf($lost[ $n - 1 ], csv(map { event(event_time => "2019-09-29 10:0$n:00 UTC", user_session => "l$n $_", price => $_) } (1 .. 10 * $n)));
+}
+wait_loaded('d', @lost);
+my $before = sums();
+is(HTTP::Tiny->new->delete("$fake->{endpoint}/shelf/in/$lost[0]")->{success}, 1, 'an object of a bucket is deleted');
+put_on_shelf($lost[1], csv(map { event(event_time => '2019-09-29 10:02:00 UTC', user_session => "o$_") } (1 .. 7)));
+wait_until($node, "SELECT count(*) = 2 FROM sellometer.objects WHERE source = 'd' AND key = '$lost[1]'");
+value('CALL sellometer_merge_backlog()');
+is(value("SELECT string_agg(state, ' ' ORDER BY id) FROM sellometer.objects WHERE source = 'd' AND key = '$lost[1]'"), 'done failed', '... one is overwritten');
+like(lost_ones(), qr{d/\Q$lost[0]\E, d/\Q$lost[1]\E\z}, '... check() names both');
+like(replay_them(), qr/can't be read.*sellometer_declare_lost\(\)/s, '... a replay needs them, and says what can be done');
+like(call("SELECT sellometer_declare_lost('d', '$lost[2]')"), qr/is not lost: it can be read/, '... what is there is not lost');
+$fake->control(refuse => 'SlowDown');
+like(call("SELECT sellometer_declare_lost('d', '$lost[2]')"), qr/ERROR/, '... nor is what the bucket does not answer for');
+$fake->control(refuse => '');
+value("SELECT sellometer_skip('d', '$lost[1]')");
+like(value("SELECT rows, first_event, meaning FROM sellometer_declare_lost('d', '$lost[$_ - 1]')"), qr/^${_}0\|2019-09-29 10:0$_:00\+00\|${_}0 rows stay counted/,
+	"... $lost[$_ - 1] is declared lost") foreach (1, 2);
+unlike(lost_ones(), qr{d/}, '... and nobody misses them');
+like(replay_them(), qr/all is left as it is .*declared lost/s, '... a replay leaves their minutes alone');
+is(sums(), $before, '... and makes the rest what it was');
+is(archive('d'), '', '... the others are archived');
+is(value("SELECT string_agg(concat_ws(' ', key, state, lost), ', ' ORDER BY key, id) FROM sellometer.objects WHERE key IN ('$lost[0]', '$lost[1]', '$lost[2]')"),
+	"$lost[0] done t, $lost[1] done t, $lost[1] skipped f, $lost[2] archived f", '... and the ledger says what is what');
+like(replay_them(), qr/all is left as it is .*declared lost/s, '... a replay from the archive');
+is(sums(), $before, '... is the same');
+
 # --- whatever fails, and whoever looks: no secret is told ---
 
 put_on_shelf('2019-09-28-11-00-1.csv', csv(event(event_time => '2019-09-28 11:00:00 UTC')));
