@@ -8,7 +8,7 @@
 
 #include "store/credentials_internal.h"
 #include "store/credentials_parse.h"
-#include "store/s3_xml.h"
+#include "store/s3_time.h"
 #include "store/store_internal.h"
 
 #define TRIES				2

@@ -30,6 +30,12 @@ slm_now_ms(void)
 	return ts.tv_sec * 1000.0 + ts.tv_nsec / 1000000.0;
 }
 
+bool
+slm_http_signs_prefixes(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080a00;
+}
+
 /* curl's global state lives as long as the process; initialising it again would do no harm, but not be free. */
 static void
 initialise_curl(void)

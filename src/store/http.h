@@ -144,6 +144,12 @@ extern bool slm_chunks_take(SlmHttp *http, SlmChunks *chunks, SlmHttpRequest *re
 							const char **data, size_t *len);
 extern void slm_chunks_clear(SlmHttp *http, SlmChunks *chunks);
 
+/*
+ * Does this libcurl sign headers in the right order when the name of one begins with that of another?  Before 8.10 it compares them with their
+ * values.
+ */
+extern bool slm_http_signs_prefixes(void);
+
 /* Milliseconds of a clock that nobody sets. */
 extern double slm_now_ms(void);
 

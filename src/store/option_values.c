@@ -8,6 +8,8 @@
 #include "store/option_values.h"
 
 #define MAX_REGION_BYTES	60
+#define MAX_WORD_BYTES		60
+#define MAX_KMS_KEY_BYTES	2048
 #define MAX_SECONDS			3600
 #define MAX_RATE			(1024 * 1024 * 1024)
 
@@ -23,6 +25,11 @@ const SlmOption slm_options[SLM_OPTIONS] = {
 	{"access_key_id", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
 	{"secret_access_key", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
 	{"session_token", SLM_OPTION_OF_MAPPING, SLM_OPTION_SECRET},
+	{"storage_class", SLM_OPTION_OF_SERVER, SLM_OPTION_STORAGE_CLASS},
+	{"sse", SLM_OPTION_OF_SERVER, SLM_OPTION_SSE},
+	{"sse_kms_key_id", SLM_OPTION_OF_SERVER, SLM_OPTION_KMS_KEY},
+	{"acl", SLM_OPTION_OF_SERVER, SLM_OPTION_ACL},
+	{"request_payer", SLM_OPTION_OF_SERVER, SLM_OPTION_PAYER},
 };
 
 const SlmOption *
@@ -64,6 +71,46 @@ check_endpoint(const char *value)
 	if (len > 0 && host[len - 1] == '/')
 		len--;
 	return is_token(host, len, "-._:[]") ? SLM_OPTION_FINE : SLM_OPTION_MORE_THAN_HOST;
+}
+
+static bool
+is_one_of(const char *value, const char *const *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(value, words[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Other services have classes of their own.  An archive is read back before its originals go, so it must not be put where that takes hours. */
+static SlmOptionFault
+check_class(const char *value)
+{
+	static const char *const cold[] = {"GLACIER", "DEEP_ARCHIVE"};
+
+	if (is_one_of(value, cold, 2))
+		return SLM_OPTION_COLD;
+	for (const char *p = value; *p; p++)
+		if (!((*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_' || *p == '-'))
+			return SLM_OPTION_NO_CLASS;
+	return value[0] != '\0' && strlen(value) <= MAX_WORD_BYTES ? SLM_OPTION_FINE : SLM_OPTION_NO_CLASS;
+}
+
+static SlmOptionFault
+check_sse(const char *value)
+{
+	static const char *const kinds[] = {"AES256", "aws:kms", "aws:kms:dsse"};
+
+	return is_one_of(value, kinds, 3) ? SLM_OPTION_FINE : SLM_OPTION_NO_SSE;
+}
+
+/* Archives hold what users did: nobody makes them public by a slip here. */
+static SlmOptionFault
+check_acl(const char *value)
+{
+	static const char *const kinds[] = {"private", "bucket-owner-read", "bucket-owner-full-control"};
+
+	return is_one_of(value, kinds, 3) ? SLM_OPTION_FINE : SLM_OPTION_NO_ACL;
 }
 
 /* A line break would end the header that it is sent in. */
@@ -119,6 +166,16 @@ slm_option_check(SlmOptionKind kind, const char *value)
 			return slm_option_seconds(value) > 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_SECONDS;
 		case SLM_OPTION_RATE:
 			return slm_option_rate(value) > 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_RATE;
+		case SLM_OPTION_STORAGE_CLASS:
+			return check_class(value);
+		case SLM_OPTION_SSE:
+			return check_sse(value);
+		case SLM_OPTION_KMS_KEY:
+			return is_token(value, strlen(value), "-_:/") && strlen(value) <= MAX_KMS_KEY_BYTES ? SLM_OPTION_FINE : SLM_OPTION_NO_KMS_KEY;
+		case SLM_OPTION_ACL:
+			return check_acl(value);
+		case SLM_OPTION_PAYER:
+			return strcmp(value, "requester") == 0 ? SLM_OPTION_FINE : SLM_OPTION_NO_PAYER;
 		case SLM_OPTION_SECRET:
 			return check_secret(value);
 	}

@@ -21,6 +21,11 @@ typedef enum SlmOptionKind
 	SLM_OPTION_CA_FILE,
 	SLM_OPTION_SECONDS,
 	SLM_OPTION_RATE,
+	SLM_OPTION_STORAGE_CLASS,
+	SLM_OPTION_SSE,
+	SLM_OPTION_KMS_KEY,
+	SLM_OPTION_ACL,
+	SLM_OPTION_PAYER,
 	SLM_OPTION_SECRET
 } SlmOptionKind;
 
@@ -31,7 +36,7 @@ typedef struct SlmOption
 	SlmOptionKind kind;
 } SlmOption;
 
-#define SLM_OPTIONS	11
+#define SLM_OPTIONS	16
 extern const SlmOption slm_options[SLM_OPTIONS];
 
 /* What is wrong with a value. */
@@ -45,6 +50,12 @@ typedef enum SlmOptionFault
 	SLM_OPTION_RELATIVE,		/* ca_file: no absolute path */
 	SLM_OPTION_NO_SECONDS,		/* not from 1 to 3600 */
 	SLM_OPTION_NO_RATE,			/* not from 1 byte to a GB */
+	SLM_OPTION_NO_CLASS,		/* storage_class: no word in capitals */
+	SLM_OPTION_COLD,			/* storage_class: one whose objects can't be read at once */
+	SLM_OPTION_NO_SSE,			/* sse: not one of S3's */
+	SLM_OPTION_NO_KMS_KEY,		/* sse_kms_key_id: no identifier, ARN or alias */
+	SLM_OPTION_NO_ACL,			/* acl: not one of those that archives may have */
+	SLM_OPTION_NO_PAYER,		/* request_payer: not "requester" */
 	SLM_OPTION_UNPRINTABLE,		/* a secret that can't stand in a header */
 	SLM_OPTION_EMPTY
 } SlmOptionFault;

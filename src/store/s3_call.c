@@ -112,6 +112,17 @@ slm_s3_call_set_body(SlmS3Call *call, const char *body, size_t len)
 	slm_sha256_hex(call->body, len, call->body_sha256);
 }
 
+void
+slm_s3_call_add_checksum(SlmS3Call *call, bool is_part)
+{
+	char	   *md5 = slm_md5_base64(call->body, call->body_len);
+
+	if (md5 != NULL)
+		slm_s3_call_add_header(call, "Content-MD5: %s", md5);
+	else if (!is_part)
+		slm_s3_call_add_header(call, "x-amz-checksum-sha256: %s", slm_sha256_base64(call->body, call->body_len));
+}
+
 static void
 end_request(SlmS3Call *call)
 {
@@ -213,7 +224,7 @@ start_attempt(SlmS3Call *call)
 {
 	SlmS3Store *s3 = call->s3;
 	const SlmCredentials *credentials = get_credentials(call);
-	const char *headers[SLM_S3_MAX_HEADERS + 4];
+	const char *headers[SLM_S3_MAX_HEADERS + 5];
 	int			nheaders = 0;
 	int64		from = call->offset + call->chunks.total;
 	char	   *token_header = NULL;
@@ -226,6 +237,8 @@ start_attempt(SlmS3Call *call)
 	headers[nheaders++] = psprintf("x-amz-content-sha256: %s", call->body_sha256);
 	if (credentials->session_token)
 		headers[nheaders++] = token_header = psprintf("x-amz-security-token: %s", credentials->session_token);
+	if (s3->options.request_payer)
+		headers[nheaders++] = psprintf("x-amz-request-payer: %s", s3->options.request_payer);
 	if (call->is_read && call->etag)
 		headers[nheaders++] = psprintf("If-Match: \"%s\"", call->etag);
 	if (call->is_read && from > 0)

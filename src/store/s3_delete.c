@@ -46,16 +46,6 @@ append_key(SlmS3Store *s3, StringInfo body, const char *key)
 	return ok;
 }
 
-/* Did the server say that it doesn't know this request, rather than that it won't do it? */
-static bool
-is_not_implemented(const SlmS3Call *call)
-{
-	return call->request != NULL &&
-		(call->request->status == 501 || call->request->status == 405 ||
-		 strcmp(call->code, "NotImplemented") == 0 || strcmp(call->code, "MethodNotAllowed") == 0 ||
-		 strcmp(call->code, "MissingContentMD5") == 0);
-}
-
 typedef enum ManyResult
 {
 	MANY_DELETED,
@@ -89,7 +79,6 @@ delete_many(SlmS3Store *s3, const char *const *keys, int nkeys, SlmStoreError *e
 {
 	StringInfoData body;
 	SlmS3Call  *call;
-	char	   *md5;
 	ManyResult	result;
 
 	initStringInfo(&body);
@@ -103,15 +92,11 @@ delete_many(SlmS3Store *s3, const char *const *keys, int nkeys, SlmStoreError *e
 							  slm_store_display_url(&s3->store, ""));
 	slm_s3_call_set_body(call, body.data, body.len);
 	slm_s3_call_add_header(call, "Content-Type: application/xml");
-	/* S3 demands a checksum of this request: the old header, which every server knows, where it can be computed. */
-	md5 = slm_md5_base64(body.data, body.len);
-	if (md5 != NULL)
-		slm_s3_call_add_header(call, "Content-MD5: %s", md5);
-	else
-		slm_s3_call_add_header(call, "x-amz-checksum-sha256: %s", slm_sha256_base64(body.data, body.len));
+	slm_s3_call_add_checksum(call, false);
 	if (slm_s3_call_wait(call, error))
 		result = check_result(s3, call, error) ? MANY_DELETED : MANY_FAILED;
-	else if (is_not_implemented(call))
+	/* some know it only with another checksum than ours */
+	else if (slm_s3_is_not_implemented(call) || strcmp(call->code, "MissingContentMD5") == 0)
 	{
 		s3->no_multi_delete = true;
 		result = MANY_NOT_POSSIBLE;

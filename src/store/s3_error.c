@@ -11,7 +11,9 @@
 
 #include "store/s3_internal.h"
 
+/* Not S3's, but ours: see code_of_status(). */
 #define NOT_OF_S3	"(none)"
+#define IS_TLS		"(tls)"
 
 /* What S3 calls its errors, and what they mean to us. */
 static const struct CodeMeaning
@@ -26,7 +28,6 @@ static const struct CodeMeaning
 	{"NoSuchUpload", SLM_STORE_NOT_FOUND, ERRCODE_UNDEFINED_FILE, "there is no such upload", NULL},
 	{"NoSuchBucket", SLM_STORE_FATAL, ERRCODE_UNDEFINED_FILE, "there is no such bucket",
 	"Check the bucket's name in the URL, and the server's options endpoint and region."},
-	/* not S3's, but ours: see code_of_status() */
 	{NOT_OF_S3, SLM_STORE_TRANSIENT, ERRCODE_CONNECTION_FAILURE, "what answered is no S3 service, or one that is not up",
 	"Only an answer in S3's own words tells that an object is gone. Check what stands between the database server and the"
 	" server's endpoint."},
@@ -55,9 +56,22 @@ static const struct CodeMeaning
 	"the bucket is at another endpoint", "Set the server's options region and endpoint to the bucket's."},
 	{"AccessDenied", SLM_STORE_DENIED, ERRCODE_INSUFFICIENT_PRIVILEGE, "access denied",
 	"Allow these credentials s3:ListBucket on the bucket and s3:GetObject on its objects; for the archive also"
-	" s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload."},
+	" s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload on objects and s3:ListBucketMultipartUploads on the bucket. Where a key of KMS"
+	" encrypts, allow them kms:Decrypt with it, for the archive also kms:GenerateDataKey."},
 	{"AllAccessDisabled", SLM_STORE_DENIED, ERRCODE_INSUFFICIENT_PRIVILEGE, "access denied", NULL},
 	{"AccountProblem", SLM_STORE_DENIED, ERRCODE_INSUFFICIENT_PRIVILEGE, "access denied", NULL},
+	{"KMS.NotFoundException", SLM_STORE_DENIED, ERRCODE_UNDEFINED_OBJECT, "there is no such key of KMS",
+	"Correct the server's option sse_kms_key_id, or the bucket's default encryption."},
+	{"KMS.DisabledException", SLM_STORE_DENIED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key of KMS is disabled",
+	"Enable it, or have objects encrypted with another."},
+	{"KMS.KMSInvalidStateException", SLM_STORE_DENIED, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "the key of KMS can't be used",
+	"Look at its state: it may wait to be deleted or imported."},
+	{"InvalidStorageClass", SLM_STORE_FATAL, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "the server has no such storage class",
+	"Correct the server's option storage_class."},
+	{"AccessControlListNotSupported", SLM_STORE_FATAL, ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "the bucket knows no access control lists",
+	"Drop the server's option acl."},
+	{IS_TLS, SLM_STORE_FATAL, ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION, "the endpoint speaks TLS",
+	"Write https:// in the server's option endpoint."},
 	{"InvalidObjectState", SLM_STORE_FATAL, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 	"the object is in cold storage", "Restore it, or exclude it from the bucket's lifecycle rules."},
 	{"InvalidRange", SLM_STORE_FATAL, ERRCODE_INVALID_PARAMETER_VALUE,
@@ -70,13 +84,47 @@ static const struct CodeMeaning
 	{"BadDigest", SLM_STORE_TRANSIENT, ERRCODE_CONNECTION_FAILURE, "the data was damaged under way", NULL},
 };
 
+/* Services have many words for "not so fast", and some say them with status 400. */
+static bool
+is_throttling(const char *code)
+{
+	static const char *const parts[] = {"Throttl", "SlowDown", "TooManyRequests", "RequestLimitExceeded", "BandwidthLimitExceeded"};
+
+	for (int i = 0; i < lengthof(parts); i++)
+		if (strstr(code, parts[i]) != NULL)
+			return true;
+	return false;
+}
+
 static const struct CodeMeaning *
 meaning_of_code(const char *code)
 {
+	if (is_throttling(code))
+		code = "SlowDown";
 	for (int i = 0; i < lengthof(meanings); i++)
 		if (strcmp(meanings[i].code, code) == 0)
 			return &meanings[i];
 	return NULL;
+}
+
+static bool
+is_plain_http(const SlmS3Call *call)
+{
+	return strncmp(call->s3->base_url, "http://", 7) == 0;
+}
+
+/* Some servers say with HTTP, in words of their own, that only TLS is spoken there. */
+static bool
+says_tls(const SlmS3Call *call)
+{
+	const SlmHttpRequest *r = call->request;
+
+	if (!is_plain_http(call) || call->code[0] != '\0')
+		return false;
+	for (size_t i = 0; i + 5 <= r->error_len; i++)
+		if (pg_strncasecmp(r->error_body + i, "https", 5) == 0)
+			return true;
+	return false;
 }
 
 /* What a status means that came without a code that we know. */
@@ -87,6 +135,9 @@ code_of_status(const SlmS3Call *call)
 
 	switch (status)
 	{
+		case 400:
+		case 497:
+			return says_tls(call) ? IS_TLS : "";
 		case 301:
 		case 302:
 		case 308:
@@ -248,9 +299,26 @@ slm_s3_refuses_credentials(const SlmS3Call *call)
 	return false;
 }
 
+bool
+slm_s3_is_not_implemented(const SlmS3Call *call)
+{
+	return call->request != NULL &&
+		(call->request->status == 501 || call->request->status == 405 ||
+		 strcmp(call->code, "NotImplemented") == 0 || strcmp(call->code, "MethodNotAllowed") == 0);
+}
+
+/* The certificate is good, but not for the host that was asked.  Each of curl's libraries for TLS has its own words for it. */
+static bool
+is_name_mismatch(const SlmHttpRequest *r)
+{
+	return r->code == CURLE_PEER_FAILED_VERIFICATION && (strstr(r->curl_error, "subject name") || strstr(r->curl_error, "target host"));
+}
+
 static const char *
 words_of_curl(const SlmHttpRequest *r)
 {
+	if (is_name_mismatch(r))
+		return "the server's certificate is for another name";
 	if (r->too_long)
 		return "the answer is too long";
 	if (r->out_of_memory)
@@ -276,8 +344,59 @@ words_of_curl(const SlmHttpRequest *r)
 			return "the file of trusted certificates can't be used";
 		case CURLE_SSL_CONNECT_ERROR:
 			return "no TLS connection could be made";
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_WEIRD_SERVER_REPLY:
+			return "the answer is no HTTP";
 		default:
 			return "the transfer failed";
+	}
+}
+
+/* Which name a certificate would need depends on where the bucket's name stands. */
+static char *
+hint_of_name(const SlmS3Store *s3)
+{
+	const char *host = strstr(s3->base_url, "://") + 3;
+	size_t		len = strlen(s3->bucket);
+
+	if (strncmp(host, s3->bucket, len) == 0 && host[len] == '.')
+		return psprintf("The certificate must be for %.*s, as with url_style 'virtual' the bucket stands in the host's name: set the server's"
+						" option url_style to 'path', or get a certificate for *.%.*s.", (int) strcspn(host, ":/"), host,
+						(int) strcspn(host + len + 1, ":/"), host + len + 1);
+	return pstrdup("Write a name that the certificate is for into the server's option endpoint; or get a certificate for this one.");
+}
+
+static char *
+hint_of_curl(const SlmS3Call *call)
+{
+	const SlmHttpRequest *r = call->request;
+
+	switch (r->code)
+	{
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_CONNECT:
+		case CURLE_OPERATION_TIMEDOUT:
+			return psprintf("Check that %s can be reached from the database server, and the server's option endpoint.", call->s3->base_url);
+		case CURLE_PEER_FAILED_VERIFICATION:
+			if (is_name_mismatch(r))
+				return hint_of_name(call->s3);
+			/* FALLTHROUGH */
+		case CURLE_SSL_CACERT_BADFILE:
+			return pstrdup("If the server's certificate comes from an authority of your own, name its certificate in the server's option"
+						   " ca_file.");
+		case CURLE_SSL_CONNECT_ERROR:
+			return pstrdup("Check whether the endpoint speaks https or http.");
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_WEIRD_SERVER_REPLY:
+		case CURLE_GOT_NOTHING:
+		case CURLE_RECV_ERROR:
+		case CURLE_SEND_ERROR:
+			/* what hangs up before it has answered anything may have waited for TLS */
+			if (is_plain_http(call) && r->status == 0)
+				return pstrdup("Check whether the endpoint's port speaks TLS: then write https:// in the server's option endpoint.");
+			return NULL;
+		default:
+			return NULL;
 	}
 }
 
@@ -308,25 +427,7 @@ describe_curl(const SlmS3Call *call, SlmStoreError *error)
 								 r->spec.stall_timeout_s);
 	else
 		error->detail = slm_store_display(r->curl_error[0] ? r->curl_error : curl_easy_strerror(r->code));
-	switch (r->code)
-	{
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_CONNECT:
-		case CURLE_OPERATION_TIMEDOUT:
-			error->hint = psprintf("Check that %s can be reached from the database server, and the server's option"
-								   " endpoint.", call->s3->base_url);
-			break;
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CACERT_BADFILE:
-			error->hint = pstrdup("If the server's certificate comes from an authority of your own, name its"
-								  " certificate in the server's option ca_file.");
-			break;
-		case CURLE_SSL_CONNECT_ERROR:
-			error->hint = pstrdup("Check whether the endpoint speaks https or http.");
-			break;
-		default:
-			break;
-	}
+	error->hint = hint_of_curl(call);
 }
 
 static char *

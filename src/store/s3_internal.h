@@ -33,6 +33,7 @@ typedef struct SlmS3Store
 	dlist_head	calls;			/* of SlmS3Call */
 	int			running_reads;
 	bool		no_multi_delete;	/* the server can't delete several objects at once */
+	bool		no_upload_list; /* nor say which uploads are unfinished */
 } SlmS3Store;
 
 typedef enum SlmS3CallState
@@ -46,7 +47,7 @@ typedef enum SlmS3CallState
 #define SLM_S3_READ_AHEAD		((size_t) 4 * 1024 * 1024)
 #define SLM_S3_MAX_DOCUMENT		((size_t) 32 * 1024 * 1024)
 
-#define SLM_S3_MAX_HEADERS	4
+#define SLM_S3_MAX_HEADERS	8
 
 typedef struct SlmS3Call
 {
@@ -101,6 +102,12 @@ extern SlmS3Call *slm_s3_call_create(SlmS3Store *s3, const char *method, const c
 extern void slm_s3_call_add_header(SlmS3Call *call, const char *format,...) pg_attribute_printf(2, 3);
 extern void slm_s3_call_set_body(SlmS3Call *call, const char *body, size_t len);
 
+/*
+ * Add a checksum of the body, which S3 demands of some requests (and of every one that writes to a bucket with Object Lock): the old header,
+ * which every server knows, where it can be computed; else another, but not for a part: S3 takes that only in an upload begun for it.
+ */
+extern void slm_s3_call_add_checksum(SlmS3Call *call, bool is_part);
+
 /* Move all calls of the store on, waiting for at most so many milliseconds. */
 extern void slm_s3_pump(SlmS3Store *s3, long timeout_ms);
 
@@ -131,6 +138,9 @@ extern const SlmCredentials *slm_s3_credentials(const SlmS3Store *s3);
 
 /* Whether S3 refused just these credentials: they have expired, or been replaced. */
 extern bool slm_s3_refuses_credentials(const SlmS3Call *call);
+
+/* Did the server say of a call that failed that it doesn't know such a request, rather than that it won't do it? */
+extern bool slm_s3_is_not_implemented(const SlmS3Call *call);
 
 /* Fill *error for a call that has failed. */
 extern void slm_s3_describe(const SlmS3Call *call, SlmStoreError *error);

@@ -22,22 +22,6 @@ add_parameter(StringInfo query, const char *name, const char *value)
 	pfree(encoded);
 }
 
-/* One page.  Returns NULL with *error set. */
-static const SlmS3Document *
-get_page(SlmS3Store *s3, const char *query, const char *root, const char *prefix, MemoryContext context,
-		 SlmStoreError *error)
-{
-	char	   *shown = slm_store_display_url(&s3->store, prefix);
-	SlmS3Call  *call = slm_s3_call_create(s3, "GET", NULL, query, "list %s", shown);
-	const SlmS3Document *page = NULL;
-
-	if (slm_s3_call_wait(call, error))
-		page = slm_s3_call_document(call, context, root, error);
-	slm_s3_call_free(call);
-	pfree(shown);
-	return page;
-}
-
 /*
  * What an object is known by whose server gives no ETag: its size and time.  A read can't ask for just this content then, but
  * compares its length with the list's, as always.
@@ -327,56 +311,121 @@ abort_upload(SlmS3Store *s3, const SlmS3Item *item, SlmStoreError *error)
 	return ok;
 }
 
+/* Where a page of uploads begins; NULL: at the beginning. */
+typedef struct UploadMarkers
+{
+	char	   *key;
+	char	   *upload;
+} UploadMarkers;
+
+/*
+ * A page of unfinished uploads.  NULL with *error set, or, if the server doesn't know such a list, with no_upload_list: some say so, others
+ * answer with a list of objects.
+ */
+static const SlmS3Document *
+get_uploads(SlmS3Store *s3, const char *prefix, const char *full_prefix, const UploadMarkers *from, MemoryContext context, SlmStoreError *error)
+{
+	const SlmS3Document *page = NULL;
+	StringInfoData query;
+	SlmS3Call  *call;
+
+	initStringInfo(&query);
+	add_parameter(&query, "encoding-type", "url");
+	if (from->key)
+		add_parameter(&query, "key-marker", from->key);
+	if (full_prefix[0] != '\0')
+		add_parameter(&query, "prefix", full_prefix);
+	if (from->upload)
+		add_parameter(&query, "upload-id-marker", from->upload);
+	add_parameter(&query, "uploads", "");
+	call = slm_s3_call_create(s3, "GET", NULL, query.data, "list unfinished uploads of %s", slm_store_display_url(&s3->store, prefix));
+	if (slm_s3_call_wait(call, error))
+		page = slm_s3_call_document(call, context, NULL, error);
+	else
+		s3->no_upload_list = slm_s3_is_not_implemented(call);
+	if (page != NULL && strcmp(page->root, "ListMultipartUploadsResult") != 0)
+	{
+		s3->no_upload_list = strcmp(page->root, "ListBucketResult") == 0;
+		slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_PROTOCOL_VIOLATION, "could not %s: the answer is not valid", call->doing);
+		error->detail = psprintf("It is a \"%s\" instead of a \"ListMultipartUploadsResult\".", slm_store_display(page->root));
+		page = NULL;
+	}
+	slm_s3_call_free(call);
+	return page;
+}
+
+/* Abort those of a page that begin with the prefix and are old enough. */
+static bool
+abort_page(SlmS3Store *s3, const SlmS3Document *page, const char *full_prefix, TimestampTz before, int *aborted, SlmStoreError *error)
+{
+	for (size_t i = 0; i < page->nitems; i++)
+	{
+		const SlmS3Item *item = &page->items[i];
+
+		if (item->key == NULL || item->upload_id == NULL || item->time >= before ||
+			strncmp(item->key, full_prefix, strlen(full_prefix)) != 0)
+			continue;
+		if (!abort_upload(s3, item, error))
+			return false;
+		(*aborted)++;
+	}
+	return true;
+}
+
+/* Go to the next page.  False if the server says not where it begins. */
+static bool
+turn_uploads(UploadMarkers *markers, const SlmS3Document *page)
+{
+	const char *upload = page->next_upload_id_marker ? page->next_upload_id_marker : "";
+
+	if (page->next_key_marker == NULL ||
+		(markers->key && strcmp(markers->key, page->next_key_marker) == 0 && strcmp(markers->upload, upload) == 0))
+		return false;
+	markers->key = pstrdup(page->next_key_marker);
+	markers->upload = pstrdup(upload);
+	return true;
+}
+
+/*
+ * An unfinished upload is no object: where the server can't list them, nothing stands in the way of whoever asked, but what it takes may
+ * cost money until it is gone.
+ */
+static void
+warn_of_uploads(const SlmS3Store *s3, const char *prefix)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("the server can't list unfinished uploads"),
+			 errdetail("One of %s may be left.", slm_store_display_url(&s3->store, prefix)),
+			 errhint("Have a lifecycle rule of the bucket abort incomplete multipart uploads.")));
+}
+
 bool
 slm_s3_abort_uploads(SlmStore *base, const char *prefix, TimestampTz before, int *aborted, SlmStoreError *error)
 {
 	SlmS3Store *s3 = (SlmS3Store *) base;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer uploads", ALLOCSET_DEFAULT_SIZES);
 	char	   *full_prefix = psprintf("%s%s", s3->store.key_prefix, prefix);
-	char	   *key_marker = NULL;
-	char	   *upload_marker = NULL;
+	UploadMarkers markers = {0};
 	bool		ok = true;
+	bool		more = !s3->no_upload_list;
 
-	for (;;)
+	while (ok && more)
 	{
-		const SlmS3Document *page;
-		StringInfoData query;
+		const SlmS3Document *page = get_uploads(s3, prefix, full_prefix, &markers, context, error);
 
-		initStringInfo(&query);
-		add_parameter(&query, "encoding-type", "url");
-		if (key_marker)
-			add_parameter(&query, "key-marker", key_marker);
-		if (full_prefix[0] != '\0')
-			add_parameter(&query, "prefix", full_prefix);
-		if (upload_marker)
-			add_parameter(&query, "upload-id-marker", upload_marker);
-		add_parameter(&query, "uploads", "");
-		page = get_page(s3, query.data, "ListMultipartUploadsResult", prefix, context, error);
-		ok = page != NULL;
-		for (size_t i = 0; ok && i < page->nitems; i++)
-		{
-			const SlmS3Item *item = &page->items[i];
-
-			if (item->key == NULL || item->upload_id == NULL || item->time >= before ||
-				strncmp(item->key, full_prefix, strlen(full_prefix)) != 0)
-				continue;
-			ok = abort_upload(s3, item, error);
-			*aborted += ok;
-		}
-		if (!ok || !page->is_truncated)
-			break;
-		if (page->next_key_marker == NULL ||
-			(key_marker && upload_marker && strcmp(key_marker, page->next_key_marker) == 0 &&
-			 strcmp(upload_marker, page->next_upload_id_marker ? page->next_upload_id_marker : "") == 0))
-		{
+		ok = page != NULL && abort_page(s3, page, full_prefix, before, aborted, error);
+		more = ok && page->is_truncated;
+		if (more && !turn_uploads(&markers, page))
 			ok = fail_endless(s3, error);
-			break;
-		}
-		key_marker = pstrdup(page->next_key_marker);
-		upload_marker = pstrdup(page->next_upload_id_marker ? page->next_upload_id_marker : "");
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
+	if (s3->no_upload_list)
+	{
+		warn_of_uploads(s3, prefix);
+		ok = true;
+	}
 	if (ok)
 		memset(error, 0, sizeof(*error));
 	return ok;

@@ -18,6 +18,7 @@
 #include "utils/varlena.h"
 
 #include "compat.h"
+#include "store/http.h"
 #include "store/option_values.h"
 #include "store/s3_options.h"
 #include "store/store_internal.h"
@@ -52,11 +53,29 @@ raise_unknown_option(const char *name, int place)
 			 : errhint("There are no valid options in this context.")));
 }
 
+/* What to write instead of a value that isn't one, which is shown. */
+static const char *const fault_hints[] = {
+	[SLM_OPTION_NO_REGION] = "A region looks like eu-central-1.",
+	[SLM_OPTION_NO_URL_STYLE] = "Write 'path' (https://host/bucket/key) or 'virtual' (https://bucket.host/key).",
+	[SLM_OPTION_RELATIVE] = "Write an absolute path.",
+	[SLM_OPTION_NO_SECONDS] = "Give whole seconds, from 1 to 3600.",
+	[SLM_OPTION_NO_RATE] = "Give bytes a second, from 1 to 1073741824.",
+	[SLM_OPTION_NO_CLASS] = "A class looks like STANDARD_IA.",
+	[SLM_OPTION_COLD] = "An archive is read back before its originals are deleted, so it needs a class that can be read at once, such as"
+	" GLACIER_IR. A lifecycle rule of the bucket can move it on later.",
+	[SLM_OPTION_NO_SSE] = "Write 'AES256', 'aws:kms' or 'aws:kms:dsse'.",
+	[SLM_OPTION_NO_KMS_KEY] = "Write the key's identifier, its ARN, or alias/NAME.",
+	[SLM_OPTION_NO_ACL] = "Write 'private', 'bucket-owner-read' or 'bucket-owner-full-control': archives are not for everybody.",
+	[SLM_OPTION_NO_PAYER] = "Write 'requester', or leave the option out.",
+};
+
 /* An error unless this is a value of the option. */
 static void
 check_value(SlmOptionKind kind, const char *name, const char *value)
 {
-	switch (slm_option_check(kind, value))
+	SlmOptionFault fault = slm_option_check(kind, value);
+
+	switch (fault)
 	{
 		case SLM_OPTION_FINE:
 			break;
@@ -75,35 +94,6 @@ check_value(SlmOptionKind kind, const char *name, const char *value)
 					 errhint("Write https://host or https://host:port. Credentials belong in a user mapping, the bucket"
 							 " in the URL of the source.")));
 			break;
-		case SLM_OPTION_NO_REGION:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid region: \"%s\"", slm_store_display(value)),
-					 errhint("A region looks like eu-central-1.")));
-			break;
-		case SLM_OPTION_NO_URL_STYLE:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid value for option \"url_style\": \"%s\"", slm_store_display(value)),
-					 errhint("Write 'path' (https://host/bucket/key) or 'virtual' (https://bucket.host/key).")));
-			break;
-		case SLM_OPTION_RELATIVE:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("ca_file must be an absolute path")));
-			break;
-		case SLM_OPTION_NO_SECONDS:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-					 errhint("Give whole seconds, from 1 to 3600.")));
-			break;
-		case SLM_OPTION_NO_RATE:
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					 errmsg("invalid value for option \"%s\": \"%s\"", name, value),
-					 errhint("Give bytes a second, from 1 to 1073741824.")));
-			break;
 		case SLM_OPTION_UNPRINTABLE:
 			ereport(ERROR,
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
@@ -115,7 +105,29 @@ check_value(SlmOptionKind kind, const char *name, const char *value)
 					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 					 errmsg("option \"%s\" must not be empty", name)));
 			break;
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"%s\": \"%s\"", name, slm_store_display(value)),
+					 errhint("%s", fault_hints[fault])));
 	}
+}
+
+/* A key of KMS says nothing unless KMS is to encrypt. */
+static void
+check_encryption(const char *sse, const char *kms_key)
+{
+	if (kms_key != NULL && (sse == NULL || strncmp(sse, "aws:kms", 7) != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("option \"sse_kms_key_id\" needs option \"sse\" to be 'aws:kms' or 'aws:kms:dsse'")));
+	if (kms_key != NULL && !slm_http_signs_prefixes())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("option \"sse_kms_key_id\" can't be used with this libcurl"),
+				 errdetail("%s signs a header whose name begins with that of another in the wrong order, so that S3 refuses it; 8.10 and newer"
+						   " do it right.", curl_version_info(CURLVERSION_NOW)->version),
+				 errhint("Make the key the bucket's default encryption, and leave the option out.")));
 }
 
 static void
@@ -153,6 +165,8 @@ sellometer_s3_validator(PG_FUNCTION_ARGS)
 	int			place = place_of(PG_GETARG_OID(1));
 	bool		has_access_key = false;
 	bool		has_secret_key = false;
+	const char *sse = NULL;
+	const char *kms_key = NULL;
 	ListCell   *cell;
 
 	foreach(cell, options)
@@ -165,7 +179,12 @@ sellometer_s3_validator(PG_FUNCTION_ARGS)
 		check_option(option, defGetString(def));
 		has_access_key |= strcmp(def->defname, "access_key_id") == 0;
 		has_secret_key |= strcmp(def->defname, "secret_access_key") == 0;
+		if (option->kind == SLM_OPTION_SSE)
+			sse = defGetString(def);
+		if (option->kind == SLM_OPTION_KMS_KEY)
+			kms_key = defGetString(def);
 	}
+	check_encryption(sse, kms_key);
 	/* as a dump has it that was made by somebody who may not see the keys */
 	if (place == SLM_OPTION_OF_MAPPING && options == NIL)
 		ereport(WARNING,
@@ -183,6 +202,25 @@ sellometer_s3_validator(PG_FUNCTION_ARGS)
 static void
 read_server(ForeignServer *server, SlmS3Options *o)
 {
+	const struct
+	{
+		const char *name;
+		char	  **text;
+		int		   *seconds;
+	}			fields[] = {
+		{"endpoint", &o->endpoint},
+		{"region", &o->region},
+		{"url_style", &o->url_style},
+		{"ca_file", &o->ca_file},
+		{"storage_class", &o->storage_class},
+		{"sse", &o->sse},
+		{"sse_kms_key_id", &o->sse_kms_key_id},
+		{"acl", &o->acl},
+		{"request_payer", &o->request_payer},
+		{"connect_timeout", NULL, &o->connect_timeout_s},
+		{"stall_timeout", NULL, &o->stall_timeout_s},
+		{"retry_timeout", NULL, &o->retry_timeout_s},
+	};
 	ListCell   *cell;
 
 	foreach(cell, server->options)
@@ -190,21 +228,16 @@ read_server(ForeignServer *server, SlmS3Options *o)
 		DefElem    *def = lfirst_node(DefElem, cell);
 		char	   *value = defGetString(def);
 
-		if (strcmp(def->defname, "endpoint") == 0)
-			o->endpoint = pstrdup(value);
-		else if (strcmp(def->defname, "region") == 0)
-			o->region = pstrdup(value);
-		else if (strcmp(def->defname, "url_style") == 0)
-			o->url_style = pstrdup(value);
-		else if (strcmp(def->defname, "ca_file") == 0)
-			o->ca_file = pstrdup(value);
-		else if (strcmp(def->defname, "connect_timeout") == 0)
-			o->connect_timeout_s = seconds_of(def->defname, value);
-		else if (strcmp(def->defname, "stall_timeout") == 0)
-			o->stall_timeout_s = seconds_of(def->defname, value);
-		else if (strcmp(def->defname, "retry_timeout") == 0)
-			o->retry_timeout_s = seconds_of(def->defname, value);
-		else if (strcmp(def->defname, "min_rate") == 0)
+		for (int i = 0; i < lengthof(fields); i++)
+		{
+			if (strcmp(def->defname, fields[i].name) != 0)
+				continue;
+			if (fields[i].text)
+				*fields[i].text = pstrdup(value);
+			else
+				*fields[i].seconds = seconds_of(def->defname, value);
+		}
+		if (strcmp(def->defname, "min_rate") == 0)
 		{
 			check_value(SLM_OPTION_RATE, def->defname, value);
 			o->min_rate = slm_option_rate(value);

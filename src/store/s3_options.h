@@ -18,6 +18,13 @@ typedef struct SlmS3Options
 	int			stall_timeout_s;
 	int			retry_timeout_s;
 	int			min_rate;		/* bytes a second, over stall_timeout_s */
+	/* Of what is written; NULL = the bucket's default. */
+	char	   *storage_class;
+	char	   *sse;			/* encryption */
+	char	   *sse_kms_key_id; /* only where sse is one of KMS */
+	char	   *acl;
+
+	char	   *request_payer;	/* "requester", of every request, or NULL */
 	bool		any_address;	/* who says where the server is may say addresses of metadata services, too: see address.h */
 	bool		may_run;		/* and the owner of the server, and whoever asks, may run programs of the server */
 	bool		has_mapping;	/* mapping holds the credentials, else the environment does */

@@ -35,15 +35,36 @@ store_of(S3Put *put)
 	return (SlmS3Store *) put->put.store;
 }
 
+/* What the server's options say of each object that is written. */
+static void
+add_options(SlmS3Call *call)
+{
+	const SlmS3Options *o = &call->s3->options;
+
+	slm_s3_call_add_header(call, "Content-Type: application/octet-stream");
+	if (o->storage_class)
+		slm_s3_call_add_header(call, "x-amz-storage-class: %s", o->storage_class);
+	if (o->sse)
+		slm_s3_call_add_header(call, "x-amz-server-side-encryption: %s", o->sse);
+	if (o->sse_kms_key_id)
+		slm_s3_call_add_header(call, "x-amz-server-side-encryption-aws-kms-key-id: %s", o->sse_kms_key_id);
+	if (o->acl)
+		slm_s3_call_add_header(call, "x-amz-acl: %s", o->acl);
+}
+
+/* With a part's number and upload in the query, or none: a whole object. */
 static bool
 put_bytes(SlmS3Store *s3, const char *key, const char *query, const char *data, size_t len, char **etag,
 		  SlmStoreError *error)
 {
 	SlmS3Call  *call = slm_s3_call_create(s3, "PUT", key, query, "write %s", slm_store_display_url(&s3->store, key));
+	bool		is_part = query[0] != '\0';
 	bool		ok;
 
 	slm_s3_call_set_body(call, data, len);
-	slm_s3_call_add_header(call, "Content-Type: application/octet-stream");
+	slm_s3_call_add_checksum(call, is_part);
+	if (!is_part)
+		add_options(call);
 	ok = slm_s3_call_wait(call, error);
 	if (ok)
 		*etag = pstrdup(call->request->etag);
@@ -80,7 +101,7 @@ begin_upload(S3Put *put, SlmStoreError *error)
 	const SlmS3Document *document = NULL;
 
 	slm_s3_call_set_body(call, "", 0);
-	slm_s3_call_add_header(call, "Content-Type: application/octet-stream");
+	add_options(call);
 	if (slm_s3_call_wait(call, error))
 		document = slm_s3_call_document(call, context, "InitiateMultipartUploadResult", error);
 	if (document != NULL && document->upload_id == NULL)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/s3_time.h"
 #include "store/s3_xml.h"
 #include "store/url.h"
 
@@ -394,64 +395,6 @@ const SlmS3Document *
 slm_s3_parser_document(const SlmS3Parser *p)
 {
 	return &p->document;
-}
-
-/* Days since 2000-01-01 of a date of the Gregorian calendar, counted in years that begin in March. */
-static int64_t
-days_of_date(int64_t year, int64_t month, int64_t day)
-{
-	int64_t		y = month <= 2 ? year - 1 : year;
-	int64_t		m = month <= 2 ? month + 9 : month - 3;
-
-	/* 730425 days lie between 0000-03-01 and 2000-01-01. */
-	return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 730425;
-}
-
-static bool
-digits(const char **text, int count, int64_t *value)
-{
-	*value = 0;
-	for (int i = 0; i < count; i++, (*text)++)
-	{
-		if (**text < '0' || **text > '9')
-			return false;
-		*value = *value * 10 + (**text - '0');
-	}
-	return true;
-}
-
-static bool
-character(const char **text, char c)
-{
-	if (**text != c)
-		return false;
-	(*text)++;
-	return true;
-}
-
-bool
-slm_s3_parse_time(const char *text, SlmTime *time)
-{
-	int64_t		year, month, day, hour, minute, second;
-	int64_t		fraction = 0;
-
-	if (!digits(&text, 4, &year) || !character(&text, '-') ||
-		!digits(&text, 2, &month) || !character(&text, '-') ||
-		!digits(&text, 2, &day) || !character(&text, 'T') ||
-		!digits(&text, 2, &hour) || !character(&text, ':') ||
-		!digits(&text, 2, &minute) || !character(&text, ':') ||
-		!digits(&text, 2, &second))
-		return false;
-	if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
-		return false;
-	if (character(&text, '.'))
-		for (int64_t unit = SLM_USECS_PER_SEC / 10; *text >= '0' && *text <= '9'; unit /= 10)
-			fraction += (*text++ - '0') * unit;
-	if (strcmp(text, "Z") != 0 && strcmp(text, "") != 0 && strcmp(text, "+00:00") != 0)
-		return false;
-	*time = ((days_of_date(year, month, day) * 24 + hour) * 60 + minute) * SLM_USECS_PER_MIN +
-		second * SLM_USECS_PER_SEC + fraction;
-	return true;
 }
 
 size_t

@@ -54,9 +54,6 @@ extern const char *slm_s3_parser_feed(SlmS3Parser *parser, const char *data, siz
 /* After the last feed went well. */
 extern const SlmS3Document *slm_s3_parser_document(const SlmS3Parser *parser);
 
-/* "2009-10-12T17:50:30.000Z", with or without fraction.  Returns false if it is none. */
-extern bool slm_s3_parse_time(const char *text, SlmTime *time);
-
 /*
  * Write text as XML character data: returns the length, or SIZE_MAX if XML can't hold it (control characters).  out
  * must have room for 6 * len bytes, and gets no NUL.

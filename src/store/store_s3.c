@@ -12,6 +12,13 @@ aws_endpoint(const char *region)
 	return psprintf("https://s3.%s.amazonaws.com%s", region, strncmp(region, "cn-", 3) == 0 ? ".cn" : "");
 }
 
+/* Is a host no name, but an address of IPv6 (in brackets) or IPv4? */
+static bool
+is_address(const char *host)
+{
+	return host[0] == '[' || strcspn(host, ":/") == strspn(host, "0123456789.");
+}
+
 /*
  * Where the bucket is.  Virtual-hosted style is AWS's, where the bucket's name allows for it; path style works with
  * every other server.
@@ -24,6 +31,12 @@ make_base_url(const SlmS3Options *o, const char *bucket)
 	bool		is_virtual = o->url_style ? strcmp(o->url_style, "virtual") == 0 : o->endpoint == NULL && is_dns;
 	char	   *host = strstr(endpoint, "://") + 3;
 
+	if (is_virtual && is_address(host))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("the bucket can't stand before an address"),
+				 errdetail("The endpoint is \"%s\", and url_style is 'virtual'.", endpoint),
+				 errhint("Set the server's option url_style to 'path', or write a host's name into endpoint.")));
 	if (!is_virtual)
 		return psprintf("%s/%s", endpoint, bucket);
 	if (!is_dns)

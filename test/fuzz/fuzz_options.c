@@ -64,6 +64,17 @@ check_option(SlmOptionKind kind, const char *value)
 		case SLM_OPTION_RATE:
 			check_number(value, slm_option_rate(value), 1024 * 1024 * 1024, fine);
 			break;
+		case SLM_OPTION_STORAGE_CLASS:
+			MUST(!fine || (len >= 1 && len <= 60 && strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len), "\"%s\"", value);
+			break;
+		case SLM_OPTION_KMS_KEY:
+			MUST(fine == (len >= 1 && len <= 2048 && strspn(value, NAME_CHARACTERS "-_:/") == len), "\"%s\"", value);
+			break;
+		case SLM_OPTION_SSE:
+		case SLM_OPTION_ACL:
+		case SLM_OPTION_PAYER:
+			MUST(!fine || strspn(value, NAME_CHARACTERS "-:") == len, "\"%s\"", value);
+			break;
 		case SLM_OPTION_SECRET:
 			for (size_t i = 0; i < len; i++)
 				MUST(!fine || ((unsigned char) value[i] > 32 && (unsigned char) value[i] < 127), "byte %d", value[i]);
@@ -129,18 +140,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	which = data[0] % 16;
+	which = data[0] % (SLM_OPTIONS + 8);
 	text = malloc(size);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
 	if (which < SLM_OPTIONS)
 		check_option(slm_options[which].kind, text);
-	else if (which < 13)
+	else if (which < SLM_OPTIONS + 5)
 		check_url(text);
-	else if (which == 13)
+	else if (which == SLM_OPTIONS + 5)
 		check_encoding(text, size - 1);
 	else
-		MUST(slm_option_find(which == 14 ? SLM_OPTION_OF_SERVER : SLM_OPTION_OF_MAPPING, text) == NULL || strlen(text) >= 6, "\"%s\"", text);
+		MUST(slm_option_find(which == SLM_OPTIONS + 6 ? SLM_OPTION_OF_SERVER : SLM_OPTION_OF_MAPPING, text) == NULL || strlen(text) >= 3, "\"%s\"", text);
 	free(text);
 	return 0;
 }

@@ -163,6 +163,14 @@ sub requests
 	return map { [ split / /, $_ ] } grep { (split / /)[2] =~ $pattern } split /\n/, slurp_file("$self->{dir}/log");
 }
 
+# Its requests that wrote something or said who pays, whose method and path match: [ method, path, headers ] each.
+sub headers
+{
+	my ($self, $pattern) = @_;
+
+	return grep { "$_->[0] $_->[1]" =~ $pattern } map { decode_json($_) } split(/\n/, slurp_file("$self->{dir}/headers"));
+}
+
 # What the stand-in for STS was asked so far.
 sub asked
 {

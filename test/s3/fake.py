@@ -31,7 +31,12 @@ behaves (counted for each path):
                           code: a key that is wrong, a bucket that went away; with slow_list a list of all of it
                           takes so many seconds; with refuse_reads only GETs of objects get that code, with status 404
                           (router: a 404 of no S3 service) and the words of refuse_words; keys with no-etag are listed with what etag_form is instead; more_items is XML that ends the list; what is below
-                          transcoded/ is unpacked on the way, unless the client takes gzip
+                          transcoded/ is unpacked on the way, unless the client takes gzip; refuse_puts: PUTs get that code;
+                          lock: as with Object Lock, those to archive/ need a checksum, which is compared; no_uploads: the list of unfinished
+                          uploads is not known (501), or, with the value list, taken for one of objects
+  bucket tlsport           says that it speaks TLS, in clear
+
+  DIR/headers has a line of JSON for each request that writes or says who pays: method, path, headers
 
   PUT /control/NAME        sets a value: access_key, secret_key, token, expires_in (seconds), role_status, token_status
   GET /control/NAME        a value, or the number of requests under way, running, and at the most: max_running
@@ -39,6 +44,7 @@ behaves (counted for each path):
 The content of an object of SIZE bytes is the sequence of i % 251.
 """
 import argparse
+import base64
 import datetime
 import gzip
 import hashlib
@@ -62,6 +68,7 @@ RUNNING = {'now': 0, 'max': 0}
 SHELF = {}
 PATTERN = bytes(range(251)) * 4200
 LOG = None
+ARGS = None
 
 ERROR = '<?xml version="1.0"?><Error><Code>%s</Code><Message>%s</Message>%s<RequestId>REQ1</RequestId></Error>'
 LIST = ('<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">%s<IsTruncated>%s'
@@ -136,6 +143,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle_any(self):
         length = int(self.headers.get('Content-Length') or 0)
         self.body = self.rfile.read(length)
+        if not self.path.startswith('/control/') and (self.command != 'GET' or 'x-amz-request-payer' in self.headers):
+            with LOCK, open(ARGS.dir + '/headers', 'a') as f:
+                f.write(json.dumps([self.command, self.path, {k.lower(): v for k, v in self.headers.items()}]) + '\n')
         with LOCK:
             RUNNING['now'] += 1
             RUNNING['max'] = max(RUNNING['max'], RUNNING['now'])
@@ -240,6 +250,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if bucket == 'skew':
             return self.error(403, 'RequestTimeTooSkewed', 'The difference is too large.',
                               headers=[('Date', 'Tue, 15 Nov 1994 08:12:31 GMT')])
+        if bucket == 'tlsport':
+            return self.answer(400, 'Client sent an HTTP request to an HTTPS server.\n')
         if bucket == 'closed':
             return self.answer(403)
         if bucket == 'plainkeys':
@@ -306,13 +318,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.command == 'DELETE':
             SHELF.pop(key, None)
             return self.answer(204)
-        if 'uploads' in self.query:
+        if 'uploads' in self.query and CONTROL.get('no_uploads') != 'list':
+            if CONTROL.get('no_uploads'):
+                return self.error(501, 'NotImplemented', 'A header you provided implies functionality that is not implemented.')
             return self.answer(200, '<ListMultipartUploadsResult><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>')
         if self.command == 'PUT':
+            if CONTROL.get('refuse_puts'):
+                return self.error(403, CONTROL['refuse_puts'])
+            if CONTROL.get('lock') and key.startswith('archive/') and not self.has_checksum():
+                return self.error(400, 'InvalidRequest', 'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object'
+                                  ' requests with Object Lock parameters')
             SHELF[key] = self.body
             return self.answer(200, '', [('ETag', '"%s"' % etag_of(self.body))])
         if CONTROL.get('refuse'):
-            status = {'NoSuchBucket': 404, 'XAdminUserNotFound': 404, 'SlowDown': 503}.get(CONTROL['refuse'], 403)
+            status = {'NoSuchBucket': 404, 'XAdminUserNotFound': 404, 'SlowDown': 503, 'ThrottlingException': 400}.get(CONTROL['refuse'], 403)
             return self.error(status, CONTROL['refuse'])
         if key == '':
             first = self.query.get('start-after', [''])[0]
@@ -337,6 +356,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             middle = len(stored) // 2
             stored = stored[:middle] + bytes([stored[middle] ^ 1]) + stored[middle + 1:]
         return self.get(key, stored)
+
+    def has_checksum(self):
+        return self.headers.get('Content-MD5') == base64.b64encode(hashlib.md5(self.body).digest()).decode()
 
     def get(self, key, stored=None):
         kind, _, size = key.partition('/')
@@ -495,12 +517,12 @@ class Relay(socketserver.BaseRequestHandler):
 
 
 def main():
-    global LOG
+    global LOG, ARGS
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('dir')
     parser.add_argument('--tls', nargs=2, metavar=('CERTIFICATE', 'KEY'))
     parser.add_argument('--forward', type=int, metavar='PORT')
-    args = parser.parse_args()
+    args = ARGS = parser.parse_args()
     LOG = open(args.dir + '/log', 'a')
     server = Server(('127.0.0.1', 0), Relay if args.forward else Handler)
     server.target = args.forward

@@ -75,10 +75,11 @@ $s3->client('mkbucket', 'shop');
 
 sub failure
 {
-	my ($server) = @_;
+	my ($server, $bucket) = @_;
 	my ($out, $err);
 
-	$node->psql('postgres', "SELECT * FROM sellometer_list('s3://shop/', '$server')", stdout => \$out, stderr => \$err);
+	$bucket //= 'shop';
+	$node->psql('postgres', "SELECT * FROM sellometer_list('s3://$bucket/', '$server')", stdout => \$out, stderr => \$err);
 	return $err;
 }
 
@@ -89,9 +90,32 @@ is( $node->safe_psql('postgres', "SELECT store_put('s3://shop/', 'a', repeat('x'
 my $untrusted = qr/could not list "s3:\/\/shop\/": the server's certificate can't be trusted.*HINT:.*ca_file/s;
 like(failure('system'), $untrusted, 'the authority must be known');
 like(failure('other'), $untrusted, '... and the right one');
-like(failure('host'), $untrusted, 'the host name must be the right one');
+like(failure('host'), qr/the server's certificate is for another name.*HINT:  Write a name that the certificate is for.*endpoint/s, 'the host name must be the right one');
 like(failure('missing'), qr/the file of trusted certificates can't be used.*HINT:.*ca_file/s, 'a ca_file that is missing');
 like(failure('plain'), qr/no TLS connection could be made.*https or http/s, 'https where http is spoken');
+
+# And http where TLS is spoken, whether the server hangs up or says so.
+for my $case ([ $tls->{port}, 'shop', qr/(the connection broke|no HTTP).*HINT:.*port speaks TLS.*https:/s ], [ $fake->{port}, 'tlsport', qr/the endpoint speaks TLS.*HINT:.*https:/s ])
+{
+	my $name = "clear_$case->[1]";
+
+	$node->safe_psql('postgres', "CREATE SERVER $name FOREIGN DATA WRAPPER sellometer_s3"
+		  . " OPTIONS (endpoint 'http://127.0.0.1:$case->[0]', retry_timeout '1');"
+		  . "CREATE USER MAPPING FOR CURRENT_USER SERVER $name OPTIONS (access_key_id 'a', secret_access_key 'b')");
+	like(failure($name, $case->[1]), $case->[2], "http where https is spoken: $case->[1]");
+}
+
+# A bucket's name before the host's needs a name that it can stand before, and a certificate for both.
+$wrong->{endpoint} =~ s/127\.0\.0\.1/localhost/;
+$wrong->create_server($node, 'postgres', 'names', ca_file => "$dir/ca.crt", url_style => 'virtual', %keys);
+like(failure('names'), qr/certificate is for another name.*HINT:.*shop\.localhost.*url_style to 'path'.*\*\.localhost/s, 'a certificate that is not for the bucket');
+for my $endpoint ('http://[::1]:9', 'http://127.0.0.1:9', 'https://[::1]', 'http://2130706433')
+{
+	$node->safe_psql('postgres', "DROP SERVER IF EXISTS numbers CASCADE; CREATE SERVER numbers FOREIGN DATA WRAPPER sellometer_s3"
+		  . " OPTIONS (endpoint '$endpoint', url_style 'virtual');"
+		  . "CREATE USER MAPPING FOR CURRENT_USER SERVER numbers OPTIONS (access_key_id 'a', secret_access_key 'b')");
+	like(failure('numbers'), qr/the bucket can't stand before an address.*HINT:.*'path'/s, "no bucket before $endpoint");
+}
 
 # Virtual-hosted style: the bucket is a part of the host's name (which resolves, as any name below localhost does).
 $fake->{endpoint} =~ s/127\.0\.0\.1/localhost/;
