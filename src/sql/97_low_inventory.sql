@@ -198,7 +198,7 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.was_ever_sold(bigint) IS 'Are there purchases of a product, as far back as hours are kept?';
 
-/* Without hours it reaches back no further than minutes do, and says so rather than to take little for all. */
+/* Sales that are no longer known by the hour are not taken off: without a tier of hours that is soon, and a warning. */
 CREATE FUNCTION sellometer.tell_old_stock(products bigint[])
 RETURNS void
 LANGUAGE plpgsql STABLE
@@ -208,18 +208,26 @@ AS $$
 DECLARE
 	k record;
 	n bigint;
+	told text;
+	why text;
+	remedy text := 'Take stock anew, or have hours be kept for longer: sellometer_add_tier(), sellometer_alter_tier().';
 BEGIN
 	SELECT * INTO k FROM sellometer.kept() h WHERE h.tier = sellometer.hour_tier();
 	SELECT count(*) INTO n FROM sellometer.stock_counts_from(products) s
 	WHERE s.first_hour < k.floor AND EXISTS (SELECT FROM sellometer.state st WHERE st.head > k.floor);
-	IF n > 0 THEN
-		RAISE WARNING USING MESSAGE = format('the stock of %s products was taken before %s, up to where sales are known', n, k.floor),
-			DETAIL = format('Tier "%s" has nothing before that, and coarser tiers do not tell the hours: more may be sold than is taken off.', k.tier),
-			HINT = 'Take stock anew, or have hours be kept for longer: sellometer_add_tier(), sellometer_alter_tier().';
+	IF n = 0 THEN
+		RETURN;
+	END IF;
+	told := format('the stock of %s products was taken before %s, up to where sales are known', n, k.floor);
+	why := format('Tier "%s" has nothing before that, and coarser tiers do not tell the hours: more may be sold than is taken off.', k.tier);
+	IF k.granularity < interval '1 hour' THEN
+		RAISE WARNING USING MESSAGE = told, DETAIL = why, HINT = remedy;
+	ELSE
+		RAISE NOTICE USING MESSAGE = told, DETAIL = why, HINT = remedy;
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION sellometer.tell_old_stock(bigint[]) IS 'A warning if stock was taken before the time that sales are known of';
+COMMENT ON FUNCTION sellometer.tell_old_stock(bigint[]) IS 'Say if stock was taken before the time that sales are known of';
 
 CREATE FUNCTION sellometer.judge_inventory(products bigint[], head timestamptz)
 RETURNS void
