@@ -170,6 +170,10 @@ ingest();
 like(value(q{SELECT string_agg(hint, ' ') FROM sellometer.health WHERE name ~ 'expired'}), qr/sellometer_add_tier\(\) without one.*sellometer_retry\(\) counts them/s, 'expired rows');
 value(q{SELECT sellometer_add_tier('day', '1 day'); SELECT sellometer_retry('a', '2018-10-01-15-00-1.csv')});
 is(value(q{SELECT sum(count) FROM sellometer.product_id_day WHERE event_time < '2019-01-01'}), 3, '... count in another tier');
+my ($drop) = said(q{SELECT sellometer_drop_tier('day')}) =~ /HINT:  (sellometer_drop_tier\(.*?\)) drops it/;
+isnt($drop, undef, 'a tier that holds what no other one does');
+value("SELECT $drop");
+is(value(q{SELECT count(*) FROM sellometer.tiers WHERE name = 'day'}), 0, '... is dropped as it says');
 
 like(said(q{SELECT sellometer_override_category('electronics')}), qr/HINT:  For example: (sellometer_override_category\(.*\))\./, 'an override of nothing');
 my ($example) = said(q{SELECT sellometer_override_category('electronics')}) =~ /HINT:  For example: (sellometer_override_category\(.*\))\./;
