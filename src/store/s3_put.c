@@ -41,7 +41,6 @@ add_options(SlmS3Call *call)
 {
 	const SlmS3Options *o = &call->s3->options;
 
-	slm_s3_call_add_header(call, "Content-Type: application/octet-stream");
 	if (o->storage_class)
 		slm_s3_call_add_header(call, "x-amz-storage-class: %s", o->storage_class);
 	if (o->sse)
@@ -62,6 +61,8 @@ put_bytes(SlmS3Store *s3, const char *key, const char *query, const char *data, 
 	bool		ok;
 
 	slm_s3_call_set_body(call, data, len);
+	/* else curl says that it is a form, and some servers take it for one */
+	slm_s3_call_add_header(call, "Content-Type: application/octet-stream");
 	slm_s3_call_add_checksum(call, is_part);
 	if (!is_part)
 		add_options(call);
@@ -101,6 +102,7 @@ begin_upload(S3Put *put, SlmStoreError *error)
 	const SlmS3Document *document = NULL;
 
 	slm_s3_call_set_body(call, "", 0);
+	slm_s3_call_add_header(call, "Content-Type: application/octet-stream");
 	add_options(call);
 	if (slm_s3_call_wait(call, error))
 		document = slm_s3_call_document(call, context, "InitiateMultipartUploadResult", error);

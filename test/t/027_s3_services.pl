@@ -79,6 +79,7 @@ is_deeply(asked_for($begun->[2]), $wanted, 'so is an upload in parts, when it be
 my @parts = $fake->headers(qr{^PUT /any/large\?partNumber});
 is_deeply([ map { asked_for($_->[2]) } @parts ], [ {}, {} ], '... and not its parts');
 is(scalar(grep { ($_->[2]{'content-md5'} // '') =~ /^[\w+\/]{22}==$/ } @parts), 2, '... which have checksums');
+is_deeply([ map { $_->[2]{'content-type'} } $begun, @parts ], [ ('application/octet-stream') x 3 ], '... and are said to be no forms');
 value("SELECT store_put('s3://any/', 'b', 'x', 'plain')");
 ($put) = $fake->headers(qr{^PUT /any/b});
 is_deeply(asked_for($put->[2]), {}, 'without options the bucket decides');
