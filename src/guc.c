@@ -47,6 +47,7 @@ static const struct config_enum_entry archive_blocks[] = {
 	{NULL, 0, false}
 };
 int			slm_offer_retention;
+int			slm_ledger_retention;
 int			slm_price_window;
 int			slm_shift_window;
 
@@ -134,6 +135,8 @@ static const IntSetting settings[] = {
 		"Counted from the full hour.", &slm_sales_window, HOURS(24), HOURS(1), DAYS(365), GUC_UNIT_S},
 	{"sellometer.offer_retention", "How far behind the head sales are kept by price, to judge prices by.",
 		NULL, &slm_offer_retention, DAYS(30), DAYS(1), DAYS(3650), GUC_UNIT_S},
+	{"sellometer.ledger_retention", "How long the ledger keeps rows of objects that are gone from their source, and archived or too old for every tier.",
+		"Since they were last dealt with, by the clock.  Their contents stay known.  0: for ever.", &slm_ledger_retention, DAYS(365), 0, INT_MAX, GUC_UNIT_S},
 	{"sellometer.price_min_sales", "Sales of a product before its price is judged.",
 		NULL, &price_min_sales, 20, 1, INT_MAX, 0},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",

@@ -322,14 +322,17 @@ first_row(const SlmHistory *history, int64 id, int64 unloaded)
 	return id == history->leave_out ? Max(unloaded, history->leave_out_rows) : unloaded;
 }
 
-/* Which rows of the archive's objects count: none of one that was replaced or unloaded, or not those that have been taken out so far. */
+/*
+ * Which rows of the archive's objects count: none of one that was replaced or unloaded, or not those that have been taken out so far.  All
+ * of one whose row the ledger does not keep any more: see ledger_prune.h.
+ */
 static void
 find_live(Piece *piece)
 {
 	static SlmStatement statement = {
-		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, l.unloaded_rows FROM sellometer.archives a "
-		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) JOIN sellometer.objects l ON l.id = o.id AND l.state = 'archived' AND NOT l.lost "
-		"WHERE a.id = $1",
+		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0) FROM sellometer.archives a "
+		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) LEFT JOIN sellometer.objects l ON l.id = o.id "
+		"WHERE a.id = $1 AND (l.id IS NULL OR (l.state = 'archived' AND NOT l.lost))",
 		1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(piece->id);

@@ -26,6 +26,8 @@ typedef struct Known
 	char	   *twin_key;
 	char	   *unwanted_source;	/* NULL: nobody has put the content aside */
 	char	   *unwanted_key;
+	char	   *forgotten_source;	/* counted object of the same content, whose row the ledger does not keep any more; NULL: none */
+	char	   *forgotten_key;
 } Known;
 
 #define COUNTED(o)	"(" o ".state IN ('done', 'archived') OR " o ".resume_row > 0)"
@@ -37,7 +39,7 @@ typedef struct Known
 static SlmStatement look_up_statement = {
 	"SELECT n.place, first.id, (first.checksum = n.checksum)::int::bigint, (first.state = 'archived')::int::bigint, "
 	"(first.rows_counted = 0)::int::bigint, "
-	"twin.id, twin.source, twin.key, unwanted.source, unwanted.key, first.lost::int::bigint "
+	"twin.id, twin.source, twin.key, unwanted.source, unwanted.key, first.lost::int::bigint, forgotten.source, forgotten.key "
 	"FROM unnest($1, $2, $3) AS n (place, id, checksum) JOIN sellometer.objects o ON o.id = n.id "
 	"CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM sellometer.sources s WHERE s.name = o.source AND s.same_content = 'count')) AS counts (each) "
 	"LEFT JOIN LATERAL (SELECT k.id, k.checksum, k.state, k.rows_counted, k.lost FROM sellometer.objects k "
@@ -46,7 +48,9 @@ static SlmStatement look_up_statement = {
 	"AND c.id <> o.id AND c.rows_total > 0 AND " COUNTED("c") " AND c.rows_counted + c.rows_duplicate > 0 LIMIT 1) twin ON true "
 	"LEFT JOIN LATERAL (SELECT u.source, u.key FROM sellometer.objects u WHERE u.unwanted AND u.checksum = n.checksum "
 	"AND u.id <> o.id AND (NOT counts.each OR (u.source = o.source AND u.key = o.key)) LIMIT 1) unwanted ON true "
-	"WHERE first.id IS NOT NULL OR twin.id IS NOT NULL OR unwanted.key IS NOT NULL",
+	"LEFT JOIN LATERAL (SELECT f.source, f.key FROM sellometer.forgotten_objects f WHERE f.checksum = n.checksum "
+	"AND (NOT counts.each OR (f.source = o.source AND f.key = o.key)) LIMIT 1) forgotten ON true "
+	"WHERE first.id IS NOT NULL OR twin.id IS NOT NULL OR unwanted.key IS NOT NULL OR forgotten.key IS NOT NULL",
 	3, {INT4ARRAYOID, INT8ARRAYOID, UUIDARRAYOID}
 };
 
@@ -126,6 +130,8 @@ look_up(const SlmObject *objects, int n, bool (*wanted) (const SlmObject *object
 		k->unwanted_source = slm_text(context, r, 9);
 		k->unwanted_key = slm_text(context, r, 10);
 		k->first_lost = slm_int64(r, 11, 0) != 0;
+		k->forgotten_source = slm_text(context, r, 12);
+		k->forgotten_key = slm_text(context, r, 13);
 	}
 }
 
@@ -208,6 +214,14 @@ fail_as_changed(SlmObject *object, const Known *known)
 	object->nrejects = 0;
 }
 
+static void
+skip_as_forgotten(SlmObject *object, const Known *known)
+{
+	skip(object, psprintf("same content as object \"%s\" of source \"%s\", which was counted (its row has left the ledger: sellometer.ledger_retention)",
+						  slm_store_display(known->forgotten_key), known->forgotten_source));
+	object->outcome = SLM_OBJECT_SAME;
+}
+
 /* Raise what has the batch tried again, with everything looked at anew. */
 pg_noreturn static void
 overtaken(const SlmObject *object)
@@ -239,7 +253,7 @@ supersede(const SlmObject *object, int64 first)
 static bool
 is_changed(const Known *known)
 {
-	return known->first != 0 && !known->first_same && !known->first_empty && known->twin == 0;
+	return known->first != 0 && !known->first_same && !known->first_empty && known->twin == 0 && known->forgotten_key == NULL;
 }
 
 static void
@@ -258,6 +272,8 @@ judge(SlmObject *object, const Known *known)
 		skip_as_same(object, known->twin_source, known->twin_key);
 		free_key_of(known->twin);
 	}
+	else if (known->forgotten_key != NULL)
+		skip_as_forgotten(object, known);
 	else if (is_changed(known) && !slm_relocate_overwritten(known->first, object->source, object->key))
 		fail_as_changed(object, known);
 	else if (known->unwanted_key != NULL)
@@ -366,7 +382,7 @@ slm_identity_confirm(SlmObject *objects, int n)
 	look_up(objects, n, is_to_be_counted, known);
 	for (int i = 0; i < n; i++)
 	{
-		if (known[i].first != 0 || known[i].twin != 0 || known[i].unwanted_key != NULL)
+		if (known[i].first != 0 || known[i].twin != 0 || known[i].unwanted_key != NULL || known[i].forgotten_key != NULL)
 			overtaken(&objects[i]);
 	}
 	pfree(known);

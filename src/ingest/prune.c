@@ -21,6 +21,7 @@
 #include "ingest/cart_write.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/ledger_prune.h"
 #include "ingest/prune.h"
 #include "ingest/rollup.h"
 #include "ingest/shmem.h"
@@ -54,6 +55,7 @@ typedef struct Work
 	int			dropped;
 	int			left;			/* partitions that were in use */
 	uint64		carts;			/* deleted */
+	int64		objects;		/* forgotten by the ledger */
 } Work;
 
 static void
@@ -277,8 +279,8 @@ prune(Work *work, bool heed_surge, int tries, bool loud)
 	slm_step(work->run, prune_carts_step, work);
 	slm_step(work->run, prune_runs_step, NULL);
 	SLM_CRASH_POINT("prune.done");
-	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"carts\": " UINT64_FORMAT "}", work->dropped,
-					 work->left, work->carts);
+	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"carts\": " UINT64_FORMAT ", \"objects\": " INT64_FORMAT "}",
+					 work->dropped, work->left, work->carts, work->objects);
 }
 
 void
@@ -288,6 +290,7 @@ slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 
 	if (!slm_run_hold(run))
 		slm_step(run, prune_offers_step, run);
+	work.objects = slm_ledger_prune(run);
 	prune(&work, heed_surge, TRIES, loud);
 }
 

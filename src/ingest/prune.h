@@ -11,7 +11,8 @@
 /*
  * Drop the partitions of all tiers and of the view log that are older than these keep, and are rolled up into all tiers
  * that are added up from them; as the work of a run, in transactions of their own.  A partition that is in use is tried a few times, then left for
- * the next run, with a NOTICE if loud.  heed_surge: as for slm_rollup_all().
+ * the next run, with a NOTICE if loud.  heed_surge: as for slm_rollup_all().  Then carts, runs and rows of the ledger
+ * (ledger_prune.h).
  */
 extern void slm_prune_all(SlmRun *run, bool heed_surge, bool loud);
 

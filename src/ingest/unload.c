@@ -49,6 +49,15 @@ find_counted(const char *source, const char *key)
 	return (Counted) {.id = slm_int64(0, 1, 0),.size = slm_int64(0, 2, 0),.rows = slm_int64(0, 3, 0)};
 }
 
+static char *
+where_objects_are(Datum *args)
+{
+	static SlmStatement statement = {"SELECT sellometer.where_objects_are($1, $2)", 2, {TEXTOID, TEXTOID}};
+
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	return slm_text(CurrentMemoryContext, 0, 1);
+}
+
 /* Nothing of it is counted: see to it that nothing will be.  False if nothing of it waits, or not any more. */
 static bool
 skip(const char *source, const char *key)
@@ -67,7 +76,7 @@ skip(const char *source, const char *key)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("source \"%s\" has no object \"%s\"", source, key),
-				 errhint("The objects are listed in sellometer.objects.")));
+				 errhint("%s", where_objects_are(args))));
 	if (slm_execute(&statement, args, NULL, SPI_OK_UPDATE) == 0)
 		return false;
 	ereport(NOTICE, (errmsg("nothing of object \"%s\" was counted: it is skipped now", key)));

@@ -240,6 +240,7 @@ BEGIN
 	DELETE FROM sellometer.rejected_rows r USING gone WHERE r.object_id = gone.id;
 	DELETE FROM sellometer.refused_rows l USING gone WHERE l.object_id = gone.id;
 	DELETE FROM sellometer.error_details e USING gone WHERE e.object_id = gone.id;
+	DELETE FROM sellometer.object_parts p USING gone WHERE p.object_id = gone.id;
 	RETURN NULL;
 END
 $$;
@@ -247,6 +248,23 @@ COMMENT ON FUNCTION sellometer.forget_rejected_rows() IS 'Have the rejected rows
 REVOKE ALL ON FUNCTION sellometer.forget_rejected_rows() FROM PUBLIC;
 CREATE TRIGGER forget_rejected_rows AFTER DELETE ON sellometer.objects
 	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_rejected_rows();
+
+/* Counted objects whose rows the ledger does not keep any more: see src/ingest/ledger_prune.h. */
+CREATE TABLE sellometer.forgotten_objects (
+	checksum	uuid NOT NULL,
+	object_id	bigint NOT NULL,
+	source		text NOT NULL,
+	key			text NOT NULL,
+	last_event	timestamptz NOT NULL,
+	PRIMARY KEY (checksum, object_id)
+);
+COMMENT ON TABLE sellometer.forgotten_objects IS
+	'What is known of counted objects after sellometer.ledger_retention: enough not to count the same content again';
+COMMENT ON COLUMN sellometer.forgotten_objects.checksum IS 'of what it held, as in sellometer.objects';
+COMMENT ON COLUMN sellometer.forgotten_objects.object_id IS 'what it had as its id in sellometer.objects, and has in sellometer.archives';
+COMMENT ON COLUMN sellometer.forgotten_objects.source IS 'name of its source';
+COMMENT ON COLUMN sellometer.forgotten_objects.key IS 'its name behind the source''s url';
+COMMENT ON COLUMN sellometer.forgotten_objects.last_event IS 'latest time of its rows';
 
 /* One row: what all sources have reached together. */
 CREATE TABLE sellometer.state (
@@ -256,7 +274,10 @@ CREATE TABLE sellometer.state (
 	views_dropped	bigint NOT NULL DEFAULT 0 CHECK (views_dropped >= 0),
 	carts_from		timestamptz NOT NULL DEFAULT '-infinity',
 	views_epoch		bigint NOT NULL DEFAULT 0,
-	views_thinned_at	timestamptz
+	views_thinned_at	timestamptz,
+	ledger_pruned_at	timestamptz,
+	forgotten_head	timestamptz,
+	forgotten_until	timestamptz
 );
 COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
 COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk, of objects that were not taken out';
@@ -265,6 +286,9 @@ COMMENT ON COLUMN sellometer.state.views_dropped IS 'number of views that are no
 COMMENT ON COLUMN sellometer.state.carts_from IS 'carts whose last event is before this time are forgotten';
 COMMENT ON COLUMN sellometer.state.views_epoch IS 'counts how often entries were taken out of the view log';
 COMMENT ON COLUMN sellometer.state.views_thinned_at IS 'when this last took entries of views that had not counted any more; NULL: never';
+COMMENT ON COLUMN sellometer.state.ledger_pruned_at IS 'when sellometer_prune() last looked for rows of the ledger that can be forgotten';
+COMMENT ON COLUMN sellometer.state.forgotten_head IS 'how far objects that the ledger has forgotten have moved the head';
+COMMENT ON COLUMN sellometer.state.forgotten_until IS 'latest time of their rows';
 INSERT INTO sellometer.state DEFAULT VALUES;
 
 /* What others go by who have looked before. */

@@ -5,7 +5,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF EXISTS (SELECT FROM sellometer.objects o WHERE o.source = OLD.name) THEN
+	IF EXISTS (SELECT FROM sellometer.objects o WHERE o.source = OLD.name)
+			OR EXISTS (SELECT FROM sellometer.forgotten_objects f WHERE f.source = OLD.name) THEN
 		INSERT INTO sellometer.former_sources (name, url, server) VALUES (OLD.name, OLD.url, OLD.server)
 		ON CONFLICT (name) DO UPDATE SET url = excluded.url, server = excluded.server, dropped_at = excluded.dropped_at;
 	END IF;
@@ -30,9 +31,12 @@ BEGIN
 	GET DIAGNOSTICS given = ROW_COUNT;
 	UPDATE sellometer.rejected_rows r SET source = o.source, key = o.key FROM sellometer.objects o
 	WHERE r.source = "from" AND o.id = r.object_id AND o.source = "to";
+	UPDATE sellometer.forgotten_objects f SET source = "to", key = "with" || substr(f.key, length(without) + 1)
+	WHERE f.source = "from" AND starts_with(f.key, without);
 	-- an archive is of a source as long as one of its objects is
 	UPDATE sellometer.archives a SET source = "to" WHERE a.source = "from"
-		AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.id = ANY (a.objects) AND o.source = "from");
+		AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.id = ANY (a.objects) AND o.source = "from")
+		AND NOT EXISTS (SELECT FROM sellometer.forgotten_objects f WHERE f.object_id = ANY (a.objects) AND f.source = "from");
 	RETURN given;
 END
 $$;
@@ -71,7 +75,8 @@ BEGIN
 			AND (starts_with(s.url, x.url) OR starts_with(x.url, s.url)) ORDER BY x.name LOOP
 		adopted := adopted + sellometer.give_objects(f.name, s.name, substr(s.url, length(f.url) + 1), substr(f.url, length(s.url) + 1));
 		DELETE FROM sellometer.former_sources x WHERE x.name = f.name
-			AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.source = f.name);
+			AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.source = f.name)
+			AND NOT EXISTS (SELECT FROM sellometer.forgotten_objects x WHERE x.source = f.name);
 	END LOOP;
 	RETURN adopted;
 END

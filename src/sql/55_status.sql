@@ -28,6 +28,17 @@ AS 'MODULE_PATHNAME', 'sellometer_reload_object';
 COMMENT ON FUNCTION sellometer.reload_object(bigint) IS
 	'Count those rows of a loaded object that were rejected or expired and can be used now; returns their number';
 
+CREATE FUNCTION sellometer.where_objects_are(source text, key text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN EXISTS (SELECT FROM sellometer.forgotten_objects f WHERE f.source = where_objects_are.source AND f.key = where_objects_are.key)
+		THEN 'It was counted, which stays so; its row has left the ledger after sellometer.ledger_retention.'
+		ELSE 'The objects are listed in sellometer.objects.' END
+$$;
+COMMENT ON FUNCTION sellometer.where_objects_are(text, text) IS 'The hint of an error about an object that is not in the ledger';
+
 CREATE FUNCTION sellometer.check_pattern(pattern text, of text)
 RETURNS void
 LANGUAGE c STRICT
@@ -184,7 +195,7 @@ BEGIN
 	ORDER BY x.id DESC LIMIT 1 FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
-			HINT = 'The objects are listed in sellometer.objects.';
+			HINT = sellometer.where_objects_are(source, key);
 	END IF;
 	IF o.state NOT IN ('done', 'archived') AND o.resume_row = 0 AND EXISTS (SELECT FROM sellometer.sources s
 			WHERE s.name = o.source AND NOT sellometer.key_is_wanted(o.key, s.include, s.exclude)) THEN
@@ -262,7 +273,7 @@ BEGIN
 	ORDER BY x.id DESC LIMIT 1 FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE undefined_object USING MESSAGE = format('source "%s" has no object "%s"', source, key),
-			HINT = 'The objects are listed in sellometer.objects.';
+			HINT = sellometer.where_objects_are(source, key);
 	END IF;
 	IF o.state IN ('done', 'archived') THEN
 		RAISE object_not_in_prerequisite_state USING
@@ -581,6 +592,7 @@ REVOKE ALL ON FUNCTION sellometer.wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_wake() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.replace_object(bigint, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.reload_object(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.where_objects_are(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_pattern(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.check_choice(text, text, text, text, text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.passed_over(bigint, text, text) FROM PUBLIC;

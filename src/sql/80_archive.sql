@@ -66,3 +66,65 @@ COMMENT ON FUNCTION @extschema@.sellometer_replay(text, timestamptz, timestamptz
 REVOKE ALL ON FUNCTION @extschema@.sellometer_replay(text, timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE sellometer.archive(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_archive(text) FROM PUBLIC;
+
+/*
+ * What the ledger need not keep: see src/ingest/ledger_prune.h.  Here it is not known yet what is still listed.
+ */
+CREATE FUNCTION sellometer.may_be_forgotten(o sellometer.objects, before timestamptz, floor timestamptz)
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN greatest(o.discovered_at, o.ingested_at, o.archived_at) < before AND o.unloaded_rows = 0 AND NOT o.lost AND NOT o.unwanted
+	AND CASE o.state
+		WHEN 'archived' THEN o.checksum IS NOT NULL OR o.rows_counted + o.rows_duplicate = 0
+		WHEN 'done' THEN o.rows_counted + o.rows_duplicate = 0 OR o.last_event < floor
+		WHEN 'skipped' THEN o.archive_key IS NULL AND o.resume_row = 0
+		ELSE false END;
+COMMENT ON FUNCTION sellometer.may_be_forgotten(sellometer.objects, timestamptz, timestamptz) IS
+	'Does a row of the ledger tell nothing that is needed, should its object be gone from the source?  before: last dealt with; floor: no tier keeps earlier rows';
+
+CREATE FUNCTION sellometer.forgettable(source text, before timestamptz, floor timestamptz, n bigint)
+RETURNS TABLE (id bigint, key text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.id, o.key FROM sellometer.objects o
+	WHERE o.source = forgettable.source AND sellometer.may_be_forgotten(o, before, floor)
+		-- says how far its source is
+		AND (o.head IS NULL OR o.head < (SELECT s.head FROM sellometer.sources s WHERE s.name = forgettable.source))
+		-- its original is still to be deleted
+		AND o.id NOT IN (SELECT unnest(a.objects) FROM sellometer.archives a WHERE a.originals_deleted_at IS NULL AND a.objects IS NOT NULL)
+	LIMIT n
+$$;
+COMMENT ON FUNCTION sellometer.forgettable(text, timestamptz, timestamptz, bigint) IS
+	'Rows of the ledger, of a source and at most n, that need not be kept unless their objects are still listed';
+
+CREATE FUNCTION sellometer.forget_objects(ids bigint[], before timestamptz, floor timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	g record;
+BEGIN
+	WITH gone AS (
+		DELETE FROM sellometer.objects o WHERE o.id = ANY (ids) AND sellometer.may_be_forgotten(o, before, floor) RETURNING o.*
+	), remembered AS (
+		INSERT INTO sellometer.forgotten_objects (checksum, object_id, source, key, last_event)
+		SELECT x.checksum, x.id, x.source, x.key, x.last_event FROM gone x
+		WHERE x.state IN ('done', 'archived') AND x.rows_counted + x.rows_duplicate > 0 AND x.last_event >= floor
+	)
+	SELECT count(*) AS n, max(x.head) AS head, max(x.last_event) AS until INTO g FROM gone x;
+	IF g.head IS NOT NULL OR g.until IS NOT NULL THEN
+		UPDATE sellometer.state st SET forgotten_head = greatest(st.forgotten_head, g.head), forgotten_until = greatest(st.forgotten_until, g.until)
+		WHERE st.forgotten_head IS DISTINCT FROM greatest(st.forgotten_head, g.head)
+			OR st.forgotten_until IS DISTINCT FROM greatest(st.forgotten_until, g.until);
+	END IF;
+	RETURN g.n;
+END
+$$;
+COMMENT ON FUNCTION sellometer.forget_objects(bigint[], timestamptz, timestamptz) IS
+	'Take rows out of the ledger, as sellometer.may_be_forgotten() has it, and remember their contents; gives their number';
+
+REVOKE ALL ON FUNCTION sellometer.may_be_forgotten(sellometer.objects, timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.forgettable(text, timestamptz, timestamptz, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.forget_objects(bigint[], timestamptz, timestamptz) FROM PUBLIC;

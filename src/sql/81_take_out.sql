@@ -32,7 +32,9 @@ BEGIN
 	IF EXISTS (SELECT FROM sellometer.state st WHERE st.head > moved_to) THEN
 		RETURN;
 	END IF;
-	SELECT max(o.head), coalesce(max(o.last_event) + interval '1 microsecond', '-infinity') INTO reached, behind FROM sellometer.objects o;
+	SELECT greatest(max(o.head), max(st.forgotten_head)),
+		coalesce(greatest(max(o.last_event), max(st.forgotten_until)) + interval '1 microsecond', '-infinity')
+	INTO reached, behind FROM sellometer.state st LEFT JOIN sellometer.objects o ON true;
 	IF reached >= moved_to THEN
 		RETURN;
 	END IF;
@@ -100,7 +102,7 @@ BEGIN
 		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) FOR UPDATE;
 	IF NOT FOUND THEN
 		RAISE undefined_object USING MESSAGE = format('nothing of an object "%s" of source "%s" is counted', key, source),
-			HINT = 'The objects are listed in sellometer.objects.';
+			HINT = sellometer.where_objects_are(source, key);
 	END IF;
 	problem := sellometer.object_problem(o.id);
 	IF lost AND problem IS NULL THEN

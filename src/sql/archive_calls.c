@@ -71,7 +71,8 @@ has_rows(const char *source, TimestampTz from, TimestampTz to)
 {
 	static SlmStatement statement = {
 		"SELECT 1 FROM sellometer.objects WHERE source = $1 AND (state IN ('done', 'archived') OR resume_row > 0) "
-		"AND first_event < $3 AND last_event >= $2 LIMIT 1",
+		"AND first_event < $3 AND last_event >= $2 UNION ALL "
+		"SELECT 1 FROM sellometer.archives WHERE source = $1 AND archived_at IS NOT NULL AND first_event < $3 AND last_event >= $2 LIMIT 1",
 		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	Datum		args[3] = {CStringGetTextDatum(source), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
