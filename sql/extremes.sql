@@ -40,7 +40,7 @@ CREATE FUNCTION pg_temp.public_functions(OUT id oid, OUT name text, OUT argument
 	SELECT p.oid, p.proname::text, p.proargnames[a.nth], format_type(a.type, NULL), a.nth
 	FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid, unnest(p.proargtypes) WITH ORDINALITY a (type, nth)
 	WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sellometer')
-		AND p.proname LIKE 'sellometer\_%' AND p.pronamespace <> 'sellometer'::regnamespace AND 'internal'::regtype <> ALL (p.proargtypes::oid[])
+		AND p.prokind <> 'p' AND p.proname LIKE 'sellometer\_%' AND p.pronamespace <> 'sellometer'::regnamespace AND 'internal'::regtype <> ALL (p.proargtypes::oid[])
 $$;
 
 -- one argument at an end, or two of the same type

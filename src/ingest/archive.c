@@ -90,6 +90,21 @@ take_archive(Work *work, SlmStatement *statement)
 	return true;
 }
 
+void
+slm_archive_clear(const SlmArchive *archive)
+{
+	static SlmStatement forget = {"DELETE FROM sellometer.archives WHERE id = $1 AND archived_at IS NULL", 1, {INT8OID}};
+	const char *key = archive->key;
+	SlmStore   *store = slm_store_open(archive->url, archive->server, archive->owner);
+	SlmStoreError error;
+	Datum		id = Int64GetDatum(archive->id);
+
+	if (!slm_store_abort_uploads(store, key, DT_NOEND, NULL, &error) || !slm_store_delete(store, &key, 1, &error))
+		slm_store_error_raise(&error);
+	SLM_CRASH_POINT("archive.cleared");
+	slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
+}
+
 /* An archive that was broken off: whatever there is of it goes, so that its key is free again. */
 static void
 clear_step(void *arg)
@@ -99,23 +114,10 @@ clear_step(void *arg)
 		"WHERE archived_at IS NULL AND id > $1 AND ($2 IS NULL OR source = $2) ORDER BY id LIMIT 1",
 		2, {INT8OID, TEXTOID}
 	};
-	static SlmStatement forget = {"DELETE FROM sellometer.archives WHERE id = $1", 1, {INT8OID}};
 	Work	   *work = arg;
-	const SlmArchive *archive = &work->archive;
-	const char *key;
-	SlmStore   *store;
-	SlmStoreError error;
-	Datum		id;
 
-	if (!take_archive(work, &statement))
-		return;
-	key = archive->key;
-	id = Int64GetDatum(archive->id);
-	store = slm_store_open(archive->url, archive->server, archive->owner);
-	if (!slm_store_abort_uploads(store, key, DT_NOEND, NULL, &error) || !slm_store_delete(store, &key, 1, &error))
-		slm_store_error_raise(&error);
-	SLM_CRASH_POINT("archive.cleared");
-	slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
+	if (take_archive(work, &statement))
+		slm_archive_clear(&work->archive);
 }
 
 /* The next archive whose originals have not been deleted. */
@@ -228,7 +230,7 @@ note_part(const SlmObjectInfo *info, void *arg)
 }
 
 static void
-reserve(Work *work, const char *name, int part)
+insert_reserved(SlmArchive *archive, const char *name, int part)
 {
 	static SlmStatement statement = {
 		"INSERT INTO sellometer.archives (source, url, server, owner, block, part, key) "
@@ -237,20 +239,31 @@ reserve(Work *work, const char *name, int part)
 		6, {TEXTOID, TEXTOID, TEXTOID, OIDOID, TEXTOID, INT4OID}
 	};
 	static SlmStatement name_it = {"UPDATE sellometer.archives SET key = $2 WHERE id = $1", 2, {INT8OID, TEXTOID}};
-	SlmArchive *archive = &work->archive;
 	Datum		args[6] = {CStringGetTextDatum(archive->source), CStringGetTextDatum(archive->url),
 		archive->server ? CStringGetTextDatum(archive->server) : (Datum) 0, ObjectIdGetDatum(archive->owner),
 	CStringGetTextDatum(name), Int32GetDatum(part)};
-	MemoryContext old;
 
 	slm_execute(&statement, args, archive->server ? NULL : "  n   ", SPI_OK_INSERT_RETURNING);
 	archive->id = slm_int64(0, 1, 0);
-	old = MemoryContextSwitchTo(work->context);
 	archive->key = part_key(name, (int) slm_int64(0, 2, 0));
-	MemoryContextSwitchTo(old);
 	args[0] = Int64GetDatum(archive->id);
 	args[1] = CStringGetTextDatum(archive->key);
 	slm_execute(&name_it, args, NULL, SPI_OK_UPDATE);
+}
+
+void
+slm_archive_reserve(SlmArchive *archive, const char *block)
+{
+	SlmStore   *store = slm_store_open(archive->url, archive->server, archive->owner);
+	SlmStoreError error;
+	Listed		listed = {.name = block};
+	SlmListQuery	listing = {.prefix = psprintf("%s.", block),.found = note_part,.arg = &listed};
+
+	if (!slm_store_list(store, &listing, &error))
+		slm_store_error_raise(&error);
+	slm_store_close(store);
+	insert_reserved(archive, block, listed.next);
+	SLM_CRASH_POINT("archive.reserve");
 }
 
 static void
@@ -258,10 +271,7 @@ reserve_step(void *arg)
 {
 	Work	   *work = arg;
 	SlmArchive *archive = &work->archive;
-	SlmStore   *store;
-	SlmStoreError error;
-	Listed		listed = {0};
-	SlmListQuery	listing = {.found = note_part,.arg = &listed};
+	MemoryContext old;
 
 	work->found = false;
 	work->found = find_block(work);
@@ -270,13 +280,9 @@ reserve_step(void *arg)
 	slm_run_begin(work->run);
 	work->after = archive->start;
 	strlcpy(work->after_source, archive->source, sizeof(work->after_source));
-	store = slm_store_open(archive->url, archive->server, archive->owner);
-	listed.name = block_name(work);
-	listing.prefix = psprintf("%s.", listed.name);
-	if (!slm_store_list(store, &listing, &error))
-		slm_store_error_raise(&error);
-	reserve(work, listed.name, listed.next);
-	SLM_CRASH_POINT("archive.reserve");
+	old = MemoryContextSwitchTo(work->context);
+	slm_archive_reserve(archive, block_name(work));
+	MemoryContextSwitchTo(old);
 }
 
 /* --- the steps of a block --- */

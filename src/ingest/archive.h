@@ -55,6 +55,15 @@ extern void slm_archive_all(SlmRun *run, const char *source);
  */
 extern void slm_archive_pack(const SlmArchive *archive, SlmPacked *packed);
 
+/*
+ * In a transaction: a row in sellometer.archives for an archive that is going to be written, of which source, url, server and owner are
+ * given; sets its id and a key that nothing in its place has, which is allocated in the current memory context.
+ */
+extern void slm_archive_reserve(SlmArchive *archive, const char *block);
+
+/* In a transaction: delete what there is of an archive that was reserved and is not recorded, and its row. */
+extern void slm_archive_clear(const SlmArchive *archive);
+
 /* Read an archive back: an error unless it has these rows and this checksum. */
 extern void slm_archive_verify(SlmStore *store, const SlmArchive *archive, const SlmPacked *packed);
 

@@ -90,6 +90,17 @@ typedef struct SlmPack
 	SlmPacked  *packed;
 } SlmPack;
 
+/* In archive_pack.c: have what a pack holds outside of memory contexts freed with the current one. */
+extern void slm_archive_free_with_context(SlmPack *pack);
+
+/*
+ * Write an archive: pack->archive and ->store say where, write() puts rows and their header into pack->out, calling slm_archive_flush(pack,
+ * false) whenever there is much, and into pack->map.  Sets pack->packed, but for objects and rows; then data and length of pack->map are
+ * the row map.
+ */
+extern void slm_archive_write(SlmPack *pack, void (*write) (SlmPack *pack, void *arg), void *arg);
+extern void slm_archive_flush(SlmPack *pack, bool last);
+
 /* In archive_read.c: find the archive's objects, and read them all into the sort, which is then to be performed. */
 extern void slm_archive_read(SlmPack *pack);
 

@@ -50,6 +50,16 @@ free_pack(void *arg)
 	slm_row_map_free(&pack->map);
 }
 
+void
+slm_archive_free_with_context(SlmPack *pack)
+{
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	callback->func = free_pack;
+	callback->arg = pack;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+}
+
 /* Give the objects that stay their numbers, and note with the others why they are left out. */
 static void
 number_originals(SlmPack *pack)
@@ -86,8 +96,8 @@ number_originals(SlmPack *pack)
 /* --- writing --- */
 
 /* Send what has been gathered on its way. */
-static void
-flush_out(SlmPack *pack, bool last)
+void
+slm_archive_flush(SlmPack *pack, bool last)
 {
 	const char *data = pack->out.data;
 	size_t		len = pack->out.len;
@@ -131,11 +141,11 @@ write_row(SlmPack *pack, TupleTableSlot *slot)
 		slm_out_of_memory();
 	pack->packed->rows++;
 	if (pack->out.len >= OUT_BYTES)
-		flush_out(pack, false);
+		slm_archive_flush(pack, false);
 }
 
 static void
-write_rows(SlmPack *pack)
+write_rows(SlmPack *pack, void *arg)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(pack->desc, &TTSOpsMinimalTuple);
 	uint32		most_fields = 1;
@@ -149,9 +159,6 @@ write_rows(SlmPack *pack)
 	while (tuplesort_gettupleslot(pack->sort, true, false, slot, NULL))
 		write_row(pack, slot);
 	ExecDropSingleTupleTableSlot(slot);
-	flush_out(pack, true);
-	if (!slm_row_map_finish(&pack->map))
-		slm_out_of_memory();
 }
 
 static void
@@ -166,21 +173,22 @@ finish_checksum(SlmPack *pack)
 		snprintf(pack->packed->checksum + 2 * i, 3, "%02x", digest[i]);
 }
 
-static void
-write_archive(SlmPack *pack)
+void
+slm_archive_write(SlmPack *pack, void (*write) (SlmPack *pack, void *arg), void *arg)
 {
 	SlmStoreError error;
 	SlmPut	   *put;
 
-	slm_progress_phase("sort and write");
 	pack->hash = pg_cryptohash_create(PG_SHA256);
 	if (pack->hash == NULL || pg_cryptohash_init(pack->hash) < 0 || !slm_deflate_init(&pack->deflate))
 		slm_out_of_memory();
-	tuplesort_performsort(pack->sort);
 	pack->put = slm_store_put_begin(pack->store, pack->archive->key);
 	PG_TRY();
 	{
-		write_rows(pack);
+		write(pack, arg);
+		slm_archive_flush(pack, true);
+		if (!slm_row_map_finish(&pack->map))
+			slm_out_of_memory();
 		/* finishing frees it, whatever comes of that */
 		put = pack->put;
 		pack->put = NULL;
@@ -195,7 +203,6 @@ write_archive(SlmPack *pack)
 	}
 	PG_END_TRY();
 	finish_checksum(pack);
-	tuplesort_end(pack->sort);
 }
 
 /* --- recording --- */
@@ -265,14 +272,11 @@ void
 slm_archive_pack(const SlmArchive *archive, SlmPacked *packed)
 {
 	SlmPack	   *pack = palloc0(sizeof(SlmPack));
-	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	*packed = (SlmPacked) {0};
 	pack->archive = archive;
 	pack->packed = packed;
-	callback->func = free_pack;
-	callback->arg = pack;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	slm_archive_free_with_context(pack);
 	pack->source = slm_store_open(archive->source_url, archive->server, archive->owner);
 	pack->store = slm_store_open(archive->url, archive->server, archive->owner);
 	slm_archive_read(pack);
@@ -283,7 +287,10 @@ slm_archive_pack(const SlmArchive *archive, SlmPacked *packed)
 		return;
 	}
 	SLM_CRASH_POINT("archive.read");
-	write_archive(pack);
+	slm_progress_phase("sort and write");
+	tuplesort_performsort(pack->sort);
+	slm_archive_write(pack, write_rows, NULL);
+	tuplesort_end(pack->sort);
 	SLM_CRASH_POINT("archive.written");
 	slm_archive_verify(pack->store, archive, packed);
 	SLM_CRASH_POINT("archive.verified");

@@ -31,7 +31,7 @@ slm_lock_held(SlmLock lock)
 SlmLock
 slm_lock_of_run(const char *procedure)
 {
-	static const char *const procedures[] = {"rollup", "prune", "merge_backlog", "archive", "detect", "unload"};
+	static const char *const procedures[] = {"rollup", "prune", "merge_backlog", "archive", "detect", "unload", "forget_user"};
 
 	for (int i = 0; i < lengthof(procedures); i++)
 	{

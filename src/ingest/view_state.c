@@ -94,9 +94,8 @@ renew_catalog(SlmViewState *state)
 	forget(state);
 }
 
-/* The keys of fingerprints and checksums. */
-static void
-read_keys(SlmViewState *state)
+void
+slm_keys_read(SlmHashKey *fingerprints, SlmChecksumKey *checksums)
 {
 	static SlmStatement statement = {"SELECT hash_key FROM sellometer.secret"};
 	bool		isnull;
@@ -109,8 +108,8 @@ read_keys(SlmViewState *state)
 	if (VARSIZE_ANY_EXHDR(key) != sizeof(words))
 		elog(ERROR, "the hash key in sellometer.secret must have 16 bytes");
 	memcpy(words, VARDATA_ANY(key), sizeof(words));
-	state->key = slm_hash_key(words[0], words[1]);
-	slm_checksum_key(&state->checksum, words, sizeof(words));
+	*fingerprints = slm_hash_key(words[0], words[1]);
+	slm_checksum_key(checksums, words, sizeof(words));
 }
 
 SlmViewState *
@@ -120,7 +119,7 @@ slm_view_state_create(bool persistent)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	state->persistent = persistent;
-	read_keys(state);
+	slm_keys_read(&state->key, &state->checksum);
 	callback->func = state_free;
 	callback->arg = state;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);

@@ -63,6 +63,9 @@ typedef struct SlmViewState
 	uint64		room;			/* in the cache, for so many views */
 } SlmViewState;
 
+/* The database's keys of fingerprints and checksums.  Needs SPI. */
+extern void slm_keys_read(SlmHashKey *fingerprints, SlmChecksumKey *checksums);
+
 /*
  * Make a state in the current memory context; its malloc'ed parts go when the context is reset.  Reads the hash key,
  * so it needs SPI.

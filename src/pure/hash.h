@@ -111,13 +111,23 @@ slm_hash_int(const SlmHashKey *key, uint64_t seed, uint64_t v)
 	return slm_hash_mix(v ^ key->k[2], seed ^ key->k[0]);
 }
 
+/* The bytes of a pseudonym, which no usual session has. */
+#define SLM_PSEUDONYM_LEN	42
+
+/* Is it a pseudonym of this key's?  Then *fingerprint is what it stands for: see pseudonym.h. */
+extern bool slm_pseudonym_read(const SlmHashKey *key, SlmSlice session, uint64_t *fingerprint);
+
 /*
  * The fingerprint of a view: one session looking at one product.  Never 0, which stands for "no session".
  */
 static inline uint64_t
 slm_view_fingerprint(const SlmHashKey *key, SlmSlice session, int64_t product_id)
 {
-	uint64_t	h = slm_hash_bytes(key, (uint64_t) product_id, session.data, session.len);
+	uint64_t	h;
+
+	if (__builtin_expect(session.len == SLM_PSEUDONYM_LEN, false) && slm_pseudonym_read(key, session, &h))
+		return h;
+	h = slm_hash_bytes(key, (uint64_t) product_id, session.data, session.len);
 
 	return h ? h : 1;
 }

@@ -9,7 +9,8 @@ COMMENT ON FUNCTION sellometer.hold_loading() IS
 CREATE VIEW sellometer.lock_holders AS
 WITH name (number, what) AS (
 	VALUES (1, 'writing'), (2, 'rows above a watermark'), (3, 'the run of rollup'), (4, 'the run of prune'),
-		(5, 'the run of merge_backlog'), (6, 'the run of archive'), (7, 'the run of detect'), (8, 'the run of unload')
+		(5, 'the run of merge_backlog'), (6, 'the run of archive'), (7, 'the run of detect'), (8, 'the run of unload'),
+		(9, 'the run of forget_user')
 ), lock AS (
 	SELECT l.pid, l.granted, l.waitstart, n.number, coalesce(n.what, 'table ' || c.relname) AS what
 	FROM pg_catalog.pg_locks l

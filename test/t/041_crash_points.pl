@@ -293,6 +293,13 @@ is(join(' ', grep { !/\.csv\.gz$/ } files_below($out)), '', '... nor a piece of 
 is(join(' ', files_below($in)), value(q{SELECT string_agg(key, ' ' ORDER BY key) FROM sellometer.objects WHERE state = 'done'}),
 	'... and the originals of all are gone');
 
+# --- a user is forgotten, in an archive that was just made; what is below reads these archives too ---
+
+dies($_, 'CALL sellometer_forget_user(1)', sub { later(60); value($ARCHIVE) })
+  foreach (qw(forget.database forget.reserved forget.written forget.verified forget.recorded forget.exchanged));
+is(value(q{SELECT count(*) FROM sellometer.archives WHERE archived_at IS NULL}), '0', 'nothing of it is left unfinished');
+is(join(' ', files_below($out)), value(q{SELECT string_agg(key, ' ' ORDER BY key COLLATE "C") FROM sellometer.archives}), '... nor any old archive');
+
 # --- replay, from these; replace, the newest that is archived by a content that has other products ---
 
 my $hours = join(', ', map { "'" . strftime('%Y-%m-%d %H:00:00+00', gmtime($now - 3600 * $_)) . "'" } 5, 0);
