@@ -83,6 +83,57 @@ is(psql('shop', q{SELECT ok, detail ~ 'succeeded' FROM sellometer_check() WHERE 
 is(psql('shop', q{SELECT string_agg(name || ': ' || detail, '; ') FROM sellometer_check() WHERE NOT ok}), 'sources: there is no source', '... and all else is well');
 is(psql('shop', q{SET ROLE grafana; SELECT count(*) > 10 FROM sellometer.health}), 't', 'the role of dashboards sees it');
 
+# The README's Backup, word by word: with pg_cron in the dump, beside the original, and into another new cluster.
+sub shell
+{
+	my ($at, $commands) = @_;
+	my $output = '';
+	local %ENV = (%ENV, PATH => "$bin:$ENV{PATH}", PGHOST => $short, PGPORT => $at, PGUSER => $owner);
+
+	ok(IPC::Run::run([ 'bash', '-e', '-o', 'pipefail', '-c', "cd $work\n$commands" ], '<', \undef, '>&', \$output), (split(/\n/, $commands))[-1]) or diag($output);
+	return $output;
+}
+
+my ($backup) = slurp_file(slm_root() . '/README.md') =~ /^## Backup.*?\n(.*?)^## /ms or die;
+my ($take, $restore) = map { s/^    //mgr } $backup =~ /^((?:    .*\n)+)/mg;
+my ($goes_on) = $backup =~ /```sql\n(.*?)```/s or die;
+mkdir "$work/in" or die;
+append_to_file("$work/in/2019-10-01-10-00-1.csv", csv(event(event_type => 'purchase', event_time => '2019-10-01 10:00:00')));
+psql('shop', "SELECT sellometer_add_source('web', 'file://$work/in/'); CALL sellometer_ingest(); CALL sellometer_merge_backlog()");
+my $sums = q{SELECT string_agg(t::text, ' ') FROM sellometer.product_id_minute t};
+my $was = psql('shop', $sums);
+like($was, qr/2019-10-01 10:00/, 'a database with something in it');
+shell($port, $take);
+shell($port, $restore);
+is(psql('copy', $sums), $was, 'the copy has it');
+is(psql('copy', q{SELECT count(*) FROM pg_extension WHERE extname IN ('sellometer', 'pg_cron')}), '1', '... without pg_cron');
+psql('copy', $goes_on);
+is(psql('copy', q{SELECT enabled FROM sellometer.sources}), 't', '... and goes on');
+is(psql('shop', q{SELECT count(*) FROM cron.job WHERE database = 'copy'}), psql('shop', q{SELECT count(*) FROM cron.job WHERE database = 'shop'}), '... with jobs of its own');
+psql('copy', 'SELECT sellometer_unschedule()');
+psql('postgres', 'DROP DATABASE copy WITH (FORCE)');
+
+my $other_port = PostgreSQL::Test::Cluster::get_free_port();
+debian('pg_createcluster', '-u', $owner, '-d', "$work/other", '-s', $short, '-l', "$work/other.log", '-p', $other_port, '--start-conf=manual', $major, 'other');
+append_to_file("$work/etc/$major/other/postgresql.conf", $lines);
+debian('pg_ctlcluster', $major, 'other', 'start');
+{
+	my ($here, $name) = ($port, 'shop');
+
+	like(shell($other_port, 'psql -X -d postgres -f roles.sql'), qr/role "\Q$owner\E" already exists/, 'roles come first');
+	shell($other_port, $restore =~ s/\bcopy\b/$name/gr);
+	$port = $other_port;
+	psql('shop', 'CREATE EXTENSION pg_cron');
+	my ($out, $err) = psql('shop', $goes_on);
+	unlike($err, qr/WARNING|ERROR/, 'restored into a new cluster, it goes on');
+	is(psql('shop', $sums), $was, '... with what it had');
+	is(psql('shop', q{SELECT has_table_privilege('grafana', 'sellometer.product_id_minute', 'SELECT'), (SELECT count(*) >= 5 FROM cron.job)}), 't|t', '... readers and jobs');
+	wait_for(q{SELECT bool_or(status = 'succeeded') FROM cron.job_run_details WHERE command = 'CALL sellometer.detect()'});
+	is(psql('shop', q{SELECT count(*) FROM cron.job_run_details WHERE status = 'failed'}), 0, '... which run');
+	$port = $here;
+}
+debian('pg_ctlcluster', '-m', 'fast', $major, 'other', 'stop');
+
 # As it is without that line.
 append_to_file($conf, "cron.use_background_workers = off\n");
 debian('pg_ctlcluster', $major, 'main', 'restart');
