@@ -255,11 +255,16 @@ find_ranges(Replay *replay)
 		find_range(replay, t, head, &replay->ranges[t]);
 }
 
-/* What was too old for all tiers is not in the history: before the time up to which that came about nothing is whole. */
+/*
+ * What was too old for all tiers is not in the history, nor need be what the ledger has forgotten: then nothing is taken for whole before
+ * the time from which on some tier is.
+ */
 static TimestampTz
 known_from(const SlmTiers *tiers)
 {
-	static SlmStatement statement = {"SELECT EXISTS (SELECT FROM sellometer.objects WHERE rows_expired > 0)"};
+	static SlmStatement statement = {
+		"SELECT forgotten_until IS NOT NULL OR EXISTS (SELECT FROM sellometer.objects WHERE rows_expired > 0) FROM sellometer.state"
+	};
 	TimestampTz from = DT_NOEND;
 	bool		isnull;
 
