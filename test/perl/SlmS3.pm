@@ -8,6 +8,7 @@ SlmS3 - S3 servers for tests: a real one (OpenStack Swift), and a stand-in that 
 =head1 SYNOPSIS
 
   my $s3 = SlmS3->swift(max_listing => 100);     # test/s3/swift
+  $s3 = SlmS3->real(max_listing => 100);         # the same, or what SLM_S3_PEER says: test/s3/peer, script/s3-peers
   $s3->client('mkbucket', 'bucket');             # test/s3/client, an independent client
   my $fake = SlmS3->fake;                        # test/s3/fake.py
   my $sts = SlmS3->sts;                          # test/s3/sts.py, gives out credentials of roles
@@ -37,22 +38,53 @@ use Time::HiRes qw(usleep);
 my $scripts = abs_path(dirname(__FILE__) . '/../s3');
 my @running;
 
+# A real server: Swift, or the one that script/s3-peers names.  page: keys in one page of its lists; min_part: the
+# least size of a part that it takes, or less than that of any archive; cannot: keys that it can't keep; lacks: what else it
+# doesn't know.
+sub real
+{
+	my ($class, %args) = @_;
+
+	return $class->swift(%args) unless $ENV{SLM_S3_PEER};
+	return $class->start_real('peer', [ '--program', $ENV{SLM_S3_PEER} ], %args);
+}
+
 sub swift
 {
 	my ($class, %args) = @_;
-	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir_short() . '/s3', access_key => 'test:tester',
-		secret_key => 'testing' }, $class;
+
+	return $class->start_real('swift', [], %args);
+}
+
+sub start_real
+{
+	my ($class, $script, $options, %args) = @_;
+	my $self = bless { dir => PostgreSQL::Test::Utils::tempdir_short() . '/s3', script => $script }, $class;
 	my @more = $args{max_listing} ? ('--max-listing', $args{max_listing}) : ();
 	my ($out, $err);
+	my %env;
 
 	# Root becomes nobody there, who must be able to reach the directory.
 	chmod 0755, dirname($self->{dir});
-	IPC::Run::run([ "$scripts/swift", 'start', $self->{dir}, @more ], '>', \$out, '2>', \$err)
-	  or die "could not start Swift (needs swift-proxy swift-account swift-container swift-object python3-swift): $err";
+	IPC::Run::run([ "$scripts/$script", 'start', $self->{dir}, @$options, @more ], '>', \$out, '2>', \$err)
+	  or die "could not start an S3 server (Swift needs swift-proxy swift-account swift-container swift-object python3-swift): $err";
 	push @running, $self;
-	($self->{endpoint}) = $out =~ /^S3_ENDPOINT=(.*)$/m;
+	$env{$1} = $2 while $out =~ /^S3_(\w+)=(.*)$/mg;
+	@$self{qw(endpoint access_key secret_key)} = @env{qw(ENDPOINT ACCESS_KEY SECRET_KEY)};
+	$self->{min_part} = $env{MIN_PART} // '16kB';
+	$self->{page} = $env{MAX_LISTING} // $args{max_listing} // 1000;
+	$self->{cannot} = qr/$env{CANNOT}/ if $env{CANNOT};
+	$self->{lacks} = $env{LACKS} // '';
 	$self->{env_file} = "$self->{dir}/env";
 	return $self;
+}
+
+# Those of some keys that the server can keep.
+sub keeps
+{
+	my ($self, @keys) = @_;
+
+	return grep { !$self->{cannot} || $_ !~ $self->{cannot} } @keys;
 }
 
 # The independent client's output.
@@ -208,7 +240,7 @@ sub stop
 	}
 	else
 	{
-		system("$scripts/swift", 'stop', $self->{dir}, '--remove');
+		system("$scripts/$self->{script}", 'stop', $self->{dir}, '--remove');
 	}
 	return;
 }

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use SlmS3;
 use Test::More;
 
-my $s3 = SlmS3->swift(max_listing => 100);
+my $s3 = SlmS3->real(max_listing => 100);
 my $node = PostgreSQL::Test::Cluster->new('store');
 
 delete $ENV{$_} foreach (grep { /^AWS_/ } keys %ENV);
@@ -35,15 +35,18 @@ sub failure
 }
 
 # Lists.
-$s3->client('fill', 'shop', 'in/2019-10-01-', 1, 250);
+my $many = 2.5 * $s3->{page};
+my $bytes = 0;
+$bytes += length("object $_\n") foreach (1 .. $many);
+$s3->client('fill', 'shop', 'in/2019-10-01-', 1, $many);
 is(value("SELECT count(*), min(key), max(key), sum(size) FROM sellometer_list('s3://shop/in/', 's3')"),
-	'250|2019-10-01-00001.csv|2019-10-01-00250.csv|2642', 'a list of several pages is whole');
+	sprintf('%d|2019-10-01-00001.csv|2019-10-01-%05d.csv|%d', $many, $many, $bytes), 'a list of several pages is whole');
 is(value("SELECT requests FROM store_list('s3://shop/', 's3', 'in/')"), '3', '... and made page by page');
 is(value("SELECT store_list_growth('s3://shop/in/', 's3', 20)"), '0', '... without growing');
 is(value("SELECT requests, cardinality(keys) FROM store_list('s3://shop/', 's3', 'in/', n => 5)"), '1|5',
 	'a list can be ended early');
-is(value("SELECT keys FROM store_list('s3://shop/in/', 's3', '2019-', '2019-10-01-00248.csv')"),
-	'{2019-10-01-00249.csv,2019-10-01-00250.csv}', 'a list can start after a key');
+my @last = map { sprintf('2019-10-01-%05d.csv', $many - $_) } (2, 1, 0);
+is(value("SELECT keys FROM store_list('s3://shop/in/', 's3', '2019-', '$last[0]')"), "{$last[1],$last[2]}", 'a list can start after a key');
 is(value("SELECT count(*) FROM sellometer_list('s3://shop/in/2019-10-01-001', 's3')"), '100',
 	'a prefix need not end in a slash');
 is(value("SELECT count(*) FROM sellometer_list('s3://shop/nothing/', 's3')"), '0', 'an empty prefix has no objects');
@@ -54,6 +57,7 @@ is(value("SELECT etag = md5(E'object 7\\n'), size, last_modified > now() - inter
 # Odd keys: every one is written, listed, read, and seen by another client under the same name.
 my @odd = ('a b.csv', 'pl+us', 'per%cent', 'per%2Fcent', q{qu"ot'e}, "\xc3\xbcn/\xc3\xaf\xe2\x9c\x93.csv", 'a/../b',
 	'a//b', '&<>.csv', '~tilde*(x)!', 'semi;colon?q=1#f', 'back\\slash', '=&=', '@:$,');
+@odd = $s3->keeps(@odd);
 my $array = 'ARRAY[' . join(', ', map { "'" . s/'/''/gr . "'" } @odd) . ']';
 is(value("SELECT bool_and(store_put('s3://shop/odd/', k, convert_to(k, 'UTF8'), 's3') = md5(k)) FROM unnest($array) k"),
 	't', 'objects with odd keys are written');
@@ -66,7 +70,10 @@ is(value("SELECT bool_and(convert_from(store_get('s3://shop/odd/', key, 's3', et
 is(value("SELECT bool_and(convert_from(store_get('s3://shop/odd/' || key, '', 's3', etag), 'UTF8') = key)"
 		  . " FROM sellometer_list('s3://shop/odd/', 's3')"),
 	't', "an object's own URL can be opened");
-value("SELECT store_put('s3://shop/odd/', k, 'x', 's3') FROM unnest(ARRAY[E'tab\\t', E'line\\nfeed', E'bell\\a']) k");
+foreach ($s3->keeps("tab\t", "line\nfeed", "bell\a"))
+{
+	value("SELECT store_put('s3://shop/odd/', E'" . join('', map { sprintf('\\x%02x', ord) } split(//)) . "', 'x', 's3')");
+}
 value("SELECT store_delete('s3://shop/odd/', ARRAY(SELECT key FROM sellometer_list('s3://shop/odd/', 's3')), 's3')");
 is($s3->client('list', 'shop', 'odd/'), '', 'objects with odd keys are deleted');
 value("SELECT store_delete('s3://shop/', ARRAY['gone', 'gone too'], 's3'), store_delete('s3://shop/', ARRAY['gone'], 's3')");
@@ -94,16 +101,23 @@ my $sum = int(300_000_000 / 100_003) * $piece_sum;
 $sum += $_ % 251 foreach (0 .. 300_000_000 % 100_003 - 1);
 is(value("SELECT objects, bytes, sum, peak_memory < 8000000 FROM store_read_all('s3://shop/big/', 's3')"),
 	"1|300000000|$sum|t", '... and read with bounded memory');
-is(value("SELECT objects, bytes, peak_memory < 8000000 FROM store_read_all('s3://shop/in/', 's3')"), '250|2642|t',
+is(value("SELECT objects, bytes, peak_memory < 8000000 FROM store_read_all('s3://shop/in/', 's3')"), "$many|$bytes|t",
 	'many objects are read at the same time');
 value("SELECT store_stream('s3://shop/', 'aborted', 100000000, 's3', true)");
 is($s3->client('uploads', 'shop') . $s3->client('list', 'shop', 'aborted'), '', 'an aborted upload leaves nothing');
 $s3->client('begin-upload', 'shop', "left/$_") foreach (1 .. 3);
 $s3->client('begin-upload', 'shop', 'other');
-is(value("SELECT store_abort_uploads('s3://shop/', 'left/', now() - interval '1 hour', 's3')"), '0',
-	'uploads that may be under way are left alone');
-is(value("SELECT store_abort_uploads('s3://shop/', 'left/', now() + interval '1 hour', 's3')"), '3',
-	'uploads that nobody finished are aborted');
+if ($s3->{lacks} =~ /upload times/)
+{
+	value("SELECT store_abort_uploads('s3://shop/', 'left/', 'infinity', 's3')");
+}
+else
+{
+	is(value("SELECT store_abort_uploads('s3://shop/', 'left/', now() - interval '1 hour', 's3')"), '0',
+		'uploads that may be under way are left alone');
+	is(value("SELECT store_abort_uploads('s3://shop/', 'left/', now() + interval '1 hour', 's3')"), '3',
+		'uploads that nobody finished are aborted');
+}
 is($s3->client('uploads', 'shop'), "other\n", '... and no others');
 
 # Errors: each says what to do.
@@ -121,10 +135,10 @@ value("ALTER USER MAPPING FOR CURRENT_USER SERVER s3 OPTIONS (SET secret_access_
 ($err) = failure("SELECT * FROM sellometer_list('s3://shop/', 's3')");
 like($err, qr/the secret key is wrong.*the user mapping of role.*HINT: .*secret_access_key/s, 'wrong secret key');
 unlike($err, qr/Xwrong/, '... which is not shown');
-value("ALTER USER MAPPING FOR CURRENT_USER SERVER s3 OPTIONS (SET secret_access_key 'testing')");
+value("ALTER USER MAPPING FOR CURRENT_USER SERVER s3 OPTIONS (SET secret_access_key '$s3->{secret_key}')");
 $s3->create_server($node, 'postgres', 'elsewhere', region => 'eu-west-1');
 ($err) = failure("SELECT * FROM sellometer_list('s3://shop/', 'elsewhere')");
-like($err, qr/signed for another region.*HINT: .*region/s, 'wrong region');
+like($err, qr/signed for another region.*HINT: .*region/s, 'wrong region') unless $s3->{lacks} =~ /regions/;
 value("CREATE SERVER nobody FOREIGN DATA WRAPPER sellometer_s3 OPTIONS (endpoint 'http://127.0.0.1:1', retry_timeout '1');"
 	  . "CREATE USER MAPPING FOR CURRENT_USER SERVER nobody OPTIONS (access_key_id 'a', secret_access_key 'b')");
 ($err) = failure("SELECT * FROM sellometer_list('s3://shop/', 'nobody')");
@@ -138,8 +152,8 @@ like($err, qr/permission denied for the foreign server.*server "s3".*GRANT USAGE
 value('GRANT USAGE ON FOREIGN SERVER s3 TO clerk');
 ($err) = failure($as_clerk);
 like($err, qr/user mapping not found.*Role "clerk" has none on server.*CREATE USER MAPPING/s, '... and a user mapping');
-value("CREATE USER MAPPING FOR clerk SERVER s3 OPTIONS (access_key_id 'test:tester', secret_access_key 'testing')");
-is(value($as_clerk), '250', 'then the list is made');
+value("CREATE USER MAPPING FOR clerk SERVER s3 OPTIONS (access_key_id '$s3->{access_key}', secret_access_key '$s3->{secret_key}')");
+is(value($as_clerk), $many, 'then the list is made');
 ($err) = failure("SET ROLE clerk; SELECT * FROM sellometer_list('s3://shop/in/')");
 like($err, qr/permission denied to use the server's own S3 credentials/, 'without a server, only the privileged');
 

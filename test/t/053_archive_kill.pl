@@ -16,17 +16,18 @@ my %KILLS = (file => 14, s3 => 6, replay => 10);
 my $HOURS = 30;
 
 my $seed = $ENV{SLM_SEEDS} // 1;
-my $node = slm_node('archive_kill', conf => <<'CONF');
+my $s3 = SlmS3->real;
+# as many parts as the server lets an upload have
+my $node = slm_node('archive_kill', conf => <<"CONF");
 fsync = off
 log_checkpoints = off
 restart_after_crash = on
 sellometer.poll_interval = 100ms
-sellometer.debug_part_bytes = 16kB
+sellometer.debug_part_bytes = $s3->{min_part}
 CONF
 my $rows = slm_root() . '/test/archive/rows';
 my %dir = map { $_ => slm_directory($node, $_) } qw(kept in out fetched);
 my @dimensions = qw(product_id brand category_l1 category_l2 category_l3);
-my $swift = SlmS3->swift;
 
 srand($seed);
 note("seed $seed");
@@ -116,10 +117,10 @@ link_object("$dir{kept}/file", $dir{in}, $_) foreach (files_below("$dir{kept}/fi
 # One of the hour behind, which has not ended, so that all the others have.
 traffic("$dir{kept}/last", '--start' => '2019-10-02 06:30:00', '--minutes' => 1, '--servers' => 1, '--rate' => 10);
 link_object("$dir{kept}/last", $dir{in}, $_) foreach (files_below("$dir{kept}/last"));
-$swift->client('mkbucket', 'incoming');
-$swift->client('mkbucket', 'packed');
-$swift->client('put-all', 'incoming', '', "$dir{kept}/s3");
-$swift->create_server($node, 'shop', 'swift');
+$s3->client('mkbucket', 'incoming');
+$s3->client('mkbucket', 'packed');
+$s3->client('put-all', 'incoming', '', "$dir{kept}/s3");
+$s3->create_server($node, 'shop', 'swift');
 value("SELECT sellometer_add_source('file', 'file://$dir{in}/', archive_url => 'file://$dir{out}/')");
 value("SELECT sellometer_add_source('s3', 's3://incoming/', 'swift', 's3://packed/')");
 wait_until_loaded($node);
@@ -145,10 +146,10 @@ my @temporary;
 find(sub { push @temporary, $_ if /^\.slm/ }, $dir{out});
 is("@temporary", '', '... and no temporary file is left');
 
-$swift->client('get-all', 'packed', $dir{fetched});
+$s3->client('get-all', 'packed', $dir{fetched});
 is_complete('s3', $dir{fetched});
-is($swift->client('list', 'incoming'), '', '... the originals are gone');
-is($swift->client('uploads', 'packed'), '', '... and no upload is left unfinished');
+is($s3->client('list', 'incoming'), '', '... the originals are gone');
+is($s3->client('uploads', 'packed'), '', '... and no upload is left unfinished');
 
 # --- replay ---
 
