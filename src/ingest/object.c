@@ -292,13 +292,20 @@ validate_event(SlmReading *reading, const SlmReadRow *row)
 static bool
 note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 {
+	uint32		named = 0;
+
 	if (slm_is_cart_event(event))
 		reading->memory += CART_BYTES + event->session.len;
 	if (!first)
 		return true;
 	/* a category is kept at each of its levels */
 	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
-	return judge_keys(reading, slm_catalog_named(reading->catalog));
+	if (reading->object->resume_row == 0 && !slm_catalog_count_named(reading->catalog, (uint32) slm_max_object_keys, &named))
+	{
+		out_of_memory(reading->object);
+		return false;
+	}
+	return judge_keys(reading, named);
 }
 
 /* One event into the chunk; false if the outcome is set. */
@@ -620,16 +627,17 @@ judge_gaps(SlmReading *reading)
 static void
 find_span(SlmReading *reading)
 {
-	SlmObject  *object = reading->object;
 	const SlmChunk *chunk = reading->chunk;
+	SlmTime		first = DT_NOEND;
+	SlmTime		last = DT_NOBEGIN;
 
-	object->first_event = DT_NOEND;
-	object->last_event = DT_NOBEGIN;
 	for (uint32 i = 0; i < chunk->nrows; i++)
 	{
-		object->first_event = Min(object->first_event, chunk->rows[i].time);
-		object->last_event = Max(object->last_event, chunk->rows[i].time);
+		first = Min(first, chunk->rows[i].time);
+		last = Max(last, chunk->rows[i].time);
 	}
+	reading->object->first_event = first;
+	reading->object->last_event = last;
 }
 
 static void

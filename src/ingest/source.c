@@ -49,6 +49,7 @@ struct SlmSources
 	uint64		role_changes_seen;	/* 0: the owners have not been looked at yet */
 	MemoryContext retired;		/* sources that went in the last round; transfers may still be open there */
 	bool		held;			/* and stay so for longer */
+	int			long_list_at;	/* of those with long lists whose turn it was last */
 };
 
 /* A listing under way: pieces of it go to the ledger while the rest is still to come. */
@@ -277,6 +278,7 @@ add_source(SlmSources *sources, const SlmSource *like)
 	copy_patterns(context, &source->include, &like->include);
 	copy_patterns(context, &source->exclude, &like->exclude);
 	source->unreadable = like->unreadable;
+	source->long_list = true;
 	source->owner_trouble = like->owner_trouble ? MemoryContextStrdup(context, like->owner_trouble) : NULL;
 	if (sources->n >= sources->max)
 	{
@@ -566,8 +568,47 @@ continue_discovery(Discovery *d)
 	} while (status == SLM_LISTING_MORE && GetCurrentTimestamp() < until);
 	if (status == SLM_LISTING_WAIT)
 		d->source->slow_list = true;
+	d->source->long_list = status == SLM_LISTING_MORE;
 	if (status == SLM_LISTING_END || status == SLM_LISTING_ERROR)
 		end_discovery(d, status == SLM_LISTING_END, &error);
+}
+
+/* A turn of one source, in a transaction.  True if its list goes on after that. */
+static bool
+go_on(SlmSource *source)
+{
+	slm_secure_transaction();
+	if (source->discovery != NULL)
+		continue_discovery(source->discovery);
+	else
+		note_listing(source, false, &source->error);
+	slm_commit();
+	SLM_CRASH_POINT("list.committed");
+	return source->discovery != NULL;
+}
+
+/* Together they take no more than one turn, and the next call goes on behind the last that had one: or else the others would wait for as
+ * many turns as there are of these. */
+static bool
+go_on_with_long_lists(SlmSources *sources, const char *only)
+{
+	TimestampTz until = GetCurrentTimestamp() + TURN_MS * INT64CONST(1000);
+	int			first = sources->long_list_at + 1;
+	bool		under_way = false;
+
+	for (int i = 0; i < sources->n; i++)
+	{
+		int			at = (first + i) % sources->n;
+		SlmSource  *source = sources->items[at];
+
+		if (source->discovery == NULL || !source->long_list || (only != NULL && strcmp(source->name, only) != 0))
+			continue;
+		if (GetCurrentTimestamp() >= until)
+			return true;
+		under_way |= go_on(source);
+		sources->long_list_at = at;
+	}
+	return under_way;
 }
 
 bool
@@ -580,18 +621,10 @@ slm_sources_go_on(SlmSources *sources, const char *only)
 		SlmSource  *source = sources->items[i];
 		bool		unopened = source->store == NULL && !source->failing;
 
-		if ((source->discovery == NULL && !unopened) || (only != NULL && strcmp(source->name, only) != 0))
-			continue;
-		slm_secure_transaction();
-		if (unopened)
-			note_listing(source, false, &source->error);
-		else
-			continue_discovery(source->discovery);
-		slm_commit();
-		SLM_CRASH_POINT("list.committed");
-		under_way |= source->discovery != NULL;
+		if ((unopened || (source->discovery != NULL && !source->long_list)) && (only == NULL || strcmp(source->name, only) == 0))
+			under_way |= go_on(source);
 	}
-	return under_way;
+	return go_on_with_long_lists(sources, only) || under_way;
 }
 
 bool

@@ -41,6 +41,7 @@ typedef struct SlmSource
 	TimestampTz list_began;		/* the last list */
 	struct Discovery *discovery;	/* a list under way, or NULL */
 	bool		slow_list;		/* the last page did not come soon: nobody waits for the next */
+	bool		long_list;		/* the last turn took all its time, or there was none yet */
 	TimestampTz apart_until;	/* objects did not come soon: until then they are loaded as they come, beside the batches of others */
 	int			slow_times;		/* so often in a row */
 	int			patience_ms;	/* how long this batch may still wait for its objects */
@@ -77,8 +78,8 @@ extern int	slm_sources_choose(SlmSources *sources, const char *only, bool apart,
 /*
  * Give each source a turn to be listed, adding what is new to the ledger, in transactions of their own (SPI, not atomic); only names
  * one source, or all if NULL.  A list begins if the last one began a poll_interval ago, or with sweep, which means all of it.  It goes
- * on from turn to turn: no source takes more than TURN_MS of each, and one that does not answer is not waited for.  A source that
- * can't be listed gets its last_error, and does not stop the others.  True if a list is under way after that.
+ * on from turn to turn: no source takes more than TURN_MS of each, new ones and those that have taken so much the time
+ * before no more than that together, and one that does not answer is not waited for.  A source that can't be listed gets its last_error, and does not stop the others.  True if a list is under way after that.
  */
 extern bool slm_sources_discover(SlmSources *sources, const char *only, bool sweep);
 

@@ -63,10 +63,12 @@ struct SlmCatalog
 	SlmKeyId   *parents[SLM_DIMENSIONS];
 	uint32_t	maxparents[SLM_DIMENSIONS];
 
-	/* of each brand and key of level 3 the last part whose rows named it, and how many the part at hand has named */
+	uint32_t	npart;			/* offers that the part has named */
+	/* of each brand and key of level 3 the last part that was found to name it, and how many there are in the part at hand */
 	uint32_t   *named[SLM_DIMENSIONS];
 	uint32_t	maxnamed[SLM_DIMENSIONS];
 	uint32_t	nnamed;
+	bool		counts_named;	/* they are counted as offers come */
 };
 
 SlmCatalog *
@@ -241,6 +243,8 @@ fill_keys(SlmCatalog *catalog, const RawOffer *raw, SlmOffer *offer, SlmCatalogE
 	*error = SLM_CATALOG_MEMORY;
 	offer->product_id = raw->product_id;
 	offer->price = raw->price;
+	offer->has_brand = raw->brand.len > 0;
+	offer->has_category = raw->category.len > 0;
 	offer->keys[SLM_BRAND] = slm_catalog_brand(catalog, brand);
 	return offer->keys[SLM_BRAND] != SLM_NO_KEY && number_product(catalog, offer) &&
 		number_category(catalog, &category, offer->keys);
@@ -322,13 +326,8 @@ slm_catalog_begin_part(SlmCatalog *catalog)
 {
 	/* a number that comes again after four thousand million parts only has an offer or a key not be counted as a new one */
 	catalog->part++;
-	catalog->nnamed = 0;
-}
-
-uint32_t
-slm_catalog_named(const SlmCatalog *catalog)
-{
-	return catalog->nnamed;
+	catalog->npart = catalog->nnamed = 0;
+	catalog->counts_named = false;
 }
 
 static bool
@@ -351,12 +350,38 @@ note_named(SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
 	return true;
 }
 
-/* The keys of an event that is the first of its offer in this part. */
 static bool
-note_keys(SlmCatalog *catalog, const SlmEvent *event, const SlmKeyId *keys)
+note_keys(SlmCatalog *catalog, const SlmOffer *offer)
 {
-	return (event->brand.len == 0 || note_named(catalog, SLM_BRAND, keys[SLM_BRAND])) &&
-		(event->category_code.len == 0 || note_named(catalog, SLM_CATEGORY_L3, keys[SLM_CATEGORY_L3]));
+	return (!offer->has_brand || note_named(catalog, SLM_BRAND, offer->keys[SLM_BRAND])) &&
+		(!offer->has_category || note_named(catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]));
+}
+
+/* An offer that the part has not named before. */
+static bool
+note_offer(SlmCatalog *catalog, const SlmOffer *offer)
+{
+	catalog->npart++;
+	return !catalog->counts_named || note_keys(catalog, offer);
+}
+
+bool
+slm_catalog_count_named(SlmCatalog *catalog, uint32_t enough, uint32_t *n)
+{
+	/* an offer has two */
+	*n = 0;
+	if (catalog->npart <= enough / 2)
+		return true;
+	for (uint32_t i = 0; i < catalog->nslots && !catalog->counts_named; i++)
+	{
+		const Slot *slot = &catalog->slots[i];
+
+		if (slot->offer != 0 && slot->part == catalog->part && !note_keys(catalog, &catalog->offers[slot->offer - 1]))
+			return false;
+	}
+	catalog->counts_named = true;
+	*n = catalog->nnamed;
+	return true;
 }
 
 SlmOfferId
@@ -370,15 +395,14 @@ slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t h
 	{
 		*first = slot->part != catalog->part;
 		slot->part = catalog->part;
-		if (!*first || note_keys(catalog, event, catalog->offers[slot->offer - 1].keys))
+		if (!*first || note_offer(catalog, &catalog->offers[slot->offer - 1]))
 			return slot->offer - 1;
 		*error = SLM_CATALOG_MEMORY;
 		return SLM_NO_OFFER;
 	}
 	*first = true;
 	raw = raw_offer(catalog, event);
-	return fill_keys(catalog, &raw, &offer, error) && note_keys(catalog, event, offer.keys) ? add_offer(catalog, &offer, hash) :
-		SLM_NO_OFFER;
+	return fill_keys(catalog, &raw, &offer, error) && note_offer(catalog, &offer) ? add_offer(catalog, &offer, hash) : SLM_NO_OFFER;
 }
 
 SlmOfferId

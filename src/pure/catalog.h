@@ -38,6 +38,8 @@ typedef struct SlmOffer
 	int64_t		product_id;
 	SlmMoney	price;
 	SlmKeyId	keys[SLM_DIMENSIONS];
+	bool		has_brand;		/* did the row name one?  else the key is made of other columns, or there was no row */
+	bool		has_category;
 } SlmOffer;
 
 typedef struct SlmCatalog SlmCatalog;
@@ -77,8 +79,11 @@ extern void slm_catalog_begin_part(SlmCatalog *catalog);
 extern SlmOfferId slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t hash, bool *first,
 											SlmCatalogError *error);
 
-/* How many different brands and categories the part's events have named up to now; empty ones count as none. */
-extern uint32_t slm_catalog_named(const SlmCatalog *catalog);
+/*
+ * How many different brands and categories the part's events have named up to now, empty ones not counted: the number, if it is more
+ * than enough, else any number that is not.  False if out of memory.  Costs next to nothing while there can't be more than enough.
+ */
+extern bool slm_catalog_count_named(SlmCatalog *catalog, uint32_t enough, uint32_t *n);
 
 /* The offer that an event names, likewise. */
 extern SlmOfferId slm_catalog_offer(SlmCatalog *catalog, const SlmEvent *event, SlmCatalogError *error);

@@ -18,7 +18,7 @@ behaves (counted for each path):
   list of bucket: whoami (one object named for the access key and session token), garbage, bomb, endless, huge, html,
     redirect, echo (repeats all headers in its message), skew, plainkeys, closed (403 without a body), manyN (N objects),
     drip (2 bytes a second), hang (no answer), abab (two pages, again and again), shuffled (the same, in another order each time), sliding (each
-    page begins with all keys of the last but one), unending (new keys for ever), unordered (a list that is well but has no
+    page begins with all keys of the last but one), unending, unending-1, … (new keys for ever), unordered (a list that is well but has no
     order), babble (403 with a body that doesn't end), headers (an answer whose headers don't end), pagesN (N objects in
     pages of 1,000)
   bucket expired           ExpiredToken for every access key but those that begin with FRESH
@@ -266,7 +266,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.hang_up()
         if bucket in ('drip', 'babble', 'headers'):
             return self.trickle(bucket)
-        if bucket in ('abab', 'shuffled', 'sliding', 'unending', 'unordered') or re.match(r'pages\d+$', bucket):
+        if bucket in ('abab', 'shuffled', 'sliding', 'unordered') or re.match(r'pages\d+$|unending(-\d+)?$', bucket):
             return self.list_page(bucket, int(self.query.get('continuation-token', ['0'])[0]))
         many = re.match(r'many(\d*)$', bucket)
         count = int(many.group(1) or 40) if many else 0
@@ -299,7 +299,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif bucket == 'unordered':
             numbers = [(i * 7919) % 5000 for i in range(page * 1000, page * 1000 + 1000)]
             last = page == 4
-        elif bucket == 'unending':
+        elif bucket.startswith('unending'):
             numbers = range(page * 1000, page * 1000 + 1000)
         else:
             total = int(bucket[5:])

@@ -93,6 +93,13 @@ pass('the one that goes round is told by name');
 value("SELECT sellometer_drop_source(name) FROM sellometer.sources WHERE name <> 'good'");
 wait_for(sub { running() <= 1 }, 'requests of sources that are gone end at once');	# but for the one that hangs, who does not notice
 
+# Many lists without an end: one of them has a turn at a time.
+source("unending-$_", "s3://unending-$_/", 's3') foreach (1 .. 20);
+$p99 = p99('many');
+cmp_ok($p99, '<', $limit, "beside twenty lists without an end: p99 is $p99 ms");
+is(value(q{SELECT count(DISTINCT source) FROM sellometer.objects WHERE source ~ '^unending-'}), '20', '... all of which come on');
+value("SELECT sellometer_drop_source(name) FROM sellometer.sources WHERE name <> 'good'");
+
 # --- objects ---
 
 value('DELETE FROM sellometer.objects WHERE source <> ' . "'good'");
