@@ -30,10 +30,12 @@ watch_postgres() {
 	SANITIZER_FLAGS="-fsanitize=$SLM_SANITIZE -fno-omit-frame-pointer -g"
 	COMMAND_LIMIT=$((4 * COMMAND_LIMIT))
 	mv "$PGBIN/postgres" "$PGBIN/postgres.watched"
-	# without random addresses, which leave no room for what the sanitizer notes
+	# without random addresses, which leave no room for what the sanitizer notes; by the name of this script, for that is what pg_ctl
+	# starts again
 	cat > "$PGBIN/postgres" <<-WRAPPER
-		#!/bin/sh
-		exec setarch -R env LD_PRELOAD=$(gcc "-print-file-name=lib${SLM_SANITIZE:0:1}san.so"):$WORK/untranslated.so '$options' "\${0%/*}/postgres.watched" "\$@"
+		#!/bin/bash
+		export LD_PRELOAD=$(gcc "-print-file-name=lib${SLM_SANITIZE:0:1}san.so"):$WORK/untranslated.so '$options'
+		exec setarch -R bash -c 'exec -a "\$0" "\$@"' "\$0" "\${0%/*}/postgres.watched" "\$@"
 	WRAPPER
 	chmod +x "$PGBIN/postgres"
 }
