@@ -81,6 +81,31 @@ SELECT sellometer_replay('shop', '2019-01-01', '2019-12-01');
 SELECT * FROM pg_temp.days();
 SELECT * FROM pg_temp.wrong();
 
+-- hours are pruned in the middle of a month: what a replay fills of months and weeks begins with whole ones, and hours go on to be asked
+SET client_min_messages = warning;
+DROP EXTENSION sellometer CASCADE;
+CREATE EXTENSION sellometer;
+RESET client_min_messages;
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm sellometer_old_rows_test/*';
+SELECT sellometer_add_source('shop', :'url');
+SELECT pg_temp.put('a', '2019-10-10 10:00', '2019-10-20 10:00', '2019-10-28 10:00', '2019-11-05 10:00', '2015-05-01 10:30');
+CALL pg_temp.load();
+SELECT pg_temp.put('b', '2019-11-27 12:00', '2019-11-27 12:01');
+CALL pg_temp.load();
+SELECT pg_temp.put('c', '2019-11-27 12:05', '2015-05-01 10:30');
+CALL pg_temp.load();
+SELECT sellometer_add_tier('week', '7 days');
+SELECT sellometer_add_tier('month', '1 month');
+SELECT name, kept_from FROM sellometer.tiers ORDER BY position;
+CREATE FUNCTION pg_temp.sums(OUT last_days bigint, OUT whole bigint) LANGUAGE sql AS $$
+	SELECT (SELECT count FROM sellometer_total('purchase', '2019-10-28', '2019-11-01')), (SELECT count FROM sellometer_total('purchase', '2019-10-27', '2019-12-01'))
+$$;
+SELECT * FROM pg_temp.sums();
+SELECT sellometer_replay('shop', '-infinity', 'infinity');
+SELECT name, kept_from FROM sellometer.tiers ORDER BY position;
+SELECT * FROM pg_temp.sums();
+SELECT * FROM pg_temp.wrong();
+
 SET client_min_messages = warning;
 DROP EXTENSION sellometer CASCADE;
 COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_old_rows_test';

@@ -22,6 +22,7 @@
 typedef struct Piece
 {
 	bool		archive;
+	bool		unread;			/* its sessions are not known */
 	int64		id;
 } Piece;
 
@@ -48,7 +49,8 @@ static void
 begin_step(void *arg)
 {
 	static SlmStatement sessions = {
-		"SELECT DISTINCT user_session FROM sellometer.carts WHERE user_id = $1", 1, {INT8OID}
+		"SELECT user_session FROM sellometer.carts WHERE user_id = $1 UNION SELECT unnest(sessions) FROM sellometer.forgetting WHERE user_id = $1",
+		1, {INT8OID}
 	};
 	static SlmStatement pieces = {
 		"SELECT 1::bigint, id FROM sellometer.archives WHERE archived_at IS NOT NULL UNION ALL "
@@ -199,6 +201,30 @@ sessions_array(const SlmPerson *person)
 	return slm_array(values, NULL, n, TEXTOID);
 }
 
+/* Before anything is taken away that tells which sessions they are: whatever happens then, the next call knows them. */
+static void
+remember_step(void *arg)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.forgetting VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET sessions = excluded.sessions",
+		2, {INT8OID, TEXTARRAYOID}
+	};
+	Work	   *work = arg;
+	Datum		args[2] = {Int64GetDatum(work->forget->person.user_id), sessions_array(&work->forget->person)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+}
+
+static void
+end_step(void *arg)
+{
+	static SlmStatement statement = {"DELETE FROM sellometer.forgetting WHERE user_id = $1", 1, {INT8OID}};
+	Work	   *work = arg;
+	Datum		id = Int64GetDatum(work->forget->person.user_id);
+
+	slm_execute(&statement, &id, NULL, SPI_OK_DELETE);
+}
+
 static void
 database_step(void *arg)
 {
@@ -289,6 +315,12 @@ forget_in_piece(Work *work)
 {
 	if (!try_for_piece(work, count_step) || work->gone || work->found == 0)
 		return;
+	if (work->piece->unread)
+	{
+		/* it can be read by now, but may tell of more sessions: those must be known first */
+		note_name(work, &work->forget->result.unread, "could not be read at first; call sellometer_forget_user() again");
+		return;
+	}
 	if (work->piece->archive)
 	{
 		forget_in_archive(work);
@@ -298,7 +330,7 @@ forget_in_piece(Work *work)
 	note_name(work, &work->forget->result.raw_files, NULL);
 }
 
-/* The sessions of what can't be read are not known: it is named when its rows are looked for. */
+/* What can't be read is named when its rows are looked for. */
 static void
 find_sessions(Work *work)
 {
@@ -308,7 +340,7 @@ find_sessions(Work *work)
 	for (int i = 0; i < work->npieces; i++)
 	{
 		work->piece = &work->pieces[i];
-		(void) try_for_piece(work, sessions_step);
+		work->pieces[i].unread = !try_for_piece(work, sessions_step);
 		work->forget->result.unread = unread;
 	}
 	work->forget->result.sessions = work->forget->person.sessions.nentries;
@@ -323,6 +355,7 @@ forget_everywhere(Work *work)
 	slm_step(work->run, begin_step, work);
 	slm_progress_totals(2 * work->npieces, 0);
 	find_sessions(work);
+	slm_step(work->run, remember_step, work);
 	slm_step(work->run, database_step, work);
 	slm_progress_phase("archives and files");
 	for (int i = 0; i < work->npieces; i++)
@@ -331,6 +364,8 @@ forget_everywhere(Work *work)
 		work->piece = &work->pieces[i];
 		forget_in_piece(work);
 	}
+	if (work->forget->result.unread == NIL)
+		slm_step(work->run, end_step, work);
 }
 
 void

@@ -73,13 +73,22 @@ oldest_time(void)
 }
 
 static void
-look_step(void *arg)
+due_step(void *arg)
 {
 	static SlmStatement due = {
 		"UPDATE sellometer.state SET ledger_pruned_at = clock_timestamp() "
 		"WHERE ledger_pruned_at IS NULL OR ledger_pruned_at <= clock_timestamp() - make_interval(secs => $1)",
 		1, {FLOAT8OID}
 	};
+	Work	   *work = arg;
+	Datum		pause = Float8GetDatum(Min(LONGEST_PAUSE, slm_ledger_retention / 10));
+
+	work->more = slm_execute(&due, &pause, NULL, SPI_OK_UPDATE) > 0;
+}
+
+static void
+look_step(void *arg)
+{
 	static SlmStatement find = {
 		"SELECT s.name, s.url, s.server, s.owner::oid::bigint FROM sellometer.sources s "
 		"WHERE s.enabled AND s.last_error IS NULL AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
@@ -87,12 +96,8 @@ look_step(void *arg)
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	Work	   *work = arg;
-	Datum		pause = Float8GetDatum(Min(LONGEST_PAUSE, slm_ledger_retention / 10));
 	Datum		args[2];
 
-	if (slm_execute(&due, &pause, NULL, SPI_OK_UPDATE) == 0)
-		return;
-	work->more = true;
 	work->before = GetCurrentTimestamp() - (int64) slm_ledger_retention * USECS_PER_SEC;
 	work->floor = oldest_time();
 	args[0] = TimestampTzGetDatum(work->before);
@@ -278,7 +283,10 @@ slm_ledger_prune(SlmRun *run)
 		return 0;
 	work.context = AllocSetContextCreate(CurrentMemoryContext, "sellometer ledger", ALLOCSET_DEFAULT_SIZES);
 	slm_progress_phase("ledger");
-	slm_step(run, look_step, &work);
+	/* a step of its own: loading moves the head in the same row */
+	slm_step(run, due_step, &work);
+	if (work.more)
+		slm_step(run, look_step, &work);
 	for (int i = 0; i < work.nsources && !slm_run_hold(run); i++)
 	{
 		work.source = &work.sources[i];

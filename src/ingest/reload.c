@@ -356,8 +356,10 @@ static void
 record_map(Reload *reload)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.archives SET row_map = $2, (first_event, last_event) = "
-		"(SELECT min(first_event), max(last_event) FROM sellometer.objects WHERE id = ANY (objects)) WHERE id = $1",
+		/* it may have rows of objects that the ledger has forgotten */
+		"UPDATE sellometer.archives a SET row_map = $2, (first_event, last_event) = "
+		"(SELECT least(a.first_event, min(o.first_event)), greatest(a.last_event, max(o.last_event)) "
+		"FROM sellometer.objects o WHERE o.id = ANY (a.objects)) WHERE a.id = $1",
 		2, {INT8OID, BYTEAOID}
 	};
 	Datum		args[2] = {Int64GetDatum(reload->archive), PointerGetDatum(corrected_map(reload))};

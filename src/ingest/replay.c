@@ -285,7 +285,8 @@ note_filled(Replay *replay)
 	for (int t = 0; t < replay->tiers->n; t++)
 	{
 		SlmTier    *tier = &replay->tiers->tiers[t];
-		TimestampTz filled = Max(replay->ranges[t].first, from);
+		/* complete is a bucket only as a whole */
+		TimestampTz filled = Max(replay->ranges[t].first, bucket_at_or_after(tier->granularity, from));
 
 		if (!replay->ranges[t].joins || filled >= tier->kept_from)
 			continue;

@@ -194,6 +194,7 @@ slm_tier_filled_from(SlmTier *tier, TimestampTz time)
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	Assert(time < tier->kept_from);
+	Assert(TIMESTAMP_NOT_FINITE(time) || slm_bucket_start(tier->granularity, time) == time);
 	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
 	tier->kept_from = time;
 }

@@ -107,13 +107,17 @@ DECLARE
 	g record;
 BEGIN
 	WITH gone AS (
-		DELETE FROM sellometer.objects o WHERE o.id = ANY (ids) AND sellometer.may_be_forgotten(o, before, floor) RETURNING o.*
+		-- whoever has one of them in hand may be waiting for us: it is left for the next time
+		DELETE FROM sellometer.objects o WHERE o.id IN (SELECT x.id FROM sellometer.objects x
+			WHERE x.id = ANY (ids) AND sellometer.may_be_forgotten(x, before, floor) FOR UPDATE SKIP LOCKED) RETURNING o.*
 	), remembered AS (
 		INSERT INTO sellometer.forgotten_objects (checksum, object_id, source, key, last_event)
 		SELECT x.checksum, x.id, x.source, x.key, x.last_event FROM gone x
 		WHERE x.state IN ('done', 'archived') AND x.rows_counted + x.rows_duplicate > 0 AND x.last_event >= floor
 	)
-	SELECT count(*) AS n, max(x.head) AS head, max(x.last_event) AS until INTO g FROM gone x;
+	-- of rows that were too old nobody knows of when they were
+	SELECT count(*) AS n, max(x.head) AS head,
+		max(coalesce(x.last_event, CASE WHEN x.rows_expired > 0 THEN '-infinity'::timestamptz END)) AS until INTO g FROM gone x;
 	IF g.head IS NOT NULL OR g.until IS NOT NULL THEN
 		UPDATE sellometer.state st SET forgotten_head = greatest(st.forgotten_head, g.head), forgotten_until = greatest(st.forgotten_until, g.until)
 		WHERE st.forgotten_head IS DISTINCT FROM greatest(st.forgotten_head, g.head)

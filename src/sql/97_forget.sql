@@ -1,4 +1,13 @@
 /* A person, out of everything: see src/ingest/forget.h. */
+
+CREATE TABLE sellometer.forgetting (
+	user_id		bigint PRIMARY KEY,
+	sessions	text[] NOT NULL
+);
+COMMENT ON TABLE sellometer.forgetting IS 'What sellometer_forget_user() is to go on with if it was broken off, or could not read all; else empty';
+COMMENT ON COLUMN sellometer.forgetting.user_id IS 'the user';
+COMMENT ON COLUMN sellometer.forgetting.sessions IS 'sessions that were seen with this id, perhaps in what tells of it no more';
+
 CREATE FUNCTION sellometer.tells_of(words text, user_id bigint, sessions text[])
 RETURNS boolean
 LANGUAGE sql IMMUTABLE

@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "ingest/as_owner.h"
 #include "ingest/passed.h"
+#include "ingest/runs.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
 #include "pure/glob.h"
@@ -507,7 +508,7 @@ move_archives(const Settled *was, const Settled *is)
 	static SlmStatement move = {
 		"UPDATE sellometer.archives a SET url = $4, server = $5, "
 		"etag = coalesce((SELECT l.etag FROM unnest($6, $7) l (key, etag) WHERE l.key = a.key LIMIT 1), a.etag) "
-		"WHERE a.source = $1 AND a.url = $2 AND a.server IS NOT DISTINCT FROM $3",
+		"WHERE a.source = $1 AND a.url = $2 AND a.server IS NOT DISTINCT FROM $3 AND a.archived_at IS NOT NULL",
 		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 	};
 	Contents	contents = list_contents(is->archive_url, is->server, is->owner);
@@ -539,6 +540,9 @@ sellometer_move_source(PG_FUNCTION_ARGS)
 	Settled		source;
 
 	SPI_connect();
+	/* one that is being made is not anywhere yet; before the source's row, which the worker writes to */
+	if (!PG_ARGISNULL(2))
+		slm_run_lock("archive");
 	was = source = read_source(name);
 	source.url = url;
 	source.archive_url = changed_text(fcinfo, 2, source.archive_url);

@@ -221,9 +221,12 @@ ask_again(bool may_run, int64 now, SlmCredentials *found, SlmStoreError *error)
 	next_refresh = now + REFRESH_AGAIN_S;
 	if (look_everywhere(may_run, found, error) != SLM_CREDENTIALS_FOUND)
 	{
+		/* the longer it took, the later it may do so again */
+		next_refresh = (int64) time(NULL) + Max(REFRESH_AGAIN_S, (int64) ((slm_now_ms() - began) / 1000.0));
 		keep_failure(error, began);
 		return false;
 	}
+	now = (int64) time(NULL);
 	failure.kind = SLM_STORE_OK;
 	/* what lives shortly is renewed in time, too, but not at each call */
 	if (found->expires > now)

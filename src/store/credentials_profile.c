@@ -292,13 +292,30 @@ from_role(Profile *p, const Chain *chain, SlmCredentials *c, SlmStoreError *erro
 static SlmCredentialsFound
 from_profile(Profile *p, const Chain *chain, SlmCredentials *c, SlmStoreError *error)
 {
+	static const struct
+	{
+		int			setting;
+		const char *name;
+	}			of_role[] = {
+		{SLM_PROFILE_SOURCE_PROFILE, "source_profile"},
+		{SLM_PROFILE_CREDENTIAL_SOURCE, "credential_source"},
+		{SLM_PROFILE_MFA_SERIAL, "mfa_serial"}
+	};
+	SlmCredentialsFound found;
+
 	if (p->values[SLM_PROFILE_ROLE_ARN] != NULL || p->values[SLM_PROFILE_TOKEN_FILE] != NULL)
 		return from_role(p, chain, c, error);
 	if (p->unsupported != NULL)
 		return fail(p, psprintf("uses %s, which is not supported", p->unsupported),
 					"Give the profile a role, credential_process, or aws_access_key_id and aws_secret_access_key, or create a user mapping.",
 					error);
-	return own_keys_or_program(p, chain->may_run, c, error);
+	found = own_keys_or_program(p, chain->may_run, c, error);
+	for (int i = 0; found == SLM_CREDENTIALS_NONE && i < lengthof(of_role); i++)
+	{
+		if (p->values[of_role[i].setting] != NULL)
+			return fail(p, psprintf("has %s, but no role_arn", of_role[i].name), "Add the role's role_arn.", error);
+	}
+	return found;
 }
 
 static SlmCredentialsFound

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/wait_event.h"
 
@@ -111,6 +112,13 @@ stop(Program *program)
 }
 
 static void
+stop_at_exit(int code, Datum program)
+{
+	(void) code;
+	stop((Program *) DatumGetPointer(program));
+}
+
+static void
 wait_for(Program *program, int events, long timeout_ms)
 {
 	(void) WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH | events, program->output, timeout_ms,
@@ -171,17 +179,15 @@ run(Program *program, const char *const *argv, char *output, size_t *len)
 
 	if (rc != 0)
 		return rc;
-	PG_TRY();
+	/* whoever waits may be told to end, too */
+	PG_ENSURE_ERROR_CLEANUP(stop_at_exit, PointerGetDatum(program));
 	{
 		*len = read_output(program, until, output);
 		if (!program->too_long)
 			await_end(program, until);
 	}
-	PG_FINALLY();
-	{
-		stop(program);
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(stop_at_exit, PointerGetDatum(program));
+	stop(program);
 	return 0;
 }
 

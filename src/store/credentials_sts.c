@@ -144,17 +144,13 @@ ask(const char *url, const char *region, const StringInfo body, const SlmCredent
 		explicit_bzero(token, strlen(token));
 }
 
-/* The words of STS are shown, but nothing that it was sent. */
+/* The words of STS are shown, scrubbed of what it was sent. */
 static SlmCredentialsFound
-fail_answer(const SlmRole *role, const SlmAnswer *answer, const SlmStsAnswer *said, const SlmCredentials *source,
-			const char *token, SlmStoreError *error)
+fail_answer(const SlmRole *role, const SlmAnswer *answer, const SlmStsAnswer *said, const SlmCredentials *source, SlmStoreError *error)
 {
 	const struct CodeMeaning *meaning = meaning_of(said->code);
 	bool		is_transient = answer->problem != NULL || answer->status >= 500 || answer->status == 429;
-	char	   *words = pstrdup(said->message);
 
-	slm_credentials_scrub(words, source);
-	slm_credentials_scrub_secret(words, token);
 	slm_store_fail(error, meaning ? meaning->kind : is_transient ? SLM_STORE_TRANSIENT : SLM_STORE_DENIED,
 				   ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "could not get S3 credentials");
 	if (answer->problem)
@@ -162,7 +158,7 @@ fail_answer(const SlmRole *role, const SlmAnswer *answer, const SlmStsAnswer *sa
 								 answer->problem);
 	else
 		error->detail = psprintf("STS answered %d%s%s%s%s when it was asked for role \"%s\" of %s%s%s.", answer->status, said->code[0] ? " " : "",
-								 slm_store_display(said->code), words[0] ? ": " : "", slm_store_display(words),
+								 slm_store_display(said->code), said->message[0] ? ": " : "", slm_store_display(said->message),
 								 slm_store_display(role->arn), role->whose, source ? ", with credentials from " : "", source ? source->source : "");
 	error->hint = pstrdup(meaning && meaning->hint ? meaning->hint
 						  : "Check the role, and that its STS can be reached: by default that of AWS in the region of AWS_REGION, else what"
@@ -204,10 +200,16 @@ assume(const SlmRole *role, StringInfo body, const SlmCredentials *source, const
 	ask(url, region, body, source, &answer);
 	explicit_bzero(body->data, body->len);
 	said = palloc0(sizeof(SlmStsAnswer));
+	if (answer.len > 0 && answer.status != 200)
+	{
+		/* before anything is cut, so that not even the beginning of a secret stays */
+		slm_credentials_scrub(answer.body, source);
+		slm_credentials_scrub_secret(answer.body, token);
+	}
 	if (answer.len > 0 && !slm_sts_parse(answer.body, answer.len, said))
 		explicit_bzero(said, sizeof(*said));
 	if (answer.problem != NULL || answer.status != 200)
-		found = fail_answer(role, &answer, said, source, token, error);
+		found = fail_answer(role, &answer, said, source, error);
 	else
 		found = take_credentials(role, said, c, error);
 	explicit_bzero(answer.body, answer.len);

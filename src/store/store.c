@@ -116,6 +116,8 @@ void
 slm_store_take_rights(SlmStore *store, const SlmStore *from)
 {
 	store->may_write = from->may_write;
+	if (store->ops->take_rights != NULL && store->ops == from->ops)
+		store->ops->take_rights(store, from);
 }
 
 void

@@ -33,6 +33,7 @@ typedef struct SlmStoreOps
 								  int *aborted, SlmStoreError *error);
 
 	void		(*move_on) (SlmStore *store);
+	void		(*take_rights) (SlmStore *store, const SlmStore *from);	/* NULL: but for may_write there are none */
 
 	/*
 	 * Give back what isn't memory of the store's context.  Runs when that context is reset, so it must not throw, wait

@@ -62,6 +62,16 @@ s3_move_on(SlmStore *base)
 	slm_s3_pump((SlmS3Store *) base, 0);
 }
 
+static void
+s3_take_rights(SlmStore *base, const SlmStore *from)
+{
+	SlmS3Options *options = &((SlmS3Store *) base)->options;
+	const SlmS3Options *now = &((const SlmS3Store *) from)->options;
+
+	options->may_run = now->may_run;
+	options->any_address = now->any_address;
+}
+
 static const SlmStoreOps s3_ops = {
 	.list_begin = slm_s3_list_begin,
 	.list_next = slm_s3_list_next,
@@ -78,6 +88,7 @@ static const SlmStoreOps s3_ops = {
 	.put_abort = slm_s3_put_abort,
 	.abort_uploads = slm_s3_abort_uploads,
 	.move_on = s3_move_on,
+	.take_rights = s3_take_rights,
 	.close = s3_close,
 };
 

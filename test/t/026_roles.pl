@@ -213,6 +213,8 @@ aws_secret_access_key = othersecret
 [profile oversso]
 role_arn = arn:aws:iam::1:role/oversso
 source_profile = sso
+[profile orphan]
+source_profile = base
 [profile nosource]
 role_arn = arn:aws:iam::1:role/nosource
 [profile twosources]
@@ -296,6 +298,7 @@ my %wrong = (
 	mfa => qr/Profile "mfa" uses mfa_serial, which is not supported/,
 	sso => qr/Profile "sso" uses sso_(session|account_id), which is not supported/,
 	oversso => qr/Profile "sso" uses sso_(session|account_id), which is not supported/,
+	orphan => qr/Profile "orphan" has source_profile, but no role_arn/,
 	nosource => qr/Profile "nosource" has role_arn, but says not with which credentials/,
 	twosources => qr/Profile "twosources" says in more than one way/,
 	place => qr/Profile "place" has credential_source = Elsewhere, which is not known/,

@@ -75,7 +75,12 @@ is(value('SELECT url FROM sellometer.sources'), "file://$place/store/in/", '... 
 write_object("$place/copy/out", '2019-10-01-10.csv.gz', 'short');
 like(said("SELECT sellometer_move_source('web', 'file://$place/copy/in/', 'file://$place/copy/out/')"), qr/not as long as it was/, '... so does one that is another');
 rename("$place/kept", "$place/copy/out/2019-10-01-10.csv.gz") or die $!;
+# One that was broken off is where it was begun: there it is cleared away.
+value("INSERT INTO sellometer.archives (source, url, owner, block, part, key) SELECT source, url, owner, block, 99, '2019-10-01-10-99.csv.gz' FROM sellometer.archives LIMIT 1");
 value("SELECT sellometer_move_source('web', 'file://$place/copy/in/', 'file://$place/copy/out/')");
+is(value("SELECT string_agg(DISTINCT url, ' ') FILTER (WHERE archived_at IS NULL) || ' ' || count(*) FILTER (WHERE url = 'file://$place/copy/out/') FROM sellometer.archives"),
+	"file://$place/store/out/ 2", 'archives are moved, but for one that was broken off');
+value('DELETE FROM sellometer.archives WHERE archived_at IS NULL');
 system('rm', '-rf', "$place/store") == 0 or die;
 is_as_before('a copy', $sums, 3);
 

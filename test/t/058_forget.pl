@@ -185,6 +185,20 @@ rename("$out/2019-10-01-08.1.csv.gz", "$out/away") or die $!;
 like(value('CALL sellometer_forget_user(1003)'), qr/\|\{"web\/2019-10-01-08\.1\.csv\.gz: .*\"\}$/, 'an archive that is not there');
 rename("$out/away", "$out/2019-10-01-08.1.csv.gz") or die $!;
 like(value('CALL sellometer_forget_user(1003)'), qr/^1\|\d+\|\d+\|\d+\|0\|1\|\d+\|/, '... and is forgotten in later');
+
+# Which sessions they are is still known when what told of it is gone.
+write_object($in, '2019-10-01-14-30-1.csv', "$HEADER\n" . line(14, 777, 'session-of-777', '', type => 'purchase') . "\n");
+write_object($in, '2019-10-01-15-30-1.csv', "$HEADER\n" . line(15, '', 'session-of-777', '', type => 'purchase') . "\n");
+write_object($in, '2019-10-01-16-30-1.csv', "$HEADER\n" . line(16, 1000, $others[0], '') . "\n");
+load();
+value('CALL sellometer_archive()');
+rename("$out/2019-10-01-15.csv.gz", "$out/away") or die $!;
+like(value('CALL sellometer_forget_user(777)'), qr/^1\|.*\|\{"web\/2019-10-01-15\.csv\.gz: .*\"\}$/, 'one archive tells the session, another with rows of it is not there');
+is(value("SELECT sessions FROM sellometer.forgetting WHERE user_id = 777"), '{session-of-777}', '... so the session is remembered');
+rename("$out/away", "$out/2019-10-01-15.csv.gz") or die $!;
+like(value('CALL sellometer_forget_user(777)'), qr/^1\|0\|0\|0\|\d+\|1\|1\|0\|\{\}\|\{\}$/, '... and is forgotten there later');
+is(value('SELECT count(*) FROM sellometer.forgetting'), '0', '... and altogether');
+
 is(value("SELECT procedure || ' ' || outcome FROM sellometer.runs ORDER BY id DESC LIMIT 1"), 'forget_user done', 'a run is noted');
 is(value("SELECT count(*) FROM sellometer.runs WHERE detail::text ~ '$TELLS|1003'"), '0', '... without the id');
 
