@@ -321,23 +321,27 @@ take_event(SlmReading *reading, const Ahead *ahead)
 	if (reading->chunk == NULL)
 		return validate_event(reading, row);
 	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &first, &error);
-	if (offer == SLM_NO_OFFER && error != SLM_CATALOG_MEMORY)
+	if (offer == SLM_NO_OFFER)
 	{
+		if (error == SLM_CATALOG_MEMORY)
+		{
+			out_of_memory(reading->object);
+			return false;
+		}
 		leave_out(reading, true);
 		reject_key(reading, row, error);
 		return true;
 	}
-	if (offer != SLM_NO_OFFER && (first || row->event.type != SLM_VIEW) && !note_memory(reading, &row->event, first))
+	if ((first || row->event.type != SLM_VIEW) && !note_memory(reading, &row->event, first))
 		return false;
-	if (offer != SLM_NO_OFFER && (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT))
+	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
 	{
 		leave_out(reading, true);
 		reading->object->rows_expired++;
 		reading->object->latest_expired = Max(reading->object->latest_expired, time);
 		return true;
 	}
-	if (offer != SLM_NO_OFFER &&
-		slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
+	if (slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
 					  (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
 		return true;
 	out_of_memory(reading->object);

@@ -70,25 +70,28 @@ REVOKE ALL ON PROCEDURE @extschema@.sellometer_archive(text) FROM PUBLIC;
 /*
  * What the ledger need not keep: see src/ingest/ledger_prune.h.  Here it is not known yet what is still listed.
  */
-CREATE FUNCTION sellometer.may_be_forgotten(o sellometer.objects, before timestamptz, floor timestamptz)
-RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN greatest(o.discovered_at, o.ingested_at, o.archived_at) < before AND o.unloaded_rows = 0 AND NOT o.lost AND NOT o.unwanted
+CREATE VIEW sellometer.ended_objects AS
+SELECT o.id, o.source, o.key, o.head, greatest(o.discovered_at, o.ingested_at, o.archived_at) AS ended_at,
+	CASE WHEN o.state = 'done' AND o.rows_counted + o.rows_duplicate > 0 THEN coalesce(o.last_event, 'infinity') END AS needed_until
+FROM sellometer.objects o
+WHERE o.unloaded_rows = 0 AND NOT o.lost AND NOT o.unwanted
 	AND CASE o.state
 		WHEN 'archived' THEN o.checksum IS NOT NULL OR o.rows_counted + o.rows_duplicate = 0
-		WHEN 'done' THEN o.rows_counted + o.rows_duplicate = 0 OR o.last_event < floor
+		WHEN 'done' THEN true
 		WHEN 'skipped' THEN o.archive_key IS NULL AND o.resume_row = 0
 		ELSE false END;
-COMMENT ON FUNCTION sellometer.may_be_forgotten(sellometer.objects, timestamptz, timestamptz) IS
-	'Does a row of the ledger tell nothing that is needed, should its object be gone from the source?  before: last dealt with; floor: no tier keeps earlier rows';
+COMMENT ON VIEW sellometer.ended_objects IS
+	'Rows of the ledger that tell nothing that is needed, should their objects be gone from the source, once no tier keeps needed_until';
+COMMENT ON COLUMN sellometer.ended_objects.ended_at IS 'when it was last dealt with';
+COMMENT ON COLUMN sellometer.ended_objects.needed_until IS 'time of its latest row; NULL: whatever tiers keep, it is not needed';
 
 CREATE FUNCTION sellometer.forgettable(source text, before timestamptz, floor timestamptz, n bigint)
 RETURNS TABLE (id bigint, key text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT o.id, o.key FROM sellometer.objects o
-	WHERE o.source = forgettable.source AND sellometer.may_be_forgotten(o, before, floor)
+	SELECT o.id, o.key FROM sellometer.ended_objects o
+	WHERE o.source = forgettable.source AND o.ended_at < before AND (o.needed_until IS NULL OR o.needed_until < floor)
 		-- says how far its source is
 		AND (o.head IS NULL OR o.head < (SELECT s.head FROM sellometer.sources s WHERE s.name = forgettable.source))
 		-- its original is still to be deleted
@@ -108,8 +111,8 @@ DECLARE
 BEGIN
 	WITH gone AS (
 		-- whoever has one of them in hand may be waiting for us: it is left for the next time
-		DELETE FROM sellometer.objects o WHERE o.id IN (SELECT x.id FROM sellometer.objects x
-			WHERE x.id = ANY (ids) AND sellometer.may_be_forgotten(x, before, floor) FOR UPDATE SKIP LOCKED) RETURNING o.*
+		DELETE FROM sellometer.objects o WHERE o.id IN (SELECT x.id FROM sellometer.ended_objects x
+			WHERE x.id = ANY (ids) AND x.ended_at < before AND (x.needed_until IS NULL OR x.needed_until < floor) FOR UPDATE SKIP LOCKED) RETURNING o.*
 	), remembered AS (
 		INSERT INTO sellometer.forgotten_objects (checksum, object_id, source, key, last_event)
 		SELECT x.checksum, x.id, x.source, x.key, x.last_event FROM gone x
@@ -127,8 +130,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.forget_objects(bigint[], timestamptz, timestamptz) IS
-	'Take rows out of the ledger, as sellometer.may_be_forgotten() has it, and remember their contents; gives their number';
+	'Take rows out of the ledger, of sellometer.ended_objects, and remember their contents; gives their number';
 
-REVOKE ALL ON FUNCTION sellometer.may_be_forgotten(sellometer.objects, timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forgettable(text, timestamptz, timestamptz, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_objects(bigint[], timestamptz, timestamptz) FROM PUBLIC;
