@@ -47,7 +47,7 @@ for my $database (qw(plain shop))
 	$in{"$database out"} = slm_directory($node, "out_$database");
 	$node->psql($database, "$writing SELECT public.sellometer_add_source('a', 'file://$in{$database}/', archive_url => 'file://$in{\"$database out\"}/');
 		INSERT INTO sellometer.inventory (product_id, stock, as_of, lead_time) SELECT i, 3, '2019-10-01 00:00+00', '1 day' FROM generate_series(1, 30) i;
-		SELECT public.sellometer_alter_tier('minute', '2 hours');", on_error_die => 1);
+		SET default_transaction_isolation = 'read committed'; SELECT public.sellometer_alter_tier('minute', '2 hours');", on_error_die => 1);
 }
 
 # The same events in both.
