@@ -34,8 +34,8 @@ watch_postgres() {
 	# starts again
 	cat > "$PGBIN/postgres" <<-WRAPPER
 		#!/bin/bash
-		export LD_PRELOAD=$(gcc "-print-file-name=lib${SLM_SANITIZE:0:1}san.so"):$WORK/untranslated.so '$options'
-		exec setarch -R bash -c 'exec -a "\$0" "\$@"' "\$0" "\${0%/*}/postgres.watched" "\$@"
+		export SLM_WATCHER=$(gcc "-print-file-name=lib${SLM_SANITIZE:0:1}san.so"):$WORK/untranslated.so '$options'
+		exec setarch -R bash -c 'export LD_PRELOAD=\$SLM_WATCHER; exec -a "\$0" "\$@"' "\$0" "\${0%/*}/postgres.watched" "\$@"
 	WRAPPER
 	chmod +x "$PGBIN/postgres"
 }
