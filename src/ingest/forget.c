@@ -80,6 +80,16 @@ begin_step(void *arg)
 		work->pieces[i] = (Piece) {.archive = slm_int64(i, 1, 0) != 0,.id = slm_int64(i, 2, 0)};
 }
 
+/* An archive, or a file by the same names, of the first row of a result: id, source, url, server, owner, key. */
+static SlmArchive
+read_place(MemoryContext context)
+{
+	return (SlmArchive) {
+		.id = slm_int64(0, 1, 0),.source = slm_text(context, 0, 2),.url = slm_text(context, 0, 3),.server = slm_text(context, 0, 4),
+		.owner = (Oid) slm_int64(0, 5, 0),.key = slm_text(context, 0, 6)
+	};
+}
+
 /* What an earlier call, or an archive that was broken off, has left. */
 static void
 clear_step(void *arg)
@@ -94,11 +104,7 @@ clear_step(void *arg)
 	work->left_over = slm_execute(&statement, &id, NULL, SPI_OK_SELECT) > 0;
 	if (!work->left_over)
 		return;
-	work->spare = (SlmArchive) {.id = slm_int64(0, 1, 0),.owner = (Oid) slm_int64(0, 5, 0)};
-	work->spare.source = slm_text(work->context, 0, 2);
-	work->spare.url = slm_text(work->context, 0, 3);
-	work->spare.server = slm_text(work->context, 0, 4);
-	work->spare.key = slm_text(work->context, 0, 6);
+	work->spare = read_place(work->context);
 	slm_archive_clear(&work->spare);
 }
 
@@ -107,11 +113,11 @@ static bool
 find_piece(Work *work)
 {
 	static SlmStatement archive = {
-		"SELECT source, url, server, owner::oid::bigint, key, etag, block FROM sellometer.archives WHERE id = $1 AND archived_at IS NOT NULL",
+		"SELECT id, source, url, server, owner::oid::bigint, key, etag, block FROM sellometer.archives WHERE id = $1 AND archived_at IS NOT NULL",
 		1, {INT8OID}
 	};
 	static SlmStatement object = {
-		"SELECT o.source, s.url, s.server, s.owner::oid::bigint, o.key, o.etag, NULL FROM sellometer.objects o "
+		"SELECT o.id, o.source, s.url, s.server, s.owner::oid::bigint, o.key, o.etag, NULL FROM sellometer.objects o "
 		"JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1 AND o.state <> 'archived'",
 		1, {INT8OID}
 	};
@@ -119,13 +125,9 @@ find_piece(Work *work)
 
 	if (slm_execute(work->piece->archive ? &archive : &object, &id, NULL, SPI_OK_SELECT) == 0)
 		return false;
-	work->archive = (SlmArchive) {.id = work->piece->id,.owner = (Oid) slm_int64(0, 4, 0)};
-	work->archive.source = slm_text(work->context, 0, 1);
-	work->archive.url = slm_text(work->context, 0, 2);
-	work->archive.server = slm_text(work->context, 0, 3);
-	work->archive.key = slm_text(work->context, 0, 5);
-	work->etag = slm_text(work->context, 0, 6);
-	work->block = slm_text(work->context, 0, 7);
+	work->archive = read_place(work->context);
+	work->etag = slm_text(work->context, 0, 7);
+	work->block = slm_text(work->context, 0, 8);
 	return true;
 }
 
