@@ -60,10 +60,9 @@ sub wait_for
 }
 
 # What the README has to say.
-my ($install) = slurp_file(slm_root() . '/README.md') =~ /^## Install\n(.*?)^### /ms or die;
-my ($lines) = $install =~ /In `postgresql\.conf`, then restart:\n\n((?:    .*\n)+)/ or die;
+my ($install) = slurp_file(slm_root() . '/README.md') =~ /^## Install\n(.*?)^## /ms or die;
+my ($lines) = $install =~ /In `postgresql\.conf`, then restart:\n\n(?:<!--.*-->\n)?```conf\n(.*?)```/s or die;
 my ($statements) = $install =~ /```sql\n(.*?)```/s or die;
-$lines =~ s/^    //mg;
 
 debian('pg_createcluster', '-u', $owner, '-d', "$work/data", '-s', $short, '-l', "$work/log", '-p', $port, '--start-conf=manual', $major, 'main');
 my $running = 0;
@@ -83,7 +82,7 @@ is(psql('shop', q{SELECT ok, detail ~ 'succeeded' FROM sellometer_check() WHERE 
 is(psql('shop', q{SELECT string_agg(name || ': ' || detail, '; ') FROM sellometer_check() WHERE NOT ok}), 'sources: there is no source', '... and all else is well');
 is(psql('shop', q{SET ROLE grafana; SELECT count(*) > 10 FROM sellometer.health}), 't', 'the role of dashboards sees it');
 
-# The README's Backup, word by word: with pg_cron in the dump, beside the original, and into another new cluster.
+# What docs/operations.md says about backups, word by word: with pg_cron in the dump, beside the original, and into another new cluster.
 sub shell
 {
 	my ($at, $commands) = @_;
@@ -94,8 +93,8 @@ sub shell
 	return $output;
 }
 
-my ($backup) = slurp_file(slm_root() . '/README.md') =~ /^## Backup.*?\n(.*?)^## /ms or die;
-my ($take, $restore) = map { s/^    //mgr } $backup =~ /^((?:    .*\n)+)/mg;
+my ($backup) = slurp_file(slm_root() . '/docs/operations.md') =~ /^## Backup.*?\n(.*?)^## /ms or die;
+my ($take, $restore) = $backup =~ /^```sh\n(.*?)^```/msg;
 my ($goes_on) = $backup =~ /```sql\n(.*?)```/s or die;
 mkdir "$work/in" or die;
 append_to_file("$work/in/2019-10-01-10-00-1.csv", csv(event(event_type => 'purchase', event_time => '2019-10-01 10:00:00')));
