@@ -208,7 +208,7 @@ SELECT state, count(*), sum(rows_total) AS total, sum(rows_counted) AS counted, 
 	sum(rows_expired) AS expired, bool_and(rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired) AS adds_up
 FROM sellometer.objects GROUP BY state ORDER BY state;
 SELECT sum(count) FROM sellometer.category_l1_minute;
-SELECT name, ok, detail, hint FROM sellometer_check() WHERE name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading)' AND name NOT IN ('preload', 'worker', 'pg_cron') AND name NOT LIKE 'source %';
+SELECT name, ok, detail, hint FROM sellometer_check() WHERE name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading|launcher|worker of|parse workers)' AND name NOT IN ('preload', 'worker', 'pg_cron') AND name NOT LIKE 'source %';
 -- it does notice, should it ever come to that
 BEGIN;
 \set VERBOSITY terse
@@ -229,7 +229,7 @@ ROLLBACK TO refused;
 ALTER TABLE sellometer.objects DROP CONSTRAINT rows_add_up;
 UPDATE sellometer.objects SET rows_counted = rows_counted + 1 WHERE key = 'views1.csv';
 DELETE FROM sellometer.brand_minute WHERE brand = 'zeta' AND event_type = 'purchase';
-SELECT name, ok, detail, hint FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading)' AND name NOT IN ('preload', 'worker', 'pg_cron');
+SELECT name, ok, detail, hint FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading|launcher|worker of|parse workers)' AND name NOT IN ('preload', 'worker', 'pg_cron');
 ROLLBACK;
 
 SELECT pg_temp.sh('cd ..; rm -rf sellometer_ingest_test');

@@ -9,13 +9,16 @@
 
 #include "guc.h"
 #include "ingest/crash_point.h"
+#include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "pure/chunk.h"
 #include "store/store.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 char	   *slm_database;
 int			slm_poll_interval;
+int			slm_stuck_after;
 int			slm_live_lateness;
 int			slm_view_window;
 int			slm_view_log_retention;
@@ -86,6 +89,8 @@ typedef struct IntSetting
 static const IntSetting settings[] = {
 	{"sellometer.poll_interval", "Time between two looks at the sources.",
 		NULL, &slm_poll_interval, 1000, 10, 3600 * 1000, GUC_UNIT_MS},
+	{"sellometer.stuck_after", "A process in the background that gives no sign of life for so long is shown as stuck.",
+		"In sellometer.health; one that computes, or reads or writes its tables, after ten times as long.", &slm_stuck_after, 60, 1, HOURS(24), GUC_UNIT_S},
 	{"sellometer.live_lateness", "An object this far behind the head is backlog.",
 		"It then waits for sellometer_merge_backlog().", &slm_live_lateness, 300, 0, DAYS(30), GUC_UNIT_S},
 	{"sellometer.view_window", "Views of a product by a session count once if they span less than this.",
@@ -189,12 +194,43 @@ static const RealSetting real_settings[] = {
 		"0.75: a quarter or four times.", &price_critical_change, 0.75, 0, 1},
 };
 
+/* A list of names, no more than there is room for, none longer than a database's can be. */
+static bool
+check_databases(char **value, void **extra, GucSource source)
+{
+	char	   *copy = pstrdup(*value);
+	List	   *list;
+	ListCell   *cell;
+	bool		ok = SplitGUCList(copy, ',', &list);
+
+	if (!ok)
+		GUC_check_errdetail("It is no list of names, separated by commas.");
+	else if (list_length(list) > SLM_MAX_DATABASES)
+	{
+		GUC_check_errdetail("There can be at most %d databases.", SLM_MAX_DATABASES);
+		ok = false;
+	}
+	else
+	{
+		foreach(cell, list)
+		{
+			if (strlen(lfirst(cell)) < NAMEDATALEN)
+				continue;
+			GUC_check_errdetail("The name of a database has at most %d bytes.", NAMEDATALEN - 1);
+			ok = false;
+		}
+	}
+	list_free(list);
+	pfree(copy);
+	return ok;
+}
+
 static void
 define_preload_settings(void)
 {
 	DefineCustomStringVariable("sellometer.database",
 							   "Databases that a worker loads into, separated by commas.",
-							   "Named as they are, upper and lower case; in double quotes where a name has spaces or commas.", &slm_database, "postgres", PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							   "Named as they are, upper and lower case; in double quotes where a name has spaces or commas.", &slm_database, "postgres", PGC_POSTMASTER, 0, check_databases, NULL, NULL);
 	DefineCustomIntVariable("sellometer.max_parse_workers",
 							"Most background workers that parse during a surge.",
 							NULL, &slm_max_parse_workers, 2, 0, 64, PGC_POSTMASTER, 0, NULL, NULL, NULL);

@@ -7,6 +7,7 @@
 /* In the units of their declarations: see guc.c, where each is described for pg_settings. */
 extern char *slm_database;
 extern int	slm_poll_interval;		/* ms */
+extern int	slm_stuck_after;		/* s */
 extern int	slm_live_lateness;		/* s */
 extern int	slm_view_window;		/* s */
 extern int	slm_view_log_retention; /* s */

@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "executor/executor.h"
+#include "ingest/alive.h"
 #include "ingest/bulk.h"
 #include "ingest/spi.h"
 #include "ingest/wal.h"
@@ -243,6 +244,7 @@ write_rows(SlmBulk *bulk)
 	bulk->nrows = 0;
 	MemoryContextReset(bulk->rows);
 	slm_wal_write_ahead();
+	slm_alive();
 	CHECK_FOR_INTERRUPTS();
 	slm_meanwhile(bulk->meanwhile);
 }

@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "ingest/detect.h"
+#include "ingest/health.h"
 #include "ingest/ledger.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -111,6 +112,7 @@ slm_detect_all(SlmRun *run, void *arg)
 
 	/* never on hold: a surge is when something may be wrong, and silence is an alert too */
 	slm_step(run, list_step, &work);
+	slm_health_tell_instead();
 	if (TIMESTAMP_IS_NOBEGIN(work.head))
 		return;
 	slm_step(run, fold_step, NULL);

@@ -7,7 +7,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
 #include "common/hashfn.h"
+#include "guc.h"
 #include "ingest/health.h"
 #include "ingest/processes.h"
 #include "ingest/runs.h"
@@ -199,6 +201,15 @@ tell(int slot)
 		slm_slot_set_told(slot, telling->new, telling->nnew);
 	pfree(telling);
 	return ok;
+}
+
+void
+slm_health_tell_instead(void)
+{
+	int			slot = slm_slot_named(get_database_name(MyDatabaseId));
+
+	if (slot >= 0 && TimestampDifferenceExceeds(slm_slot_told_at(slot), GetCurrentTimestamp(), slm_stuck_after * 1000))
+		(void) tell(slot);
 }
 
 void

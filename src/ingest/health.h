@@ -13,6 +13,12 @@
  */
 extern void slm_health_look(int slot, bool at_once);
 
+/*
+ * If the worker of this database has not told for sellometer.stuck_after, as it hangs, or does not run: tell in its stead.  Like slm_health_look(), and
+ * only where sellometer.database names this database.
+ */
+extern void slm_health_tell_instead(void);
+
 /* Have settings that a role or database has by default changed since this process began?  As of the last look. */
 extern bool slm_health_settings_changed(void);
 

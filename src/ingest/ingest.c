@@ -14,6 +14,7 @@
 
 #include "access/xact.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/crash_point.h"
 #include "ingest/held.h"
 #include "ingest/identity.h"
@@ -451,6 +452,7 @@ slm_ingest_set_surge(SlmIngest *ingest, bool surge)
 		slm_pool_stop(ingest->pool);
 		ingest->pool = NULL;
 	}
+	slm_slot_set_lacking(surge ? slm_max_parse_workers - (ingest->pool ? slm_pool_size(ingest->pool) : 0) : 0);
 	MemoryContextSwitchTo(old);
 }
 
@@ -872,6 +874,7 @@ slm_ingest_wait(SlmIngest *ingest, long wait_ms)
 		long		left = (long) ((until - GetCurrentTimestamp()) / 1000);
 		int			events;
 
+		slm_alive();
 		if (left <= 0)
 			return;
 		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(left, LOOK_MS), PG_WAIT_EXTENSION);

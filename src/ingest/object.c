@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/key_time.h"
 #include "ingest/refused.h"
 #include "ingest/object.h"
@@ -571,6 +572,7 @@ pump(SlmReading *reading)
 				return;
 		}
 		reading->fed = true;
+		slm_alive();
 		CHECK_FOR_INTERRUPTS();
 	}
 }

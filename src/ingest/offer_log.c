@@ -14,6 +14,7 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/bulk.h"
 #include "ingest/offer_log.h"
 #include "ingest/spi.h"
@@ -264,6 +265,7 @@ slm_listing_write(const SlmBatch *batch, TimestampTz head)
 	{
 		write_some(batch->catalog, batch->others + i, Min(batch->nothers - i, ROWS_PER_INSERT), from);
 		MemoryContextReset(scratch);
+		slm_alive();
 		CHECK_FOR_INTERRUPTS();
 	}
 	MemoryContextSwitchTo(old);

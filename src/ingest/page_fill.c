@@ -12,6 +12,7 @@
 #include "catalog/pg_control.h"
 #include "common/relpath.h"
 #include "compat.h"
+#include "ingest/alive.h"
 #include "ingest/page_fill.h"
 #include "ingest/wal.h"
 #include "miscadmin.h"
@@ -126,6 +127,7 @@ slm_pages_append(Relation rel, BlockNumber first, const PGAlignedBlock *pages, i
 		m = extend(rel, first + done, Min(most, n - done), buffers);
 		put_pages(rel, buffers, &pages[done], m);
 		slm_wal_write_ahead();
+		slm_alive();
 		CHECK_FOR_INTERRUPTS();
 	}
 }

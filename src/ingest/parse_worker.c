@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "executor/spi.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/pool.h"
 #include "ingest/source.h"
 #include "ingest/spi.h"
@@ -92,6 +93,8 @@ take_task(ParseWorker *worker, bool wait)
 	MemoryContext context;
 	Hand	   *hand;
 
+	if (wait)
+		slm_alive_at("wait for a task", true);
 	switch (shm_mq_receive(worker->tasks, &len, &data, !wait))
 	{
 		case SHM_MQ_WOULD_BLOCK:
@@ -108,6 +111,7 @@ take_task(ParseWorker *worker, bool wait)
 	hand = palloc0(sizeof(Hand));
 	hand->context = context;
 	slm_task_receive(&buf, &hand->task);
+	slm_alive_at("look up sources", false);
 	look_up(worker);
 	worker->hands[worker->nhands++] = hand;
 	return true;
@@ -218,6 +222,7 @@ send_result(ParseWorker *worker, const Hand *hand)
 	pieces[0] = (shm_mq_iovec) {.data = buf.data,.len = buf.len};
 	for (int i = 0; i < 2; i++)
 		pieces[i + 1] = (shm_mq_iovec) {.data = parcel.data[i],.len = parcel.len[i]};
+	slm_alive_at("hand over", true);
 	sent = shm_mq_sendv(worker->results, pieces, lengthof(pieces), false, true);
 	slm_parcel_free(&parcel);
 	if (sent != SHM_MQ_SUCCESS)
@@ -240,6 +245,7 @@ work(ParseWorker *worker)
 		for (int i = 0; i < hand->task.nobjects; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
+			slm_alive_at("fetch and read", false);
 			if (is_memory_short(worker))
 			{
 				leave(worker, &hand->task.objects[i]);
@@ -299,6 +305,7 @@ sellometer_parse_worker_main(Datum arg)
 	worker.results = shm_mq_attach(results, segment, NULL);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	pgstat_report_activity(STATE_RUNNING, "reading objects");
+	slm_alive_begin(SLM_ALIVE_PARSE_WORKER);
 	/* the leader has the longest way to go: where there are fewer processors than processes, it must not wait for one */
 	(void) setpriority(PRIO_PROCESS, 0, NICE);
 	lower_session();

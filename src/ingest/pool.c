@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/pool.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
@@ -385,6 +386,7 @@ drop_result(SlmPool *pool, Result *result)
 void
 slm_pool_wait(SlmPool *pool)
 {
+	slm_alive();
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 1000, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();

@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "ingest/processes.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -76,25 +78,59 @@ copy_text(char *to, const char *from, size_t size)
 	to[len] = '\0';
 }
 
+/* But for numbers: the file that can't grow, or the block, is another one each time. */
+static bool
+is_same_message(const char *a, const char *b)
+{
+	for (;;)
+	{
+		while (isdigit((unsigned char) *a))
+			a++;
+		while (isdigit((unsigned char) *b))
+			b++;
+		if (*a != *b || *a == '\0')
+			return *a == *b;
+		a++;
+		b++;
+	}
+}
+
 bool
-slm_process_failed(const char *name, const ErrorData *error)
+slm_process_note_failed(SlmProcess *process, const ErrorData *error)
 {
 	char		message[SLM_PROCESS_MESSAGE];
-	SlmProcess *process;
 	bool		is_new;
 
-	if (processes == NULL)
-		return true;
 	copy_text(message, error->message, sizeof(message));
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	process = entry_of(name);
-	is_new = process->failures == 0 || process->sqlstate != error->sqlerrcode || strcmp(process->message, message) != 0;
+	is_new = process->failures == 0 || process->sqlstate != error->sqlerrcode || !is_same_message(process->message, message);
 	process->failed_at = GetCurrentTimestamp();
 	if (process->failures++ == 0)
 		process->failing_since = process->failed_at;
 	process->sqlstate = error->sqlerrcode;
 	memcpy(process->message, message, sizeof(message));
 	copy_text(process->hint, error->hint, sizeof(process->hint));
+	return is_new;
+}
+
+int64
+slm_process_note_well(SlmProcess *process)
+{
+	int64		failures = process->failures;
+
+	process->well_at = GetCurrentTimestamp();
+	process->failures = 0;
+	return failures;
+}
+
+bool
+slm_process_failed(const char *name, const ErrorData *error)
+{
+	bool		is_new;
+
+	if (processes == NULL)
+		return true;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	is_new = slm_process_note_failed(entry_of(name), error);
 	LWLockRelease(lock);
 	return is_new;
 }
@@ -102,16 +138,12 @@ slm_process_failed(const char *name, const ErrorData *error)
 int64
 slm_process_well(const char *name)
 {
-	SlmProcess *process;
 	int64		failures;
 
 	if (processes == NULL)
 		return 0;
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	process = entry_of(name);
-	process->well_at = GetCurrentTimestamp();
-	failures = process->failures;
-	process->failures = 0;
+	failures = slm_process_note_well(entry_of(name));
 	LWLockRelease(lock);
 	return failures;
 }

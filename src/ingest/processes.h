@@ -41,6 +41,10 @@ extern void slm_processes_startup(void);
 extern bool slm_process_failed(const char *name, const ErrorData *error);
 extern int64 slm_process_well(const char *name);
 
+/* Likewise, of an entry that the caller keeps, under a lock of his. */
+extern bool slm_process_note_failed(SlmProcess *process, const ErrorData *error);
+extern int64 slm_process_note_well(SlmProcess *process);
+
 /* Copies of all entries of this database; returns their number (at most SLM_MAX_PROCESSES). */
 extern int	slm_processes_read(SlmProcess *out);
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "ingest/alive.h"
 #include "ingest/processes.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
@@ -39,9 +40,10 @@ request(void)
 {
 	if (next_request_hook)
 		next_request_hook();
-	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SlmShared)), slm_processes_size()));
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SlmShared)), add_size(slm_processes_size(), slm_alive_size())));
 	RequestNamedLWLockTranche("sellometer", 1);
 	RequestNamedLWLockTranche("sellometer processes", 1);
+	RequestNamedLWLockTranche("sellometer signs of life", 1);
 }
 
 static void
@@ -59,6 +61,7 @@ startup(void)
 		shared->lock = &GetNamedLWLockTranche("sellometer")->lock;
 	}
 	slm_processes_startup();
+	slm_alive_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -87,8 +90,8 @@ slm_slots_set(char **databases, int n)
 	shared->nslots = n;
 	for (int i = 0; i < n; i++)
 	{
-		if (shared->slots[i].pid != 0 && strcmp(shared->slots[i].name, databases[i]) == 0)
-			continue;			/* its worker outlived the launcher */
+		if (strcmp(shared->slots[i].name, databases[i]) == 0)
+			continue;			/* its worker, or what is known of it, outlived the launcher */
 		memset(&shared->slots[i], 0, sizeof(SlmWorkerSlot));
 		strlcpy(shared->slots[i].name, databases[i], NAMEDATALEN);
 	}
@@ -115,6 +118,7 @@ release_slot(int code, Datum arg)
 	shared->slots[own_slot].pid = 0;
 	shared->slots[own_slot].database = InvalidOid;
 	shared->slots[own_slot].surge = false;
+	shared->slots[own_slot].lacking = 0;
 	shared->slots[own_slot].njobs = 0;
 	LWLockRelease(shared->lock);
 }
@@ -143,6 +147,7 @@ slm_slot_claim(int slot)
 		shared->slots[slot].pid = MyProcPid;
 		shared->slots[slot].database = MyDatabaseId;
 		shared->slots[slot].surge = false;
+		(void) slm_process_note_well(&shared->slots[slot].start);
 	}
 	LWLockRelease(shared->lock);
 	if (!is_free)
@@ -150,6 +155,49 @@ slm_slot_claim(int slot)
 	own_slot = slot;
 	before_shmem_exit(release_slot, (Datum) 0);
 	return true;
+}
+
+bool
+slm_slot_start_failed(int slot, const ErrorData *error)
+{
+	bool		is_new;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	is_new = slm_process_note_failed(&shared->slots[slot].start, error);
+	LWLockRelease(shared->lock);
+	return is_new;
+}
+
+bool
+slm_slot_start_unknown(int slot, TimestampTz started)
+{
+	const SlmWorkerSlot *s = &shared->slots[slot];
+	bool		unknown;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	unknown = s->pid == 0 && s->start.failed_at < started && s->start.well_at < started;
+	LWLockRelease(shared->lock);
+	return unknown;
+}
+
+void
+slm_slot_set_extension(int slot, bool is_there)
+{
+	if (shared->slots[slot].no_extension == !is_there)
+		return;					/* nobody else writes it */
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slot].no_extension = !is_there;
+	LWLockRelease(shared->lock);
+}
+
+void
+slm_slot_set_lacking(int lacking)
+{
+	if (own_slot < 0)
+		return;
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[own_slot].lacking = lacking;
+	LWLockRelease(shared->lock);
 }
 
 void
@@ -202,6 +250,34 @@ slm_slot_set_read_only(int slot, bool read_only)
 }
 
 int
+slm_slot_named(const char *database)
+{
+	int			slot = -1;
+
+	if (shared == NULL)
+		return slot;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (int i = 0; i < shared->nslots && slot < 0; i++)
+	{
+		if (strcmp(shared->slots[i].name, database) == 0)
+			slot = i;
+	}
+	LWLockRelease(shared->lock);
+	return slot;
+}
+
+TimestampTz
+slm_slot_told_at(int slot)
+{
+	TimestampTz told_at;
+
+	LWLockAcquire(shared->lock, LW_SHARED);
+	told_at = shared->slots[slot].told_at;
+	LWLockRelease(shared->lock);
+	return told_at;
+}
+
+int
 slm_slot_get_told(int slot, SlmTold *told)
 {
 	int			n;
@@ -217,6 +293,7 @@ void
 slm_slot_set_told(int slot, const SlmTold *told, int n)
 {
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	shared->slots[slot].told_at = GetCurrentTimestamp();
 	shared->slots[slot].ntold = n;
 	memcpy(shared->slots[slot].told, told, sizeof(SlmTold) * n);
 	LWLockRelease(shared->lock);
@@ -250,18 +327,29 @@ slm_worker_pid(void)
 	return pid;
 }
 
+int
+slm_workers_read(SlmWorkerInfo *out)
+{
+	int			n = 0;
+
+	if (shared == NULL)
+		return n;
+	LWLockAcquire(shared->lock, LW_SHARED);
+	for (; n < shared->nslots; n++)
+	{
+		const SlmWorkerSlot *slot = &shared->slots[n];
+
+		out[n] = (SlmWorkerInfo) {.pid = slot->pid,.start = slot->start,.no_extension = slot->no_extension,.lacking = slot->lacking};
+		strlcpy(out[n].name, slot->name, NAMEDATALEN);
+	}
+	LWLockRelease(shared->lock);
+	return n;
+}
+
 bool
 slm_is_configured(const char *database)
 {
-	bool		configured = false;
-
-	if (shared == NULL)
-		return false;
-	LWLockAcquire(shared->lock, LW_SHARED);
-	for (int i = 0; i < shared->nslots; i++)
-		configured |= strcmp(shared->slots[i].name, database) == 0;
-	LWLockRelease(shared->lock);
-	return configured;
+	return slm_slot_named(database) >= 0;
 }
 
 bool
@@ -441,6 +529,7 @@ slm_progress_totals(int64 objects, int64 bytes)
 void
 slm_progress_phase(const char *phase)
 {
+	slm_alive_at(phase, false);
 	if (own_progress == NULL)
 		return;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -451,6 +540,7 @@ slm_progress_phase(const char *phase)
 void
 slm_progress_add(int64 objects, int64 bytes, int64 rows)
 {
+	slm_alive();
 	if (own_progress == NULL)
 		return;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -470,6 +560,7 @@ large_work(const SlmProgress *progress)
 void
 slm_progress_large(int64 seen, int64 loaded, bool before)
 {
+	slm_alive();
 	if (own_progress == NULL)
 		return;
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);

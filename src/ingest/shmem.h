@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "ingest/processes.h"
 
 #define SLM_MAX_DATABASES	64
 #define SLM_MAX_PROGRESS	64
@@ -58,15 +59,29 @@ typedef struct SlmWorkerSlot
 	int			pid;			/* of its worker; 0 = none */
 	Oid			database;		/* once connected */
 	TimestampTz hold_until;		/* not to be started before this */
+	SlmProcess	start;			/* how it went to start its worker, and to connect; without database and name */
+	bool		no_extension;	/* the database has none, as its worker sees it */
+	int			lacking;		/* so many parse workers could not be started */
 	bool		surge;
 	bool		wake;			/* look at the sources now */
 	bool		read_only;		/* transactions are, by default */
 	TimestampTz jobs_at;		/* when the jobs were looked at; 0: not yet */
 	int			njobs;
 	SlmJob		jobs[SLM_MAX_JOBS];
+	TimestampTz told_at;		/* when somebody last looked whether there is something to tell */
 	int			ntold;
 	SlmTold		told[SLM_MAX_TOLD];
 } SlmWorkerSlot;
+
+/* A configured database, as others may know it. */
+typedef struct SlmWorkerInfo
+{
+	char		name[NAMEDATALEN];
+	int			pid;
+	SlmProcess	start;
+	bool		no_extension;
+	int			lacking;
+} SlmWorkerInfo;
 
 /* Under preload, from _PG_init: reserve the memory. */
 extern void slm_shmem_init(void);
@@ -77,6 +92,13 @@ extern int	slm_slots_set(char **databases, int n);
 extern bool slm_slot_may_start(int slot, char *name);
 /* This process is the worker of a slot, and its database, from now on, until it exits; false if another one is. */
 extern bool slm_slot_claim(int slot);
+/* The worker could not be started, or not connect.  Is this another error than the last time? */
+extern bool slm_slot_start_failed(int slot, const ErrorData *error);
+/* A worker that was started at this time is gone: has nobody heard of it, nor why? */
+extern bool slm_slot_start_unknown(int slot, TimestampTz started);
+/* By the worker: does its database have the extension?  How many parse workers could not be started? */
+extern void slm_slot_set_extension(int slot, bool is_there);
+extern void slm_slot_set_lacking(int lacking);
 extern void slm_slot_set_surge(int slot, bool surge);
 /* Has somebody asked for a look at the sources?  Resets the wish. */
 extern bool slm_slot_take_wake(int slot);
@@ -84,6 +106,10 @@ extern bool slm_slot_take_wake(int slot);
 /* What the worker has seen of the jobs; `since` is filled in here. */
 extern void slm_slot_set_jobs(int slot, const SlmJob *jobs, int n);
 extern void slm_slot_set_read_only(int slot, bool read_only);
+/* The slot of this name, whether its worker runs or not; -1: there is none. */
+extern int	slm_slot_named(const char *database);
+/* When was looked whether there is something to tell? */
+extern TimestampTz slm_slot_told_at(int slot);
 /* What was told of sellometer.health; survives the worker.  Returns the number, at most SLM_MAX_TOLD. */
 extern int	slm_slot_get_told(int slot, SlmTold *told);
 extern void slm_slot_set_told(int slot, const SlmTold *told, int n);
@@ -101,6 +127,8 @@ extern bool slm_wake_worker(void);
 extern bool slm_in_surge(void);
 /* The worker's process of this database, 0 if none. */
 extern int	slm_worker_pid(void);
+/* All that are configured, in no order; returns their number, at most SLM_MAX_DATABASES. */
+extern int	slm_workers_read(SlmWorkerInfo *out);
 /* Does sellometer.database name it? */
 extern bool slm_is_configured(const char *database);
 /* Stop the worker of a database, and keep it from being started for a minute: DROP DATABASE wants it. */

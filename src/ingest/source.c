@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/source.h"
@@ -563,6 +564,7 @@ continue_discovery(Discovery *d)
 	{
 		long		wait_ms = d->source->slow_list ? 0 : Max(0, (until - GetCurrentTimestamp()) / 1000);
 
+		slm_alive();
 		status = slm_listing_next(d->listing, wait_ms, note_object, d, &d->requests, &error);
 		flush_piece(d);
 	} while (status == SLM_LISTING_MORE && GetCurrentTimestamp() < until);

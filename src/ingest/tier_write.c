@@ -15,6 +15,7 @@
 #include "access/table.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "ingest/alive.h"
 #include "ingest/beside.h"
 #include "ingest/bulk.h"
 #include "ingest/fill.h"
@@ -307,6 +308,7 @@ merge_piece(Target *target, SPIPlanPtr plan, const SlmDelta **rows, int n, bool 
 	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(target->scratch);
+	slm_alive();
 	CHECK_FOR_INTERRUPTS();
 }
 

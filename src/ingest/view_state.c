@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/beside.h"
 #include "ingest/bulk.h"
 #include "ingest/invariants.h"
@@ -225,6 +226,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 		{
 			SPI_tuptable = table;
 			unpack_row(state, row, first, only);
+			slm_alive();
 			CHECK_FOR_INTERRUPTS();
 		}
 		SPI_freetuptable(table);
@@ -428,6 +430,7 @@ write_blocks(const SlmViewLogBlocks *blocks)
 		if (slm_execute(&insert, args, NULL, SPI_OK_INSERT) != 1)
 			slm_bulk_incomplete(1, "view_log");
 		slm_wal_write_ahead();
+		slm_alive();
 		CHECK_FOR_INTERRUPTS();
 	}
 	return seq;

@@ -8,6 +8,8 @@
  * after each round, turn_context after each batch of it.  An error ends the round: the transaction is aborted, all state is dropped (it is a cache of what is
  * committed), and after a delay the next round begins with a clean slate.  It is kept in shared memory (processes.h), and logged if it is
  * another than before.
+ *
+ * Where work comes on it gives signs of life (alive.h), also while it waits for work.
  */
 #include "postgres.h"
 
@@ -17,6 +19,7 @@
 #include "common/pg_prng.h"
 #include "executor/spi.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/health.h"
 #include "ingest/held.h"
 #include "ingest/ingest.h"
@@ -41,10 +44,14 @@
 /* How soon to look again at what goes on beside, such as the next page of a list. */
 #define UNFINISHED_MS	50L
 
+/* How often one that waits for work gives a sign of life. */
+#define ALIVE_MS		1000L
+
 static SlmIngest *ingest;
 static Oid	ingest_extension;	/* the extension that ingest belongs to: it may be dropped and created anew */
 static int	my_slot;
 static bool unfinished;			/* lists or objects are under way beside */
+static emit_log_hook_type next_log_hook;
 
 static void
 forget_state(void)
@@ -115,6 +122,7 @@ load(bool sweep)
 
 	bool		listing;
 
+	slm_alive_at("list the sources", false);
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
 	slm_large_check(ingest);
@@ -128,7 +136,9 @@ load(bool sweep)
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(turn_context);
 		reload_settings();
+		slm_alive_at("look at health", false);
 		slm_health_look(my_slot, sweep);
+		slm_alive_at("look for objects", false);
 		sweep = false;
 		slm_ingest_batch(ingest, "pending", NULL, &result);
 		if (result.objects > 0 || result.more)
@@ -161,9 +171,11 @@ round_of_work(bool sweep)
 	Oid			extension;
 
 	pgstat_report_activity(STATE_RUNNING, "loading");
+	slm_alive_at("look for the extension", false);
 	unfinished = false;
 	StartTransactionCommand();
 	extension = slm_extension_lock() ? get_extension_oid("sellometer", true) : InvalidOid;
+	slm_slot_set_extension(my_slot, OidIsValid(extension));
 	if (ingest != NULL && extension != ingest_extension)
 		forget_state();
 	if (OidIsValid(extension))
@@ -193,6 +205,7 @@ round_of_work(bool sweep)
 static void
 look_at_health(bool sweep)
 {
+	slm_alive_at("look at health", false);
 	StartTransactionCommand();
 	if (slm_extension_lock())
 	{
@@ -259,7 +272,12 @@ wait_for_work(bool ok)
 		delay = 0;				/* it was waited for what goes on beside */
 	if (!ok)
 		delay = (long) (slm_retry_delay * (0.5 + 0.5 * pg_prng_double(&pg_global_prng_state)));
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, delay, PG_WAIT_EXTENSION);
+	slm_alive_at("wait for work", false);
+	for (int events = 0; events == 0 || (delay > 0 && !(events & WL_LATCH_SET)); delay -= ALIVE_MS)
+	{
+		slm_alive();
+		events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, Min(delay, ALIVE_MS), PG_WAIT_EXTENSION);
+	}
 	ResetLatch(MyLatch);
 	/* who does nothing has nothing to be cancelled, neither now nor in the next round */
 	HOLD_CANCEL_INTERRUPTS();
@@ -267,6 +285,34 @@ wait_for_work(bool ok)
 	QueryCancelPending = false;
 	RESUME_CANCEL_INTERRUPTS();
 	reload_settings();
+}
+
+/*
+ * An error while we connect: there is no such database, it takes no connections …  Nobody can catch it, so it is noted on its way to the
+ * log, and the same again goes no further.
+ */
+static void
+note_start_error(ErrorData *error)
+{
+	bool		is_new;
+
+	if (next_log_hook)
+		next_log_hook(error);
+	if (error->elevel < ERROR)
+		return;
+	is_new = slm_slot_start_failed(my_slot, error);
+	/* the postmaster logs each exit with an error, too */
+	if (error->elevel == FATAL && !is_new)
+		proc_exit(0);
+}
+
+static void
+connect_to(const char *database)
+{
+	next_log_hook = emit_log_hook;
+	emit_log_hook = note_start_error;
+	BackgroundWorkerInitializeConnection(database, NULL, 0);
+	emit_log_hook = next_log_hook;
 }
 
 void
@@ -278,13 +324,14 @@ sellometer_worker_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
-	BackgroundWorkerInitializeConnection(MyBgworkerEntry->bgw_extra, NULL, 0);
 	my_slot = DatumGetInt32(arg);
+	connect_to(MyBgworkerEntry->bgw_extra);
 	if (!slm_slot_claim(my_slot))
 	{
 		ereport(LOG, (errmsg("another sellometer worker for database \"%s\" runs already", MyBgworkerEntry->bgw_extra)));
 		proc_exit(0);
 	}
+	slm_alive_begin(SLM_ALIVE_WORKER);
 	round_context = AllocSetContextCreate(TopMemoryContext, "sellometer round", ALLOCSET_DEFAULT_SIZES);
 	PortalContext = round_context;	/* SPI keeps there what must outlive the commits of a round */
 	ereport(LOG, (errmsg("sellometer worker for database \"%s\" started", MyBgworkerEntry->bgw_extra)));

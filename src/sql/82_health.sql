@@ -1,7 +1,7 @@
 /*
  * Health: one place that tells the truth, cheap enough to be asked every ten seconds.
  *
- *   sellometer.health  =  health_server, health_processes, health_jobs, health_sources, health_objects, health_arrivals
+ *   sellometer.health  =  health_server, health_workers, health_processes, health_jobs, health_sources, health_objects, health_arrivals
  *
  * A row a thing, whether it is well or not: who finds no row of a thing knows that it is not watched, not that it is well.  Nothing here
  * reads more than some hundred rows of the ledger for each source.  Readers see it too: messages that may tell of servers, roles and
@@ -38,24 +38,56 @@ AS 'MODULE_PATHNAME', 'sellometer_job_entries';
 COMMENT ON FUNCTION sellometer.job_entries() IS
 	'The jobs of pg_cron as the worker has last seen them; messages for who may read sellometer.sources.last_error';
 
+CREATE FUNCTION sellometer.worker_entries(
+	OUT database text, OUT pid integer, OUT no_extension boolean, OUT lacking integer, OUT well_at timestamptz, OUT failing_since timestamptz,
+	OUT failed_at timestamptz, OUT failures bigint, OUT sqlstate text, OUT message text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_worker_entries';
+COMMENT ON FUNCTION sellometer.worker_entries() IS
+	'The databases in sellometer.database: their workers, and what keeps these from being started or from connecting; messages for who may read sellometer.sources.last_error';
+
+CREATE FUNCTION sellometer.signs_of_life(
+	OUT process text, OUT pid integer, OUT last timestamptz, OUT stuck boolean, OUT at text, OUT state text, OUT waits_for text)
+RETURNS SETOF record
+LANGUAGE c STRICT
+AS 'MODULE_PATHNAME', 'sellometer_signs_of_life';
+COMMENT ON FUNCTION sellometer.signs_of_life() IS
+	'When the launcher, and the worker and parse workers of this database, last gave a sign of life, and what those that are stuck seem to be at';
+
+CREATE FUNCTION sellometer.what_is_stuck(pid integer, last timestamptz, at text, state text, waits_for text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('process %s has given no sign of life since %s, at: %s; %s', pid, last, at, CASE state
+		WHEN 'stopped' THEN 'it is stopped'
+		WHEN 'waits for a lock' THEN coalesce(format('it waits for a lock of process %s', nullif(array_to_string(pg_blocking_pids(pid), ', '), '')), 'it waits for a lock')
+		WHEN 'waits' THEN format('it waits for %s', waits_for)
+		WHEN 'in a call' THEN 'it is in a call of the operating system: a disk, a network or a pipe does not answer'
+		ELSE 'it is busy' END)
+$$;
+COMMENT ON FUNCTION sellometer.what_is_stuck(integer, timestamptz, text, text, text) IS 'What sellometer.health says of a process that is stuck';
+
+CREATE FUNCTION sellometer.what_helps(pid integer, state text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE
+		WHEN state = 'stopped' THEN format('On the server, kill -CONT %s has it go on.', pid)
+		WHEN state = 'waits for a lock' AND pg_blocking_pids(pid) <> '{}' THEN format('Have that transaction end; pg_terminate_backend(%s) ends it.', (pg_blocking_pids(pid))[1])
+		WHEN state = 'in a call' THEN 'Do the file systems of the sources, archives and the database answer?  Who waits there can often not be ended before they do.'
+		ELSE format('See pg_stat_activity; pg_terminate_backend(%s) has another take its place.', pid) END
+$$;
+COMMENT ON FUNCTION sellometer.what_helps(integer, text) IS 'The hint of sellometer.health about a process that is stuck';
+
 CREATE VIEW sellometer.health_server AS
 SELECT 'preload' AS name,
 	CASE WHEN sellometer.is_preloaded() THEN 'ok' ELSE 'warning' END AS severity,
 	NULL::timestamptz AS since,
 	CASE WHEN sellometer.is_preloaded() THEN 'sellometer is in shared_preload_libraries' ELSE 'sellometer is not in shared_preload_libraries' END AS detail,
 	CASE WHEN NOT sellometer.is_preloaded() THEN 'Add sellometer to shared_preload_libraries and restart the server.' END AS hint
-UNION ALL
-SELECT 'worker',
-	CASE WHEN w.pid IS NOT NULL THEN 'ok' WHEN pg_catalog.pg_is_in_recovery() THEN 'info' WHEN w.wanted THEN 'critical' ELSE 'warning' END,
-	NULL,
-	CASE WHEN w.pid IS NOT NULL THEN pg_catalog.format('process %s loads into this database', w.pid)
-		WHEN pg_catalog.pg_is_in_recovery() THEN 'this server is a standby: nothing is loaded here until it is promoted'
-		ELSE pg_catalog.format('no worker runs for database %I, sellometer.database is %L', pg_catalog.current_database(),
-			pg_catalog.current_setting('sellometer.database', true)) END,
-	CASE WHEN w.pid IS NOT NULL OR pg_catalog.pg_is_in_recovery() THEN NULL
-		WHEN sellometer.is_configured() THEN 'It is named there: the server''s log says why its worker does not run.  Or CALL sellometer_ingest() yourself.'
-		ELSE pg_catalog.format('Add %I to sellometer.database and restart the server, or CALL sellometer_ingest() yourself.', pg_catalog.current_database()) END
-FROM (SELECT sellometer.worker_pid() AS pid, EXISTS (SELECT FROM sellometer.sources WHERE enabled) AS wanted) w
 UNION ALL
 SELECT 'database',
 	CASE WHEN d.read_only THEN 'warning' ELSE 'ok' END,
@@ -82,6 +114,81 @@ SELECT 'locks',
 	CASE WHEN pg_catalog.count(*) > 0 THEN 'See sellometer.lock_holders.' END
 FROM sellometer.lock_holders h WHERE h.held_up_since < pg_catalog.clock_timestamp() - interval '30 seconds';
 COMMENT ON VIEW sellometer.health_server IS 'Rows of sellometer.health about the server and the database';
+
+/*
+ * The processes in the background: that they run, and that they are not stuck.  What keeps the worker of another database from being started
+ * is said here too: there may be no database where it could be asked.
+ */
+CREATE VIEW sellometer.health_workers AS
+WITH alive AS MATERIALIZED (
+	SELECT * FROM sellometer.signs_of_life()
+), entry AS MATERIALIZED (
+	SELECT e.*, e.database = pg_catalog.current_database() AS here, e.pid IS NULL AND e.failures > 0 AS failing,
+		pg_catalog.format('%s (SQLSTATE %s), %s in a row, last at %s', coalesce(sellometer.shown(e.message), 'an error'), e.sqlstate, e.failures, e.failed_at) AS why,
+		coalesce(sellometer.shown(e.hint), CASE e.sqlstate
+			WHEN '3D000' THEN 'Create it, or take it out of sellometer.database and restart the server.'
+			WHEN '55000' THEN 'ALTER DATABASE … ALLOW_CONNECTIONS true; or take it out of sellometer.database and restart the server.'
+			ELSE 'The server''s log has more of it.' END) AS what_to_do
+	FROM sellometer.worker_entries() e
+), mine AS (
+	SELECT w.pid, a.stuck, a.last, a.at, a.state, a.waits_for, pg_catalog.pg_is_in_recovery() AS standby,
+		EXISTS (SELECT FROM sellometer.sources WHERE enabled) AS wanted, e.database IS NOT NULL AS configured, e.failing, e.failing_since, e.why, e.what_to_do
+	FROM (SELECT sellometer.worker_pid() AS pid) w
+	LEFT JOIN alive a ON a.pid = w.pid
+	LEFT JOIN entry e ON e.here
+)
+SELECT 'worker' AS name,
+	CASE WHEN stuck THEN 'critical' WHEN pid IS NOT NULL THEN 'ok' WHEN standby THEN 'info' WHEN wanted THEN 'critical' ELSE 'warning' END AS severity,
+	CASE WHEN stuck THEN last WHEN failing THEN failing_since END AS since,
+	CASE WHEN stuck THEN sellometer.what_is_stuck(pid, last, at, state, waits_for)
+		WHEN pid IS NOT NULL THEN pg_catalog.format('process %s loads into this database', pid)
+		WHEN standby THEN 'this server is a standby: nothing is loaded here until it is promoted'
+		WHEN failing THEN 'no worker runs for this database: ' || why
+		ELSE pg_catalog.format('no worker runs for database %I, sellometer.database is %L', pg_catalog.current_database(),
+			pg_catalog.current_setting('sellometer.database', true)) END AS detail,
+	CASE WHEN stuck THEN sellometer.what_helps(pid, state)
+		WHEN pid IS NOT NULL OR standby THEN NULL
+		WHEN failing THEN what_to_do
+		WHEN configured THEN 'It is named there, and will be started; else the server''s log says why not.  Or CALL sellometer_ingest() yourself.'
+		ELSE pg_catalog.format('Add %I to sellometer.database and restart the server, or CALL sellometer_ingest() yourself.', pg_catalog.current_database()) END AS hint
+FROM mine
+UNION ALL
+SELECT 'launcher',
+	CASE WHEN a.stuck THEN 'critical' WHEN a.pid IS NOT NULL THEN 'ok' WHEN pg_catalog.pg_is_in_recovery() THEN 'info' ELSE 'warning' END,
+	CASE WHEN a.stuck THEN a.last END,
+	CASE WHEN a.stuck THEN sellometer.what_is_stuck(a.pid, a.last, a.at, a.state, a.waits_for)
+		WHEN a.pid IS NOT NULL THEN pg_catalog.format('process %s starts workers', a.pid)
+		WHEN pg_catalog.pg_is_in_recovery() THEN 'it starts when this server is promoted'
+		ELSE 'it does not run: no worker is started' END,
+	CASE WHEN a.stuck THEN sellometer.what_helps(a.pid, a.state)
+		WHEN a.pid IS NULL AND NOT pg_catalog.pg_is_in_recovery() THEN 'The server starts it within seconds; else its log says why not.' END
+FROM (SELECT WHERE sellometer.is_preloaded()) p LEFT JOIN alive a ON a.process = 'launcher'
+UNION ALL
+SELECT 'parse workers',
+	CASE WHEN p.stuck > 0 THEN 'critical' WHEN e.lacking > 0 THEN 'warning' ELSE 'ok' END,
+	p.since,
+	CASE WHEN p.stuck > 0 THEN p.detail
+		WHEN e.lacking > 0 THEN pg_catalog.format('a surge is on, and %s of %s could not be started', e.lacking, pg_catalog.current_setting('sellometer.max_parse_workers'))
+		ELSE pg_catalog.format('%s run', p.n) END,
+	CASE WHEN p.stuck > 0 THEN p.hint WHEN e.lacking > 0 THEN 'Raise max_worker_processes.' END
+FROM entry e
+CROSS JOIN (SELECT pg_catalog.count(*) AS n, pg_catalog.count(*) FILTER (WHERE stuck) AS stuck, pg_catalog.min(last) FILTER (WHERE stuck) AS since,
+		pg_catalog.string_agg(CASE WHEN stuck THEN sellometer.what_is_stuck(pid, last, at, state, waits_for) END, '; ') AS detail,
+		pg_catalog.min(CASE WHEN stuck THEN sellometer.what_helps(pid, state) END) AS hint
+	FROM alive WHERE process = 'parse worker') p
+WHERE e.here
+UNION ALL
+SELECT 'worker of ' || sellometer.shown(database),
+	CASE WHEN failing THEN 'warning' WHEN pid IS NULL OR no_extension THEN 'info' ELSE 'ok' END,
+	CASE WHEN failing THEN failing_since END,
+	CASE WHEN failing THEN 'no worker runs for that database: ' || why
+		WHEN pid IS NULL THEN 'none runs'
+		WHEN no_extension THEN pg_catalog.format('process %s has nothing to load: that database does not have the extension', pid)
+		ELSE pg_catalog.format('process %s loads into that database', pid) END,
+	CASE WHEN failing THEN what_to_do
+		WHEN pid IS NOT NULL AND no_extension THEN 'CREATE EXTENSION sellometer there, or take it out of sellometer.database and restart the server.' END
+FROM entry WHERE NOT here;
+COMMENT ON VIEW sellometer.health_workers IS 'Rows of sellometer.health about the launcher and the workers: whether they run, and are not stuck';
 
 CREATE VIEW sellometer.health_processes AS
 SELECT CASE p.name WHEN 'load' THEN 'loading' ELSE 'procedure ' || p.name END AS name,
@@ -292,6 +399,7 @@ COMMENT ON VIEW sellometer.health_arrivals IS 'Rows of sellometer.health about w
 
 CREATE VIEW sellometer.health AS
 SELECT * FROM sellometer.health_server
+UNION ALL SELECT * FROM sellometer.health_workers
 UNION ALL SELECT * FROM sellometer.health_processes
 UNION ALL SELECT * FROM sellometer.health_jobs
 UNION ALL SELECT * FROM sellometer.health_sources

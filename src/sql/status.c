@@ -6,6 +6,7 @@
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ingest/alive.h"
 #include "ingest/processes.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
@@ -22,6 +23,8 @@ PG_FUNCTION_INFO_V1(sellometer_is_preloaded);
 PG_FUNCTION_INFO_V1(sellometer_database_is_read_only);
 PG_FUNCTION_INFO_V1(sellometer_process_entries);
 PG_FUNCTION_INFO_V1(sellometer_job_entries);
+PG_FUNCTION_INFO_V1(sellometer_worker_entries);
+PG_FUNCTION_INFO_V1(sellometer_signs_of_life);
 
 Datum
 sellometer_wake(PG_FUNCTION_ARGS)
@@ -133,7 +136,21 @@ put_time(Datum *value, bool *isnull, TimestampTz time)
 	*value = TimestampTzGetDatum(time);
 }
 
-/* (name, well_at, failing_since, failed_at, failures, sqlstate, message, hint) */
+/* (well_at, failing_since, failed_at, failures, sqlstate, message, hint) */
+static void
+put_process(Datum *values, bool *nulls, const SlmProcess *p, bool readable)
+{
+	put_time(&values[0], &nulls[0], p->well_at);
+	put_time(&values[1], &nulls[1], p->failing_since);
+	put_time(&values[2], &nulls[2], p->failed_at);
+	values[3] = Int64GetDatum(p->failures);
+	nulls[4] = p->failed_at == 0;
+	values[4] = CStringGetTextDatum(unpack_sql_state(p->sqlstate));
+	put_message(&values[5], &nulls[5], p->message, readable);
+	put_message(&values[6], &nulls[6], p->hint, readable);
+}
+
+/* (name, and what put_process() puts) */
 Datum
 sellometer_process_entries(PG_FUNCTION_ARGS)
 {
@@ -151,14 +168,7 @@ sellometer_process_entries(PG_FUNCTION_ARGS)
 		bool		nulls[8] = {0};
 
 		values[0] = CStringGetTextDatum(p->name);
-		put_time(&values[1], &nulls[1], p->well_at);
-		put_time(&values[2], &nulls[2], p->failing_since);
-		put_time(&values[3], &nulls[3], p->failed_at);
-		values[4] = Int64GetDatum(p->failures);
-		nulls[5] = p->failed_at == 0;
-		values[5] = CStringGetTextDatum(unpack_sql_state(p->sqlstate));
-		put_message(&values[6], &nulls[6], p->message, readable);
-		put_message(&values[7], &nulls[7], p->hint, readable);
+		put_process(&values[1], &nulls[1], p, readable);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	pfree(entries);
@@ -193,5 +203,67 @@ sellometer_job_entries(PG_FUNCTION_ARGS)
 		values[7] = TimestampTzGetDatum(job->since);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
+	return (Datum) 0;
+}
+
+/* (database, pid, no_extension, lacking, and what put_process() puts) */
+Datum
+sellometer_worker_entries(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	SlmWorkerInfo *workers = palloc(sizeof(SlmWorkerInfo) * SLM_MAX_DATABASES);
+	bool		readable = may_read_messages();
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = slm_workers_read(workers);
+	for (int i = 0; i < n; i++)
+	{
+		const SlmWorkerInfo *worker = &workers[i];
+		Datum		values[11];
+		bool		nulls[11] = {0};
+
+		values[0] = CStringGetTextDatum(worker->name);
+		nulls[1] = worker->pid == 0;
+		values[1] = Int32GetDatum(worker->pid);
+		values[2] = BoolGetDatum(worker->no_extension);
+		values[3] = Int32GetDatum(worker->lacking);
+		put_process(&values[4], &nulls[4], &worker->start, readable);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	pfree(workers);
+	return (Datum) 0;
+}
+
+/* (process, pid, last, stuck, at, state, waits_for) */
+Datum
+sellometer_signs_of_life(PG_FUNCTION_ARGS)
+{
+	static const char *const kinds[] = {"launcher", "worker", "parse worker"};
+	static const char *const states[] = {"busy", "stopped", "waits for a lock", "waits", "in a call"};
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	SlmAlive   *alive = palloc(sizeof(SlmAlive) * SLM_MAX_ALIVE);
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = slm_alive_read(alive);
+	for (int i = 0; i < n; i++)
+	{
+		const SlmAlive *a = &alive[i];
+		Datum		values[7];
+		bool		nulls[7] = {0};
+
+		values[0] = CStringGetTextDatum(kinds[a->kind]);
+		values[1] = Int32GetDatum(a->pid);
+		values[2] = TimestampTzGetDatum(a->last);
+		values[3] = BoolGetDatum(a->stuck);
+		values[4] = CStringGetTextDatum(a->at);
+		nulls[5] = !a->stuck;
+		values[5] = CStringGetTextDatum(states[a->state]);
+		nulls[6] = !a->stuck || a->waits_for == NULL;
+		values[6] = nulls[6] ? (Datum) 0 : CStringGetTextDatum(a->waits_for);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	pfree(alive);
 	return (Datum) 0;
 }

@@ -1,0 +1,128 @@
+
+=pod
+
+=head1 NAME
+
+SlmDisk - small file systems of one's own, which can be filled
+
+=head1 SYNOPSIS
+
+  use SlmDisk tables => 64, archive => 4;         # MB each
+
+  my $dir = disk('tables');
+  fill('tables');
+  make_room('tables');
+
+=head1 DESCRIPTION
+
+The file systems are in memory, mounted in a namespace of the test's own, which takes no rights where the kernel lets users have namespaces.
+The test begins anew there, as the user who he is: so this has to be used before anything else.  Servers that are started from within see the
+file systems too.
+
+=cut
+
+package SlmDisk;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Errno ();
+use File::Temp ();
+
+use parent "Exporter";
+
+our @EXPORT_OK = qw(disk fill make_room);
+
+# As root of a namespace in which that is oneself; then as oneself again, in one within, as PostgreSQL won't run as root.
+my $ENTER = <<'SH';
+set -e
+uid=$1 gid=$2
+shift 2
+while [ "$1" != -- ]; do
+	mount -t tmpfs -o "size=$2m,mode=0700" tmpfs "$1"
+	shift 2
+done
+shift
+exec unshare --user --map-user="$uid" --map-group="$gid" "$@"
+SH
+
+my %directories = map { split(/=/, $_, 2) } split(/:/, $ENV{SLM_DISKS} // '');
+
+# Mount them, and begin anew.  This process waits for the end, as the directories go with it.
+sub begin_anew
+{
+	my %sizes = @_;
+	my ($gid) = split(/ /, $();
+
+	%directories = map { ($_ => File::Temp::tempdir('disk.XXXXXX', TMPDIR => 1, CLEANUP => 1)) } sort keys %sizes;
+	my @enter = ('unshare', '--user', '--map-root-user', '--mount', 'sh', '-c', $ENTER, 'sh', $<, $gid);
+	my @mounts = map { ($directories{$_}, $sizes{$_}) } sort keys %sizes;
+
+	if (system(@enter, @mounts, '--', 'true') != 0)
+	{
+		print "1..0 # SKIP the kernel lets this user mount nothing of his own (unshare --user --map-root-user --mount)\n";
+		exit(0);
+	}
+	local $ENV{SLM_DISKS} = join(':', map { "$_=$directories{$_}" } sort keys %directories);
+	my $status = system(@enter, @mounts, '--', $^X, (map { "-I$_" } grep { !ref } @INC), $0);
+	exit($status & 127 ? 1 : $status >> 8);
+}
+
+sub import
+{
+	my ($class, %sizes) = @_;
+
+	begin_anew(%sizes) unless %directories;
+	$class->export_to_level(1, $class, @EXPORT_OK);
+	return;
+}
+
+=pod
+
+=head1 FUNCTIONS
+
+=over
+
+=item disk($name)
+
+Its directory.
+
+=cut
+
+sub disk { return $directories{ $_[0] }; }
+
+=pod
+
+=item fill($name)
+
+=cut
+
+sub fill
+{
+	my $ballast = disk($_[0]) . '/ballast';
+	my $piece = "\0" x 4096;
+
+	open(my $file, '>>', $ballast) or die "can't write $ballast: $!";
+	while (syswrite($file, $piece)) { }
+	die "can't fill $ballast: $!" unless $!{ENOSPC};
+	close($file);
+	return;
+}
+
+=pod
+
+=item make_room($name)
+
+=back
+
+=cut
+
+sub make_room
+{
+	my $ballast = disk($_[0]) . '/ballast';
+
+	unlink($ballast) or die "can't remove $ballast: $!";
+	return;
+}
+
+1;
