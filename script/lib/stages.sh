@@ -103,6 +103,11 @@ stage_files() {
 	else
 		fail "META.json, or a version" "$LOGS/meta.log"
 	fi
+	if run "$LOGS/docs.log" test/docs/check; then
+		pass "every block of the docs is run by a test or marked as not, and every link leads somewhere"
+	else
+		fail "README.md or docs/" "$LOGS/docs.log"
+	fi
 }
 
 # An expected output has a test of its name; or without the _1 of an alternative.

@@ -3,6 +3,7 @@ use strict;
 use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
+use SlmDocs;
 use SlmTest;
 use Test::More;
 
@@ -64,6 +65,13 @@ is(join(' ', processes()), '', 'no process is left');
 ok(!-e $demo && !-l $demo, 'no file is left');
 ($status, $output) = demo({}, 'stop');
 is($status, 0, 'stop again is no error');
+# Which is what the pages say to type.
+foreach my $page (qw(README.md docs/getting-started.md))
+{
+	my ($block) = grep { $_->{marker} eq 'run by test/t/090_demo.pl' } docs_blocks("$root/$page");
+
+	is($block->{body} =~ s/ *#.*//mgr, "script/demo\nscript/demo stop\n", $page);
+}
 ($status, $output) = demo({}, 'nonsense');
 is($status, 2, 'an unknown argument is');
 
