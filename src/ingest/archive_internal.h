@@ -94,12 +94,14 @@ typedef struct SlmPack
 extern void slm_archive_free_with_context(SlmPack *pack);
 
 /*
- * Write an archive: pack->archive and ->store say where, write() puts rows and their header into pack->out, calling slm_archive_flush(pack,
- * false) whenever there is much, and into pack->map.  Sets pack->packed, but for objects and rows; then data and length of pack->map are
+ * Write an archive: pack->archive and ->store say where, write() puts rows and their header into pack->out, and calls
+ * slm_archive_note_row() after each row.  Sets pack->packed, but for objects and rows; then data and length of pack->map are
  * the row map.
  */
 extern void slm_archive_write(SlmPack *pack, void (*write) (SlmPack *pack, void *arg), void *arg);
-extern void slm_archive_flush(SlmPack *pack, bool last);
+
+/* A row of that object was put into pack->out: note in the row map whether it has counted, and flush what is there if it is much. */
+extern void slm_archive_note_row(SlmPack *pack, uint32 object, bool counted);
 
 /* In archive_read.c: find the archive's objects, and read them all into the sort, which is then to be performed. */
 extern void slm_archive_read(SlmPack *pack);

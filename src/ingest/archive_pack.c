@@ -96,8 +96,8 @@ number_originals(SlmPack *pack)
 /* --- writing --- */
 
 /* Send what has been gathered on its way. */
-void
-slm_archive_flush(SlmPack *pack, bool last)
+static void
+flush(SlmPack *pack, bool last)
 {
 	const char *data = pack->out.data;
 	size_t		len = pack->out.len;
@@ -119,6 +119,16 @@ slm_archive_flush(SlmPack *pack, bool last)
 	CHECK_FOR_INTERRUPTS();
 }
 
+void
+slm_archive_note_row(SlmPack *pack, uint32 object, bool counted)
+{
+	if (!slm_row_map_add(&pack->map, object, counted))
+		slm_out_of_memory();
+	pack->packed->rows++;
+	if (pack->out.len >= OUT_BYTES)
+		flush(pack, false);
+}
+
 static void
 write_row(SlmPack *pack, TupleTableSlot *slot)
 {
@@ -137,11 +147,9 @@ write_row(SlmPack *pack, TupleTableSlot *slot)
 		ok = slm_plain_row(text, &pack->out);
 	else
 		ok = slm_columns_row(&pack->columns, &pack->schemas[flags >> SLM_ROW_SCHEMA_SHIFT]->schema, text, pack->fields, pack->by_column, &pack->out);
-	if (!ok || !slm_row_map_add(&pack->map, original->number, (flags & SLM_ROW_COUNTED) != 0))
+	if (!ok)
 		slm_out_of_memory();
-	pack->packed->rows++;
-	if (pack->out.len >= OUT_BYTES)
-		slm_archive_flush(pack, false);
+	slm_archive_note_row(pack, original->number, (flags & SLM_ROW_COUNTED) != 0);
 }
 
 static void
@@ -186,7 +194,7 @@ slm_archive_write(SlmPack *pack, void (*write) (SlmPack *pack, void *arg), void 
 	PG_TRY();
 	{
 		write(pack, arg);
-		slm_archive_flush(pack, true);
+		flush(pack, true);
 		if (!slm_row_map_finish(&pack->map))
 			slm_out_of_memory();
 		/* finishing frees it, whatever comes of that */

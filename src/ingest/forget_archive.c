@@ -16,7 +16,6 @@
 #include "ingest/spi.h"
 #include "utils/builtins.h"
 
-#define OUT_BYTES	(64 * 1024)
 
 typedef struct Rewrite
 {
@@ -64,20 +63,15 @@ copy_row(const SlmPersonRow *row, void *arg)
 	}
 	else if (!slm_plain_row(row->text, &pack->out))
 		slm_out_of_memory();
-	if (!row->header)
-	{
-		if (!slm_row_map_next(&rewrite->map, &object, &counted))
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("archive \"%s\" of source \"%s\" does not fit its row map in sellometer.archives", rewrite->archive->key,
-							rewrite->archive->source)));
-		/* what was no event has counted nowhere, and must not begin to */
-		if (!slm_row_map_add(&pack->map, object, counted && !turned))
-			slm_out_of_memory();
-		pack->packed->rows++;
-	}
-	if (pack->out.len >= OUT_BYTES)
-		slm_archive_flush(pack, false);
+	if (row->header)
+		return;
+	if (!slm_row_map_next(&rewrite->map, &object, &counted))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("archive \"%s\" of source \"%s\" does not fit its row map in sellometer.archives", rewrite->archive->key,
+						rewrite->archive->source)));
+	/* what was no event has counted nowhere, and must not begin to */
+	slm_archive_note_row(pack, object, counted && !turned);
 }
 
 static void

@@ -77,17 +77,6 @@ sub files_below
 
 # --- objects ---
 
-sub write_file
-{
-	my ($path, $content) = @_;
-
-	make_path(dirname($path));
-	open(my $file, '>:raw', $path) or die "can't write $path: $!";
-	print $file $content;
-	close($file) or die "can't write $path: $!";
-	return;
-}
-
 # The same events once more, some at another price or under another brand or category: which view counts is a tie then.
 sub twin_of
 {

@@ -37,7 +37,7 @@ use Test::More;
 
 our @EXPORT = qw(
   slm_node slm_directory slm_root
-  event csv write_object gzipped traffic
+  event csv write_file write_object gzipped traffic
   wait_until wait_for_pid_gone backend_pid
   oracle_load oracle_differences oracle_agrees carts_agree
 );
@@ -172,6 +172,25 @@ sub gzipped
 
 	gzip(\$content, \$result) or die "gzip: $GzipError";
 	return $result;
+}
+
+=pod
+
+=item write_file($path, $content)
+
+Write a file; directories in the path are made.
+
+=cut
+
+sub write_file
+{
+	my ($path, $content) = @_;
+
+	make_path(dirname($path));
+	open(my $file, '>:raw', $path) or die "can't write $path: $!";
+	print $file $content;
+	close($file) or die "can't write $path: $!";
+	return;
 }
 
 =pod

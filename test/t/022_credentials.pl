@@ -9,6 +9,7 @@ use lib "$FindBin::RealBin/../perl";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SlmS3;
+use SlmTest;
 use Test::More;
 
 my $fake = SlmS3->fake;
@@ -49,16 +50,6 @@ sub failure
 	$node->psql('postgres', $sql // $ask, stdout => \$out, stderr => \$err);
 	$all_errors .= $err;
 	return $err;
-}
-
-sub write_file
-{
-	my ($path, $text) = @_;
-
-	open(my $file, '>', $path) or die "$path: $!";
-	print $file $text;
-	close($file) or die;
-	return;
 }
 
 # Nothing at all.

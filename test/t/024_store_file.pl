@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use SlmTest;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('store');
@@ -26,16 +27,6 @@ sub failure
 	$node->psql('postgres', "$sql; SELECT kind FROM store_last_error()", stdout => \$out, stderr => \$err,
 		on_error_stop => 0);
 	return ($err, $out);
-}
-
-sub write_file
-{
-	my ($path, $text) = @_;
-
-	open(my $file, '>', $path) or die "$path: $!";
-	print $file $text;
-	close($file) or die;
-	return;
 }
 
 # Writing: whole or not at all, with the directories that are missing.

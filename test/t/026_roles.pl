@@ -11,6 +11,7 @@ use Digest::SHA qw(sha256_hex);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SlmS3;
+use SlmTest;
 use Test::More;
 
 my $fake = SlmS3->fake;
@@ -36,16 +37,6 @@ sub with_environment
 
 	local @ENV{ keys %variables } = values %variables;
 	$node->restart;
-	return;
-}
-
-sub write_file
-{
-	my ($path, $text) = @_;
-
-	open(my $file, '>', $path) or die "$path: $!";
-	print $file $text;
-	close($file) or die;
 	return;
 }
 

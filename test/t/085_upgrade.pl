@@ -24,16 +24,6 @@ sub output_of
 	return $out;
 }
 
-sub write_file
-{
-	my ($file, $content) = @_;
-
-	open(my $f, '>', $file) or die "can't write $file: $!";
-	print $f $content or die "can't write $file: $!";
-	close($f) or die "can't write $file: $!";
-	return;
-}
-
 # --- two installations ---
 
 # A copy of this PostgreSQL, in links: others use the original, and its programs find the rest from where they are.
