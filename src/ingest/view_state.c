@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#define CATALOG_SHARE	4			/* of sellometer.work_memory */
 #define KEPT_SHARE		8			/* of sellometer.work_memory, for tables that the next batch may want */
 #define BLOCKS_PER_FETCH	32
 
@@ -77,7 +78,8 @@ static void
 forget(SlmViewState *state)
 {
 	slm_views_free(&state->known);
-	state->valid = false;
+	/* nor does a transaction that has settled none make it valid again */
+	state->valid = state->settled = false;
 }
 
 /* An empty catalog; what was known refers to the old one. */
@@ -120,6 +122,7 @@ slm_view_state_create(bool persistent)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	state->persistent = persistent;
+	state->too_many = PG_INT64_MAX;
 	slm_keys_read(&state->key, &state->checksum);
 	callback->func = state_free;
 	callback->arg = state;
@@ -144,7 +147,7 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	size_t		limit = (size_t) slm_work_memory * 1024;
 	bool		tight = slm_views_memory(&state->known) > limit;
 
-	if (slm_catalog_memory(state->catalog) > limit / 4)
+	if (slm_catalog_memory(state->catalog) > limit / CATALOG_SHARE)
 		renew_catalog(state);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
 	{
@@ -195,9 +198,19 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 		slm_view_log_damaged(hour);
 }
 
-/* Read blocks with after < seq and first <= hour <= last into known. */
-static void
-read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz last, const SlmViews *only)
+/* Do the names that have been read from the log take as much of the catalog as they may? */
+static bool
+is_full_of_names(const SlmViewState *state)
+{
+	return slm_catalog_memory(state->catalog) > (Size) slm_work_memory * 1024 / CATALOG_SHARE;
+}
+
+/*
+ * Read blocks with after < seq and first <= hour <= last into known: views of a fingerprint in only, or all.  False if it may give up, and
+ * has, as the catalog is full of their names.
+ */
+static bool
+read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz last, const SlmViews *only, bool may_give_up)
 {
 	static SlmStatement statement = {
 		"SELECT hour, block FROM sellometer.view_log WHERE seq > $1 AND hour >= $2 AND hour <= $3",
@@ -206,6 +219,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 	Datum		args[3] = {Int64GetDatum(after), TimestampTzGetDatum(first), TimestampTzGetDatum(last)};
 	MemoryContext context = CurrentMemoryContext;
 	Portal		portal;
+	bool		full = false;
 
 	if (statement.plan == NULL)
 	{
@@ -213,7 +227,7 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 		SPI_keepplan(statement.plan);
 	}
 	portal = SPI_cursor_open(NULL, statement.plan, args, NULL, false);
-	for (;;)
+	while (!full)
 	{
 		SPITupleTable *table;
 
@@ -230,9 +244,11 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 			CHECK_FOR_INTERRUPTS();
 		}
 		SPI_freetuptable(table);
+		full = may_give_up && is_full_of_names(state);
 	}
 	SPI_cursor_close(portal);
 	MemoryContextSwitchTo(context);
+	return !full;
 }
 
 /* How often entries were taken out of the log: what was read before is then worth nothing. */
@@ -296,12 +312,17 @@ open_cache(SlmViewState *state, TimestampTz head)
 	state->from = TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN
 		: head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
 	views = count_views(state->from);
-	if ((size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
+	if (views >= state->too_many || (size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
 		return false;
 	if (!slm_views_reserve(&state->known, views))
 		out_of_memory();
 	seq = committed_seq();
-	read_blocks(state, 0, state->from, DT_NOEND, NULL);
+	if (!read_blocks(state, 0, state->from, DT_NOEND, NULL, true))
+	{
+		state->too_many = views;
+		return false;
+	}
+	state->too_many = PG_INT64_MAX;
 	state->last_seq = seq;
 	state->valid = true;
 	return true;
@@ -329,9 +350,9 @@ read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 	if (!slm_batch_gather(batch))
 		out_of_memory();
 	if (!state->cached)
-		read_blocks(state, after, first, state->batch_last + slm_view_window_usecs(), &batch->views);
+		(void) read_blocks(state, after, first, state->batch_last + slm_view_window_usecs(), &batch->views, false);
 	else
-		read_blocks(state, after, first, state->from, &batch->views);
+		(void) read_blocks(state, after, first, state->from, &batch->views, false);
 }
 
 void
@@ -365,7 +386,7 @@ catch_up(SlmViewState *state, SlmBatch *batch)
 	}
 	seq = newest_seq();
 	if (state->cached && seq > state->last_seq)
-		read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL);
+		(void) read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL, false);
 	if (seq > state->batch_seq)
 		read_for_batch(state, batch, state->batch_seq);
 	state->last_seq = seq;
@@ -547,4 +568,5 @@ slm_view_state_committed(SlmViewState *state)
 	/* without a cache only what the batch asked for is known */
 	if (state->settled)
 		state->valid = state->persistent && state->cached;
+	state->settled = false;
 }

@@ -41,6 +41,7 @@ typedef struct SlmViewState
 	SlmViews	known;
 	bool		persistent;		/* wanted: keep all of the window */
 	bool		valid;			/* known holds all views since from that are in blocks up to last_seq */
+	int64		too_many;		/* views since from of which the names did not fit into the catalog: so many are not read again */
 	TimestampTz from;
 	int64		last_seq;
 	int64		epoch;			/* sellometer.state.views_epoch when known was begun */

@@ -105,6 +105,17 @@ load('max_minute_keys = ' . 2 * $full);
 is($state->('2019-10-01-10-02-1.csv.gz'), 'done|2000', 'with a higher limit it is loaded');
 is($names->(), $full + 4600, '... whole');
 
+# --- what is known is forgotten with the names that it refers to, also where the next turn then loads nothing ---
+
+my $again = sub { my ($minute, @rows) = @_; $header . rows(@rows, 'view') =~ s/10:00:00/10:$minute:00/gr };
+
+write_object($in, "2019-10-01-10-06-$_.csv", $again->('06', 600_001 + 450 * $_, 600_450 + 450 * $_)) foreach (0 .. 3);
+# more names than a part may have, so that what reads it leaves it for later
+write_object($in, '2019-10-01-10-07-0.csv', $again->('07', 600_001, 600_700));
+load(q{work_memory = '16MB'}, q{batch_bytes = '64kB'}, q{surge_bytes = '1kB'});
+is(value(q{SELECT count(*), sum(rows_counted), sum(rows_duplicate) FROM sellometer.objects WHERE state = 'done' AND key ~ '^2019-10-01-10-0[67]'}), '5|1800|700',
+	'views count once, whatever memory there is to know them by');
+
 # --- a long list ---
 
 write_object($in, sprintf('2019-09-01-10-00-%05d.csv', $_), '') foreach (1 .. 1000);
