@@ -31,6 +31,7 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE	20000
+#define BYTES_PER_MERGE	((Size) 1024 * 1024)	/* of their sessions */
 #define FEW_ROWS		1000	/* those that are there are looked up first, so as to leave no dead rows */
 
 /* The table is looked through as a whole: not before this part of the retention has passed. */
@@ -250,16 +251,18 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 	if (!plain)
 		slm_check_insertable(rel, &shape);
 
-	for (uint32 first = 0; first < carts->n; first += ROWS_PER_MERGE)
+	for (uint32 i = 0; i < carts->n;)
 	{
 		const SlmCart **piece = palloc(sizeof(SlmCart *) * ROWS_PER_MERGE);
+		Size		bytes = 0;
 		int			nknown;
 		int			n = 0;
 
-		for (uint32 i = first; i < Min(carts->n, first + ROWS_PER_MERGE); i++)
+		for (; i < carts->n && n < ROWS_PER_MERGE && bytes < BYTES_PER_MERGE; i++)
 		{
 			const SlmCart *cart = &carts->carts[order[i]];
 
+			bytes += cart->session.len;
 			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
 				piece[n++] = cart;
 		}

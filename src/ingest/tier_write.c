@@ -36,6 +36,10 @@
 
 #define ROWS_PER_MERGE		20000
 
+/* Bytes of long keys in one statement; and of those that are kept from one row to the next, as most are few and come often. */
+#define BYTES_PER_MERGE		((Size) 1024 * 1024)
+#define MAX_KEPT_KEYS		((Size) 4 * 1024 * 1024)
+
 /* What is the same for all rows of one table. */
 typedef struct Target
 {
@@ -44,7 +48,8 @@ typedef struct Target
 	const SlmShape *shape;
 	const SlmCatalog *catalog;
 	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
-	Datum	   *keys;			/* text keys by number, made when first needed; 0 = not yet */
+	Datum	   *keys;			/* text keys by number, made when first needed, as far as they are kept; 0 = not yet */
+	Size		kept_keys;		/* bytes of these */
 	Oid			event_types[SLM_EVENT_TYPES];
 	Oid			event_type_oid;
 	bool		has_triggers;	/* the partition at hand, which are somebody's */
@@ -60,20 +65,32 @@ typedef struct Run
 	TimestampTz start;			/* of the partition */
 } Run;
 
+/* In the current memory context, or kept until the target is done with. */
 static Datum
 key_datum(Target *target, SlmKeyId key)
 {
+	SlmSlice	text;
+	MemoryContext old;
+
 	if (target->dimension == SLM_PRODUCT_ID)
 		return Int64GetDatum(slm_catalog_product(target->catalog, key));
-	if (target->keys[key] == (Datum) 0)
-	{
-		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, key);
-		MemoryContext old = MemoryContextSwitchTo(target->text_context);
-
-		target->keys[key] = PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
-		MemoryContextSwitchTo(old);
-	}
+	if (target->keys[key] != (Datum) 0)
+		return target->keys[key];
+	text = slm_catalog_text(target->catalog, target->dimension, key);
+	if (target->kept_keys >= MAX_KEPT_KEYS)
+		return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+	old = MemoryContextSwitchTo(target->text_context);
+	target->keys[key] = PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+	target->kept_keys += VARHDRSZ + text.len;
+	MemoryContextSwitchTo(old);
 	return target->keys[key];
+}
+
+/* About how many bytes a row's key takes. */
+static Size
+key_size(const Target *target, const SlmDelta *row)
+{
+	return target->dimension == SLM_PRODUCT_ID ? 0 : slm_catalog_text(target->catalog, target->dimension, row->key).len;
 }
 
 static void
@@ -361,18 +378,23 @@ merge_rows(Target *target, const char *partition, const Run *run, const bool *wa
 		bool		replacing = pass == 1;
 		SPIPlanPtr	plan = NULL;
 		int			n = 0;
+		Size		bytes = 0;
 
 		for (uint64 i = 0; i <= run->nrows; i++)
 		{
 			if (i < run->nrows && wanted[i] && (replace || run->rows[i].count <= 0) == replacing)
+			{
+				bytes += key_size(target, &run->rows[i]);
 				piece[n++] = &run->rows[i];
-			if (n == 0 || (n < ROWS_PER_MERGE && i < run->nrows))
+			}
+			if (n == 0 || (n < ROWS_PER_MERGE && bytes < BYTES_PER_MERGE && i < run->nrows))
 				continue;
 			if (plan == NULL)
 				plan = prepare_merge(target, partition, replacing);
 			merge_piece(target, plan, piece, n, replacing);
 			merged += n;
 			n = 0;
+			bytes = 0;
 		}
 		if (plan != NULL)
 			SPI_freeplan(plan);
@@ -624,29 +646,47 @@ key_text(Target *target, SlmKeyId key)
 	return key_datum(target, key);
 }
 
+/* Some keys, which are forgotten then. */
 static void
-note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog, const SlmDeltas *deltas)
+put_keys(Target *target, Datum *keys, int n)
 {
 	static SlmStatement statement = {
 		"INSERT INTO sellometer.rollup_changes (tier, dimension, keys) VALUES ($1, $2, $3)",
 		3, {TEXTOID, TEXTOID, TEXTARRAYOID}
 	};
+	Datum		args[3] = {CStringGetTextDatum(target->tier->name), CStringGetTextDatum(slm_dimension_name(target->dimension)),
+	slm_array(keys, NULL, n, TEXTOID)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+	MemoryContextReset(target->scratch);
+}
+
+static void
+note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog, const SlmDeltas *deltas)
+{
+	MemoryContext old = CurrentMemoryContext;
 	Target		target;
-	Datum	   *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * deltas->nrows);
-	Datum		args[3];
+	Datum	   *keys = palloc(sizeof(Datum) * ROWS_PER_MERGE);
+	Size		bytes = 0;
 	int			n = 0;
 
 	target_init(&target, tier, dimension, catalog);
-	for (uint64 i = 0; i < deltas->nrows; i++)
+	MemoryContextSwitchTo(target.scratch);
+	for (uint64 i = 0; i <= deltas->nrows; i++)
 	{
+		if (n > 0 && (i == deltas->nrows || n == ROWS_PER_MERGE || bytes >= BYTES_PER_MERGE))
+		{
+			put_keys(&target, keys, n);
+			n = 0;
+			bytes = 0;
+		}
 		/* sorted by key, within a partition */
-		if (i == 0 || deltas->rows[i].key != deltas->rows[i - 1].key)
-			keys[n++] = key_text(&target, deltas->rows[i].key);
+		if (i == deltas->nrows || (i > 0 && deltas->rows[i].key == deltas->rows[i - 1].key))
+			continue;
+		bytes += key_size(&target, &deltas->rows[i]);
+		keys[n++] = key_text(&target, deltas->rows[i].key);
 	}
-	args[0] = CStringGetTextDatum(tier->name);
-	args[1] = CStringGetTextDatum(slm_dimension_name(dimension));
-	args[2] = slm_array(keys, NULL, n, TEXTOID);
-	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+	MemoryContextSwitchTo(old);
 	target_done(&target);
 	pfree(keys);
 }
