@@ -26,6 +26,7 @@
 #include "ingest/locks.h"
 #include "ingest/minute_keys.h"
 #include "ingest/offer_log.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/rejects.h"
 #include "ingest/rollup.h"
 #include "ingest/stock_write.h"
@@ -235,7 +236,7 @@ write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *o
 
 	slm_thread_join(&work->thread);
 	if (!work->made)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 	refused = choose_buckets(work->tiers, work->tier, head, &work->cells);
 	for (int t = work->tier + 1; t < work->tiers->n; t++)
 	{

@@ -70,7 +70,4 @@ extern void slm_archive_verify(SlmStore *store, const SlmArchive *archive, const
 /* Delete the archive's originals, unless they have changed meanwhile; an error if that fails. */
 extern void slm_archive_delete_originals(const SlmArchive *archive);
 
-/* An error: out of memory. */
-pg_noreturn extern void slm_out_of_memory(void);
-
 #endif							/* SLM_INGEST_ARCHIVE_H */

@@ -15,6 +15,7 @@
 #include "compat.h"
 #include "ingest/archive_internal.h"
 #include "ingest/crash_point.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"
@@ -23,12 +24,6 @@
 #include "utils/timestamp.h"
 
 #define OUT_BYTES		(64 * 1024)
-
-void
-slm_out_of_memory(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-}
 
 /* When the context of the work goes: what is not in it. */
 static void

@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "ingest/archive_internal.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "miscadmin.h"

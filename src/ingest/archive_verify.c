@@ -9,6 +9,7 @@
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "ingest/archive.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "pure/inflate.h"

@@ -19,6 +19,7 @@
 #include "ingest/bulk.h"
 #include "ingest/cart_write.h"
 #include "ingest/locks.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "nodes/makefuncs.h"
 #include "types/money.h"
@@ -286,7 +287,7 @@ slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *mea
 		return;
 	order = slm_carts_order(carts);
 	if (order == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 	PG_TRY();
 	{
 		write_all(carts, order, kept_from(head), meanwhile);

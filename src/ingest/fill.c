@@ -18,6 +18,7 @@
 #include "ingest/bulk.h"
 #include "ingest/fill.h"
 #include "ingest/index_fill.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/page_fill.h"
 #include "pgstat.h"
 #include "storage/bufmgr.h"
@@ -100,7 +101,7 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMe
 	PG_TRY();
 	{
 		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+			slm_out_of_memory();
 		if (nrows > 0)
 			write_pieces(fill, meanwhile);
 	}

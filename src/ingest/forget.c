@@ -8,6 +8,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/forget.h"
 #include "ingest/locks.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/relocate.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"

@@ -12,6 +12,7 @@
 #include "ingest/archive_internal.h"
 #include "ingest/crash_point.h"
 #include "ingest/forget.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"

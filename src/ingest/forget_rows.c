@@ -3,8 +3,8 @@
  */
 #include "postgres.h"
 
-#include "ingest/archive.h"
 #include "ingest/forget_rows.h"
+#include "ingest/out_of_memory.h"
 #include "miscadmin.h"
 #include "pure/event.h"
 #include "pure/header.h"

@@ -21,6 +21,7 @@
 #include "ingest/ingest.h"
 #include "ingest/key_time.h"
 #include "ingest/large.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/pool.h"
 #include "ingest/shmem.h"
 #include "ingest/spi.h"
@@ -126,7 +127,7 @@ add_to_batch(SlmIngest *ingest, SlmObject *object)
 	object->number = ingest->batch.nobjects;
 	if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows) ||
 		!slm_carts_fold(&ingest->batch.carts, &ingest->chunk.carts))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 }
 
 /*

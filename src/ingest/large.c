@@ -5,6 +5,7 @@
 
 #include "ingest/crash_point.h"
 #include "ingest/large.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/shmem.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -314,7 +315,7 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool
 		object->number = ingest->batch.nobjects;
 		if (!slm_batch_add(&ingest->batch, large->chunk.rows, large->chunk.nrows) ||
 			!slm_carts_fold(&ingest->batch.carts, &large->chunk.carts))
-			ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+			slm_out_of_memory();
 	}
 	if (object->outcome != SLM_OBJECT_PART)
 		end_one(ingest, large);

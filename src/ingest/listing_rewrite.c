@@ -4,8 +4,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "ingest/archive.h"
 #include "ingest/listing_rewrite.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "pure/dict.h"
 #include "utils/memutils.h"

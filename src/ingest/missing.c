@@ -5,7 +5,6 @@
 
 #include "catalog/pg_type.h"
 #include "guc.h"
-#include "ingest/archive.h"
 #include "ingest/missing.h"
 #include "ingest/spi.h"
 #include "ingest/take_out.h"

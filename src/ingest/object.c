@@ -8,6 +8,7 @@
 #include "guc.h"
 #include "ingest/alive.h"
 #include "ingest/key_time.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/refused.h"
 #include "ingest/object.h"
 #include "ingest/tier.h"
@@ -781,7 +782,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	reading->reader = slm_reader_create(&options);
 	if (reading->reader == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 	return reading;
 }
 

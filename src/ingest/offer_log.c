@@ -17,6 +17,7 @@
 #include "ingest/alive.h"
 #include "ingest/bulk.h"
 #include "ingest/offer_log.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "ingest/view_state.h"
 #include "miscadmin.h"
@@ -121,7 +122,7 @@ sort_groups(const SlmGroups *groups)
 	}
 	Assert(n == groups->ngroups);
 	if (!slm_sort(items, n))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 	return items;
 }
 

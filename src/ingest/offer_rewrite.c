@@ -4,9 +4,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "ingest/archive.h"
 #include "ingest/offer_log.h"
 #include "ingest/offer_rewrite.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "pure/granularity.h"
 #include "pure/reader.h"

@@ -5,6 +5,7 @@
 
 #include "guc.h"
 #include "ingest/alive.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/pool.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
@@ -316,7 +317,7 @@ keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 		end = &(*end)->next;
 	result->buf.data = slm_table_alloc_dirty(len, 1);
 	if (result->buf.data == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 	result->buf.len = (int) len;
 	memcpy(result->buf.data, data, len);
 	*end = result;
@@ -469,6 +470,6 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 		result->buf.data = NULL;
 	drop_result(pool, result);
 	if (len > 0 && !slm_parcel_unpack(block, block_size, parcel, len, batch))
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+		slm_out_of_memory();
 	return found;
 }

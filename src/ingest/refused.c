@@ -4,7 +4,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "ingest/archive.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/refused.h"
 #include "ingest/spi.h"
 #include "utils/builtins.h"

@@ -7,6 +7,7 @@
 
 #include "common/pg_prng.h"
 #include "compat.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/rollup_add.h"
 #include "ingest/tier_scan.h"
 #include "ingest/tier_write.h"
@@ -26,12 +27,6 @@ typedef struct AddUp
 	SlmDeltas	rows;			/* the same in order */
 } AddUp;
 
-pg_noreturn static void
-out_of_memory(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-}
-
 static SlmKeyId
 number_key(AddUp *add, const SlmTierRow *row)
 {
@@ -39,7 +34,7 @@ number_key(AddUp *add, const SlmTierRow *row)
 		: slm_catalog_add_text(add->catalog, add->dimension, row->key);
 
 	if (key == SLM_NO_KEY)
-		out_of_memory();
+		slm_out_of_memory();
 	return key;
 }
 
@@ -67,7 +62,7 @@ find_sum(AddUp *add, SlmKeyId key, SlmEventType type)
 			SlmDelta   *more = slm_table_grow(sums->rows, sums->maxrows, 2 * sums->maxrows, sizeof(SlmDelta));
 
 			if (more == NULL)
-				out_of_memory();
+				slm_out_of_memory();
 			sums->rows = more;
 			sums->maxrows *= 2;
 		}
@@ -96,7 +91,7 @@ init_deltas(SlmDeltas *deltas, uint64 max)
 {
 	*deltas = (SlmDeltas) {.rows = slm_table_alloc_dirty(max, sizeof(SlmDelta)),.maxrows = max};
 	if (deltas->rows == NULL)
-		out_of_memory();
+		slm_out_of_memory();
 }
 
 static void
@@ -154,7 +149,7 @@ slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz
 	add->places = palloc(0);
 	add->catalog = slm_catalog_create(&key);
 	if (add->catalog == NULL)
-		out_of_memory();
+		slm_out_of_memory();
 	PG_TRY();
 	{
 		written = add_up(add, tiers, t);

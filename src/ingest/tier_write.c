@@ -20,6 +20,7 @@
 #include "ingest/bulk.h"
 #include "ingest/fill.h"
 #include "ingest/locks.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "ingest/tier_scan.h"
 #include "ingest/tier_write.h"
@@ -584,7 +585,7 @@ each_dimension(SlmCells *cells, const SlmCatalog *catalog, const EachDimension *
 		{
 			slm_thread_join(&levels[d].thread);
 			if (!levels[d].ok)
-				ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+				slm_out_of_memory();
 			if (d > 0)
 				slm_deltas_free(&levels[d - 1].deltas);
 			if (d + 1 < SLM_DIMENSIONS)

@@ -7,8 +7,8 @@
 
 #include "catalog/pg_type.h"
 #include "compat.h"
-#include "ingest/archive.h"
 #include "ingest/locks.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "ingest/view_rewrite.h"
 #include "ingest/view_state.h"

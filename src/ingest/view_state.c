@@ -12,6 +12,7 @@
 #include "ingest/bulk.h"
 #include "ingest/invariants.h"
 #include "ingest/locks.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
 #include "ingest/view_state.h"
@@ -32,13 +33,6 @@
 /* Live objects may be this much behind the head and still find their views in the cache. */
 #define CACHE_SLACK			(USECS_PER_HOUR)
 
-pg_noreturn static void
-out_of_memory(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
-					errdetail("Failed while deciding which views count.")));
-}
-
 uint64
 slm_event_key(const SlmViewState *state, const SlmEvent *event)
 {
@@ -58,7 +52,7 @@ slm_event_offer(SlmViewState *state, const SlmEvent *event)
 	SlmOfferId	offer = slm_catalog_offer(state->catalog, event, &error);
 
 	if (offer == SLM_NO_OFFER && error == SLM_CATALOG_MEMORY)
-		out_of_memory();
+		slm_out_of_memory();
 	return offer;
 }
 
@@ -89,7 +83,7 @@ renew_catalog(SlmViewState *state)
 	SlmCatalog *fresh = slm_catalog_create(&state->key);
 
 	if (fresh == NULL)
-		out_of_memory();
+		slm_out_of_memory();
 	slm_overrides_apply(state->overrides, fresh);
 	slm_catalog_free(state->catalog);
 	state->catalog = fresh;
@@ -193,7 +187,7 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 	if (PointerGetDatum(block) != stored)
 		pfree(block);
 	if (result == SLM_VIEWLOG_MEMORY)
-		out_of_memory();
+		slm_out_of_memory();
 	if (result == SLM_VIEWLOG_CORRUPT)
 		slm_view_log_damaged(hour);
 }
@@ -315,7 +309,7 @@ open_cache(SlmViewState *state, TimestampTz head)
 	if (views >= state->too_many || (size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
 		return false;
 	if (!slm_views_reserve(&state->known, views))
-		out_of_memory();
+		slm_out_of_memory();
 	seq = committed_seq();
 	if (!read_blocks(state, 0, state->from, DT_NOEND, NULL, true))
 	{
@@ -348,7 +342,7 @@ read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 		return;
 	/* the log is asked for each of them */
 	if (!slm_batch_gather(batch))
-		out_of_memory();
+		slm_out_of_memory();
 	if (!state->cached)
 		(void) read_blocks(state, after, first, state->batch_last + slm_view_window_usecs(), &batch->views, false);
 	else
@@ -463,7 +457,7 @@ slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 n
 	SlmViewLogBlocks blocks;
 
 	if (!slm_viewlog_pack(catalog, lists, nlists, &blocks))
-		out_of_memory();
+		slm_out_of_memory();
 	PG_TRY();
 	{
 		(void) write_blocks(&blocks);
@@ -529,11 +523,11 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 		uint64		distinct = slm_batch_distinct_views(batch);
 
 		if (!slm_views_reserve(&state->known, distinct + expected_views(state, distinct)))
-			out_of_memory();
+			slm_out_of_memory();
 	}
 	nknown = state->known.nviews;
 	if (!slm_batch_settle_views(batch, &state->known))
-		out_of_memory();
+		slm_out_of_memory();
 	state->batch = batch;
 	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
 	state->room = expected_views(state, state->known.nviews - nknown);
@@ -549,7 +543,7 @@ slm_view_state_write(SlmViewState *state)
 		return;
 	slm_thread_join(&state->packing);
 	if (!state->packed)
-		out_of_memory();
+		slm_out_of_memory();
 	seq = write_blocks(&state->blocks);
 	state->last_seq = Max(state->last_seq, seq);
 }

@@ -5,6 +5,7 @@
 
 #include "access/xact.h"
 #include "funcapi.h"
+#include "ingest/out_of_memory.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -69,9 +70,7 @@ slm_event_rows_begin(FunctionCallInfo fcinfo)
 	options.latest = GetCurrentStatementStartTimestamp() + (SlmTime) slm_max_clock_skew * SLM_USECS_PER_SEC;
 	rows->reader = slm_reader_create(&options);
 	if (rows->reader == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		slm_out_of_memory();
 	rows->on_reset.func = free_reader;
 	rows->on_reset.arg = rows;
 	MemoryContextRegisterResetCallback(context, &rows->on_reset);

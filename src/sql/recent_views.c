@@ -14,6 +14,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ingest/out_of_memory.h"
 #include "ingest/view_state.h"
 #include "miscadmin.h"
 #include "pure/viewlog.h"
@@ -53,12 +54,6 @@ typedef struct Summary
 } Summary;
 
 static void
-out_of_memory(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-}
-
-static void
 summary_free(void *arg)
 {
 	Summary    *summary = arg;
@@ -91,7 +86,7 @@ summary_create(TimestampTz from, TimestampTz to)
 	summary->seen = palloc0(sizeof(Seen) * summary->maxseen);
 	summary->catalog = slm_catalog_create(&key);
 	if (summary->catalog == NULL)
-		out_of_memory();
+		slm_out_of_memory();
 	return summary;
 }
 
@@ -102,7 +97,7 @@ clean_offer(Summary *summary, int64 product_id, SlmMoney price, SlmSlice categor
 	SlmOfferId	offer = slm_catalog_clean_offer(summary->catalog, product_id, price, category, (SlmSlice) {"", 0});
 
 	if (offer == SLM_NO_OFFER)
-		out_of_memory();
+		slm_out_of_memory();
 	return offer;
 }
 
@@ -138,7 +133,7 @@ static void
 check(SlmViewLogResult result, TimestampTz hour)
 {
 	if (result == SLM_VIEWLOG_MEMORY)
-		out_of_memory();
+		slm_out_of_memory();
 	if (result == SLM_VIEWLOG_CORRUPT)
 		slm_view_log_damaged(hour);
 }
@@ -252,7 +247,7 @@ take_other(Summary *summary, HeapTuple row, TupleDesc desc)
 	SlmSlice	key = {VARDATA_ANY(category), VARSIZE_ANY_EXHDR(category)};
 
 	if (slm_views_add(&summary->watched, fingerprint, &found) == NULL)
-		out_of_memory();
+		slm_out_of_memory();
 	keep_earliest(summary, fingerprint, clean_offer(summary, product_id, price, key), seen);
 }
 

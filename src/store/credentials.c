@@ -9,6 +9,7 @@
 
 #include "utils/memutils.h"
 
+#include "ingest/out_of_memory.h"
 #include "store/credentials_internal.h"
 #include "store/credentials_parse.h"
 #include "store/store_internal.h"
@@ -38,9 +39,7 @@ slm_credentials_copy(const char *text)
 		return NULL;
 	copy = strdup(text);
 	if (copy == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		slm_out_of_memory();
 	return copy;
 }
 

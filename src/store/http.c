@@ -12,6 +12,7 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "ingest/out_of_memory.h"
 #include "store/http_internal.h"
 
 /* Chunks kept for the next answer, and connections kept open for it. */
@@ -64,9 +65,7 @@ slm_http_create(MemoryContext context)
 	dlist_init(&http->requests);
 	http->multi = curl_multi_init();
 	if (http->multi == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory")));
+		slm_out_of_memory();
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, slm_http_on_socket);
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, slm_http_on_timer);
