@@ -35,7 +35,6 @@
 #include "ingest/totals.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "storage/lock.h"
 #include "utils/timestamp.h"
 
 static double
@@ -46,42 +45,6 @@ ms_since(instr_time start)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, start);
 	return INSTR_TIME_GET_MILLISEC(now);
-}
-
-double
-slm_writer_lock(void)
-{
-	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
-	instr_time	start;
-
-	Assert(slm_lock_held(SLM_LOCK_WRITER) || !slm_lock_held(SLM_LOCK_ROLLUP));
-	INSTR_TIME_SET_CURRENT(start);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	return ms_since(start);
-}
-
-bool
-slm_writer_lock_wanted(void)
-{
-	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
-
-	return LockHasWaiters(&tag, ExclusiveLock, false);
-}
-
-bool
-slm_writer_trylock(void)
-{
-	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
-
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
-}
-
-void
-slm_rollup_lock(void)
-{
-	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_ROLLUP);
-
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 /*

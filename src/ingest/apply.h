@@ -18,22 +18,6 @@ typedef struct SlmApplied
 } SlmApplied;
 
 /*
- * Take the writer's lock: one for each database, held to the end of the transaction.  Everything that writes tiers or the
- * view log holds it.  Returns the wait in milliseconds.
- */
-extern double slm_writer_lock(void);
-/* While it is held: does anybody wait for it? */
-extern bool slm_writer_lock_wanted(void);
-/* Likewise, but give up at once; true if it is held. */
-extern bool slm_writer_trylock(void);
-
-/*
- * Take the lock of who writes to a bucket at or after the watermark of a tier, to the end of the transaction.  The writer's
- * lock may be held; it must not be taken after this one.
- */
-extern void slm_rollup_lock(void);
-
-/*
  * In a transaction whose caller has picked the objects: take the lock, decide the views, write the tiers, the view log,
  * the heads and the ledger.  replace and often: see slm_tier_write().
  */

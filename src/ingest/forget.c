@@ -4,7 +4,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "ingest/apply.h"
 #include "ingest/crash_point.h"
 #include "ingest/forget.h"
 #include "ingest/locks.h"

@@ -7,6 +7,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "ingest/history.h"
+#include "ingest/locks.h"
 #include "ingest/missing.h"
 #include "ingest/out_of_memory.h"
 #include "ingest/relocate.h"

@@ -8,6 +8,7 @@
 #include "compat.h"
 #include "ingest/locks.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 
 LOCKTAG
 slm_lock_tag(SlmLock lock)
@@ -39,4 +40,43 @@ slm_lock_of_run(const char *procedure)
 			return SLM_LOCK_RUN + i;
 	}
 	elog(ERROR, "no lock is known for \"%s\"", procedure);
+}
+
+double
+slm_writer_lock(void)
+{
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
+	instr_time	start;
+	instr_time	now;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER) || !slm_lock_held(SLM_LOCK_ROLLUP));
+	INSTR_TIME_SET_CURRENT(start);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, start);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+bool
+slm_writer_lock_wanted(void)
+{
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_WRITER);
+
+	return LockHasWaiters(&tag, ExclusiveLock, false);
+}
+
+void
+slm_rollup_lock(void)
+{
+	LOCKTAG		tag = slm_lock_tag(SLM_LOCK_ROLLUP);
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+slm_run_lock(const char *procedure)
+{
+	LOCKTAG		tag = slm_lock_tag(slm_lock_of_run(procedure));
+
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }

@@ -30,4 +30,21 @@ extern bool slm_lock_held(SlmLock lock);
 /* The lock of a procedure that runs one at a time, by its name without prefix: "rollup". */
 extern SlmLock slm_lock_of_run(const char *procedure);
 
+/*
+ * Take the writer's lock: one for each database, held to the end of the transaction.  Everything that writes tiers or the
+ * view log holds it.  Returns the wait in milliseconds.
+ */
+extern double slm_writer_lock(void);
+/* While it is held: does anybody wait for it? */
+extern bool slm_writer_lock_wanted(void);
+
+/*
+ * Take the lock of who writes to a bucket at or after the watermark of a tier, to the end of the transaction.  The writer's
+ * lock may be held; it must not be taken after this one.
+ */
+extern void slm_rollup_lock(void);
+
+/* Wait until no run of the procedure is under way, and keep others from beginning until the end of the transaction. */
+extern void slm_run_lock(const char *procedure);
+
 #endif							/* SLM_INGEST_LOCKS_H */

@@ -9,9 +9,9 @@
 
 #include "catalog/pg_type.h"
 #include "guc.h"
-#include "ingest/apply.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
+#include "ingest/object.h"
 #include "ingest/out_of_memory.h"
 #include "ingest/rejects.h"
 #include "ingest/replace.h"

@@ -18,7 +18,6 @@
 
 #include "catalog/pg_type.h"
 #include "guc.h"
-#include "ingest/apply.h"
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/locks.h"

@@ -210,14 +210,6 @@ note_failure(SlmRun *run, const ErrorData *error)
 
 /* --- one at a time --- */
 
-void
-slm_run_lock(const char *procedure)
-{
-	LOCKTAG		tag = slm_lock_tag(slm_lock_of_run(procedure));
-
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
-
 /* An error of the work: note it if the transaction can still be used, and pass it on. */
 static void
 fail_run(SlmRun *run, const LOCKTAG *tag, MemoryContext context)

@@ -42,9 +42,6 @@ extern void slm_disconnect(void);
  */
 extern bool slm_run(const char *procedure, bool loud, SlmRunWork work, void *arg);
 
-/* Wait until no run of the procedure is under way, and keep others from beginning until the end of the transaction. */
-extern void slm_run_lock(const char *procedure);
-
 /*
  * In the transaction of a piece of work that has something to do: make sure that the run has its row.  The piece must
  * commit soon: begin where the risk begins.

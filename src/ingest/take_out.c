@@ -10,6 +10,7 @@
 #include "ingest/crash_point.h"
 #include "ingest/ledger.h"
 #include "ingest/listing_rewrite.h"
+#include "ingest/locks.h"
 #include "ingest/missing.h"
 #include "ingest/offer_log.h"
 #include "ingest/out_of_memory.h"

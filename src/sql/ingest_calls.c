@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ingest/ingest.h"
+#include "ingest/locks.h"
 #include "ingest/processes.h"
 #include "ingest/prune.h"
 #include "ingest/reload.h"

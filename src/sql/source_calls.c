@@ -7,6 +7,7 @@
 #include "commands/extension.h"
 #include "fmgr.h"
 #include "ingest/as_owner.h"
+#include "ingest/locks.h"
 #include "ingest/passed.h"
 #include "ingest/runs.h"
 #include "ingest/spi.h"
