@@ -6,6 +6,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
+#include "ingest/let_dump.h"
 #include "ingest/locks.h"
 #include "ingest/spi.h"
 #include "ingest/tier.h"
@@ -298,12 +299,6 @@ partition_bounds(const SlmTier *tier, TimestampTz start, char **from, char **to)
 {
 	*from = pstrdup(timestamptz_to_str(start));
 	*to = pstrdup(timestamptz_to_str(slm_bucket_next(tier->partition, start)));
-}
-
-void
-slm_let_dump(const char *table)
-{
-	slm_execute_once(psprintf("GRANT SELECT ON sellometer.%s TO pg_database_owner", quote_identifier(table)), SPI_OK_UTILITY);
 }
 
 Oid

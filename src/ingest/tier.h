@@ -89,9 +89,6 @@ extern SlmShape *slm_tier_shape(const SlmTier *tier, SlmDimension dimension);
 /* "product_id", "brand", … */
 extern const char *slm_dimension_name(SlmDimension dimension);
 
-/* Let whoever owns the database dump a new table of schema sellometer, which he must be able to read for that. */
-extern void slm_let_dump(const char *table);
-
 /*
  * The partition of a dimension's table that begins at start: its oid, or InvalidOid.  Name: in buf (NAMEDATALEN).  An error if a table of
  * that name is no partition: what goes into it would be seen by nobody.
