@@ -124,9 +124,7 @@ close_transfers(SlmObject *objects, int n)
 static void
 add_to_batch(SlmIngest *ingest, SlmObject *object)
 {
-	object->number = ingest->batch.nobjects;
-	if (!slm_batch_add(&ingest->batch, ingest->chunk.rows, ingest->chunk.nrows) ||
-		!slm_carts_fold(&ingest->batch.carts, &ingest->chunk.carts))
+	if (!slm_object_add(object, &ingest->batch, &ingest->chunk))
 		slm_out_of_memory();
 }
 

@@ -312,9 +312,7 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool
 		slm_progress_add(1, object->size, object->outcome == SLM_OBJECT_LOADED ? object->rows_total : 0);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
 	{
-		object->number = ingest->batch.nobjects;
-		if (!slm_batch_add(&ingest->batch, large->chunk.rows, large->chunk.nrows) ||
-			!slm_carts_fold(&ingest->batch.carts, &large->chunk.carts))
+		if (!slm_object_add(object, &ingest->batch, &large->chunk))
 			slm_out_of_memory();
 	}
 	if (object->outcome != SLM_OBJECT_PART)

@@ -139,6 +139,13 @@ slm_object_open(SlmObject *object, SlmSource *source)
 		object->transfer = slm_store_get(source->store, object->key, object->etag, 0);
 }
 
+bool
+slm_object_add(SlmObject *object, SlmBatch *batch, const SlmChunk *chunk)
+{
+	object->number = (int) batch->nobjects;
+	return slm_batch_add(batch, chunk->rows, chunk->nrows) && slm_carts_fold(&batch->carts, &chunk->carts);
+}
+
 /* --- rejected rows --- */
 
 /* In a context: text as it can be shown. */

@@ -150,6 +150,9 @@ extern void slm_reading_end(SlmReading *reading);
  */
 extern void slm_object_open(SlmObject *object, SlmSource *source);
 
+/* Add its next rows to a batch, as those of the object whose number there it is given.  False if out of memory. */
+extern bool slm_object_add(SlmObject *object, SlmBatch *batch, const SlmChunk *chunk);
+
 /* Say that the object can't be loaded.  The string is copied; error_detail is set to NULL. */
 extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
 

@@ -178,9 +178,7 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 	slm_trouble_was_read(slm_sources_find(worker->sources, object->source), object);
 	if (object->outcome != SLM_OBJECT_LOADED)
 		return;
-	object->number = worker->batch.nobjects;
-	if (!slm_batch_add(&worker->batch, worker->chunk.rows, worker->chunk.nrows) ||
-		!slm_carts_fold(&worker->batch.carts, &worker->chunk.carts))
+	if (!slm_object_add(object, &worker->batch, &worker->chunk))
 		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 }
 

@@ -223,9 +223,7 @@ take_part(Reload *reload)
 	SlmObject  *object = &reload->object;
 
 	check_outcome(reload);
-	object->number = (int) reload->batch.nobjects;
-	if (!slm_batch_add(&reload->batch, reload->chunk.rows, reload->chunk.nrows) ||
-		!slm_carts_fold(&reload->batch.carts, &reload->chunk.carts))
+	if (!slm_object_add(object, &reload->batch, &reload->chunk))
 		slm_out_of_memory();
 	if (slm_batch_memory(&reload->batch) > (size_t) slm_work_memory * 1024)
 		ereport(ERROR,
