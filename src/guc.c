@@ -8,7 +8,7 @@
 #include <limits.h>
 
 #include "guc.h"
-#include "ingest/crash_point.h"
+#include "ingest/alive.h"
 #include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "pure/chunk.h"
@@ -18,16 +18,12 @@
 
 char	   *slm_database;
 int			slm_poll_interval;
-int			slm_stuck_after;
 int			slm_live_lateness;
 int			slm_view_window;
 int			slm_view_log_retention;
 int			slm_surge_bytes;
-int			slm_max_list_keys;
-int			slm_max_list_time;
 int			slm_max_object_bytes;
 int			slm_max_parse_workers;
-int			slm_max_connections;
 int			slm_batch_bytes;
 int			slm_chunk_rows = SLM_CHUNK_ROWS;
 int			slm_work_memory;
@@ -257,6 +253,4 @@ slm_guc_init(void)
 	}
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
-	slm_crash_point_init();
-	MarkGUCPrefixReserved("sellometer");
 }

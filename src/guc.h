@@ -7,16 +7,12 @@
 /* In the units of their declarations: see guc.c, where each is described for pg_settings. */
 extern char *slm_database;
 extern int	slm_poll_interval;		/* ms */
-extern int	slm_stuck_after;		/* s */
 extern int	slm_live_lateness;		/* s */
 extern int	slm_view_window;		/* s */
 extern int	slm_view_log_retention; /* s */
 extern int	slm_surge_bytes;		/* kB */
-extern int	slm_max_list_keys;
-extern int	slm_max_list_time;		/* s */
 extern int	slm_max_object_bytes;	/* kB */
 extern int	slm_max_parse_workers;
-extern int	slm_max_connections;
 extern int	slm_batch_bytes;		/* kB */
 extern int	slm_chunk_rows;			/* SLM_CHUNK_ROWS but in tests */
 extern int	slm_work_memory;		/* kB */
@@ -43,7 +39,7 @@ extern int	slm_ledger_retention;	/* s; 0: for ever */
 extern int	slm_price_window;		/* s */
 extern int	slm_shift_window;		/* s */
 
-/* Define all settings; called once, from _PG_init. */
+/* Define them; called once, from _PG_init.  Those of the stores are in store_types.h, of signs of life in alive.h, others of tests in crash_point.h. */
 extern void slm_guc_init(void);
 
 #endif							/* SLM_GUC_H */

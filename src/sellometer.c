@@ -5,8 +5,10 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "guc.h"
+#include "ingest/crash_point.h"
 #include "ingest/make_way.h"
 #include "ingest/schedule.h"
 #include "ingest/shmem.h"
@@ -20,6 +22,8 @@ void
 _PG_init(void)
 {
 	slm_guc_init();
+	slm_crash_point_init();
+	MarkGUCPrefixReserved("sellometer");
 	slm_schedule_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;

@@ -3,7 +3,6 @@
  */
 #include "postgres.h"
 
-#include "guc.h"
 #include "ingest/alive.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -14,6 +13,8 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+
+int			slm_stuck_after = 60;
 
 /* One that is busy may be so for so many times as long. */
 #define BUSY_TIMES	10

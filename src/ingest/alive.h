@@ -13,6 +13,8 @@
 
 #define SLM_MAX_ALIVE	512
 
+extern int	slm_stuck_after;		/* s: the setting of the same name (guc.c) */
+
 typedef enum SlmAliveKind
 {
 	SLM_ALIVE_LAUNCHER,

@@ -22,7 +22,7 @@ extern void slm_crash_point(const char *name);
 #define SLM_CRASH_POINT(name)	((void) 0)
 #endif
 
-/* Define the setting, where there is one; from slm_guc_init(). */
+/* Define the setting, where there is one; from _PG_init. */
 extern void slm_crash_point_init(void);
 
 #endif							/* SLM_INGEST_CRASH_POINT_H */

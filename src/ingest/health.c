@@ -10,6 +10,7 @@
 #include "commands/dbcommands.h"
 #include "common/hashfn.h"
 #include "guc.h"
+#include "ingest/alive.h"
 #include "ingest/health.h"
 #include "ingest/processes.h"
 #include "ingest/runs.h"

@@ -7,7 +7,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 
-#include "guc.h"
 #include "store/s3_internal.h"
 
 /* Attempts without progress, and the waits between them: full jitter, doubled each time. */

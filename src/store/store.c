@@ -11,10 +11,13 @@
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
-#include "guc.h"
 #include "pure/utf8.h"
 #include "store/names.h"
 #include "store/store_internal.h"
+
+int			slm_max_connections = 16;
+int			slm_max_list_keys = 10000000;
+int			slm_max_list_time = SECS_PER_HOUR;
 
 /* How much of a key or of a server's words a message shows. */
 #define MAX_DISPLAY_BYTES	300

@@ -145,6 +145,11 @@ extern SlmListingStatus slm_listing_next(SlmListing *listing, long wait_ms, SlmL
 										 SlmStoreError *error);
 extern void slm_listing_end(SlmListing *listing);
 
+/* Settings of the same names (guc.c): transfers of a store that are under way at the same time; the limits of a listing. */
+extern int	slm_max_connections;
+extern int	slm_max_list_keys;
+extern int	slm_max_list_time;		/* s */
+
 #define SLM_WAIT_FOR_EVER	LONG_MAX
 
 /* Move all that the store has under way on, without waiting. */

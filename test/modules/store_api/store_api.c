@@ -13,7 +13,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "guc.h"
 #include "store/store.h"
 
 PG_MODULE_MAGIC;
@@ -28,10 +27,16 @@ PG_FUNCTION_INFO_V1(store_list);
 PG_FUNCTION_INFO_V1(store_list_growth);
 PG_FUNCTION_INFO_V1(store_last_error);
 
-/* Stands in for the setting of the same name. */
-int			slm_max_connections = 4;
-int			slm_max_list_keys = 1000000;
-int			slm_max_list_time = 600;
+extern void _PG_init(void);
+
+/* Instead of settings. */
+void
+_PG_init(void)
+{
+	slm_max_connections = 4;
+	slm_max_list_keys = 1000000;
+	slm_max_list_time = 600;
+}
 
 static SlmStoreErrorKind last_kind;
 static int	last_retry_after_ms;
