@@ -23,7 +23,7 @@
 #include "ingest/ledger_prune.h"
 #include "ingest/locks.h"
 #include "ingest/prune.h"
-#include "ingest/rollup.h"
+#include "ingest/rollup_run.h"
 #include "ingest/shmem.h"
 #include "ingest/stock_write.h"
 #include "ingest/spi.h"

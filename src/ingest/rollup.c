@@ -19,15 +19,11 @@
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "ingest/crash_point.h"
-#include "ingest/ledger.h"
 #include "ingest/locks.h"
 #include "ingest/rollup.h"
 #include "ingest/rollup_add.h"
-#include "ingest/shmem.h"
 #include "ingest/spi.h"
 #include "ingest/totals.h"
-#include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/timestamp.h"
@@ -101,12 +97,8 @@ slm_rollup_limit(const SlmTiers *tiers, int t, TimestampTz head)
 	return slm_bucket_start(tiers->tiers[t].granularity, Min(head - (int64) slm_live_lateness * USECS_PER_SEC, covered));
 }
 
-/*
- * Move the watermark of a tier over what is empty, to the next bucket with rows, at most to limit.  True if there is such a
- * bucket before the limit.  One that somebody has begun with counts as such: it may have rows that must go.
- */
-static bool
-skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
+bool
+slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
 {
 	SlmTier    *tier = &tiers->tiers[t];
 	TimestampTz next;
@@ -170,7 +162,7 @@ slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time)
 	/* what is rolled up from must itself be complete up to there */
 	if (tier->finer > 0)
 		slm_rollup_past(tiers, tier->finer, end - 1);
-	while (skip_empty(tiers, t, end))
+	while (slm_rollup_skip_empty(tiers, t, end))
 		slm_rollup_bucket(tiers, t);
 }
 
@@ -179,7 +171,7 @@ slm_rollup_fill(SlmTiers *tiers, int t, TimestampTz head, bool (*stop) (void *ar
 {
 	TimestampTz limit = slm_rollup_limit(tiers, t, head);
 
-	while (skip_empty(tiers, t, limit))
+	while (slm_rollup_skip_empty(tiers, t, limit))
 	{
 		if (stop(arg))
 			return false;
@@ -210,65 +202,20 @@ slm_rollup_reset(SlmTiers *tiers)
 	}
 }
 
-/* --- step by step --- */
+/* --- in three steps --- */
 
-typedef struct Work
-{
-	SlmRun	   *run;
-	char		tier[NAMEDATALEN];	/* whose bucket it is */
-	TimestampTz start;
-	TimestampTz end;
-	bool		found;			/* there is a bucket; it is still ours */
-	uint64		rows;
-	uint64		buckets;
-	double		wait_ms;		/* longest, for the writer's lock */
-	double		held_ms;		/* longest */
-} Work;
-
-typedef struct Hold
-{
-	Work	   *work;
-	instr_time	start;
-} Hold;
-
-static Hold
-hold_begin(Work *work)
-{
-	Hold		hold = {.work = work};
-
-	work->wait_ms = Max(work->wait_ms, slm_writer_lock());
-	INSTR_TIME_SET_CURRENT(hold.start);
-	return hold;
-}
-
-static void
-hold_end(Hold *hold)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, hold->start);
-	hold->work->held_ms = Max(hold->work->held_ms, INSTR_TIME_GET_MILLISEC(now));
-}
-
-/* Mark the bucket at the watermark, and see to its partitions. */
-static void
-mark_bucket(Work *work, SlmTiers *tiers, int t)
+void
+slm_rollup_mark(const SlmTier *tier)
 {
 	static SlmStatement mark = {
 		"UPDATE sellometer.tiers SET rolling = $2 WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
 	};
 	static SlmStatement forget = {"DELETE FROM sellometer.rollup_changes WHERE tier = $1", 1, {TEXTOID}};
-	SlmTier    *tier = &tiers->tiers[t];
 	TimestampTz partition = slm_bucket_start(tier->partition, tier->watermark);
-	Datum		args[2];
+	Datum		args[2] = {CStringGetTextDatum(tier->name),
+	TimestampTzGetDatum(slm_bucket_next(tier->granularity, tier->watermark))};
 
-	strlcpy(work->tier, tier->name, NAMEDATALEN);
-	work->start = tier->watermark;
-	work->end = slm_bucket_next(tier->granularity, work->start);
-	work->found = true;
-	args[0] = CStringGetTextDatum(tier->name);
-	args[1] = TimestampTzGetDatum(work->end);
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	slm_execute(&forget, args, NULL, SPI_OK_DELETE);
 	slm_execute(&mark, args, NULL, SPI_OK_UPDATE);
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
@@ -283,65 +230,23 @@ mark_bucket(Work *work, SlmTiers *tiers, int t)
 	}
 }
 
-static void
-mark_step(void *arg)
+uint64
+slm_rollup_add_up(const SlmTiers *tiers, int t)
 {
-	Work	   *work = arg;
-	Hold		hold = hold_begin(work);
-	SlmTiers   *tiers = slm_tiers_read();
-	TimestampTz head = slm_head_read();
-
-	work->found = false;
-	for (int t = 1; t < tiers->n && !work->found; t++)
-	{
-		if (!skip_empty(tiers, t, slm_rollup_limit(tiers, t, head)))
-			continue;
-		slm_run_begin(work->run);
-		mark_bucket(work, tiers, t);
-		SLM_CRASH_POINT("rollup.mark");
-	}
-	hold_end(&hold);
-}
-
-/* The number of the work's tier if its bucket is still marked as we did; else 0, and the work is lost. */
-static int
-find_tier(Work *work, const SlmTiers *tiers)
-{
-	for (int t = 1; t < tiers->n; t++)
-	{
-		const SlmTier *tier = &tiers->tiers[t];
-
-		if (strcmp(tier->name, work->tier) == 0 && tier->watermark == work->start && tier->rolling == work->end)
-			return t;
-	}
-	work->found = false;
-	return 0;
-}
-
-static void
-add_up_step(void *arg)
-{
-	Work	   *work = arg;
-	SlmTiers   *tiers;
-	int			t;
+	TimestampTz start = tiers->tiers[t].watermark;
 	uint64		rows = 0;
 
 	Assert(!slm_lock_held(SLM_LOCK_WRITER));
-	slm_rollup_lock();
-	tiers = slm_tiers_read();
-	t = find_tier(work, tiers);
-	if (t == 0)
-		return;
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
 		Piece		piece;
 
-		piece_init(&piece, tiers, t, d, work->start);
+		piece_init(&piece, tiers, t, d, start);
 		delete_bucket(&piece);
-		rows += slm_rollup_add(tiers, t, d, work->start);
+		rows += slm_rollup_add(tiers, t, d, start);
 		SLM_CRASH_POINT("rollup.add_up");
 	}
-	work->rows += rows;
+	return rows;
 }
 
 /* Add up once more the keys that were noted since the mark. */
@@ -371,56 +276,19 @@ correct(const Piece *piece, const char *tier)
 							  piece->start, piece->end, piece->key, piece->key), 1, &type, &keys, SPI_OK_INSERT);
 }
 
-static void
-finish_step(void *arg)
-{
-	Work	   *work = arg;
-	Hold		hold = hold_begin(work);
-	SlmTiers   *tiers = slm_tiers_read();
-	int			t = find_tier(work, tiers);
-
-	if (t > 0)
-	{
-		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		{
-			Piece		piece;
-
-			piece_init(&piece, tiers, t, d, work->start);
-			correct(&piece, work->tier);
-			SLM_CRASH_POINT("rollup.correct");
-		}
-		slm_totals_roll_up(&tiers->tiers[t], &tiers->tiers[tiers->tiers[t].finer], work->start);
-		set_watermark(&tiers->tiers[t], work->end);
-		work->buckets++;
-		SLM_CRASH_POINT("rollup.finish");
-	}
-	hold_end(&hold);
-}
-
 void
-slm_rollup_all(SlmRun *run, bool heed_surge)
+slm_rollup_finish(SlmTiers *tiers, int t)
 {
-	Work		work = {.run = run};
-	char		phase[NAMEDATALEN];
+	SlmTier    *tier = &tiers->tiers[t];
 
-	for (;;)
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (heed_surge && slm_run_hold(run))
-			break;
-		slm_step(run, mark_step, &work);
-		if (!work.found)
-			break;
-		SLM_CRASH_POINT("rollup.marked");
-		snprintf(phase, sizeof(phase), "%s of %s", work.tier, timestamptz_to_str(work.start));
-		slm_progress_phase(phase);
-		slm_step(run, add_up_step, &work);
-		SLM_CRASH_POINT("rollup.added_up");
-		if (work.found)
-			slm_step(run, finish_step, &work);
-		SLM_CRASH_POINT("rollup.finished");
+		Piece		piece;
+
+		piece_init(&piece, tiers, t, d, tier->watermark);
+		correct(&piece, tier->name);
+		SLM_CRASH_POINT("rollup.correct");
 	}
-	appendStringInfo(&run->detail, "{\"buckets\": " UINT64_FORMAT ", \"rows\": " UINT64_FORMAT ", "
-					 "\"longest_wait_ms\": %.1f, \"longest_held_ms\": %.1f}",
-					 work.buckets, work.rows, work.wait_ms, work.held_ms);
+	slm_totals_roll_up(tier, &tiers->tiers[tier->finer], tier->watermark);
+	set_watermark(tier, tier->rolling);
 }

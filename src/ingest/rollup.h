@@ -4,7 +4,6 @@
 #ifndef SLM_INGEST_ROLLUP_H
 #define SLM_INGEST_ROLLUP_H
 
-#include "ingest/runs.h"
 #include "ingest/tier.h"
 
 /*
@@ -41,9 +40,18 @@ extern bool slm_rollup_fill(SlmTiers *tiers, int t, TimestampTz head, bool (*sto
 extern void slm_rollup_reset(SlmTiers *tiers);
 
 /*
- * Roll up all complete buckets of all tiers, as the work of a run (runs.h): in transactions of its own, the writer's lock
- * held only for moments.  Ends early, with run->held, if a surge holds it; heed_surge says whether it may.
+ * Under the writer's lock: move the watermark of a tier over what is empty, to the next bucket with rows, at most to limit.  True if there
+ * is such a bucket before the limit.  One that somebody has begun with counts as such: it may have rows that must go.
  */
-extern void slm_rollup_all(SlmRun *run, bool heed_surge);
+extern bool slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit);
+
+/*
+ * The bucket at the watermark in three steps (rollup.c).  Under the writer's lock: mark it, and see to its partitions.  Then, under the
+ * rollup lock alone, while it is marked still: DELETE and INSERT its rows, whose number is returned.  Then, under the writer's lock, while
+ * it is marked still: add up once more what was noted since the mark, and move the watermark past it.
+ */
+extern void slm_rollup_mark(const SlmTier *tier);
+extern uint64 slm_rollup_add_up(const SlmTiers *tiers, int t);
+extern void slm_rollup_finish(SlmTiers *tiers, int t);
 
 #endif							/* SLM_INGEST_ROLLUP_H */

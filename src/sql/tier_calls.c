@@ -7,7 +7,7 @@
 #include "fmgr.h"
 #include "ingest/leaders.h"
 #include "ingest/prune.h"
-#include "ingest/rollup.h"
+#include "ingest/rollup_run.h"
 #include "ingest/runs.h"
 #include "ingest/spi.h"
 #include "ingest/tier_change.h"
