@@ -16,6 +16,7 @@
 #include "guc.h"
 #include "ingest/alive.h"
 #include "ingest/crash_point.h"
+#include "ingest/discovery.h"
 #include "ingest/held.h"
 #include "ingest/identity.h"
 #include "ingest/ingest.h"

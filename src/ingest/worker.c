@@ -20,6 +20,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "ingest/alive.h"
+#include "ingest/discovery.h"
 #include "ingest/health.h"
 #include "ingest/held.h"
 #include "ingest/ingest.h"

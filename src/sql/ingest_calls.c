@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "ingest/discovery.h"
 #include "ingest/ingest.h"
 #include "ingest/locks.h"
 #include "ingest/processes.h"
