@@ -14,7 +14,8 @@
 
 #include "postgres.h"
 
-#include "store/store.h"
+#include "store/store_error.h"
+#include "store/store_types.h"
 
 typedef struct SlmCredentials
 {

@@ -15,71 +15,8 @@
 
 #include "postgres.h"
 
-#include <limits.h>
-
-#include "compat.h"
-#include "datatype/timestamp.h"
-
-typedef struct SlmStore SlmStore;
-typedef struct SlmTransfer SlmTransfer;
-typedef struct SlmPut SlmPut;
-typedef struct SlmListing SlmListing;
-
-typedef enum SlmStoreErrorKind
-{
-	SLM_STORE_OK,
-	SLM_STORE_NOT_FOUND,		/* no such object, bucket or directory */
-	SLM_STORE_CHANGED,			/* If-Match failed: the object is not the one that was listed */
-	SLM_STORE_DENIED,			/* credentials missing, wrong, or without the right */
-	SLM_STORE_TRANSIENT,		/* worth trying again later: 429, 5xx, timeout, reset, short body, name not resolved */
-	SLM_STORE_FATAL				/* anything else: not worth trying again until something is changed */
-} SlmStoreErrorKind;
-
-/*
- * All strings are in the memory context that was current when the failing call was made.  Never holds a secret.  The message names
- * neither server, role, endpoint nor where credentials come from, and nothing that a server says: it is shown to whoever may see that
- * something went wrong.  Detail and hint are for those who may know how the store is reached.
- */
-typedef struct SlmStoreError
-{
-	SlmStoreErrorKind kind;
-	int			sqlstate;		/* MAKE_SQLSTATE code */
-	int			retry_after_ms; /* what the server asked for, or 0 */
-	char	   *message;		/* lower-case, no full stop */
-	char	   *detail;			/* or NULL */
-	char	   *hint;			/* or NULL */
-} SlmStoreError;
-
-typedef struct SlmObjectInfo
-{
-	const char *key;			/* relative to the store's URL */
-	const char *etag;			/* without quotes; of a file: made of inode, size and mtime */
-	int64		size;
-	TimestampTz last_modified;
-} SlmObjectInfo;
-
-/* Called for each listed object; the info is valid during the call.  Returning false ends the listing early. */
-typedef bool (*SlmListCallback) (const SlmObjectInfo *info, void *arg);
-
-/* Why something that a listing came upon is no object. */
-typedef enum SlmPassReason
-{
-	SLM_PASS_NAME,				/* its name is one of names.h */
-	SLM_PASS_LINK,				/* a symbolic link, a socket and the like */
-	SLM_PASS_UNREADABLE,		/* a directory or file that can't be looked at */
-	SLM_PASS_ENTRY,				/* an entry of a server's list without what an object has */
-	SLM_PASS_SIZE,				/* larger than any object can be */
-	SLM_PASS_REASONS
-} SlmPassReason;
-
-/*
- * Called for each thing that a listing passes over; key: relative to the store's URL, of a directory with '/' at its end;
- * why: words for SLM_PASS_UNREADABLE, ENTRY and SIZE, else NULL.  Both are valid during the call.
- */
-typedef void (*SlmPassCallback) (const char *key, SlmPassReason reason, const char *why, void *arg);
-
-/* No service keeps objects beyond this: a list that says so is wrong, or a file is a sparse one. */
-#define SLM_MAX_OBJECT_SIZE		(INT64CONST(1) << 50)
+#include "store/store_error.h"
+#include "store/store_types.h"
 
 /* What is to be listed at once, by slm_store_list(). */
 typedef struct SlmListQuery
@@ -129,14 +66,6 @@ extern bool slm_store_list(SlmStore *store, SlmListQuery *query, SlmStoreError *
  * if it has more keys than sellometer.max_list_keys or takes longer than sellometer.max_list_time: a server that has lost its
  * way, or means ill, can go on for ever.  It lives in the store's memory context until slm_listing_end().
  */
-typedef enum SlmListingStatus
-{
-	SLM_LISTING_MORE,			/* the callback was called for some objects, perhaps for none; more may follow */
-	SLM_LISTING_END,			/* likewise, and they were the last, or the callback has had enough */
-	SLM_LISTING_WAIT,			/* nothing has come within wait_ms */
-	SLM_LISTING_ERROR
-} SlmListingStatus;
-
 extern SlmListing *slm_listing_begin(SlmStore *store, const char *prefix, const char *start_after);
 /* Whom to tell, with the argument of slm_listing_next(), of what is passed over: see SlmListQuery.  To be called before the first of that. */
 extern void slm_listing_tell(SlmListing *listing, SlmPassCallback passed);
@@ -144,13 +73,6 @@ extern void slm_listing_tell(SlmListing *listing, SlmPassCallback passed);
 extern SlmListingStatus slm_listing_next(SlmListing *listing, long wait_ms, SlmListCallback callback, void *arg, int *requests,
 										 SlmStoreError *error);
 extern void slm_listing_end(SlmListing *listing);
-
-/* Settings of the same names (guc.c): transfers of a store that are under way at the same time; the limits of a listing. */
-extern int	slm_max_connections;
-extern int	slm_max_list_keys;
-extern int	slm_max_list_time;		/* s */
-
-#define SLM_WAIT_FOR_EVER	LONG_MAX
 
 /* Move all that the store has under way on, without waiting. */
 extern void slm_store_move_on(SlmStore *store);
@@ -161,14 +83,6 @@ extern void slm_store_move_on(SlmStore *store);
  * that nobody has read yet.  Transient failures before the first byte are retried here (exponential, jittered).
  */
 extern SlmTransfer *slm_store_get(SlmStore *store, const char *key, const char *etag, int64 offset);
-
-typedef enum SlmTransferStatus
-{
-	SLM_TRANSFER_DATA,
-	SLM_TRANSFER_END,			/* all bytes were delivered, and their number is what the server announced */
-	SLM_TRANSFER_ERROR,
-	SLM_TRANSFER_WAIT			/* nothing came within wait_ms */
-} SlmTransferStatus;
 
 /*
  * The next bytes of a transfer.  *data is valid until the next call for this transfer.  It waits for at most wait_ms: with 0 it
@@ -203,9 +117,6 @@ extern bool slm_store_delete(SlmStore *store, const char *const *keys, int nkeys
  * in parts.  After a write that failed only abort is left.  When the store is closed an unfinished put is aborted as far
  * as no waiting is needed; slm_store_abort_uploads() clears what killed processes left.
  */
-#define SLM_PART_KB		(64 * 1024)
-extern int	slm_part_bytes;		/* kB of a part: SLM_PART_KB but in tests */
-
 extern SlmPut *slm_store_put_begin(SlmStore *store, const char *key);
 extern bool slm_store_put_write(SlmPut *put, const char *data, size_t len, SlmStoreError *error);
 extern bool slm_store_put_finish(SlmPut *put, char **etag, SlmStoreError *error);
@@ -217,26 +128,5 @@ extern void slm_store_put_abort(SlmPut *put);
  */
 extern bool slm_store_abort_uploads(SlmStore *store, const char *prefix, TimestampTz before,
 									int *aborted, SlmStoreError *error);
-
-/*
- * A key as it can stand in a text column: the key itself if it is valid in the database's encoding (which must be UTF-8
- * for anything but ASCII), else NULL.
- */
-extern const char *slm_store_key_text(const char *key);
-
-/*
- * Any bytes made fit for a message: what isn't printable, or turns the direction of writing, becomes \xHH, and what is too long
- * is cut.  Palloc'd.
- */
-extern char *slm_store_display(const char *bytes);
-
-/* Likewise text of any length, with tabs and ends of lines as they are. */
-extern char *slm_store_display_text(const char *bytes, size_t len);
-
-/* An error with its detail and hint as one text, palloc'd. */
-extern char *slm_store_error_text(const SlmStoreError *error);
-
-/* ereport(ERROR) what error says. */
-pg_noreturn extern void slm_store_error_raise(const SlmStoreError *error);
 
 #endif							/* SLM_STORE_STORE_H */

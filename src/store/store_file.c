@@ -314,7 +314,7 @@ static const SlmStoreOps file_ops = {
 };
 
 SlmStore *
-slm_file_open(const SlmUrl *url)
+slm_file_open(const SlmUrl *url, const char *server, Oid userid)
 {
 	SlmFileStore *store = palloc0(sizeof(SlmFileStore));
 

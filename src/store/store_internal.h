@@ -7,7 +7,8 @@
 #include "postgres.h"
 #include "utils/memutils.h"
 
-#include "store/store.h"
+#include "store/store_error.h"
+#include "store/store_types.h"
 #include "store/url.h"
 
 /* The table of operations.  Arguments are as in store.h; pointers to results are never NULL here. */
@@ -81,20 +82,6 @@ struct SlmListing
 	bool		too_many;		/* keys */
 };
 
-/*
- * Fill *error: the message is a format; detail and hint are set to NULL for the caller to change.  All is palloc'd in
- * the current context.  Always returns false.
- */
-extern bool slm_store_fail(SlmStoreError *error, SlmStoreErrorKind kind, int sqlstate,
-						   const char *message,...) pg_attribute_printf(4, 5);
-
-/* The same from errno of a file operation, whose message ends in ": No such file ..." as PostgreSQL's do. */
-extern bool slm_store_fail_errno(SlmStoreError *error, int saved_errno,
-								 const char *message,...) pg_attribute_printf(3, 4);
-
-/* A copy of error whose strings are in the current context. */
-extern void slm_store_error_copy(SlmStoreError *to, const SlmStoreError *from);
-
 /* The URL of an object fit for a message, in double quotes. */
 extern char *slm_store_display_url(const SlmStore *store, const char *key);
 
@@ -103,7 +90,7 @@ extern void slm_listing_passed(const SlmListing *listing, const char *key, SlmPa
 							   const char *why,...) pg_attribute_printf(4, 5);
 
 /* Open a store of either kind in the current context, which is its own; the caller fills the fields of SlmStore. */
-extern SlmStore *slm_file_open(const SlmUrl *url);
+extern SlmStore *slm_file_open(const SlmUrl *url, const char *server, Oid userid);
 extern SlmStore *slm_s3_open(const SlmUrl *url, const char *server, Oid userid);
 
 #endif							/* SLM_STORE_INTERNAL_H */
