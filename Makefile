@@ -4,7 +4,7 @@
 EXTENSION   = sellometer
 EXTVERSION  = 1.0
 MODULE_big  = sellometer
-OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/pure/*.c src/types/*.c src/store/*.c src/ingest/*.c src/sql/*.c)))
+OBJS        = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA_built  = sellometer--$(EXTVERSION).sql $(UPDATES)
 SQL_PARTS   = $(sort $(wildcard src/sql/*.sql))
 # From one release to the next: sql/updates/1.0--1.1.sql becomes sellometer--1.0--1.1.sql.
@@ -32,10 +32,10 @@ CONTRIB_TESTDB   = sellometer_regress
 ISOLATION_TESTDB = sellometer_isolation
 
 # A change of any header rebuilds all: the tree is small and nothing can be stale.
-$(OBJS): $(wildcard src/*.h src/pure/*.h src/types/*.h src/store/*.h src/ingest/*.h src/sql/*.h)
+$(OBJS): $(wildcard src/*.h src/*/*.h)
 
 # It knows the version.
-src/ingest/version.o: Makefile
+src/server/version.o: Makefile
 
 # The server has the schema of users first in the path of a script: what anybody has put there would be taken for good.
 SAFE_PATH = 'SET LOCAL search_path = pg_catalog, pg_temp;'

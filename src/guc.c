@@ -8,10 +8,10 @@
 #include <limits.h>
 
 #include "guc.h"
-#include "ingest/alive.h"
-#include "ingest/shmem.h"
 #include "miscadmin.h"
 #include "pure/chunk.h"
+#include "server/alive.h"
+#include "server/shmem.h"
 #include "store/store.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"

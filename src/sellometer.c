@@ -8,11 +8,11 @@
 #include "utils/guc.h"
 
 #include "guc.h"
-#include "ingest/crash_point.h"
-#include "ingest/make_way.h"
-#include "ingest/schedule.h"
-#include "ingest/shmem.h"
-#include "ingest/worker.h"
+#include "server/crash_point.h"
+#include "server/shmem.h"
+#include "upkeep/schedule.h"
+#include "worker/make_way.h"
+#include "worker/worker.h"
 
 PG_MODULE_MAGIC;
 

@@ -4,7 +4,7 @@
  * It is XXH3-128 of libxxhash with a secret of the database, over the bytes after inflating: so a file that was packed after
  * it was loaded is the same content still.  With n different contents the chance that any two have the same checksum is below
  * n^2 / 2^129: 1.5e-25 for the ten million objects of twenty years.  XXH3 is no one-way function: before a checksum is
- * shown to anybody, slm_checksum_show() (ingest/checksum.h) makes one of it.
+ * shown to anybody, slm_checksum_show() (dedup/checksum.h) makes one of it.
  */
 #ifndef SLM_PURE_CONTENT_H
 #define SLM_PURE_CONTENT_H

@@ -112,7 +112,7 @@ CREATE INDEX objects_lost ON sellometer.objects (first_event) WHERE lost;
 -- whatever goes wrong elsewhere: no key is ever counted with two contents
 CREATE UNIQUE INDEX objects_counted ON sellometer.objects (source, key)
 	WHERE state IN ('done', 'archived');
--- what an object holds, to know it again whatever it is called: see src/ingest/identity.h
+-- what an object holds, to know it again whatever it is called: see src/ledger/identity.h
 CREATE INDEX objects_content ON sellometer.objects (checksum)
 	WHERE rows_total > 0 AND (state IN ('done', 'archived') OR resume_row > 0);
 CREATE INDEX objects_copies ON sellometer.objects (checksum) WHERE state = 'skipped' AND checksum IS NOT NULL;
@@ -153,7 +153,7 @@ COMMENT ON COLUMN sellometer.objects.unwanted IS
 COMMENT ON COLUMN sellometer.objects.excluded IS
 	'skipped because include or exclude of its source leave it out: should they not any more, it is loaded';
 
-/* What counted of a large object, part by part: see src/ingest/windows.h. */
+/* What counted of a large object, part by part: see src/ledger/windows.h. */
 CREATE TABLE sellometer.object_parts (
 	object_id	bigint NOT NULL,
 	from_row	bigint NOT NULL,
@@ -167,7 +167,7 @@ COMMENT ON COLUMN sellometer.object_parts.from_row IS 'number of its first row i
 COMMENT ON COLUMN sellometer.object_parts.first_event IS 'earliest time of its rows that counted';
 COMMENT ON COLUMN sellometer.object_parts.last_event IS 'latest time of its rows that counted';
 
-/* What did not count of an object, though its other rows did: see src/ingest/refused.h. */
+/* What did not count of an object, though its other rows did: see src/ledger/refused.h. */
 CREATE TABLE sellometer.refused_rows (
 	object_id	bigint NOT NULL,
 	from_row	bigint NOT NULL,
@@ -249,7 +249,7 @@ REVOKE ALL ON FUNCTION sellometer.forget_rejected_rows() FROM PUBLIC;
 CREATE TRIGGER forget_rejected_rows AFTER DELETE ON sellometer.objects
 	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_rejected_rows();
 
-/* Counted objects whose rows the ledger does not keep any more: see src/ingest/ledger_prune.h. */
+/* Counted objects whose rows the ledger does not keep any more: see src/upkeep/ledger_prune.h. */
 CREATE TABLE sellometer.forgotten_objects (
 	checksum	uuid NOT NULL,
 	object_id	bigint NOT NULL,

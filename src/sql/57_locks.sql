@@ -1,4 +1,4 @@
-/* Who keeps others from their work.  The numbers of the locks are those of src/ingest/locks.h. */
+/* Who keeps others from their work.  The numbers of the locks are those of src/server/locks.h. */
 CREATE FUNCTION sellometer.hold_loading()
 RETURNS void
 LANGUAGE c STRICT

@@ -68,7 +68,7 @@ REVOKE ALL ON PROCEDURE sellometer.archive(text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_archive(text) FROM PUBLIC;
 
 /*
- * What the ledger need not keep: see src/ingest/ledger_prune.h.  Here it is not known yet what is still listed.
+ * What the ledger need not keep: see src/upkeep/ledger_prune.h.  Here it is not known yet what is still listed.
  */
 CREATE VIEW sellometer.ended_objects AS
 SELECT o.id, o.source, o.key, o.head, greatest(o.discovered_at, o.ingested_at, o.archived_at) AS ended_at,

@@ -1,5 +1,5 @@
 /*
- * Labels that count instead of those that come: applied while loading (src/ingest/overrides.c), from an event time on, so
+ * Labels that count instead of those that come: applied while loading (src/dedup/overrides.c), from an event time on, so
  * that rows of a late file count as they would have counted in time.
  */
 CREATE TABLE sellometer.category_overrides (

@@ -1,4 +1,4 @@
-/* A person, out of everything: see src/ingest/forget.h. */
+/* A person, out of everything: see src/archive/forget.h. */
 
 CREATE TABLE sellometer.forgetting (
 	user_id		bigint PRIMARY KEY,

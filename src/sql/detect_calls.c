@@ -4,8 +4,8 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "ingest/detect.h"
-#include "ingest/runs.h"
+#include "upkeep/detect.h"
+#include "upkeep/runs.h"
 
 PG_FUNCTION_INFO_V1(sellometer_detect);
 

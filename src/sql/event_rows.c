@@ -5,10 +5,10 @@
 
 #include "access/xact.h"
 #include "funcapi.h"
-#include "ingest/out_of_memory.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "server/out_of_memory.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"

@@ -3,11 +3,11 @@
  */
 #include "postgres.h"
 
+#include "archive/forget.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "ingest/forget.h"
-#include "ingest/spi.h"
+#include "server/spi.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"

@@ -4,7 +4,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "ingest/passed.h"
+#include "ledger/passed.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(sellometer_key_is_wanted);

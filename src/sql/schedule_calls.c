@@ -5,8 +5,8 @@
 
 #include "commands/event_trigger.h"
 #include "fmgr.h"
-#include "ingest/remote.h"
-#include "ingest/schedule.h"
+#include "upkeep/remote.h"
+#include "upkeep/schedule.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 

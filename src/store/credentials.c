@@ -9,7 +9,7 @@
 
 #include "utils/memutils.h"
 
-#include "ingest/out_of_memory.h"
+#include "server/out_of_memory.h"
 #include "store/credentials_internal.h"
 #include "store/credentials_parse.h"
 #include "store/store_internal.h"

@@ -12,7 +12,7 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
-#include "ingest/out_of_memory.h"
+#include "server/out_of_memory.h"
 #include "store/http_internal.h"
 
 /* Chunks kept for the next answer, and connections kept open for it. */

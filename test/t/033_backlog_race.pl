@@ -10,7 +10,7 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-# The writer's lock (src/ingest/locks.c): while it is held whoever wants to apply something queues up, in order.
+# The writer's lock (src/server/locks.c): while it is held whoever wants to apply something queues up, in order.
 my $WRITER_LOCK = 'sellometer.hold_loading()';
 # No session may look at the objects but those of this test.
 my $node = slm_node('race', conf => tier_conf() . <<'CONF');

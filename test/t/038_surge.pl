@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use SlmTest;
 use Test::More;
 
-# The writer's lock (src/ingest/locks.c): who holds it keeps the worker in the middle of a batch.
+# The writer's lock (src/server/locks.c): who holds it keeps the worker in the middle of a batch.
 my $WRITER_LOCK = 'sellometer.hold_loading()';
 
 my $node = slm_node('surge', conf => <<'CONF');

@@ -1,0 +1,451 @@
+/*
+ * archive.c: the last tier: which blocks are archived, and in which steps.
+ *
+ *   tidy      archives that were broken off: delete what there is of them;
+ *             archives whose originals are still there: delete these
+ *   reserve   [commit]  a finished block has objects: a row in sellometer.archives names the key that will be written
+ *   pack      [commit]  write, read back, record: the objects are archived from here on
+ *   delete    [commit]  the originals
+ *
+ * A key is written only if its row is there, and a new row gets a key that no object in the store has: so nothing is ever
+ * overwritten, and what is deleted from the archive is only what an earlier run of ours has left unfinished.
+ */
+#include "postgres.h"
+
+#include "archive/archive.h"
+#include "catalog/pg_type.h"
+#include "guc.h"
+#include "ledger/ledger.h"
+#include "ledger/relocate.h"
+#include "miscadmin.h"
+#include "pure/archive_name.h"
+#include "server/crash_point.h"
+#include "server/shmem.h"
+#include "server/spi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+typedef struct Work
+{
+	SlmRun	   *run;
+	const char *source;			/* NULL: all */
+	MemoryContext context;		/* of the archive at hand */
+	bool		found;			/* there is one */
+	SlmArchive	archive;
+	SlmPacked	packed;
+	int64		width;			/* of a block, in microseconds */
+
+	/* blocks up to this one, in the order of time and source, have had their turn */
+	TimestampTz after;
+	char		after_source[NAMEDATALEN * 4];
+	int64		after_id;		/* the same for what is to be deleted */
+
+	int			archives;
+	int			failed;
+	int64		objects;
+	int64		left_out;
+	uint64		rows;
+	uint64		bytes;
+	int64		original_bytes;
+	ErrorData  *first_error;
+} Work;
+
+static char *
+keep_text(Work *work, int column)
+{
+	return slm_text(work->context, 0, column);
+}
+
+static const char *
+source_or_null(const Work *work, char *null)
+{
+	*null = work->source ? ' ' : 'n';
+	return work->source ? work->source : "";
+}
+
+/* --- what a killed run has left --- */
+
+/* The next archive at hand, from a row (id, source, source_url, url, server, owner, key); false if there is none. */
+static bool
+take_archive(Work *work, SlmStatement *statement)
+{
+	SlmArchive *archive = &work->archive;
+	char		nulls[] = "  ";
+	Datum		args[2] = {Int64GetDatum(work->after_id), CStringGetTextDatum(source_or_null(work, &nulls[1]))};
+
+	MemoryContextReset(work->context);
+	work->found = false;
+	if (slm_execute(statement, args, nulls, SPI_OK_SELECT) == 0)
+		return false;
+	*archive = (SlmArchive) {.id = slm_int64(0, 1, 0),.owner = (Oid) slm_int64(0, 6, 0)};
+	archive->source = keep_text(work, 2);
+	archive->source_url = keep_text(work, 3);
+	archive->url = keep_text(work, 4);
+	archive->server = keep_text(work, 5);
+	archive->key = keep_text(work, 7);
+	work->after_id = archive->id;
+	work->found = true;
+	slm_run_begin(work->run);
+	return true;
+}
+
+void
+slm_archive_clear(const SlmArchive *archive)
+{
+	static SlmStatement forget = {"DELETE FROM sellometer.archives WHERE id = $1 AND archived_at IS NULL", 1, {INT8OID}};
+	const char *key = archive->key;
+	SlmStore   *store = slm_store_open(archive->url, archive->server, archive->owner);
+	SlmStoreError error;
+	Datum		id = Int64GetDatum(archive->id);
+
+	if (!slm_store_abort_uploads(store, key, DT_NOEND, NULL, &error) || !slm_store_delete(store, &key, 1, &error))
+		slm_store_error_raise(&error);
+	SLM_CRASH_POINT("archive.cleared");
+	slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
+}
+
+/* An archive that was broken off: whatever there is of it goes, so that its key is free again. */
+static void
+clear_step(void *arg)
+{
+	static SlmStatement statement = {
+		"SELECT id, source, '', url, server, owner::oid::bigint, key FROM sellometer.archives "
+		"WHERE archived_at IS NULL AND id > $1 AND ($2 IS NULL OR source = $2) ORDER BY id LIMIT 1",
+		2, {INT8OID, TEXTOID}
+	};
+	Work	   *work = arg;
+
+	if (take_archive(work, &statement))
+		slm_archive_clear(&work->archive);
+}
+
+/* The next archive whose originals have not been deleted. */
+static void
+find_undeleted_step(void *arg)
+{
+	static SlmStatement statement = {
+		"SELECT a.id, a.source, s.url, a.url, s.server, s.owner::oid::bigint, a.key FROM sellometer.archives a "
+		"JOIN sellometer.sources s ON s.name = a.source AND s.enabled AND s.archive_url IS NOT NULL "
+		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
+		"WHERE a.archived_at IS NOT NULL AND a.originals_deleted_at IS NULL AND a.id > $1 AND ($2 IS NULL OR a.source = $2) "
+		"ORDER BY a.id LIMIT 1",
+		2, {INT8OID, TEXTOID}
+	};
+	(void) take_archive(arg, &statement);
+}
+
+static void
+delete_step(void *arg)
+{
+	Work	   *work = arg;
+
+	slm_archive_delete_originals(&work->archive);
+}
+
+/* --- which block is next --- */
+
+/* "2019-10-01-00", or "2019-10-01" for a whole day. */
+static char *
+block_name(const Work *work)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+
+	if (timestamp2tm(work->archive.start, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "time out of range");
+	if (work->width == USECS_PER_DAY)
+		return psprintf("%04d-%02d-%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+	return psprintf("%04d-%02d-%02d-%02d", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour);
+}
+
+/* The first block with loaded objects behind those that had their turn; false if there is none that has ended. */
+static bool
+find_block(Work *work)
+{
+	static SlmStatement statement = {
+		"SELECT s.name, s.url, s.archive_url, s.server, s.owner::oid::bigint, t.block FROM sellometer.sources s "
+		"CROSS JOIN LATERAL (SELECT date_bin($5, o.object_time, '2000-01-01 00:00:00+00') AS block FROM sellometer.objects o "
+		"WHERE o.source = s.name AND o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $2 "
+		"AND o.object_time >= CASE WHEN s.name > $4 COLLATE \"C\" THEN $3 ELSE $3 + $5 END ORDER BY o.object_time LIMIT 1) t "
+		"WHERE s.enabled AND s.archive_url IS NOT NULL AND ($1 IS NULL OR s.name = $1) "
+		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
+		"ORDER BY t.block, s.name COLLATE \"C\" LIMIT 1",
+		5, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INTERVALOID}
+	};
+	SlmGranularity block = {.usecs = work->width};
+	Interval	width = {.time = work->width};
+	TimestampTz head = slm_head_read();
+	SlmArchive *archive = &work->archive;
+	char		nulls[] = "     ";
+	Datum		args[5];
+
+	if (TIMESTAMP_NOT_FINITE(head))
+		return false;
+	args[0] = CStringGetTextDatum(source_or_null(work, &nulls[0]));
+	args[1] = TimestampTzGetDatum(slm_bucket_start(block, head - (int64) slm_live_lateness * USECS_PER_SEC));
+	args[2] = TimestampTzGetDatum(work->after);
+	args[3] = CStringGetTextDatum(work->after_source);
+	args[4] = IntervalPGetDatum(&width);
+	MemoryContextReset(work->context);
+	if (slm_execute(&statement, args, nulls, SPI_OK_SELECT) == 0)
+		return false;
+	*archive = (SlmArchive) {.owner = (Oid) slm_int64(0, 5, 0),.start = slm_int64(0, 6, 0)};
+	archive->end = archive->start + work->width;
+	archive->source = keep_text(work, 1);
+	archive->source_url = keep_text(work, 2);
+	archive->url = keep_text(work, 3);
+	archive->server = keep_text(work, 4);
+	if (archive->url[strlen(archive->url) - 1] != '/')
+	{
+		MemoryContext old = MemoryContextSwitchTo(work->context);
+
+		archive->url = psprintf("%s/", archive->url);
+		MemoryContextSwitchTo(old);
+	}
+	return true;
+}
+
+/* --- which key --- */
+
+static char *
+part_key(const char *name, int part)
+{
+	return part == 0 ? psprintf("%s.csv.gz", name) : psprintf("%s.%d.csv.gz", name, part);
+}
+
+typedef struct Listed
+{
+	const char *name;
+	int			next;			/* part behind all that are there */
+} Listed;
+
+static bool
+note_part(const SlmObjectInfo *info, void *arg)
+{
+	Listed	   *listed = arg;
+
+	listed->next = Max(listed->next, slm_archive_part(info->key, listed->name) + 1);
+	return true;
+}
+
+static void
+insert_reserved(SlmArchive *archive, const char *name, int part)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.archives (source, url, server, owner, block, part, key) "
+		"VALUES ($1, $2, $3, $4, $5, (SELECT greatest(max(part) + 1, $6) FROM sellometer.archives WHERE url = $2 AND block = $5), '') "
+		"RETURNING id, part::bigint",
+		6, {TEXTOID, TEXTOID, TEXTOID, OIDOID, TEXTOID, INT4OID}
+	};
+	static SlmStatement name_it = {"UPDATE sellometer.archives SET key = $2 WHERE id = $1", 2, {INT8OID, TEXTOID}};
+	Datum		args[6] = {CStringGetTextDatum(archive->source), CStringGetTextDatum(archive->url),
+		archive->server ? CStringGetTextDatum(archive->server) : (Datum) 0, ObjectIdGetDatum(archive->owner),
+	CStringGetTextDatum(name), Int32GetDatum(part)};
+
+	slm_execute(&statement, args, archive->server ? NULL : "  n   ", SPI_OK_INSERT_RETURNING);
+	archive->id = slm_int64(0, 1, 0);
+	archive->key = part_key(name, (int) slm_int64(0, 2, 0));
+	args[0] = Int64GetDatum(archive->id);
+	args[1] = CStringGetTextDatum(archive->key);
+	slm_execute(&name_it, args, NULL, SPI_OK_UPDATE);
+}
+
+void
+slm_archive_reserve(SlmArchive *archive, const char *block)
+{
+	SlmStore   *store = slm_store_open(archive->url, archive->server, archive->owner);
+	SlmStoreError error;
+	Listed		listed = {.name = block};
+	SlmListQuery	listing = {.prefix = psprintf("%s.", block),.found = note_part,.arg = &listed};
+
+	if (!slm_store_list(store, &listing, &error))
+		slm_store_error_raise(&error);
+	slm_store_close(store);
+	insert_reserved(archive, block, listed.next);
+	SLM_CRASH_POINT("archive.reserve");
+}
+
+static void
+reserve_step(void *arg)
+{
+	Work	   *work = arg;
+	SlmArchive *archive = &work->archive;
+	MemoryContext old;
+
+	work->found = false;
+	work->found = find_block(work);
+	if (!work->found)
+		return;
+	slm_run_begin(work->run);
+	work->after = archive->start;
+	strlcpy(work->after_source, archive->source, sizeof(work->after_source));
+	old = MemoryContextSwitchTo(work->context);
+	slm_archive_reserve(archive, block_name(work));
+	MemoryContextSwitchTo(old);
+}
+
+/* --- the steps of a block --- */
+
+static void
+pack_step(void *arg)
+{
+	static SlmStatement forget = {"DELETE FROM sellometer.archives WHERE id = $1", 1, {INT8OID}};
+	Work	   *work = arg;
+	Datum		id = Int64GetDatum(work->archive.id);
+
+	slm_archive_pack(&work->archive, &work->packed);
+	if (work->packed.objects == 0)
+		slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
+}
+
+static void
+totals_step(void *arg)
+{
+	static SlmStatement statement = {
+		"SELECT count(*), least(coalesce(sum(o.size), 0), 4611686018427387904)::bigint FROM sellometer.objects o JOIN sellometer.sources s "
+		"ON s.name = o.source AND s.enabled AND s.archive_url IS NOT NULL "
+		"WHERE o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $1 AND ($2 IS NULL OR o.source = $2)",
+		2, {TIMESTAMPTZOID, TEXTOID}
+	};
+	Work	   *work = arg;
+	SlmGranularity block = {.usecs = work->width};
+	TimestampTz head = slm_head_read();
+	char		nulls[] = "  ";
+	Datum		args[2];
+
+	if (TIMESTAMP_NOT_FINITE(head))
+		return;
+	args[0] = TimestampTzGetDatum(slm_bucket_start(block, head - (int64) slm_live_lateness * USECS_PER_SEC));
+	args[1] = CStringGetTextDatum(source_or_null(work, &nulls[1]));
+	slm_execute(&statement, args, nulls, SPI_OK_SELECT);
+	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
+}
+
+static void
+relocate_step(void *arg)
+{
+	slm_relocate();
+}
+
+/* Do a step for the archive at hand.  False if it fails, which is noted; a cancel, and the like, is raised. */
+static bool
+try_for_block(Work *work, SlmStep step, const char *doing)
+{
+	ErrorData  *error = slm_try_step(work->run, step, work);
+
+	if (error == NULL)
+		return true;
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
+	work->failed++;
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not %s: %s", doing, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0));
+	if (work->first_error == NULL)
+		work->first_error = error;
+	return false;
+}
+
+static void
+delete_originals(Work *work)
+{
+	(void) try_for_block(work, delete_step, psprintf("delete what was archived as \"%s\"", work->archive.key));
+	SLM_CRASH_POINT("archive.done");
+}
+
+static bool
+hold(Work *work)
+{
+	CHECK_FOR_INTERRUPTS();
+	return slm_run_hold(work->run);
+}
+
+static void
+tidy(Work *work)
+{
+	slm_progress_phase("tidy");
+	do
+		(void) try_for_block(work, clear_step, "clear an archive that was broken off");
+	while (work->found && !hold(work));
+	work->after_id = 0;
+	while (!hold(work))
+	{
+		slm_step(work->run, find_undeleted_step, work);
+		if (!work->found)
+			break;
+		delete_originals(work);
+	}
+}
+
+static void
+archive_blocks(Work *work)
+{
+	while (!hold(work))
+	{
+		slm_progress_phase("look for objects");
+		if (!try_for_block(work, reserve_step, "begin an archive"))
+		{
+			if (!work->found)
+				break;
+			continue;
+		}
+		if (!work->found)
+			break;
+		SLM_CRASH_POINT("archive.reserved");
+		if (!try_for_block(work, pack_step, psprintf("archive \"%s\"", work->archive.key)))
+			continue;
+		SLM_CRASH_POINT("archive.packed");
+		work->left_out += work->packed.left_out;
+		if (work->packed.objects == 0)
+			continue;
+		work->archives++;
+		work->objects += work->packed.objects;
+		work->rows += work->packed.rows;
+		work->bytes += work->packed.bytes;
+		work->original_bytes += work->packed.original_bytes;
+		delete_originals(work);
+	}
+}
+
+static void
+raise_failures(const Work *work)
+{
+	const ErrorData *error = work->first_error;
+
+	if (error == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(error->sqlerrcode),
+			 errmsg("archiving has failed in %d places, the first: %s", work->failed, error->message),
+			 errdetail("%d archives were made, of " INT64_FORMAT " objects.", work->archives, work->objects),
+			 errhint("Nothing is lost.  The next sellometer_archive() tries again what has failed.")));
+}
+
+void
+slm_archive_all(SlmRun *run, const char *source)
+{
+	Work		work = {.run = run,.source = source,.after = DT_NOBEGIN};
+
+	work.width = slm_archive_block == SLM_ARCHIVE_DAY ? USECS_PER_DAY : USECS_PER_HOUR;
+	work.context = AllocSetContextCreate(CurrentMemoryContext, "sellometer archive", ALLOCSET_SMALL_SIZES);
+	slm_progress_begin("archive");
+	PG_TRY();
+	{
+		slm_step(run, totals_step, &work);
+		slm_step(run, relocate_step, &work);
+		tidy(&work);
+		archive_blocks(&work);
+		raise_failures(&work);
+	}
+	PG_FINALLY();
+	{
+		slm_progress_end();
+	}
+	PG_END_TRY();
+	appendStringInfo(&run->detail, "{\"archives\": %d, \"objects\": " INT64_FORMAT ", \"left_out\": " INT64_FORMAT ", "
+					 "\"rows\": " UINT64_FORMAT ", \"original_bytes\": " INT64_FORMAT ", \"bytes\": " UINT64_FORMAT "}",
+					 work.archives, work.objects, work.left_out, work.rows, work.original_bytes, work.bytes);
+}

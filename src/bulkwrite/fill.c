@@ -1,0 +1,122 @@
+/*
+ * fill.c: rows for a table that is new and empty and for its primary key, in the key's order.
+ *
+ *    a thread      forms pages 0 to 127   | forms pages 128 to 255        | ...
+ *    this thread                          | writes and logs pages 0 to 127 | ...
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/multixact.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "bulkwrite/bulk.h"
+#include "bulkwrite/fill.h"
+#include "bulkwrite/index_fill.h"
+#include "bulkwrite/page_fill.h"
+#include "catalog/catalog.h"
+#include "catalog/pg_am_d.h"
+#include "commands/vacuum.h"
+#include "compat.h"
+#include "pgstat.h"
+#include "server/beside.h"
+#include "server/out_of_memory.h"
+#include "storage/bufmgr.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+typedef struct Fill
+{
+	Relation	rel;
+	SlmFormer  *former;
+	SlmIndexFill *index;
+	SlmPiece	formed;			/* is being written while the former goes on */
+	BlockNumber block;			/* the next one to write */
+	SlmThread	thread;
+} Fill;
+
+bool
+slm_fill_possible(Relation rel)
+{
+	return rel->rd_rel->relam == HEAP_TABLE_AM_OID && !RelationIsLogicallyLogged(rel);
+}
+
+static void
+form_piece(Fill *fill)
+{
+	slm_beside_start(&fill->thread, slm_former_piece, fill->former, fill->former->nrows);
+}
+
+static void
+take_piece(Fill *fill)
+{
+	slm_thread_join(&fill->thread);
+	if (fill->former->too_long)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a row is too large for table \"%s\" or its index", RelationGetRelationName(fill->rel))));
+	slm_former_swap(fill->former, &fill->formed);
+}
+
+static void
+write_rows(Fill *fill, int npages)
+{
+	slm_pages_append(fill->rel, fill->block, fill->formed.rows.pages, npages);
+	fill->block += npages;
+}
+
+static void
+write_pieces(Fill *fill, const SlmMeanwhile *meanwhile)
+{
+	SlmFormer  *former = fill->former;
+	bool		last;
+
+	form_piece(fill);
+	do
+	{
+		take_piece(fill);
+		last = former->next == former->nrows;
+		if (!last)
+			form_piece(fill);
+		write_rows(fill, fill->formed.rows.n + (last ? 1 : 0));
+		slm_index_fill_leaves(fill->index, fill->formed.leaves.pages, fill->formed.leaves.n);
+		slm_meanwhile(meanwhile);
+	} while (!last);
+	slm_index_fill_end(fill->index, &fill->formed.leaves.pages[fill->formed.leaves.n]);
+}
+
+void
+slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMeanwhile *meanwhile)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer fill", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	Relation	index = index_open(slm_primary_key_index(rel), AccessExclusiveLock);
+	Fill	   *fill = palloc0(sizeof(Fill));
+
+	if (RelationGetNumberOfBlocks(rel) > 0)
+		elog(ERROR, "table %s is not empty", RelationGetRelationName(rel));
+	fill->rel = rel;
+	fill->former = slm_former_begin(rel, index, source, arg, nrows);
+	fill->index = slm_index_fill_begin(index);
+	PG_TRY();
+	{
+		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
+			slm_out_of_memory();
+		if (nrows > 0)
+			write_pieces(fill, meanwhile);
+	}
+	PG_FINALLY();
+	{
+		slm_thread_join(&fill->thread);
+		slm_piece_free(&fill->formed);
+		slm_piece_free(&fill->former->piece);
+	}
+	PG_END_TRY();
+	index_close(index, NoLock);
+	pgstat_count_heap_insert(rel, nrows);
+	CommandCounterIncrement();
+	/* as building the index would have left it, for the planner */
+	slm_update_relstats(rel, fill->block, nrows);
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+}

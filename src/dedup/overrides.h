@@ -1,0 +1,21 @@
+/*
+ * overrides.h: categories that count instead of those that came, as one backend knows them.
+ */
+#ifndef SLM_DEDUP_OVERRIDES_H
+#define SLM_DEDUP_OVERRIDES_H
+
+#include "postgres.h"
+#include "pure/catalog.h"
+
+typedef struct SlmOverrides SlmOverrides;
+
+/* None, in the current memory context; to be refreshed before use.  What it holds goes with the context. */
+extern SlmOverrides *slm_overrides_create(void);
+
+/* Read sellometer.category_overrides if it has changed; true if so: catalogs that use it are then of no use.  Needs SPI. */
+extern bool slm_overrides_refresh(SlmOverrides *overrides);
+
+/* Have a new catalog use them, as long as they are not refreshed with another result. */
+extern void slm_overrides_apply(SlmOverrides *overrides, SlmCatalog *catalog);
+
+#endif							/* SLM_DEDUP_OVERRIDES_H */

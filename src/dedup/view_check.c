@@ -1,0 +1,54 @@
+/*
+ * view_check.c: is the cache of views what the log tells?
+ */
+#include "postgres.h"
+
+#include "dedup/view_check.h"
+
+#ifdef USE_ASSERT_CHECKING
+
+#include "dedup/view_rewrite.h"
+#include "server/look.h"
+#include "utils/timestamp.h"
+
+static bool
+is_same(const SlmViewState *state, const SlmView *a, const SlmView *b)
+{
+	return a->time == b->time && slm_catalog_compare(state->catalog, a->offer, b->offer) == 0;
+}
+
+/*
+ * The cache has all views from some time on; of the hour that this is in the log's block was not read.  Earlier ones it may have: then of
+ * a fingerprint it knows that one.
+ */
+void
+slm_check_views(SlmViewState *state)
+{
+	TimestampTz from = TIMESTAMP_NOT_FINITE(state->from) ? DT_NOBEGIN : state->from + USECS_PER_HOUR;
+	SlmViews	log = {0};
+
+	if (!state->cached || !slm_is_time_to_look())
+		return;
+	slm_view_log_read(state->catalog, from, DT_NOEND, NULL, &log);
+	for (uint64 i = 0; i < log.nslots; i++)
+	{
+		const SlmView *view = &log.slots[i];
+		const SlmView *known;
+
+		if (view->fingerprint == 0)
+			continue;
+		known = slm_views_find(&state->known, view->fingerprint);
+		Assert(known != NULL);
+		Assert(known->time < from || is_same(state, known, view));
+	}
+	for (uint64 i = 0; i < state->known.nslots; i++)
+	{
+		const SlmView *known = &state->known.slots[i];
+
+		if (known->fingerprint != 0 && known->time >= from)
+			Assert(slm_views_find(&log, known->fingerprint) != NULL);
+	}
+	slm_views_free(&log);
+}
+
+#endif

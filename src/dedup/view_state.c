@@ -1,0 +1,566 @@
+/*
+ * view_state.c: which views are counted, as one backend knows it.
+ */
+#include "postgres.h"
+
+#include "bulkwrite/bulk.h"
+#include "bulkwrite/wal.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "dedup/view_check.h"
+#include "dedup/view_state.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "pure/granularity.h"
+#include "pure/memory.h"
+#include "pure/viewlog.h"
+#include "server/alive.h"
+#include "server/beside.h"
+#include "server/let_dump.h"
+#include "server/locks.h"
+#include "server/out_of_memory.h"
+#include "server/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define CATALOG_SHARE	4			/* of sellometer.work_memory */
+#define KEPT_SHARE		8			/* of sellometer.work_memory, for tables that the next batch may want */
+#define BLOCKS_PER_FETCH	32
+
+/* Live objects may be this much behind the head and still find their views in the cache. */
+#define CACHE_SLACK			(USECS_PER_HOUR)
+
+uint64
+slm_event_key(const SlmViewState *state, const SlmEvent *event)
+{
+	return slm_view_fingerprint(&state->key, event->session, event->product_id);
+}
+
+uint64
+slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event)
+{
+	return event->type == SLM_VIEW && event->session.len > 0 ? slm_event_key(state, event) : 0;
+}
+
+SlmOfferId
+slm_event_offer(SlmViewState *state, const SlmEvent *event)
+{
+	SlmCatalogError error;
+	SlmOfferId	offer = slm_catalog_offer(state->catalog, event, &error);
+
+	if (offer == SLM_NO_OFFER && error == SLM_CATALOG_MEMORY)
+		slm_out_of_memory();
+	return offer;
+}
+
+static void
+state_free(void *arg)
+{
+	SlmViewState *state = arg;
+
+	slm_view_state_end(state);
+	slm_views_free(&state->known);
+	slm_catalog_free(state->catalog);
+	state->catalog = NULL;
+	slm_table_release();
+}
+
+static void
+forget(SlmViewState *state)
+{
+	slm_views_free(&state->known);
+	/* nor does a transaction that has settled none make it valid again */
+	state->valid = state->settled = false;
+}
+
+/* An empty catalog; what was known refers to the old one. */
+static void
+renew_catalog(SlmViewState *state)
+{
+	SlmCatalog *fresh = slm_catalog_create(&state->key);
+
+	if (fresh == NULL)
+		slm_out_of_memory();
+	slm_overrides_apply(state->overrides, fresh);
+	slm_catalog_free(state->catalog);
+	state->catalog = fresh;
+	state->catalogs++;
+	forget(state);
+}
+
+void
+slm_keys_read(SlmHashKey *fingerprints, SlmChecksumKey *checksums)
+{
+	static SlmStatement statement = {"SELECT hash_key FROM sellometer.secret"};
+	bool		isnull;
+	bytea	   *key;
+	uint64		words[2];
+
+	if (slm_execute(&statement, NULL, NULL, SPI_OK_SELECT) != 1)
+		elog(ERROR, "sellometer.secret must have one row");
+	key = DatumGetByteaPP(slm_value(0, 1, &isnull));
+	if (VARSIZE_ANY_EXHDR(key) != sizeof(words))
+		elog(ERROR, "the hash key in sellometer.secret must have 16 bytes");
+	memcpy(words, VARDATA_ANY(key), sizeof(words));
+	*fingerprints = slm_hash_key(words[0], words[1]);
+	slm_checksum_key(checksums, words, sizeof(words));
+}
+
+SlmViewState *
+slm_view_state_create(bool persistent)
+{
+	SlmViewState *state = palloc0(sizeof(SlmViewState));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	state->persistent = persistent;
+	state->too_many = PG_INT64_MAX;
+	slm_keys_read(&state->key, &state->checksum);
+	callback->func = state_free;
+	callback->arg = state;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	state->overrides = slm_overrides_create();
+	(void) slm_overrides_refresh(state->overrides);
+	renew_catalog(state);
+	return state;
+}
+
+void
+slm_view_state_refresh(SlmViewState *state)
+{
+	slm_table_keep_at_most((size_t) slm_work_memory * 1024 / KEPT_SHARE);
+	if (slm_overrides_refresh(state->overrides))
+		renew_catalog(state);
+}
+
+void
+slm_view_state_trim(SlmViewState *state, TimestampTz head)
+{
+	size_t		limit = (size_t) slm_work_memory * 1024;
+	bool		tight = slm_views_memory(&state->known) > limit;
+
+	if (slm_catalog_memory(state->catalog) > limit / CATALOG_SHARE)
+		renew_catalog(state);
+	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
+	{
+		TimestampTz from = head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
+
+		/* dropping costs a pass over the table, so only now and then; but much less than to read the log anew */
+		if (tight || from - state->from > slm_view_window_usecs() / 4)
+		{
+			slm_views_drop_before(&state->known, from, tight);
+			state->from = from;
+		}
+		/* the head went back, as an object was taken out: what is live now reaches back further */
+		if (state->from > from + slm_view_window_usecs() / 4)
+			forget(state);
+	}
+	if (!state->persistent || slm_views_memory(&state->known) > limit)
+		forget(state);
+}
+
+/* --- reading the log --- */
+
+void
+slm_view_log_damaged(TimestampTz hour)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("a block of sellometer.view_log is damaged"),
+			 errdetail("It is one of the hour %s.", timestamptz_to_str(hour))));
+}
+
+static void
+unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmViews *only)
+{
+	bool		isnull;
+	TimestampTz hour = DatumGetTimestampTz(slm_value(row, 1, &isnull));
+	Datum		stored = slm_value(row, 2, &isnull);
+	bytea	   *block = DatumGetByteaP(stored);
+	SlmViewLogResult result;
+
+	result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, not_before, only,
+								state->catalog, &state->known);
+	/* a block of middling size stands in its row as it is, and was not copied */
+	if (PointerGetDatum(block) != stored)
+		pfree(block);
+	if (result == SLM_VIEWLOG_MEMORY)
+		slm_out_of_memory();
+	if (result == SLM_VIEWLOG_CORRUPT)
+		slm_view_log_damaged(hour);
+}
+
+/* Do the names that have been read from the log take as much of the catalog as they may? */
+static bool
+is_full_of_names(const SlmViewState *state)
+{
+	return slm_catalog_memory(state->catalog) > (Size) slm_work_memory * 1024 / CATALOG_SHARE;
+}
+
+/*
+ * Read blocks with after < seq and first <= hour <= last into known: views of a fingerprint in only, or all.  False if it may give up, and
+ * has, as the catalog is full of their names.
+ */
+static bool
+read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz last, const SlmViews *only, bool may_give_up)
+{
+	static SlmStatement statement = {
+		"SELECT hour, block FROM sellometer.view_log WHERE seq > $1 AND hour >= $2 AND hour <= $3",
+		3, {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[3] = {Int64GetDatum(after), TimestampTzGetDatum(first), TimestampTzGetDatum(last)};
+	MemoryContext context = CurrentMemoryContext;
+	Portal		portal;
+	bool		full = false;
+
+	if (statement.plan == NULL)
+	{
+		statement.plan = SPI_prepare(statement.sql, statement.nargs, statement.types);
+		SPI_keepplan(statement.plan);
+	}
+	portal = SPI_cursor_open(NULL, statement.plan, args, NULL, false);
+	while (!full)
+	{
+		SPITupleTable *table;
+
+		SPI_cursor_fetch(portal, true, BLOCKS_PER_FETCH);
+		if (SPI_processed == 0)
+			break;
+		table = SPI_tuptable;
+		MemoryContextSwitchTo(context);
+		for (uint64 row = 0; row < table->numvals; row++)
+		{
+			SPI_tuptable = table;
+			unpack_row(state, row, first, only);
+			slm_alive();
+			CHECK_FOR_INTERRUPTS();
+		}
+		SPI_freetuptable(table);
+		full = may_give_up && is_full_of_names(state);
+	}
+	SPI_cursor_close(portal);
+	MemoryContextSwitchTo(context);
+	return !full;
+}
+
+/* How often entries were taken out of the log: what was read before is then worth nothing. */
+static int64
+read_epoch(void)
+{
+	static SlmStatement statement = {"SELECT views_epoch FROM sellometer.state"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/*
+ * The newest seq.  Under the lock nobody else is between taking a number and committing, so all blocks up to it are
+ * visible or were rolled back.
+ */
+static int64
+newest_seq(void)
+{
+	static SlmStatement statement = {
+		"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM sellometer.view_log_seq_seq"
+	};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/* How many views the blocks since a time hold. */
+static int64
+count_views(TimestampTz from)
+{
+	static SlmStatement statement = {
+		"SELECT sum(views)::bigint FROM sellometer.view_log WHERE hour >= $1", 1, {TIMESTAMPTZOID}
+	};
+	Datum		arg = TimestampTzGetDatum(from);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/* The newest seq that is committed.  Blocks commit in the order of their seq, so all below it are visible too. */
+static int64
+committed_seq(void)
+{
+	static SlmStatement statement = {"SELECT max(seq) FROM sellometer.view_log"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
+}
+
+/* Fill the persistent cache if it is not valid; false if it would not fit. */
+static bool
+open_cache(SlmViewState *state, TimestampTz head)
+{
+	int64		views;
+	int64		seq;
+
+	if (state->valid)
+		return true;
+	forget(state);
+	state->from = TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN
+		: head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
+	views = count_views(state->from);
+	if (views >= state->too_many || (size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
+		return false;
+	if (!slm_views_reserve(&state->known, views))
+		slm_out_of_memory();
+	seq = committed_seq();
+	if (!read_blocks(state, 0, state->from, DT_NOEND, NULL, true))
+	{
+		state->too_many = views;
+		return false;
+	}
+	state->too_many = PG_INT64_MAX;
+	state->last_seq = seq;
+	state->valid = true;
+	return true;
+}
+
+/* An hour's block holds views up to its end: begin one hour earlier. */
+static TimestampTz
+hours_before(TimestampTz time, int64 usecs)
+{
+	return time - usecs - USECS_PER_HOUR;
+}
+
+/*
+ * Read what the batch's views may repeat and the cache does not hold: all of it without a cache, else what late rows
+ * reach back to.
+ */
+static void
+read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
+{
+	TimestampTz first = hours_before(state->batch_first, slm_view_window_usecs());
+
+	if (state->cached && first >= state->from)
+		return;
+	/* the log is asked for each of them */
+	if (!slm_batch_gather(batch))
+		slm_out_of_memory();
+	if (!state->cached)
+		(void) read_blocks(state, after, first, state->batch_last + slm_view_window_usecs(), &batch->views, false);
+	else
+		(void) read_blocks(state, after, first, state->from, &batch->views, false);
+}
+
+void
+slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head)
+{
+	state->settled = false;
+	if (slm_batch_views(batch) == 0)
+		return;
+	slm_batch_view_span(batch, &state->batch_first, &state->batch_last);
+	/* before the log is read: so a change that is missed here is seen under the lock */
+	if (!state->valid)
+		state->epoch = read_epoch();
+	state->head = head;
+	state->cached = state->persistent && open_cache(state, head);
+	if (!state->cached)
+		forget(state);
+	state->batch_seq = committed_seq();
+	read_for_batch(state, batch, 0);
+}
+
+/* Under the lock: read what has been committed since the preparation. */
+static void
+catch_up(SlmViewState *state, SlmBatch *batch)
+{
+	int64		seq;
+
+	if (read_epoch() != state->epoch)
+	{
+		forget(state);
+		slm_view_state_prepare(state, batch, state->head);
+	}
+	seq = newest_seq();
+	if (state->cached && seq > state->last_seq)
+		(void) read_blocks(state, state->last_seq, state->from, DT_NOEND, NULL, false);
+	if (seq > state->batch_seq)
+		read_for_batch(state, batch, state->batch_seq);
+	state->last_seq = seq;
+}
+
+/* --- writing the log --- */
+
+static void
+ensure_partition(TimestampTz hour)
+{
+	SlmGranularity day = {.usecs = USECS_PER_DAY};
+	TimestampTz start = slm_bucket_start(day, hour);
+	struct pg_tm tm;
+	fsec_t		fsec;
+	char		name[NAMEDATALEN];
+	char	   *from;
+
+	if (timestamp2tm(start, NULL, &tm, &fsec, NULL, NULL) != 0)
+		elog(ERROR, "hour out of range");
+	snprintf(name, sizeof(name), "view_log_p%04d%02d%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+	if (OidIsValid(get_relname_relid(name, get_namespace_oid("sellometer", false))))
+		return;
+	from = pstrdup(timestamptz_to_str(start));
+	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.view_log INCLUDING STORAGE INCLUDING DEFAULTS INCLUDING GENERATED "
+							  "INCLUDING CONSTRAINTS)", name), SPI_OK_UTILITY);
+	slm_let_dump(name);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s REPLICA IDENTITY FULL", name), SPI_OK_UTILITY);
+	slm_execute_once(psprintf("CREATE INDEX ON sellometer.%s (seq)", name), SPI_OK_UTILITY);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.view_log ATTACH PARTITION sellometer.%s "
+							  "FOR VALUES FROM ('%s') TO ('%s')", name, from,
+							  timestamptz_to_str(start + USECS_PER_DAY)), SPI_OK_UTILITY);
+}
+
+StaticAssertDecl(SLM_VIEWLOG_HEAD % VARHDRSZ == 0, "the header of a bytea is in front of a block");
+
+/* Returns their seq, 0 if there are none. */
+static int64
+write_blocks(const SlmViewLogBlocks *blocks)
+{
+	static SlmStatement next = {"SELECT nextval('sellometer.view_log_seq_seq')"};
+	static SlmStatement insert = {
+		"INSERT INTO sellometer.view_log (hour, seq, views, block) VALUES ($1, $2, $3, $4)",
+		4, {TIMESTAMPTZOID, INT8OID, INT4OID, BYTEAOID}
+	};
+	int64		seq;
+
+	if (blocks->nblocks == 0)
+		return 0;
+	slm_execute(&next, NULL, NULL, SPI_OK_SELECT);
+	seq = slm_int64(0, 1, 0);
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(seq > committed_seq());
+	for (uint32 i = 0; i < blocks->nblocks; i++)
+	{
+		const SlmViewLogBlock *block = &blocks->blocks[i];
+		bytea	   *data = (bytea *) (block->data - VARHDRSZ);
+		Datum		args[4] = {TimestampTzGetDatum(block->hour), Int64GetDatum(seq),
+		Int32GetDatum(block->nviews), PointerGetDatum(data)};
+
+		SET_VARSIZE(data, VARHDRSZ + block->len);
+		ensure_partition(block->hour);
+		if (slm_execute(&insert, args, NULL, SPI_OK_INSERT) != 1)
+			slm_bulk_incomplete(1, "view_log");
+		slm_wal_write_ahead();
+		slm_alive();
+		CHECK_FOR_INTERRUPTS();
+	}
+	return seq;
+}
+
+void
+slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists)
+{
+	SlmViewLogBlocks blocks;
+
+	if (!slm_viewlog_pack(catalog, lists, nlists, &blocks))
+		slm_out_of_memory();
+	PG_TRY();
+	{
+		(void) write_blocks(&blocks);
+	}
+	PG_FINALLY();
+	{
+		slm_viewlog_blocks_free(&blocks);
+	}
+	PG_END_TRY();
+}
+
+void
+slm_view_log_write_batch(const SlmBatch *batch)
+{
+	SlmViewList *lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
+
+	slm_view_log_write(batch->catalog, lists, slm_batch_view_lists(batch, lists));
+	pfree(lists);
+}
+
+/* In a thread: pack the log, and make the room in the cache that the next batch will ask for. */
+static void
+pack(void *arg)
+{
+	SlmViewState *state = arg;
+
+	state->packed = slm_viewlog_pack(state->catalog, state->lists, slm_batch_view_lists(state->batch, state->lists), &state->blocks);
+	if (state->room > 0)
+		(void) slm_views_reserve(&state->known, state->room);
+}
+
+/*
+ * How many views the cache will have when all that waits is loaded, if it is like this batch, which adds so many to it; 0: no more are
+ * to be kept.
+ */
+static uint64
+expected_views(const SlmViewState *state, uint64 nviews)
+{
+	uint64		most = (uint64) slm_work_memory * 1024 / (sizeof(SlmView) * 3 / 2);
+	double		more = nviews * state->upcoming;
+
+	if (!state->cached || more <= 0 || state->known.nviews >= most)
+		return 0;
+	return state->known.nviews + (uint64) Min(more, (double) (most - state->known.nviews));
+}
+
+void
+slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
+{
+	uint64		nviews = slm_batch_views(batch);
+	uint64		nknown;
+
+	/* what is known stays as it is, and as valid or not as it was */
+	if (nviews == 0)
+		return;
+	catch_up(state, batch);
+	SLM_CHECK_VIEWS(state);
+	state->valid = false;
+	state->settled = true;
+	/* an empty table costs nothing to grow; a full one is grown later, by the thread that packs */
+	if (state->known.nviews == 0)
+	{
+		uint64		distinct = slm_batch_distinct_views(batch);
+
+		if (!slm_views_reserve(&state->known, distinct + expected_views(state, distinct)))
+			slm_out_of_memory();
+	}
+	nknown = state->known.nviews;
+	if (!slm_batch_settle_views(batch, &state->known))
+		slm_out_of_memory();
+	state->batch = batch;
+	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
+	state->room = expected_views(state, state->known.nviews - nknown);
+	slm_beside_start(&state->packing, pack, state, nviews);
+}
+
+void
+slm_view_state_write(SlmViewState *state)
+{
+	int64		seq;
+
+	if (!state->settled)
+		return;
+	slm_thread_join(&state->packing);
+	if (!state->packed)
+		slm_out_of_memory();
+	seq = write_blocks(&state->blocks);
+	state->last_seq = Max(state->last_seq, seq);
+}
+
+void
+slm_view_state_end(SlmViewState *state)
+{
+	slm_thread_join(&state->packing);
+	slm_viewlog_blocks_free(&state->blocks);
+	state->packed = false;
+}
+
+void
+slm_view_state_committed(SlmViewState *state)
+{
+	/* without a cache only what the batch asked for is known */
+	if (state->settled)
+		state->valid = state->persistent && state->cached;
+	state->settled = false;
+}

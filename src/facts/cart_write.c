@@ -1,0 +1,329 @@
+/*
+ * cart_write.c: from a batch's carts to rows of sellometer.carts.
+ *
+ * A row holds the last time of each type of event, so to merge is to take the later one: whatever the order of batches,
+ * the outcome is the same.  New carts are inserted in bulk, and only the others go through SQL.  In a large batch nearly all are new:
+ * so all are inserted, and those that the index finds there are taken out again.  In a small one they are looked up first, and
+ * always where the WAL is decoded.  A table that somebody has changed gets all of them by SQL.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
+ * since then: a time that is left out, or deleted, is before every time that counts.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/table.h"
+#include "bulkwrite/bulk.h"
+#include "catalog/catalog.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "facts/cart_write.h"
+#include "guc.h"
+#include "nodes/makefuncs.h"
+#include "server/locks.h"
+#include "server/out_of_memory.h"
+#include "server/spi.h"
+#include "types/money.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#define ROWS_PER_MERGE	20000
+#define BYTES_PER_MERGE	((Size) 1024 * 1024)	/* of their sessions */
+#define FEW_ROWS		1000	/* those that are there are looked up first, so as to leave no dead rows */
+
+/* The table is looked through as a whole: not before this part of the retention has passed. */
+#define PRUNE_SHARE		8
+
+enum
+{
+	SESSION, PRODUCT, USER_ID, PRICE, CART, REMOVAL, PURCHASE, COLUMNS
+};
+
+static const SlmShape shape = {
+	"carts", COLUMNS, {
+		[SESSION] = {"user_session", TEXTOID},[PRODUCT] = {"product_id", INT8OID},[USER_ID] = {"user_id", INT8OID, true},
+		[PRICE] = {"price", NUMERICOID, true},[CART] = {"cart_at", TIMESTAMPTZOID, true},[REMOVAL] = {"removed_at", TIMESTAMPTZOID, true},
+		[PURCHASE] = {"purchased_at", TIMESTAMPTZOID, true}
+	}
+};
+
+static const Oid column_types[COLUMNS] = {TEXTOID, INT8OID, INT8OID, NUMERICOID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+TIMESTAMPTZOID};
+
+/* The cart event of the row that is there counts still; see src/pure/carts.h for the order. */
+#define KEEPS	"excluded.cart_at IS NULL OR c.cart_at > excluded.cart_at OR (c.cart_at = excluded.cart_at AND " \
+	"(c.price < excluded.price OR (c.price = excluded.price AND " \
+	"coalesce(c.user_id <= excluded.user_id, excluded.user_id IS NULL))))"
+
+static SlmStatement merge_statement = {
+	"INSERT INTO sellometer.carts AS c (user_session, product_id, user_id, price, cart_at, removed_at, purchased_at) "
+	"SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) "
+	"ON CONFLICT (user_session, product_id) DO UPDATE SET "
+	"user_id = CASE WHEN " KEEPS " THEN c.user_id ELSE excluded.user_id END, "
+	"price = CASE WHEN " KEEPS " THEN c.price ELSE excluded.price END, "
+	"cart_at = greatest(c.cart_at, excluded.cart_at), "
+	"removed_at = greatest(c.removed_at, excluded.removed_at), "
+	"purchased_at = greatest(c.purchased_at, excluded.purchased_at)",
+	COLUMNS, {TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+	TIMESTAMPTZARRAYOID}
+};
+
+/* The values of a cart; sessions are texts in the current memory context. */
+static void
+fill(const SlmCart *cart, Datum *values, bool *nulls)
+{
+	bool		never = cart->cart == SLM_NEVER;
+
+	values[SESSION] = PointerGetDatum(cstring_to_text_with_len(cart->session.data, (int) cart->session.len));
+	values[PRODUCT] = Int64GetDatum(cart->product_id);
+	values[USER_ID] = Int64GetDatum(cart->user_id);
+	values[PRICE] = never ? (Datum) 0 : NumericGetDatum(slm_price_to_numeric(cart->price));
+	values[CART] = TimestampTzGetDatum(cart->cart);
+	values[REMOVAL] = TimestampTzGetDatum(cart->removal);
+	values[PURCHASE] = TimestampTzGetDatum(cart->purchase);
+	memset(nulls, false, COLUMNS * sizeof(bool));
+	nulls[USER_ID] = never || !cart->has_user_id;
+	nulls[PRICE] = nulls[CART] = never;
+	nulls[REMOVAL] = cart->removal == SLM_NEVER;
+	nulls[PURCHASE] = cart->purchase == SLM_NEVER;
+}
+
+static void
+merge(const SlmCart **carts, int n)
+{
+	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * n);
+	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * n);
+	Datum		args[COLUMNS];
+
+	for (int i = 0; i < n; i++)
+		fill(carts[i], &values[i * COLUMNS], &nulls[i * COLUMNS]);
+	slm_column_arrays(values, nulls, n, COLUMNS, column_types, args);
+	if (slm_execute(&merge_statement, args, NULL, SPI_OK_INSERT) != (uint64) n)
+		slm_bulk_incomplete(n, shape.table);
+}
+
+/* --- which are there --- */
+
+typedef struct Lookup
+{
+	Relation	index;
+	IndexScanDesc scan;
+	TupleTableSlot *slot;
+	Snapshot	snapshot;
+} Lookup;
+
+/* Is the table as we have made it, with its key? */
+static bool
+is_plain(Relation rel)
+{
+	Oid			key;
+	Relation	index;
+	int			places[SLM_MAX_COLUMNS];
+	bool		plain;
+
+	if (!slm_bulk_is_direct(rel, &shape) || !slm_may_write(rel, &shape, places))
+		return false;
+	key = slm_primary_key_index(rel);
+	if (!OidIsValid(key))
+		return false;
+	index = index_open(key, AccessShareLock);
+	plain = index->rd_index->indnkeyatts == 2 && index->rd_index->indkey.values[0] == places[SESSION] + 1 &&
+		index->rd_index->indkey.values[1] == places[PRODUCT] + 1;
+	index_close(index, NoLock);
+	return plain;
+}
+
+/* Whoever else writes carts holds the writer's lock, or only deletes: what is not there now will not be. */
+static void
+lookup_begin(Lookup *lookup, Relation rel)
+{
+	lookup->index = index_open(slm_primary_key_index(rel), AccessShareLock);
+	lookup->slot = table_slot_create(rel, NULL);
+	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	lookup->scan = slm_index_beginscan(rel, lookup->index, lookup->snapshot, 2);
+}
+
+static bool
+is_there(Lookup *lookup, const SlmCart *cart, text *session)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ,
+						   PointerGetDatum(session));
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cart->product_id));
+	index_rescan(lookup->scan, keys, 2, NULL, 0);
+	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot);
+}
+
+static void
+lookup_end(Lookup *lookup)
+{
+	index_endscan(lookup->scan);
+	UnregisterSnapshot(lookup->snapshot);
+	ExecDropSingleTupleTableSlot(lookup->slot);
+	index_close(lookup->index, AccessShareLock);
+}
+
+/* Move those that are in the table before the others; returns how many there are. */
+static int
+known_first(Relation rel, const SlmCart **carts, int n)
+{
+	const SlmCart **others = palloc(sizeof(SlmCart *) * n);
+	text	   *session = palloc(VARHDRSZ + SLM_MAX_CART_SESSION);
+	int			nknown = 0;
+	int			nothers = 0;
+	Lookup		lookup;
+
+	lookup_begin(&lookup, rel);
+	for (int i = 0; i < n; i++)
+	{
+		SET_VARSIZE(session, VARHDRSZ + carts[i]->session.len);
+		memcpy(VARDATA(session), carts[i]->session.data, carts[i]->session.len);
+		if (is_there(&lookup, carts[i], session))
+			carts[nknown++] = carts[i];
+		else
+			others[nothers++] = carts[i];
+	}
+	lookup_end(&lookup);
+	memcpy(&carts[nknown], others, sizeof(SlmCart *) * nothers);
+	return nknown;
+}
+
+static void
+put(SlmBulk *bulk, const SlmCart **carts, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		bool	   *nulls;
+		Datum	   *values = slm_bulk_row(bulk, &nulls);
+
+		fill(carts[i], values, nulls);
+	}
+}
+
+/*
+ * Insert those that are new, the others are to be merged: they are the first then.  Returns how many.  Whoever decodes the WAL must not
+ * see a row of a key that another row has.
+ */
+static int
+insert_new(Relation rel, const SlmCart **carts, int n, const SlmMeanwhile *meanwhile)
+{
+	SlmBulk    *bulk;
+	uint32	   *there;
+	int			nknown;
+
+	if (n <= FEW_ROWS || RelationIsLogicallyLogged(rel))
+	{
+		nknown = known_first(rel, carts, n);
+		if (n > nknown)
+		{
+			bulk = slm_bulk_begin(rel, &shape, meanwhile);
+			put(bulk, carts + nknown, n - nknown);
+			(void) slm_bulk_end(bulk);
+		}
+		return nknown;
+	}
+	bulk = slm_bulk_begin_new(rel, &shape, meanwhile);
+	put(bulk, carts, n);
+	nknown = (int) slm_bulk_end_new(bulk, &there);
+	for (int i = 0; i < nknown; i++)
+		carts[i] = carts[there[i]];
+	return nknown;
+}
+
+static TimestampTz
+kept_from(TimestampTz head)
+{
+	return TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN : head - (int64) slm_cart_retention * USECS_PER_SEC;
+}
+
+static void
+write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const SlmMeanwhile *meanwhile)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Relation	rel = table_openrv(makeRangeVar("sellometer", "carts", -1), RowExclusiveLock);
+	bool		plain = is_plain(rel);
+
+	if (!plain)
+		slm_check_insertable(rel, &shape);
+
+	for (uint32 i = 0; i < carts->n;)
+	{
+		const SlmCart **piece = palloc(sizeof(SlmCart *) * ROWS_PER_MERGE);
+		Size		bytes = 0;
+		int			nknown;
+		int			n = 0;
+
+		for (; i < carts->n && n < ROWS_PER_MERGE && bytes < BYTES_PER_MERGE; i++)
+		{
+			const SlmCart *cart = &carts->carts[order[i]];
+
+			bytes += cart->session.len;
+			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
+				piece[n++] = cart;
+		}
+		nknown = plain ? insert_new(rel, piece, n, meanwhile) : n;
+		if (nknown > 0)
+			merge(piece, nknown);
+		MemoryContextReset(context);
+	}
+	table_close(rel, NoLock);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+void
+slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *meanwhile)
+{
+	uint32	   *volatile order;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	if (carts->n == 0)
+		return;
+	order = slm_carts_order(carts);
+	if (order == NULL)
+		slm_out_of_memory();
+	PG_TRY();
+	{
+		write_all(carts, order, kept_from(head), meanwhile);
+	}
+	PG_FINALLY();
+	{
+		free(order);
+	}
+	PG_END_TRY();
+}
+
+uint64
+slm_carts_prune(TimestampTz head)
+{
+	static SlmStatement oldest = {
+		"SELECT carts_from FROM sellometer.state"
+	};
+	static SlmStatement note = {
+		"UPDATE sellometer.state SET carts_from = $1", 1, {TIMESTAMPTZOID}
+	};
+	static SlmStatement prune = {
+		"DELETE FROM sellometer.carts WHERE greatest(cart_at, removed_at, purchased_at) < $1", 1, {TIMESTAMPTZOID}
+	};
+	static SlmStatement reminders = {
+		"DELETE FROM sellometer.reminders WHERE since < $1", 1, {TIMESTAMPTZOID}
+	};
+	TimestampTz from = kept_from(head);
+	Datum		arg = TimestampTzGetDatum(from);
+	uint64		deleted;
+
+	slm_execute(&oldest, NULL, NULL, SPI_OK_SELECT);
+	if (from < slm_int64(0, 1, DT_NOBEGIN) + (int64) slm_cart_retention * USECS_PER_SEC / PRUNE_SHARE)
+		return 0;
+	deleted = slm_execute(&prune, &arg, NULL, SPI_OK_DELETE);
+	slm_execute(&reminders, &arg, NULL, SPI_OK_DELETE);
+	/* last, as loading waits for this row */
+	slm_execute(&note, &arg, NULL, SPI_OK_UPDATE);
+	return deleted;
+}

@@ -1,0 +1,22 @@
+/*
+ * cart_write.h: from a batch's carts to rows of sellometer.carts.
+ */
+#ifndef SLM_FACTS_CART_WRITE_H
+#define SLM_FACTS_CART_WRITE_H
+
+#include "postgres.h"
+#include "bulkwrite/bulk.h"
+#include "datatype/timestamp.h"
+#include "pure/carts.h"
+
+/*
+ * Under the writer's lock: merge the carts into sellometer.carts, but for those whose last event is older than
+ * sellometer.cart_retention behind the head (DT_NOBEGIN: no head yet, merge all).  meanwhile: see
+ * slm_bulk_begin().
+ */
+extern void slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *meanwhile);
+
+/* Delete the rows whose last event is that old, if it is time again; returns how many. */
+extern uint64 slm_carts_prune(TimestampTz head);
+
+#endif							/* SLM_FACTS_CART_WRITE_H */

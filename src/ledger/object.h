@@ -1,0 +1,159 @@
+/*
+ * object.h: an object on its way from the ledger through a batch and back.
+ */
+#ifndef SLM_LEDGER_OBJECT_H
+#define SLM_LEDGER_OBJECT_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+#include "dedup/checksum.h"
+#include "ledger/source.h"
+#include "pure/catalog.h"
+#include "pure/chunk.h"
+#include "store/store.h"
+
+typedef enum SlmOutcome
+{
+	SLM_OBJECT_WAITING,			/* not looked at yet, or not there yet: it stays as it is */
+	SLM_OBJECT_LOADED,			/* its rows are in the batch */
+	SLM_OBJECT_PART,			/* more rows than a chunk: its next part was read, more is to come */
+	SLM_OBJECT_LATE,			/* belongs to the backlog */
+	SLM_OBJECT_RETRY,			/* try again later */
+	SLM_OBJECT_SLOW,			/* from a parse worker: it did not come in time, and is to be left WAITING */
+	SLM_OBJECT_FAILED,
+	SLM_OBJECT_EXCLUDED,		/* its source's patterns leave it out */
+	SLM_OBJECT_SAME				/* what it holds is counted already: see identity.h */
+} SlmOutcome;
+
+/* A rejected row, as it goes to sellometer.rejected_rows. */
+typedef struct SlmRejectedRow
+{
+	uint64		line;
+	const char *column;			/* NULL: the row as a whole */
+	const char *reason;
+	char	   *detail;
+	char	   *raw;			/* valid text */
+} SlmRejectedRow;
+
+/* All strings live in the batch's context. */
+typedef struct SlmObject
+{
+	int64		id;
+	char	   *source;
+	int			source_number;	/* in the pick */
+	bool		sure;			/* to be in the batch, as its source's share */
+	char	   *key;
+	char	   *etag;
+	int64		size;
+	int			attempts;
+	TimestampTz object_time;	/* DT_NOBEGIN: not known */
+	bool		time_doubtful;	/* times in its source's keys are not to be trusted now (key_time.h) */
+	int64		resume_row;
+	int64		rejected_before;	/* rows of earlier parts that were rejected */
+	bool		reloaded;		/* it is loaded already: errors don't say how to load it */
+	bool		judged;			/* all of its times are known: time_limit is valid, and the same for all of its parts */
+	TimestampTz time_limit;		/* later rows are clock jumps; DT_NOEND: none is */
+
+	SlmTransfer *transfer;		/* under way, or NULL */
+	SlmOutcome	outcome;
+	int			number;			/* in the batch, if loaded */
+	uint64		rows_total;
+	uint64		rows_rejected;
+	uint64		rows_expired;
+	TimestampTz latest_expired; /* DT_NOBEGIN: none is */
+	TimestampTz first_event;	/* DT_NOEND: no row */
+	TimestampTz last_event;
+	TimestampTz median;
+	char	   *refused;		/* numbers of the rows that were rejected or are expired, as a set (rowset.h); NULL: none */
+	size_t		refused_len;
+	bool		has_checksum;	/* it was read to its end */
+	SlmChecksum checksum;		/* of what it holds */
+	SlmRejectedRow *rejects;
+	int			nrejects;
+	int			maxrejects;		/* allocated */
+	int			sqlstate;		/* with RETRY and FAILED */
+	char	   *error;			/* for whoever may read the ledger */
+	char	   *error_detail;	/* the whole of it, with how the source is reached, or NULL */
+	int			retry_after_ms;
+	bool		uncounted;		/* its source was in trouble: no attempt of the object's */
+} SlmObject;
+
+/* Against what the times of rows are judged: read once a batch. */
+typedef struct SlmClock
+{
+	TimestampTz head;			/* DT_NOBEGIN: no data yet */
+	TimestampTz latest;			/* now + sellometer.max_clock_skew */
+	bool		live;			/* late objects are put back as backlog */
+	const struct SlmTiers *tiers;
+} SlmClock;
+
+/* A reading of one object, which may go on over several transactions. */
+typedef struct SlmReading SlmReading;
+
+/*
+ * Begin to read an object from its transfer.  Lives in the current memory context and ends with it.
+ */
+extern SlmReading *slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key,
+									 const SlmChecksumKey *checksum);
+
+/* What is to become of a row that is read. */
+typedef enum SlmRowChoice
+{
+	SLM_ROW_FOREIGN,			/* it is none of the object's */
+	SLM_ROW_COUNTED,			/* it counts already: only its time is looked at */
+	SLM_ROW_WANTED
+} SlmRowChoice;
+
+/* row: its number in what is read, from 0; asked for in ascending order. */
+typedef SlmRowChoice (*SlmRowChooser) (void *arg, uint64 row);
+
+/* Before the first row is read: take only some of the rows, to whatever share of them is rejected. */
+extern void slm_reading_choose(SlmReading *reading, SlmRowChooser choose, void *arg);
+
+/* Pass over rows that are committed already.  False if the object fails before that. */
+extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
+
+/*
+ * Read the next rows, at most SLM_CHUNK_ROWS, into chunk; with whole_hours up to four times as many, if so the chunk can end
+ * before the first event of a later hour.  Judge their times (clock jumps only where the object is judged, or this is all of
+ * it), and set the object's outcome and all that
+ * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
+ * raises an error for what is in the object.
+ */
+extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk,
+							  bool whole_hours);
+
+/*
+ * Read to the end just to see whether the object would fail, rows that are rejected by their time included: sets its outcome as
+ * above, counts its rows, and says by all of their times which are clock jumps (time_limit).
+ */
+extern void slm_reading_validate(SlmReading *reading);
+
+/*
+ * Have the three calls above return when so many milliseconds have passed, or (if wait is false) as soon as more bytes would have to be
+ * waited for, with the outcome WAITING.  The same call then goes on where it was: with the same chunk, whose rows must stay.
+ */
+extern void slm_reading_limit(SlmReading *reading, long turn_ms, bool wait);
+
+/* Has it returned for that?  And had bytes not come? */
+extern bool slm_reading_interrupted(const SlmReading *reading);
+extern bool slm_reading_starved(const SlmReading *reading);
+
+/* Bytes that have come, as they are in the source. */
+extern int64 slm_reading_bytes(const SlmReading *reading);
+
+extern void slm_reading_end(SlmReading *reading);
+
+/*
+ * Start its transfer.  If it can't be read, as its source (NULL: gone or disabled) has no store or it is larger than
+ * sellometer.max_object_bytes, or if it is not to be read, as its source leaves it out by now, its outcome says so.
+ */
+extern void slm_object_open(SlmObject *object, SlmSource *source);
+
+/* Add its next rows to a batch, as those of the object whose number there it is given.  False if out of memory. */
+extern bool slm_object_add(SlmObject *object, SlmBatch *batch, const SlmChunk *chunk);
+
+/* Say that the object can't be loaded.  The string is copied; error_detail is set to NULL. */
+extern void slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error);
+
+#endif							/* SLM_LEDGER_OBJECT_H */

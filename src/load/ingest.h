@@ -1,0 +1,71 @@
+/*
+ * ingest.h: loading, as the worker and sellometer_ingest() share it.
+ *
+ *   discover (LIST -> ledger) --> batch: pick --> fetch and read --> [lock] apply [commit] --> next batch
+ *
+ * All calls need an SPI connection that is not atomic (SPI_OPT_NONATOMIC): each batch is a transaction of its own.
+ */
+#ifndef SLM_LOAD_INGEST_H
+#define SLM_LOAD_INGEST_H
+
+#include "dedup/view_state.h"
+#include "ledger/ledger.h"
+#include "ledger/source.h"
+#include "load/apply.h"
+
+typedef struct SlmIngest
+{
+	MemoryContext context;		/* of all that outlives a batch */
+	MemoryContext batch_context;	/* reset before each batch */
+	SlmSources *sources;
+	SlmViewState *views;
+	SlmChunk	chunk;
+	SlmBatch	batch;
+	struct SlmLarge *large;		/* large objects of which parts are still to come, a list */
+	struct SlmHeld *held;		/* transfers that go on beside the batches, a list */
+	int			turn;			/* whose it is while there are large ones: see not_this_turn() */
+	int64		last_large;		/* the one whose turn it was last */
+	int64		large_id;		/* an object that is known to be large; 0 = none */
+	struct SlmPool *pool;		/* parse workers, during a surge; else NULL */
+	int64		late_bytes;		/* for a batch of backlog: as much as does not hold up live loading for long */
+	int			one_by_one;		/* a batch has failed: so many objects are loaded alone, to find the culprit */
+} SlmIngest;
+
+/* What a batch did. */
+typedef struct SlmBatchResult
+{
+	int			objects;		/* dealt with, parts of large ones too */
+	int			ended;			/* of these, those of which no part is to come */
+	int64		ended_bytes;	/* and their size */
+	int			waiting;		/* picked too, but not there yet */
+	bool		more;			/* one of these can go on at once */
+	int64		bytes;
+	uint64		rows;			/* read from loaded objects */
+	SlmApplied	applied;
+} SlmBatchResult;
+
+/*
+ * Begin: persistent says whether the state of the whole view window is to be kept in memory (for a backend that loads
+ * for long), or just what each batch needs.  Lives in the current memory context, until slm_ingest_end() or the
+ * context's end.
+ */
+extern SlmIngest *slm_ingest_begin(bool persistent);
+extern void slm_ingest_end(SlmIngest *ingest);
+
+/* Start parse workers, or stop them; it is no error if none can be had. */
+extern void slm_ingest_set_surge(SlmIngest *ingest, bool surge);
+
+/*
+ * Load one batch of objects in the given state ("pending" or "backlog"; the latter by DELETE and INSERT), of one source or
+ * of all (NULL).  A batch waits for the objects of each source for half a second at most; a source that is slower is then apart for a
+ * while: its transfers go on beside, and what has come is loaded in a batch of its own, behind that of the others.  So is each
+ * source of which several objects could not be read, but of that a few are tried now and then.
+ * result->objects is 0 if none was due, or none of those that were has come (result->waiting).  What is wrong with objects is noted in the ledger; an error is
+ * raised only where the whole server is in trouble (disk full, shutdown, cancel).
+ */
+extern void slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBatchResult *result);
+
+/* Wait for so many milliseconds, or until the latch is set or one of the transfers that go on beside has come. */
+extern void slm_ingest_wait(SlmIngest *ingest, long wait_ms);
+
+#endif							/* SLM_LOAD_INGEST_H */

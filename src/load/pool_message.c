@@ -1,0 +1,231 @@
+/*
+ * pool_message.c: tasks and results as bytes.
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "libpq/pqformat.h"
+#include "load/pool.h"
+#include "tiers/tier.h"
+
+static void
+send_text(StringInfo buf, const char *text)
+{
+	int			len = text == NULL ? -1 : (int) strlen(text);
+
+	pq_sendint32(buf, len);
+	if (len > 0)
+		appendBinaryStringInfo(buf, text, len);
+}
+
+static char *
+receive_text(StringInfo buf)
+{
+	int			len = (int) pq_getmsgint(buf, 4);
+
+	return len < 0 ? NULL : pnstrdup(pq_getmsgbytes(buf, len), len);
+}
+
+static void
+send_granularity(StringInfo buf, SlmGranularity g)
+{
+	pq_sendint32(buf, g.months);
+	pq_sendint64(buf, g.usecs);
+}
+
+static SlmGranularity
+receive_granularity(StringInfo buf)
+{
+	SlmGranularity g;
+
+	g.months = (int32) pq_getmsgint(buf, 4);
+	g.usecs = pq_getmsgint64(buf);
+	return g;
+}
+
+/* What slm_tiers_floor() looks at. */
+static SlmTiers *
+receive_tiers(StringInfo buf)
+{
+	SlmTiers   *tiers = palloc0(sizeof(SlmTiers));
+
+	tiers->n = (int) pq_getmsgint(buf, 4);
+	tiers->tiers = palloc0(sizeof(SlmTier) * Max(tiers->n, 1));
+	for (int t = 0; t < tiers->n; t++)
+	{
+		tiers->tiers[t].partition = receive_granularity(buf);
+		tiers->tiers[t].retention = receive_granularity(buf);
+	}
+	return tiers;
+}
+
+/* The settings that decide about rows go along: the leader's may be its session's own. */
+void
+slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock)
+{
+	pq_sendint32(buf, n);
+	for (int i = 0; i < n; i++)
+	{
+		pq_sendint64(buf, objects[i].id);
+		pq_sendint64(buf, objects[i].size);
+		pq_sendint64(buf, objects[i].object_time);
+		pq_sendbyte(buf, objects[i].time_doubtful);
+		send_text(buf, objects[i].source);
+		send_text(buf, objects[i].key);
+		send_text(buf, objects[i].etag);
+	}
+	pq_sendint64(buf, clock->head);
+	pq_sendint64(buf, clock->latest);
+	pq_sendbyte(buf, clock->live);
+	pq_sendint32(buf, clock->tiers->n);
+	for (int t = 0; t < clock->tiers->n; t++)
+	{
+		send_granularity(buf, clock->tiers->tiers[t].partition);
+		send_granularity(buf, clock->tiers->tiers[t].retention);
+	}
+	pq_sendint32(buf, slm_max_clock_jump);
+	pq_sendint32(buf, slm_chunk_rows);
+	pq_sendint32(buf, slm_max_rejects_kept);
+	pq_sendint32(buf, slm_max_object_keys);
+	pq_sendint32(buf, slm_work_memory);
+	pq_sendint32(buf, slm_live_lateness);
+	pq_sendfloat8(buf, slm_max_reject_fraction);
+}
+
+void
+slm_task_receive(StringInfo buf, SlmTask *task)
+{
+	memset(task, 0, sizeof(SlmTask));
+	task->nobjects = (int) pq_getmsgint(buf, 4);
+	task->objects = palloc0(sizeof(SlmObject) * task->nobjects);
+	for (int i = 0; i < task->nobjects; i++)
+	{
+		SlmObject  *object = &task->objects[i];
+
+		object->id = pq_getmsgint64(buf);
+		object->size = pq_getmsgint64(buf);
+		object->object_time = pq_getmsgint64(buf);
+		object->time_doubtful = pq_getmsgbyte(buf);
+		object->source = receive_text(buf);
+		object->key = receive_text(buf);
+		object->etag = receive_text(buf);
+		object->number = -1;
+	}
+	task->clock.head = pq_getmsgint64(buf);
+	task->clock.latest = pq_getmsgint64(buf);
+	task->clock.live = pq_getmsgbyte(buf);
+	task->clock.tiers = receive_tiers(buf);
+	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
+	slm_chunk_rows = (int) pq_getmsgint(buf, 4);
+	slm_max_rejects_kept = (int) pq_getmsgint(buf, 4);
+	slm_max_object_keys = (int) pq_getmsgint(buf, 4);
+	slm_work_memory = (int) pq_getmsgint(buf, 4);
+	slm_live_lateness = (int) pq_getmsgint(buf, 4);
+	slm_max_reject_fraction = pq_getmsgfloat8(buf);
+	pq_getmsgend(buf);
+}
+
+static void
+send_object(StringInfo buf, const SlmObject *object)
+{
+	pq_sendint32(buf, object->outcome);
+	pq_sendint32(buf, object->number);
+	pq_sendint64(buf, object->object_time);
+	pq_sendint64(buf, object->rows_total);
+	pq_sendint64(buf, object->rows_rejected);
+	pq_sendint64(buf, object->rows_expired);
+	pq_sendint64(buf, object->latest_expired);
+	pq_sendint64(buf, object->first_event);
+	pq_sendint64(buf, object->last_event);
+	pq_sendint64(buf, object->median);
+	pq_sendbyte(buf, object->has_checksum);
+	appendBinaryStringInfo(buf, (const char *) object->checksum.bytes, sizeof(object->checksum.bytes));
+	pq_sendint32(buf, object->sqlstate);
+	pq_sendint32(buf, object->retry_after_ms);
+	send_text(buf, object->error);
+	send_text(buf, object->error_detail);
+	pq_sendint64(buf, object->refused_len);
+	appendBinaryStringInfo(buf, object->refused_len > 0 ? object->refused : "", (int) object->refused_len);
+	pq_sendint32(buf, object->nrejects);
+	for (int i = 0; i < object->nrejects; i++)
+	{
+		pq_sendint64(buf, object->rejects[i].line);
+		send_text(buf, object->rejects[i].column);
+		send_text(buf, object->rejects[i].reason);
+		send_text(buf, object->rejects[i].detail);
+		send_text(buf, object->rejects[i].raw);
+	}
+}
+
+void
+slm_result_send(StringInfo buf, const SlmTask *task, size_t len)
+{
+	pq_sendint32(buf, task->nobjects);
+	for (int i = 0; i < task->nobjects; i++)
+		pq_sendint64(buf, task->objects[i].id);
+	for (int i = 0; i < task->nobjects; i++)
+		send_object(buf, &task->objects[i]);
+	pq_sendint64(buf, len);
+	while (buf->len % MAXIMUM_ALIGNOF != 0)
+		pq_sendbyte(buf, 0);
+}
+
+int
+slm_result_ids(StringInfo buf, int64 *ids)
+{
+	int			n = (int) pq_getmsgint(buf, 4);
+
+	if (n <= 0 || n > SLM_TASK_OBJECTS)
+		elog(ERROR, "a parse worker's result is malformed");
+	for (int i = 0; i < n; i++)
+		ids[i] = pq_getmsgint64(buf);
+	return n;
+}
+
+void
+slm_result_object(StringInfo buf, SlmObject *object)
+{
+	object->outcome = (SlmOutcome) pq_getmsgint(buf, 4);
+	object->number = (int32) pq_getmsgint(buf, 4);
+	object->object_time = pq_getmsgint64(buf);
+	object->rows_total = pq_getmsgint64(buf);
+	object->rows_rejected = pq_getmsgint64(buf);
+	object->rows_expired = pq_getmsgint64(buf);
+	object->latest_expired = pq_getmsgint64(buf);
+	object->first_event = pq_getmsgint64(buf);
+	object->last_event = pq_getmsgint64(buf);
+	object->median = pq_getmsgint64(buf);
+	object->has_checksum = pq_getmsgbyte(buf);
+	memcpy(object->checksum.bytes, pq_getmsgbytes(buf, sizeof(object->checksum.bytes)), sizeof(object->checksum.bytes));
+	object->sqlstate = (int) pq_getmsgint(buf, 4);
+	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
+	object->error = receive_text(buf);
+	object->error_detail = receive_text(buf);
+	object->refused_len = pq_getmsgint64(buf);
+	object->refused = NULL;
+	if (object->refused_len > 0)
+	{
+		object->refused = palloc(object->refused_len);
+		memcpy(object->refused, pq_getmsgbytes(buf, (int) object->refused_len), object->refused_len);
+	}
+	object->nrejects = (int) pq_getmsgint(buf, 4);
+	object->rejects = palloc(sizeof(SlmRejectedRow) * Max(object->nrejects, 1));
+	for (int i = 0; i < object->nrejects; i++)
+	{
+		object->rejects[i].line = pq_getmsgint64(buf);
+		object->rejects[i].column = receive_text(buf);
+		object->rejects[i].reason = receive_text(buf);
+		object->rejects[i].detail = receive_text(buf);
+		object->rejects[i].raw = receive_text(buf);
+	}
+}
+
+char *
+slm_result_parcel(StringInfo buf, size_t *len)
+{
+	*len = pq_getmsgint64(buf);
+	buf->cursor = MAXALIGN(buf->cursor);
+	if (buf->cursor + *len != buf->len)
+		elog(ERROR, "a parse worker's result is malformed");
+	return buf->data + buf->cursor;
+}

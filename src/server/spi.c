@@ -1,0 +1,266 @@
+/*
+ * spi.c: the one way in which Sellometer's C code speaks SQL.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "lib/ilist.h"
+#include "server/as_owner.h"
+#include "server/pins.h"
+#include "server/spi.h"
+#include "server/version.h"
+#include "storage/lmgr.h"
+#include "tcop/pquery.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+bool		slm_extension_gone;
+
+bool
+slm_extension_lock(void)
+{
+	Oid			extension = get_extension_oid("sellometer", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	/* DROP EXTENSION begins with this lock: so it never meets us halfway, on some table */
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("sellometer", true) == extension;
+}
+
+static void
+secure(void)
+{
+	if (FirstSnapshotSet && IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("sellometer needs the isolation level read committed here"),
+				 errhint("Call it in a transaction of that level, or outside of any transaction block with SET default_transaction_isolation = 'read committed' before.")));
+	slm_extension_gone = !slm_extension_lock();
+	if (slm_extension_gone)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
+	slm_check_version(get_extension_oid("sellometer", false));
+	slm_as_owner_begin(get_extension_oid("sellometer", false));
+	/* below a CALL the portal keeps a snapshot; a background worker has no portal */
+	if (ActivePortal != NULL)
+		EnsurePortalSnapshotExists();
+	else if (!ActiveSnapshotSet())
+		PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+void
+slm_secure_transaction(void)
+{
+	slm_pin_transaction();
+	secure();
+}
+
+int
+slm_secure_function(void)
+{
+	int			level = slm_pin_function();
+
+	secure();
+	return level;
+}
+
+/*
+ * Rows of statements.  SPI keeps them until it is left, and a load is one connection for as long as there is something to
+ * load; so they are given up with the transaction.  An entry of the list lives in the memory of its rows, and leaves the
+ * list when somebody frees these before.
+ */
+typedef struct Rows
+{
+	dlist_node	node;
+	SPITupleTable *table;
+	MemoryContextCallback callback;
+} Rows;
+
+static dlist_head all_rows = DLIST_STATIC_INIT(all_rows);
+
+static void
+unlink_rows(void *arg)
+{
+	dlist_delete(&((Rows *) arg)->node);
+}
+
+static void
+note_rows(void)
+{
+	Rows	   *rows;
+
+	if (SPI_tuptable == NULL)
+		return;
+	rows = MemoryContextAllocZero(SPI_tuptable->tuptabcxt, sizeof(Rows));
+	rows->table = SPI_tuptable;
+	rows->callback.func = unlink_rows;
+	rows->callback.arg = rows;
+	dlist_push_tail(&all_rows, &rows->node);
+	MemoryContextRegisterResetCallback(SPI_tuptable->tuptabcxt, &rows->callback);
+}
+
+static void
+forget_rows(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &all_rows)
+		SPI_freetuptable(dlist_container(Rows, node, iter.cur)->table);
+}
+
+void
+slm_commit(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	if (ActivePortal == NULL && ActiveSnapshotSet())
+		PopActiveSnapshot();
+	forget_rows();
+	slm_as_owner_end();
+	SPI_commit();
+	MemoryContextSwitchTo(context);
+}
+
+static void
+take_result(int result, int expected, const char *sql)
+{
+	if (result != expected)
+		elog(ERROR, "unexpected result %d of: %s", result, sql);
+	note_rows();
+}
+
+uint64
+slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
+{
+	MemoryContext context = CurrentMemoryContext;	/* SPI leaves its own behind */
+	int			result;
+
+	if (statement->plan == NULL)
+	{
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
+
+		if (plan == NULL)
+			elog(ERROR, "could not prepare: %s", statement->sql);
+		if (SPI_keepplan(plan) != 0)
+			elog(ERROR, "could not keep the plan of: %s", statement->sql);
+		statement->plan = plan;
+	}
+	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, false, 0);
+	MemoryContextSwitchTo(context);
+	take_result(result, expected, statement->sql);
+	return SPI_processed;
+}
+
+/*
+ * A plan is made when a table may still be empty, and then kept: without these off it could read the whole of a table that
+ * has grown since.
+ */
+uint64
+slm_execute_by_index(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
+{
+	static const char *const settings[] = {"enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
+	"enable_mergejoin", "enable_sort"};
+	int			nest_level = NewGUCNestLevel();
+	uint64		rows;
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	rows = slm_execute(statement, values, nulls, expected);
+	AtEOXact_GUC(true, nest_level);
+	return rows;
+}
+
+uint64
+slm_execute_once(const char *sql, int expected)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			result = SPI_execute(sql, false, 0);
+
+	MemoryContextSwitchTo(context);
+	take_result(result, expected, sql);
+	return SPI_processed;
+}
+
+uint64
+slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expected)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+
+	MemoryContextSwitchTo(context);
+	take_result(result, expected, sql);
+	return SPI_processed;
+}
+
+Datum
+slm_value(uint64 row, int column, bool *isnull)
+{
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+
+	return *isnull ? (Datum) 0 : value;
+}
+
+int64
+slm_int64(uint64 row, int column, int64 if_null)
+{
+	bool		isnull;
+	Datum		value = slm_value(row, column, &isnull);
+
+	return isnull ? if_null : DatumGetInt64(value);
+}
+
+char *
+slm_text(MemoryContext context, uint64 row, int column)
+{
+	bool		isnull;
+	Datum		value = slm_value(row, column, &isnull);
+	MemoryContext old;
+	char	   *copy;
+
+	if (isnull)
+		return NULL;
+	old = MemoryContextSwitchTo(context);
+	copy = TextDatumGetCString(value);
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+Datum
+slm_array(Datum *values, bool *nulls, int n, Oid type)
+{
+	int16		len;
+	bool		byval;
+	char		align;
+	int			dims[1] = {n};
+	int			lbs[1] = {1};
+
+	if (n == 0)
+		return PointerGetDatum(construct_empty_array(type));
+	get_typlenbyvalalign(type, &len, &byval, &align);
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs, type, len, byval, align));
+}
+
+void
+slm_column_arrays(const Datum *values, const bool *nulls, int nrows, int ncolumns, const Oid *types, Datum *args)
+{
+	Datum	   *column = palloc(sizeof(Datum) * Max(nrows, 1));
+	bool	   *isnull = palloc(sizeof(bool) * Max(nrows, 1));
+
+	for (int c = 0; c < ncolumns; c++)
+	{
+		for (int i = 0; i < nrows; i++)
+		{
+			column[i] = values[i * ncolumns + c];
+			isnull[i] = nulls[i * ncolumns + c];
+		}
+		args[c] = slm_array(column, isnull, nrows, types[c]);
+	}
+	pfree(column);
+	pfree(isnull);
+}

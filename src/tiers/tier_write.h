@@ -1,0 +1,36 @@
+/*
+ * tier_write.h: apply deltas to the tables of a tier.
+ */
+#ifndef SLM_TIERS_TIER_WRITE_H
+#define SLM_TIERS_TIER_WRITE_H
+
+#include "bulkwrite/bulk.h"
+#include "pure/deltas.h"
+#include "tiers/tier.h"
+
+/*
+ * Apply the cells' wanted buckets to all five tables of the tier.  The caller holds the writer's lock.  Rows of buckets
+ * that are new are inserted in bulk; those of buckets that have rows are merged:
+ *
+ * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
+ * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
+ *
+ * once: done while a thread makes the first rows; often: now and then while rows are written; both may be NULL.  Returns the number
+ * of rows written.
+ */
+extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
+							 const SlmMeanwhile *once, const SlmMeanwhile *often);
+
+/*
+ * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.
+ * Returns their number.
+ */
+extern uint64 slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas,
+								 const SlmCatalog *catalog);
+
+/*
+ * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.
+ */
+extern void slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog);
+
+#endif							/* SLM_TIERS_TIER_WRITE_H */

@@ -1,0 +1,120 @@
+/*
+ * totals.c: the sums over all keys, for those who ask for nothing else: GMV and events per minute over a day are some
+ * thousand rows here and a million in the smallest of the dimensions' tables.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "pure/reader.h"
+#include "server/locks.h"
+#include "server/spi.h"
+#include "tiers/totals.h"
+#include "types/money.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+/* Arrays for unnest(); args[0] is the tier. */
+static void
+add_rows(Datum *args)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv, grown_count, grown_gmv) "
+		"SELECT $1, d.event_time, d.event_type::sellometer.event_type, d.count, d.gmv, d.grown_count, d.grown_gmv "
+		"FROM unnest($2, $3, $4, $5, $6, $7) AS d (event_time, event_type, count, gmv, grown_count, grown_gmv) "
+		"ON CONFLICT (tier, event_type, event_time) DO UPDATE SET count = t.count + excluded.count, "
+		"gmv = t.gmv + excluded.gmv, grown_count = t.grown_count + excluded.grown_count, "
+		"grown_gmv = t.grown_gmv + excluded.grown_gmv",
+		7, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
+	};
+
+	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+}
+
+/* A view that moved may have been the only one of its bucket. */
+static void
+delete_empty(Datum *args)
+{
+	static SlmStatement statement = {
+		"DELETE FROM sellometer.totals t USING unnest($2, $3) AS d (event_time, event_type) "
+		"WHERE t.tier = $1 AND t.event_type = d.event_type::sellometer.event_type AND t.event_time = d.event_time AND t.count = 0",
+		3, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID}
+	};
+
+	slm_execute(&statement, args, NULL, SPI_OK_DELETE);
+}
+
+void
+slm_totals_add(const SlmTier *tier, const SlmCells *cells)
+{
+	int			max = Max(cells->nbuckets, 1) * SLM_EVENT_TYPES;
+	static const Oid types[6] = {TIMESTAMPTZOID, TEXTOID, INT8OID, NUMERICOID, INT8OID, NUMERICOID};
+	Datum	   *columns[6];
+	Datum		args[7];
+	bool		shrinks = false;
+	int			n = 0;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	for (int c = 0; c < 6; c++)
+		columns[c] = palloc(sizeof(Datum) * max);
+	for (uint32 b = 0; b < cells->nbuckets; b++)
+	{
+		for (int type = 0; cells->buckets[b].wanted && type < SLM_EVENT_TYPES; type++)
+		{
+			const SlmTotal *total = &cells->totals[b * SLM_EVENT_TYPES + type];
+
+			if (total->count == 0 && total->gmv == 0)
+				continue;
+			columns[0][n] = TimestampTzGetDatum(cells->buckets[b].start);
+			columns[1][n] = CStringGetTextDatum(slm_event_type_name(type));
+			columns[2][n] = Int64GetDatum(total->count);
+			columns[3][n] = NumericGetDatum(slm_money_to_numeric(total->gmv));
+			columns[4][n] = Int64GetDatum(total->grown_count);
+			columns[5][n] = NumericGetDatum(slm_money_to_numeric(total->grown_gmv));
+			shrinks |= total->count < 0;
+			n++;
+		}
+	}
+	if (n == 0)
+		return;
+	args[0] = CStringGetTextDatum(tier->name);
+	for (int c = 0; c < 6; c++)
+		args[c + 1] = slm_array(columns[c], NULL, n, types[c]);
+	add_rows(args);
+	if (shrinks)
+		delete_empty(args);
+}
+
+void
+slm_totals_roll_up(const SlmTier *tier, const SlmTier *finer, TimestampTz start)
+{
+	static SlmStatement forget = {
+		"DELETE FROM sellometer.totals WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) "
+		"AND event_time = $2",
+		2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	static SlmStatement add_up = {
+		"INSERT INTO sellometer.totals (tier, event_time, event_type, count, gmv) "
+		"SELECT $1, $2, event_type, sum(count)::bigint, sum(gmv) FROM sellometer.totals "
+		"WHERE tier = $3 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= $2 AND event_time < $4 "
+		"GROUP BY event_type",
+		4, {TEXTOID, TIMESTAMPTZOID, TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		args[4] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(start), CStringGetTextDatum(finer->name),
+	TimestampTzGetDatum(slm_bucket_next(tier->granularity, start))};
+
+	slm_execute(&forget, args, NULL, SPI_OK_DELETE);
+	slm_execute(&add_up, args, NULL, SPI_OK_INSERT);
+}
+
+void
+slm_totals_prune(const char *tier, TimestampTz before)
+{
+	static SlmStatement statement = {
+		"DELETE FROM sellometer.totals WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) "
+		"AND event_time < $2",
+		2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {CStringGetTextDatum(tier), TimestampTzGetDatum(before)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_DELETE);
+}

@@ -1,0 +1,22 @@
+/*
+ * totals.h: sellometer.totals, the sums over all keys of a tier's buckets.
+ *
+ * For each bucket that a tier's five tables hold, totals has what each of them sums up to, by event type.  Rows of both
+ * change in the same transaction, under the writer's lock, which callers of all these functions hold.
+ */
+#ifndef SLM_TIERS_TOTALS_H
+#define SLM_TIERS_TOTALS_H
+
+#include "pure/deltas.h"
+#include "tiers/tier.h"
+
+/* Add the cells' wanted buckets to the tier's totals. */
+extern void slm_totals_add(const SlmTier *tier, const SlmCells *cells);
+
+/* Replace the totals of the tier's bucket at start by the sum of the finer tier's, which must be complete there. */
+extern void slm_totals_roll_up(const SlmTier *tier, const SlmTier *finer, TimestampTz start);
+
+/* Forget the tier's totals before a time; with DT_NOEND, all of them. */
+extern void slm_totals_prune(const char *tier, TimestampTz before);
+
+#endif							/* SLM_TIERS_TOTALS_H */

@@ -1,0 +1,141 @@
+/*
+ * detect.c: call the detectors, one by one.
+ *
+ * A detector is a SQL function (src/sql/90_alerts.sql).  All of a run judge the same head: what is committed meanwhile may
+ * be newer, and they don't look beyond.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "ledger/ledger.h"
+#include "miscadmin.h"
+#include "server/shmem.h"
+#include "server/spi.h"
+#include "upkeep/detect.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/health.h"
+
+typedef struct Work
+{
+	SlmRun	   *run;
+	MemoryContext context;		/* of the run, for what outlives a step */
+	TimestampTz head;
+	int			n;
+	char	  **kinds;
+	const char *kind;			/* whose turn it is */
+	int64		opened;
+	int64		worsened;
+	int64		closed;
+} Work;
+
+static void
+list_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT kind FROM sellometer.detectors WHERE enabled ORDER BY kind"};
+	Work	   *work = arg;
+
+	work->head = slm_head_read();
+	work->n = (int) slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	work->kinds = MemoryContextAlloc(work->context, sizeof(char *) * Max(work->n, 1));
+	for (int i = 0; i < work->n; i++)
+		work->kinds[i] = slm_text(work->context, i, 1);
+}
+
+/* What was sold since the last time is told to those who judge prices. */
+static void
+fold_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT sellometer.fold_offers()"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+}
+
+static void
+detector_step(void *arg)
+{
+	static SlmStatement statement = {
+		"SELECT opened, worsened, closed FROM sellometer.run_detector($1, $2)", 2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	Work	   *work = arg;
+	Datum		args[2] = {CStringGetTextDatum(work->kind), TimestampTzGetDatum(work->head)};
+	int64		opened;
+	int64		worsened;
+	int64		closed;
+
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	opened = slm_int64(0, 1, 0);
+	worsened = slm_int64(0, 2, 0);
+	closed = slm_int64(0, 3, 0);
+	if (opened + worsened + closed > 0)
+		slm_run_begin(work->run);
+	work->opened += opened;
+	work->worsened += worsened;
+	work->closed += closed;
+}
+
+static void
+tidy_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT sellometer.tidy_alerts()"};
+	Work	   *work = arg;
+	int64		closed;
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	closed = slm_int64(0, 1, 0);
+	if (closed > 0)
+		slm_run_begin(work->run);
+	work->closed += closed;
+}
+
+/* The first failure is what the run will end with; tell of the others at once. */
+static char *
+note_error(const Work *work, ErrorData *error, char *first)
+{
+	char	   *message = psprintf("detector \"%s\" failed: %s", work->kind, error->message);
+
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);	/* cancelled, or the server stops: not the detector's fault */
+	if (first == NULL)
+		return message;
+	ereport(WARNING, (errcode(error->sqlerrcode), errmsg_internal("%s", message)));
+	return first;
+}
+
+void
+slm_detect_all(SlmRun *run, void *arg)
+{
+	Work		work = {.run = run,.context = CurrentMemoryContext};
+	char	   *failure = NULL;
+	int			sqlstate = 0;
+
+	/* never on hold: a surge is when something may be wrong, and silence is an alert too */
+	slm_step(run, list_step, &work);
+	slm_health_tell_instead();
+	if (TIMESTAMP_IS_NOBEGIN(work.head))
+		return;
+	slm_step(run, fold_step, NULL);
+	for (int i = 0; i < work.n; i++)
+	{
+		ErrorData  *error;
+
+		CHECK_FOR_INTERRUPTS();
+		work.kind = work.kinds[i];
+		slm_progress_phase(work.kind);
+		error = slm_try_step(run, detector_step, &work);
+		if (error == NULL)
+			continue;
+		if (failure == NULL)
+			sqlstate = error->sqlerrcode;
+		failure = note_error(&work, error, failure);
+	}
+	slm_step(run, tidy_step, &work);
+	if (failure != NULL)
+	{
+		ereport(ERROR,
+				(errcode(sqlstate), errmsg_internal("%s", failure), errdetail("What the other detectors found is in sellometer.alerts.")));
+	}
+	appendStringInfo(&run->detail, "{\"opened\": " INT64_FORMAT ", \"worsened\": " INT64_FORMAT ", \"closed\": " INT64_FORMAT "}",
+					 work.opened, work.worsened, work.closed);
+}
