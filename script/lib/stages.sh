@@ -108,6 +108,11 @@ stage_files() {
 	else
 		fail "README.md or docs/" "$LOGS/docs.log"
 	fi
+	if run "$LOGS/rooms.log" script/rooms --check; then
+		pass "no room of src/ includes or calls what stands above it"
+	else
+		fail "the rooms of src/" "$LOGS/rooms.log"
+	fi
 }
 
 # An expected output has a test of its name; or without the _1 of an alternative.

@@ -15,7 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
-#include "worker/health.h"
+#include "upkeep/health.h"
 
 typedef struct Work
 {

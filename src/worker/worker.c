@@ -39,7 +39,7 @@
 #include "upkeep/surge.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "worker/health.h"
+#include "upkeep/health.h"
 #include "worker/worker.h"
 
 /* How soon to look again at what goes on beside, such as the next page of a list. */

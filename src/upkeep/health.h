@@ -1,8 +1,8 @@
 /*
  * health.h: what the worker does so that sellometer.health tells the truth, and others hear of it.
  */
-#ifndef SLM_WORKER_HEALTH_H
-#define SLM_WORKER_HEALTH_H
+#ifndef SLM_UPKEEP_HEALTH_H
+#define SLM_UPKEEP_HEALTH_H
 
 #include "postgres.h"
 
@@ -22,4 +22,4 @@ extern void slm_health_tell_instead(void);
 /* Have settings that a role or database has by default changed since this process began?  As of the last look. */
 extern bool slm_health_settings_changed(void);
 
-#endif							/* SLM_WORKER_HEALTH_H */
+#endif							/* SLM_UPKEEP_HEALTH_H */

@@ -20,7 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
-#include "worker/health.h"
+#include "upkeep/health.h"
 
 #define TELL_EVERY		(10 * USECS_PER_SEC)
 #define JOBS_EVERY		(30 * USECS_PER_SEC)
