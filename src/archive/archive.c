@@ -13,6 +13,8 @@
 #include "postgres.h"
 
 #include "archive/archive.h"
+#include "archive/archive_delete.h"
+#include "archive/archive_pack.h"
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "ledger/ledger.h"
@@ -22,6 +24,7 @@
 #include "server/crash_point.h"
 #include "server/shmem.h"
 #include "server/spi.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"

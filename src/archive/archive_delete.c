@@ -6,12 +6,13 @@
  */
 #include "postgres.h"
 
-#include "archive/archive.h"
+#include "archive/archive_delete.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "server/crash_point.h"
 #include "server/shmem.h"
 #include "server/spi.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 
 #define KEYS_PER_DELETE		1000

@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-#include "archive/archive.h"
+#include "archive/archive_types.h"
 #include "common/cryptohash.h"
 #include "executor/tuptable.h"
 #include "ledger/windows.h"
@@ -15,6 +15,7 @@
 #include "pure/deflate.h"
 #include "pure/records.h"
 #include "pure/rowmap.h"
+#include "store/store.h"
 #include "utils/tuplesort.h"
 
 /* A tuple of the sort: the time, and object and row in one number. */

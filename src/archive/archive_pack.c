@@ -11,6 +11,8 @@
 #include "postgres.h"
 
 #include "archive/archive_internal.h"
+#include "archive/archive_pack.h"
+#include "archive/archive_verify.h"
 #include "catalog/pg_type.h"
 #include "common/sha2.h"
 #include "compat.h"

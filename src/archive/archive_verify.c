@@ -6,7 +6,7 @@
  */
 #include "postgres.h"
 
-#include "archive/archive.h"
+#include "archive/archive_verify.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
 #include "miscadmin.h"

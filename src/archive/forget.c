@@ -3,7 +3,9 @@
  */
 #include "postgres.h"
 
+#include "archive/archive.h"
 #include "archive/forget.h"
+#include "archive/forget_archive.h"
 #include "catalog/pg_type.h"
 #include "dedup/view_state.h"
 #include "ledger/relocate.h"
@@ -15,6 +17,7 @@
 #include "server/shmem.h"
 #include "server/spi.h"
 #include "storage/lock.h"
+#include "store/store.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

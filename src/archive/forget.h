@@ -14,7 +14,6 @@
 #ifndef SLM_ARCHIVE_FORGET_H
 #define SLM_ARCHIVE_FORGET_H
 
-#include "archive/archive.h"
 #include "archive/forget_rows.h"
 #include "nodes/pg_list.h"
 #include "upkeep/runs.h"
@@ -42,12 +41,5 @@ typedef struct SlmForget
 
 /* As the work of a run, whose argument is an SlmForget: forget the person.  Nothing is archived or replayed meanwhile. */
 extern void slm_forget_user(SlmRun *run, void *forget);
-
-/*
- * In a transaction: write an archive anew, without the person, under the key of a spare one that was reserved; read it back; then its row in
- * sellometer.archives is of the new one, and the spare's of the old one, as of one that was broken off: slm_archive_clear() deletes it.
- * Returns the number of the person's rows.  In forget_archive.c.
- */
-extern int64 slm_forget_in_archive(const SlmPerson *person, const SlmArchive *archive, const SlmArchive *spare);
 
 #endif							/* SLM_ARCHIVE_FORGET_H */

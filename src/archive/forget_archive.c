@@ -9,7 +9,8 @@
 #include "postgres.h"
 
 #include "archive/archive_internal.h"
-#include "archive/forget.h"
+#include "archive/archive_verify.h"
+#include "archive/forget_archive.h"
 #include "catalog/pg_type.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"

@@ -4,7 +4,7 @@
 #ifndef SLM_LOAD_HELD_H
 #define SLM_LOAD_HELD_H
 
-#include "load/ingest.h"
+#include "load/loader.h"
 
 /* Keep an object's transfer, which is the set's now. */
 extern void slm_held_keep(SlmIngest *ingest, SlmObject *object);

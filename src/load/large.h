@@ -9,7 +9,7 @@
 #ifndef SLM_LOAD_LARGE_H
 #define SLM_LOAD_LARGE_H
 
-#include "load/ingest.h"
+#include "load/loader.h"
 
 /*
  * In the transaction of a batch: read on for a turn of half a second at the most, and put the next part of the object into the batch, or

@@ -13,7 +13,7 @@
 #include "guc.h"
 #include "ledger/source.h"
 #include "ledger/trouble.h"
-#include "load/pool.h"
+#include "load/pool_message.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"

@@ -5,6 +5,7 @@
 
 #include "guc.h"
 #include "load/pool.h"
+#include "load/pool_message.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"

@@ -14,7 +14,6 @@
 #define SLM_LOAD_POOL_H
 
 #include "ledger/object.h"
-#include "lib/stringinfo.h"
 #include "pure/batch.h"
 
 typedef struct SlmPool SlmPool;
@@ -56,36 +55,5 @@ extern int	slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, Sl
 
 /* Wait until there is something new in the queues. */
 extern void slm_pool_wait(SlmPool *pool);
-
-/* --- what goes through the queues: both sides --- */
-
-#define SLM_TASK_OBJECTS	64
-
-typedef struct SlmTask
-{
-	int			nobjects;
-	SlmObject  *objects;		/* id, source, key, etag, size, object_time */
-	SlmClock	clock;			/* of its tiers what slm_tiers_floor() needs */
-} SlmTask;
-
-extern void slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock);
-/* Allocates in the current memory context.  Sets the settings that decide about rows. */
-extern void slm_task_receive(StringInfo buf, SlmTask *task);
-
-/* First the ids, then what became of each object; the parcel of so many bytes is to be sent behind them. */
-extern void slm_result_send(StringInfo buf, const SlmTask *task, size_t len);
-/* Their number; ids must have room for SLM_TASK_OBJECTS. */
-extern int	slm_result_ids(StringInfo buf, int64 *ids);
-/* After the ids: fills in what was found out about the next object. */
-extern void slm_result_object(StringInfo buf, SlmObject *object);
-/* After the objects; the parcel is in buf. */
-extern char *slm_result_parcel(StringInfo buf, size_t *len);
-
-extern PGDLLEXPORT void sellometer_parse_worker_main(Datum arg);
-
-/* Keys of a worker's shared memory segment. */
-#define SLM_POOL_MAGIC		0x736C6D70
-#define SLM_POOL_TASKS		1
-#define SLM_POOL_RESULTS	2
 
 #endif							/* SLM_LOAD_POOL_H */

@@ -5,7 +5,7 @@
 
 #include "guc.h"
 #include "libpq/pqformat.h"
-#include "load/pool.h"
+#include "load/pool_message.h"
 #include "tiers/tier.h"
 
 static void
