@@ -58,6 +58,7 @@ DECLARE
 	width numeric;				-- of an interval, in seconds
 	kept numeric;				-- seconds, at most
 	bytes_a_row numeric := 100;	-- until rows of some tier say
+	rows_that_say numeric;		-- as many rows of the tier itself count as much as what is known from finer ones
 	first timestamptz;
 BEGIN
 	FOR t IN SELECT x.*, least(x.watermark, st.head) AS upto,
@@ -74,7 +75,9 @@ BEGIN
 		bytes := s.bytes;
 		IF intervals > 0 AND s.rows > 0 THEN
 			rows_an_interval := round(s.rows / intervals, 1);
-			bytes_a_row := s.bytes / s.rows;
+			-- tables grow by steps that are large for small ones: few rows say little, and the finer tier's, which are alike, more
+			bytes_a_row := (s.bytes + coalesce(bytes_a_row * rows_that_say, 0)) / (s.rows + coalesce(rows_that_say, 0));
+			rows_that_say := 20000;
 		ELSE
 			-- none is whole yet: as many as there are in the one that has begun
 			SELECT sum(sellometer.rows_begun(d.dimension, t.name)) INTO rows_an_interval FROM sellometer.dimensions() d;
