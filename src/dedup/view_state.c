@@ -141,6 +141,8 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	size_t		limit = (size_t) slm_work_memory * 1024;
 	bool		tight = slm_views_memory(&state->known) > limit;
 
+	/* what a batch that failed had settled is not in the log, whatever the transaction that begins now commits */
+	state->settled = false;
 	if (slm_catalog_memory(state->catalog) > limit / CATALOG_SHARE)
 		renew_catalog(state);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))

@@ -413,7 +413,8 @@ read_with_workers(SlmIngest *ingest, Feed *feed)
 				break;
 			continue;
 		}
-		for (int i = 0; i < n && mine < 0 && (i < feed->next || slm_pool_size(ingest->pool) == 0); i++)
+		/* a pool that is full of what comes later takes no more: who waited for it to read this would wait for ever */
+		for (int i = 0; i < n && mine < 0 && (i < feed->next || slm_pool_size(ingest->pool) == 0 || slm_pool_is_full(ingest->pool)); i++)
 		{
 			if (!done[i] && !slm_pool_has(ingest->pool, &objects[i]))
 				mine = i;

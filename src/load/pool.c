@@ -72,9 +72,8 @@ struct SlmPool
 	Size		kept_bytes;
 };
 
-/* Are there as many results in memory as there may be? */
-static bool
-is_full(const SlmPool *pool)
+bool
+slm_pool_is_full(const SlmPool *pool)
 {
 	return pool->kept_bytes > Min(MAX_KEPT_BYTES, (Size) slm_work_memory * 1024 / MEMORY_SHARE);
 }
@@ -271,7 +270,7 @@ slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *
 	Ids		   *ids;
 	StringInfoData buf;
 
-	if (is_full(pool))
+	if (slm_pool_is_full(pool))
 		return false;
 	for (int i = 0; i < pool->nmembers; i++)
 	{
@@ -356,7 +355,7 @@ slm_pool_drain(SlmPool *pool)
 {
 	for (int i = 0; i < pool->nmembers; i++)
 	{
-		while (!is_full(pool) && receive(pool, &pool->members[i]))
+		while (!slm_pool_is_full(pool) && receive(pool, &pool->members[i]))
 			;
 	}
 }

@@ -31,6 +31,9 @@ extern void slm_pool_replace(SlmPool *pool);
 /* Number of parse workers that are still there; 0: read for yourself. */
 extern int	slm_pool_size(const SlmPool *pool);
 
+/* Are there as many results in memory as there may be?  Then it takes no task until some are taken. */
+extern bool slm_pool_is_full(const SlmPool *pool);
+
 /*
  * How many of the n objects, which are not in the pool yet, make one task: it is a few MB, and does not hold up others; and their
  * names fit into a queue.  0: those of the first don't.

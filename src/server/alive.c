@@ -19,6 +19,9 @@ int			slm_stuck_after = 60;
 /* One that is busy may be so for so many times as long. */
 #define BUSY_TIMES	10
 
+/* Whoever waits gives a sign each second: that much older the last may be, and some more where the machine is busy. */
+#define SIGN_EVERY	(2 * USECS_PER_SEC)
+
 typedef struct Entry
 {
 	int			pid;			/* 0: free */
@@ -158,7 +161,7 @@ judge_state(char process, uint32 wait_event)
 static bool
 is_stuck(SlmAliveState state, bool idle, TimestampTz last)
 {
-	int64		patience = (int64) slm_stuck_after * USECS_PER_SEC;
+	int64		patience = (int64) slm_stuck_after * USECS_PER_SEC + SIGN_EVERY;
 
 	if (state == SLM_ALIVE_BUSY)
 		patience *= BUSY_TIMES;
@@ -171,7 +174,7 @@ judge(SlmAlive *alive, bool idle, uint32 wait_event)
 {
 	const char *event;
 
-	if (GetCurrentTimestamp() - alive->last <= (int64) slm_stuck_after * USECS_PER_SEC)
+	if (GetCurrentTimestamp() - alive->last <= (int64) slm_stuck_after * USECS_PER_SEC + SIGN_EVERY)
 		return;
 	alive->state = judge_state(state_of_process(alive->pid), wait_event);
 	alive->stuck = is_stuck(alive->state, idle, alive->last);

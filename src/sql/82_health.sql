@@ -62,7 +62,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('process %s has given no sign of life since %s, at: %s; %s', pid, last, at, CASE state
 		WHEN 'stopped' THEN 'it is stopped'
-		WHEN 'waits for a lock' THEN coalesce(format('it waits for a lock of process %s', nullif(array_to_string(pg_blocking_pids(pid), ', '), '')), 'it waits for a lock')
+		WHEN 'waits for a lock' THEN 'it waits for a lock' || coalesce(' of process ' || nullif(array_to_string(array_remove(pg_blocking_pids(pid), 0), ', '), ''), '')
+			|| CASE WHEN 0 = ANY (pg_blocking_pids(pid)) THEN ' of a prepared transaction' ELSE '' END
 		WHEN 'waits' THEN format('it waits for %s', waits_for)
 		WHEN 'in a call' THEN 'it is in a call of the operating system: a disk, a network or a pipe does not answer'
 		ELSE 'it is busy' END)
@@ -76,7 +77,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE
 		WHEN state = 'stopped' THEN format('On the server, kill -CONT %s has it go on.', pid)
-		WHEN state = 'waits for a lock' AND pg_blocking_pids(pid) <> '{}' THEN format('Have that transaction end; pg_terminate_backend(%s) ends it.', (pg_blocking_pids(pid))[1])
+		WHEN state = 'waits for a lock' THEN coalesce('Have that transaction end; pg_terminate_backend(' || (array_remove(pg_blocking_pids(pid), 0))[1] || ') ends it.',
+			'See pg_locks and pg_prepared_xacts for who has it: COMMIT PREPARED or ROLLBACK PREPARED ends a prepared transaction.')
 		WHEN state = 'in a call' THEN 'Do the file systems of the sources, archives and the database answer?  Who waits there can often not be ended before they do.'
 		ELSE format('See pg_stat_activity; pg_terminate_backend(%s) has another take its place.', pid) END
 $$;

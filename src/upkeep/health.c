@@ -173,15 +173,17 @@ tell_step(void *arg)
 
 /* --- all of it --- */
 
-/* Whether it went well. */
+/* Whether it went well.  In somebody's session whoever cancels means what he called. */
 static bool
-try(SlmStep step, void *arg)
+try(SlmStep step, void *arg, bool session)
 {
 	SlmRun		run = {.procedure = PROCESS};
 	ErrorData  *error = slm_try_step(&run, step, arg);
 
 	if (error == NULL)
 		return true;
+	if (session && ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
+		ReThrowError(error);
 	if (slm_process_failed(PROCESS, error))
 		ereport(LOG,
 				(errcode(error->sqlerrcode),
@@ -191,13 +193,13 @@ try(SlmStep step, void *arg)
 }
 
 static bool
-tell(int slot)
+tell(int slot, bool session)
 {
 	Telling    *telling = palloc0(sizeof(Telling));
 	bool		ok;
 
 	telling->nold = slm_slot_get_told(slot, telling->old);
-	ok = try(tell_step, telling);
+	ok = try(tell_step, telling, session);
 	if (ok)
 		slm_slot_set_told(slot, telling->new, telling->nnew);
 	pfree(telling);
@@ -210,7 +212,7 @@ slm_health_tell_instead(void)
 	int			slot = slm_slot_named(get_database_name(MyDatabaseId));
 
 	if (slot >= 0 && TimestampDifferenceExceeds(slm_slot_told_at(slot), GetCurrentTimestamp(), slm_stuck_after * 1000))
-		(void) tell(slot);
+		(void) tell(slot, true);
 }
 
 void
@@ -226,12 +228,12 @@ slm_health_look(int slot, bool at_once)
 	if (now < next)
 		return;
 	next = now + TELL_EVERY;
-	ok = try(settings_step, &slot);
+	ok = try(settings_step, &slot, false);
 	if (now >= next_jobs)
 	{
 		next_jobs = now + JOBS_EVERY;
-		ok = try(jobs_step, &slot) && ok;
+		ok = try(jobs_step, &slot, false) && ok;
 	}
-	if (tell(slot) && ok)
+	if (tell(slot, false) && ok)
 		(void) slm_process_well(PROCESS);
 }

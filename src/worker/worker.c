@@ -299,7 +299,7 @@ note_start_error(ErrorData *error)
 
 	if (next_log_hook)
 		next_log_hook(error);
-	if (error->elevel < ERROR)
+	if (error->elevel < ERROR || error->elevel > FATAL)
 		return;
 	is_new = slm_slot_start_failed(my_slot, error);
 	/* the postmaster logs each exit with an error, too */
