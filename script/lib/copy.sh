@@ -11,8 +11,10 @@ copy_tree() {
 				if [ -e "$from/$file" ]; then printf '%s\0' "$file"; fi
 			done | tar -C "$from" --null -T - -cf - | tar -C "$to" -xf -
 	else
-		tar -C "$from" --exclude=.git --exclude=.demo --exclude='*.o' --exclude='*.so' --exclude=build \
-			--exclude='tmp_check*' --exclude=results --exclude=output_iso -cf - . | tar -C "$to" -xf -
+		# what is in it rather than itself: tar fails if a file is made or goes there meanwhile
+		find "$from" -mindepth 1 -maxdepth 1 -printf '%P\0' |
+			tar -C "$from" --null --exclude=.git --exclude=.demo --exclude='*.o' --exclude='*.so' --exclude=build \
+				--exclude='tmp_check*' --exclude=results --exclude=output_iso -T - -cf - | tar -C "$to" -xf -
 	fi
 }
 

@@ -29,6 +29,7 @@
 #define CATALOG_SHARE	4			/* of sellometer.work_memory */
 #define KEPT_SHARE		8			/* of sellometer.work_memory, for tables that the next batch may want */
 #define BLOCKS_PER_FETCH	32
+#define MAX_TIMES_MORE		8	/* room is made ahead for at most so many times the views that there are */
 
 /* Live objects may be this much behind the head and still find their views in the cache. */
 #define CACHE_SLACK			(USECS_PER_HOUR)
@@ -501,6 +502,8 @@ expected_views(const SlmViewState *state, uint64 nviews)
 	uint64		most = (uint64) slm_work_memory * 1024 / (sizeof(SlmView) * 3 / 2);
 	double		more = nviews * state->upcoming;
 
+	/* whatever sizes a list claims */
+	more = Min(more, (double) MAX_TIMES_MORE * (state->known.nviews + nviews));
 	if (!state->cached || more <= 0 || state->known.nviews >= most)
 		return 0;
 	return state->known.nviews + (uint64) Min(more, (double) (most - state->known.nviews));
