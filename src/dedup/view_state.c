@@ -73,8 +73,7 @@ static void
 forget(SlmViewState *state)
 {
 	slm_views_free(&state->known);
-	/* nor does a transaction that has settled none make it valid again */
-	state->valid = state->settled = false;
+	state->valid = false;
 }
 
 /* An empty catalog; what was known refers to the old one. */
@@ -142,7 +141,7 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	size_t		limit = (size_t) slm_work_memory * 1024;
 	bool		tight = slm_views_memory(&state->known) > limit;
 
-	/* what a batch that failed had settled is not in the log, whatever the transaction that begins now commits */
+	/* the transaction that begins now has settled nothing yet: what one before has, did not come to the log if that failed */
 	state->settled = false;
 	if (slm_catalog_memory(state->catalog) > limit / CATALOG_SHARE)
 		renew_catalog(state);
@@ -567,5 +566,4 @@ slm_view_state_committed(SlmViewState *state)
 	/* without a cache only what the batch asked for is known */
 	if (state->settled)
 		state->valid = state->persistent && state->cached;
-	state->settled = false;
 }

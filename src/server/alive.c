@@ -158,14 +158,17 @@ judge_state(char process, uint32 wait_event)
 	}
 }
 
+static int64
+patience(void)
+{
+	return (int64) slm_stuck_after * USECS_PER_SEC + SIGN_EVERY;
+}
+
 static bool
 is_stuck(SlmAliveState state, bool idle, TimestampTz last)
 {
-	int64		patience = (int64) slm_stuck_after * USECS_PER_SEC + SIGN_EVERY;
-
-	if (state == SLM_ALIVE_BUSY)
-		patience *= BUSY_TIMES;
-	return (state == SLM_ALIVE_STOPPED || !idle) && GetCurrentTimestamp() - last > patience;
+	return (state == SLM_ALIVE_STOPPED || !idle) &&
+		GetCurrentTimestamp() - last > (state == SLM_ALIVE_BUSY ? BUSY_TIMES * patience() : patience());
 }
 
 /* Most have given one just now: nobody asks about these. */
@@ -174,7 +177,7 @@ judge(SlmAlive *alive, bool idle, uint32 wait_event)
 {
 	const char *event;
 
-	if (GetCurrentTimestamp() - alive->last <= (int64) slm_stuck_after * USECS_PER_SEC + SIGN_EVERY)
+	if (GetCurrentTimestamp() - alive->last <= patience())
 		return;
 	alive->state = judge_state(state_of_process(alive->pid), wait_event);
 	alive->stuck = is_stuck(alive->state, idle, alive->last);

@@ -62,11 +62,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT format('process %s has given no sign of life since %s, at: %s; %s', pid, last, at, CASE state
 		WHEN 'stopped' THEN 'it is stopped'
-		WHEN 'waits for a lock' THEN 'it waits for a lock' || coalesce(' of process ' || nullif(array_to_string(array_remove(pg_blocking_pids(pid), 0), ', '), ''), '')
-			|| CASE WHEN 0 = ANY (pg_blocking_pids(pid)) THEN ' of a prepared transaction' ELSE '' END
+		WHEN 'waits for a lock' THEN 'it waits for a lock' || coalesce(' of process ' || nullif(array_to_string(array_remove(b.pids, 0), ', '), ''), '')
+			|| CASE WHEN 0 = ANY (b.pids) THEN ' of a prepared transaction' ELSE '' END
 		WHEN 'waits' THEN format('it waits for %s', waits_for)
 		WHEN 'in a call' THEN 'it is in a call of the operating system: a disk, a network or a pipe does not answer'
 		ELSE 'it is busy' END)
+	FROM (SELECT CASE WHEN state = 'waits for a lock' THEN pg_blocking_pids(pid) END AS pids) b
 $$;
 COMMENT ON FUNCTION sellometer.what_is_stuck(integer, timestamptz, text, text, text) IS 'What sellometer.health says of a process that is stuck';
 

@@ -7,8 +7,8 @@ use warnings FATAL => 'all';
 
 use SlmDisk tables => 64, archive => 4, wal => 96;
 
-use IPC::Run ();
 use PostgreSQL::Test::Utils;
+use SlmListen;
 use SlmTest;
 use Test::More;
 
@@ -69,18 +69,7 @@ put('00', '01', 10);
 wait_until($node, q{SELECT EXISTS (SELECT FROM sellometer.objects WHERE state = 'done')});
 all_is_loaded('there is room');
 
-my ($listen, $heard) = ('', '');
-my $listener = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('shop') ], '<', \$listen, '>', \$heard);
-my $asked = 0;
-
-sub ask
-{
-	my ($sql) = @_;
-
-	$listen .= "$sql;\nSELECT 'asked ' || " . ++$asked . ";\n";
-	$listener->pump until $heard =~ /^asked $asked$/m;
-	return;
-}
+my $listener = SlmListen->new($node);
 
 sub heard
 {
@@ -90,14 +79,13 @@ sub heard
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		value('SELECT sellometer_wake()');
-		ask('SELECT 1');
-		last if $heard =~ $wanted;
+		$listener->ask('SELECT 1');
+		last if $listener->heard =~ $wanted;
 		select(undef, undef, undef, 0.1);
 	}
-	is(scalar(() = $heard =~ /$wanted/g), 1, $name);
+	is(scalar(() = $listener->heard =~ /$wanted/g), 1, $name);
 	return;
 }
-ask('LISTEN sellometer_alert');
 
 # --- the disk of the tables ---
 
@@ -133,7 +121,6 @@ make_room('archive');
 value('CALL sellometer_archive()');
 is(value(q{SELECT string_agg(key || ' ' || state, ', ' ORDER BY key) FROM sellometer.objects WHERE state = 'done'}), '2019-10-01-03-00.csv done', 'when there is room it is archived');
 is(value(q{SELECT severity FROM sellometer.health WHERE name = 'procedure archive'}), 'ok', '... and well');
-$listen .= "\\q\n";
 $listener->finish;
 
 # --- the disk of the WAL ---

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 
 use IPC::Run ();
 use PostgreSQL::Test::Utils;
+use SlmListen;
 use SlmTest;
 use Test::More;
 
@@ -32,19 +33,7 @@ sub says
 }
 
 # Who listens.  Each notification is printed when the next statement is through.
-my ($listen, $heard) = ('', '');
-my $listener = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('shop') ], '<', \$listen, '>', \$heard);
-my $asked = 0;
-
-sub ask
-{
-	my ($sql) = @_;
-
-	$listen .= "$sql;\nSELECT 'asked ' || " . ++$asked . ";\n";
-	$listener->pump until $heard =~ /^asked $asked$/m;
-	return;
-}
-ask('LISTEN sellometer_alert');
+my $listener = SlmListen->new($node);
 
 # It was told, once, that a thing has this state.
 sub heard
@@ -58,8 +47,8 @@ sub heard
 	while (@told == 0 && $tries-- > 0)
 	{
 		select(undef, undef, undef, 0.1);
-		ask('SELECT 1');
-		@told = grep { /"key": "\Q$key\E$end/ && /"action": "$action"/ && /"severity": "$severity"/ } split(/\n/, $heard);
+		$listener->ask('SELECT 1');
+		@told = grep { /"key": "\Q$key\E$end/ && /"action": "$action"/ && /"severity": "$severity"/ } split(/\n/, $listener->heard);
 	}
 	is(scalar(@told), 1, "$name: is told, once");
 	return;
@@ -278,8 +267,7 @@ my ($hit, $read) = $plan =~ /"Shared Hit Blocks": (\d+).*?"Shared Read Blocks": 
 cmp_ok($hit + $read, '<', 5000, 'health reads little of a large ledger');
 like(said('objects of web'), qr/^warning: more than 1,000 have failed/, '... and says no more than it has seen');
 
-unlike($heard, qr/No such file|No space left|\Q$in\E/, 'nobody who listens hears of paths or messages');
-$listen .= "\\q\n";
+unlike($listener->heard, qr/No such file|No space left|\Q$in\E/, 'nobody who listens hears of paths or messages');
 $listener->finish;
 
 $node->stop;

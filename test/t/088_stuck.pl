@@ -4,9 +4,9 @@
 use strict;
 use warnings FATAL => 'all';
 
-use IPC::Run ();
 use POSIX qw(mkfifo);
 use PostgreSQL::Test::Utils;
+use SlmListen;
 use SlmTest;
 use Test::More;
 
@@ -102,19 +102,7 @@ is_well('loading', 'the version fits');
 
 # --- a worker that is stopped ---
 
-my ($listen, $heard) = ('', '');
-my $listener = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('shop') ], '<', \$listen, '>', \$heard);
-my $asked = 0;
-
-sub ask
-{
-	my ($sql) = @_;
-
-	$listen .= "$sql;\nSELECT 'asked ' || " . ++$asked . ";\n";
-	$listener->pump until $heard =~ /^asked $asked$/m;
-	return;
-}
-ask('LISTEN sellometer_alert');
+my $listener = SlmListen->new($node);
 
 sub heard
 {
@@ -122,11 +110,11 @@ sub heard
 
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		ask('CALL sellometer_detect()');
-		last if $heard =~ /"key": "worker"[^\n]*"action": "$action"/;
+		$listener->ask('CALL sellometer_detect()');
+		last if $listener->heard =~ /"key": "worker"[^\n]*"action": "$action"/;
 		select(undef, undef, undef, 0.1);
 	}
-	is(scalar(() = $heard =~ /"key": "worker"[^\n]*"action": "$action"/g), 1, "$name, once");
+	is(scalar(() = $listener->heard =~ /"key": "worker"[^\n]*"action": "$action"/g), 1, "$name, once");
 	return;
 }
 
@@ -199,7 +187,6 @@ is_well('parse workers', 'it goes on');
 $holder->query_safe('COMMIT');
 $holder->quit;
 wait_until($node, q{SELECT bool_and(state = 'done') FROM sellometer.objects});
-$listen .= "\\q\n";
 $listener->finish;
 $blocker->quit;
 
