@@ -221,6 +221,7 @@ end_discovery(Discovery *d, bool ok, const SlmStoreError *error)
 
 	slm_listing_end(d->listing);
 	source->discovery = NULL;
+	source->list_failed |= !ok;
 	source->slow_list = took > LIST_SOON_MS * INT64CONST(1000) * Max(d->requests, 1);
 	if (d->sweep)
 		source->next_sweep = GetCurrentTimestamp() + Min(took, d->requests * REQUEST_USECS) * SWEEP_SHARE;
@@ -350,8 +351,8 @@ slm_sources_in_first_list(SlmSources *sources, const char *only)
 	{
 		SlmSource  *source = sources->items[i];
 
-		if (source->discovery != NULL && source->keys == 0 && !source->slow_list && now - source->list_began < FIRST_LIST_MAX &&
-			(only == NULL || strcmp(source->name, only) == 0))
+		if (source->discovery != NULL && source->keys == 0 && !source->slow_list && !source->list_failed &&
+			now - source->list_began < FIRST_LIST_MAX && (only == NULL || strcmp(source->name, only) == 0))
 			return true;
 	}
 	return false;

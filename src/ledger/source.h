@@ -40,6 +40,7 @@ typedef struct SlmSource
 	TimestampTz next_list;		/* when it can't be listed: not before this time */
 	TimestampTz list_began;		/* the last list */
 	struct Discovery *discovery;	/* a list under way, or NULL */
+	bool		list_failed;	/* one did, since the store was opened: nobody waits for another first list */
 	bool		slow_list;		/* the last page did not come soon: nobody waits for the next */
 	bool		long_list;		/* the last turn took all its time, or there was none yet */
 	TimestampTz apart_until;	/* objects did not come soon: until then they are loaded as they come, beside the batches of others */

@@ -37,6 +37,12 @@ slm_as_owner_start(void)
 	started = true;
 }
 
+bool
+slm_as_owner_missing(void)
+{
+	return started && !active;
+}
+
 void
 slm_as_owner_stop(void)
 {

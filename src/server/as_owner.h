@@ -14,6 +14,9 @@
 extern void slm_as_owner_start(void);
 extern void slm_as_owner_stop(void);
 
+/* Is a procedure at work in a transaction that was not secured? */
+extern bool slm_as_owner_missing(void);
+
 /* For slm_secure_transaction() and slm_commit(): become the owner of the extension, if started; be the caller again. */
 extern void slm_as_owner_begin(Oid extension);
 extern void slm_as_owner_end(void);

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "lib/ilist.h"
+#include "postmaster/bgworker.h"
 #include "server/as_owner.h"
 #include "server/pins.h"
 #include "server/spi.h"
@@ -21,6 +22,8 @@
 #include "utils/snapmgr.h"
 
 bool		slm_extension_gone;
+
+static bool committed;			/* a worker has, and not secured since */
 
 bool
 slm_extension_lock(void)
@@ -52,6 +55,17 @@ secure(void)
 		EnsurePortalSnapshotExists();
 	else if (!ActiveSnapshotSet())
 		PushActiveSnapshot(GetTransactionSnapshot());
+	committed = false;
+}
+
+/*
+ * Where we commit, below a CALL and in a worker, the next transaction is secured before its first statement, which would be parsed with
+ * the caller's search_path and run with his rights and settings else.
+ */
+static bool
+may_execute(void)
+{
+	return !(committed && MyBgworkerEntry != NULL) && !slm_as_owner_missing();
 }
 
 void
@@ -123,6 +137,7 @@ slm_commit(void)
 		PopActiveSnapshot();
 	forget_rows();
 	slm_as_owner_end();
+	committed = true;
 	SPI_commit();
 	MemoryContextSwitchTo(context);
 }
@@ -141,6 +156,7 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 	MemoryContext context = CurrentMemoryContext;	/* SPI leaves its own behind */
 	int			result;
 
+	Assert(may_execute());
 	if (statement->plan == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
@@ -180,8 +196,10 @@ uint64
 slm_execute_once(const char *sql, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result = SPI_execute(sql, false, 0);
+	int			result;
 
+	Assert(may_execute());
+	result = SPI_execute(sql, false, 0);
 	MemoryContextSwitchTo(context);
 	take_result(result, expected, sql);
 	return SPI_processed;
@@ -191,8 +209,10 @@ uint64
 slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;
-	int			result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	int			result;
 
+	Assert(may_execute());
+	result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
 	MemoryContextSwitchTo(context);
 	take_result(result, expected, sql);
 	return SPI_processed;

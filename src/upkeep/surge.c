@@ -6,6 +6,7 @@
 #include "guc.h"
 #include "ledger/ledger.h"
 #include "server/shmem.h"
+#include "server/spi.h"
 #include "tiers/tier.h"
 #include "upkeep/surge.h"
 #include "utils/timestamp.h"
@@ -30,6 +31,7 @@ slm_surge_hold(void)
 
 	if (!slm_in_surge())
 		return false;
+	slm_secure_transaction();
 	/* somebody else may have loaded what waited, which the worker sees in its next round */
 	slm_ledger_waiting(&waiting, "pending", 0, 0);
 	if (!slm_surge_judge(true, waiting.bytes))

@@ -33,8 +33,8 @@ sub surge
 
 sub notices_of
 {
-	my ($call) = @_;
-	my ($status, $out, $err) = $node->psql('shop', $call);
+	my ($call, $role) = @_;
+	my ($status, $out, $err) = $node->psql('shop', ($role ? "SET ROLE $role; " : '') . $call);
 
 	return $err;
 }
@@ -67,6 +67,15 @@ like(notices_of('CALL sellometer_rollup()'), qr/NOTICE:.*surge/, 'rollup puts it
 like(notices_of('CALL sellometer_prune()'), qr/NOTICE:.*surge/, 'prune puts its work off');
 unlike(notices_of('CALL sellometer_detect()'), qr/surge/, 'detect never does');
 like(notices_of('CALL sellometer_merge_backlog()'), qr/NOTICE:.*surge/, 'merge_backlog puts its work off');
+$node->safe_psql('shop', 'CREATE ROLE keeper');
+for my $call (qw(rollup prune merge_backlog archive))
+{
+	$node->safe_psql('shop', "GRANT EXECUTE ON ROUTINE sellometer_$call TO keeper");
+	my $said = notices_of("CALL sellometer_$call()", 'keeper');
+
+	like($said, qr/NOTICE:.*surge/, "... so does $call, called by a role that may call it and nothing else");
+	unlike($said, qr/ERROR/, '... which is no error');
+}
 is($node->safe_psql('shop', "SELECT count(*) FROM sellometer.progress WHERE task = 'load'"), '1',
 	'progress shows the load');
 
