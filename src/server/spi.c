@@ -62,7 +62,7 @@ secure(void)
  * Where we commit, below a CALL and in a worker, the next transaction is secured before its first statement, which would be parsed with
  * the caller's search_path and run with his rights and settings else.
  */
-static bool
+static pg_attribute_unused() bool
 may_execute(void)
 {
 	return !(committed && MyBgworkerEntry != NULL) && !slm_as_owner_missing();
