@@ -19,6 +19,10 @@
 /* How often a source in trouble gets little patience. */
 #define BRIEF_SHARE	0.8
 
+/* A source whose objects did not come soon is apart from the others for so long; then it has another try. */
+#define APART_FOR	(30 * USECS_PER_SEC)
+#define APART_MAX	(600 * USECS_PER_SEC)
+
 /* A list that failed after 1 s is followed by so many without one, up to a limit (in microseconds). */
 #define LIST_SHARE		4
 #define MAX_LIST_DELAY	(15 * USECS_PER_SEC)
@@ -172,6 +176,16 @@ slm_trouble_was_read(SlmSource *source, const SlmObject *object)
 			source->slow_times = 0;
 		slm_store_set_brief(source->store, false);
 	}
+}
+
+void
+slm_trouble_set_apart(SlmSource *source)
+{
+	if (source == NULL)
+		return;
+	/* longer each time, as each time it keeps the others waiting for a moment */
+	source->apart_until = GetCurrentTimestamp() + Min(APART_FOR << source->slow_times, APART_MAX);
+	source->slow_times = Min(source->slow_times + 1, 10);
 }
 
 static bool

@@ -35,6 +35,9 @@ extern bool slm_trouble_has_come(SlmSource *source, SlmTransfer *transfer);
 /* An object was read, or could not be.  source may be NULL. */
 extern void slm_trouble_was_read(SlmSource *source, const SlmObject *object);
 
+/* The source's objects don't come soon: for a while they are loaded as they come, apart from those of others.  source may be NULL. */
+extern void slm_trouble_set_apart(SlmSource *source);
+
 /*
  * After a batch, in its transaction: what its objects tell about their sources.  One that was read after others could not
  * be shows that the source is back, and all that wait for it are due, those that were given up included.

@@ -8,21 +8,7 @@
 #ifndef SLM_LOAD_INGEST_H
 #define SLM_LOAD_INGEST_H
 
-#include "load/apply.h"
-#include "load/loader.h"
-
-/* What a batch did. */
-typedef struct SlmBatchResult
-{
-	int			objects;		/* dealt with, parts of large ones too */
-	int			ended;			/* of these, those of which no part is to come */
-	int64		ended_bytes;	/* and their size */
-	int			waiting;		/* picked too, but not there yet */
-	bool		more;			/* one of these can go on at once */
-	int64		bytes;
-	uint64		rows;			/* read from loaded objects */
-	SlmApplied	applied;
-} SlmBatchResult;
+#include "load/load_batch.h"
 
 /*
  * Begin: persistent says whether the state of the whole view window is to be kept in memory (for a backend that loads
@@ -40,8 +26,8 @@ extern void slm_ingest_set_surge(SlmIngest *ingest, bool surge);
  * of all (NULL).  A batch waits for the objects of each source for half a second at most; a source that is slower is then apart for a
  * while: its transfers go on beside, and what has come is loaded in a batch of its own, behind that of the others.  So is each
  * source of which several objects could not be read, but of that a few are tried now and then.
- * result->objects is 0 if none was due, or none of those that were has come (result->waiting).  What is wrong with objects is noted in the ledger; an error is
- * raised only where the whole server is in trouble (disk full, shutdown, cancel).
+ * result->objects is 0 if none was due, or none of those that were has come (result->waiting).  What is wrong with objects is noted
+ * in the ledger; an error is raised only where the whole server is in trouble (disk full, shutdown, cancel).
  */
 extern void slm_ingest_batch(SlmIngest *ingest, const char *state, const char *source, SlmBatchResult *result);
 
