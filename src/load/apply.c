@@ -32,6 +32,7 @@
 #include "tiers/count_check.h"
 #include "tiers/minute_keys.h"
 #include "tiers/rollup.h"
+#include "tiers/rollup_changes.h"
 #include "tiers/tier.h"
 #include "tiers/tier_write.h"
 #include "tiers/totals.h"

@@ -28,9 +28,4 @@ extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCata
 extern uint64 slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas,
 								 const SlmCatalog *catalog);
 
-/*
- * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.
- */
-extern void slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog);
-
 #endif							/* SLM_TIERS_TIER_WRITE_H */

@@ -1,0 +1,144 @@
+/*
+ * tier_insert.c: rows of buckets that have none yet.
+ *
+ *   partition is there:    bulk insert
+ *   partition is missing:  make it, fill it, attach it; or attach it first, if that is not plain, or the WAL is decoded
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "bulkwrite/fill.h"
+#include "catalog/pg_type.h"
+#include "tiers/tier_insert.h"
+#include "tiers/tier_scan.h"
+#include "types/money.h"
+#include "utils/builtins.h"
+#include "utils/pg_rusage.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+/* What is no pointer to something. */
+static void
+set_plain_values(const SlmTierTarget *target, const int *at, const SlmDelta *row, Datum *values)
+{
+	values[at[SLM_TIER_TIME]] = TimestampTzGetDatum(row->time);
+	values[at[SLM_TIER_TYPE]] = ObjectIdGetDatum(target->event_types[row->type]);
+	values[at[SLM_TIER_COUNT]] = target->shape->columns[SLM_TIER_COUNT].type == INT8OID ? Int64GetDatum(row->count)
+		: Int32GetDatum((int32) row->count);
+}
+
+static void
+set_values(SlmTierTarget *target, const SlmDelta *row, Datum *values)
+{
+	static const int at[SLM_TIER_COLUMNS] = {SLM_TIER_TIME, SLM_TIER_KEY, SLM_TIER_TYPE, SLM_TIER_COUNT, SLM_TIER_GMV};
+
+	values[SLM_TIER_KEY] = slm_target_key(target, row->key);
+	values[SLM_TIER_GMV] = NumericGetDatum(slm_money_to_numeric(row->gmv));
+	set_plain_values(target, at, row, values);
+}
+
+uint64
+slm_tier_insert(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const bool *wanted)
+{
+	Relation	rel = table_open(relid, RowExclusiveLock);
+	SlmBulk    *bulk = slm_bulk_begin(rel, target->shape, target->often);
+	uint64		inserted;
+
+	for (uint64 i = 0; i < run->nrows; i++)
+	{
+		if (wanted == NULL || wanted[i])
+			set_values(target, &run->rows[i], slm_bulk_row(bulk, NULL));
+	}
+	inserted = slm_bulk_end(bulk);
+	table_close(rel, NoLock);
+	return inserted;
+}
+
+/* The rows of a new table; in a thread, so what their values point to is made here. */
+typedef struct NewRows
+{
+	const SlmTierTarget *target;
+	const SlmDeltaRun *run;
+	int			at[SLM_MAX_COLUMNS];
+	char		key[VARHDRSZ + SLM_MAX_KEY_BYTES];
+	char		gmv[SLM_NUMERIC_MAX];
+} NewRows;
+
+static void
+new_row(void *arg, uint64 i, Datum *values)
+{
+	NewRows    *new = arg;
+	const SlmTierTarget *target = new->target;
+	const SlmDelta *row = &new->run->rows[i];
+
+	if (target->dimension == SLM_PRODUCT_ID)
+	{
+		if (i + SLM_AHEAD < new->run->nrows)
+			slm_catalog_prefetch_product(target->catalog, new->run->rows[i + SLM_AHEAD].key);
+		values[new->at[SLM_TIER_KEY]] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
+	}
+	else
+	{
+		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, row->key);
+
+		SET_VARSIZE(new->key, VARHDRSZ + text.len);
+		memcpy(VARDATA(new->key), text.data, text.len);
+		values[new->at[SLM_TIER_KEY]] = PointerGetDatum(new->key);
+	}
+	slm_money_put_numeric(row->gmv, new->gmv);
+	values[new->at[SLM_TIER_GMV]] = PointerGetDatum(new->gmv);
+	set_plain_values(target, new->at, row, values);
+}
+
+/* All rows, to a new table with its key. */
+static uint64
+fill_table(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run)
+{
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	NewRows    *new = palloc(sizeof(NewRows));
+
+	new->target = target;
+	new->run = run;
+	if (!slm_may_read(rel, target->shape, new->at) || RelationGetDescr(rel)->natts != SLM_TIER_COLUMNS)
+		elog(ERROR, "table %s is not as it should be", RelationGetRelationName(rel));
+	slm_fill(rel, new_row, new, run->nrows, target->often);
+	table_close(rel, NoLock);
+	pfree(new);
+	return run->nrows;
+}
+
+/* May rows be put into a new partition before it has its place? */
+static bool
+may_fill(SlmTierTarget *target, Oid relid)
+{
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+	bool		possible = slm_fill_possible(rel) && slm_may_write_new(target->shape);
+
+	table_close(rel, NoLock);
+	return possible;
+}
+
+uint64
+slm_tier_insert_partition(SlmTierTarget *target, const SlmDeltaRun *run)
+{
+	Oid			relid = slm_partition_create(target->tier, target->dimension, run->start);
+	uint64		written;
+	PGRUsage	start;
+
+	pg_rusage_init(&start);
+	if (may_fill(target, relid))
+	{
+		slm_partition_add_key(target->tier, target->dimension, run->start);
+		written = fill_table(target, relid, run);
+		slm_partition_attach(target->tier, target->dimension, run->start);
+	}
+	else
+	{
+		slm_partition_add_key(target->tier, target->dimension, run->start);
+		slm_partition_attach(target->tier, target->dimension, run->start);
+		written = slm_tier_insert(target, relid, run, NULL);
+	}
+	ereport(DEBUG2, (errmsg_internal("filled the partition of %s at %s, %s", slm_dimension_name(target->dimension),
+									 timestamptz_to_str(run->start), pg_rusage_show(&start))));
+	return written;
+}
