@@ -9,6 +9,7 @@
 #include "archive/archive_types.h"
 #include "common/cryptohash.h"
 #include "executor/tuptable.h"
+#include "ledger/reading.h"
 #include "ledger/windows.h"
 #include "pure/columns.h"
 #include "pure/datetime.h"

@@ -30,7 +30,7 @@
 #include "dedup/view_state.h"
 #include "executor/tuptable.h"
 #include "guc.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/crash_point.h"
 #include "server/locks.h"

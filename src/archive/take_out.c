@@ -12,7 +12,7 @@
 #include "facts/offer_log.h"
 #include "facts/stock_write.h"
 #include "guc.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "load/apply.h"
 #include "server/crash_point.h"
 #include "server/locks.h"

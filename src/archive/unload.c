@@ -12,7 +12,7 @@
 #include "archive/unload.h"
 #include "catalog/pg_type.h"
 #include "guc.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/crash_point.h"
 #include "server/shmem.h"

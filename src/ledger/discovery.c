@@ -15,7 +15,7 @@
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "ledger/discovery.h"
-#include "ledger/ledger.h"
+#include "ledger/enter.h"
 #include "ledger/source_internal.h"
 #include "ledger/trouble.h"
 #include "miscadmin.h"
@@ -61,7 +61,7 @@ flush_piece(Discovery *d)
 
 	if (d->n > 0)
 	{
-		d->added += slm_ledger_discover(d->source->name, d->piece, d->n);
+		d->added += slm_ledger_enter(d->source->name, d->piece, d->n);
 		SLM_CRASH_POINT("list.noted");
 	}
 	d->n = 0;

@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include "ledger/pick.h"
+#include "ledger/reading.h"
 #include "load/large.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"

@@ -14,8 +14,11 @@
 
 #include "access/xact.h"
 #include "guc.h"
+#include "ledger/head.h"
 #include "ledger/identity.h"
 #include "ledger/key_time.h"
+#include "ledger/pick.h"
+#include "ledger/record.h"
 #include "ledger/trouble.h"
 #include "lib/stringinfo.h"
 #include "load/large.h"

@@ -5,8 +5,9 @@
 #define SLM_LOAD_LOADER_H
 
 #include "dedup/view_state.h"
-#include "ledger/ledger.h"
+#include "ledger/object.h"
 #include "ledger/source.h"
+#include "pure/batch.h"
 
 typedef struct SlmIngest
 {

@@ -11,6 +11,7 @@
 #include "dedup/view_state.h"
 #include "executor/spi.h"
 #include "guc.h"
+#include "ledger/reading.h"
 #include "ledger/source.h"
 #include "ledger/trouble.h"
 #include "load/pool_message.h"

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "ledger/reading.h"
 #include "ledger/trouble.h"
 #include "load/held.h"
 #include "load/large.h"

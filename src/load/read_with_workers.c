@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "ledger/pick.h"
 #include "ledger/trouble.h"
 #include "load/pool.h"
 #include "load/read_alone.h"

@@ -8,6 +8,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "ledger/discovery.h"
+#include "ledger/pick.h"
 #include "load/ingest.h"
 #include "miscadmin.h"
 #include "server/locks.h"

@@ -13,7 +13,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "guc.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/locks.h"
 #include "server/shmem.h"

@@ -19,7 +19,7 @@
 #include "facts/cart_write.h"
 #include "facts/stock_write.h"
 #include "guc.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "server/crash_point.h"

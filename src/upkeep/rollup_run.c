@@ -6,7 +6,7 @@
  */
 #include "postgres.h"
 
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
 #include "server/crash_point.h"

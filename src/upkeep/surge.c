@@ -4,7 +4,8 @@
 #include "postgres.h"
 
 #include "guc.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
+#include "ledger/pick.h"
 #include "server/shmem.h"
 #include "server/spi.h"
 #include "tiers/tier.h"

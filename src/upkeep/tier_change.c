@@ -20,7 +20,7 @@
 #include "catalog/pg_type.h"
 #include "commands/extension.h"
 #include "compat.h"
-#include "ledger/ledger.h"
+#include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/locks.h"
 #include "server/spi.h"

@@ -20,6 +20,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "ledger/discovery.h"
+#include "ledger/pick.h"
 #include "load/held.h"
 #include "load/ingest.h"
 #include "load/large.h"

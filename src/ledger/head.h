@@ -1,0 +1,21 @@
+/*
+ * head.h: how far the data has got, of all and of each source.
+ */
+#ifndef SLM_LEDGER_HEAD_H
+#define SLM_LEDGER_HEAD_H
+
+#include "ledger/object.h"
+
+/* The head of all data; DT_NOBEGIN if there is none. */
+extern TimestampTz slm_head_read(void);
+
+/* Move the head, and that of the source of each loaded object, on to the objects' medians. */
+extern TimestampTz slm_head_advance(SlmObject *objects, int n, TimestampTz head);
+
+/*
+ * Under the writer's lock: an object of a source has been taken out that had moved it so far, and what is counted without it says how far
+ * it is.
+ */
+extern void slm_head_take_back(const char *source, TimestampTz moved_to);
+
+#endif							/* SLM_LEDGER_HEAD_H */

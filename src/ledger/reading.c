@@ -1,0 +1,519 @@
+/*
+ * reading.c: read one object into a chunk.
+ *
+ *   transfer --bytes--> reader --rows--> catalog (offer) --> chunk --(reading_judge.c, all times known)--> clock jumps and expired rows out
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "ledger/reading_internal.h"
+#include "miscadmin.h"
+#include "pure/clean.h"
+#include "pure/event.h"
+#include "server/alive.h"
+#include "server/out_of_memory.h"
+#include "utils/timestamp.h"
+
+/* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
+#define MAX_CHUNKS_PER_PART	4
+
+/* What a new offer takes, without the text of its keys; a cart, without its session; any row, from the chunk to the tiers. */
+#define OFFER_BYTES		300
+#define CART_BYTES		100
+#define ROW_BYTES		UINT64CONST(100)
+
+/*
+ * Are so many different brands and categories too many?  False if they are.  Only of the whole object: of one whose first parts are
+ * loaded that was found out before.
+ */
+static bool
+judge_keys(SlmReading *reading, uint64 n)
+{
+	if (n <= (uint64) slm_max_object_keys || reading->object->resume_row > 0)
+		return true;
+	slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+					psprintf("too_many_keys: the object names more than %d different brands and categories (if they are real, raise "
+							 "sellometer.max_object_keys and call sellometer_retry(); else repair the object and " SLM_GIVE_AGAIN ")",
+							 slm_max_object_keys));
+	return false;
+}
+
+/* One event where rows are only counted: would it be rejected when it is loaded?  False if the outcome is set. */
+static bool
+validate_event(SlmReading *reading, const SlmReadRow *row)
+{
+	char		buf[SLM_CLEAN_BUFFER];
+	SlmCleanEvent clean;
+	SlmReject	reject;
+
+	/* shorter ones can't be too long when filled to three levels */
+	if ((row->event.brand.len > SLM_MAX_KEY_BYTES || row->event.category_code.len >= SLM_MAX_KEY_BYTES / 3) &&
+		!slm_clean_event(&row->event, buf, &clean, &reject))
+	{
+		slm_reading_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
+		return true;
+	}
+	if (!slm_key_count_add(reading->keys, &row->event))
+	{
+		slm_object_fail_by_memory(reading->object);
+		return false;
+	}
+	return judge_keys(reading, reading->keys->n);
+}
+
+/* What the part takes of memory besides what each row does, about. */
+static bool
+note_memory(SlmReading *reading, const SlmEvent *event, bool first)
+{
+	uint32		named = 0;
+
+	if (slm_is_cart_event(event))
+		reading->memory += CART_BYTES + event->session.len;
+	if (!first)
+		return true;
+	/* a category is kept at each of its levels */
+	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
+	if (reading->object->resume_row == 0 && !slm_catalog_count_named(reading->catalog, (uint32) slm_max_object_keys, &named))
+	{
+		slm_object_fail_by_memory(reading->object);
+		return false;
+	}
+	return judge_keys(reading, named);
+}
+
+/* One event into the chunk; false if the outcome is set. */
+static bool
+take_event(SlmReading *reading, const SlmRowAhead *ahead)
+{
+	const SlmReadRow *row = &ahead->row;
+	SlmCatalogError error;
+	SlmOfferId	offer;
+	bool		first;
+	TimestampTz time = row->event.time;
+
+	if (reading->chunk == NULL)
+		return validate_event(reading, row);
+	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &first, &error);
+	if (offer == SLM_NO_OFFER)
+	{
+		if (error == SLM_CATALOG_MEMORY)
+		{
+			slm_object_fail_by_memory(reading->object);
+			return false;
+		}
+		slm_reading_leave_out(reading, true);
+		slm_reading_reject_key(reading, row, error);
+		return true;
+	}
+	if ((first || row->event.type != SLM_VIEW) && !note_memory(reading, &row->event, first))
+		return false;
+	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
+	{
+		slm_reading_leave_out(reading, true);
+		reading->object->rows_expired++;
+		reading->object->latest_expired = Max(reading->object->latest_expired, time);
+		return true;
+	}
+	if (slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
+					  (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
+		return true;
+	slm_object_fail_by_memory(reading->object);
+	return false;
+}
+
+static void
+fail_by_reader(SlmReading *reading)
+{
+	const char *message;
+	SlmReadErrorCode code = slm_reader_error(reading->reader, &message);
+
+	if (code == SLM_READ_ERROR_MEMORY)
+	{
+		slm_object_fail_by_memory(reading->object);
+		return;
+	}
+	slm_object_fail(reading->object, SLM_OBJECT_FAILED,
+					code == SLM_READ_ERROR_COLUMN ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_BAD_COPY_FILE_FORMAT,
+					reading->object->reloaded ? message : psprintf("%s (repair the object and " SLM_GIVE_AGAIN ")", message));
+}
+
+/* The next rows; false if there are none now, or at all: then the first one's status says why. */
+static bool
+read_ahead(SlmReading *reading)
+{
+	SlmRowAhead *ahead = reading->ahead;
+	uint32		max = reading->skip > 0 ? 1 : SLM_AHEAD;
+	uint32		n = 0;
+
+	reading->nahead = reading->ntaken = 0;
+	ahead[0].status = slm_reader_next(reading->reader, &ahead[0].row);
+	if (ahead[0].status != SLM_READ_EVENT && ahead[0].status != SLM_READ_REJECT)
+		return false;
+	do
+	{
+		if (ahead[n].status == SLM_READ_EVENT && reading->chunk != NULL)
+			ahead[n].hash = slm_catalog_hash(reading->catalog, &ahead[n].row.event);
+		n++;
+	} while (n < max && slm_reader_next_in_place(reading->reader, &ahead[n].row, &ahead[n].status));
+	reading->nahead = n;
+	return true;
+}
+
+/* At its end it is known what the object holds. */
+static void
+note_checksum(SlmReading *reading)
+{
+	uint8		sum[SLM_CONTENT_SIZE];
+
+	if (!slm_reader_content(reading->reader, sum))
+		return;
+	reading->object->checksum = slm_checksum_show(reading->checksum, sum);
+	reading->object->has_checksum = true;
+}
+
+/* No rows were there to read: either more bytes are needed (true), or the outcome is set. */
+static bool
+stop_reading(SlmReading *reading)
+{
+	switch (reading->ahead[0].status)
+	{
+		case SLM_READ_MORE:
+			reading->fed = false;
+			return true;
+		case SLM_READ_END:
+			note_checksum(reading);
+			reading->object->outcome = SLM_OBJECT_LOADED;
+			return false;
+		default:
+			fail_by_reader(reading);
+			return false;
+	}
+}
+
+/* Its catalog may hold twice as much from before, and writing it takes about as much again. */
+static inline uint64
+part_memory(void)
+{
+	return (uint64) slm_work_memory * 1024 / 8;
+}
+
+/*
+ * Does another part begin with this row?  Where parts end depends on the object (and sellometer.work_memory) alone, so that they are
+ * the same after a restart.
+ * At the end of an hour one partition is filled and another begins, and to fill one from nothing costs half of adding to it.
+ */
+static bool
+ends_part(const SlmReading *reading, const SlmRowAhead *ahead)
+{
+	uint32		nrows = reading->chunk == NULL ? 0 : reading->chunk->nrows;
+
+	if (reading->memory >= part_memory() && nrows > 0)
+		return true;
+	if (nrows < (uint32) slm_chunk_rows)
+		return false;
+	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * ROW_BYTES >= part_memory())
+		return true;
+	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
+}
+
+/* One row; false if the outcome is set. */
+static bool
+take_row(SlmReading *reading, const SlmRowAhead *ahead)
+{
+	const SlmReject *reject = &ahead->row.reject;
+	uint64		row = reading->row++;
+	SlmRowChoice choice = reading->choose == NULL ? SLM_ROW_WANTED : reading->choose(reading->choose_arg, row);
+
+	if (choice != SLM_ROW_WANTED)
+		slm_reading_leave_out(reading, false);
+	if (choice == SLM_ROW_FOREIGN)
+		return true;
+	reading->object->rows_total++;
+	if (ahead->status == SLM_READ_EVENT)
+	{
+		reading->latest = Max(reading->latest, ahead->row.event.time);
+		if (!reading->object->judged && !slm_gaps_add(&reading->gaps, ahead->row.event.time))
+		{
+			slm_object_fail_by_memory(reading->object);
+			return false;
+		}
+		return choice == SLM_ROW_COUNTED || take_event(reading, ahead);
+	}
+	if (choice == SLM_ROW_COUNTED)
+		return true;
+	slm_reading_leave_out(reading, true);
+	slm_reading_reject(reading, ahead->row.line, reject->column < 0 ? NULL : slm_column_name(reject->column), reject->reason, reject->detail,
+				ahead->row.raw);
+	return true;
+}
+
+/* Take all rows that the reader can give now.  True if it needs more bytes; else the outcome is set, or all is skipped. */
+static bool
+take_rows(SlmReading *reading)
+{
+	for (;;)
+	{
+		const SlmRowAhead *ahead = &reading->ahead[reading->ntaken];
+
+		if (reading->ntaken == reading->nahead)
+		{
+			if (!read_ahead(reading))
+				return stop_reading(reading);
+		}
+		else if (reading->skip > 0)
+		{
+			reading->ntaken++;
+			if (--reading->skip == 0)
+				return false;
+		}
+		else if (ends_part(reading, ahead))
+		{
+			reading->object->outcome = SLM_OBJECT_PART;
+			return false;
+		}
+		else
+		{
+			reading->ntaken++;
+			if (!take_row(reading, ahead))
+				return false;
+		}
+	}
+}
+
+/*
+ * What came is as long as the list said.  An answer that is cut short can look whole: a proxy on the way may have set its
+ * length anew.
+ */
+static bool
+is_whole(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+
+	if (reading->bytes == object->size || slm_transfer_is_encoded(object->transfer))
+		return true;
+	slm_object_fail(object, SLM_OBJECT_RETRY, ERRCODE_CONNECTION_FAILURE,
+					psprintf("the object did not come whole: of " INT64_FORMAT " bytes that were listed "
+							 INT64_FORMAT " came", object->size, reading->bytes));
+	return false;
+}
+
+/* How long bytes may be waited for. */
+static long
+wait_ms(const SlmReading *reading)
+{
+	if (!reading->patient)
+		return 0;
+	if (TIMESTAMP_IS_NOEND(reading->until))
+		return SLM_WAIT_FOR_EVER;
+	return (long) Max(0, (reading->until - GetCurrentTimestamp()) / 1000);
+}
+
+/*
+ * Move bytes from the transfer to the reader and rows from there, until the outcome is set, or all is skipped, or the time is over.
+ */
+static void
+pump(SlmReading *reading)
+{
+	SlmStoreError error;
+	const char *data;
+	size_t		len;
+
+	while (!reading->fed || take_rows(reading))
+	{
+		if (!TIMESTAMP_IS_NOEND(reading->until) && GetCurrentTimestamp() >= reading->until)
+		{
+			reading->interrupted = true;
+			return;
+		}
+		switch (slm_transfer_read(reading->object->transfer, wait_ms(reading), &data, &len, &error))
+		{
+			case SLM_TRANSFER_WAIT:
+				reading->interrupted = reading->starved = true;
+				return;
+			case SLM_TRANSFER_DATA:
+				reading->bytes += len;
+				slm_reader_feed(reading->reader, data, len, false);
+				break;
+			case SLM_TRANSFER_END:
+				if (!is_whole(reading))
+					return;
+				slm_reader_feed(reading->reader, NULL, 0, true);
+				break;
+			default:
+				slm_object_fail_by_store(reading->object, &error);
+				return;
+		}
+		reading->fed = true;
+		slm_alive();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+reset_counts(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+
+	reading->jumps = reading->futures = 0;
+	object->outcome = SLM_OBJECT_WAITING;
+	object->rows_total = object->rows_rejected = object->rows_expired = 0;
+	object->refused = NULL;
+	object->refused_len = 0;
+	object->rejects = NULL;
+	object->nrejects = 0;
+	object->first_event = DT_NOEND;
+	object->last_event = DT_NOBEGIN;
+	object->median = object->latest_expired = DT_NOBEGIN;
+}
+
+static void
+free_reader(void *arg)
+{
+	SlmReading *reading = arg;
+
+	slm_reader_free(reading->reader);
+	reading->reader = NULL;
+	if (reading->keys != NULL)
+		slm_key_count_free(reading->keys);
+	slm_gaps_free(&reading->gaps);
+}
+
+SlmReading *
+slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key, const SlmChecksumKey *checksum)
+{
+	/* of what was read from end to end before, by this process, it is known */
+	SlmReaderOptions options = {.latest = clock->latest,.content_secret = object->has_checksum ? NULL : checksum->secret};
+	SlmReading *reading = palloc0(sizeof(SlmReading));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	reading->object = object;
+	reading->key = key;
+	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
+	reading->context = CurrentMemoryContext;
+	reading->until = DT_NOEND;
+	reading->patient = true;
+	reading->checksum = checksum;
+	callback->func = free_reader;
+	callback->arg = reading;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	reading->reader = slm_reader_create(&options);
+	if (reading->reader == NULL)
+		slm_out_of_memory();
+	return reading;
+}
+
+void
+slm_reading_choose(SlmReading *reading, SlmRowChooser choose, void *arg)
+{
+	reading->choose = choose;
+	reading->choose_arg = arg;
+}
+
+void
+slm_reading_limit(SlmReading *reading, long turn_ms, bool wait)
+{
+	reading->until = GetCurrentTimestamp() + turn_ms * INT64CONST(1000);
+	reading->patient = wait;
+}
+
+bool
+slm_reading_interrupted(const SlmReading *reading)
+{
+	return reading->interrupted;
+}
+
+bool
+slm_reading_starved(const SlmReading *reading)
+{
+	return reading->starved;
+}
+
+int64
+slm_reading_bytes(const SlmReading *reading)
+{
+	return reading->bytes;
+}
+
+/* Begin a call; false if it goes on with an interrupted one. */
+static bool
+is_new_call(SlmReading *reading)
+{
+	bool		is_new = !reading->interrupted;
+
+	reading->interrupted = reading->starved = false;
+	if (is_new)
+		reset_counts(reading);
+	return is_new;
+}
+
+bool
+slm_reading_skip(SlmReading *reading, uint64 rows)
+{
+	if (is_new_call(reading))
+		reading->skip = reading->row = rows;
+	if (reading->skip > 0)
+		pump(reading);
+	return reading->object->outcome == SLM_OBJECT_WAITING;
+}
+
+void
+slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk, bool whole_hours)
+{
+	SlmObject  *object = reading->object;
+
+	if (is_new_call(reading))
+	{
+		slm_chunk_reset(chunk);
+		reading->part_row = reading->row;
+		slm_reading_forget_refused(reading);
+		reading->latest = DT_NOBEGIN;
+		reading->memory = 0;
+		slm_catalog_begin_part(catalog);
+	}
+	reading->chunk = chunk;
+	reading->catalog = catalog;
+	reading->whole_hours = whole_hours;
+	/* overrides may have changed since these were read */
+	for (uint32 i = reading->ntaken; i < reading->nahead; i++)
+	{
+		if (reading->ahead[i].status == SLM_READ_EVENT)
+			reading->ahead[i].hash = slm_catalog_hash(catalog, &reading->ahead[i].row.event);
+	}
+	pump(reading);
+	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0 && !object->judged)
+		slm_reading_judge_gaps(reading);
+	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+	{
+		slm_reading_judge_times(reading, clock);
+		slm_reading_keep_refused(reading);
+	}
+	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
+		slm_reading_judge_rejects(reading);
+	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+		slm_reading_judge_lateness(reading, clock);
+}
+
+void
+slm_reading_validate(SlmReading *reading)
+{
+	(void) is_new_call(reading);
+	reading->chunk = NULL;
+	if (reading->keys == NULL)
+	{
+		reading->keys = MemoryContextAllocZero(reading->context, sizeof(SlmKeyCount));
+		reading->keys->key = *reading->key;
+	}
+	pump(reading);
+	if (reading->object->outcome != SLM_OBJECT_LOADED)
+		return;
+	slm_reading_judge_gaps(reading);
+	reading->jumps = slm_gaps_rows_after(&reading->gaps, reading->object->time_limit);
+	reading->object->rows_rejected += reading->jumps;
+	slm_reading_judge_rejects(reading);
+}
+
+void
+slm_reading_end(SlmReading *reading)
+{
+	free_reader(reading);
+}

@@ -1,0 +1,98 @@
+/*
+ * reading_internal.h: a reading, for reading.c, reading_rejects.c and reading_judge.c.
+ */
+#ifndef SLM_LEDGER_READING_INTERNAL_H
+#define SLM_LEDGER_READING_INTERNAL_H
+
+#include "ledger/reading.h"
+#include "ledger/refused.h"
+#include "pure/gaps.h"
+#include "pure/key_count.h"
+#include "pure/reader.h"
+
+/* One of the rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
+typedef struct SlmRowAhead
+{
+	SlmReadRow	row;
+	SlmReadStatus status;
+	uint64		hash;			/* of an event's offer */
+} SlmRowAhead;
+
+struct SlmReading
+{
+	SlmObject  *object;
+	const SlmHashKey *key;
+	const SlmChecksumKey *checksum;
+	SlmReader  *reader;
+	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
+	SlmCatalog *catalog;		/* likewise */
+	uint64		skip;			/* rows still to be passed over */
+	bool		fed;			/* the reader has bytes that it has not used up */
+	int64		bytes;			/* that have come */
+	SlmGaps		gaps;			/* between the times of all rows that were read */
+	uint64		row;			/* rows that were read */
+	uint64		part_row;		/* of these before the part at hand */
+	SlmRefused	refused;		/* of the part at hand */
+	SlmRowChooser choose;		/* NULL: all are wanted */
+	void	   *choose_arg;
+	uint64		jumps;			/* rows that were rejected for their time, since the counts began */
+	uint64		futures;
+
+	/* rows that are read, the first of which are taken; the others may be the first of another part */
+	SlmRowAhead ahead[SLM_AHEAD];
+	uint32		nahead;
+	uint32		ntaken;
+
+	MemoryContext context;		/* it lives in, as do the rejected rows */
+	TimestampTz until;			/* when it is to return; DT_NOEND: when it is done */
+	bool		patient;		/* until then bytes are waited for */
+	bool		interrupted;	/* it has returned for that */
+	bool		starved;		/* for want of bytes */
+
+	bool		whole_hours;	/* a part may be larger, to end where an hour does */
+	TimestampTz latest;			/* event of the part at hand */
+	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
+	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
+};
+
+/* What can be done about an object that is at fault, to be said in its error. */
+#define SLM_GIVE_AGAIN	"put it there again under the same key, or put it aside with sellometer_skip()"
+
+/*
+ * A row is rejected: count it, and keep it as far as sellometer.max_rejects_kept allows.  column: a name that stays, or NULL for the row as a
+ * whole; detail and raw are copied.
+ */
+extern void slm_reading_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReason reason, const char *detail,
+							   SlmSlice raw);
+
+/* Likewise one whose brand or category can't be an index key. */
+extern void slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmCatalogError error);
+
+/* The row at hand, which was just read, does not go into the chunk; left: as it is refused, not as it is none of the object's. */
+extern void slm_reading_leave_out(SlmReading *reading, bool left);
+
+/* Rows of the chunk before first, or after last, are about to be taken out of it. */
+extern void slm_reading_refuse_by_time(SlmReading *reading, SlmTime first, SlmTime last);
+
+/* A part begins: no row of it is left out yet. */
+extern void slm_reading_forget_refused(SlmReading *reading);
+
+/* A part has been read: say in its object, in the current memory context, which of its rows don't count.  Fails the object for want of memory. */
+extern void slm_reading_keep_refused(SlmReading *reading);
+
+/* All rows of the object have been read: which times are clock jumps? */
+extern void slm_reading_judge_gaps(SlmReading *reading);
+
+/*
+ * Take clock jumps and rows that are too old out of the chunk; note the span of what is left.  The clock is moved by the median of rows
+ * that are no jumps; not by the few that may stand at the end of a large object.  May fail the object for want of memory.
+ */
+extern void slm_reading_judge_times(SlmReading *reading, const SlmClock *clock);
+
+/* Fail the object if too many of its rows are rejected. */
+extern void slm_reading_judge_rejects(SlmReading *reading);
+
+/* An object without a time in its key, or with one that may be wrong, is known to be late only now: as one that is late by its key. */
+extern void slm_reading_judge_lateness(SlmReading *reading, const SlmClock *clock);
+
+#endif							/* SLM_LEDGER_READING_INTERNAL_H */

@@ -1,0 +1,119 @@
+/*
+ * reading_rejects.c: rows of an object that don't count: the rejected ones, with what is wrong, and the numbers of all that are left out.
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "ledger/reading_internal.h"
+#include "pure/clean.h"
+#include "pure/event.h"
+
+/* In a context: text as it can be shown. */
+static char *
+printable(MemoryContext context, const char *bytes, size_t len)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	char	   *text = slm_store_display_text(bytes, len);
+
+	MemoryContextSwitchTo(old);
+	return text;
+}
+
+void
+slm_reading_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReason reason, const char *detail,
+				   SlmSlice raw)
+{
+	SlmObject  *object = reading->object;
+	SlmRejectedRow *row;
+
+	object->rows_rejected++;
+	reading->jumps += reason == SLM_REJECT_CLOCK_JUMP;
+	reading->futures += reason == SLM_REJECT_FUTURE;
+	if (object->rejected_before + object->nrejects >= slm_max_rejects_kept)
+		return;
+	if (object->rejects == NULL)
+	{
+		object->maxrejects = 8;
+		object->rejects = MemoryContextAlloc(reading->context, sizeof(SlmRejectedRow) * object->maxrejects);
+	}
+	else if (object->nrejects >= object->maxrejects)
+	{
+		object->maxrejects *= 2;
+		object->rejects = repalloc(object->rejects, sizeof(SlmRejectedRow) * object->maxrejects);
+	}
+	row = &object->rejects[object->nrejects++];
+	row->line = line;
+	row->column = column;
+	row->reason = slm_reject_name(reason);
+	row->detail = printable(reading->context, detail, strlen(detail));
+	row->raw = printable(reading->context, raw.data, raw.len);
+}
+
+/* What is noted of a part outlives the turn in which it is: it stands where the reading does. */
+static void
+note_refused(SlmReading *reading, bool left)
+{
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	slm_refused_note(&reading->refused, reading->row - 1 - reading->part_row, left);
+	MemoryContextSwitchTo(old);
+}
+
+void
+slm_reading_refuse_by_time(SlmReading *reading, SlmTime first, SlmTime last)
+{
+	MemoryContext old = MemoryContextSwitchTo(reading->context);
+
+	slm_refused_by_time(&reading->refused, reading->chunk, reading->row - reading->part_row, first, last);
+	MemoryContextSwitchTo(old);
+}
+
+void
+slm_reading_forget_refused(SlmReading *reading)
+{
+	if (reading->refused.absent != NULL)
+	{
+		pfree(reading->refused.absent);
+		pfree(reading->refused.left);
+	}
+	reading->refused = (SlmRefused) {0};
+}
+
+void
+slm_reading_leave_out(SlmReading *reading, bool left)
+{
+	if (reading->chunk != NULL)
+		note_refused(reading, left);
+}
+
+void
+slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmCatalogError error)
+{
+	bool		is_brand = error == SLM_CATALOG_LONG_BRAND;
+	const char *column = slm_column_name(is_brand ? SLM_COL_BRAND : SLM_COL_CATEGORY_CODE);
+	char		detail[128];
+
+	slm_reject_detail(detail, column, is_brand ? row->event.brand : row->event.category_code,
+					  is_brand ? SLM_FAULT_LONG_BRAND : SLM_FAULT_LONG_CATEGORY);
+	slm_reading_reject(reading, row->line, column, SLM_REJECT_KEY_TOO_LONG, detail, row->raw);
+}
+
+void
+slm_reading_keep_refused(SlmReading *reading)
+{
+	SlmRowSet	set = {0};
+	SlmObject  *object = reading->object;
+
+	if (!reading->refused.any)
+		return;
+	slm_refused_add_to(&reading->refused, &set, reading->part_row);
+	if (!slm_row_set_finish(&set))
+		slm_object_fail_by_memory(object);
+	else
+	{
+		object->refused = MemoryContextAllocHuge(CurrentMemoryContext, set.len);
+		object->refused_len = set.len;
+		memcpy(object->refused, set.data, set.len);
+	}
+	slm_row_set_free(&set);
+}

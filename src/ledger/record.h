@@ -1,0 +1,13 @@
+/*
+ * record.h: what became of the objects of a batch.
+ */
+#ifndef SLM_LEDGER_RECORD_H
+#define SLM_LEDGER_RECORD_H
+
+#include "ledger/object.h"
+#include "pure/batch.h"
+
+/* Record what became of the objects, but for their rejected rows.  counts: by object number in the batch. */
+extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);
+
+#endif							/* SLM_LEDGER_RECORD_H */
