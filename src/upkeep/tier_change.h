@@ -1,32 +1,31 @@
 /*
- * tier_change.h: add, alter and drop tiers.
+ * tier_change.h: what all changes of tiers have in common: the locks, and trying again.
  */
 #ifndef SLM_UPKEEP_TIER_CHANGE_H
 #define SLM_UPKEEP_TIER_CHANGE_H
 
-#include "postgres.h"
-#include "datatype/timestamp.h"
+#include "tiers/tier.h"
+#include "upkeep/tier_rules.h"
 
 /*
- * In the caller's transaction, with SPI: make a tier, between others or as the coarsest, and fill it from what the finer
- * tiers still hold, for as long as nobody waits for it; sellometer_rollup() does the rest, and the tier's views are complete
- * at once.  retention: NULL = for ever.
+ * In the caller's transaction, with SPI: make the change in a subtransaction, and again after a pause as long as a lock could not be had.
+ * The error says so if that does not help.
  */
-extern void slm_tier_add(const char *name, Interval *granularity, Interval *retention);
+extern void slm_change_tiers(void (*change) (SlmTierPlan *), SlmTierPlan *arg);
 
-/*
- * With SPI: the tables and views of a tier go with the extension from now on, and belong to whom the table of tiers belongs
- * to.  They must exist, and not be members of the extension.
- */
-extern void slm_tier_bind(const char *name);
+/* From now to the end of the nest level, which is returned, waits for locks are short. */
+extern int	slm_limit_lock_waits(void);
 
-/* As slm_tier_add(): how long a tier's rows are kept from now on.  A notice says what will go, or does not come back. */
-extern void slm_tier_alter(const char *name, Interval *retention);
+/* Keep other changes of tiers out, to the end of the transaction. */
+extern void slm_lock_tiers(void);
 
-/*
- * As slm_tier_add(): drop a tier and all that is in it.  What no finer tier holds goes only with discard, and a notice; without it
- * that is an error, which says what it is.
- */
-extern void slm_tier_drop(const char *name, bool discard);
+/* The number of a tier; an error if there is none of this name. */
+extern int	slm_require_tier(const SlmTiers *tiers, const char *name);
+
+/* Move a tier's place among the others. */
+extern void slm_tier_move_position(const char *name, int by);
+
+/* Have a tier be added up from another one from now on. */
+extern void slm_tier_feed_from(const SlmTier *tier, const char *finer);
 
 #endif							/* SLM_UPKEEP_TIER_CHANGE_H */
