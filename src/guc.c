@@ -11,7 +11,7 @@
 #include "miscadmin.h"
 #include "pure/chunk.h"
 #include "server/alive.h"
-#include "server/shmem.h"
+#include "server/worker_slots.h"
 #include "store/store.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"

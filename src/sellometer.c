@@ -5,11 +5,11 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "server/shmem.h"
 #include "utils/guc.h"
 
 #include "guc.h"
 #include "server/crash_point.h"
-#include "server/shmem.h"
 #include "upkeep/schedule.h"
 #include "worker/make_way.h"
 #include "worker/worker.h"

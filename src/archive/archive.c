@@ -23,7 +23,7 @@
 #include "pure/archive_name.h"
 #include "pure/granularity.h"
 #include "server/crash_point.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "store/store.h"
 #include "utils/builtins.h"

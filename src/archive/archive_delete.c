@@ -10,7 +10,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "server/crash_point.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "store/store.h"
 #include "utils/builtins.h"

@@ -19,7 +19,7 @@
 #include "miscadmin.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"

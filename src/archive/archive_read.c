@@ -17,7 +17,7 @@
 #include "pure/header.h"
 #include "pure/line.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"

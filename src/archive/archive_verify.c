@@ -13,7 +13,7 @@
 #include "pure/inflate.h"
 #include "pure/records.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 
 #define BUFFER_BYTES	(64 * 1024)
 

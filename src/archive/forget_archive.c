@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
 

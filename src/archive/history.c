@@ -14,7 +14,7 @@
 #include "pure/rowmap.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "store/store.h"
 #include "upkeep/runs.h"

@@ -15,7 +15,7 @@
 #include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/crash_point.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"

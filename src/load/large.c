@@ -8,7 +8,7 @@
 #include "load/large.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 

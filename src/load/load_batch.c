@@ -26,7 +26,7 @@
 #include "load/read_alone.h"
 #include "load/read_with_workers.h"
 #include "server/crash_point.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "tiers/tier.h"
 #include "utils/memutils.h"

@@ -13,7 +13,7 @@
 #include "pure/parcel.h"
 #include "server/alive.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "storage/dsm.h"
 #include "storage/latch.h"
 #include "storage/proc.h"

@@ -15,7 +15,7 @@
 #include "load/large.h"
 #include "load/read_alone.h"
 #include "server/out_of_memory.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 
 /* An object that has come by half and takes longer than this is read like a large one, from turn to turn. */
 #define READ_MS					1000

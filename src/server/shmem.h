@@ -1,154 +1,15 @@
 /*
- * shmem.h: what the worker and others tell each other: who loads which database, progress, surge.
- *
- * There only if the library is in shared_preload_libraries; else all calls do nothing and answer "no".
+ * shmem.h: the memory that our processes share, and who lays out which part of it.
  */
 #ifndef SLM_SERVER_SHMEM_H
 #define SLM_SERVER_SHMEM_H
 
 #include "postgres.h"
-#include "datatype/timestamp.h"
-#include "server/processes.h"
-
-#define SLM_MAX_DATABASES	64
-#define SLM_MAX_PROGRESS	64
-#define SLM_MAX_JOBS		8
-#define SLM_MAX_TOLD		128
-
-/* Work under way in one backend. */
-typedef struct SlmProgress
-{
-	int			pid;			/* 0 = free */
-	Oid			database;
-	char		task[NAMEDATALEN];	/* "load", "merge_backlog", "rollup" … */
-	char		phase[NAMEDATALEN]; /* "fetch and read", "wait for lock", "apply" … */
-	int64		objects_done;
-	int64		objects_total;
-	int64		bytes_done;
-	int64		bytes_total;
-	int64		rows_done;
-	int64		large_seen;		/* bytes of large objects under way that were looked through */
-	int64		large_loaded;	/* and of their parts */
-	int64		large_before;	/* of the work on them what was done before this was begun */
-	TimestampTz started;
-} SlmProgress;
-
-/* A job of pg_cron, as the worker has last seen it. */
-typedef struct SlmJob
-{
-	char		name[NAMEDATALEN];
-	bool		scheduled;
-	bool		active;
-	TimestampTz last_run;		/* 0: none is known */
-	char		status[NAMEDATALEN];	/* of that run, as pg_cron has it; or "" */
-	char		message[512];	/* likewise; or why the job can't be looked at */
-	TimestampTz since;			/* when it was first seen like this: scheduled, active and with this status */
-} SlmJob;
-
-/* A thing of sellometer.health that is not well, and was told as such. */
-typedef struct SlmTold
-{
-	char		name[NAMEDATALEN];	/* or its beginning and a checksum */
-	int			rank;			/* of its severity */
-} SlmTold;
-
-/* One configured database. */
-typedef struct SlmWorkerSlot
-{
-	char		name[NAMEDATALEN];
-	int			pid;			/* of its worker; 0 = none */
-	Oid			database;		/* once connected */
-	TimestampTz hold_until;		/* not to be started before this */
-	SlmProcess	start;			/* how it went to start its worker, and to connect; without database and name */
-	bool		no_extension;	/* the database has none, as its worker sees it */
-	int			lacking;		/* so many parse workers could not be started */
-	bool		surge;
-	bool		wake;			/* look at the sources now */
-	bool		read_only;		/* transactions are, by default */
-	TimestampTz jobs_at;		/* when the jobs were looked at; 0: not yet */
-	int			njobs;
-	SlmJob		jobs[SLM_MAX_JOBS];
-	TimestampTz told_at;		/* when somebody last looked whether there is something to tell */
-	int			ntold;
-	SlmTold		told[SLM_MAX_TOLD];
-} SlmWorkerSlot;
-
-/* A configured database, as others may know it. */
-typedef struct SlmWorkerInfo
-{
-	char		name[NAMEDATALEN];
-	int			pid;
-	SlmProcess	start;
-	bool		no_extension;
-	int			lacking;
-} SlmWorkerInfo;
 
 /* Under preload, from _PG_init: reserve the memory. */
 extern void slm_shmem_init(void);
+
+/* Is the memory there?  Only if the library is in shared_preload_libraries. */
 extern bool slm_shmem_ready(void);
-
-/* --- the launcher's and the worker's side; slots are numbered from 0 --- */
-extern int	slm_slots_set(char **databases, int n);
-extern bool slm_slot_may_start(int slot, char *name);
-/* This process is the worker of a slot, and its database, from now on, until it exits; false if another one is. */
-extern bool slm_slot_claim(int slot);
-/* The worker could not be started, or not connect.  Is this another error than the last time? */
-extern bool slm_slot_start_failed(int slot, const ErrorData *error);
-/* A worker that was started at this time is gone: has nobody heard of it, nor why? */
-extern bool slm_slot_start_unknown(int slot, TimestampTz started);
-/* By the worker: does its database have the extension?  How many parse workers could not be started? */
-extern void slm_slot_set_extension(int slot, bool is_there);
-extern void slm_slot_set_lacking(int lacking);
-extern void slm_slot_set_surge(int slot, bool surge);
-/* Has somebody asked for a look at the sources?  Resets the wish. */
-extern bool slm_slot_take_wake(int slot);
-
-/* What the worker has seen of the jobs; `since` is filled in here. */
-extern void slm_slot_set_jobs(int slot, const SlmJob *jobs, int n);
-extern void slm_slot_set_read_only(int slot, bool read_only);
-/* The slot of this name, whether its worker runs or not; -1: there is none. */
-extern int	slm_slot_named(const char *database);
-/* When was looked whether there is something to tell? */
-extern TimestampTz slm_slot_told_at(int slot);
-/* What was told of sellometer.health; survives the worker.  Returns the number, at most SLM_MAX_TOLD. */
-extern int	slm_slot_get_told(int slot, SlmTold *told);
-extern void slm_slot_set_told(int slot, const SlmTold *told, int n);
-
-/* --- for others --- */
-
-/* The jobs of this database, as its worker has seen them; returns their number, 0 if there is no worker that has looked. */
-extern int	slm_jobs_read(SlmJob *out, TimestampTz *looked_at);
-/* Are transactions of this database read-only by default, as its worker sees it? */
-extern bool slm_database_read_only(void);
-
-/* Ask the worker of this database to look now; false if there is none. */
-extern bool slm_wake_worker(void);
-/* Is a surge on in this database? */
-extern bool slm_in_surge(void);
-/* The worker's process of this database, 0 if none. */
-extern int	slm_worker_pid(void);
-/* All that are configured, in no order; returns their number, at most SLM_MAX_DATABASES. */
-extern int	slm_workers_read(SlmWorkerInfo *out);
-/* Does sellometer.database name it? */
-extern bool slm_is_configured(const char *database);
-/* Stop the worker of a database, and keep it from being started for a minute: DROP DATABASE wants it. */
-extern void slm_stop_worker(const char *database);
-/* It stays: the minute is over. */
-extern void slm_let_worker_start(const char *database);
-
-/* --- progress --- */
-
-/* Begin to report (ends by itself when the backend exits); then bring up to date; end. */
-extern void slm_progress_begin(const char *task);
-extern void slm_progress_totals(int64 objects, int64 bytes);
-extern void slm_progress_phase(const char *phase);
-extern void slm_progress_add(int64 objects, int64 bytes, int64 rows);
-/* Large objects under way, all of them together; before: what was done of them is from before. */
-extern void slm_progress_large(int64 seen, int64 loaded, bool before);
-/* What was done, as a share of what there is to do, since it was begun; 0 if nothing is to be said. */
-extern double slm_progress_share(const SlmProgress *progress);
-extern void slm_progress_end(void);
-/* Copies of all reports; returns their number (at most SLM_MAX_PROGRESS). */
-extern int	slm_progress_read(SlmProgress *out);
 
 #endif							/* SLM_SERVER_SHMEM_H */

@@ -13,7 +13,7 @@
 #include "miscadmin.h"
 #include "server/locks.h"
 #include "server/processes.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "sql/calls.h"
 #include "tcop/pquery.h"

@@ -9,7 +9,7 @@
 #include "catalog/pg_type.h"
 #include "ledger/head.h"
 #include "miscadmin.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "upkeep/detect.h"
 #include "utils/builtins.h"

@@ -16,7 +16,7 @@
 #include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/locks.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "store/store.h"
 #include "tiers/tier.h"

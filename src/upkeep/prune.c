@@ -24,7 +24,7 @@
 #include "nodes/makefuncs.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "storage/latch.h"
 #include "tiers/tier.h"

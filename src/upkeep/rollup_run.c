@@ -11,7 +11,7 @@
 #include "portability/instr_time.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "tiers/rollup.h"
 #include "upkeep/rollup_run.h"
 #include "utils/timestamp.h"

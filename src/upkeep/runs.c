@@ -10,7 +10,7 @@
 #include "server/as_owner.h"
 #include "server/locks.h"
 #include "server/processes.h"
-#include "server/shmem.h"
+#include "server/progress.h"
 #include "server/spi.h"
 #include "storage/lock.h"
 #include "upkeep/runs.h"

@@ -3,7 +3,7 @@
  *
  * It starts only when recovery has ended, so a standby has none until it is promoted.  It is connected to no database:
  * whether one exists is found out by the worker, which exits if not and is tried again, less and less often.  What keeps a worker from
- * being started, or from connecting, is in shared memory (shmem.h), for sellometer.health of every database; it is logged when it is another
+ * being started, or from connecting, is in shared memory (worker_slots.h), for sellometer.health of every database; it is logged when it is another
  * than before.
  *
  * If it goes away the postmaster starts it again, unless the server is being shut down, and workers stay.  One that it had registered
@@ -19,7 +19,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "server/alive.h"
-#include "server/shmem.h"
+#include "server/worker_slots.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/builtins.h"

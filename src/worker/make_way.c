@@ -11,7 +11,7 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
-#include "server/shmem.h"
+#include "server/worker_slots.h"
 #include "utils/syscache.h"
 #include "worker/make_way.h"
 
