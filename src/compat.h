@@ -49,10 +49,29 @@
 	vac_update_relstats(rel, pages, tuples, 0, true, InvalidTransactionId, InvalidMultiXactId, NULL, NULL, true)
 #endif
 
-/* Give a relation that nobody else can see n more pages, or fewer, and the buffers they are in.  Before 16 there is no such thing. */
+/* From 17 on the server has a writer of new relations. */
+#if PG_VERSION_NUM >= 170000
+#define SLM_HAVE_BULK_WRITE		1
+#include "storage/bulk_write.h"
+#endif
+
+/* Give a relation that nobody else can see n more pages, or fewer, in buffers that are locked.  Returns how many. */
 #if PG_VERSION_NUM >= 160000
-#define slm_extend_buffered(rel, n, buffers, extended) \
-	ExtendBufferedRelBy(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_SKIP_EXTENSION_LOCK, n, buffers, extended)
+#define slm_extend(rel, n, buffers) \
+	({ \
+		uint32 extended_; \
+		ExtendBufferedRelBy(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_SKIP_EXTENSION_LOCK, n, buffers, &extended_); \
+		for (uint32 i_ = 0; i_ < extended_; i_++) \
+			LockBuffer((buffers)[i_], BUFFER_LOCK_EXCLUSIVE); \
+		(int) extended_; \
+	})
+#else
+#define slm_extend(rel, n, buffers) \
+	({ \
+		for (int i_ = 0; i_ < (n); i_++) \
+			(buffers)[i_] = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK, NULL); \
+		(n); \
+	})
 #endif
 
 /* Begin to scan an index for the rows of its table. */

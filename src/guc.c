@@ -23,6 +23,7 @@ int			slm_view_window;
 int			slm_view_log_retention;
 int			slm_surge_bytes;
 int			slm_max_object_bytes;
+bool		slm_fill_pages;
 int			slm_max_parse_workers;
 int			slm_batch_bytes;
 int			slm_chunk_rows = SLM_CHUNK_ROWS;
@@ -251,6 +252,9 @@ slm_guc_init(void)
 		DefineCustomRealVariable(s->name, s->what, s->more, s->variable, s->value, s->min, s->max, PGC_SUSET, 0, NULL,
 								 NULL, NULL);
 	}
+	DefineCustomBoolVariable("sellometer.fill_pages", "New partitions and their indexes are put together page by page.",
+							 "Off: their rows are inserted as COPY inserts them, and the server builds the index.  What is stored is the same.",
+							 &slm_fill_pages, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
 }

@@ -31,7 +31,7 @@ typedef struct Fill
 	SlmFormer  *former;
 	SlmIndexFill *index;
 	SlmPiece	formed;			/* is being written while the former goes on */
-	BlockNumber block;			/* the next one to write */
+	SlmPageWriter *writer;
 	SlmThread	thread;
 } Fill;
 
@@ -59,13 +59,6 @@ take_piece(Fill *fill)
 }
 
 static void
-write_rows(Fill *fill, int npages)
-{
-	slm_pages_append(fill->rel, fill->block, fill->formed.rows.pages, npages);
-	fill->block += npages;
-}
-
-static void
 write_pieces(Fill *fill, const SlmMeanwhile *meanwhile)
 {
 	SlmFormer  *former = fill->former;
@@ -78,7 +71,7 @@ write_pieces(Fill *fill, const SlmMeanwhile *meanwhile)
 		last = former->next == former->nrows;
 		if (!last)
 			form_piece(fill);
-		write_rows(fill, fill->formed.rows.n + (last ? 1 : 0));
+		slm_page_writer_put(fill->writer, fill->formed.rows.pages, fill->formed.rows.n + (last ? 1 : 0));
 		slm_index_fill_leaves(fill->index, fill->formed.leaves.pages, fill->formed.leaves.n);
 		slm_meanwhile(meanwhile);
 	} while (!last);
@@ -92,12 +85,14 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMe
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	Relation	index = index_open(slm_primary_key_index(rel), AccessExclusiveLock);
 	Fill	   *fill = palloc0(sizeof(Fill));
+	BlockNumber npages;
 
 	if (RelationGetNumberOfBlocks(rel) > 0)
 		elog(ERROR, "table %s is not empty", RelationGetRelationName(rel));
 	fill->rel = rel;
 	fill->former = slm_former_begin(rel, index, source, arg, nrows);
 	fill->index = slm_index_fill_begin(index);
+	fill->writer = slm_page_writer_begin(rel);
 	PG_TRY();
 	{
 		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
@@ -112,11 +107,13 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMe
 		slm_piece_free(&fill->former->piece);
 	}
 	PG_END_TRY();
+	npages = slm_page_writer_next(fill->writer);
+	slm_page_writer_end(fill->writer);
 	index_close(index, NoLock);
 	pgstat_count_heap_insert(rel, nrows);
 	CommandCounterIncrement();
 	/* as building the index would have left it, for the planner */
-	slm_update_relstats(rel, fill->block, nrows);
+	slm_update_relstats(rel, npages, nrows);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(context);
 }

@@ -20,12 +20,15 @@ struct SlmIndexFill
 {
 	Relation	index;
 	BTScanInsert order;			/* for _bt_truncate() */
-	BlockNumber block;			/* the next one */
+	SlmPageWriter *writer;
 
 	/* the lowest key of each page of the level at hand, which points to it: the entries of the level above */
 	IndexTuple *low;
 	uint32		npages;
 	uint32		max;
+#ifdef USE_ASSERT_CHECKING
+	IndexTuple	before;			/* the last entry of the leaf before */
+#endif
 };
 
 static void
@@ -51,7 +54,7 @@ begin_level(SlmIndexFill *fill)
 	fill->npages = fill->max = 0;
 	lowest->t_info = sizeof(IndexTupleData);
 	BTreeTupleSetNAtts(lowest, 0, false);
-	add_page(fill, lowest, fill->block);
+	add_page(fill, lowest, slm_page_writer_next(fill->writer));
 }
 
 SlmIndexFill *
@@ -62,7 +65,8 @@ slm_index_fill_begin(Relation index)
 	fill->index = index;
 	fill->order = _bt_mkscankey(index, NULL);
 	fill->order->allequalimage = _bt_allequalimage(index, false);
-	fill->block = BTREE_METAPAGE + 1;
+	fill->writer = slm_page_writer_begin(index);
+	Assert(slm_page_writer_next(fill->writer) == BTREE_METAPAGE + 1);
 	begin_level(fill);
 	return fill;
 }
@@ -80,13 +84,43 @@ cut_high_key(SlmIndexFill *fill, Page leaf)
 	return cut;
 }
 
+/*
+ * With assertions: each entry of a leaf is greater than the one before, the last of the leaf before included.  Whoever gave rows in another
+ * order would find some of them no more.
+ */
+static void
+check_order(SlmIndexFill *fill, Page leaf)
+{
+#ifdef USE_ASSERT_CHECKING
+	for (OffsetNumber i = P_FIRSTKEY; i <= PageGetMaxOffsetNumber(leaf); i++)
+	{
+		IndexTuple	entry = (IndexTuple) PageGetItem(leaf, PageGetItemId(leaf, i));
+
+		if (fill->before != NULL)
+		{
+			BTScanInsert key = _bt_mkscankey(fill->index, fill->before);
+
+			key->scantid = NULL;
+			Assert(_bt_compare(fill->index, key, leaf, i) < 0);
+			pfree(key);
+			pfree(fill->before);
+		}
+		fill->before = CopyIndexTuple(entry);
+	}
+#endif
+}
+
 void
 slm_index_fill_leaves(SlmIndexFill *fill, PGAlignedBlock *leaves, int n)
 {
+	BlockNumber first = slm_page_writer_next(fill->writer);
+
 	for (int i = 0; i < n; i++)
-		add_page(fill, cut_high_key(fill, leaves[i].data), fill->block + i + 1);
-	slm_pages_append(fill->index, fill->block, leaves, n);
-	fill->block += n;
+	{
+		check_order(fill, leaves[i].data);
+		add_page(fill, cut_high_key(fill, leaves[i].data), first + i + 1);
+	}
+	slm_page_writer_put(fill->writer, leaves, n);
 }
 
 /* A level of one page is the root. */
@@ -96,7 +130,7 @@ end_level(SlmIndexFill *fill, PGAlignedBlock *last)
 	slm_index_page_end(last->data);
 	if (fill->npages == 1)
 		((BTPageOpaque) PageGetSpecialPointer(last->data))->btpo_flags |= BTP_ROOT;
-	slm_pages_append(fill->index, fill->block++, last, 1);
+	slm_page_writer_put(fill->writer, last, 1);
 }
 
 /* The level above the one at hand. */
@@ -109,15 +143,16 @@ add_level(SlmIndexFill *fill, uint32 level)
 	PGAlignedBlock *pages = palloc(2 * sizeof(PGAlignedBlock)); /* the one at hand, and the next */
 
 	begin_level(fill);
-	slm_index_page_begin(pages[0].data, fill->block, level, true);
+	slm_index_page_begin(pages[0].data, slm_page_writer_next(fill->writer), level, true);
 	for (uint32 i = 0; i < n; i++)
 	{
 		if (slm_index_page_is_full(pages[0].data, IndexTupleSize(entries[i]), spare))
 		{
-			IndexTuple	high = slm_index_page_turn(pages[0].data, pages[1].data, fill->block);
+			BlockNumber block = slm_page_writer_next(fill->writer);
+			IndexTuple	high = slm_index_page_turn(pages[0].data, pages[1].data, block);
 
-			add_page(fill, CopyIndexTuple(high), fill->block + 1);
-			slm_pages_append(fill->index, fill->block++, pages, 1);
+			add_page(fill, CopyIndexTuple(high), block + 1);
+			slm_page_writer_put(fill->writer, pages, 1);
 			pages[0] = pages[1];
 		}
 		slm_index_page_put(pages[0].data, entries[i]);
@@ -130,14 +165,21 @@ void
 slm_index_fill_end(SlmIndexFill *fill, PGAlignedBlock *last)
 {
 	PGAlignedBlock meta;
+	BlockNumber root;
 	uint32		level = 0;
 
 	/* an index without entries has no root */
 	if (last == NULL)
+	{
+		slm_page_writer_end(fill->writer);
 		return;
+	}
+	check_order(fill, last->data);
 	end_level(fill, last);
 	while (fill->npages > 1)
 		add_level(fill, ++level);
-	_bt_initmetapage(meta.data, fill->block - 1, level, fill->order->allequalimage);
+	root = slm_page_writer_next(fill->writer) - 1;
+	slm_page_writer_end(fill->writer);
+	_bt_initmetapage(meta.data, root, level, fill->order->allequalimage);
 	slm_page_replace(fill->index, BTREE_METAPAGE, &meta);
 }

@@ -8,13 +8,27 @@
 #include "storage/bufpage.h"
 #include "utils/relcache.h"
 
-/*
- * Put n pages behind the last one of a relation that nobody else can see yet, and log them whole.  first: their first one's number,
- * as the caller counts.  The pages go through the shared buffers as all do, so a crash, a checkpoint and a standby see nothing new.
- */
-extern void slm_pages_append(Relation rel, BlockNumber first, const PGAlignedBlock *pages, int n);
+typedef struct SlmPageWriter SlmPageWriter;
 
-/* Exchange a page of such a relation. */
+/*
+ * Begin to put pages behind the last one of a relation that this subtransaction has made, so that nobody else sees it and an error takes it
+ * away.  In the current memory context, which is to outlive the writer.
+ */
+extern SlmPageWriter *slm_page_writer_begin(Relation rel);
+
+/*
+ * The next n pages, as the server lays pages out (PageInit(), pd_lower and pd_upper true).  They are copied, written and, if the relation needs
+ * WAL, logged whole.
+ */
+extern void slm_page_writer_put(SlmPageWriter *writer, const PGAlignedBlock *pages, int n);
+
+/* The number of the page that is put next. */
+extern BlockNumber slm_page_writer_next(const SlmPageWriter *writer);
+
+/* All is with the server, which cares for it at the commit; frees the writer. */
+extern void slm_page_writer_end(SlmPageWriter *writer);
+
+/* Exchange a page that was there before the writer began. */
 extern void slm_page_replace(Relation rel, BlockNumber block, const PGAlignedBlock *page);
 
 /*
@@ -29,6 +43,7 @@ slm_page_put(Page page, const void *item, Size size)
 	int			upper = header->pd_upper - (int) MAXALIGN(size);
 
 	Assert(header->pd_lower + (int) sizeof(ItemIdData) <= upper);
+	Assert(upper <= header->pd_special);
 	ItemIdSetNormal(PageGetItemId(page, number), upper, size);
 	memcpy((char *) page + upper, item, size);
 	header->pd_lower += sizeof(ItemIdData);

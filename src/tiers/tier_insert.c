@@ -2,13 +2,14 @@
  * tier_insert.c: rows of buckets that have none yet.
  *
  *   partition is there:    bulk insert
- *   partition is missing:  make it, fill it, attach it; or attach it first, if that is not plain, or the WAL is decoded
+ *   partition is missing:  make it, fill it page by page, attach it; or attach it, and insert
  */
 #include "postgres.h"
 
 #include "access/table.h"
 #include "bulkwrite/fill.h"
 #include "catalog/pg_type.h"
+#include "guc.h"
 #include "tiers/tier_insert.h"
 #include "tiers/tier_scan.h"
 #include "types/money.h"
@@ -118,6 +119,22 @@ may_fill(SlmTierTarget *target, Oid relid)
 	return possible;
 }
 
+/* In its place, and without a key yet, if all is plain: then rows can go in below the executor, and the server builds the index. */
+static uint64
+insert_into_new(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run)
+{
+	bool		is_plain = slm_may_write_new(target->shape);
+	uint64		written;
+
+	if (!is_plain)
+		slm_partition_add_key(target->tier, target->dimension, run->start);
+	slm_partition_attach(target->tier, target->dimension, run->start);
+	written = slm_tier_insert(target, relid, run, NULL);
+	if (is_plain)
+		slm_partition_add_key(target->tier, target->dimension, run->start);
+	return written;
+}
+
 uint64
 slm_tier_insert_partition(SlmTierTarget *target, const SlmDeltaRun *run)
 {
@@ -126,18 +143,14 @@ slm_tier_insert_partition(SlmTierTarget *target, const SlmDeltaRun *run)
 	PGRUsage	start;
 
 	pg_rusage_init(&start);
-	if (may_fill(target, relid))
+	if (slm_fill_pages && may_fill(target, relid))
 	{
 		slm_partition_add_key(target->tier, target->dimension, run->start);
 		written = fill_table(target, relid, run);
 		slm_partition_attach(target->tier, target->dimension, run->start);
 	}
 	else
-	{
-		slm_partition_add_key(target->tier, target->dimension, run->start);
-		slm_partition_attach(target->tier, target->dimension, run->start);
-		written = slm_tier_insert(target, relid, run, NULL);
-	}
+		written = insert_into_new(target, relid, run);
 	ereport(DEBUG2, (errmsg_internal("filled the partition of %s at %s, %s", slm_dimension_name(target->dimension),
 									 timestamptz_to_str(run->start), pg_rusage_show(&start))));
 	return written;

@@ -46,6 +46,7 @@ our @EXPORT = qw(
 my @SETTINGS = (
 	[ 'sellometer.batch_bytes', '64kB', '256kB', '1MB', '16MB', '256MB' ],
 	[ 'sellometer.work_memory', '16MB', '16MB', '64MB', '2GB' ],
+	[ 'sellometer.fill_pages', 'on', 'off' ],
 	[ 'sellometer.debug_chunk_rows', '1000', '5000', '1000000' ],
 	[ 'sellometer.poll_interval', '10ms', '100ms', '1s' ],
 	[ 'sellometer.live_lateness', '0', '1min', '5min', '1h', '1d' ],

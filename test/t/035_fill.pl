@@ -1,5 +1,5 @@
-# Partitions that are filled page by page, with their primary keys: sound to amcheck, after a crash and on a standby too; and the
-# ordinary way is taken where the WAL is to be decoded.
+# Partitions that are filled page by page, with their primary keys, and as the server does it: sound to amcheck, after a crash and on a standby
+# too; and the latter way is taken where the WAL is to be decoded.
 use strict;
 use warnings FATAL => 'all';
 
@@ -11,13 +11,6 @@ use Test::More;
 my $seed = $ENV{SLM_SEEDS} // 1;
 srand($seed);
 note("seed $seed");
-
-my $node = slm_node('fill', allows_streaming => 1, conf => <<'CONF');
-sellometer.database = ''
-sellometer.live_lateness = '1d'
-hot_standby = on
-CONF
-my $in = slm_directory($node, 'in');
 
 # Brands that differ early or late, from empty to as long as keys may be: few fit a page, so the index has three levels or more.
 # Rows come in no order; some keys stand in many minutes.
@@ -64,73 +57,99 @@ sub sums { my ($server) = @_; return $server->safe_psql('shop', q{
 	SELECT count(*), sum(count), sum(gmv) FROM sellometer.product_id_minute UNION ALL
 	SELECT count(*), sum(count), sum(gmv) FROM sellometer.category_l3_minute ORDER BY 1}); }
 
-$node->safe_psql('shop', "CREATE EXTENSION amcheck; CREATE EXTENSION pageinspect; SELECT sellometer_add_source('shop', 'file://$in/')");
-$node->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($node, 'base', has_streaming => 1);
-$standby->start;
+# Has the WAL rows of a table since then, rather than its pages?
+sub rows_logged
+{
+	my ($server, $table, $since) = @_;
 
-write_object($in, '20191001-100000.csv', object(10, 20000));
-write_object($in, '20191001-110000.csv', object(11, 1));
-write_object($in, '20191001-120000.csv', object(12, 5000));
-$node->safe_psql('shop', 'CALL sellometer_ingest()');
-is($node->safe_psql('shop', "SELECT string_agg(error, '; ') FROM sellometer.objects"), '', 'no object failed');
-is($node->safe_psql('shop', "SELECT sum(rows_counted) FROM sellometer.objects WHERE state = 'done'"), 25001, 'loaded');
-is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'tables and indexes are sound');
-cmp_ok($node->safe_psql('shop', q{
-	SELECT (bt_metap('sellometer.brand_minute_p20191001_1000_pkey')).level}), '>=', 2, 'an index of three levels');
-is($node->safe_psql('shop', q{
-	SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('brand_minute_p20191001_1000', 'brand_minute_p20191001_1100')
-		AND reltuples <> (SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= '2019-10-01 10:00+00'
-			AND event_time < '2019-10-01 11:00+00' AND relname ~ '1000' OR event_time >= '2019-10-01 11:00+00'
-			AND event_time < '2019-10-01 12:00+00' AND relname ~ '1100')}), '', 'the planner knows how many rows there are');
-my $sums = sums($node);
-like($sums, qr/^\d{4,}\|25001\|\d/, 'rows are there');
-is($node->safe_psql('shop', q{SET enable_seqscan = off; SELECT count(*) FROM sellometer.brand_minute b WHERE NOT EXISTS (
-	SELECT FROM sellometer.brand_minute c WHERE c.brand = b.brand AND c.event_time = b.event_time AND c.event_type = b.event_type)}),
-	0, 'each row is found by its key');
+	return $server->safe_psql('shop', qq{SELECT EXISTS (SELECT FROM pg_get_wal_records_info('$since', pg_current_wal_flush_lsn())
+		WHERE record_type ~ 'INSERT' AND resource_manager ~ '^Heap' AND block_ref ~ ('/' || pg_relation_filenode('sellometer.$table') || ' '))});
+}
 
-is($node->safe_psql('shop', q{
-	SELECT count(*) FILTER (WHERE numeric_send(gmv) <> numeric_send(gmv::text::numeric)), count(DISTINCT length(numeric_send(gmv))) > 4
-	FROM sellometer.brand_minute}), '0|t', "sums of money are stored as PostgreSQL's own arithmetic would");
+# Page by page, or as the server would do it: what is stored is the same.
+sub fill
+{
+	my ($way) = @_;
+	my $node = slm_node("fill_$way", allows_streaming => 1, conf => <<"CONF");
+sellometer.database = ''
+sellometer.live_lateness = '1d'
+sellometer.fill_pages = $way
+hot_standby = on
+CONF
+	my $in = slm_directory($node, 'in');
 
-# More rows for the same partitions go in and out the ordinary way
-write_object($in, '20191001-120100.csv', object(12, 3000));
-$node->safe_psql('shop', 'CALL sellometer_ingest()');
-is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'still sound when more has been merged');
-is($node->safe_psql('shop', 'SELECT sum(count) FROM sellometer.brand_minute'), 28001, 'all rows count');
-$sums = sums($node);
+	$node->safe_psql('shop', "CREATE EXTENSION amcheck; CREATE EXTENSION pageinspect; CREATE EXTENSION pg_walinspect; SELECT sellometer_add_source('shop', 'file://$in/')");
+	$node->backup('base');
+	my $standby = PostgreSQL::Test::Cluster->new("standby_$way");
+	$standby->init_from_backup($node, 'base', has_streaming => 1);
+	$standby->start;
 
-$node->wait_for_catchup($standby);
-is(unsound($standby, 'bt_index_check(c.oid, true)'), '', 'sound on a standby');
-is(sums($standby), $sums, '... with the same rows');
-$standby->stop;
+	write_object($in, '20191001-100000.csv', object(10, 20000));
+	write_object($in, '20191001-110000.csv', object(11, 1));
+	write_object($in, '20191001-120000.csv', object(12, 5000));
+	my $before = $node->safe_psql('shop', 'SELECT pg_current_wal_insert_lsn()');
+	$node->safe_psql('shop', 'CALL sellometer_ingest()');
+	is(rows_logged($node, 'brand_minute_p20191001_1000', $before), $way eq 'on' ? 'f' : 't', "fill_pages = $way has its rows logged so");
+	is($node->safe_psql('shop', "SELECT string_agg(error, '; ') FROM sellometer.objects"), '', 'no object failed');
+	is($node->safe_psql('shop', "SELECT sum(rows_counted) FROM sellometer.objects WHERE state = 'done'"), 25001, 'loaded');
+	is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'tables and indexes are sound');
+	cmp_ok($node->safe_psql('shop', q{
+		SELECT (bt_metap('sellometer.brand_minute_p20191001_1000_pkey')).level}), '>=', 2, 'an index of three levels');
+	is($node->safe_psql('shop', q{
+		SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('brand_minute_p20191001_1000', 'brand_minute_p20191001_1100')
+			AND reltuples <> (SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= '2019-10-01 10:00+00'
+				AND event_time < '2019-10-01 11:00+00' AND relname ~ '1000' OR event_time >= '2019-10-01 11:00+00'
+				AND event_time < '2019-10-01 12:00+00' AND relname ~ '1100')}), '', 'the planner knows how many rows there are');
+	my $sums = sums($node);
+	like($sums, qr/^\d{4,}\|25001\|\d/, 'rows are there');
+	is($node->safe_psql('shop', q{SET enable_seqscan = off; SELECT count(*) FROM sellometer.brand_minute b WHERE NOT EXISTS (
+		SELECT FROM sellometer.brand_minute c WHERE c.brand = b.brand AND c.event_time = b.event_time AND c.event_type = b.event_type)}),
+		0, 'each row is found by its key');
 
-kill_server($node);
-is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'sound after a crash');
-is(sums($node), $sums, '... with the same rows');
+	is($node->safe_psql('shop', q{
+		SELECT count(*) FILTER (WHERE numeric_send(gmv) <> numeric_send(gmv::text::numeric)), count(DISTINCT length(numeric_send(gmv))) > 4
+		FROM sellometer.brand_minute}), '0|t', "sums of money are stored as PostgreSQL's own arithmetic would");
 
-# What need not be logged, as the table is new, is on disk at the commit
-$node->append_conf('postgresql.conf', "wal_level = minimal\nmax_wal_senders = 0\narchive_mode = off");
-$node->restart;
-write_object($in, '20191001-130000.csv', object(13, 3000));
-$node->safe_psql('shop', 'CALL sellometer_ingest()');
-$sums = sums($node);
-kill_server($node);
-is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'sound after a crash with wal_level = minimal');
-is(sums($node), $sums, '... with the same rows');
+	# More rows for the same partitions go in and out the ordinary way
+	write_object($in, '20191001-120100.csv', object(12, 3000));
+	$node->safe_psql('shop', 'CALL sellometer_ingest()');
+	is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'still sound when more has been merged');
+	is($node->safe_psql('shop', 'SELECT sum(count) FROM sellometer.brand_minute'), 28001, 'all rows count');
+	$sums = sums($node);
 
-# Whole pages tell a decoder nothing
-$node->append_conf('postgresql.conf', "wal_level = logical\nmax_wal_senders = 5");
-$node->restart;
-$node->safe_psql('shop', "SELECT pg_create_logical_replication_slot('changes', 'test_decoding')");
-write_object($in, '20191001-140000.csv', object(14, 500));
-$node->safe_psql('shop', 'CALL sellometer_ingest()');
-is($node->safe_psql('shop', q{
-	SELECT count(*) FROM pg_logical_slot_get_changes('changes', NULL, NULL) WHERE data ~ '^table sellometer.brand_minute_p\S*: INSERT:'}),
-	$node->safe_psql('shop', q{SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= '2019-10-01 14:00+00'}),
-	'with wal_level = logical each row can be decoded');
-is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', '... and all is sound');
+	$node->wait_for_catchup($standby);
+	is(unsound($standby, 'bt_index_check(c.oid, true)'), '', 'sound on a standby');
+	is(sums($standby), $sums, '... with the same rows');
+	$standby->stop;
 
-$node->stop;
+	kill_server($node);
+	is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'sound after a crash');
+	is(sums($node), $sums, '... with the same rows');
+
+	# What need not be logged, as the table is new, is on disk at the commit
+	$node->append_conf('postgresql.conf', "wal_level = minimal\nmax_wal_senders = 0\narchive_mode = off");
+	$node->restart;
+	write_object($in, '20191001-130000.csv', object(13, 3000));
+	$node->safe_psql('shop', 'CALL sellometer_ingest()');
+	$sums = sums($node);
+	kill_server($node);
+	is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'sound after a crash with wal_level = minimal');
+	is(sums($node), $sums, '... with the same rows');
+
+	# Whole pages tell a decoder nothing
+	$node->append_conf('postgresql.conf', "wal_level = logical\nmax_wal_senders = 5");
+	$node->restart;
+	$node->safe_psql('shop', "SELECT pg_create_logical_replication_slot('changes', 'test_decoding')");
+	write_object($in, '20191001-140000.csv', object(14, 500));
+	$node->safe_psql('shop', 'CALL sellometer_ingest()');
+	is($node->safe_psql('shop', q{
+		SELECT count(*) FROM pg_logical_slot_get_changes('changes', NULL, NULL) WHERE data ~ '^table sellometer.brand_minute_p\S*: INSERT:'}),
+		$node->safe_psql('shop', q{SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= '2019-10-01 14:00+00'}),
+		'with wal_level = logical each row can be decoded');
+	is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', '... and all is sound');
+	$node->stop;
+	return;
+}
+
+fill($_) foreach (qw(on off));
 done_testing();
