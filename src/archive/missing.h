@@ -1,9 +1,7 @@
 /*
  * missing.h: counted objects whose bytes are not there any more.
  *
- * An object that was deleted or overwritten before it was archived stays counted, but can't be read again.  What others take out or
- * make anew may depend on what was in it: here is told whether it really can, from what is known without its bytes (its span, its
- * numbers, the view log, the tiers, the carts).
+ * An object that was deleted or overwritten before it was archived stays counted, but can't be read again.
  */
 #ifndef SLM_ARCHIVE_MISSING_H
 #define SLM_ARCHIVE_MISSING_H
@@ -30,16 +28,6 @@ extern SlmMissing *slm_missing_of(int64 object);
 
 /* A list of those that were declared lost and have rows that counted with from <= time < to. */
 extern List *slm_missing_declared(TimestampTz from, TimestampTz to);
-
-/*
- * Under the writer's lock, once it is known which views are taken out, and before anything is changed: an error if what take takes out may
- * hang together with what a missing object counts or would count, and that has not been declared lost; a notice with the numbers if it has.
- */
-struct SlmTakeOut;
-extern void slm_missing_judge(const struct SlmTakeOut *take);
-
-/* The span of the rows of all that is missing for it; first > last if nothing is. */
-extern void slm_missing_span(const struct SlmTakeOut *take, TimestampTz *first, TimestampTz *last);
 
 /* Why an object, or the archive that it is in, is gone; NULL: it is there.  An error if that can't be told.  Needs SPI. */
 extern char *slm_missing_problem(int64 object);

@@ -26,6 +26,7 @@
 #include "archive/replay.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type.h"
+#include "dedup/view_log.h"
 #include "dedup/view_rewrite.h"
 #include "dedup/view_state.h"
 #include "executor/tuptable.h"

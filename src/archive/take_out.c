@@ -4,8 +4,10 @@
 #include "postgres.h"
 
 #include "archive/missing.h"
+#include "archive/missing_judge.h"
 #include "archive/take_out.h"
 #include "catalog/pg_type.h"
+#include "dedup/view_log.h"
 #include "dedup/view_rewrite.h"
 #include "facts/cart_rewrite.h"
 #include "facts/listing_rewrite.h"

@@ -7,6 +7,7 @@
 
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "dedup/view_log.h"
 #include "dedup/view_rewrite.h"
 #include "dedup/view_state.h"
 #include "miscadmin.h"

@@ -101,22 +101,11 @@ extern void slm_view_state_end(SlmViewState *state);
 /* The transaction that settled has committed. */
 extern void slm_view_state_committed(SlmViewState *state);
 
-/*
- * Under the lock: add views, of any hours, to the view log; see slm_viewlog_pack().  An error if out of memory.
- */
-extern void slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists);
-
-/* The same of those of a settled batch that count. */
-extern void slm_view_log_write_batch(const SlmBatch *batch);
-
 /* What tells an event from others of its session and product; slm_event_fingerprint(): 0, if it is no view that is merged with others. */
 extern uint64 slm_event_key(const SlmViewState *state, const SlmEvent *event);
 extern uint64 slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event);
 
 /* Its offer in the state's catalog; SLM_NO_OFFER: its key is too long, so the row was rejected.  An error if out of memory. */
 extern SlmOfferId slm_event_offer(SlmViewState *state, const SlmEvent *event);
-
-/* Raise the error that a block of the view log, of this hour, can't be unpacked. */
-pg_noreturn extern void slm_view_log_damaged(TimestampTz hour);
 
 #endif							/* SLM_DEDUP_VIEW_STATE_H */

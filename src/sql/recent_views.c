@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "dedup/view_log.h"
 #include "dedup/view_state.h"
 #include "executor/spi.h"
 #include "fmgr.h"

@@ -1,17 +1,13 @@
 /*
- * credentials.c: see credentials.h.
+ * credentials.c: where credentials are looked for, in which order; those that were found are kept, and asked for again in time.
  */
 #include "postgres.h"
 
-#include <fcntl.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "utils/memutils.h"
 
-#include "server/out_of_memory.h"
 #include "store/credentials_internal.h"
-#include "store/credentials_parse.h"
 #include "store/store_internal.h"
 
 /* Ask again so many seconds before they expire, and so long after that has failed. */
@@ -21,144 +17,12 @@
 /* From when on a failure took long. */
 #define SLOW_MS				1000.0
 
-#define MAX_FILE_BYTES		((size_t) 1024 * 1024)
-
 static SlmCredentials cached;
 static int64 next_refresh;
 
 /* The last failure, if it took long: valid until next_refresh. */
 static SlmStoreError failure;
 static MemoryContext failures;
-
-char *
-slm_credentials_copy(const char *text)
-{
-	char	   *copy;
-
-	if (text == NULL)
-		return NULL;
-	copy = strdup(text);
-	if (copy == NULL)
-		slm_out_of_memory();
-	return copy;
-}
-
-static void
-wipe_text(char **text)
-{
-	if (*text)
-	{
-		explicit_bzero(*text, strlen(*text));
-		free(*text);
-	}
-	*text = NULL;
-}
-
-void
-slm_credentials_scrub_secret(char *text, const char *secret)
-{
-	size_t		len = secret ? strlen(secret) : 0;
-	char	   *p = text;
-
-	while (len > 0 && (p = strstr(p, secret)) != NULL)
-	{
-		memset(p, '*', len);
-		p += len;
-	}
-}
-
-void
-slm_credentials_scrub(char *text, const SlmCredentials *credentials)
-{
-	if (credentials == NULL)
-		return;
-	slm_credentials_scrub_secret(text, credentials->secret_key);
-	slm_credentials_scrub_secret(text, credentials->session_token);
-	slm_credentials_scrub_secret(text, credentials->access_key);
-}
-
-void
-slm_credentials_wipe(SlmCredentials *c)
-{
-	wipe_text(&c->access_key);
-	wipe_text(&c->secret_key);
-	wipe_text(&c->session_token);
-	memset(c, 0, sizeof(*c));
-}
-
-const char *
-slm_getenv(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value != NULL && value[0] != '\0' ? value : NULL;
-}
-
-char *
-slm_read_small_file(const char *path, size_t *len)
-{
-	int			fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	char	   *text;
-	ssize_t		got;
-	int			saved_errno;
-
-	if (fd < 0)
-		return NULL;
-	text = palloc(MAX_FILE_BYTES + 1);
-	*len = 0;
-	while ((got = read(fd, text + *len, MAX_FILE_BYTES - *len)) > 0)
-		*len += got;
-	saved_errno = errno;
-	close(fd);
-	text[*len] = '\0';
-	if (got == 0)
-		return text;
-	pfree(text);
-	errno = saved_errno;
-	return NULL;
-}
-
-SlmCredentialsFound
-slm_credentials_of_environment(SlmCredentials *c, SlmStoreError *error)
-{
-	const char *access_key = slm_getenv("AWS_ACCESS_KEY_ID");
-	const char *secret_key = slm_getenv("AWS_SECRET_ACCESS_KEY");
-
-	if (access_key == NULL && secret_key == NULL)
-		return SLM_CREDENTIALS_NONE;
-	if (access_key == NULL || secret_key == NULL)
-		return slm_credentials_fail(error, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "Set both for the server process, or none.",
-									"Of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY only %s is set.", access_key ? "the first" : "the second");
-	c->access_key = slm_credentials_copy(access_key);
-	c->secret_key = slm_credentials_copy(secret_key);
-	c->session_token = slm_credentials_copy(slm_getenv("AWS_SESSION_TOKEN"));
-	/* NOLINTBEGIN(clang-analyzer-unix.Malloc): they are c's, and slm_credentials_wipe() frees them */
-	strlcpy(c->source, "the environment variable AWS_ACCESS_KEY_ID of the server process", sizeof(c->source));
-	return SLM_CREDENTIALS_FOUND;
-	/* NOLINTEND(clang-analyzer-unix.Malloc) */
-}
-
-/* Nothing in them may end the header that they are sent in. */
-static bool
-is_sendable(const char *text)
-{
-	for (const char *p = text; p != NULL && *p != '\0'; p++)
-		if (*p <= ' ' || *p >= 0x7f)
-			return false;
-	return true;
-}
-
-bool
-slm_credentials_check(SlmCredentials *c, SlmStoreError *error)
-{
-	if (is_sendable(c->access_key) && is_sendable(c->secret_key) && is_sendable(c->session_token))
-		return true;
-	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-				   "the S3 credentials are not valid");
-	error->detail = psprintf("Those from %s hold a space, a line break or another character that can't be.", c->source);
-	slm_credentials_wipe(c);
-	return false;
-}
 
 static SlmCredentialsFound
 look_everywhere(bool may_run, SlmCredentials *c, SlmStoreError *error)
@@ -277,36 +141,4 @@ slm_credentials_forget(void)
 	slm_credentials_wipe(&cached);
 	failure.kind = SLM_STORE_OK;
 	next_refresh = 0;
-}
-
-char *
-slm_environment_region(void)
-{
-	const char *region = slm_getenv("AWS_REGION");
-
-	if (region == NULL)
-		region = slm_getenv("AWS_DEFAULT_REGION");
-	return region ? pstrdup(region) : slm_profile_setting(SLM_PROFILE_REGION);
-}
-
-static char *
-endpoint_for(const char *variable)
-{
-	const char *endpoint = slm_getenv(variable);
-
-	if (endpoint == NULL)
-		endpoint = slm_getenv("AWS_ENDPOINT_URL");
-	return endpoint ? pstrdup(endpoint) : slm_profile_setting(SLM_PROFILE_ENDPOINT_URL);
-}
-
-char *
-slm_environment_endpoint(void)
-{
-	return endpoint_for("AWS_ENDPOINT_URL_S3");
-}
-
-char *
-slm_environment_sts_endpoint(void)
-{
-	return endpoint_for("AWS_ENDPOINT_URL_STS");
 }

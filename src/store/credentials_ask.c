@@ -85,28 +85,6 @@ slm_credentials_ask(const SlmHttpSpec *spec, SlmAnswer *answer)
 	PG_END_TRY();
 }
 
-SlmCredentialsFound
-slm_credentials_fail(SlmStoreError *error, int sqlstate, const char *hint, const char *detail,...)
-{
-	StringInfoData text;
-	va_list		args;
-	int			needed;
-
-	initStringInfo(&text);
-	do
-	{
-		va_start(args, detail);
-		needed = appendStringInfoVA(&text, detail, args);
-		va_end(args);
-		if (needed > 0)
-			enlargeStringInfo(&text, needed);
-	} while (needed > 0);
-	slm_store_fail(error, SLM_STORE_DENIED, sqlstate, "could not get S3 credentials");
-	error->detail = text.data;
-	error->hint = hint ? pstrdup(hint) : NULL;
-	return SLM_CREDENTIALS_FAILED;
-}
-
 bool
 slm_credentials_parse_time(const char *text, int64 *unix_time)
 {

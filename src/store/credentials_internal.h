@@ -7,6 +7,9 @@
  *     credentials_sts.c       roles, by AWS's service for them
  *     credentials_metadata.c  services of containers and instances
  *       credentials_ask.c     a small request, as the last two send
+ *     credentials_files.c     the shared files, and settings in them: region, endpoints
+ *     credentials_environment.c  keys of the environment
+ *     credentials_keys.c      credentials as values
  *
  * What is set up, but can't be honoured, is an error: nobody is ever asked in its stead.
  */
@@ -33,6 +36,18 @@ extern bool slm_profile_wants_environment(void);
 
 /* What the profile that counts has.  NONE only where there is no such profile and none was asked for, or it has no credentials. */
 extern SlmCredentialsFound slm_credentials_of_profile(bool may_run, SlmCredentials *credentials, SlmStoreError *error);
+
+/* One of the two files, for messages. */
+#define SLM_PROFILE_FILE(is_config)	((is_config) ? "config" : "shared credentials")
+
+/*
+ * A file's text, palloc'd; wipe it.  NULL if there is none, and with *error set (else it is SLM_STORE_OK) if it is there, or should be, but
+ * can't be read.
+ */
+extern char *slm_profile_read_file(bool is_config, size_t *len, SlmStoreError *error);
+
+/* Has somebody named the profile that counts? */
+extern bool slm_profile_was_asked_for(void);
 
 /* The name of that profile: AWS_PROFILE, AWS_DEFAULT_PROFILE, or "default". */
 extern const char *slm_profile_name(void);

@@ -11,19 +11,12 @@
  */
 #include "postgres.h"
 
-#include <pwd.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "store/credentials_internal.h"
 #include "store/credentials_parse.h"
 #include "store/store_internal.h"
 
 /* How many profiles may name each other as their sources. */
 #define MAX_CHAIN	8
-
-static const char *const variables[] = {"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"};
-static const char *const files[] = {"shared credentials", "config"};
 
 /* What both files say of a profile.  But for the secrets: those are in keys, to be wiped. */
 typedef struct Profile
@@ -44,63 +37,6 @@ typedef struct Chain
 	int			length;
 	bool		may_run;		/* programs: see slm_credentials_get() */
 } Chain;
-
-/* One of the two files: what a variable names, or its usual place in the home directory.  NULL if unknown. */
-static char *
-path_of(bool is_config)
-{
-	const char *path = slm_getenv(variables[is_config]);
-	const char *home = slm_getenv("HOME");
-
-	if (path != NULL)
-		return pstrdup(path);
-	if (home == NULL)
-	{
-		struct passwd *user = getpwuid(geteuid());
-
-		home = user ? user->pw_dir : NULL;
-	}
-	return home ? psprintf("%s/.aws/%s", home, is_config ? "config" : "credentials") : NULL;
-}
-
-const char *
-slm_profile_name(void)
-{
-	const char *name = slm_getenv("AWS_PROFILE");
-
-	if (name == NULL)
-		name = slm_getenv("AWS_DEFAULT_PROFILE");
-	return name ? name : "default";
-}
-
-static bool
-was_asked_for(void)
-{
-	return slm_getenv("AWS_PROFILE") != NULL || slm_getenv("AWS_DEFAULT_PROFILE") != NULL;
-}
-
-/* A file's text, palloc'd; wipe it.  NULL if there is none, and with *error set if it is there, or should be, but can't be read. */
-static char *
-read_file(bool is_config, size_t *len, SlmStoreError *error)
-{
-	char	   *path = path_of(is_config);
-	char	   *text = path ? slm_read_small_file(path, len) : NULL;
-	int			saved_errno = errno;
-	struct stat st;
-
-	error->kind = SLM_STORE_OK;
-	if (text != NULL || path == NULL)
-		return text;
-	if (slm_getenv(variables[is_config]) != NULL)
-		slm_store_fail_errno(error, saved_errno, "could not read the file that %s names", variables[is_config]);
-	else if (stat(path, &st) == 0)
-		slm_store_fail_errno(error, saved_errno, "could not read the %s file of the server process's user", files[is_config]);
-	else
-		return NULL;
-	/* it is not an object that is missing */
-	error->kind = SLM_STORE_DENIED;
-	return NULL;
-}
 
 static char *
 copy_slice(SlmSlice slice)
@@ -132,7 +68,7 @@ add_file(Profile *p, bool is_config, const SlmProfile *from)
 	p->keys.access_key = copy_slice(from->values[SLM_PROFILE_ACCESS_KEY]);
 	p->keys.secret_key = copy_slice(from->values[SLM_PROFILE_SECRET_KEY]);
 	p->keys.session_token = copy_slice(from->values[SLM_PROFILE_SESSION_TOKEN]);
-	snprintf(p->keys.source, sizeof(p->keys.source), "%s of the %s file", p->whose, files[is_config]);
+	snprintf(p->keys.source, sizeof(p->keys.source), "%s of the %s file", p->whose, SLM_PROFILE_FILE(is_config));
 }
 
 /* Read a profile.  Wipe p->keys afterwards, also if it fails. */
@@ -146,7 +82,7 @@ read_profile(const char *name, Profile *p, SlmStoreError *error)
 	{
 		SlmProfile	profile;
 		size_t		len;
-		char	   *text = read_file(is_config, &len, error);
+		char	   *text = slm_profile_read_file(is_config, &len, error);
 
 		if (error->kind != SLM_STORE_OK)
 			return false;
@@ -347,7 +283,7 @@ slm_credentials_of_profile(bool may_run, SlmCredentials *c, SlmStoreError *error
 {
 	SlmCredentialsFound found = resolve(slm_profile_name(), NULL, may_run, c, error);
 
-	if (found != SLM_CREDENTIALS_NONE || !was_asked_for())
+	if (found != SLM_CREDENTIALS_NONE || !slm_profile_was_asked_for())
 		return found;
 	slm_store_fail(error, SLM_STORE_DENIED, ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "no S3 credentials were found");
 	error->detail = psprintf("There are none in profile \"%s\".", slm_store_display(slm_profile_name()));
@@ -366,28 +302,4 @@ slm_profile_wants_environment(void)
 
 	slm_credentials_wipe(&profile.keys);
 	return ok && place != NULL && strcmp(place, "Environment") == 0 && profile.values[SLM_PROFILE_ROLE_ARN] != NULL;
-}
-
-/* Where it is, not who asks: so the config file comes first. */
-char *
-slm_profile_setting(int setting)
-{
-	char	   *found = NULL;
-
-	for (int is_config = 1; is_config >= 0 && found == NULL; is_config--)
-	{
-		SlmProfile	profile;
-		SlmStoreError ignored;
-		size_t		len;
-		char	   *text = read_file(is_config, &len, &ignored);
-
-		if (text == NULL)
-			continue;
-		slm_profile_parse(text, len, slm_profile_name(), is_config, &profile);
-		if (profile.values[setting].data != NULL)
-			found = pnstrdup(profile.values[setting].data, profile.values[setting].len);
-		explicit_bzero(text, len);
-		pfree(text);
-	}
-	return found;
 }

@@ -100,7 +100,7 @@ add_parameter(StringInfo body, const char *name, const char *value)
 
 	if (value == NULL)
 		return;
-	encoded = slm_s3_encode(value, false);
+	encoded = slm_url_encoded(value, false);
 	appendStringInfo(body, "&%s=%s", name, encoded);
 	explicit_bzero(encoded, strlen(encoded));
 	pfree(encoded);

@@ -39,7 +39,7 @@ typedef struct SlmFileHandle
 	int			fd;				/* -1 = closed */
 } SlmFileHandle;
 
-/* Make a descriptor known to the store, or close it. */
+/* file_path.c: make a descriptor known to the store, or close it. */
 extern void slm_file_hold(SlmFileStore *store, SlmFileHandle *handle, int fd);
 extern void slm_file_drop(SlmFileHandle *handle);
 

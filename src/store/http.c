@@ -22,15 +22,6 @@
 /* So much of the time between two calls counts as time that a request has taken. */
 #define MAX_UNSEEN_MS		1000.0
 
-double
-slm_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000.0 + ts.tv_nsec / 1000000.0;
-}
-
 bool
 slm_http_signs_prefixes(void)
 {

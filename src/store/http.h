@@ -16,6 +16,7 @@
 
 #include "postgres.h"
 
+#include <time.h>
 #include <curl/curl.h>
 
 #include "lib/ilist.h"
@@ -151,6 +152,13 @@ extern void slm_chunks_clear(SlmHttp *http, SlmChunks *chunks);
 extern bool slm_http_signs_prefixes(void);
 
 /* Milliseconds of a clock that nobody sets. */
-extern double slm_now_ms(void);
+static inline double
+slm_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000.0 + ts.tv_nsec / 1000000.0;
+}
 
 #endif							/* SLM_STORE_HTTP_H */

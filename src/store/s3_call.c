@@ -29,16 +29,6 @@
 /* SHA-256 of nothing. */
 #define EMPTY_SHA256	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-char *
-slm_s3_encode(const char *text, bool keep_slash)
-{
-	size_t		len = strlen(text);
-	char	   *encoded = palloc(3 * len + 1);
-
-	slm_url_encode(encoded, text, len, keep_slash);
-	return encoded;
-}
-
 SlmS3Call *
 slm_s3_call_create(SlmS3Store *s3, const char *method, const char *key, const char *query, const char *doing,...)
 {
@@ -53,7 +43,7 @@ slm_s3_call_create(SlmS3Store *s3, const char *method, const char *key, const ch
 	if (key != NULL)
 	{
 		char	   *full = psprintf("%s%s", s3->store.key_prefix, key);
-		char	   *encoded = slm_s3_encode(full, true);
+		char	   *encoded = slm_url_encoded(full, true);
 
 		call->path = psprintf("/%s", encoded);
 		pfree(full);

@@ -187,7 +187,4 @@ extern void slm_sha256_hex(const char *data, size_t len, char *hex);	/* 65 bytes
 extern char *slm_md5_base64(const char *data, size_t len);
 extern char *slm_sha256_base64(const char *data, size_t len);
 
-/* Percent-encode a query parameter's value, or with keep_slash a key; palloc'd. */
-extern char *slm_s3_encode(const char *text, bool keep_slash);
-
 #endif							/* SLM_STORE_S3_INTERNAL_H */

@@ -16,7 +16,7 @@
 static void
 add_parameter(StringInfo query, const char *name, const char *value)
 {
-	char	   *encoded = slm_s3_encode(value, false);
+	char	   *encoded = slm_url_encoded(value, false);
 
 	appendStringInfo(query, "%s%s=%s", query->len ? "&" : "", name, encoded);
 	pfree(encoded);

@@ -135,7 +135,7 @@ put_part(S3Put *put, SlmStoreError *error)
 	if (put->nparts == MAX_PARTS)
 		return slm_store_fail(error, SLM_STORE_FATAL, ERRCODE_PROGRAM_LIMIT_EXCEEDED, "%s is too large for S3",
 							  slm_store_display_url(&s3->store, put->key));
-	upload_id = slm_s3_encode(put->upload_id, false);
+	upload_id = slm_url_encoded(put->upload_id, false);
 	query = psprintf("partNumber=%d&uploadId=%s", put->nparts + 1, upload_id);
 	if (!put_bytes(s3, put->key, query, put->buffer, put->used, &etag, error))
 		return false;
@@ -179,7 +179,7 @@ complete_upload(S3Put *put, char **etag, SlmStoreError *error)
 {
 	SlmS3Store *s3 = store_of(put);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer upload", ALLOCSET_SMALL_SIZES);
-	char	   *query = psprintf("uploadId=%s", slm_s3_encode(put->upload_id, false));
+	char	   *query = psprintf("uploadId=%s", slm_url_encoded(put->upload_id, false));
 	SlmS3Call  *call = slm_s3_call_create(s3, "POST", put->key, query, "finish the upload of %s",
 										  slm_store_display_url(&s3->store, put->key));
 	const SlmS3Document *document = NULL;
@@ -247,7 +247,7 @@ slm_s3_put_abort(SlmPut *base)
 
 	if (put->upload_id != NULL)
 	{
-		char	   *query = psprintf("uploadId=%s", slm_s3_encode(put->upload_id, false));
+		char	   *query = psprintf("uploadId=%s", slm_url_encoded(put->upload_id, false));
 		SlmS3Call  *call = slm_s3_call_create(s3, "DELETE", put->key, query, "abort the upload of %s",
 											  slm_store_display_url(&s3->store, put->key));
 

@@ -37,3 +37,13 @@ slm_store_display_url(const SlmStore *store, const char *key)
 	pfree(shown);
 	return quoted;
 }
+
+char *
+slm_url_encoded(const char *text, bool keep_slash)
+{
+	size_t		len = strlen(text);
+	char	   *encoded = palloc(3 * len + 1);
+
+	slm_url_encode(encoded, text, len, keep_slash);
+	return encoded;
+}

@@ -85,6 +85,9 @@ struct SlmListing
 /* The URL of an object fit for a message, in double quotes. */
 extern char *slm_store_display_url(const SlmStore *store, const char *key);
 
+/* Text percent-encoded, palloc'd: see slm_url_encode(). */
+extern char *slm_url_encoded(const char *text, bool keep_slash);
+
 /* A listing passes something over; why is a format or NULL. */
 extern void slm_listing_passed(const SlmListing *listing, const char *key, SlmPassReason reason,
 							   const char *why,...) pg_attribute_printf(4, 5);
