@@ -30,7 +30,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-typedef struct Work
+typedef struct Archiving
 {
 	SlmRun	   *run;
 	const char *source;			/* NULL: all */
@@ -53,44 +53,44 @@ typedef struct Work
 	uint64		bytes;
 	int64		original_bytes;
 	ErrorData  *first_error;
-} Work;
+} Archiving;
 
 static char *
-keep_text(Work *work, int column)
+keep_text(Archiving *archiving, int column)
 {
-	return slm_text(work->context, 0, column);
+	return slm_text(archiving->context, 0, column);
 }
 
 static const char *
-source_or_null(const Work *work, char *null)
+source_or_null(const Archiving *archiving, char *null)
 {
-	*null = work->source ? ' ' : 'n';
-	return work->source ? work->source : "";
+	*null = archiving->source ? ' ' : 'n';
+	return archiving->source ? archiving->source : "";
 }
 
 /* --- what a killed run has left --- */
 
 /* The next archive at hand, from a row (id, source, source_url, url, server, owner, key); false if there is none. */
 static bool
-take_archive(Work *work, SlmStatement *statement)
+take_archive(Archiving *archiving, SlmStatement *statement)
 {
-	SlmArchive *archive = &work->archive;
+	SlmArchive *archive = &archiving->archive;
 	char		nulls[] = "  ";
-	Datum		args[2] = {Int64GetDatum(work->after_id), CStringGetTextDatum(source_or_null(work, &nulls[1]))};
+	Datum		args[2] = {Int64GetDatum(archiving->after_id), CStringGetTextDatum(source_or_null(archiving, &nulls[1]))};
 
-	MemoryContextReset(work->context);
-	work->found = false;
+	MemoryContextReset(archiving->context);
+	archiving->found = false;
 	if (slm_execute(statement, args, nulls, SPI_OK_SELECT) == 0)
 		return false;
 	*archive = (SlmArchive) {.id = slm_int64(0, 1, 0),.owner = (Oid) slm_int64(0, 6, 0)};
-	archive->source = keep_text(work, 2);
-	archive->source_url = keep_text(work, 3);
-	archive->url = keep_text(work, 4);
-	archive->server = keep_text(work, 5);
-	archive->key = keep_text(work, 7);
-	work->after_id = archive->id;
-	work->found = true;
-	slm_run_begin(work->run);
+	archive->source = keep_text(archiving, 2);
+	archive->source_url = keep_text(archiving, 3);
+	archive->url = keep_text(archiving, 4);
+	archive->server = keep_text(archiving, 5);
+	archive->key = keep_text(archiving, 7);
+	archiving->after_id = archive->id;
+	archiving->found = true;
+	slm_run_begin(archiving->run);
 	return true;
 }
 
@@ -118,10 +118,10 @@ clear_step(void *arg)
 		"WHERE archived_at IS NULL AND id > $1 AND ($2 IS NULL OR source = $2) ORDER BY id LIMIT 1",
 		2, {INT8OID, TEXTOID}
 	};
-	Work	   *work = arg;
+	Archiving  *archiving = arg;
 
-	if (take_archive(work, &statement))
-		slm_archive_clear(&work->archive);
+	if (take_archive(archiving, &statement))
+		slm_archive_clear(&archiving->archive);
 }
 
 /* The next archive whose originals have not been deleted. */
@@ -142,30 +142,30 @@ find_undeleted_step(void *arg)
 static void
 delete_step(void *arg)
 {
-	Work	   *work = arg;
+	Archiving  *archiving = arg;
 
-	slm_archive_delete_originals(&work->archive);
+	slm_archive_delete_originals(&archiving->archive);
 }
 
 /* --- which block is next --- */
 
 /* "2019-10-01-00", or "2019-10-01" for a whole day. */
 static char *
-block_name(const Work *work)
+block_name(const Archiving *archiving)
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
 
-	if (timestamp2tm(work->archive.start, NULL, &tm, &fsec, NULL, NULL) != 0)
+	if (timestamp2tm(archiving->archive.start, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "time out of range");
-	if (work->width == USECS_PER_DAY)
+	if (archiving->width == USECS_PER_DAY)
 		return psprintf("%04d-%02d-%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
 	return psprintf("%04d-%02d-%02d-%02d", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour);
 }
 
 /* The first block with loaded objects behind those that had their turn; false if there is none that has ended. */
 static bool
-find_block(Work *work)
+find_block(Archiving *archiving)
 {
 	static SlmStatement statement = {
 		"SELECT s.name, s.url, s.archive_url, s.server, s.owner::oid::bigint, t.block FROM sellometer.sources s "
@@ -177,32 +177,32 @@ find_block(Work *work)
 		"ORDER BY t.block, s.name COLLATE \"C\" LIMIT 1",
 		5, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INTERVALOID}
 	};
-	SlmGranularity block = {.usecs = work->width};
-	Interval	width = {.time = work->width};
+	SlmGranularity block = {.usecs = archiving->width};
+	Interval	width = {.time = archiving->width};
 	TimestampTz head = slm_head_read();
-	SlmArchive *archive = &work->archive;
+	SlmArchive *archive = &archiving->archive;
 	char		nulls[] = "     ";
 	Datum		args[5];
 
 	if (TIMESTAMP_NOT_FINITE(head))
 		return false;
-	args[0] = CStringGetTextDatum(source_or_null(work, &nulls[0]));
+	args[0] = CStringGetTextDatum(source_or_null(archiving, &nulls[0]));
 	args[1] = TimestampTzGetDatum(slm_bucket_start(block, head - (int64) slm_live_lateness * USECS_PER_SEC));
-	args[2] = TimestampTzGetDatum(work->after);
-	args[3] = CStringGetTextDatum(work->after_source);
+	args[2] = TimestampTzGetDatum(archiving->after);
+	args[3] = CStringGetTextDatum(archiving->after_source);
 	args[4] = IntervalPGetDatum(&width);
-	MemoryContextReset(work->context);
+	MemoryContextReset(archiving->context);
 	if (slm_execute(&statement, args, nulls, SPI_OK_SELECT) == 0)
 		return false;
 	*archive = (SlmArchive) {.owner = (Oid) slm_int64(0, 5, 0),.start = slm_int64(0, 6, 0)};
-	archive->end = archive->start + work->width;
-	archive->source = keep_text(work, 1);
-	archive->source_url = keep_text(work, 2);
-	archive->url = keep_text(work, 3);
-	archive->server = keep_text(work, 4);
+	archive->end = archive->start + archiving->width;
+	archive->source = keep_text(archiving, 1);
+	archive->source_url = keep_text(archiving, 2);
+	archive->url = keep_text(archiving, 3);
+	archive->server = keep_text(archiving, 4);
 	if (archive->url[strlen(archive->url) - 1] != '/')
 	{
-		MemoryContext old = MemoryContextSwitchTo(work->context);
+		MemoryContext old = MemoryContextSwitchTo(archiving->context);
 
 		archive->url = psprintf("%s/", archive->url);
 		MemoryContextSwitchTo(old);
@@ -273,19 +273,19 @@ slm_archive_reserve(SlmArchive *archive, const char *block)
 static void
 reserve_step(void *arg)
 {
-	Work	   *work = arg;
-	SlmArchive *archive = &work->archive;
+	Archiving  *archiving = arg;
+	SlmArchive *archive = &archiving->archive;
 	MemoryContext old;
 
-	work->found = false;
-	work->found = find_block(work);
-	if (!work->found)
+	archiving->found = false;
+	archiving->found = find_block(archiving);
+	if (!archiving->found)
 		return;
-	slm_run_begin(work->run);
-	work->after = archive->start;
-	strlcpy(work->after_source, archive->source, sizeof(work->after_source));
-	old = MemoryContextSwitchTo(work->context);
-	slm_archive_reserve(archive, block_name(work));
+	slm_run_begin(archiving->run);
+	archiving->after = archive->start;
+	strlcpy(archiving->after_source, archive->source, sizeof(archiving->after_source));
+	old = MemoryContextSwitchTo(archiving->context);
+	slm_archive_reserve(archive, block_name(archiving));
 	MemoryContextSwitchTo(old);
 }
 
@@ -295,11 +295,11 @@ static void
 pack_step(void *arg)
 {
 	static SlmStatement forget = {"DELETE FROM sellometer.archives WHERE id = $1", 1, {INT8OID}};
-	Work	   *work = arg;
-	Datum		id = Int64GetDatum(work->archive.id);
+	Archiving  *archiving = arg;
+	Datum		id = Int64GetDatum(archiving->archive.id);
 
-	slm_archive_pack(&work->archive, &work->packed);
-	if (work->packed.objects == 0)
+	slm_archive_pack(&archiving->archive, &archiving->packed);
+	if (archiving->packed.objects == 0)
 		slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
 }
 
@@ -312,8 +312,8 @@ totals_step(void *arg)
 		"WHERE o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $1 AND ($2 IS NULL OR o.source = $2)",
 		2, {TIMESTAMPTZOID, TEXTOID}
 	};
-	Work	   *work = arg;
-	SlmGranularity block = {.usecs = work->width};
+	Archiving  *archiving = arg;
+	SlmGranularity block = {.usecs = archiving->width};
 	TimestampTz head = slm_head_read();
 	char		nulls[] = "  ";
 	Datum		args[2];
@@ -321,7 +321,7 @@ totals_step(void *arg)
 	if (TIMESTAMP_NOT_FINITE(head))
 		return;
 	args[0] = TimestampTzGetDatum(slm_bucket_start(block, head - (int64) slm_live_lateness * USECS_PER_SEC));
-	args[1] = CStringGetTextDatum(source_or_null(work, &nulls[1]));
+	args[1] = CStringGetTextDatum(source_or_null(archiving, &nulls[1]));
 	slm_execute(&statement, args, nulls, SPI_OK_SELECT);
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
 }
@@ -334,115 +334,115 @@ relocate_step(void *arg)
 
 /* Do a step for the archive at hand.  False if it fails, which is noted; a cancel, and the like, is raised. */
 static bool
-try_for_block(Work *work, SlmStep step, const char *doing)
+try_for_block(Archiving *archiving, SlmStep step, const char *doing)
 {
-	ErrorData  *error = slm_try_step(work->run, step, work);
+	ErrorData  *error = slm_try_step(archiving->run, step, archiving);
 
 	if (error == NULL)
 		return true;
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);
-	work->failed++;
+	archiving->failed++;
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
 			 errmsg("could not %s: %s", doing, error->message),
 			 error->detail ? errdetail_internal("%s", error->detail) : 0,
 			 error->hint ? errhint("%s", error->hint) : 0));
-	if (work->first_error == NULL)
-		work->first_error = error;
+	if (archiving->first_error == NULL)
+		archiving->first_error = error;
 	return false;
 }
 
 static void
-delete_originals(Work *work)
+delete_originals(Archiving *archiving)
 {
-	(void) try_for_block(work, delete_step, psprintf("delete what was archived as \"%s\"", work->archive.key));
+	(void) try_for_block(archiving, delete_step, psprintf("delete what was archived as \"%s\"", archiving->archive.key));
 	SLM_CRASH_POINT("archive.done");
 }
 
 static bool
-hold(Work *work)
+hold(Archiving *archiving)
 {
 	CHECK_FOR_INTERRUPTS();
-	return slm_run_hold(work->run);
+	return slm_run_hold(archiving->run);
 }
 
 static void
-tidy(Work *work)
+tidy(Archiving *archiving)
 {
 	slm_progress_phase("tidy");
 	do
-		(void) try_for_block(work, clear_step, "clear an archive that was broken off");
-	while (work->found && !hold(work));
-	work->after_id = 0;
-	while (!hold(work))
+		(void) try_for_block(archiving, clear_step, "clear an archive that was broken off");
+	while (archiving->found && !hold(archiving));
+	archiving->after_id = 0;
+	while (!hold(archiving))
 	{
-		slm_step(work->run, find_undeleted_step, work);
-		if (!work->found)
+		slm_step(archiving->run, find_undeleted_step, archiving);
+		if (!archiving->found)
 			break;
-		delete_originals(work);
+		delete_originals(archiving);
 	}
 }
 
 static void
-archive_blocks(Work *work)
+archive_blocks(Archiving *archiving)
 {
-	while (!hold(work))
+	while (!hold(archiving))
 	{
 		slm_progress_phase("look for objects");
-		if (!try_for_block(work, reserve_step, "begin an archive"))
+		if (!try_for_block(archiving, reserve_step, "begin an archive"))
 		{
-			if (!work->found)
+			if (!archiving->found)
 				break;
 			continue;
 		}
-		if (!work->found)
+		if (!archiving->found)
 			break;
 		SLM_CRASH_POINT("archive.reserved");
-		if (!try_for_block(work, pack_step, psprintf("archive \"%s\"", work->archive.key)))
+		if (!try_for_block(archiving, pack_step, psprintf("archive \"%s\"", archiving->archive.key)))
 			continue;
 		SLM_CRASH_POINT("archive.packed");
-		work->left_out += work->packed.left_out;
-		if (work->packed.objects == 0)
+		archiving->left_out += archiving->packed.left_out;
+		if (archiving->packed.objects == 0)
 			continue;
-		work->archives++;
-		work->objects += work->packed.objects;
-		work->rows += work->packed.rows;
-		work->bytes += work->packed.bytes;
-		work->original_bytes += work->packed.original_bytes;
-		delete_originals(work);
+		archiving->archives++;
+		archiving->objects += archiving->packed.objects;
+		archiving->rows += archiving->packed.rows;
+		archiving->bytes += archiving->packed.bytes;
+		archiving->original_bytes += archiving->packed.original_bytes;
+		delete_originals(archiving);
 	}
 }
 
 static void
-raise_failures(const Work *work)
+raise_failures(const Archiving *archiving)
 {
-	const ErrorData *error = work->first_error;
+	const ErrorData *error = archiving->first_error;
 
 	if (error == NULL)
 		return;
 	ereport(ERROR,
 			(errcode(error->sqlerrcode),
-			 errmsg("archiving has failed in %d places, the first: %s", work->failed, error->message),
-			 errdetail("%d archives were made, of " INT64_FORMAT " objects.", work->archives, work->objects),
+			 errmsg("archiving has failed in %d places, the first: %s", archiving->failed, error->message),
+			 errdetail("%d archives were made, of " INT64_FORMAT " objects.", archiving->archives, archiving->objects),
 			 errhint("Nothing is lost.  The next sellometer_archive() tries again what has failed.")));
 }
 
 void
 slm_archive_all(SlmRun *run, const char *source)
 {
-	Work		work = {.run = run,.source = source,.after = DT_NOBEGIN};
+	Archiving	archiving = {.run = run,.source = source,.after = DT_NOBEGIN};
 
-	work.width = slm_archive_block == SLM_ARCHIVE_DAY ? USECS_PER_DAY : USECS_PER_HOUR;
-	work.context = AllocSetContextCreate(CurrentMemoryContext, "sellometer archive", ALLOCSET_SMALL_SIZES);
+	archiving.width = slm_archive_block == SLM_ARCHIVE_DAY ? USECS_PER_DAY : USECS_PER_HOUR;
+	archiving.context = AllocSetContextCreate(CurrentMemoryContext, "sellometer archive", ALLOCSET_SMALL_SIZES);
 	slm_progress_begin("archive");
 	PG_TRY();
 	{
-		slm_step(run, totals_step, &work);
-		slm_step(run, relocate_step, &work);
-		tidy(&work);
-		archive_blocks(&work);
-		raise_failures(&work);
+		slm_step(run, totals_step, &archiving);
+		slm_step(run, relocate_step, &archiving);
+		tidy(&archiving);
+		archive_blocks(&archiving);
+		raise_failures(&archiving);
 	}
 	PG_FINALLY();
 	{
@@ -451,5 +451,5 @@ slm_archive_all(SlmRun *run, const char *source)
 	PG_END_TRY();
 	appendStringInfo(&run->detail, "{\"archives\": %d, \"objects\": " INT64_FORMAT ", \"left_out\": " INT64_FORMAT ", "
 					 "\"rows\": " UINT64_FORMAT ", \"original_bytes\": " INT64_FORMAT ", \"bytes\": " UINT64_FORMAT "}",
-					 work.archives, work.objects, work.left_out, work.rows, work.original_bytes, work.bytes);
+					 archiving.archives, archiving.objects, archiving.left_out, archiving.rows, archiving.original_bytes, archiving.bytes);
 }

@@ -22,21 +22,21 @@
 #include "utils/memutils.h"
 
 /* An archive or a file, by its id. */
-typedef struct Piece
+typedef struct ErasurePiece
 {
 	bool		archive;
 	bool		unread;			/* its sessions are not known */
 	int64		id;
-} Piece;
+} ErasurePiece;
 
-typedef struct Work
+typedef struct Erasure
 {
 	SlmRun	   *run;
 	SlmForget  *forget;
 	MemoryContext context;		/* of the result, and of all below */
-	Piece	   *pieces;
+	ErasurePiece *pieces;
 	int			npieces;
-	const Piece *piece;			/* the one at hand */
+	const ErasurePiece *piece;			/* the one at hand */
 	SlmArchive	archive;		/* likewise, if it is one; of a file the same names */
 	char	   *etag;
 	char	   *block;
@@ -44,7 +44,7 @@ typedef struct Work
 	int64		found;			/* rows of the person in it */
 	bool		gone;			/* it is not there */
 	bool		left_over;		/* there is something that was broken off */
-} Work;
+} Erasure;
 
 /* --- what there is --- */
 
@@ -59,13 +59,13 @@ begin_step(void *arg)
 		"SELECT 1::bigint, id FROM sellometer.archives WHERE archived_at IS NOT NULL UNION ALL "
 		"SELECT 0::bigint, o.id FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source WHERE o.state <> 'archived' ORDER BY 1 DESC, 2"
 	};
-	Work	   *work = arg;
-	SlmPerson  *person = &work->forget->person;
+	Erasure    *erasure = arg;
+	SlmPerson  *person = &erasure->forget->person;
 	Datum		id = Int64GetDatum(person->user_id);
 	SlmChecksumKey unused;
 	uint64		n;
 
-	slm_run_begin(work->run);
+	slm_run_begin(erasure->run);
 	slm_relocate();
 	slm_keys_read(&person->key, &unused);
 	snprintf(person->digits, sizeof(person->digits), INT64_FORMAT, person->user_id);
@@ -77,10 +77,10 @@ begin_step(void *arg)
 		if (slm_dict_add(&person->sessions, &person->key, (SlmSlice) {session, (uint32) strlen(session)}) == SLM_NO_ENTRY)
 			slm_out_of_memory();
 	}
-	work->npieces = (int) slm_execute(&pieces, NULL, NULL, SPI_OK_SELECT);
-	work->pieces = MemoryContextAllocHuge(work->context, sizeof(Piece) * Max(work->npieces, 1));
-	for (int i = 0; i < work->npieces; i++)
-		work->pieces[i] = (Piece) {.archive = slm_int64(i, 1, 0) != 0,.id = slm_int64(i, 2, 0)};
+	erasure->npieces = (int) slm_execute(&pieces, NULL, NULL, SPI_OK_SELECT);
+	erasure->pieces = MemoryContextAllocHuge(erasure->context, sizeof(ErasurePiece) * Max(erasure->npieces, 1));
+	for (int i = 0; i < erasure->npieces; i++)
+		erasure->pieces[i] = (ErasurePiece) {.archive = slm_int64(i, 1, 0) != 0,.id = slm_int64(i, 2, 0)};
 }
 
 /* An archive, or a file by the same names, of the first row of a result: id, source, url, server, owner, key. */
@@ -101,19 +101,19 @@ clear_step(void *arg)
 		"SELECT id, source, url, server, owner::oid::bigint, key FROM sellometer.archives WHERE archived_at IS NULL AND id > $1 ORDER BY id LIMIT 1",
 		1, {INT8OID}
 	};
-	Work	   *work = arg;
-	Datum		id = Int64GetDatum(work->spare.id);
+	Erasure    *erasure = arg;
+	Datum		id = Int64GetDatum(erasure->spare.id);
 
-	work->left_over = slm_execute(&statement, &id, NULL, SPI_OK_SELECT) > 0;
-	if (!work->left_over)
+	erasure->left_over = slm_execute(&statement, &id, NULL, SPI_OK_SELECT) > 0;
+	if (!erasure->left_over)
 		return;
-	work->spare = read_place(work->context);
-	slm_archive_clear(&work->spare);
+	erasure->spare = read_place(erasure->context);
+	slm_archive_clear(&erasure->spare);
 }
 
 /* Where the piece at hand is; false if it is not there any more. */
 static bool
-find_piece(Work *work)
+find_piece(Erasure *erasure)
 {
 	static SlmStatement archive = {
 		"SELECT id, source, url, server, owner::oid::bigint, key, etag, block FROM sellometer.archives WHERE id = $1 AND archived_at IS NOT NULL",
@@ -124,13 +124,13 @@ find_piece(Work *work)
 		"JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1 AND o.state <> 'archived'",
 		1, {INT8OID}
 	};
-	Datum		id = Int64GetDatum(work->piece->id);
+	Datum		id = Int64GetDatum(erasure->piece->id);
 
-	if (slm_execute(work->piece->archive ? &archive : &object, &id, NULL, SPI_OK_SELECT) == 0)
+	if (slm_execute(erasure->piece->archive ? &archive : &object, &id, NULL, SPI_OK_SELECT) == 0)
 		return false;
-	work->archive = read_place(work->context);
-	work->etag = slm_text(work->context, 0, 7);
-	work->block = slm_text(work->context, 0, 8);
+	erasure->archive = read_place(erasure->context);
+	erasure->etag = slm_text(erasure->context, 0, 7);
+	erasure->block = slm_text(erasure->context, 0, 8);
 	return true;
 }
 
@@ -139,36 +139,36 @@ find_piece(Work *work)
 static void
 note_session(const SlmPersonRow *row, void *arg)
 {
-	Work	   *work = arg;
+	Erasure    *erasure = arg;
 
-	slm_person_note_session(&work->forget->person, row);
+	slm_person_note_session(&erasure->forget->person, row);
 }
 
 static void
 count_row(const SlmPersonRow *row, void *arg)
 {
-	Work	   *work = arg;
+	Erasure    *erasure = arg;
 
-	if (!row->header && slm_person_has(&work->forget->person, row))
-		work->found++;
+	if (!row->header && slm_person_has(&erasure->forget->person, row))
+		erasure->found++;
 }
 
 static void
-look_through(Work *work, SlmPersonRowCallback callback)
+look_through(Erasure *erasure, SlmPersonRowCallback callback)
 {
 	SlmStore   *store;
 	SlmStoreError error;
 
-	work->found = 0;
-	work->gone = !find_piece(work);
-	if (work->gone)
+	erasure->found = 0;
+	erasure->gone = !find_piece(erasure);
+	if (erasure->gone)
 		return;
-	store = slm_store_open(work->archive.url, work->archive.server, work->archive.owner);
-	if (!slm_person_rows(store, work->archive.key, work->etag, work->piece->archive, callback, work, &error))
+	store = slm_store_open(erasure->archive.url, erasure->archive.server, erasure->archive.owner);
+	if (!slm_person_rows(store, erasure->archive.key, erasure->etag, erasure->piece->archive, callback, erasure, &error))
 	{
 		/* a file that is gone holds nothing; one that is another by now has, or will get, a row of its own */
-		work->gone = !work->piece->archive && (error.kind == SLM_STORE_NOT_FOUND || error.kind == SLM_STORE_CHANGED);
-		if (!work->gone)
+		erasure->gone = !erasure->piece->archive && (error.kind == SLM_STORE_NOT_FOUND || error.kind == SLM_STORE_CHANGED);
+		if (!erasure->gone)
 			slm_store_error_raise(&error);
 	}
 	slm_store_close(store);
@@ -214,8 +214,8 @@ remember_step(void *arg)
 		"INSERT INTO sellometer.forgetting VALUES ($1, $2) ON CONFLICT (user_id) DO UPDATE SET sessions = excluded.sessions",
 		2, {INT8OID, TEXTARRAYOID}
 	};
-	Work	   *work = arg;
-	Datum		args[2] = {Int64GetDatum(work->forget->person.user_id), sessions_array(&work->forget->person)};
+	Erasure    *erasure = arg;
+	Datum		args[2] = {Int64GetDatum(erasure->forget->person.user_id), sessions_array(&erasure->forget->person)};
 
 	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
 }
@@ -224,8 +224,8 @@ static void
 end_step(void *arg)
 {
 	static SlmStatement statement = {"DELETE FROM sellometer.forgetting WHERE user_id = $1", 1, {INT8OID}};
-	Work	   *work = arg;
-	Datum		id = Int64GetDatum(work->forget->person.user_id);
+	Erasure    *erasure = arg;
+	Datum		id = Int64GetDatum(erasure->forget->person.user_id);
 
 	slm_execute(&statement, &id, NULL, SPI_OK_DELETE);
 }
@@ -234,9 +234,9 @@ static void
 database_step(void *arg)
 {
 	static SlmStatement statement = {"SELECT * FROM sellometer.forget_person($1, $2)", 2, {INT8OID, TEXTARRAYOID}};
-	Work	   *work = arg;
-	SlmForgotten *result = &work->forget->result;
-	Datum		args[2] = {Int64GetDatum(work->forget->person.user_id), sessions_array(&work->forget->person)};
+	Erasure    *erasure = arg;
+	SlmForgotten *result = &erasure->forget->result;
+	Datum		args[2] = {Int64GetDatum(erasure->forget->person.user_id), sessions_array(&erasure->forget->person)};
 
 	(void) slm_writer_lock();
 	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
@@ -250,144 +250,144 @@ database_step(void *arg)
 static void
 reserve_step(void *arg)
 {
-	Work	   *work = arg;
-	MemoryContext old = MemoryContextSwitchTo(work->context);
+	Erasure    *erasure = arg;
+	MemoryContext old = MemoryContextSwitchTo(erasure->context);
 
-	work->spare = work->archive;
-	slm_archive_reserve(&work->spare, work->block);
+	erasure->spare = erasure->archive;
+	slm_archive_reserve(&erasure->spare, erasure->block);
 	MemoryContextSwitchTo(old);
 }
 
 static void
 rewrite_step(void *arg)
 {
-	Work	   *work = arg;
+	Erasure    *erasure = arg;
 
-	work->found = slm_forget_in_archive(&work->forget->person, &work->archive, &work->spare);
+	erasure->found = slm_forget_in_archive(&erasure->forget->person, &erasure->archive, &erasure->spare);
 }
 
 /* The spare's row is that of the old archive now. */
 static void
 delete_step(void *arg)
 {
-	Work	   *work = arg;
-	SlmArchive	old = work->archive;
+	Erasure    *erasure = arg;
+	SlmArchive	old = erasure->archive;
 
-	old.id = work->spare.id;
+	old.id = erasure->spare.id;
 	slm_archive_clear(&old);
 }
 
 static void
-note_name(Work *work, List **list, const char *why)
+note_name(Erasure *erasure, List **list, const char *why)
 {
-	MemoryContext old = MemoryContextSwitchTo(work->context);
+	MemoryContext old = MemoryContextSwitchTo(erasure->context);
 
-	*list = lappend(*list, psprintf("%s/%s%s%s", work->archive.source, work->archive.key, why ? ": " : "", why ? why : ""));
+	*list = lappend(*list, psprintf("%s/%s%s%s", erasure->archive.source, erasure->archive.key, why ? ": " : "", why ? why : ""));
 	MemoryContextSwitchTo(old);
 }
 
 /* Do a step for the piece at hand; false if it fails, which is told, and noted with the piece. */
 static bool
-try_for_piece(Work *work, SlmStep step)
+try_for_piece(Erasure *erasure, SlmStep step)
 {
 	ErrorData  *error;
 
-	work->archive = (SlmArchive) {.source = "",.key = ""};
-	error = slm_try_step(work->run, step, work);
+	erasure->archive = (SlmArchive) {.source = "",.key = ""};
+	error = slm_try_step(erasure->run, step, erasure);
 	if (error == NULL)
 		return true;
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);
-	note_name(work, &work->forget->result.unread, error->message);
+	note_name(erasure, &erasure->forget->result.unread, error->message);
 	FreeErrorData(error);
 	return false;
 }
 
 static void
-forget_in_archive(Work *work)
+forget_in_archive(Erasure *erasure)
 {
-	slm_step(work->run, reserve_step, work);
+	slm_step(erasure->run, reserve_step, erasure);
 	SLM_CRASH_POINT("forget.reserved");
-	slm_step(work->run, rewrite_step, work);
+	slm_step(erasure->run, rewrite_step, erasure);
 	SLM_CRASH_POINT("forget.exchanged");
-	slm_step(work->run, delete_step, work);
-	work->forget->result.archives++;
-	work->forget->result.archived_rows += work->found;
+	slm_step(erasure->run, delete_step, erasure);
+	erasure->forget->result.archives++;
+	erasure->forget->result.archived_rows += erasure->found;
 }
 
 static void
-forget_in_piece(Work *work)
+forget_in_piece(Erasure *erasure)
 {
-	if (!try_for_piece(work, count_step) || work->gone || work->found == 0)
+	if (!try_for_piece(erasure, count_step) || erasure->gone || erasure->found == 0)
 		return;
-	if (work->piece->unread)
+	if (erasure->piece->unread)
 	{
 		/* it can be read by now, but may tell of more sessions: those must be known first */
-		note_name(work, &work->forget->result.unread, "could not be read at first; call sellometer_forget_user() again");
+		note_name(erasure, &erasure->forget->result.unread, "could not be read at first; call sellometer_forget_user() again");
 		return;
 	}
-	if (work->piece->archive)
+	if (erasure->piece->archive)
 	{
-		forget_in_archive(work);
+		forget_in_archive(erasure);
 		return;
 	}
-	work->forget->result.raw_rows += work->found;
-	note_name(work, &work->forget->result.raw_files, NULL);
+	erasure->forget->result.raw_rows += erasure->found;
+	note_name(erasure, &erasure->forget->result.raw_files, NULL);
 }
 
 /* What can't be read is named when its rows are looked for. */
 static void
-find_sessions(Work *work)
+find_sessions(Erasure *erasure)
 {
-	List	   *unread = work->forget->result.unread;
+	List	   *unread = erasure->forget->result.unread;
 
 	slm_progress_phase("look for sessions");
-	for (int i = 0; i < work->npieces; i++)
+	for (int i = 0; i < erasure->npieces; i++)
 	{
-		work->piece = &work->pieces[i];
-		work->pieces[i].unread = !try_for_piece(work, sessions_step);
-		work->forget->result.unread = unread;
+		erasure->piece = &erasure->pieces[i];
+		erasure->pieces[i].unread = !try_for_piece(erasure, sessions_step);
+		erasure->forget->result.unread = unread;
 	}
-	work->forget->result.sessions = work->forget->person.sessions.nentries;
+	erasure->forget->result.sessions = erasure->forget->person.sessions.nentries;
 }
 
 static void
-forget_everywhere(Work *work)
+forget_everywhere(Erasure *erasure)
 {
 	do
-		slm_step(work->run, clear_step, work);
-	while (work->left_over);
-	slm_step(work->run, begin_step, work);
-	slm_progress_totals(2 * work->npieces, 0);
-	find_sessions(work);
-	slm_step(work->run, remember_step, work);
-	slm_step(work->run, database_step, work);
+		slm_step(erasure->run, clear_step, erasure);
+	while (erasure->left_over);
+	slm_step(erasure->run, begin_step, erasure);
+	slm_progress_totals(2 * erasure->npieces, 0);
+	find_sessions(erasure);
+	slm_step(erasure->run, remember_step, erasure);
+	slm_step(erasure->run, database_step, erasure);
 	slm_progress_phase("archives and files");
-	for (int i = 0; i < work->npieces; i++)
+	for (int i = 0; i < erasure->npieces; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		work->piece = &work->pieces[i];
-		forget_in_piece(work);
+		erasure->piece = &erasure->pieces[i];
+		forget_in_piece(erasure);
 	}
-	if (work->forget->result.unread == NIL)
-		slm_step(work->run, end_step, work);
+	if (erasure->forget->result.unread == NIL)
+		slm_step(erasure->run, end_step, erasure);
 }
 
 void
 slm_forget_user(SlmRun *run, void *arg)
 {
-	Work		work = {.run = run,.forget = arg,.context = CurrentMemoryContext};
-	SlmForgotten *result = &work.forget->result;
+	Erasure 	erasure = {.run = run,.forget = arg,.context = CurrentMemoryContext};
+	SlmForgotten *result = &erasure.forget->result;
 	LOCKTAG		tag = slm_lock_tag(slm_lock_of_run("archive"));
 
 	(void) LockAcquire(&tag, ExclusiveLock, true, false);
 	PG_TRY();
 	{
-		forget_everywhere(&work);
+		forget_everywhere(&erasure);
 	}
 	PG_FINALLY();
 	{
-		slm_dict_free(&work.forget->person.sessions);
+		slm_dict_free(&erasure.forget->person.sessions);
 		(void) LockRelease(&tag, ExclusiveLock, true);
 	}
 	PG_END_TRY();

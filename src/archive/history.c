@@ -45,7 +45,7 @@ struct SlmHistory
 };
 
 /* One archive or object, as it is being read. */
-typedef struct Piece
+typedef struct HistoryPiece
 {
 	SlmHistory *history;
 	TimestampTz from;
@@ -78,7 +78,7 @@ typedef struct Piece
 	int64		first_row;		/* rows before this one were taken out */
 
 	SlmReader  *reader;
-} Piece;
+} HistoryPiece;
 
 SlmHistory *
 slm_history_create(void)
@@ -127,7 +127,7 @@ slm_history_lock(void)
 
 /* Does the row that was just read count by its time? */
 static bool
-counted(Piece *piece, TimestampTz time)
+counted(HistoryPiece *piece, TimestampTz time)
 {
 	uint32		object;
 	bool		counted;
@@ -151,7 +151,7 @@ counted(Piece *piece, TimestampTz time)
 }
 
 static void
-fail_by_reader(const Piece *piece)
+fail_by_reader(const HistoryPiece *piece)
 {
 	const char *message;
 
@@ -163,7 +163,7 @@ fail_by_reader(const Piece *piece)
 
 /* Take all rows that the reader can give; false at the end. */
 static bool
-take_rows(Piece *piece)
+take_rows(HistoryPiece *piece)
 {
 	SlmReadRow	row;
 
@@ -200,7 +200,7 @@ take_rows(Piece *piece)
 
 /* It is gone or another: go on without it, if the caller judges what that means; else an error. */
 static void
-go_without(Piece *piece, const SlmStoreError *error, bool any_read)
+go_without(HistoryPiece *piece, const SlmStoreError *error, bool any_read)
 {
 	bool		is_gone = error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED;
 
@@ -224,7 +224,7 @@ go_without(Piece *piece, const SlmStoreError *error, bool any_read)
 
 /* False: it could not be read, and is noted as missing. */
 static bool
-pump(Piece *piece, SlmTransfer *transfer)
+pump(HistoryPiece *piece, SlmTransfer *transfer)
 {
 	SlmStoreError error;
 	const char *data;
@@ -252,7 +252,7 @@ pump(Piece *piece, SlmTransfer *transfer)
 }
 
 static void
-read_piece(Piece *piece)
+read_piece(HistoryPiece *piece)
 {
 	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
@@ -287,7 +287,7 @@ read_piece(Piece *piece)
 
 /* What is still to be read of a piece; false if nothing is.  It counts as read from now on. */
 static bool
-claim(Piece *piece, int64 id, int64 end)
+claim(HistoryPiece *piece, int64 id, int64 end)
 {
 	bool		found;
 	Progress   *progress = hash_search(piece->history->progress, &id, HASH_ENTER, &found);
@@ -328,7 +328,7 @@ first_row(const SlmHistory *history, int64 id, int64 unloaded)
  * of one whose row the ledger does not keep any more: see ledger_prune.h.
  */
 static void
-find_live(Piece *piece)
+find_live(HistoryPiece *piece)
 {
 	static SlmStatement statement = {
 		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0) FROM sellometer.archives a "
@@ -355,7 +355,7 @@ find_live(Piece *piece)
 }
 
 static void
-read_archive(Piece *piece)
+read_archive(HistoryPiece *piece)
 {
 	static SlmStatement statement = {
 		"SELECT url, server, owner::oid::bigint, key, etag, rows, bytes, row_map, source FROM sellometer.archives WHERE id = $1",
@@ -388,7 +388,7 @@ read_archive(Piece *piece)
 /* --- objects --- */
 
 static void
-read_object(Piece *piece)
+read_object(HistoryPiece *piece)
 {
 	static SlmStatement statement = {
 		"SELECT s.url, s.server, s.owner::oid::bigint, o.key, o.etag, CASE WHEN o.state = 'done' THEN o.rows_total ELSE o.resume_row END, "
@@ -441,14 +441,14 @@ find_ids(SlmStatement *statement, const Datum *args, int *n)
 }
 
 static int
-read_all(const Piece *like, const int64 *ids, int n, void (*read) (Piece *piece))
+read_all(const HistoryPiece *like, const int64 *ids, int n, void (*read) (HistoryPiece *piece))
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer history", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 
 	for (int i = 0; i < n; i++)
 	{
-		Piece		piece = *like;
+		HistoryPiece piece = *like;
 
 		piece.id = ids[i];
 		read(&piece);
@@ -472,7 +472,7 @@ slm_history_read(SlmHistory *history, TimestampTz from, TimestampTz to, SlmHisto
 		"AND NOT lost AND ($3 = 0 OR id = $3) ORDER BY id",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
-	Piece		like = {.history = history,.from = from,.to = to,.callback = callback,.arg = arg};
+	HistoryPiece like = {.history = history,.from = from,.to = to,.callback = callback,.arg = arg};
 	Datum		args[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(to), Int64GetDatum(history->only)};
 	int			n;
 	int			read = 0;

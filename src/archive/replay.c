@@ -60,13 +60,13 @@ enum
 };
 
 /* Rows in the order of time, and the next one of them. */
-typedef struct Rows
+typedef struct ReplayRows
 {
 	Tuplesortstate *sort;
 	TupleTableSlot *slot;
 	bool		any;			/* row is one */
 	SlmChunkRow row;
-} Rows;
+} ReplayRows;
 
 /* The buckets of a tier that are made anew: those that begin in [first, end). */
 typedef struct Range
@@ -86,9 +86,9 @@ typedef struct Replay
 	SlmHistory *history;
 	TupleDesc	desc;
 	TupleTableSlot *slot;
-	Rows		bulk;
-	Rows		fresh;
-	Rows	   *into;			/* where rows go now */
+	ReplayRows	bulk;
+	ReplayRows	fresh;
+	ReplayRows *into;			/* where rows go now */
 	SlmTiers   *tiers;
 	Range	   *ranges;			/* by tier */
 	SlmViews	known;			/* counted, at most a view window ago */
@@ -147,7 +147,7 @@ check_memory(const Replay *replay)
 
 /* Read what has not been read yet, and sort it. */
 static void
-gather(Replay *replay, Rows *rows)
+gather(Replay *replay, ReplayRows *rows)
 {
 	AttrNumber	columns[1] = {COL_TIME + 1};
 	Oid			operators[1] = {Int8LessOperator};
@@ -166,7 +166,7 @@ gather(Replay *replay, Rows *rows)
 /* --- rows out of it --- */
 
 static void
-advance(Rows *rows)
+advance(ReplayRows *rows)
 {
 	bool		isnull;
 	int64		offer_type;
@@ -182,7 +182,7 @@ advance(Rows *rows)
 }
 
 /* The earlier of the two next rows; NULL if there is none. */
-static Rows *
+static ReplayRows *
 next_row(Replay *replay)
 {
 	if (!replay->fresh.any)
@@ -193,7 +193,7 @@ next_row(Replay *replay)
 }
 
 static void
-end_rows(Rows *rows)
+end_rows(ReplayRows *rows)
 {
 	ExecDropSingleTupleTableSlot(rows->slot);
 	tuplesort_end(rows->sort);
@@ -398,7 +398,7 @@ static void
 write_rows(Replay *replay)
 {
 	TimestampTz start = DT_NOBEGIN;
-	Rows	   *rows;
+	ReplayRows *rows;
 	uint64		n = 0;
 
 	advance(&replay->bulk);

@@ -89,29 +89,29 @@ slm_secure_function(void)
  * load; so they are given up with the transaction.  An entry of the list lives in the memory of its rows, and leaves the
  * list when somebody frees these before.
  */
-typedef struct Rows
+typedef struct HeldRows
 {
 	dlist_node	node;
 	SPITupleTable *table;
 	MemoryContextCallback callback;
-} Rows;
+} HeldRows;
 
 static dlist_head all_rows = DLIST_STATIC_INIT(all_rows);
 
 static void
 unlink_rows(void *arg)
 {
-	dlist_delete(&((Rows *) arg)->node);
+	dlist_delete(&((HeldRows *) arg)->node);
 }
 
 static void
 note_rows(void)
 {
-	Rows	   *rows;
+	HeldRows   *rows;
 
 	if (SPI_tuptable == NULL)
 		return;
-	rows = MemoryContextAllocZero(SPI_tuptable->tuptabcxt, sizeof(Rows));
+	rows = MemoryContextAllocZero(SPI_tuptable->tuptabcxt, sizeof(HeldRows));
 	rows->table = SPI_tuptable;
 	rows->callback.func = unlink_rows;
 	rows->callback.arg = rows;
@@ -125,7 +125,7 @@ forget_rows(void)
 	dlist_mutable_iter iter;
 
 	dlist_foreach_modify(iter, &all_rows)
-		SPI_freetuptable(dlist_container(Rows, node, iter.cur)->table);
+		SPI_freetuptable(dlist_container(HeldRows, node, iter.cur)->table);
 }
 
 void

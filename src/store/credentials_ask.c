@@ -19,7 +19,7 @@
 static bool
 try_once(SlmHttp *http, MemoryContext result_context, const SlmHttpSpec *wanted, SlmAnswer *answer)
 {
-	SlmChunks	chunks = {0};
+	SlmHttpChunks chunks = {0};
 	SlmHttpSpec spec = *wanted;
 	SlmHttpRequest *request;
 	const char *data;
@@ -39,7 +39,7 @@ try_once(SlmHttp *http, MemoryContext result_context, const SlmHttpSpec *wanted,
 		answer->problem = MemoryContextStrdup(result_context, slm_store_display(curl_easy_strerror(request->code)));
 	answer->body = MemoryContextAllocZero(result_context, Max(chunks.waiting, request->error_len) + 1);
 	answer->len = 0;
-	while (slm_chunks_take(http, &chunks, NULL, &data, &len))
+	while (slm_http_chunks_take(http, &chunks, NULL, &data, &len))
 	{
 		memcpy(answer->body + answer->len, data, len);
 		explicit_bzero(unconstify(char *, data), len);
@@ -51,7 +51,7 @@ try_once(SlmHttp *http, MemoryContext result_context, const SlmHttpSpec *wanted,
 		memcpy(answer->body, request->error_body, answer->len);
 	}
 	slm_http_end(request);
-	slm_chunks_clear(http, &chunks);
+	slm_http_chunks_clear(http, &chunks);
 	return answer->problem == NULL && answer->status < 500;
 }
 

@@ -421,7 +421,7 @@ slm_http_poll(SlmHttp *http, long timeout_ms)
 }
 
 static void
-release_chunk(SlmHttp *http, SlmChunk *chunk)
+release_chunk(SlmHttp *http, SlmHttpChunk *chunk)
 {
 	if (http->nfree >= MAX_FREE_CHUNKS)
 	{
@@ -434,9 +434,9 @@ release_chunk(SlmHttp *http, SlmChunk *chunk)
 }
 
 bool
-slm_chunks_take(SlmHttp *http, SlmChunks *chunks, SlmHttpRequest *request, const char **data, size_t *len)
+slm_http_chunks_take(SlmHttp *http, SlmHttpChunks *chunks, SlmHttpRequest *request, const char **data, size_t *len)
 {
-	SlmChunk   *chunk = chunks->first;
+	SlmHttpChunk *chunk = chunks->first;
 
 	/* What the last call handed out is used up now. */
 	while (chunk != NULL && chunk->taken == chunk->len)
@@ -464,11 +464,11 @@ slm_chunks_take(SlmHttp *http, SlmChunks *chunks, SlmHttpRequest *request, const
 }
 
 void
-slm_chunks_clear(SlmHttp *http, SlmChunks *chunks)
+slm_http_chunks_clear(SlmHttp *http, SlmHttpChunks *chunks)
 {
 	while (chunks->first)
 	{
-		SlmChunk   *chunk = chunks->first;
+		SlmHttpChunk *chunk = chunks->first;
 
 		chunks->first = chunk->next;
 		release_chunk(http, chunk);

@@ -1,7 +1,7 @@
 /*
  * http.h: many HTTP transfers at the same time, waiting in the same place as the latch.
  *
- *   slm_http_begin --> curl --> chunks of the answer's body --> slm_chunks_take
+ *   slm_http_begin --> curl --> chunks of the answer's body --> slm_http_chunks_take
  *                        ^
  *   slm_http_poll: one WaitEventSet for curl's sockets, MyLatch and postmaster death
  *
@@ -22,23 +22,23 @@
 #include "lib/ilist.h"
 
 /* A queue of bytes.  Chunks are allocated without throwing; their memory is the context's. */
-typedef struct SlmChunk
+typedef struct SlmHttpChunk
 {
-	struct SlmChunk *next;
+	struct SlmHttpChunk *next;
 	uint32		len;			/* bytes that are there */
 	uint32		taken;			/* of them, already handed out */
 	char		data[FLEXIBLE_ARRAY_MEMBER];
-} SlmChunk;
+} SlmHttpChunk;
 
-#define SLM_CHUNK_BYTES	(256 * 1024 - offsetof(SlmChunk, data))
+#define SLM_HTTP_CHUNK_BYTES	(256 * 1024 - offsetof(SlmHttpChunk, data))
 
-typedef struct SlmChunks
+typedef struct SlmHttpChunks
 {
-	SlmChunk   *first;
-	SlmChunk   *last;
+	SlmHttpChunk *first;
+	SlmHttpChunk *last;
 	size_t		waiting;		/* bytes that nobody has taken */
 	int64		total;			/* bytes that ever came */
-} SlmChunks;
+} SlmHttpChunks;
 
 typedef struct SlmHttp SlmHttp;
 typedef struct SlmHttpRequest SlmHttpRequest;
@@ -64,7 +64,7 @@ typedef struct SlmHttpSpec
 	bool		no_proxy;		/* don't use the environment's http_proxy */
 	bool		takes_gzip;		/* say so: what is stored as gzip must come as it is, not unpacked on the way */
 
-	SlmChunks  *chunks;			/* where the body of a 2xx answer goes */
+	SlmHttpChunks *chunks;		/* where the body of a 2xx answer goes */
 	size_t		max_waiting;	/* the limit of chunks->waiting ... */
 	bool		pause;			/* ... beyond which curl pauses; if false, the request fails (too_long) */
 	int			discard;		/* so many bytes at the body's beginning are not wanted */
@@ -141,9 +141,9 @@ extern void slm_http_poll(SlmHttp *http, long timeout_ms);
  * The next bytes of a queue, or false if none wait.  They stay valid until the next call for this queue.  The request
  * that fills it, or NULL, goes on if it had paused.
  */
-extern bool slm_chunks_take(SlmHttp *http, SlmChunks *chunks, SlmHttpRequest *request,
+extern bool slm_http_chunks_take(SlmHttp *http, SlmHttpChunks *chunks, SlmHttpRequest *request,
 							const char **data, size_t *len);
-extern void slm_chunks_clear(SlmHttp *http, SlmChunks *chunks);
+extern void slm_http_chunks_clear(SlmHttp *http, SlmHttpChunks *chunks);
 
 /*
  * Does this libcurl sign headers in the right order when the name of one begins with that of another?  Before 8.10 it compares them with their

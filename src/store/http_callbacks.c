@@ -231,10 +231,10 @@ slm_http_ask(SlmHttpRequest *r)
 	return !r->refused;
 }
 
-static SlmChunk *
+static SlmHttpChunk *
 new_chunk(SlmHttp *http)
 {
-	SlmChunk   *chunk = http->free_chunks;
+	SlmHttpChunk *chunk = http->free_chunks;
 
 	if (chunk)
 	{
@@ -242,7 +242,7 @@ new_chunk(SlmHttp *http)
 		http->nfree--;
 	}
 	else
-		chunk = MemoryContextAllocExtended(http->context, offsetof(SlmChunk, data) + SLM_CHUNK_BYTES,
+		chunk = MemoryContextAllocExtended(http->context, offsetof(SlmHttpChunk, data) + SLM_HTTP_CHUNK_BYTES,
 										   MCXT_ALLOC_NO_OOM);
 	if (chunk)
 	{
@@ -253,17 +253,17 @@ new_chunk(SlmHttp *http)
 }
 
 /*
- * Bytes are added behind those that are there and never move, so what slm_chunks_take() has handed out stays valid.
+ * Bytes are added behind those that are there and never move, so what slm_http_chunks_take() has handed out stays valid.
  * Either all are added or none: curl offers a piece again after a pause.
  */
 static bool
-add_bytes(SlmHttp *http, SlmChunks *chunks, const char *data, size_t len)
+add_bytes(SlmHttp *http, SlmHttpChunks *chunks, const char *data, size_t len)
 {
-	size_t		room = chunks->last ? SLM_CHUNK_BYTES - chunks->last->len : 0;
-	SlmChunk   *more = NULL;
+	size_t		room = chunks->last ? SLM_HTTP_CHUNK_BYTES - chunks->last->len : 0;
+	SlmHttpChunk *more = NULL;
 
 	/* A piece is smaller than a chunk, so one more always does; without it nothing is begun. */
-	Assert(len <= SLM_CHUNK_BYTES);
+	Assert(len <= SLM_HTTP_CHUNK_BYTES);
 	if (len > room)
 	{
 		more = new_chunk(http);
@@ -312,7 +312,7 @@ size_t
 slm_http_on_body(char *data, size_t size, size_t count, void *arg)
 {
 	SlmHttpRequest *r = arg;
-	SlmChunks  *chunks = r->spec.chunks;
+	SlmHttpChunks *chunks = r->spec.chunks;
 	size_t		len = size * count;
 	size_t		discard;
 

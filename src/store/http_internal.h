@@ -27,7 +27,7 @@ struct SlmHttp
 	bool		set_stale;		/* sockets has changed since */
 
 	double		timer_due;		/* when curl wants to be called, or -1 */
-	SlmChunk   *free_chunks;
+	SlmHttpChunk *free_chunks;
 	int			nfree;
 };
 

@@ -135,7 +135,7 @@ slm_s3_call_free(SlmS3Call *call)
 {
 	set_running(call, SLM_CALL_ENDED);
 	end_request(call);
-	slm_chunks_clear(call->s3->http, &call->chunks);
+	slm_http_chunks_clear(call->s3->http, &call->chunks);
 	dlist_delete(&call->node);
 	for (int i = 0; i < call->nheaders; i++)
 		pfree(call->headers[i]);
@@ -259,7 +259,7 @@ start_attempt(SlmS3Call *call)
 	spec.takes_gzip = call->is_read;
 
 	if (!call->is_read)
-		slm_chunks_clear(s3->http, &call->chunks);
+		slm_http_chunks_clear(s3->http, &call->chunks);
 	if (call->first_try < 0)
 		call->first_try = slm_now_ms();
 	call->tries++;
@@ -398,7 +398,7 @@ slm_s3_call_document(SlmS3Call *call, MemoryContext owner, const char *root, Slm
 	callback->func = free_parser;
 	callback->arg = parser;
 	MemoryContextRegisterResetCallback(owner, callback);
-	while (problem == NULL && slm_chunks_take(call->s3->http, &call->chunks, NULL, &data, &len))
+	while (problem == NULL && slm_http_chunks_take(call->s3->http, &call->chunks, NULL, &data, &len))
 		problem = slm_s3_parser_feed(parser, data, len, false);
 	if (problem == NULL)
 		problem = slm_s3_parser_feed(parser, "", 0, true);

@@ -53,7 +53,7 @@ slm_s3_read(SlmTransfer *transfer, long wait_ms, const char **data, size_t *len,
 		SlmHttpRequest *running = call->state == SLM_CALL_RUNNING ? call->request : NULL;
 		double		now = slm_now_ms();
 
-		if (slm_chunks_take(s3->http, &call->chunks, running, data, len))
+		if (slm_http_chunks_take(s3->http, &call->chunks, running, data, len))
 		{
 			transfer->encoded |= call->request != NULL && call->request->gzip;
 			if (now - t->last_pump >= PUMP_INTERVAL_MS)

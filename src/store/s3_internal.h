@@ -83,7 +83,7 @@ typedef struct SlmS3Call
 	bool		asked_new_credentials;
 	char		credentials_source[256];
 	SlmHttpRequest *request;	/* while running, and the last one when ended */
-	SlmChunks	chunks;			/* the answer */
+	SlmHttpChunks chunks;		/* the answer */
 
 	/* How it ended. */
 	SlmStoreErrorKind outcome;	/* valid when ended */

@@ -29,7 +29,7 @@
 #include "utils/timestamp.h"
 
 /* One bucket of one tier, for statements about it. */
-typedef struct Piece
+typedef struct RollupPiece
 {
 	const char *key;			/* the dimension's name */
 	const char *from;			/* the finer tier's table, qualified */
@@ -38,10 +38,10 @@ typedef struct Piece
 	const char *count_type;
 	char	   *start;			/* as literals */
 	char	   *end;
-} Piece;
+} RollupPiece;
 
 static void
-piece_init(Piece *piece, const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz start)
+piece_init(RollupPiece *piece, const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz start)
 {
 	const SlmTier *tier = &tiers->tiers[t];
 
@@ -116,7 +116,7 @@ slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
 /* --- all at once, under the writer's lock --- */
 
 static void
-delete_bucket(const Piece *piece)
+delete_bucket(const RollupPiece *piece)
 {
 	slm_execute_once(psprintf("DELETE FROM %s WHERE event_time = '%s'::timestamptz", piece->to, piece->start),
 					 SPI_OK_DELETE);
@@ -132,7 +132,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		Piece		piece;
+		RollupPiece piece;
 		char		name[NAMEDATALEN];
 		bool		exists = OidIsValid(slm_partition_find(tier, d, partition, name));
 
@@ -192,7 +192,7 @@ slm_rollup_reset(SlmTiers *tiers)
 		slm_rollup_lock();
 		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 		{
-			Piece		piece;
+			RollupPiece piece;
 
 			piece_init(&piece, tiers, t, d, tier->watermark);
 			if (OidIsValid(slm_partition_find(tier, d, slm_bucket_start(tier->partition, tier->watermark), piece.partition)))
@@ -239,7 +239,7 @@ slm_rollup_add_up(const SlmTiers *tiers, int t)
 	Assert(!slm_lock_held(SLM_LOCK_WRITER));
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		Piece		piece;
+		RollupPiece piece;
 
 		piece_init(&piece, tiers, t, d, start);
 		delete_bucket(&piece);
@@ -251,7 +251,7 @@ slm_rollup_add_up(const SlmTiers *tiers, int t)
 
 /* Add up once more the keys that were noted since the mark. */
 static void
-correct(const Piece *piece, const char *tier)
+correct(const RollupPiece *piece, const char *tier)
 {
 	bool		is_product = strcmp(piece->key, slm_dimension_name(SLM_PRODUCT_ID)) == 0;
 	const char *key_type = is_product ? "bigint" : "text";
@@ -283,7 +283,7 @@ slm_rollup_finish(SlmTiers *tiers, int t)
 
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		Piece		piece;
+		RollupPiece piece;
 
 		piece_init(&piece, tiers, t, d, tier->watermark);
 		correct(&piece, tier->name);

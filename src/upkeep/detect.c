@@ -17,7 +17,7 @@
 #include "utils/timestamp.h"
 #include "upkeep/health.h"
 
-typedef struct Work
+typedef struct Detection
 {
 	SlmRun	   *run;
 	MemoryContext context;		/* of the run, for what outlives a step */
@@ -28,19 +28,19 @@ typedef struct Work
 	int64		opened;
 	int64		worsened;
 	int64		closed;
-} Work;
+} Detection;
 
 static void
 list_step(void *arg)
 {
 	static SlmStatement statement = {"SELECT kind FROM sellometer.detectors WHERE enabled ORDER BY kind"};
-	Work	   *work = arg;
+	Detection  *detection = arg;
 
-	work->head = slm_head_read();
-	work->n = (int) slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
-	work->kinds = MemoryContextAlloc(work->context, sizeof(char *) * Max(work->n, 1));
-	for (int i = 0; i < work->n; i++)
-		work->kinds[i] = slm_text(work->context, i, 1);
+	detection->head = slm_head_read();
+	detection->n = (int) slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	detection->kinds = MemoryContextAlloc(detection->context, sizeof(char *) * Max(detection->n, 1));
+	for (int i = 0; i < detection->n; i++)
+		detection->kinds[i] = slm_text(detection->context, i, 1);
 }
 
 /* What was sold since the last time is told to those who judge prices. */
@@ -58,8 +58,8 @@ detector_step(void *arg)
 	static SlmStatement statement = {
 		"SELECT opened, worsened, closed FROM sellometer.run_detector($1, $2)", 2, {TEXTOID, TIMESTAMPTZOID}
 	};
-	Work	   *work = arg;
-	Datum		args[2] = {CStringGetTextDatum(work->kind), TimestampTzGetDatum(work->head)};
+	Detection  *detection = arg;
+	Datum		args[2] = {CStringGetTextDatum(detection->kind), TimestampTzGetDatum(detection->head)};
 	int64		opened;
 	int64		worsened;
 	int64		closed;
@@ -69,31 +69,31 @@ detector_step(void *arg)
 	worsened = slm_int64(0, 2, 0);
 	closed = slm_int64(0, 3, 0);
 	if (opened + worsened + closed > 0)
-		slm_run_begin(work->run);
-	work->opened += opened;
-	work->worsened += worsened;
-	work->closed += closed;
+		slm_run_begin(detection->run);
+	detection->opened += opened;
+	detection->worsened += worsened;
+	detection->closed += closed;
 }
 
 static void
 tidy_step(void *arg)
 {
 	static SlmStatement statement = {"SELECT sellometer.tidy_alerts()"};
-	Work	   *work = arg;
+	Detection  *detection = arg;
 	int64		closed;
 
 	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 	closed = slm_int64(0, 1, 0);
 	if (closed > 0)
-		slm_run_begin(work->run);
-	work->closed += closed;
+		slm_run_begin(detection->run);
+	detection->closed += closed;
 }
 
 /* The first failure is what the run will end with; tell of the others at once. */
 static char *
-note_error(const Work *work, ErrorData *error, char *first)
+note_error(const Detection *detection, ErrorData *error, char *first)
 {
-	char	   *message = psprintf("detector \"%s\" failed: %s", work->kind, error->message);
+	char	   *message = psprintf("detector \"%s\" failed: %s", detection->kind, error->message);
 
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);	/* cancelled, or the server stops: not the detector's fault */
@@ -106,36 +106,36 @@ note_error(const Work *work, ErrorData *error, char *first)
 void
 slm_detect_all(SlmRun *run, void *arg)
 {
-	Work		work = {.run = run,.context = CurrentMemoryContext};
+	Detection	detection = {.run = run,.context = CurrentMemoryContext};
 	char	   *failure = NULL;
 	int			sqlstate = 0;
 
 	/* never on hold: a surge is when something may be wrong, and silence is an alert too */
-	slm_step(run, list_step, &work);
+	slm_step(run, list_step, &detection);
 	slm_health_tell_instead();
-	if (TIMESTAMP_IS_NOBEGIN(work.head))
+	if (TIMESTAMP_IS_NOBEGIN(detection.head))
 		return;
 	slm_step(run, fold_step, NULL);
-	for (int i = 0; i < work.n; i++)
+	for (int i = 0; i < detection.n; i++)
 	{
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		work.kind = work.kinds[i];
-		slm_progress_phase(work.kind);
-		error = slm_try_step(run, detector_step, &work);
+		detection.kind = detection.kinds[i];
+		slm_progress_phase(detection.kind);
+		error = slm_try_step(run, detector_step, &detection);
 		if (error == NULL)
 			continue;
 		if (failure == NULL)
 			sqlstate = error->sqlerrcode;
-		failure = note_error(&work, error, failure);
+		failure = note_error(&detection, error, failure);
 	}
-	slm_step(run, tidy_step, &work);
+	slm_step(run, tidy_step, &detection);
 	if (failure != NULL)
 	{
 		ereport(ERROR,
 				(errcode(sqlstate), errmsg_internal("%s", failure), errdetail("What the other detectors found is in sellometer.alerts.")));
 	}
 	appendStringInfo(&run->detail, "{\"opened\": " INT64_FORMAT ", \"worsened\": " INT64_FORMAT ", \"closed\": " INT64_FORMAT "}",
-					 work.opened, work.worsened, work.closed);
+					 detection.opened, detection.worsened, detection.closed);
 }

@@ -31,12 +31,12 @@
 #define LEADERS			100
 
 /* How far the work has come: each bucket has its turn but once, in case it can't be helped. */
-typedef struct Work
+typedef struct LeadersPlace
 {
 	int			tier;
 	TimestampTz after;			/* buckets of the tier up to here are done */
 	bool		done;			/* there are no more tiers */
-} Work;
+} LeadersPlace;
 
 /* The buckets after a time that want lists, of the first partition that has any. */
 static Datum *
@@ -304,37 +304,37 @@ forget_lists(const SlmTier *tier, Datum *buckets, int n)
 static void
 make_step(void *arg)
 {
-	Work	   *work = arg;
+	LeadersPlace *place = arg;
 	SlmTiers   *tiers = slm_tiers_read();
 	Datum	   *buckets;
 	int			n = 0;
 
-	work->done = work->tier >= tiers->n;
-	if (work->done || !slm_tier_hold(&tiers->tiers[work->tier]))
+	place->done = place->tier >= tiers->n;
+	if (place->done || !slm_tier_hold(&tiers->tiers[place->tier]))
 		return;					/* a tier that is gone is not among those that are read the next time */
-	buckets = stale_buckets(&tiers->tiers[work->tier], work->after, &n);
+	buckets = stale_buckets(&tiers->tiers[place->tier], place->after, &n);
 	if (n == 0)
 	{
-		work->tier++;
-		work->after = DT_NOBEGIN;
+		place->tier++;
+		place->after = DT_NOBEGIN;
 		return;
 	}
-	forget_lists(&tiers->tiers[work->tier], buckets, n);
+	forget_lists(&tiers->tiers[place->tier], buckets, n);
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		make_lists(&tiers->tiers[work->tier], d, buckets, n);
-	work->after = DatumGetTimestampTz(buckets[n - 1]);
+		make_lists(&tiers->tiers[place->tier], d, buckets, n);
+	place->after = DatumGetTimestampTz(buckets[n - 1]);
 }
 
 void
 slm_leaders_make(SlmRun *run)
 {
-	Work		work = {.tier = 1,.after = DT_NOBEGIN};
+	LeadersPlace place = {.tier = 1,.after = DT_NOBEGIN};
 
-	while (!work.done)
+	while (!place.done)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (run->held || slm_run_hold(run))
 			break;
-		slm_step(run, make_step, &work);
+		slm_step(run, make_step, &place);
 	}
 }

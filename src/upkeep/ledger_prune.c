@@ -44,7 +44,7 @@ typedef struct Candidate
 	int64		id;
 } Candidate;
 
-typedef struct Work
+typedef struct LedgerTrim
 {
 	SlmRun	   *run;
 	MemoryContext context;		/* of all below */
@@ -58,7 +58,7 @@ typedef struct Work
 	int			done;			/* so many of them have had their turn */
 	int64		forgotten;
 	bool		more;			/* there may be more to trim */
-} Work;
+} LedgerTrim;
 
 /* --- look --- */
 
@@ -80,10 +80,10 @@ due_step(void *arg)
 		"WHERE ledger_pruned_at IS NULL OR ledger_pruned_at <= clock_timestamp() - make_interval(secs => $1)",
 		1, {FLOAT8OID}
 	};
-	Work	   *work = arg;
+	LedgerTrim *trim = arg;
 	Datum		pause = Float8GetDatum(Min(LONGEST_PAUSE, slm_ledger_retention / 10));
 
-	work->more = slm_execute(&due, &pause, NULL, SPI_OK_UPDATE) > 0;
+	trim->more = slm_execute(&due, &pause, NULL, SPI_OK_UPDATE) > 0;
 }
 
 static void
@@ -95,21 +95,21 @@ look_step(void *arg)
 		"AND EXISTS (SELECT FROM sellometer.forgettable(s.name, $1, $2, 1)) ORDER BY s.name",
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
-	Work	   *work = arg;
+	LedgerTrim *trim = arg;
 	Datum		args[2];
 
-	work->before = GetCurrentTimestamp() - (int64) slm_ledger_retention * USECS_PER_SEC;
-	work->floor = oldest_time();
-	args[0] = TimestampTzGetDatum(work->before);
-	args[1] = TimestampTzGetDatum(work->floor);
-	work->nsources = (int) slm_execute(&find, args, NULL, SPI_OK_SELECT);
-	work->sources = MemoryContextAllocZero(work->context, sizeof(Source) * Max(work->nsources, 1));
-	for (int i = 0; i < work->nsources; i++)
+	trim->before = GetCurrentTimestamp() - (int64) slm_ledger_retention * USECS_PER_SEC;
+	trim->floor = oldest_time();
+	args[0] = TimestampTzGetDatum(trim->before);
+	args[1] = TimestampTzGetDatum(trim->floor);
+	trim->nsources = (int) slm_execute(&find, args, NULL, SPI_OK_SELECT);
+	trim->sources = MemoryContextAllocZero(trim->context, sizeof(Source) * Max(trim->nsources, 1));
+	for (int i = 0; i < trim->nsources; i++)
 	{
-		work->sources[i].name = slm_text(work->context, i, 1);
-		work->sources[i].url = slm_text(work->context, i, 2);
-		work->sources[i].server = slm_text(work->context, i, 3);
-		work->sources[i].owner = (Oid) slm_int64(i, 4, InvalidOid);
+		trim->sources[i].name = slm_text(trim->context, i, 1);
+		trim->sources[i].url = slm_text(trim->context, i, 2);
+		trim->sources[i].server = slm_text(trim->context, i, 3);
+		trim->sources[i].owner = (Oid) slm_int64(i, 4, InvalidOid);
 	}
 }
 
@@ -143,71 +143,71 @@ hash_key(const char *key)
 static bool
 keep_listed(const SlmObjectInfo *info, void *arg)
 {
-	Work	   *work = arg;
+	LedgerTrim *trim = arg;
 	uint64		hash = hash_key(info->key);
 	int			low = 0;
-	int			high = work->n;
+	int			high = trim->n;
 
 	while (low < high)
 	{
 		int			middle = low + (high - low) / 2;
 
-		if (work->candidates[middle].hash < hash)
+		if (trim->candidates[middle].hash < hash)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (; low < work->n && work->candidates[low].hash == hash; low++)
-		work->candidates[low].id = 0;
+	for (; low < trim->n && trim->candidates[low].hash == hash; low++)
+		trim->candidates[low].id = 0;
 	return true;
 }
 
 static void
-find_candidates(Work *work)
+find_candidates(LedgerTrim *trim)
 {
 	static SlmStatement statement = {
 		"SELECT id, key FROM sellometer.forgettable($1, $2, $3, " ROWS_PER_LISTING ")", 3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
-	Datum		args[3] = {CStringGetTextDatum(work->source->name), TimestampTzGetDatum(work->before), TimestampTzGetDatum(work->floor)};
+	Datum		args[3] = {CStringGetTextDatum(trim->source->name), TimestampTzGetDatum(trim->before), TimestampTzGetDatum(trim->floor)};
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer key", ALLOCSET_SMALL_SIZES);
 
-	work->n = (int) slm_execute(&statement, args, NULL, SPI_OK_SELECT);
-	work->candidates = MemoryContextAllocHuge(work->context, sizeof(Candidate) * Max(work->n, 1));
-	for (int i = 0; i < work->n; i++)
+	trim->n = (int) slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	trim->candidates = MemoryContextAllocHuge(trim->context, sizeof(Candidate) * Max(trim->n, 1));
+	for (int i = 0; i < trim->n; i++)
 	{
-		work->candidates[i] = (Candidate) {.hash = hash_key(slm_text(scratch, i, 2)),.id = slm_int64(i, 1, 0)};
+		trim->candidates[i] = (Candidate) {.hash = hash_key(slm_text(scratch, i, 2)),.id = slm_int64(i, 1, 0)};
 		MemoryContextReset(scratch);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	MemoryContextDelete(scratch);
-	qsort(work->candidates, work->n, sizeof(Candidate), compare_hashes);
+	qsort(trim->candidates, trim->n, sizeof(Candidate), compare_hashes);
 }
 
 /* What can't be read is an error of the listing here, and not passed over: whatever is behind it may be there. */
 static void
 list_step(void *arg)
 {
-	Work	   *work = arg;
-	const Source *source = work->source;
-	SlmListQuery listing = {.found = keep_listed,.arg = work};
+	LedgerTrim *trim = arg;
+	const Source *source = trim->source;
+	SlmListQuery listing = {.found = keep_listed,.arg = trim};
 	SlmStore   *store;
 	SlmStoreError error;
 	int			gone = 0;
 
-	work->n = work->done = 0;
-	find_candidates(work);
+	trim->n = trim->done = 0;
+	find_candidates(trim);
 	store = slm_store_open(source->url, source->server, source->owner);
 	if (!slm_store_list(store, &listing, &error))
 		slm_store_error_raise(&error);
 	slm_store_close(store);
-	for (int i = 0; i < work->n; i++)
+	for (int i = 0; i < trim->n; i++)
 	{
-		if (work->candidates[i].id != 0)
-			work->candidates[gone++] = work->candidates[i];
+		if (trim->candidates[i].id != 0)
+			trim->candidates[gone++] = trim->candidates[i];
 	}
-	work->n = gone;
+	trim->n = gone;
 	/* old ones first: they lie together */
-	qsort(work->candidates, work->n, sizeof(Candidate), compare_ids);
+	qsort(trim->candidates, trim->n, sizeof(Candidate), compare_ids);
 }
 
 /* --- forget --- */
@@ -218,21 +218,21 @@ forget_step(void *arg)
 	static SlmStatement statement = {
 		"SELECT sellometer.forget_objects($1, $2, $3)", 3, {INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
-	Work	   *work = arg;
-	int			n = Min(ROWS_PER_STEP, work->n - work->done);
+	LedgerTrim *trim = arg;
+	int			n = Min(ROWS_PER_STEP, trim->n - trim->done);
 	Datum	   *ids = palloc(sizeof(Datum) * Max(n, 1));
 	Datum		args[3];
 
 	for (int i = 0; i < n; i++)
-		ids[i] = Int64GetDatum(work->candidates[work->done + i].id);
+		ids[i] = Int64GetDatum(trim->candidates[trim->done + i].id);
 	(void) slm_writer_lock();
-	slm_run_begin(work->run);
+	slm_run_begin(trim->run);
 	args[0] = slm_array(ids, NULL, n, INT8OID);
-	args[1] = TimestampTzGetDatum(work->before);
-	args[2] = TimestampTzGetDatum(work->floor);
+	args[1] = TimestampTzGetDatum(trim->before);
+	args[2] = TimestampTzGetDatum(trim->floor);
 	slm_execute_by_index(&statement, args, NULL, SPI_OK_SELECT);
-	work->forgotten += slm_int64(0, 1, 0);
-	work->done += n;
+	trim->forgotten += slm_int64(0, 1, 0);
+	trim->done += n;
 }
 
 static void
@@ -243,17 +243,17 @@ trim_step(void *arg)
 		"WHERE o.last_event < $1 LIMIT " CppAsString2(ROWS_PER_STEP) "))",
 		1, {TIMESTAMPTZOID}
 	};
-	Work	   *work = arg;
-	Datum		floor = TimestampTzGetDatum(work->floor);
+	LedgerTrim *trim = arg;
+	Datum		floor = TimestampTzGetDatum(trim->floor);
 
-	work->more = !TIMESTAMP_IS_NOBEGIN(work->floor) && slm_execute(&statement, &floor, NULL, SPI_OK_DELETE) == ROWS_PER_STEP;
+	trim->more = !TIMESTAMP_IS_NOBEGIN(trim->floor) && slm_execute(&statement, &floor, NULL, SPI_OK_DELETE) == ROWS_PER_STEP;
 }
 
 /* The rows of one source; the others' don't wait for it. */
 static void
-prune_source(Work *work)
+prune_source(LedgerTrim *trim)
 {
-	ErrorData  *error = slm_try_step(work->run, list_step, work);
+	ErrorData  *error = slm_try_step(trim->run, list_step, trim);
 
 	if (error != NULL)
 	{
@@ -261,42 +261,42 @@ prune_source(Work *work)
 			ReThrowError(error);
 		ereport(WARNING,
 				(errcode(error->sqlerrcode),
-				 errmsg("the ledger keeps all rows of source \"%s\": %s", work->source->name, error->message),
+				 errmsg("the ledger keeps all rows of source \"%s\": %s", trim->source->name, error->message),
 				 error->hint ? errhint("%s", error->hint) : 0));
 		FreeErrorData(error);
 		return;
 	}
-	while (work->done < work->n && !slm_run_hold(work->run))
+	while (trim->done < trim->n && !slm_run_hold(trim->run))
 	{
 		CHECK_FOR_INTERRUPTS();
-		slm_step(work->run, forget_step, work);
+		slm_step(trim->run, forget_step, trim);
 	}
-	pfree(work->candidates);
+	pfree(trim->candidates);
 }
 
 int64
 slm_ledger_prune(SlmRun *run)
 {
-	Work		work = {.run = run};
+	LedgerTrim	trim = {.run = run};
 
 	if (slm_ledger_retention == 0 || slm_run_hold(run))
 		return 0;
-	work.context = AllocSetContextCreate(CurrentMemoryContext, "sellometer ledger", ALLOCSET_DEFAULT_SIZES);
+	trim.context = AllocSetContextCreate(CurrentMemoryContext, "sellometer ledger", ALLOCSET_DEFAULT_SIZES);
 	slm_progress_phase("ledger");
 	/* a step of its own: loading moves the head in the same row */
-	slm_step(run, due_step, &work);
-	if (work.more)
-		slm_step(run, look_step, &work);
-	for (int i = 0; i < work.nsources && !slm_run_hold(run); i++)
+	slm_step(run, due_step, &trim);
+	if (trim.more)
+		slm_step(run, look_step, &trim);
+	for (int i = 0; i < trim.nsources && !slm_run_hold(run); i++)
 	{
-		work.source = &work.sources[i];
-		prune_source(&work);
+		trim.source = &trim.sources[i];
+		prune_source(&trim);
 	}
-	while (work.more && !slm_run_hold(run))
+	while (trim.more && !slm_run_hold(run))
 	{
 		CHECK_FOR_INTERRUPTS();
-		slm_step(run, trim_step, &work);
+		slm_step(run, trim_step, &trim);
 	}
-	MemoryContextDelete(work.context);
-	return work.forgotten;
+	MemoryContextDelete(trim.context);
+	return trim.forgotten;
 }

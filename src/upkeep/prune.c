@@ -45,7 +45,7 @@
 #define RUNS_KEPT			"10000"
 #define BACK_OFF			USECS_PER_SEC
 
-typedef struct Work
+typedef struct Pruning
 {
 	SlmRun	   *run;
 	int			tier;			/* to be pruned; the number of tiers: the view log */
@@ -56,7 +56,7 @@ typedef struct Work
 	int			left;			/* partitions that were in use */
 	uint64		carts;			/* deleted */
 	int64		objects;		/* forgotten by the ledger */
-} Work;
+} Pruning;
 
 static void
 limit_lock_waits(void)
@@ -124,24 +124,24 @@ drop_partition(SlmTier *tier, TimestampTz start)
 }
 
 static void
-prune_tier(Work *work, const SlmTiers *tiers, TimestampTz head)
+prune_tier(Pruning *pruning, const SlmTiers *tiers, TimestampTz head)
 {
-	SlmTier    *tier = &tiers->tiers[work->tier];
-	TimestampTz start = oldest_to_go(tiers, work->tier, head);
+	SlmTier    *tier = &tiers->tiers[pruning->tier];
+	TimestampTz start = oldest_to_go(tiers, pruning->tier, head);
 
 	if (TIMESTAMP_IS_NOEND(start))
 		return;
-	work->found = true;
-	snprintf(work->what, sizeof(work->what), "tier \"%s\" of %s", tier->name, timestamptz_to_str(start));
-	slm_progress_phase(work->what);
-	slm_run_begin(work->run);
+	pruning->found = true;
+	snprintf(pruning->what, sizeof(pruning->what), "tier \"%s\" of %s", tier->name, timestamptz_to_str(start));
+	slm_progress_phase(pruning->what);
+	slm_run_begin(pruning->run);
 	drop_partition(tier, start);
-	work->dropped++;
+	pruning->dropped++;
 }
 
 /* The view log: one partition a day.  What is dropped is noted, as late views of that time can't be told from new ones. */
 static void
-prune_view_log(Work *work, TimestampTz head)
+prune_view_log(Pruning *pruning, TimestampTz head)
 {
 	static SlmStatement oldest = {
 		"SELECT c.relname::text, to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' + interval '24 hours' "
@@ -158,9 +158,9 @@ prune_view_log(Work *work, TimestampTz head)
 	end = slm_int64(0, 2, DT_NOEND);
 	if (end > cutoff)
 		return;
-	work->found = true;
-	snprintf(work->what, sizeof(work->what), "view log, %s", name);
-	slm_run_begin(work->run);
+	pruning->found = true;
+	snprintf(pruning->what, sizeof(pruning->what), "view log, %s", name);
+	slm_run_begin(pruning->run);
 	limit_lock_waits();
 	slm_execute_once(psprintf("UPDATE sellometer.state SET views_from = greatest(views_from, '%s'::timestamptz), "
 							  "views_dropped = views_dropped + (SELECT coalesce(sum(views), 0) FROM sellometer.%s)",
@@ -168,27 +168,27 @@ prune_view_log(Work *work, TimestampTz head)
 	SLM_CRASH_POINT("prune.views_noted");
 	delete_if_published(name);
 	slm_execute_once(psprintf("DROP TABLE sellometer.%s", quote_identifier(name)), SPI_OK_UTILITY);
-	work->dropped++;
+	pruning->dropped++;
 }
 
 static void
 prune_step(void *arg)
 {
-	Work	   *work = arg;
+	Pruning    *pruning = arg;
 	SlmTiers   *tiers;
 	TimestampTz head;
 
-	work->found = false;
+	pruning->found = false;
 	(void) slm_writer_lock();
 	tiers = slm_tiers_read();
 	head = slm_head_read();
-	work->last = work->tier >= tiers->n;
+	pruning->last = pruning->tier >= tiers->n;
 	if (TIMESTAMP_IS_NOBEGIN(head))
 		return;
-	if (work->last)
-		prune_view_log(work, head);
+	if (pruning->last)
+		prune_view_log(pruning, head);
 	else
-		prune_tier(work, tiers, head);
+		prune_tier(pruning, tiers, head);
 }
 
 static void
@@ -216,13 +216,13 @@ prune_offers_step(void *arg)
 static void
 prune_carts_step(void *arg)
 {
-	Work	   *work = arg;
+	Pruning    *pruning = arg;
 	TimestampTz head = slm_head_read();
 
 	slm_stock_prune();
-	work->carts = slm_carts_prune(head);
-	if (work->carts > 0)
-		slm_run_begin(work->run);
+	pruning->carts = slm_carts_prune(head);
+	if (pruning->carts > 0)
+		slm_run_begin(pruning->run);
 }
 
 static void
@@ -236,14 +236,14 @@ pause_between_tries(void)
 
 /* Drop the next partition of the tier whose turn it is; false if it has none to drop, or only one that is in use. */
 static bool
-drop_next(Work *work, int tries, bool loud)
+drop_next(Pruning *pruning, int tries, bool loud)
 {
 	for (int i = 1;; i++)
 	{
-		ErrorData  *error = slm_try_step(work->run, prune_step, work);
+		ErrorData  *error = slm_try_step(pruning->run, prune_step, pruning);
 
 		if (error == NULL)
-			return work->found;
+			return pruning->found;
 		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE)
 			ReThrowError(error);
 		FreeErrorData(error);
@@ -251,47 +251,47 @@ drop_next(Work *work, int tries, bool loud)
 			break;
 		pause_between_tries();
 	}
-	work->left++;
+	pruning->left++;
 	if (loud)
 		ereport(NOTICE,
-				(errmsg("a partition is in use and left for the next run: %s", work->what),
+				(errmsg("a partition is in use and left for the next run: %s", pruning->what),
 				 errhint("A query, a backup or a VACUUM that takes long reads it; see pg_stat_activity.")));
 	return false;
 }
 
 static void
-prune(Work *work, bool heed_surge, int tries, bool loud)
+prune(Pruning *pruning, bool heed_surge, int tries, bool loud)
 {
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (heed_surge && slm_run_hold(work->run))
+		if (heed_surge && slm_run_hold(pruning->run))
 			break;
-		if (drop_next(work, tries, loud))
+		if (drop_next(pruning, tries, loud))
 		{
 			SLM_CRASH_POINT("prune.committed");
 			continue;
 		}
-		if (work->last)
+		if (pruning->last)
 			break;
-		work->tier++;
+		pruning->tier++;
 	}
-	slm_step(work->run, prune_carts_step, work);
-	slm_step(work->run, prune_runs_step, NULL);
+	slm_step(pruning->run, prune_carts_step, pruning);
+	slm_step(pruning->run, prune_runs_step, NULL);
 	SLM_CRASH_POINT("prune.done");
-	appendStringInfo(&work->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"carts\": " UINT64_FORMAT ", \"objects\": " INT64_FORMAT "}",
-					 work->dropped, work->left, work->carts, work->objects);
+	appendStringInfo(&pruning->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"carts\": " UINT64_FORMAT ", \"objects\": " INT64_FORMAT "}",
+					 pruning->dropped, pruning->left, pruning->carts, pruning->objects);
 }
 
 void
 slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 {
-	Work		work = {.run = run};
+	Pruning 	pruning = {.run = run};
 
 	if (!slm_run_hold(run))
 		slm_step(run, prune_offers_step, run);
-	work.objects = slm_ledger_prune(run);
-	prune(&work, heed_surge, TRIES, loud);
+	pruning.objects = slm_ledger_prune(run);
+	prune(&pruning, heed_surge, TRIES, loud);
 }
 
 /* --- in step with loading --- */
@@ -334,9 +334,9 @@ roll_up_in_step(SlmRun *run, void *arg)
 static void
 prune_in_step(SlmRun *run, void *arg)
 {
-	Work		work = {.run = run};
+	Pruning 	pruning = {.run = run};
 
-	prune(&work, false, 1, false);
+	prune(&pruning, false, 1, false);
 }
 
 void

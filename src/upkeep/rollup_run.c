@@ -16,7 +16,7 @@
 #include "upkeep/rollup_run.h"
 #include "utils/timestamp.h"
 
-typedef struct Work
+typedef struct RollupRun
 {
 	SlmRun	   *run;
 	char		tier[NAMEDATALEN];	/* whose bucket it is */
@@ -27,20 +27,20 @@ typedef struct Work
 	uint64		buckets;
 	double		wait_ms;		/* longest, for the writer's lock */
 	double		held_ms;		/* longest */
-} Work;
+} RollupRun;
 
 typedef struct Hold
 {
-	Work	   *work;
+	RollupRun  *rollup;
 	instr_time	start;
 } Hold;
 
 static Hold
-hold_begin(Work *work)
+hold_begin(RollupRun *rollup)
 {
-	Hold		hold = {.work = work};
+	Hold		hold = {.rollup = rollup};
 
-	work->wait_ms = Max(work->wait_ms, slm_writer_lock());
+	rollup->wait_ms = Max(rollup->wait_ms, slm_writer_lock());
 	INSTR_TIME_SET_CURRENT(hold.start);
 	return hold;
 }
@@ -52,29 +52,29 @@ hold_end(Hold *hold)
 
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, hold->start);
-	hold->work->held_ms = Max(hold->work->held_ms, INSTR_TIME_GET_MILLISEC(now));
+	hold->rollup->held_ms = Max(hold->rollup->held_ms, INSTR_TIME_GET_MILLISEC(now));
 }
 
 static void
 mark_step(void *arg)
 {
-	Work	   *work = arg;
-	Hold		hold = hold_begin(work);
+	RollupRun  *rollup = arg;
+	Hold		hold = hold_begin(rollup);
 	SlmTiers   *tiers = slm_tiers_read();
 	TimestampTz head = slm_head_read();
 
-	work->found = false;
-	for (int t = 1; t < tiers->n && !work->found; t++)
+	rollup->found = false;
+	for (int t = 1; t < tiers->n && !rollup->found; t++)
 	{
 		const SlmTier *tier = &tiers->tiers[t];
 
 		if (!slm_rollup_skip_empty(tiers, t, slm_rollup_limit(tiers, t, head)))
 			continue;
-		slm_run_begin(work->run);
-		strlcpy(work->tier, tier->name, NAMEDATALEN);
-		work->start = tier->watermark;
-		work->end = slm_bucket_next(tier->granularity, work->start);
-		work->found = true;
+		slm_run_begin(rollup->run);
+		strlcpy(rollup->tier, tier->name, NAMEDATALEN);
+		rollup->start = tier->watermark;
+		rollup->end = slm_bucket_next(tier->granularity, rollup->start);
+		rollup->found = true;
 		slm_rollup_mark(tier);
 		SLM_CRASH_POINT("rollup.mark");
 	}
@@ -83,45 +83,45 @@ mark_step(void *arg)
 
 /* The number of the work's tier if its bucket is still marked as we did; else 0, and the work is lost. */
 static int
-find_tier(Work *work, const SlmTiers *tiers)
+find_tier(RollupRun *rollup, const SlmTiers *tiers)
 {
 	for (int t = 1; t < tiers->n; t++)
 	{
 		const SlmTier *tier = &tiers->tiers[t];
 
-		if (strcmp(tier->name, work->tier) == 0 && tier->watermark == work->start && tier->rolling == work->end)
+		if (strcmp(tier->name, rollup->tier) == 0 && tier->watermark == rollup->start && tier->rolling == rollup->end)
 			return t;
 	}
-	work->found = false;
+	rollup->found = false;
 	return 0;
 }
 
 static void
 add_up_step(void *arg)
 {
-	Work	   *work = arg;
+	RollupRun  *rollup = arg;
 	SlmTiers   *tiers;
 	int			t;
 
 	slm_rollup_lock();
 	tiers = slm_tiers_read();
-	t = find_tier(work, tiers);
+	t = find_tier(rollup, tiers);
 	if (t > 0)
-		work->rows += slm_rollup_add_up(tiers, t);
+		rollup->rows += slm_rollup_add_up(tiers, t);
 }
 
 static void
 finish_step(void *arg)
 {
-	Work	   *work = arg;
-	Hold		hold = hold_begin(work);
+	RollupRun  *rollup = arg;
+	Hold		hold = hold_begin(rollup);
 	SlmTiers   *tiers = slm_tiers_read();
-	int			t = find_tier(work, tiers);
+	int			t = find_tier(rollup, tiers);
 
 	if (t > 0)
 	{
 		slm_rollup_finish(tiers, t);
-		work->buckets++;
+		rollup->buckets++;
 		SLM_CRASH_POINT("rollup.finish");
 	}
 	hold_end(&hold);
@@ -130,7 +130,7 @@ finish_step(void *arg)
 void
 slm_rollup_all(SlmRun *run, bool heed_surge)
 {
-	Work		work = {.run = run};
+	RollupRun	rollup = {.run = run};
 	char		phase[NAMEDATALEN];
 
 	for (;;)
@@ -138,19 +138,19 @@ slm_rollup_all(SlmRun *run, bool heed_surge)
 		CHECK_FOR_INTERRUPTS();
 		if (heed_surge && slm_run_hold(run))
 			break;
-		slm_step(run, mark_step, &work);
-		if (!work.found)
+		slm_step(run, mark_step, &rollup);
+		if (!rollup.found)
 			break;
 		SLM_CRASH_POINT("rollup.marked");
-		snprintf(phase, sizeof(phase), "%s of %s", work.tier, timestamptz_to_str(work.start));
+		snprintf(phase, sizeof(phase), "%s of %s", rollup.tier, timestamptz_to_str(rollup.start));
 		slm_progress_phase(phase);
-		slm_step(run, add_up_step, &work);
+		slm_step(run, add_up_step, &rollup);
 		SLM_CRASH_POINT("rollup.added_up");
-		if (work.found)
-			slm_step(run, finish_step, &work);
+		if (rollup.found)
+			slm_step(run, finish_step, &rollup);
 		SLM_CRASH_POINT("rollup.finished");
 	}
 	appendStringInfo(&run->detail, "{\"buckets\": " UINT64_FORMAT ", \"rows\": " UINT64_FORMAT ", "
 					 "\"longest_wait_ms\": %.1f, \"longest_held_ms\": %.1f}",
-					 work.buckets, work.rows, work.wait_ms, work.held_ms);
+					 rollup.buckets, rollup.rows, rollup.wait_ms, rollup.held_ms);
 }
