@@ -16,8 +16,8 @@
 #include "guc.h"
 #include "ledger/discovery.h"
 #include "ledger/enter.h"
+#include "ledger/source_health.h"
 #include "ledger/source_internal.h"
-#include "ledger/trouble.h"
 #include "miscadmin.h"
 #include "server/alive.h"
 #include "server/crash_point.h"
@@ -196,7 +196,7 @@ begin_discovery(SlmSource *source, bool sweep)
 	MemoryContext context;
 	Discovery  *d;
 
-	if (!sweep && (!slm_trouble_may_list(source) || now - source->list_began < slm_poll_interval * INT64CONST(1000)))
+	if (!sweep && (!slm_source_health_may_list(source) || now - source->list_began < slm_poll_interval * INT64CONST(1000)))
 		return;
 	context = AllocSetContextCreate(source->context, "sellometer discovery", ALLOCSET_SMALL_SIZES);
 	d = MemoryContextAllocZero(context, sizeof(Discovery));
@@ -228,7 +228,7 @@ end_discovery(Discovery *d, bool ok, const SlmStoreError *error)
 	source->keys = d->sweep ? d->listed + (int) Min(slm_passed_total(&d->passed), PG_INT32_MAX / 2) : source->keys + d->added;
 	move_window(source, d->sweep, d->listed);
 	source->requests += d->requests;
-	slm_trouble_listed(source, ok, took);
+	slm_source_health_listed(source, ok, took);
 	if (!ok || source->failing || d->added > 0 || GetCurrentTimestamp() - source->noted_at > NOTE_INTERVAL)
 		note_listing(source, ok && d->sweep, ok ? NULL : error);
 	if (ok && d->sweep)

@@ -75,7 +75,7 @@ typedef struct SlmObject
 	char	   *error;			/* for whoever may read the ledger */
 	char	   *error_detail;	/* the whole of it, with how the source is reached, or NULL */
 	int			retry_after_ms;
-	bool		uncounted;		/* its source was in trouble: no attempt of the object's */
+	bool		uncounted;		/* its source was unhealthy: no attempt of the object's */
 } SlmObject;
 
 /* Against what the times of rows are judged: read once a batch. */

@@ -25,7 +25,7 @@ next_attempt(const SlmObject *object)
 {
 	double		delay = slm_retry_delay * pow(2.0, Min(object->attempts, 30));
 
-	/* if it is the source that can't be read, all are due when it is back, and before that a few are tried (trouble.c) */
+	/* if it is the source that can't be read, all are due when it is back, and before that a few are tried (source_health.c) */
 	if (object->uncounted)
 		delay = Max(delay, SOURCE_DELAY_MS);
 	delay = Min(delay, (double) MAX_RETRY_DELAY_MS);
@@ -169,7 +169,7 @@ record_error_detail(const SlmObject *object)
 }
 
 static void
-record_trouble(const SlmObject *object)
+record_failure(const SlmObject *object)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET state = CASE WHEN $2 THEN 'failed' ELSE state END, attempts = $3, "
@@ -189,7 +189,7 @@ record_trouble(const SlmObject *object)
 	args[1] = BoolGetDatum(failed);
 	args[2] = Int32GetDatum(attempts);
 	args[3] = time_or_null(failed ? DT_NOBEGIN : next_attempt(object), &nulls[3]);
-	/* until its source is back after a failure, should there be one (trouble.c) */
+	/* until its source is back after a failure, should there be one (source_health.c) */
 	if (given_up)
 	{
 		args[3] = TimestampTzGetDatum(DT_NOEND);
@@ -240,7 +240,7 @@ slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 				break;
 			case SLM_OBJECT_RETRY:
 			case SLM_OBJECT_FAILED:
-				record_trouble(object);
+				record_failure(object);
 				break;
 			case SLM_OBJECT_EXCLUDED:
 				record_excluded(objects, i);

@@ -33,7 +33,7 @@ typedef struct SlmSource
 	int			requests;		/* not written to the source's row yet */
 	bool		failing;		/* its row holds an error */
 	TimestampTz noted_at;		/* when its row was written last */
-	bool		troubled;		/* the objects tried last could not be read (trouble.c) */
+	bool		unhealthy;		/* the objects tried last could not be read (source_health.c) */
 	TimestampTz next_probe;		/* if so: when to try one before its time */
 	int			strikes;		/* objects of this batch that could not be read, one after the other */
 	bool		unreadable;		/* none of several was read: left alone but for probes */

@@ -9,7 +9,7 @@
 
 #include "guc.h"
 #include "ledger/discovery.h"
-#include "ledger/trouble.h"
+#include "ledger/source_health.h"
 #include "load/held.h"
 #include "load/ingest.h"
 #include "load/large.h"
@@ -110,7 +110,7 @@ batch_apart(SlmIngest *ingest, const char *state, const char *name, SlmBatchResu
 	if (source->unreadable)
 	{
 		/* a probe that is under way is seen to its end */
-		if (!slm_held_has(ingest, name) && !slm_trouble_probe(source))
+		if (!slm_held_has(ingest, name) && !slm_source_health_probe(source))
 			return;
 		scope.limit = SLM_STRIKES;
 	}

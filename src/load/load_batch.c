@@ -19,7 +19,7 @@
 #include "ledger/key_time.h"
 #include "ledger/pick.h"
 #include "ledger/record.h"
-#include "ledger/trouble.h"
+#include "ledger/source_health.h"
 #include "lib/stringinfo.h"
 #include "load/large.h"
 #include "load/load_batch.h"
@@ -164,7 +164,7 @@ load_batch(Loading *loading)
 	{
 		loading->result->more |= !starved;
 		if (starved && !loading->scope->apart)
-			slm_trouble_set_apart(slm_sources_find(ingest->sources, loading->objects[large].source));
+			slm_source_health_set_apart(slm_sources_find(ingest->sources, loading->objects[large].source));
 	}
 	/* objects that came back as large ones are next */
 	loading->result->more |= large < 0 && ingest->large_id != large_id;
@@ -173,7 +173,7 @@ load_batch(Loading *loading)
 		sum_up(loading);
 		return;
 	}
-	slm_trouble_settle(ingest->sources, loading->objects, loading->done);
+	slm_source_health_excuse(ingest->sources, loading->objects, loading->done);
 	leave_out_known(loading, &feed, large >= 0);
 	SLM_CRASH_POINT("ingest.read");
 	ereport(DEBUG1, (errmsg_internal("read %d objects, %s", loading->done, pg_rusage_show(&start))));
@@ -193,7 +193,7 @@ load_batch(Loading *loading)
 
 /* Errors that say nothing about the objects: the batch is not to blame, and trying another would not help. */
 static bool
-is_server_trouble(int sqlstate)
+is_server_error(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
@@ -264,7 +264,7 @@ try_batch(Loading *loading)
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
-		if (is_server_trouble(edata->sqlerrcode))
+		if (is_server_error(edata->sqlerrcode))
 		{
 			slm_commit();		/* a clean slate, in which the caller may note the error */
 			ReThrowError(edata);
@@ -358,7 +358,7 @@ slm_load_batch(SlmIngest *ingest, const SlmBatchScope *scope, SlmBatchResult *re
 	Loading		loading = {.ingest = ingest,.scope = scope,.clock = &clock,.result = result};
 	bool		ok = false;
 
-	slm_trouble_begin(ingest->sources);
+	slm_source_health_begin(ingest->sources);
 	if (scope->apart)
 		slm_sources_find(ingest->sources, scope->sources[0])->patience_ms = 0;
 	slm_view_state_refresh(ingest->views);
@@ -373,7 +373,7 @@ slm_load_batch(SlmIngest *ingest, const SlmBatchScope *scope, SlmBatchResult *re
 	if (loading.n > 0 && !ok)
 		result->objects += loading.n;
 	if (ok)
-		slm_trouble_judge(ingest->sources, loading.objects, loading.done);
+		slm_source_health_judge(ingest->sources, loading.objects, loading.done);
 	if (loading.n > 0)
 		SLM_CRASH_POINT("ingest.commit");
 	slm_commit();

@@ -13,7 +13,7 @@
 #include "guc.h"
 #include "ledger/reading.h"
 #include "ledger/source.h"
-#include "ledger/trouble.h"
+#include "ledger/source_health.h"
 #include "load/pool_message.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -152,7 +152,7 @@ has_come_or_is_left(ParseWorker *worker, SlmObject *object)
 {
 	SlmSource  *source = slm_sources_find(worker->sources, object->source);
 
-	if (source == NULL || (slm_trouble_may_read(source) && slm_trouble_has_come(source, object->transfer)))
+	if (source == NULL || (slm_source_health_may_read(source) && slm_source_health_has_come(source, object->transfer)))
 		return true;
 	object->outcome = SLM_OBJECT_SLOW;
 	return false;
@@ -176,7 +176,7 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 		object->outcome = SLM_OBJECT_PART;
 	slm_reading_end(reading);
 	close_transfer(worker, object);
-	slm_trouble_was_read(slm_sources_find(worker->sources, object->source), object);
+	slm_source_health_was_read(slm_sources_find(worker->sources, object->source), object);
 	if (object->outcome != SLM_OBJECT_LOADED)
 		return;
 	if (!slm_object_add(object, &worker->batch, &worker->chunk))
@@ -239,7 +239,7 @@ work(ParseWorker *worker)
 			;
 		hand = worker->hands[0];
 		slm_batch_reset(&worker->batch);
-		slm_trouble_begin(worker->sources);
+		slm_source_health_begin(worker->sources);
 		worker->batch.catalog = worker->views->catalog;
 		for (int i = 0; i < hand->task.nobjects; i++)
 		{

@@ -10,7 +10,7 @@
 
 #include "guc.h"
 #include "ledger/reading.h"
-#include "ledger/trouble.h"
+#include "ledger/source_health.h"
 #include "load/held.h"
 #include "load/large.h"
 #include "load/read_alone.h"
@@ -29,7 +29,7 @@ start_transfers(SlmIngest *ingest, SlmObject *objects, int n, int current, int s
 		SlmObject  *object = &objects[started];
 		SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 
-		if (object->outcome != SLM_OBJECT_WAITING || (source != NULL && !slm_trouble_may_read(source)))
+		if (object->outcome != SLM_OBJECT_WAITING || (source != NULL && !slm_source_health_may_read(source)))
 			continue;
 		if (!slm_held_take(ingest, object))
 			slm_object_open(object, source);
@@ -67,9 +67,9 @@ has_come_or_is_held(SlmIngest *ingest, SlmObject *object)
 {
 	SlmSource  *source = slm_sources_find(ingest->sources, object->source);
 
-	if (slm_trouble_has_come(source, object->transfer))
+	if (slm_source_health_has_come(source, object->transfer))
 		return true;
-	slm_trouble_set_apart(source);
+	slm_source_health_set_apart(source);
 	slm_held_keep(ingest, object);
 	return false;
 }
@@ -88,7 +88,7 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	object->transfer = NULL;
-	slm_trouble_was_read(slm_sources_find(ingest->sources, object->source), object);
+	slm_source_health_was_read(slm_sources_find(ingest->sources, object->source), object);
 	if (object->outcome == SLM_OBJECT_LOADED)
 		add_to_batch(ingest, object);
 	if (object->outcome != SLM_OBJECT_PART)

@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "ledger/pick.h"
-#include "ledger/trouble.h"
+#include "ledger/source_health.h"
 #include "load/pool.h"
 #include "load/read_alone.h"
 #include "load/read_with_workers.h"
@@ -85,11 +85,11 @@ learn_from_workers(SlmIngest *ingest, SlmObject *objects, const bool *done, bool
 		source = slm_sources_find(ingest->sources, objects[i].source);
 		if (objects[i].outcome == SLM_OBJECT_SLOW)
 		{
-			slm_trouble_set_apart(source);
+			slm_source_health_set_apart(source);
 			objects[i].outcome = SLM_OBJECT_WAITING;
 		}
 		else
-			slm_trouble_was_read(source, &objects[i]);
+			slm_source_health_was_read(source, &objects[i]);
 	}
 }
 
@@ -103,7 +103,7 @@ pass_over(SlmIngest *ingest, const SlmObject *objects, int n, bool *done)
 	{
 		SlmSource  *source = done[i] ? NULL : slm_sources_find(ingest->sources, objects[i].source);
 
-		if (source != NULL && (!slm_trouble_may_read(source) || source->apart_until > now) && !slm_pool_has(ingest->pool, &objects[i]))
+		if (source != NULL && (!slm_source_health_may_read(source) || source->apart_until > now) && !slm_pool_has(ingest->pool, &objects[i]))
 			done[i] = true;
 	}
 }

@@ -59,7 +59,7 @@ slm_launcher_register(void)
 
 /* Why a database has no worker. */
 static void
-note_trouble(const Child *child, int slot, int sqlstate, const char *message, const char *hint)
+note_failure(const Child *child, int slot, int sqlstate, const char *message, const char *hint)
 {
 	ErrorData	error = {.sqlerrcode = sqlstate,.message = unconstify(char *, message),.hint = unconstify(char *, hint)};
 
@@ -90,7 +90,7 @@ start_child(Child *child, int slot)
 	{
 		child->handle = NULL;
 		child->not_before = child->started + (int64) MAX_DELAY_MS * 1000;
-		note_trouble(child, slot, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "no background worker is free", "Raise max_worker_processes.");
+		note_failure(child, slot, ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, "no background worker is free", "Raise max_worker_processes.");
 	}
 }
 
@@ -103,7 +103,7 @@ note_exit(Child *child, int slot)
 	pfree(child->handle);
 	child->handle = NULL;
 	if (slm_slot_start_unknown(slot, child->started))
-		note_trouble(child, slot, ERRCODE_CONNECTION_FAILURE, "the worker ended before it was connected",
+		note_failure(child, slot, ERRCODE_CONNECTION_FAILURE, "the worker ended before it was connected",
 					 "The server's log says why.");
 	if (now - child->started > (int64) MAX_DELAY_MS * 1000)
 		child->delay_ms = MIN_DELAY_MS;

@@ -1,11 +1,11 @@
 /*
- * trouble.c: sources that can't be read for a while, and the objects that wait for them.
+ * source_health.c: sources that can't be read for a while, and the objects that wait for them.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
-#include "ledger/trouble.h"
+#include "ledger/source_health.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -16,7 +16,7 @@
 /* How long a batch waits for the objects of a source. */
 #define PATIENCE_MS	500
 
-/* How often a source in trouble gets little patience. */
+/* How often an unhealthy source gets little patience. */
 #define BRIEF_SHARE	0.8
 
 /* A source whose objects did not come soon is apart from the others for so long; then it has another try. */
@@ -85,7 +85,7 @@ all_are_due(SlmSource *source)
 	Datum		arg = CStringGetTextDatum(source->name);
 
 	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
-	source->troubled = false;
+	source->unhealthy = false;
 }
 
 static void
@@ -115,15 +115,15 @@ begin_anew(SlmSource *source)
 
 	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
 	revive(source);
-	source->troubled = false;
+	source->unhealthy = false;
 }
 
 /* Mostly brief, lest the others wait; not always, for a server may be slow to answer. */
 static void
-choose_patience(SlmSource *source, bool trouble)
+choose_patience(SlmSource *source, bool unhealthy)
 {
 	if (source->store != NULL)
-		slm_store_set_brief(source->store, trouble && pg_prng_double(&pg_global_prng_state) < BRIEF_SHARE);
+		slm_store_set_brief(source->store, unhealthy && pg_prng_double(&pg_global_prng_state) < BRIEF_SHARE);
 }
 
 static void
@@ -131,23 +131,23 @@ begin_batch(SlmSource *source)
 {
 	source->strikes = 0;
 	source->patience_ms = PATIENCE_MS;
-	choose_patience(source, source->troubled);
+	choose_patience(source, source->unhealthy);
 }
 
 void
-slm_trouble_begin(SlmSources *sources)
+slm_source_health_begin(SlmSources *sources)
 {
 	slm_sources_for_each(sources, begin_batch);
 }
 
 bool
-slm_trouble_may_read(const SlmSource *source)
+slm_source_health_may_read(const SlmSource *source)
 {
 	return source->strikes < SLM_STRIKES;
 }
 
 bool
-slm_trouble_has_come(SlmSource *source, SlmTransfer *transfer)
+slm_source_health_has_come(SlmSource *source, SlmTransfer *transfer)
 {
 	TimestampTz begin = GetCurrentTimestamp();
 	bool		ready;
@@ -160,7 +160,7 @@ slm_trouble_has_come(SlmSource *source, SlmTransfer *transfer)
 }
 
 void
-slm_trouble_was_read(SlmSource *source, const SlmObject *object)
+slm_source_health_was_read(SlmSource *source, const SlmObject *object)
 {
 	if (source == NULL || source->store == NULL)
 		return;
@@ -179,7 +179,7 @@ slm_trouble_was_read(SlmSource *source, const SlmObject *object)
 }
 
 void
-slm_trouble_set_apart(SlmSource *source)
+slm_source_health_set_apart(SlmSource *source)
 {
 	if (source == NULL)
 		return;
@@ -212,7 +212,7 @@ count_failures(const SlmObject *objects, int n, const SlmObject *like)
 }
 
 void
-slm_trouble_settle(SlmSources *sources, SlmObject *objects, int n)
+slm_source_health_excuse(SlmSources *sources, SlmObject *objects, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -227,7 +227,7 @@ slm_trouble_settle(SlmSources *sources, SlmObject *objects, int n)
 }
 
 bool
-slm_trouble_probe(SlmSource *source)
+slm_source_health_probe(SlmSource *source)
 {
 	if (!source->unreadable || GetCurrentTimestamp() < source->next_probe)
 		return false;
@@ -236,7 +236,7 @@ slm_trouble_probe(SlmSource *source)
 }
 
 void
-slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
+slm_source_health_judge(SlmSources *sources, const SlmObject *objects, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -246,19 +246,19 @@ slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
 			continue;
 		if (!source->unreadable && count_failures(objects, n, &objects[i]) >= SLM_STRIKES)
 			is_unreadable(source);
-		if (source->troubled)
+		if (source->unhealthy)
 			continue;
-		source->troubled = true;
+		source->unhealthy = true;
 		plan_probe(source);
 	}
-	/* one object that can't be read, beside others that can, is no trouble of the source */
+	/* one object that can't be read, beside others that can, says nothing against the source */
 	for (int i = 0; i < n; i++)
 	{
 		SlmSource  *source = slm_sources_find(sources, objects[i].source);
 
 		if (!was_read(&objects[i]) || source == NULL)
 			continue;
-		source->troubled = false;
+		source->unhealthy = false;
 		if (source->unreadable || objects[i].attempts > 0)
 			all_are_due(source);
 		if (source->unreadable)
@@ -267,20 +267,20 @@ slm_trouble_judge(SlmSources *sources, const SlmObject *objects, int n)
 }
 
 bool
-slm_trouble_may_list(SlmSource *source)
+slm_source_health_may_list(SlmSource *source)
 {
 	choose_patience(source, source->failing);
 	return !source->failing || GetCurrentTimestamp() >= source->next_list;
 }
 
 void
-slm_trouble_listed(SlmSource *source, bool ok, int64 took)
+slm_source_health_listed(SlmSource *source, bool ok, int64 took)
 {
 	source->next_list = ok ? 0 : GetCurrentTimestamp() + Min(took * LIST_SHARE, MAX_LIST_DELAY);
 	if (!ok)
 		return;
 	if (source->failing || (source->noted_at == 0 && !source->unreadable))
 		begin_anew(source);
-	if (source->troubled && !source->unreadable && GetCurrentTimestamp() >= source->next_probe)
+	if (source->unhealthy && !source->unreadable && GetCurrentTimestamp() >= source->next_probe)
 		probe_is_due(source);
 }
