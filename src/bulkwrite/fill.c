@@ -19,7 +19,7 @@
 #include "commands/vacuum.h"
 #include "compat.h"
 #include "pgstat.h"
-#include "server/beside.h"
+#include "server/background.h"
 #include "server/out_of_memory.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
@@ -44,7 +44,7 @@ slm_fill_possible(Relation rel)
 static void
 form_piece(Fill *fill)
 {
-	slm_beside_start(&fill->thread, slm_former_piece, fill->former, fill->former->nrows);
+	slm_background_start(&fill->thread, slm_former_piece, fill->former, fill->former->nrows);
 }
 
 static void

@@ -14,7 +14,7 @@
 #include "pure/memory.h"
 #include "pure/viewlog.h"
 #include "server/alive.h"
-#include "server/beside.h"
+#include "server/background.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
@@ -420,7 +420,7 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	state->batch = batch;
 	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
 	state->room = expected_views(state, state->known.nviews - nknown);
-	slm_beside_start(&state->packing, pack, state, nviews);
+	slm_background_start(&state->packing, pack, state, nviews);
 }
 
 void

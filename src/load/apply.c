@@ -26,7 +26,7 @@
 #include "load/apply.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
-#include "server/beside.h"
+#include "server/background.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
@@ -162,7 +162,7 @@ begin_tier(TierWork *work, int tier)
 {
 	slm_cells_free(&work->cells);
 	work->tier = tier;
-	slm_beside_start(&work->thread, make_cells, work, work->batch->groups.ngroups);
+	slm_background_start(&work->thread, make_cells, work, work->batch->groups.ngroups);
 }
 
 /* The groups are known and stay as they are: the cells of the finest tier are made while the caller does something else. */

@@ -273,7 +273,7 @@ of_source(const SlmIngest *ingest, const char *source)
 }
 
 bool
-slm_large_beside(const SlmIngest *ingest, const SlmObject *object)
+slm_large_must_wait(const SlmIngest *ingest, const SlmObject *object)
 {
 	const SlmLarge *large = of_source(ingest, object->source);
 

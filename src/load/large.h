@@ -20,7 +20,7 @@
 extern bool slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool patient, bool *starved);
 
 /* Is the object a large one, which has to wait for another one of its source that is under way? */
-extern bool slm_large_beside(const SlmIngest *ingest, const SlmObject *object);
+extern bool slm_large_must_wait(const SlmIngest *ingest, const SlmObject *object);
 
 /* After slm_sources_refresh(): if the store has been opened anew, or nobody takes it up any more, the transfer must go. */
 extern void slm_large_check(SlmIngest *ingest);

@@ -121,7 +121,7 @@ slm_read_alone(SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int
 
 	for (int i = 0; i < n; i++)
 	{
-		if (objects[i].outcome != SLM_OBJECT_WAITING || slm_large_beside(ingest, &objects[i]))
+		if (objects[i].outcome != SLM_OBJECT_WAITING || slm_large_must_wait(ingest, &objects[i]))
 			continue;
 		if (objects[i].resume_row == 0 && objects[i].id != ingest->large_id && !slm_large_has(ingest, objects[i].id))
 		{

@@ -6,7 +6,7 @@
  */
 #include "postgres.h"
 
-#include "server/beside.h"
+#include "server/background.h"
 #include "server/out_of_memory.h"
 #include "tiers/each_dimension.h"
 
@@ -44,7 +44,7 @@ begin_level(Level *levels, SlmDimension dimension, SlmCells *cells, const SlmCat
 	level->catalog = catalog;
 	level->dimension = dimension;
 	level->finer = dimension > 0 ? &levels[dimension - 1].deltas : NULL;
-	slm_beside_start(&level->thread, make_level, level, cells->ncells);
+	slm_background_start(&level->thread, make_level, level, cells->ncells);
 }
 
 void

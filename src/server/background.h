@@ -1,8 +1,8 @@
 /*
- * beside.h: pure work in a second thread while this one goes on with PostgreSQL.
+ * background.h: pure work in a second thread while this one goes on with PostgreSQL.
  */
-#ifndef SLM_SERVER_BESIDE_H
-#define SLM_SERVER_BESIDE_H
+#ifndef SLM_SERVER_BACKGROUND_H
+#define SLM_SERVER_BACKGROUND_H
 
 #include "postgres.h"
 #include "pure/thread.h"
@@ -12,6 +12,6 @@
  * on while PostgreSQL is called: an error or the end of the process may come before slm_thread_join().  Whoever starts it joins it
  * in PG_FINALLY(); at the end of the process it is waited for before the memory that it works on goes.
  */
-extern void slm_beside_start(SlmThread *thread, void (*work) (void *arg), void *arg, uint64 items);
+extern void slm_background_start(SlmThread *thread, void (*work) (void *arg), void *arg, uint64 items);
 
-#endif							/* SLM_SERVER_BESIDE_H */
+#endif							/* SLM_SERVER_BACKGROUND_H */

@@ -1,9 +1,9 @@
 /*
- * beside.c: pure work in a second thread while this one goes on with PostgreSQL.
+ * background.c: pure work in a second thread while this one goes on with PostgreSQL.
  */
 #include "postgres.h"
 
-#include "server/beside.h"
+#include "server/background.h"
 #include "storage/ipc.h"
 
 #define WORTH_A_THREAD	100000
@@ -15,7 +15,7 @@ join_all(int code, Datum arg)
 }
 
 void
-slm_beside_start(SlmThread *thread, void (*work) (void *arg), void *arg, uint64 items)
+slm_background_start(SlmThread *thread, void (*work) (void *arg), void *arg, uint64 items)
 {
 	static bool registered = false;
 
