@@ -1,5 +1,5 @@
 /*
- * take_out.h: what an object counted, out of all sums; for replace.c and unload.c.
+ * take_out.h: what an object counted, out of all sums; for exchange.c and unload.c.
  *
  *   the object --its next rows--> groups, each -1; its views --> old
  *   history    --views of all others that these rows' sessions and products have--> others

@@ -4,8 +4,8 @@
 #include "postgres.h"
 
 #include "archive/archive.h"
+#include "archive/exchange.h"
 #include "archive/missing.h"
-#include "archive/replace.h"
 #include "archive/replay.h"
 #include "archive/unload.h"
 #include "catalog/pg_type.h"
@@ -115,7 +115,7 @@ sellometer_replace_object(PG_FUNCTION_ARGS)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
 	level = slm_secure_function();
-	slm_replace_object(PG_GETARG_INT64(0), PG_GETARG_INT64(1));
+	slm_exchange_object(PG_GETARG_INT64(0), PG_GETARG_INT64(1));
 	AtEOXact_GUC(true, level);
 	SPI_finish();
 	PG_RETURN_VOID();

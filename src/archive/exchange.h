@@ -1,8 +1,8 @@
 /*
- * replace.h: an object's content, exchanged for a later one.
+ * exchange.h: an object's content, exchanged for a later one.
  */
-#ifndef SLM_ARCHIVE_REPLACE_H
-#define SLM_ARCHIVE_REPLACE_H
+#ifndef SLM_ARCHIVE_EXCHANGE_H
+#define SLM_ARCHIVE_EXCHANGE_H
 
 #include "postgres.h"
 
@@ -11,6 +11,6 @@
  * first content (old) counted, which must be archived, and count the later one (new); if that has more rows than are loaded at once, it is
  * looked through, and waits to be loaded.  An error if that can't be done exactly; nothing has happened then.  Needs SPI.
  */
-extern void slm_replace_object(int64 old, int64 new);
+extern void slm_exchange_object(int64 old, int64 new);
 
-#endif							/* SLM_ARCHIVE_REPLACE_H */
+#endif							/* SLM_ARCHIVE_EXCHANGE_H */

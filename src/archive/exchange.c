@@ -1,5 +1,5 @@
 /*
- * replace.c: an object's content, exchanged for a later one.
+ * exchange.c: an object's content, exchanged for a later one.
  *
  *   archive --rows of the old content--> taken out (take_out.h), part by part if it has many
  *   source  --rows of the new content--> counted with the last of these parts; or, if they are many, later, part by part
@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "archive/replace.h"
+#include "archive/exchange.h"
 #include "archive/take_out.h"
 #include "catalog/pg_type.h"
 #include "guc.h"
@@ -28,29 +28,29 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-typedef struct Replace
+typedef struct Exchange
 {
 	SlmObject	object;			/* the new content */
 	SlmChunk	chunk;
-} Replace;
+} Exchange;
 
 static void
-free_replace(void *arg)
+free_exchange(void *arg)
 {
-	slm_chunk_free(&((Replace *) arg)->chunk);
+	slm_chunk_free(&((Exchange *) arg)->chunk);
 }
 
 /* --- the new content --- */
 
 static SlmStore *
-open_object(Replace *replace, int64 id)
+open_object(Exchange *exchange, int64 id)
 {
 	static SlmStatement statement = {
 		"SELECT o.source, o.key, o.etag, o.size, o.object_time, s.url, s.server, s.owner::oid::bigint "
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
-	SlmObject  *object = &replace->object;
+	SlmObject  *object = &exchange->object;
 	MemoryContext context = CurrentMemoryContext;
 	Datum		arg = Int64GetDatum(id);
 
@@ -69,10 +69,10 @@ open_object(Replace *replace, int64 id)
 
 /* Read the first rows, or see whether all of it is sound; sets the outcome. */
 static void
-read_object(Replace *replace, SlmTakeOut *take, int64 id, bool all)
+read_object(Exchange *exchange, SlmTakeOut *take, int64 id, bool all)
 {
-	SlmObject  *object = &replace->object;
-	SlmStore   *store = open_object(replace, id);
+	SlmObject  *object = &exchange->object;
+	SlmStore   *store = open_object(exchange, id);
 	SlmClock	clock = {.head = slm_head_read(),.tiers = slm_tiers_read()};
 	SlmReading *reading;
 
@@ -82,7 +82,7 @@ read_object(Replace *replace, SlmTakeOut *take, int64 id, bool all)
 	if (all)
 		slm_reading_validate(reading);
 	else
-		slm_reading_chunk(reading, &clock, take->state->catalog, &replace->chunk, false);
+		slm_reading_chunk(reading, &clock, take->state->catalog, &exchange->chunk, false);
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	slm_store_close(store);
@@ -95,18 +95,18 @@ read_object(Replace *replace, SlmTakeOut *take, int64 id, bool all)
 
 /* False: it has too many rows to be counted in this transaction, and will be loaded as any other object. */
 static bool
-read_new(Replace *replace, SlmTakeOut *take, int64 id)
+read_new(Exchange *exchange, SlmTakeOut *take, int64 id)
 {
-	read_object(replace, take, id, false);
-	if (replace->object.outcome == SLM_OBJECT_PART)
+	read_object(exchange, take, id, false);
+	if (exchange->object.outcome == SLM_OBJECT_PART)
 	{
 		slm_progress_phase("look through the new content");
-		read_object(replace, take, id, true);
+		read_object(exchange, take, id, true);
 		return false;
 	}
-	replace->object.number = (int) take->batch.nobjects;
-	slm_take_out_add(take, replace->chunk.rows, replace->chunk.nrows);
-	if (!slm_carts_fold(&take->batch.carts, &replace->chunk.carts))
+	exchange->object.number = (int) take->batch.nobjects;
+	slm_take_out_add(take, exchange->chunk.rows, exchange->chunk.nrows);
+	if (!slm_carts_fold(&take->batch.carts, &exchange->chunk.carts))
 		slm_out_of_memory();
 	return true;
 }
@@ -114,16 +114,16 @@ read_new(Replace *replace, SlmTakeOut *take, int64 id)
 /* --- ledger --- */
 
 static void
-record_new(Replace *replace, SlmTakeOut *take)
+record_new(Exchange *exchange, SlmTakeOut *take)
 {
 	static SlmStatement rejected = {"DELETE FROM sellometer.rejected_rows WHERE object_id = $1", 1, {INT8OID}};
-	Datum		id = Int64GetDatum(replace->object.id);
+	Datum		id = Int64GetDatum(exchange->object.id);
 
 	slm_execute(&rejected, &id, NULL, SPI_OK_DELETE);
-	slm_ledger_record(&replace->object, 1, take->batch.counts);
-	slm_rejects_record(&replace->object, 1);
+	slm_ledger_record(&exchange->object, 1, take->batch.counts);
+	slm_rejects_record(&exchange->object, 1);
 	/* that the old content was taken out may have moved it back behind this */
-	(void) slm_head_advance(&replace->object, 1, slm_head_read());
+	(void) slm_head_advance(&exchange->object, 1, slm_head_read());
 }
 
 static void
@@ -164,7 +164,7 @@ check_archived(int64 id)
 
 /* Take the next part of the old content out, and the new one in behind the last; returns whether this was it. */
 static bool
-replace_part(Replace *replace, int64 old, int64 new)
+exchange_part(Exchange *exchange, int64 old, int64 new)
 {
 	SlmTakeOut *take;
 	bool		is_last;
@@ -174,15 +174,15 @@ replace_part(Replace *replace, int64 old, int64 new)
 	slm_progress_phase("read the first content");
 	take = slm_take_out_begin(old, PG_INT64_MAX);
 	is_last = take->stopped_at == SLM_HISTORY_END;
-	counts_new = is_last && read_new(replace, take, new);
+	counts_new = is_last && read_new(exchange, take, new);
 	slm_take_out_views(take);
 	head = slm_head_read();
 	if (counts_new)
-		head = slm_head_advance(&replace->object, 1, head);
+		head = slm_head_advance(&exchange->object, 1, head);
 	slm_take_out_write(take, head);
 	slm_take_out_record(take, "replaced by a later content");
 	if (counts_new)
-		record_new(replace, take);
+		record_new(exchange, take);
 	else if (is_last)
 		have_new_loaded(new);
 	SLM_CRASH_POINT("replace.recorded");
@@ -191,22 +191,22 @@ replace_part(Replace *replace, int64 old, int64 new)
 }
 
 void
-slm_replace_object(int64 old, int64 new)
+slm_exchange_object(int64 old, int64 new)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer replace", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
-	Replace    *replace = palloc0(sizeof(Replace));
+	Exchange   *exchange = palloc0(sizeof(Exchange));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
-	callback->func = free_replace;
-	callback->arg = replace;
+	callback->func = free_exchange;
+	callback->arg = exchange;
 	MemoryContextRegisterResetCallback(context, callback);
 	slm_progress_begin("replace");
 	PG_TRY();
 	{
 		slm_history_lock();
 		check_archived(old);
-		while (!replace_part(replace, old, new))
+		while (!exchange_part(exchange, old, new))
 			CHECK_FOR_INTERRUPTS();
 	}
 	PG_FINALLY();
