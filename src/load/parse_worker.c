@@ -18,7 +18,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
-#include "pure/parcel.h"
+#include "pure/serialize.h"
 #include "server/alive.h"
 #include "server/spi.h"
 #include "storage/dsm.h"
@@ -209,21 +209,21 @@ static void
 send_result(ParseWorker *worker, const Hand *hand)
 {
 	StringInfoData buf;
-	SlmParcel	parcel = {0};
+	SlmSerialized serialized = {0};
 	shm_mq_iovec pieces[3];
 	shm_mq_result sent;
 
 	MemoryContextSwitchTo(hand->context);
-	if (worker->batch.nobjects > 0 && !slm_parcel_pack(&worker->batch, &parcel))
+	if (worker->batch.nobjects > 0 && !slm_batch_serialize(&worker->batch, &serialized))
 		ereport(FATAL, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	initStringInfo(&buf);
-	slm_result_send(&buf, &hand->task, parcel.len[0] + parcel.len[1]);
+	slm_result_send(&buf, &hand->task, serialized.len[0] + serialized.len[1]);
 	pieces[0] = (shm_mq_iovec) {.data = buf.data,.len = buf.len};
 	for (int i = 0; i < 2; i++)
-		pieces[i + 1] = (shm_mq_iovec) {.data = parcel.data[i],.len = parcel.len[i]};
+		pieces[i + 1] = (shm_mq_iovec) {.data = serialized.data[i],.len = serialized.len[i]};
 	slm_alive_at("hand over", true);
 	sent = shm_mq_sendv(worker->results, pieces, lengthof(pieces), false, true);
-	slm_parcel_free(&parcel);
+	slm_serialized_free(&serialized);
 	if (sent != SHM_MQ_SUCCESS)
 		proc_exit(0);
 }

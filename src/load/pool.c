@@ -10,7 +10,7 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "pure/memory.h"
-#include "pure/parcel.h"
+#include "pure/serialize.h"
 #include "server/alive.h"
 #include "server/out_of_memory.h"
 #include "server/progress.h"
@@ -429,7 +429,7 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	int			first = batch->nobjects;
 	char	   *block;
 	size_t		block_size;
-	char	   *parcel;
+	char	   *serialized;
 	size_t		len;
 
 	slm_pool_drain(pool);
@@ -463,13 +463,13 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 			slm_progress_add(1, object->size, object->rows_total);
 		done[places[i]] = true;
 	}
-	parcel = slm_result_parcel(&result->buf, &len);
+	serialized = slm_result_batch(&result->buf, &len);
 	block = result->buf.data;
 	block_size = result->buf.len;
 	if (len > 0)
 		result->buf.data = NULL;
 	drop_result(pool, result);
-	if (len > 0 && !slm_parcel_unpack(block, block_size, parcel, len, batch))
+	if (len > 0 && !slm_batch_deserialize(block, block_size, serialized, len, batch))
 		slm_out_of_memory();
 	return found;
 }

@@ -6,7 +6,7 @@
  *     take   <--result-- [shm_mq] <---------------------------------+
  *
  * A task names some objects that will be loaded one after the other; its result is what became of each (as in SlmObject) and
- * their grouped rows (parcel.h).  What is read is a function of the objects alone, so it does not matter who reads them, nor
+ * their grouped rows (serialize.h).  What is read is a function of the objects alone, so it does not matter who reads them, nor
  * whether the ledger's rows were locked at the time: only the leader picks, applies and records.  Results that come before
  * their objects are picked are kept.
  */

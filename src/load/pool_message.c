@@ -221,7 +221,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 }
 
 char *
-slm_result_parcel(StringInfo buf, size_t *len)
+slm_result_batch(StringInfo buf, size_t *len)
 {
 	*len = pq_getmsgint64(buf);
 	buf->cursor = MAXALIGN(buf->cursor);

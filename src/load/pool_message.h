@@ -20,14 +20,14 @@ extern void slm_task_send(StringInfo buf, const SlmObject *objects, int n, const
 /* Allocates in the current memory context.  Sets the settings that decide about rows. */
 extern void slm_task_receive(StringInfo buf, SlmTask *task);
 
-/* First the ids, then what became of each object; the parcel of so many bytes is to be sent behind them. */
+/* First the ids, then what became of each object; the serialized batch, of so many bytes, is to be sent behind them. */
 extern void slm_result_send(StringInfo buf, const SlmTask *task, size_t len);
 /* Their number; ids must have room for SLM_TASK_OBJECTS. */
 extern int	slm_result_ids(StringInfo buf, int64 *ids);
 /* After the ids: fills in what was found out about the next object. */
 extern void slm_result_object(StringInfo buf, SlmObject *object);
-/* After the objects; the parcel is in buf. */
-extern char *slm_result_parcel(StringInfo buf, size_t *len);
+/* After the objects; the serialized batch is in buf. */
+extern char *slm_result_batch(StringInfo buf, size_t *len);
 
 extern PGDLLEXPORT void sellometer_parse_worker_main(Datum arg);
 

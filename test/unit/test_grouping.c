@@ -1,5 +1,5 @@
 /*
- * Catalog, batch, views, view log, parcel and deltas against a naive count of the same random rows.
+ * Catalog, batch, views, view log, serialized batches and deltas against a naive count of the same random rows.
  *
  * A history: events fall into objects, objects into batches; each batch is settled against what is known, and what it
  * logs is packed.  Whatever the split, the sum of all deltas must be what the naive count of the whole history gives.
@@ -9,7 +9,7 @@
 #include "pure/deltas.h"
 #include "pure/key_count.h"
 #include "pure/memory.h"
-#include "pure/parcel.h"
+#include "pure/serialize.h"
 #include "pure/sort.h"
 #include "pure/viewlog.h"
 #include "unit.h"
@@ -269,32 +269,32 @@ add_object(const SlmHashKey *key, SlmBatch *batch, int object)
 
 /* As a queue does: the bytes come in one piece. */
 static bool
-send_parcel(SlmParcel *parcel, SlmBatch *batch)
+send_serialized(SlmSerialized *serialized, SlmBatch *batch)
 {
-	size_t		len = parcel->len[0] + parcel->len[1];
+	size_t		len = serialized->len[0] + serialized->len[1];
 	char	   *bytes = slm_table_alloc_dirty(len, 1);
 
-	memcpy(bytes, parcel->data[0], parcel->len[0]);
-	memcpy(bytes + parcel->len[0], parcel->data[1], parcel->len[1]);
-	slm_parcel_free(parcel);
-	return slm_parcel_unpack(bytes, len, bytes, len, batch);
+	memcpy(bytes, serialized->data[0], serialized->len[0]);
+	memcpy(bytes + serialized->len[0], serialized->data[1], serialized->len[1]);
+	slm_serialized_free(serialized);
+	return slm_batch_deserialize(bytes, len, bytes, len, batch);
 }
 
-/* Put some objects' events into the batch, directly or by way of one parcel made with another catalog. */
+/* Put some objects' events into the batch, directly or by way of one serialized batch made with another catalog. */
 static uint64_t
-add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, bool by_parcel)
+add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, bool by_bytes)
 {
 	SlmBatch	other = {0};
 	uint64_t	rows = 0;
-	SlmParcel	parcel;
+	SlmSerialized serialized;
 
-	if (by_parcel)
+	if (by_bytes)
 		slm_batch_init(&other, slm_catalog_create(key));
 	for (int i = 0; i < n; i++)
-		rows += add_object(key, by_parcel ? &other : batch, objects[i]);
-	if (by_parcel)
+		rows += add_object(key, by_bytes ? &other : batch, objects[i]);
+	if (by_bytes)
 	{
-		if (!slm_parcel_pack(&other, &parcel) || !send_parcel(&parcel, batch))
+		if (!slm_batch_serialize(&other, &serialized) || !send_serialized(&serialized, batch))
 			abort();
 		slm_catalog_free(other.catalog);
 		slm_batch_free(&other);

@@ -4,7 +4,7 @@
  *
  *   offers        slm_catalog_offer(): what a row names becomes a number
  *   group         slm_batch_add(): rows to groups and views
- *   pack, unpack  a parcel of the batch, to another process and into its batch
+ *   pack, unpack  the batch serialized, to another process and into its batch
  *   views once    slm_batch_settle_views(): half of the session's views are known already; a table, by one thread, and runs, by two
  *   view log      slm_viewlog_pack() of what is new
  *   cells, deltas slm_cells_make(), and slm_deltas_make() and slm_deltas_coarsen() of all five dimensions
@@ -18,7 +18,7 @@
 
 #include "pure/deltas.h"
 #include "pure/memory.h"
-#include "pure/parcel.h"
+#include "pure/serialize.h"
 #include "pure/viewlog.h"
 
 #define ROUNDS		5
@@ -205,22 +205,22 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	for (int r = 0; r < RUNS; r++)
 	{
 		SlmBatch	part;
-		SlmParcel	parcel;
+		SlmSerialized serialized;
 		size_t		len;
 		char	   *bytes;
 
 		slm_batch_init(&part, catalog);
 		check(slm_batch_add(&part, in->rows + r * piece, (size_t) piece), "group");
 		BEGIN();
-		check(slm_parcel_pack(&part, &parcel), "pack");
+		check(slm_batch_serialize(&part, &serialized), "pack");
 		END(PACK);
-		len = parcel.len[0] + parcel.len[1];
+		len = serialized.len[0] + serialized.len[1];
 		bytes = slm_table_alloc_dirty(len, 1);
-		memcpy(bytes, parcel.data[0], parcel.len[0]);
-		memcpy(bytes + parcel.len[0], parcel.data[1], parcel.len[1]);
-		slm_parcel_free(&parcel);
+		memcpy(bytes, serialized.data[0], serialized.len[0]);
+		memcpy(bytes + serialized.len[0], serialized.data[1], serialized.len[1]);
+		slm_serialized_free(&serialized);
 		BEGIN();
-		check(slm_parcel_unpack(bytes, len, bytes, len, &by_runs), "unpack");
+		check(slm_batch_deserialize(bytes, len, bytes, len, &by_runs), "unpack");
 		END(UNPACK);
 		slm_batch_free(&part);
 	}

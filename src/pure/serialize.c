@@ -1,16 +1,16 @@
 /*
- * parcel.c: the grouped rows of some objects as bytes.
+ * serialize.c: the grouped rows of some objects as bytes.
  *
  *   head | counts | views | others | groups | carts || offers | strings (categories, then brands: length, bytes, unaligned)
  *
- * Groups and views name offers by their place in the parcel.
+ * Groups and views name offers by their place in it.
  */
-#include "pure/parcel.h"
 
 #include "pure/numbering.h"
+#include "pure/serialize.h"
 
 
-typedef struct ParcelHead
+typedef struct SerializedHead
 {
 	uint64_t	noffers;
 	uint64_t	ngroups;
@@ -20,21 +20,21 @@ typedef struct ParcelHead
 	uint64_t	carts_len;
 	uint32_t	ncategories;
 	uint32_t	nbrands;
-} ParcelHead;
+} SerializedHead;
 
-typedef struct ParcelOffer
+typedef struct SerializedOffer
 {
 	int64_t		product_id;
 	SlmMoney	price;
 	uint32_t	category;
 	uint32_t	brand;
-} ParcelOffer;
+} SerializedOffer;
 
 typedef struct Packing
 {
 	const SlmBatch *batch;
 	SlmOfferNumbering numbers;
-	ParcelHead	head;
+	SerializedHead head;
 } Packing;
 
 static size_t
@@ -66,7 +66,7 @@ static void
 put_rows(Packing *p, char *data)
 {
 	const SlmBatch *batch = p->batch;
-	SlmRowCounts *counts = (SlmRowCounts *) (data + sizeof(ParcelHead));
+	SlmRowCounts *counts = (SlmRowCounts *) (data + sizeof(SerializedHead));
 	SlmView    *views = (SlmView *) (counts + p->head.nobjects);
 	SlmView    *others = views + p->head.nviews;
 	SlmGroup   *groups = (SlmGroup *) (others + p->head.nothers);
@@ -90,13 +90,13 @@ put_rows(Packing *p, char *data)
 static void
 put_offers(Packing *p, char *data)
 {
-	ParcelOffer *offers = (ParcelOffer *) data;
+	SerializedOffer *offers = (SerializedOffer *) data;
 
 	for (uint32_t i = 0; i < p->numbers.offers.n; i++)
 	{
 		const SlmOffer *offer = slm_numbered_offer(&p->numbers, p->batch->catalog, i);
 
-		offers[i] = (ParcelOffer) {
+		offers[i] = (SerializedOffer) {
 			.product_id = offer->product_id,.price = offer->price,
 			.category = slm_number(&p->numbers.categories, offer->keys[SLM_CATEGORY_L3]),
 			.brand = slm_number(&p->numbers.brands, offer->keys[SLM_BRAND])
@@ -108,60 +108,60 @@ put_offers(Packing *p, char *data)
 
 /* Up to where the offers begin. */
 static size_t
-rows_size(const ParcelHead *head)
+rows_size(const SerializedHead *head)
 {
-	return sizeof(ParcelHead) + head->nobjects * sizeof(SlmRowCounts) + (head->nviews + head->nothers) * sizeof(SlmView) +
+	return sizeof(SerializedHead) + head->nobjects * sizeof(SlmRowCounts) + (head->nviews + head->nothers) * sizeof(SlmView) +
 		head->ngroups * sizeof(SlmGroup) + head->carts_len;
 }
 
 static bool
-pack(Packing *p, SlmParcel *parcel)
+pack(Packing *p, SlmSerialized *serialized)
 {
 	const SlmBatch *batch = p->batch;
 
-	p->head = (ParcelHead) {
+	p->head = (SerializedHead) {
 		.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,.nothers = batch->nothers,.nobjects = batch->nobjects,
 		.carts_len = slm_carts_packed_size(&batch->carts)
 	};
-	parcel->len[0] = rows_size(&p->head);
-	parcel->data[0] = malloc(parcel->len[0]);
-	if (parcel->data[0] == NULL)
+	serialized->len[0] = rows_size(&p->head);
+	serialized->data[0] = malloc(serialized->len[0]);
+	if (serialized->data[0] == NULL)
 		return false;
-	put_rows(p, parcel->data[0]);
+	put_rows(p, serialized->data[0]);
 	slm_number_keys(&p->numbers, batch->catalog);
-	parcel->len[1] = p->numbers.offers.n * sizeof(ParcelOffer) + strings_size(p, &p->numbers.categories, SLM_CATEGORY_L3) +
+	serialized->len[1] = p->numbers.offers.n * sizeof(SerializedOffer) + strings_size(p, &p->numbers.categories, SLM_CATEGORY_L3) +
 		strings_size(p, &p->numbers.brands, SLM_BRAND);
-	parcel->data[1] = malloc(parcel->len[1] + 1);
-	if (parcel->data[1] == NULL)
+	serialized->data[1] = malloc(serialized->len[1] + 1);
+	if (serialized->data[1] == NULL)
 		return false;
-	put_offers(p, parcel->data[1]);
+	put_offers(p, serialized->data[1]);
 	p->head.noffers = p->numbers.offers.n;
 	p->head.ncategories = p->numbers.categories.n;
 	p->head.nbrands = p->numbers.brands.n;
-	memcpy(parcel->data[0], &p->head, sizeof(ParcelHead));
+	memcpy(serialized->data[0], &p->head, sizeof(SerializedHead));
 	return true;
 }
 
 bool
-slm_parcel_pack(const SlmBatch *batch, SlmParcel *parcel)
+slm_batch_serialize(const SlmBatch *batch, SlmSerialized *serialized)
 {
 	Packing		p = {.batch = batch};
 	bool		ok;
 
-	*parcel = (SlmParcel) {0};
-	ok = slm_offer_numbering_init(&p.numbers, batch->catalog) && pack(&p, parcel);
+	*serialized = (SlmSerialized) {0};
+	ok = slm_offer_numbering_init(&p.numbers, batch->catalog) && pack(&p, serialized);
 	if (!ok)
-		slm_parcel_free(parcel);
+		slm_serialized_free(serialized);
 	slm_offer_numbering_free(&p.numbers);
 	return ok;
 }
 
 void
-slm_parcel_free(SlmParcel *parcel)
+slm_serialized_free(SlmSerialized *serialized)
 {
-	free(parcel->data[0]);
-	free(parcel->data[1]);
-	*parcel = (SlmParcel) {0};
+	free(serialized->data[0]);
+	free(serialized->data[1]);
+	*serialized = (SlmSerialized) {0};
 }
 
 /* --- unpacking --- */
@@ -183,9 +183,9 @@ get_strings(const char *p, const char *end, uint32_t n, SlmSlice *out)
 	return true;
 }
 
-/* Find or make the batch's own numbers of the parcel's categories and brands. */
+/* Find or make the batch's own numbers of the serialized batch's categories and brands. */
 static bool
-translate_keys(const ParcelHead *head, const SlmSlice *strings, SlmCatalog *catalog, SlmKeyId *own)
+translate_keys(const SerializedHead *head, const SlmSlice *strings, SlmCatalog *catalog, SlmKeyId *own)
 {
 	for (uint32_t i = 0; i < head->ncategories + head->nbrands; i++)
 	{
@@ -199,7 +199,7 @@ translate_keys(const ParcelHead *head, const SlmSlice *strings, SlmCatalog *cata
 
 /* The same of its offers. */
 static bool
-translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *keys, SlmCatalog *catalog,
+translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKeyId *keys, SlmCatalog *catalog,
 		  SlmOfferId *own)
 {
 	const SlmKeyId *brands = keys + head->ncategories;
@@ -211,7 +211,7 @@ translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *key
 	}
 	for (uint64_t i = 0; i < head->noffers; i++)
 	{
-		const ParcelOffer *next = &offers[i + SLM_AHEAD];
+		const SerializedOffer *next = &offers[i + SLM_AHEAD];
 
 		if (i + SLM_AHEAD < head->noffers)
 			slm_catalog_prefetch(catalog, next->product_id, next->price, keys[next->category], brands[next->brand]);
@@ -225,7 +225,7 @@ translate(const ParcelHead *head, const ParcelOffer *offers, const SlmKeyId *key
 
 /* The views come in the order of their fingerprints, each once. */
 static bool
-add_views(const ParcelHead *head, SlmView *views, const SlmOfferId *own, uint32_t first_object)
+add_views(const SerializedHead *head, SlmView *views, const SlmOfferId *own, uint32_t first_object)
 {
 	uint64_t	last = 0;
 
@@ -243,7 +243,7 @@ add_views(const ParcelHead *head, SlmView *views, const SlmOfferId *own, uint32_
 }
 
 static bool
-add_others(const ParcelHead *head, const SlmView *others, const SlmOfferId *own, SlmBatch *batch)
+add_others(const SerializedHead *head, const SlmView *others, const SlmOfferId *own, SlmBatch *batch)
 {
 	for (uint64_t i = 0; i < head->nothers; i++)
 	{
@@ -259,7 +259,7 @@ add_others(const ParcelHead *head, const SlmView *others, const SlmOfferId *own,
 }
 
 static bool
-add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
+add_groups(const SerializedHead *head, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
 {
 	for (uint64_t i = 0; i < head->ngroups; i++)
 	{
@@ -271,7 +271,7 @@ add_groups(const ParcelHead *head, const SlmGroup *groups, const SlmOfferId *own
 }
 
 static bool
-add_objects(const ParcelHead *head, const SlmRowCounts *counts, SlmBatch *batch)
+add_objects(const SerializedHead *head, const SlmRowCounts *counts, SlmBatch *batch)
 {
 	for (uint64_t i = 0; i < head->nobjects; i++)
 	{
@@ -285,9 +285,9 @@ add_objects(const ParcelHead *head, const SlmRowCounts *counts, SlmBatch *batch)
 static bool
 unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 {
-	const ParcelHead *head = (const ParcelHead *) data;
+	const SerializedHead *head = (const SerializedHead *) data;
 	const SlmRowCounts *counts;
-	const ParcelOffer *offers;
+	const SerializedOffer *offers;
 	SlmView    *views;
 	const SlmGroup *groups;
 	size_t		fixed;
@@ -297,16 +297,16 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	uint32_t	first_object = batch->nobjects;
 	bool		ok;
 
-	if (len < sizeof(ParcelHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
+	if (len < sizeof(SerializedHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
 		head->nothers > len || head->ngroups > len || head->carts_len > len)
 		return false;
-	fixed = rows_size(head) + head->noffers * sizeof(ParcelOffer);
+	fixed = rows_size(head) + head->noffers * sizeof(SerializedOffer);
 	if (fixed > len || head->ncategories > len || head->nbrands > len)
 		return false;
-	counts = (const SlmRowCounts *) (data + sizeof(ParcelHead));
+	counts = (const SlmRowCounts *) (data + sizeof(SerializedHead));
 	views = (SlmView *) (counts + head->nobjects);
 	groups = (const SlmGroup *) (views + head->nviews + head->nothers);
-	offers = (const ParcelOffer *) (data + rows_size(head));
+	offers = (const SerializedOffer *) (data + rows_size(head));
 	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
 	keys = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmKeyId));
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
@@ -326,7 +326,7 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 }
 
 bool
-slm_parcel_unpack(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch)
+slm_batch_deserialize(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch)
 {
 	SlmViewList run = {.block = block,.block_size = block_size};
 	bool		ok = unpack(data, len, &run, batch);
