@@ -346,7 +346,7 @@ static void
 write_slice(Replay *replay, TimestampTz start)
 {
 	slm_views_drop_before(&replay->known, start - slm_view_window_usecs(), false);
-	if (!slm_batch_settle_views(&replay->batch, &replay->known))
+	if (!slm_batch_deduplicate_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
 	if (start + USECS_PER_HOUR > replay->log_from)
 		slm_view_log_write_batch(&replay->batch);

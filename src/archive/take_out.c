@@ -403,7 +403,7 @@ rewrite_views(SlmTakeOut *take)
 	slm_listings_find(&take->old, &take->listed);
 	rewrite_log(take);
 	slm_listing_watch(&take->batch, head);
-	if (!slm_batch_settle_views(&take->batch, &take->known))
+	if (!slm_batch_deduplicate_views(&take->batch, &take->known))
 		slm_out_of_memory();
 	slm_listings_rewrite(&take->listings, &take->listed, &take->batch);
 	slm_listing_write(&take->batch, head);

@@ -15,7 +15,7 @@
  */
 extern void slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists);
 
-/* The same of those of a settled batch that count. */
+/* The same of those of a deduplicated batch that count. */
 extern void slm_view_log_write_batch(const SlmBatch *batch);
 
 /* The same of blocks that have been packed, which stay the caller's.  Returns their seq, 0 if there are none. */

@@ -137,8 +137,8 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	size_t		limit = (size_t) slm_work_memory * 1024;
 	bool		tight = slm_views_memory(&state->known) > limit;
 
-	/* the transaction that begins now has settled nothing yet: what one before has, did not come to the log if that failed */
-	state->settled = false;
+	/* the transaction that begins now has deduplicated nothing yet: what one before has, did not come to the log if that failed */
+	state->deduplicated = false;
 	if (slm_catalog_memory(state->catalog) > limit / CATALOG_SHARE)
 		renew_catalog(state);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
@@ -331,7 +331,7 @@ read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 void
 slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head)
 {
-	state->settled = false;
+	state->deduplicated = false;
 	if (slm_batch_views(batch) == 0)
 		return;
 	slm_batch_view_span(batch, &state->batch_first, &state->batch_last);
@@ -394,7 +394,7 @@ expected_views(const SlmViewState *state, uint64 nviews)
 }
 
 void
-slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
+slm_view_state_deduplicate(SlmViewState *state, SlmBatch *batch)
 {
 	uint64		nviews = slm_batch_views(batch);
 	uint64		nknown;
@@ -405,7 +405,7 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 	catch_up(state, batch);
 	SLM_CHECK_VIEWS(state);
 	state->valid = false;
-	state->settled = true;
+	state->deduplicated = true;
 	/* an empty table costs nothing to grow; a full one is grown later, by the thread that packs */
 	if (state->known.nviews == 0)
 	{
@@ -415,7 +415,7 @@ slm_view_state_settle(SlmViewState *state, SlmBatch *batch)
 			slm_out_of_memory();
 	}
 	nknown = state->known.nviews;
-	if (!slm_batch_settle_views(batch, &state->known))
+	if (!slm_batch_deduplicate_views(batch, &state->known))
 		slm_out_of_memory();
 	state->batch = batch;
 	state->lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
@@ -428,7 +428,7 @@ slm_view_state_write(SlmViewState *state)
 {
 	int64		seq;
 
-	if (!state->settled)
+	if (!state->deduplicated)
 		return;
 	slm_thread_join(&state->packing);
 	if (!state->packed)
@@ -449,6 +449,6 @@ void
 slm_view_state_committed(SlmViewState *state)
 {
 	/* without a cache only what the batch asked for is known */
-	if (state->settled)
+	if (state->deduplicated)
 		state->valid = state->persistent && state->cached;
 }

@@ -47,7 +47,7 @@ typedef struct SlmViewState
 	int64		epoch;			/* sellometer.state.views_epoch when known was begun */
 
 	/* of the batch at hand */
-	bool		settled;		/* its views are decided, and it has some */
+	bool		deduplicated;	/* its views are decided, and it has some */
 	bool		cached;			/* it is decided by the persistent cache */
 	TimestampTz batch_first;	/* span of its views */
 	TimestampTz batch_last;
@@ -55,7 +55,7 @@ typedef struct SlmViewState
 	TimestampTz head;			/* when that was done */
 	double		upcoming;		/* set by the caller: how much more waits already, in batches like this one */
 
-	/* from settling on, until slm_view_state_end(): its part of the log, packed by a thread while others write */
+	/* from deduplicating on, until slm_view_state_end(): its part of the log, packed by a thread while others write */
 	SlmThread	packing;
 	const SlmBatch *batch;
 	SlmViewList *lists;			/* room for those of the batch */
@@ -90,15 +90,15 @@ extern void slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, Timesta
  * thread if it is much, so the catalog must stay as it is until slm_view_state_end().  The state is invalid from now on,
  * until slm_view_state_committed().
  */
-extern void slm_view_state_settle(SlmViewState *state, SlmBatch *batch);
+extern void slm_view_state_deduplicate(SlmViewState *state, SlmBatch *batch);
 
 /* Under the lock, too: write to the view log what the views have come to. */
 extern void slm_view_state_write(SlmViewState *state);
 
-/* After settling, whether that and all else went well or not: nothing is under way any more. */
+/* After deduplicating, whether that and all else went well or not: nothing is under way any more. */
 extern void slm_view_state_end(SlmViewState *state);
 
-/* The transaction that settled has committed. */
+/* The transaction that deduplicated has committed. */
 extern void slm_view_state_committed(SlmViewState *state);
 
 /* What tells an event from others of its session and product; slm_event_fingerprint(): 0, if it is no view that is merged with others. */

@@ -10,14 +10,14 @@
 
 /*
  * Append to sellometer.offer_log what the batch counts already: all but views with a session, which the view log has.  In
- * the batch's transaction, before its views are settled; needs no lock, as nothing there is ever changed.
+ * the batch's transaction, before its views are deduplicated; needs no lock, as nothing there is ever changed.
  */
 extern void slm_offer_log_write(const SlmBatch *batch);
 
 /*
  * The view log has of each session and product the view that counts, and maybe some that did count.  Of other offers that a
  * session saw of the product (the price has changed meanwhile) there are rows in sellometer.other_listings, and of all that is
- * needed to tell which view of each offer was the first: see slm_batch_settle_views(), before and after which these are
+ * needed to tell which view of each offer was the first: see slm_batch_deduplicate_views(), before and after which these are
  * called.  Of times that nobody looks at, by the head, there are none.
  */
 extern void slm_listing_watch(SlmBatch *batch, TimestampTz head);

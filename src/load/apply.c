@@ -319,8 +319,8 @@ write_view_log(void *arg)
 /*
  * Under the writer's lock.  What only a thread can be busy with is begun as early, and waited for as late, as can be:
  *
- *    this thread   settle | carts, listings, stock | view log            | tier tables
- *    another       settle | view log's blocks, cells of the finest tier  | deltas of one dimension after the other
+ *    this thread   deduplicate | carts, listings, stock | view log            | tier tables
+ *    another       deduplicate | view log's blocks, cells of the finest tier  | deltas of one dimension after the other
  */
 static void
 apply_locked(Apply *apply)
@@ -331,7 +331,7 @@ apply_locked(Apply *apply)
 
 	slm_identity_confirm(apply->objects, apply->nobjects);
 	slm_listing_watch(batch, head);
-	slm_view_state_settle(apply->views, batch);
+	slm_view_state_deduplicate(apply->views, batch);
 	if (batch->groups.ngroups > 0)
 		apply->tiers = begin_tiers(batch, apply->often);
 	slm_listing_write(batch, head);

@@ -6,7 +6,7 @@
  *   of them, those that tell about carts --> carts (folded by the caller: slm_carts_fold())
  *
  * GMV needs no place in a group: an offer has one price.  Only when the writer holds the lock does it decide which views
- * count; slm_batch_settle_views() then turns them into groups too.
+ * count; slm_batch_deduplicate_views() then turns them into groups too.
  */
 #ifndef SLM_PURE_BATCH_H
 #define SLM_PURE_BATCH_H
@@ -35,7 +35,7 @@ typedef struct SlmBatch
 {
 	SlmCatalog *catalog;		/* not owned */
 	SlmGroups	groups;
-	SlmGroups	second;			/* while a second thread settles views: what it counts */
+	SlmGroups	second;			/* while a second thread deduplicates views: what it counts */
 	SlmViews	views;			/* owner = number of the object */
 	SlmViewList *runs;			/* more views, whose fingerprints may stand in several runs and in views */
 	uint32_t	nruns;
@@ -44,10 +44,10 @@ typedef struct SlmBatch
 	SlmRowCounts *counts;		/* by number of the object */
 	uint32_t	nobjects;
 	uint32_t	maxobjects;
-	SlmView    *others;			/* views with other offers than the ones that count: see slm_batch_settle_views() */
+	SlmView    *others;			/* views with other offers than the ones that count: see slm_batch_deduplicate_views() */
 	uint32_t	nothers;
 	uint32_t	maxothers;
-	SlmTime		moves_from;		/* for settling: what moves away from there on is among others, whatever its offer */
+	SlmTime		moves_from;		/* for deduplicating: what moves away from there on is among others, whatever its offer */
 } SlmBatch;
 
 extern void slm_batch_init(SlmBatch *batch, SlmCatalog *catalog);
@@ -63,7 +63,7 @@ extern bool slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows
  * The pieces of slm_batch_add(), for rows that were grouped elsewhere: begin the next object (its number is
  * nobjects - 1 then), count events (by: how many), merge a view that was counted for an object and turns out to be a
  * duplicate where another object of the batch has it, add a run of such views.  False if out of memory.  The run belongs to
- * the batch from then on, in any case; it is settled fastest in the order of its fingerprints.
+ * the batch from then on, in any case; it is deduplicated fastest in the order of its fingerprints.
  */
 extern bool slm_batch_begin_object(SlmBatch *batch);
 extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
@@ -93,7 +93,7 @@ extern void slm_batch_reset(SlmBatch *batch);
  * whatever order and batches rows come: a view is dropped only for one of the same offer.  Where others has one of a
  * fingerprint, it also has what counts or did count: so the earliest of each can be told.
  */
-extern bool slm_batch_settle_views(SlmBatch *batch, SlmViews *known);
+extern bool slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known);
 
 /* All views of the batch as lists, which it goes on to own, with free slots between; lists has room for nruns + 1.  Returns their number. */
 extern uint32_t slm_batch_view_lists(const SlmBatch *batch, SlmViewList *lists);

@@ -18,7 +18,7 @@ typedef struct SlmView
 	uint64_t	fingerprint;	/* 0 = free slot */
 	SlmTime		time;
 	SlmOfferId	offer;
-	uint32_t	owner;			/* in a batch: the object whose row was counted first; once it is settled, one of these: */
+	uint32_t	owner;			/* in a batch: the object whose row was counted first; once it is deduplicated, one of these: */
 } SlmView;
 
 #define SLM_VIEW_COUNTS		(UINT32_MAX - 1)
@@ -117,7 +117,7 @@ slm_is_same_offer(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
 #define SLM_SIFT	256
 
 /*
- * The addresses of those of up to SLM_SIFT views of a settled batch that are neither free slots nor repeated; returns their number.
+ * The addresses of those of up to SLM_SIFT views of a deduplicated batch that are neither free slots nor repeated; returns their number.
  * Without a branch: what comes next can't be foreseen.
  */
 static inline uint32_t

@@ -1,7 +1,7 @@
 /*
  * Catalog, batch, views, view log, serialized batches and deltas against a naive count of the same random rows.
  *
- * A history: events fall into objects, objects into batches; each batch is settled against what is known, and what it
+ * A history: events fall into objects, objects into batches; each batch is deduplicated against what is known, and what it
  * logs is packed.  Whatever the split, the sum of all deltas must be what the naive count of the whole history gives.
  */
 #include "pure/batch.h"
@@ -369,7 +369,7 @@ run_history(uint64_t seed)
 		}
 		if (rnd(4) == 0)
 			slm_batch_gather(&batch);
-		slm_batch_settle_views(&batch, &known);
+		slm_batch_deduplicate_views(&batch, &known);
 		lists = malloc((batch.nruns + 1) * sizeof(SlmViewList));
 		slm_viewlog_pack(catalog, lists, slm_batch_view_lists(&batch, lists), &stored.blocks[stored.n++]);
 		free(lists);

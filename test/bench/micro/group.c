@@ -5,7 +5,7 @@
  *   offers        slm_catalog_offer(): what a row names becomes a number
  *   group         slm_batch_add(): rows to groups and views
  *   pack, unpack  the batch serialized, to another process and into its batch
- *   views once    slm_batch_settle_views(): half of the session's views are known already; a table, by one thread, and runs, by two
+ *   views once    slm_batch_deduplicate_views(): half of the session's views are known already; a table, by one thread, and runs, by two
  *   view log      slm_viewlog_pack() of what is new
  *   cells, deltas slm_cells_make(), and slm_deltas_make() and slm_deltas_coarsen() of all five dimensions
  *
@@ -132,7 +132,7 @@ static double	best[16];
 
 enum
 {
-	OFFERS, GROUP, PACK, UNPACK, SETTLE_TABLE, SETTLE_RUNS, LOG, CELLS, DELTAS
+	OFFERS, GROUP, PACK, UNPACK, DEDUPLICATE_TABLE, DEDUPLICATE_RUNS, LOG, CELLS, DELTAS
 };
 
 /* Half of the views are known, at a later time or the same. */
@@ -226,11 +226,11 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	}
 	*views = (long) batch.views.nviews;
 	BEGIN();
-	check(slm_batch_settle_views(&batch, &known), "settle");
-	END(SETTLE_TABLE);
+	check(slm_batch_deduplicate_views(&batch, &known), "deduplicate");
+	END(DEDUPLICATE_TABLE);
 	BEGIN();
-	check(slm_batch_settle_views(&by_runs, &known_too), "settle");
-	END(SETTLE_RUNS);
+	check(slm_batch_deduplicate_views(&by_runs, &known_too), "deduplicate");
+	END(DEDUPLICATE_RUNS);
 	BEGIN();
 	check(slm_viewlog_pack(catalog, lists, slm_batch_view_lists(&by_runs, lists), &blocks), "view log");
 	END(LOG);
@@ -262,8 +262,8 @@ main(int argc, char **argv)
 	report("group", best[GROUP], in.n, "row");
 	report("pack", best[PACK], in.n / RUNS, "row");
 	report("unpack", best[UNPACK], in.n / RUNS, "row");
-	report("views once, a table", best[SETTLE_TABLE], views, "view");
-	report("views once, runs", best[SETTLE_RUNS], views, "view");
+	report("views once, a table", best[DEDUPLICATE_TABLE], views, "view");
+	report("views once, runs", best[DEDUPLICATE_RUNS], views, "view");
 	report("view log", best[LOG], views, "view");
 	report("cells", best[CELLS], cells, "cell");
 	report("deltas, five dimensions", best[DELTAS], deltas, "table row");

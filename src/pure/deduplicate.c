@@ -1,7 +1,7 @@
 /*
- * settle.c: which views of a batch count.
+ * deduplicate.c: which views of a batch count.
  *
- * The table of known views is in the order of fingerprints, so each half of it can be settled by a thread of its own.  A view that
+ * The table of known views is in the order of fingerprints, so each half of it can be deduplicated by a thread of its own.  A view that
  * finds its slot taken goes to one behind it: so those whose slots are right before an end of a half wait until both are done.
  *
  *    | first thread      | wait | second thread     | wait |
@@ -63,7 +63,7 @@ counted_here(const Part *part, const SlmView *counted)
  * so no more is taken off the groups; all else is left to count_lists().  False if out of memory.
  */
 static bool
-settle_view(Part *part, SlmView *view, uint64_t place)
+deduplicate_view(Part *part, SlmView *view, uint64_t place)
 {
 	bool		found;
 	SlmView    *counted = part->end == 0 ? slm_views_add(part->known, view->fingerprint, &found)
@@ -103,7 +103,7 @@ settle_view(Part *part, SlmView *view, uint64_t place)
 
 /* The views of the batch's table, more or less in the order of their fingerprints. */
 static bool
-settle_table(Part *part)
+deduplicate_table(Part *part)
 {
 	const SlmViewList *table = &part->lists[0];
 
@@ -114,7 +114,7 @@ settle_table(Part *part)
 		if (i + SLM_AHEAD < table->n)
 			slm_views_prefetch(part->known, view[SLM_AHEAD].fingerprint);
 		if (view->fingerprint >= part->first && view->fingerprint <= part->last && view->fingerprint != 0 &&
-			!settle_view(part, view, i))
+			!deduplicate_view(part, view, i))
 			return false;
 	}
 	return true;
@@ -150,7 +150,7 @@ fingerprints_of(const SlmViews *views, uint64_t slots)
 
 /* Those of a run from *next on, up to a fingerprint. */
 static bool
-settle_piece(Part *part, uint32_t list, uint64_t *next, uint64_t last)
+deduplicate_piece(Part *part, uint32_t list, uint64_t *next, uint64_t last)
 {
 	const SlmViewList *run = &part->lists[list];
 	uint64_t	i = *next;
@@ -159,7 +159,7 @@ settle_piece(Part *part, uint32_t list, uint64_t *next, uint64_t last)
 	{
 		if (i + SLM_AHEAD < run->n)
 			slm_views_prefetch(part->known, run->views[i + SLM_AHEAD].fingerprint);
-		if (!settle_view(part, &run->views[i], part->bases[list] + i))
+		if (!deduplicate_view(part, &run->views[i], part->bases[list] + i))
 			return false;
 	}
 	*next = i;
@@ -168,7 +168,7 @@ settle_piece(Part *part, uint32_t list, uint64_t *next, uint64_t last)
 
 /* next: of each list, where the part's range begins in it. */
 static bool
-settle_runs(Part *part, uint64_t *next)
+deduplicate_runs(Part *part, uint64_t *next)
 {
 	uint64_t	step = fingerprints_of(part->known, PIECE_SLOTS);
 	bool		ok = true;
@@ -178,7 +178,7 @@ settle_runs(Part *part, uint64_t *next)
 		uint64_t	last = part->last - first < step ? part->last : first + step;
 
 		for (uint32_t r = 1; ok && r < part->nlists; r++)
-			ok = settle_piece(part, r, &next[r], last);
+			ok = deduplicate_piece(part, r, &next[r], last);
 		if (last == part->last)
 			break;
 		first = last + 1;
@@ -187,14 +187,14 @@ settle_runs(Part *part, uint64_t *next)
 }
 
 static void
-settle_part(void *arg)
+deduplicate_part(void *arg)
 {
 	Part	   *part = arg;
 	uint64_t   *next = calloc(part->nlists, sizeof(uint64_t));	/* of each list, where to go on */
 
 	for (uint32_t r = 1; next != NULL && r < part->nlists; r++)
 		next[r] = views_before(&part->lists[r], part->first);
-	part->ok = next != NULL && settle_table(part) && settle_runs(part, next);
+	part->ok = next != NULL && deduplicate_table(part) && deduplicate_runs(part, next);
 	free(next);
 }
 
@@ -215,17 +215,17 @@ take_over(Part *whole, const Part *half)
 
 /* Those that have waited, with the whole table at hand. */
 static bool
-settle_rest(Part *whole, uint64_t first, uint64_t last)
+deduplicate_rest(Part *whole, uint64_t first, uint64_t last)
 {
 	whole->first = first;
 	whole->last = last;
-	settle_part(whole);
+	deduplicate_part(whole);
 	return whole->ok;
 }
 
 /* Whole, by a thread beside this one for the second half, which counts what it takes off in groups of its own. */
 static bool
-settle_by_two(Part *whole, SlmGroups *second)
+deduplicate_by_two(Part *whole, SlmGroups *second)
 {
 	uint64_t	waiting = fingerprints_of(whole->known, WAITING_SLOTS);
 	SlmBatch	others = {0};
@@ -244,12 +244,12 @@ settle_by_two(Part *whole, SlmGroups *second)
 	ok = halves[1].repeated != NULL;
 	if (ok)
 	{
-		slm_thread_start(&thread, settle_part, &halves[1]);
-		settle_part(&halves[0]);
+		slm_thread_start(&thread, deduplicate_part, &halves[1]);
+		deduplicate_part(&halves[0]);
 		slm_thread_join(&thread);
 		whole->known->nviews += halves[0].added + halves[1].added;
 		ok = halves[0].ok && halves[1].ok && take_over(whole, &halves[1]) &&
-			settle_rest(whole, halves[0].last + 1, HALF - 1) && settle_rest(whole, halves[1].last + 1, UINT64_MAX);
+			deduplicate_rest(whole, halves[0].last + 1, HALF - 1) && deduplicate_rest(whole, halves[1].last + 1, UINT64_MAX);
 	}
 	slm_batch_free(&others);
 	free(halves[1].repeated);
@@ -360,15 +360,15 @@ note_counted(SlmBatch *batch, const SlmViews *known)
 }
 
 static bool
-settle(SlmBatch *batch, Part *whole)
+deduplicate(SlmBatch *batch, Part *whole)
 {
 	if (batch->nruns > 0 && slm_batch_views(batch) >= THREAD_VIEWS)
-		whole->ok = settle_by_two(whole, &batch->second) && count_by_two(whole, &batch->second);
+		whole->ok = deduplicate_by_two(whole, &batch->second) && count_by_two(whole, &batch->second);
 	else
 	{
 		Count		count = {.lists = whole->lists,.nlists = whole->nlists,.groups = whole->groups};
 
-		settle_part(whole);
+		deduplicate_part(whole);
 		count_lists(&count);
 		whole->ok = whole->ok && count.ok;
 	}
@@ -382,7 +382,7 @@ settle(SlmBatch *batch, Part *whole)
 }
 
 bool
-slm_batch_settle_views(SlmBatch *batch, SlmViews *known)
+slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known)
 {
 	uint64_t	nviews = slm_batch_views(batch);
 	SlmViewList *lists;
@@ -396,7 +396,7 @@ slm_batch_settle_views(SlmBatch *batch, SlmViews *known)
 	/* two threads may not grow the table, so it needs room even if no view is repeated; else it grows with what is new */
 	if (batch->nruns == 0 || known->nviews + nviews > known->nslots - known->nslots / 16)
 		ok = ok && slm_views_reserve(known, known->nviews + nviews);
-	ok = ok && whole.repeated != NULL && settle(batch, &whole);
+	ok = ok && whole.repeated != NULL && deduplicate(batch, &whole);
 	free(lists);
 	free(bases);
 	free(whole.repeated);

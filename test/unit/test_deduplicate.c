@@ -274,7 +274,7 @@ typedef struct Side
 	SlmViewList log;			/* its views that count */
 } Side;
 
-/* What of a settled batch goes to the view log. */
+/* What of a deduplicated batch goes to the view log. */
 static SlmViewList
 log_of(const SlmBatch *batch)
 {
@@ -359,7 +359,7 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	slm_batch_gather(&sides[1].batch);
 	for (int s = 0; s < 2; s++)
 	{
-		UNIT_OK(slm_batch_settle_views(&sides[s].batch, &sides[s].known), "seed %llu: settled", (unsigned long long) seed);
+		UNIT_OK(slm_batch_deduplicate_views(&sides[s].batch, &sides[s].known), "seed %llu: deduplicated", (unsigned long long) seed);
 		sides[s].log = log_of(&sides[s].batch);
 	}
 	for (int i = 0; i < OBJECTS; i++)
