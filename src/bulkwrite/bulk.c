@@ -30,7 +30,7 @@ struct SlmBulk
 {
 	Relation	rel;
 	const SlmShape *shape;
-	const SlmMeanwhile *meanwhile;
+	const SlmCallback *callback;
 	MemoryContext outer;		/* of the caller */
 	MemoryContext rows;			/* of the rows that wait; reset when they are written */
 	int			nrows;			/* that wait */
@@ -135,13 +135,13 @@ begin_sql(SlmBulk *bulk)
 }
 
 SlmBulk *
-slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhile)
+slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmCallback *callback)
 {
 	SlmBulk    *bulk = palloc0(sizeof(SlmBulk));
 
 	bulk->rel = rel;
 	bulk->shape = shape;
-	bulk->meanwhile = meanwhile;
+	bulk->callback = callback;
 	bulk->outer = CurrentMemoryContext;
 	bulk->rows = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
 	bulk->direct = is_direct(rel, shape, bulk->places);
@@ -153,9 +153,9 @@ slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhil
 }
 
 SlmBulk *
-slm_bulk_begin_new(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhile)
+slm_bulk_begin_new(Relation rel, const SlmShape *shape, const SlmCallback *callback)
 {
-	SlmBulk    *bulk = slm_bulk_begin(rel, shape, meanwhile);
+	SlmBulk    *bulk = slm_bulk_begin(rel, shape, callback);
 
 	if (!bulk->direct)
 		elog(ERROR, "table %s is not plain", RelationGetRelationName(rel));
@@ -246,7 +246,7 @@ write_rows(SlmBulk *bulk)
 	slm_wal_write_ahead();
 	slm_alive();
 	CHECK_FOR_INTERRUPTS();
-	slm_meanwhile(bulk->meanwhile);
+	slm_call_back(bulk->callback);
 }
 
 /* The row at hand, to a slot: columns that are not among ours were dropped. */

@@ -12,29 +12,29 @@
 typedef struct SlmBulk SlmBulk;
 
 /*
- * Something small that is done now and then during long writes.  Whoever has it passes it down to those who write; it is kept
+ * A progress callback: something small that is done now and then during long writes.  Whoever has it passes it down to those who write; it is kept
  * nowhere, so nobody comes upon it after an error.
  */
-typedef struct SlmMeanwhile
+typedef struct SlmCallback
 {
 	void		(*function) (void *arg);
 	void	   *arg;
-} SlmMeanwhile;
+} SlmCallback;
 
 /* Do it, if it is not NULL. */
 static inline void
-slm_meanwhile(const SlmMeanwhile *meanwhile)
+slm_call_back(const SlmCallback *callback)
 {
-	if (meanwhile != NULL)
-		meanwhile->function(meanwhile->arg);
+	if (callback != NULL)
+		callback->function(callback->arg);
 }
 
 /*
  * Begin.  A table that is plain (plain.h) is written to as COPY does, any other by INSERT, so that all that somebody has added to it is
- * heeded, and its rows go wherever they go.  A duplicate key is an error.  The shape, and meanwhile, which is done after each piece of
+ * heeded, and its rows go wherever they go.  A duplicate key is an error.  The shape, and callback, which is called after each piece of
  * rows, or NULL, must outlive the insert.  With SPI.
  */
-extern SlmBulk *slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhile);
+extern SlmBulk *slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmCallback *callback);
 
 /*
  * The next row: the caller sets the values of the shape's columns, and *nulls, all of which are false.  What values point to must live in
@@ -57,7 +57,7 @@ extern bool slm_bulk_is_direct(Relation rel, const SlmShape *shape);
  * else changes the table must not insert keys meanwhile.  slm_bulk_end_new() returns how many were taken out; *there, palloc'ed, are
  * their numbers in the order of slm_bulk_row(), from 0.
  */
-extern SlmBulk *slm_bulk_begin_new(Relation rel, const SlmShape *shape, const SlmMeanwhile *meanwhile);
+extern SlmBulk *slm_bulk_begin_new(Relation rel, const SlmShape *shape, const SlmCallback *callback);
 extern uint32 slm_bulk_end_new(SlmBulk *bulk, uint32 **there);
 
 #endif							/* SLM_BULKWRITE_BULK_H */

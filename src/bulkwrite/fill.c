@@ -59,7 +59,7 @@ take_piece(Fill *fill)
 }
 
 static void
-write_pieces(Fill *fill, const SlmMeanwhile *meanwhile)
+write_pieces(Fill *fill, const SlmCallback *callback)
 {
 	SlmFormer  *former = fill->former;
 	bool		last;
@@ -73,13 +73,13 @@ write_pieces(Fill *fill, const SlmMeanwhile *meanwhile)
 			form_piece(fill);
 		slm_page_writer_put(fill->writer, fill->formed.rows.pages, fill->formed.rows.n + (last ? 1 : 0));
 		slm_index_fill_leaves(fill->index, fill->formed.leaves.pages, fill->formed.leaves.n);
-		slm_meanwhile(meanwhile);
+		slm_call_back(callback);
 	} while (!last);
 	slm_index_fill_end(fill->index, &fill->formed.leaves.pages[fill->formed.leaves.n]);
 }
 
 void
-slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMeanwhile *meanwhile)
+slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmCallback *callback)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer fill", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(context);
@@ -98,7 +98,7 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMe
 		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
 			slm_out_of_memory();
 		if (nrows > 0)
-			write_pieces(fill, meanwhile);
+			write_pieces(fill, callback);
 	}
 	PG_FINALLY();
 	{

@@ -20,8 +20,8 @@ extern bool slm_fill_possible(Relation rel);
 
 /*
  * Fill a table, which with its primary key, a B-tree of plain columns, is empty and new in this transaction.  Each row comes after
- * all before it in the key's order.  source is called in a thread; meanwhile, if not NULL, now and then in this one.
+ * all before it in the key's order.  source is called in a thread; callback, if not NULL, now and then in this one.
  */
-extern void slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmMeanwhile *meanwhile);
+extern void slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmCallback *callback);
 
 #endif							/* SLM_BULKWRITE_FILL_H */

@@ -210,7 +210,7 @@ put(SlmBulk *bulk, const SlmCart **carts, int n)
  * see a row of a key that another row has.
  */
 static int
-insert_new(Relation rel, const SlmCart **carts, int n, const SlmMeanwhile *meanwhile)
+insert_new(Relation rel, const SlmCart **carts, int n, const SlmCallback *callback)
 {
 	SlmBulk    *bulk;
 	uint32	   *there;
@@ -221,13 +221,13 @@ insert_new(Relation rel, const SlmCart **carts, int n, const SlmMeanwhile *meanw
 		nknown = known_first(rel, carts, n);
 		if (n > nknown)
 		{
-			bulk = slm_bulk_begin(rel, &shape, meanwhile);
+			bulk = slm_bulk_begin(rel, &shape, callback);
 			put(bulk, carts + nknown, n - nknown);
 			(void) slm_bulk_end(bulk);
 		}
 		return nknown;
 	}
-	bulk = slm_bulk_begin_new(rel, &shape, meanwhile);
+	bulk = slm_bulk_begin_new(rel, &shape, callback);
 	put(bulk, carts, n);
 	nknown = (int) slm_bulk_end_new(bulk, &there);
 	for (int i = 0; i < nknown; i++)
@@ -242,7 +242,7 @@ kept_from(TimestampTz head)
 }
 
 static void
-write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const SlmMeanwhile *meanwhile)
+write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const SlmCallback *callback)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -267,7 +267,7 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 			if (Max(cart->cart, Max(cart->removal, cart->purchase)) >= from)
 				piece[n++] = cart;
 		}
-		nknown = plain ? insert_new(rel, piece, n, meanwhile) : n;
+		nknown = plain ? insert_new(rel, piece, n, callback) : n;
 		if (nknown > 0)
 			merge(piece, nknown);
 		MemoryContextReset(context);
@@ -278,7 +278,7 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 }
 
 void
-slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *meanwhile)
+slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmCallback *callback)
 {
 	uint32	   *volatile order;
 
@@ -290,7 +290,7 @@ slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *mea
 		slm_out_of_memory();
 	PG_TRY();
 	{
-		write_all(carts, order, kept_from(head), meanwhile);
+		write_all(carts, order, kept_from(head), callback);
 	}
 	PG_FINALLY();
 	{

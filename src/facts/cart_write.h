@@ -11,10 +11,10 @@
 
 /*
  * Under the writer's lock: merge the carts into sellometer.carts, but for those whose last event is older than
- * sellometer.cart_retention behind the head (DT_NOBEGIN: no head yet, merge all).  meanwhile: see
+ * sellometer.cart_retention behind the head (DT_NOBEGIN: no head yet, merge all).  callback: see
  * slm_bulk_begin().
  */
-extern void slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmMeanwhile *meanwhile);
+extern void slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmCallback *callback);
 
 /* Delete the rows whose last event is that old, if it is time again; returns how many. */
 extern uint64 slm_carts_prune(TimestampTz head);

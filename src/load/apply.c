@@ -140,7 +140,7 @@ typedef struct TierWork
 {
 	const SlmBatch *batch;
 	SlmTiers   *tiers;
-	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
+	const SlmCallback *often;	/* done while rows are written; or NULL */
 	bool		limited;		/* what is loaded, not what counted once already */
 	int			tier;			/* the one at hand */
 	SlmThread	thread;			/* that makes its cells */
@@ -167,7 +167,7 @@ begin_tier(TierWork *work, int tier)
 
 /* The groups are known and stay as they are: the cells of the finest tier are made while the caller does something else. */
 static TierWork *
-begin_tiers(const SlmBatch *batch, const SlmMeanwhile *often)
+begin_tiers(const SlmBatch *batch, const SlmCallback *often)
 {
 	TierWork   *work = palloc0(sizeof(TierWork));
 
@@ -192,7 +192,7 @@ end_tiers(TierWork *work)
  * so the rollup is brought that far first.  once: see slm_tier_write().
  */
 static uint64
-write_tier(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *once)
+write_tier(TierWork *work, TimestampTz head, bool replace, const SlmCallback *once)
 {
 	SlmTier    *tier = &work->tiers->tiers[work->tier];
 	SlmMinuteKeys *keys = NULL;
@@ -236,7 +236,7 @@ is_all_after(const SlmGroups *groups, const SlmTier *tier)
 }
 
 static uint64
-write_tiers(TierWork *work, TimestampTz head, bool replace, const SlmMeanwhile *once)
+write_tiers(TierWork *work, TimestampTz head, bool replace, const SlmCallback *once)
 {
 	uint64		written = write_tier(work, head, replace, once);
 
@@ -304,7 +304,7 @@ typedef struct Apply
 	int			nobjects;
 	SlmViewState *views;
 	bool		replace;
-	const SlmMeanwhile *often;
+	const SlmCallback *often;
 	TierWork   *tiers;			/* NULL: not begun */
 	SlmApplied	applied;
 } Apply;
@@ -327,7 +327,7 @@ apply_locked(Apply *apply)
 {
 	SlmBatch   *batch = apply->batch;
 	TimestampTz head = slm_head_read();
-	SlmMeanwhile views = {write_view_log, apply->views};
+	SlmCallback views = {write_view_log, apply->views};
 
 	slm_identity_confirm(apply->objects, apply->nobjects);
 	slm_listing_watch(batch, head);
@@ -353,7 +353,7 @@ apply_locked(Apply *apply)
 
 SlmApplied
 slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace,
-		  const SlmMeanwhile *often)
+		  const SlmCallback *often)
 {
 	Apply	   *apply = palloc(sizeof(Apply));
 	instr_time	start;

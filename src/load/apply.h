@@ -22,7 +22,7 @@ typedef struct SlmApplied
  * the heads and the ledger.  replace and often: see slm_tier_write().
  */
 extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace,
-							const SlmMeanwhile *often);
+							const SlmCallback *often);
 
 /* Under the lock, as a part of that: write the batch's groups to all tiers.  Returns the number of rows written. */
 extern uint64 slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace);

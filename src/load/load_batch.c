@@ -150,7 +150,7 @@ load_batch(Loading *loading)
 	bool		replace = !loading->clock->live;
 	SlmApplied	applied;
 	SlmFeed		feed;
-	SlmMeanwhile feeding = {slm_feed_workers, &feed};
+	SlmCallback feeding = {slm_feed_workers, &feed};
 	int			large;
 	bool		starved;
 	int64		large_id = ingest->large_id;

@@ -55,7 +55,7 @@ slm_each_dimension(SlmCells *cells, const SlmCatalog *catalog, const SlmEachDime
 	PG_TRY();
 	{
 		begin_level(levels, 0, cells, catalog);
-		slm_meanwhile(each->once);
+		slm_call_back(each->once);
 		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 		{
 			slm_thread_join(&levels[d].thread);

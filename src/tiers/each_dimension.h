@@ -10,7 +10,7 @@
 /* What is done with the deltas of each dimension, and, if not NULL, while those of the first are made. */
 typedef struct SlmEachDimension
 {
-	const SlmMeanwhile *once;
+	const SlmCallback *once;
 	void		(*callback) (SlmDimension dimension, const SlmDeltas *deltas, void *arg);
 	void	   *arg;
 } SlmEachDimension;

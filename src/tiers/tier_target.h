@@ -19,7 +19,7 @@ typedef struct SlmTierTarget
 	SlmDimension dimension;
 	const SlmShape *shape;
 	const SlmCatalog *catalog;
-	const SlmMeanwhile *often;	/* done while rows are written; or NULL */
+	const SlmCallback *often;	/* done while rows are written; or NULL */
 	Datum	   *keys;			/* text keys by number, made when first needed, as far as they are kept; 0 = not yet */
 	Size		kept_keys;		/* bytes of these */
 	Oid			event_types[SLM_EVENT_TYPES];

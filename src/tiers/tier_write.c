@@ -117,7 +117,7 @@ write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *pres
 
 static uint64
 write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog,
-			 const TimestampTz *present, int npresent, bool replace, const SlmMeanwhile *often)
+			 const TimestampTz *present, int npresent, bool replace, const SlmCallback *often)
 {
 	SlmTierTarget target;
 	uint64		written = 0;
@@ -155,7 +155,7 @@ typedef struct TierWrite
 	const TimestampTz *present;
 	int			npresent;
 	bool		replace;
-	const SlmMeanwhile *often;
+	const SlmCallback *often;
 	uint64		written;
 } TierWrite;
 
@@ -169,7 +169,7 @@ write_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
 
 uint64
 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
-			   const SlmMeanwhile *once, const SlmMeanwhile *often)
+			   const SlmCallback *once, const SlmCallback *often)
 {
 	TierWrite	w = {.tier = tier,.catalog = catalog,.replace = replace,.often = often};
 	SlmEachDimension each = {.once = once,.callback = write_dimension,.arg = &w};

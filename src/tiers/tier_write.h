@@ -19,7 +19,7 @@
  * of rows written.
  */
 extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
-							 const SlmMeanwhile *once, const SlmMeanwhile *often);
+							 const SlmCallback *once, const SlmCallback *often);
 
 /*
  * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.
