@@ -12,8 +12,8 @@
 typedef struct SlmBulk SlmBulk;
 
 /*
- * A progress callback: something small that is done now and then during long writes.  Whoever has it passes it down to those who write; it is kept
- * nowhere, so nobody comes upon it after an error.
+ * A progress callback: something small that is done now and then during long writes.  Whoever has it passes it down to those who
+ * write; it is kept nowhere, so nobody comes upon it after an error.
  */
 typedef struct SlmCallback
 {

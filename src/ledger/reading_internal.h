@@ -59,8 +59,8 @@ struct SlmReading
 #define SLM_GIVE_AGAIN	"put it there again under the same key, or put it aside with sellometer_skip()"
 
 /*
- * A row is rejected: count it, and keep it as far as sellometer.max_rejects_kept allows.  column: a name that stays, or NULL for the row as a
- * whole; detail and raw are copied.
+ * A row is rejected: count it, and keep it as far as sellometer.max_rejects_kept allows.  column: a name that stays, or NULL for the
+ * row as a whole; detail and raw are copied.
  */
 extern void slm_reading_reject(SlmReading *reading, uint64 line, const char *column, SlmRejectReason reason, const char *detail,
 							   SlmSlice raw);
@@ -77,7 +77,10 @@ extern void slm_reading_refuse_by_time(SlmReading *reading, SlmTime first, SlmTi
 /* A part begins: no row of it is left out yet. */
 extern void slm_reading_forget_refused(SlmReading *reading);
 
-/* A part has been read: say in its object, in the current memory context, which of its rows don't count.  Fails the object for want of memory. */
+/*
+ * A part has been read: say in its object, in the current memory context, which of its rows don't count.  Fails the object for want of
+ * memory.
+ */
 extern void slm_reading_keep_refused(SlmReading *reading);
 
 /* All rows of the object have been read: which times are clock jumps? */

@@ -20,8 +20,8 @@ typedef struct SlmFeed
 } SlmFeed;
 
 /*
- * Make a feed of the n objects of a batch and of the upcoming ones behind them, which are the caller's and must stay as long as the feed is
- * used.  False if this process is to read the batch alone, as there is no worker or the first object is not for one: feed->pool is NULL then.
+ * Make a feed of the n objects of a batch and of the upcoming ones behind them, which are the caller's and must stay as long as the
+ * feed is used.  False if this process is to read the batch alone, as there is no worker or the first object is not for one: feed->pool is NULL then.
  */
 extern bool slm_feed_begin(SlmFeed *feed, const SlmIngest *ingest, const SlmClock *clock, SlmObject *objects, int n,
 						   int upcoming);

@@ -10,8 +10,8 @@
 extern uint64 slm_tier_insert(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const bool *wanted);
 
 /*
- * Make a partition that is missing, with all of its rows; returns their number.  Else than as pages they go to where it has its place already:
- * so that they are published as those of its parent, and get what the parent's have.
+ * Make a partition that is missing, with all of its rows; returns their number.  Else than as pages they go to where it has its place
+ * already: so that they are published as those of its parent, and get what the parent's have.
  */
 extern uint64 slm_tier_insert_partition(SlmTierTarget *target, const SlmDeltaRun *run);
 
