@@ -16,7 +16,10 @@ typedef struct SlmListed
 	TimestampTz last_modified;
 } SlmListed;
 
-/* Enter what was listed in the source and isn't known yet; returns the number of objects that are new. */
+/*
+ * Enter the n objects that were listed in the source, as far as they aren't known yet; returns the number of those that are new.  May wait
+ * for whoever is loading one of the same key.  Needs SPI.
+ */
 extern int	slm_ledger_enter(const char *source, const SlmListed *listed, int n);
 
 #endif							/* SLM_LEDGER_ENTER_H */

@@ -6,10 +6,13 @@
 
 #include "ledger/object.h"
 
-/* The head of all data; DT_NOBEGIN if there is none. */
+/* The head of all data; DT_NOBEGIN if there is none.  These need SPI, as all that reads or writes the ledger. */
 extern TimestampTz slm_head_read(void);
 
-/* Move the head, and that of the source of each loaded object, on to the objects' medians. */
+/*
+ * Under the writer's lock: move the head, and that of the source of each loaded object, on to the objects' medians.  head: as it was.
+ * Returns the head of all data as it is now.
+ */
 extern TimestampTz slm_head_advance(SlmObject *objects, int n, TimestampTz head);
 
 /*

@@ -30,12 +30,12 @@ typedef struct SlmPick
 /*
  * Pick waiting objects in the order of their time: at most limit, and as many as have limit_bytes together (but one at
  * least).  Each source that has some within max_span gets its share, however many the others have.  state: "pending" or "backlog".
- * Objects are allocated in the current memory context.
- * *upcoming gets the number of those that stand behind them in the array: the next ones, not picked.
+ * The objects and their strings are allocated in the current memory context.  Needs SPI, and must not be called under the writer's lock.
+ * Returns the number of those picked; *upcoming gets the number of those that stand behind them in the array: the next ones, not picked.
  */
 extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming);
 
-/* Put pending objects of these sources that are late by now into the backlog. */
+/* Put pending objects of these sources that are late by now, as seen from the head, into the backlog; those that others have locked stay. */
 extern void slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz head);
 
 /* What waits, as numbers.  Zero-initialised is not counted yet. */

@@ -7,7 +7,10 @@
 #include "ledger/object.h"
 #include "pure/batch.h"
 
-/* Record what became of the objects, but for their rejected rows.  counts: by object number in the batch. */
+/*
+ * Record what became of the objects, which this transaction has picked, but for their rejected rows.  counts: by object number in the
+ * batch; NULL where none was loaded.  For loaded ones under the writer's lock, in the transaction that has counted their rows.  Needs SPI.
+ */
 extern void slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts);
 
 #endif							/* SLM_LEDGER_RECORD_H */
