@@ -325,6 +325,7 @@ write_tier(Replay *replay, int t)
 {
 	const SlmTier *tier = &replay->tiers->tiers[t];
 	const Range *range = &replay->ranges[t];
+	SlmDimensionDeltas *deltas;
 
 	if (range->first >= range->end)
 		return;
@@ -337,7 +338,16 @@ write_tier(Replay *replay, int t)
 
 		bucket->wanted = bucket->start >= range->first && bucket->start < range->end;
 	}
-	(void) slm_tier_write(tier, &replay->cells, replay->state->catalog, false, NULL, NULL);
+	deltas = slm_dimension_deltas_begin(&replay->cells, replay->state->catalog);
+	PG_TRY();
+	{
+		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->catalog, false, NULL);
+	}
+	PG_FINALLY();
+	{
+		slm_dimension_deltas_end(deltas);
+	}
+	PG_END_TRY();
 	slm_totals_add(tier, &replay->cells);
 }
 
@@ -531,7 +541,7 @@ replay_range(TimestampTz from, TimestampTz to)
 static TimestampTz
 resume_behind(const SlmMissing *lost)
 {
-	SlmGranularity minute = {.usecs = USECS_PER_MINUTE};
+	static const SlmGranularity minute = {.usecs = USECS_PER_MINUTE};
 	TimestampTz behind = slm_bucket_next(minute, slm_bucket_start(minute, lost->last));
 	TimestampTz log_from = slm_view_log_from();
 
@@ -544,7 +554,7 @@ resume_behind(const SlmMissing *lost)
 static int64
 replay_around(const List *lost, TimestampTz from, TimestampTz to)
 {
-	SlmGranularity minute = {.usecs = USECS_PER_MINUTE};
+	static const SlmGranularity minute = {.usecs = USECS_PER_MINUTE};
 	int64		events = 0;
 	ListCell   *cell;
 

@@ -25,6 +25,6 @@ extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, S
 							const SlmCallback *often);
 
 /* Under the lock, as a part of that: write the batch's groups to all tiers.  Returns the number of rows written. */
-extern uint64 slm_write_tiers(const SlmBatch *batch, TimestampTz head, bool replace);
+extern uint64 slm_write_tiers(SlmBatch *batch, TimestampTz head, bool replace);
 
 #endif							/* SLM_LOAD_APPLY_H */

@@ -5,7 +5,7 @@
 
 #include "catalog/pg_type.h"
 #include "server/spi.h"
-#include "tiers/each_dimension.h"
+#include "tiers/dimension_deltas.h"
 #include "tiers/rollup_changes.h"
 #include "tiers/tier_target.h"
 #include "utils/builtins.h"
@@ -64,25 +64,23 @@ note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog
 	pfree(keys);
 }
 
-typedef struct Noted
-{
-	const SlmTier *tier;
-	const SlmCatalog *catalog;
-} Noted;
-
-static void
-note_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
-{
-	const Noted *noted = arg;
-
-	if (deltas->nrows > 0)
-		note_keys(noted->tier, dimension, noted->catalog, deltas);
-}
-
 void
 slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
 {
-	Noted		noted = {.tier = tier,.catalog = catalog};
+	SlmDimensionDeltas *all = slm_dimension_deltas_begin(cells, catalog);
+	SlmDimension dimension;
 
-	slm_each_dimension(cells, catalog, &(SlmEachDimension) {.callback = note_dimension,.arg = &noted});
+	PG_TRY();
+	{
+		for (const SlmDeltas *deltas; (deltas = slm_dimension_deltas_next(all, &dimension)) != NULL;)
+		{
+			if (deltas->nrows > 0)
+				note_keys(tier, dimension, catalog, deltas);
+		}
+	}
+	PG_FINALLY();
+	{
+		slm_dimension_deltas_end(all);
+	}
+	PG_END_TRY();
 }

@@ -1,7 +1,7 @@
 /*
  * tier_write.c: apply deltas to the tables of a tier: which way for which rows.
  *
- *   cells --each_dimension.c--> deltas of one dimension, sorted by (partition, key, time, type)
+ *   cells --dimension_deltas.c--> deltas of one dimension, sorted by (partition, key, time, type)
  *      partition is missing:  tier_insert.c, with the partition
  *      else by bucket:        no rows yet --> tier_insert.c
  *                             has rows    --> tier_merge.c
@@ -17,7 +17,7 @@
 #include "catalog/pg_type.h"
 #include "server/locks.h"
 #include "server/spi.h"
-#include "tiers/each_dimension.h"
+#include "tiers/dimension_deltas.h"
 #include "tiers/tier_insert.h"
 #include "tiers/tier_merge.h"
 #include "tiers/tier_write.h"
@@ -147,35 +147,18 @@ slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas 
 	return write_deltas(tier, dimension, deltas, catalog, NULL, 0, false, NULL);
 }
 
-/* What is the same for all dimensions. */
-typedef struct TierWrite
-{
-	const SlmTier *tier;
-	const SlmCatalog *catalog;
-	const TimestampTz *present;
-	int			npresent;
-	bool		replace;
-	const SlmCallback *often;
-	uint64		written;
-} TierWrite;
-
-static void
-write_dimension(SlmDimension dimension, const SlmDeltas *deltas, void *arg)
-{
-	TierWrite  *w = arg;
-
-	w->written += write_deltas(w->tier, dimension, deltas, w->catalog, w->present, w->npresent, w->replace, w->often);
-}
-
 uint64
-slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
-			   const SlmCallback *once, const SlmCallback *often)
+slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmCatalog *catalog, bool replace,
+			   const SlmCallback *often)
 {
-	TierWrite	w = {.tier = tier,.catalog = catalog,.replace = replace,.often = often};
-	SlmEachDimension each = {.once = once,.callback = write_dimension,.arg = &w};
+	int			npresent;
+	TimestampTz *present;
+	SlmDimension dimension;
+	uint64		written = 0;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	w.present = present_buckets(tier, cells, &w.npresent);
-	slm_each_dimension(cells, catalog, &each);
-	return w.written;
+	present = present_buckets(tier, cells, &npresent);
+	for (const SlmDeltas *deltas; (deltas = slm_dimension_deltas_next(all, &dimension)) != NULL;)
+		written += write_deltas(tier, dimension, deltas, catalog, present, npresent, replace, often);
+	return written;
 }

@@ -6,20 +6,20 @@
 
 #include "bulkwrite/bulk.h"
 #include "pure/deltas.h"
+#include "tiers/dimension_deltas.h"
 #include "tiers/tier.h"
 
 /*
- * Apply the cells' wanted buckets to all five tables of the tier.  The caller holds the writer's lock.  Rows of buckets
- * that are new are inserted in bulk; those of buckets that have rows are merged:
+ * Apply all of the deltas, which are those of the cells' wanted buckets, to the five tables of the tier.  The caller holds the writer's lock.
+ * Rows of buckets that are new are inserted in bulk; those of buckets that have rows are merged:
  *
  * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
  * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
  *
- * once: done while a thread makes the first rows; often: now and then while rows are written; both may be NULL.  Returns the number
- * of rows written.
+ * often: now and then while rows are written, or NULL.  Returns the number of rows written.
  */
-extern uint64 slm_tier_write(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog, bool replace,
-							 const SlmCallback *once, const SlmCallback *often);
+extern uint64 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmCatalog *catalog, bool replace,
+							 const SlmCallback *often);
 
 /*
  * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.

@@ -1,0 +1,98 @@
+/*
+ * dimension_deltas.c: the deltas of each dimension, one after the other.
+ *
+ *   thread:  make 0         | make 1    | make 2    | ...
+ *   caller:  something else | writes 0  | writes 1  | ...
+ */
+#include "postgres.h"
+
+#include "server/background.h"
+#include "server/out_of_memory.h"
+#include "tiers/dimension_deltas.h"
+
+/* Those of a category level are made of those of the finer one. */
+typedef struct Level
+{
+	SlmThread	thread;
+	SlmCells   *cells;
+	const SlmCatalog *catalog;
+	SlmDimension dimension;
+	SlmDeltas  *finer;
+	SlmDeltas	deltas;
+	bool		ok;
+} Level;
+
+struct SlmDimensionDeltas
+{
+	SlmCells   *cells;
+	const SlmCatalog *catalog;
+	int			next;
+	Level		levels[SLM_DIMENSIONS];
+};
+
+static void
+make_level(void *arg)
+{
+	Level	   *level = arg;
+
+	level->ok = level->dimension > SLM_CATEGORY_L3 ?
+		slm_deltas_coarsen(level->finer, level->cells, level->catalog, level->dimension, &level->deltas) :
+		slm_deltas_make(level->cells, level->catalog, level->dimension, &level->deltas);
+}
+
+static void
+begin_level(SlmDimensionDeltas *all, SlmDimension dimension)
+{
+	Level	   *level = &all->levels[dimension];
+
+	level->cells = all->cells;
+	level->catalog = all->catalog;
+	level->dimension = dimension;
+	level->finer = dimension > 0 ? &all->levels[dimension - 1].deltas : NULL;
+	slm_background_start(&level->thread, make_level, level, all->cells->ncells);
+}
+
+SlmDimensionDeltas *
+slm_dimension_deltas_begin(SlmCells *cells, const SlmCatalog *catalog)
+{
+	SlmDimensionDeltas *all = palloc0(sizeof(SlmDimensionDeltas));
+
+	all->cells = cells;
+	all->catalog = catalog;
+	begin_level(all, 0);
+	return all;
+}
+
+const SlmDeltas *
+slm_dimension_deltas_next(SlmDimensionDeltas *all, SlmDimension *dimension)
+{
+	SlmDimension d = all->next;
+	Level	   *level = &all->levels[d];
+
+	if (d == SLM_DIMENSIONS)
+		return NULL;
+	slm_thread_join(&level->thread);
+	if (!level->ok)
+		slm_out_of_memory();
+	/* the one before was read by the thread that made this one */
+	if (d > 0)
+		slm_deltas_free(&all->levels[d - 1].deltas);
+	if (d + 1 < SLM_DIMENSIONS)
+		begin_level(all, d + 1);
+	all->next++;
+	*dimension = d;
+	return &level->deltas;
+}
+
+void
+slm_dimension_deltas_end(SlmDimensionDeltas *all)
+{
+	if (all == NULL)
+		return;
+	/* the thread that may still run reads those of the dimension before: first all are joined, then all are freed */
+	for (int d = 0; d < SLM_DIMENSIONS; d++)
+		slm_thread_join(&all->levels[d].thread);
+	for (int d = 0; d < SLM_DIMENSIONS; d++)
+		slm_deltas_free(&all->levels[d].deltas);
+	pfree(all);
+}
