@@ -113,8 +113,8 @@ static const IntSetting settings[] = {
 	{"sellometer.debug_part_bytes", "Bytes of an object that are uploaded with one request.",
 		NULL, &slm_part_bytes, SLM_PART_KB, 16, SLM_PART_KB, GUC_UNIT_KB | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
 #endif
-	{"sellometer.work_memory", "Memory for the state of a load: offers and counted views.",
-		"Beyond it, views are looked up in the view log on disk.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
+	{"sellometer.work_memory", "Memory for a load, in all its processes: counted views, names, and a batch.",
+		"Beyond its share, views are looked up in the view log on disk. Each process needs up to 16 MB besides.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
 	{"sellometer.max_object_keys", "An object that names more different brands and categories fails whole.",
 		"So a file of made-up names can't fill the tables with them.", &slm_max_object_keys, 100000, 1, INT_MAX, 0},
 	{"sellometer.max_minute_keys", "An object fails whole that brings a minute, together with others, more different brands and categories.",
@@ -230,7 +230,7 @@ define_preload_settings(void)
 							   "Named as they are, upper and lower case; in double quotes where a name has spaces or commas.", &slm_database, "postgres", PGC_POSTMASTER, 0, check_databases, NULL, NULL);
 	DefineCustomIntVariable("sellometer.max_parse_workers",
 							"Most background workers that parse during a surge.",
-							NULL, &slm_max_parse_workers, 2, 0, 64, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+							"No more than sellometer.work_memory has room for: one below 64 MB, seven below 512 MB.", &slm_max_parse_workers, 2, 0, 64, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }
 
 void

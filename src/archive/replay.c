@@ -355,7 +355,7 @@ write_tier(Replay *replay, int t)
 static void
 write_slice(Replay *replay, TimestampTz start)
 {
-	slm_views_drop_before(&replay->known, start - slm_view_window_usecs(), false);
+	slm_views_drop_before(&replay->known, start - slm_view_window_usecs());
 	if (!slm_batch_deduplicate_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
 	if (start + USECS_PER_HOUR > replay->log_from)

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "budget.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "dedup/view_check.h"
@@ -22,8 +23,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#define CATALOG_SHARE	4			/* of sellometer.work_memory */
-#define KEPT_SHARE		8			/* of sellometer.work_memory, for tables that the next batch may want */
 #define BLOCKS_PER_FETCH	32
 #define MAX_TIMES_MORE		8	/* room is made ahead for at most so many times the views that there are */
 
@@ -84,6 +83,7 @@ renew_catalog(SlmViewState *state)
 	slm_catalog_free(state->catalog);
 	state->catalog = fresh;
 	state->catalogs++;
+	state->names_before = slm_catalog_memory(fresh);
 	forget(state);
 }
 
@@ -126,21 +126,30 @@ slm_view_state_create(bool persistent)
 void
 slm_view_state_refresh(SlmViewState *state)
 {
-	slm_table_keep_at_most((size_t) slm_work_memory * 1024 / KEPT_SHARE);
+	slm_table_keep_at_most(slm_budget_tables());
 	if (slm_overrides_refresh(state->overrides))
 		renew_catalog(state);
+}
+
+/* How many may be known: with more of them the table would grow beyond its share. */
+static uint64
+most_views(void)
+{
+	return slm_budget_view_slots() / 5 * 4;
 }
 
 void
 slm_view_state_trim(SlmViewState *state, TimestampTz head)
 {
-	size_t		limit = (size_t) slm_work_memory * 1024;
-	bool		tight = slm_views_memory(&state->known) > limit;
+	uint64		most = slm_budget_view_slots();
+	bool		tight = state->known.nviews > most_views();
 
 	/* the transaction that begins now has deduplicated nothing yet: what one before has, did not come to the log if that failed */
 	state->deduplicated = false;
-	if (slm_catalog_memory(state->catalog) > limit / CATALOG_SHARE)
+	state->known.most = most;
+	if (slm_catalog_memory(state->catalog) > slm_budget_names())
 		renew_catalog(state);
+	state->names_before = slm_catalog_memory(state->catalog);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
 	{
 		TimestampTz from = head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
@@ -148,14 +157,15 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 		/* dropping costs a pass over the table, so only now and then; but much less than to read the log anew */
 		if (tight || from - state->from > slm_view_window_usecs() / 4)
 		{
-			slm_views_drop_before(&state->known, from, tight);
+			slm_views_drop_before(&state->known, from);
 			state->from = from;
 		}
 		/* the head went back, as an object was taken out: what is live now reaches back further */
 		if (state->from > from + slm_view_window_usecs() / 4)
 			forget(state);
 	}
-	if (!state->persistent || slm_views_memory(&state->known) > limit)
+	/* of what was known without a cache, too, nothing is of use any more */
+	if (!state->persistent || !state->valid || state->known.nviews > most_views() || state->known.nslots > most + most / 4)
 		forget(state);
 }
 
@@ -185,7 +195,7 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 static bool
 is_full_of_names(const SlmViewState *state)
 {
-	return slm_catalog_memory(state->catalog) > (Size) slm_work_memory * 1024 / CATALOG_SHARE;
+	return slm_catalog_memory(state->catalog) > slm_budget_names();
 }
 
 /*
@@ -219,15 +229,15 @@ read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz las
 			break;
 		table = SPI_tuptable;
 		MemoryContextSwitchTo(context);
-		for (uint64 row = 0; row < table->numvals; row++)
+		for (uint64 row = 0; row < table->numvals && !full; row++)
 		{
 			SPI_tuptable = table;
 			unpack_row(state, row, first, only);
+			full = may_give_up && is_full_of_names(state);
 			slm_alive();
 			CHECK_FOR_INTERRUPTS();
 		}
 		SPI_freetuptable(table);
-		full = may_give_up && is_full_of_names(state);
 	}
 	SPI_cursor_close(portal);
 	MemoryContextSwitchTo(context);
@@ -285,7 +295,7 @@ open_cache(SlmViewState *state, TimestampTz head)
 	state->from = TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN
 		: head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
 	views = count_views(state->from);
-	if (views >= state->too_many || (size_t) views * sizeof(SlmView) * 3 / 2 > (size_t) slm_work_memory * 1024)
+	if (views >= state->too_many || (uint64) views > most_views())
 		return false;
 	if (!slm_views_reserve(&state->known, views))
 		slm_out_of_memory();
@@ -383,7 +393,7 @@ pack(void *arg)
 static uint64
 expected_views(const SlmViewState *state, uint64 nviews)
 {
-	uint64		most = (uint64) slm_work_memory * 1024 / (sizeof(SlmView) * 3 / 2);
+	uint64		most = most_views();
 	double		more = nviews * state->upcoming;
 
 	/* whatever sizes a list claims */

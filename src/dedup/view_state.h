@@ -37,6 +37,7 @@ typedef struct SlmViewState
 	SlmChecksumKey checksum;	/* of what objects hold */
 	SlmCatalog *catalog;
 	uint64		catalogs;		/* how many there have been: what refers to offers of another one is void */
+	Size		names_before;	/* memory of the catalog when the batch at hand was begun */
 	SlmOverrides *overrides;	/* that the catalog uses */
 	SlmViews	known;
 	bool		persistent;		/* wanted: keep all of the window */

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "budget.h"
 #include "guc.h"
 #include "ledger/reading_internal.h"
 #include "miscadmin.h"
@@ -17,10 +18,10 @@
 /* A part of a large object that goes on to the end of an hour ends nevertheless at this multiple of the rows of a chunk. */
 #define MAX_CHUNKS_PER_PART	4
 
-/* What a new offer takes, without the text of its keys; a cart, without its session; any row, from the chunk to the tiers. */
+/* What a new offer takes, without the text of its keys; a cart, without its session; a row in the chunk, with the room to grow. */
 #define OFFER_BYTES		300
 #define CART_BYTES		100
-#define ROW_BYTES		UINT64CONST(100)
+#define ROW_BYTES		UINT64CONST(50)
 
 /*
  * Are so many different brands and categories too many?  False if they are.  Only of the whole object: of one whose first parts are
@@ -190,13 +191,6 @@ stop_reading(SlmReading *reading)
 	}
 }
 
-/* Its catalog may hold twice as much from before, and writing it takes about as much again. */
-static inline uint64
-part_memory(void)
-{
-	return (uint64) slm_work_memory * 1024 / 8;
-}
-
 /*
  * Does another part begin with this row?  Where parts end depends on the object (and sellometer.work_memory) alone, so that they are
  * the same after a restart.
@@ -207,11 +201,11 @@ ends_part(const SlmReading *reading, const SlmRowAhead *ahead)
 {
 	uint32		nrows = reading->chunk == NULL ? 0 : reading->chunk->nrows;
 
-	if (reading->memory >= part_memory() && nrows > 0)
+	if (reading->memory + nrows * ROW_BYTES >= slm_budget_part() && nrows > 0)
 		return true;
 	if (nrows < (uint32) slm_chunk_rows)
 		return false;
-	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * ROW_BYTES >= part_memory())
+	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * SLM_ROW_BYTES >= slm_budget_part())
 		return true;
 	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
 }

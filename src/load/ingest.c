@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "budget.h"
 #include "guc.h"
 #include "ledger/discovery.h"
 #include "ledger/source_health.h"
@@ -72,17 +73,18 @@ void
 slm_ingest_set_surge(SlmIngest *ingest, bool surge)
 {
 	MemoryContext old = MemoryContextSwitchTo(ingest->context);
+	int			wanted = slm_budget_parser_count(slm_max_parse_workers);
 
 	if (surge && ingest->pool != NULL)
 		slm_pool_replace(ingest->pool);
-	if (surge && ingest->pool == NULL && slm_max_parse_workers > 0)
-		ingest->pool = slm_pool_start(slm_max_parse_workers);
+	if (surge && ingest->pool == NULL && wanted > 0)
+		ingest->pool = slm_pool_start(wanted);
 	if (!surge && ingest->pool != NULL)
 	{
 		slm_pool_stop(ingest->pool);
 		ingest->pool = NULL;
 	}
-	slm_slot_set_lacking(surge ? slm_max_parse_workers - (ingest->pool ? slm_pool_size(ingest->pool) : 0) : 0);
+	slm_slot_set_lacking(surge ? Max(wanted - (ingest->pool ? slm_pool_size(ingest->pool) : 0), 0) : 0);
 	MemoryContextSwitchTo(old);
 }
 

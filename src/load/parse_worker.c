@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "access/xact.h"
+#include "budget.h"
 #include "dedup/view_state.h"
 #include "executor/spi.h"
 #include "guc.h"
@@ -184,14 +185,25 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 }
 
 /*
- * Do the objects that were read take as much memory as they may?  The others of the task are left waiting, for a later batch.  Names
- * count twice, as they are packed too.
+ * Do the objects that were read take as much memory as they may?  The others of the task are left waiting, for a later batch.  New
+ * names count twice, as they are packed too.
  */
 static bool
 is_memory_short(const ParseWorker *worker)
 {
 	return worker->batch.nobjects > 0 &&
-		slm_batch_memory(&worker->batch) + 2 * slm_catalog_memory(worker->views->catalog) > (size_t) slm_work_memory * 1024 / 2;
+		slm_batch_memory(&worker->batch) + 2 * (slm_catalog_memory(worker->views->catalog) - worker->views->names_before) >
+		slm_budget_least_batch();
+}
+
+/* Begin with an empty batch; in the memory of the one before it, unless that took all that there is. */
+static void
+begin_batch(ParseWorker *worker)
+{
+	if (slm_batch_memory(&worker->batch) > slm_budget_least_batch() / 2)
+		slm_batch_free(&worker->batch);
+	slm_batch_reset(&worker->batch);
+	worker->batch.catalog = worker->views->catalog;
 }
 
 /* A transfer that was started, and whose object is left waiting. */
@@ -238,9 +250,8 @@ work(ParseWorker *worker)
 		while (worker->nhands < MAX_TASKS && take_task(worker, worker->nhands == 0))
 			;
 		hand = worker->hands[0];
-		slm_batch_reset(&worker->batch);
+		begin_batch(worker);
 		slm_source_health_begin(worker->sources);
-		worker->batch.catalog = worker->views->catalog;
 		for (int i = 0; i < hand->task.nobjects; i++)
 		{
 			CHECK_FOR_INTERRUPTS();

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "budget.h"
 #include "guc.h"
 #include "load/pool.h"
 #include "load/pool_message.h"
@@ -25,7 +26,7 @@
 #include "utils/wait_event.h"
 
 #define TASKS_SIZE			(1024 * 1024)
-#define RESULTS_SIZE		(16 * 1024 * 1024)
+#define MAX_RESULTS_SIZE	((Size) 16 * 1024 * 1024)
 #define TASKS_PER_WORKER	8
 #define TASK_BYTES			((int64) 8 * 1024 * 1024)
 
@@ -33,8 +34,6 @@
 #define TASK_NAMES			(TASKS_SIZE / 4 * 3 / TASKS_PER_WORKER - 8 * 1024)
 
 #define REPLACE_MS			1000	/* from a parse worker's start to that of another in its place */
-#define MAX_KEPT_BYTES		((Size) 96 * 1024 * 1024)	/* results in memory whose turn has not come; never more than that part of */
-#define MEMORY_SHARE		8							/* sellometer.work_memory */
 
 /* The objects of a task, or of a result. */
 typedef struct Ids
@@ -67,6 +66,7 @@ struct SlmPool
 {
 	MemoryContext context;
 	Member	   *members;
+	int			wanted;			/* as many members as there are to be */
 	int			nmembers;
 	Result	   *results;		/* in the order in which they came, which is about that of their rows' times */
 	Size		kept_bytes;
@@ -75,7 +75,14 @@ struct SlmPool
 bool
 slm_pool_is_full(const SlmPool *pool)
 {
-	return pool->kept_bytes > Min(MAX_KEPT_BYTES, (Size) slm_work_memory * 1024 / MEMORY_SHARE);
+	return pool->kept_bytes > slm_budget_results();
+}
+
+/* The queue is of the parse worker's memory, too. */
+static Size
+results_size(const SlmPool *pool)
+{
+	return MAXALIGN_DOWN(Min(MAX_RESULTS_SIZE, slm_budget_parsers() / pool->wanted / 4));
 }
 
 static bool
@@ -85,11 +92,12 @@ start_member(SlmPool *pool, Member *member)
 	shm_toc    *toc;
 	shm_mq	   *mq;
 	Size		size;
+	Size		for_results = results_size(pool);
 	BackgroundWorker worker = {0};
 
 	shm_toc_initialize_estimator(&e);
 	shm_toc_estimate_chunk(&e, TASKS_SIZE);
-	shm_toc_estimate_chunk(&e, RESULTS_SIZE);
+	shm_toc_estimate_chunk(&e, for_results);
 	shm_toc_estimate_keys(&e, 2);
 	size = shm_toc_estimate(&e);
 	*member = (Member) {.gone = true,.started = GetCurrentTimestamp()};
@@ -102,7 +110,7 @@ start_member(SlmPool *pool, Member *member)
 	shm_toc_insert(toc, SLM_POOL_TASKS, mq);
 	shm_mq_set_sender(mq, MyProc);
 	member->tasks = shm_mq_attach(mq, member->segment, NULL);
-	mq = shm_mq_create(shm_toc_allocate(toc, RESULTS_SIZE), RESULTS_SIZE);
+	mq = shm_mq_create(shm_toc_allocate(toc, for_results), for_results);
 	shm_toc_insert(toc, SLM_POOL_RESULTS, mq);
 	shm_mq_set_receiver(mq, MyProc);
 	member->results = shm_mq_attach(mq, member->segment, NULL);
@@ -155,6 +163,7 @@ slm_pool_start(int n)
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
 	pool->context = context;
+	pool->wanted = n;
 	pool->members = palloc0(sizeof(Member) * n);
 	callback->func = stop_members;
 	callback->arg = pool;
@@ -283,7 +292,7 @@ slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *
 	if (best == NULL)
 		return false;
 	initStringInfo(&buf);
-	slm_task_send(&buf, objects, n, clock);
+	slm_task_send(&buf, objects, n, clock, slm_budget_parser_memory(pool->wanted));
 	/* there is room for TASKS_PER_WORKER tasks with as long names as there may be */
 	switch (shm_mq_send(best->tasks, buf.len, buf.data, true, true))
 	{

@@ -61,7 +61,7 @@ receive_tiers(StringInfo buf)
 
 /* The settings that decide about rows go along: the leader's may be its session's own. */
 void
-slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock)
+slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock, int work_memory)
 {
 	pq_sendint32(buf, n);
 	for (int i = 0; i < n; i++)
@@ -87,7 +87,7 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 	pq_sendint32(buf, slm_chunk_rows);
 	pq_sendint32(buf, slm_max_rejects_kept);
 	pq_sendint32(buf, slm_max_object_keys);
-	pq_sendint32(buf, slm_work_memory);
+	pq_sendint32(buf, work_memory);
 	pq_sendint32(buf, slm_live_lateness);
 	pq_sendfloat8(buf, slm_max_reject_fraction);
 }

@@ -16,7 +16,8 @@ typedef struct SlmTask
 	SlmClock	clock;			/* of its tiers what slm_tiers_floor() needs */
 } SlmTask;
 
-extern void slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock);
+/* work_memory: what the parse worker takes sellometer.work_memory to be. */
+extern void slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *clock, int work_memory);
 /* Allocates in the current memory context.  Sets the settings that decide about rows. */
 extern void slm_task_receive(StringInfo buf, SlmTask *task);
 

@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "budget.h"
 #include "guc.h"
 #include "ledger/reading.h"
 #include "ledger/source_health.h"
@@ -58,7 +59,12 @@ add_to_batch(SlmIngest *ingest, SlmObject *object)
 bool
 slm_read_enough(const SlmIngest *ingest)
 {
-	return slm_batch_memory(&ingest->batch) + 2 * slm_catalog_memory(ingest->views->catalog) > (size_t) slm_work_memory * 1024 / 2;
+	const SlmBatch *batch = &ingest->batch;
+	const SlmViewState *views = ingest->views;
+	Size		new_names = slm_catalog_memory(views->catalog) - views->names_before;
+	Size		takes = slm_batch_memory(batch) + 2 * new_names + (batch->groups.ngroups + slm_batch_views(batch)) * SLM_ROW_BYTES;
+
+	return takes > slm_budget_batch(slm_views_memory(&views->known) + views->names_before);
 }
 
 /* Has an object come, so that reading it need not wait?  If not, its transfer goes on beside. */

@@ -20,8 +20,8 @@ extern void slm_read_one(SlmIngest *ingest, const SlmClock *clock, SlmObject *ob
 extern void slm_read_close(SlmObject *objects, int n);
 
 /*
- * Does the batch take as much as it may?  It is applied then, whatever else was to come into it.  Names count twice: to write them to
- * the tables takes about as much again.
+ * Does the batch take as much as it may?  It is applied then, whatever else was to come into it.  New names count twice: to write
+ * them to the tables takes about as much again.
  */
 extern bool slm_read_enough(const SlmIngest *ingest);
 

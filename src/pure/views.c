@@ -28,7 +28,7 @@ put(SlmViews *views, const SlmView *view)
 static bool
 copy(SlmViews *views, uint64_t nslots, SlmTime drop_before)
 {
-	SlmViews	other = {.nslots = nslots};
+	SlmViews	other = {.nslots = nslots,.most = views->most};
 
 	other.slots = slm_table_alloc(nslots, sizeof(SlmView));
 	if (other.slots == NULL)
@@ -69,7 +69,7 @@ can_spread(const SlmViews *views, const SlmViews *bigger)
 static bool
 spread(SlmViews *views, uint64_t nslots)
 {
-	SlmViews	bigger = {.nslots = nslots,.nviews = views->nviews};
+	SlmViews	bigger = {.nslots = nslots,.nviews = views->nviews,.most = views->most};
 	SlmView    *aside = malloc(ASIDE * sizeof(SlmView));
 
 	bigger.slots = aside ? slm_table_grow(views->slots, views->nslots, nslots, sizeof(SlmView)) : NULL;
@@ -116,17 +116,29 @@ slots_for(uint64_t nviews)
 	return nslots < MIN_SLOTS ? MIN_SLOTS : nslots;
 }
 
+/* It grows by half, so that many small steps cost no more than a few large ones; beyond the most that it is to have, by less. */
+static uint64_t
+next_size(const SlmViews *views)
+{
+	uint64_t	wide = views->nslots ? views->nslots + views->nslots / 2 : MIN_SLOTS;
+	uint64_t	narrow = views->nslots + views->nslots / 8;
+
+	if (views->most == 0 || wide <= views->most || narrow < MIN_SLOTS)
+		return wide;
+	return narrow < views->most ? views->most : narrow;
+}
+
 bool
 slm_views_reserve(SlmViews *views, uint64_t nviews)
 {
 	uint64_t	nslots = slots_for(nviews);
+	uint64_t	dense = nviews + nviews / 4 + 2;
 
 	if (nviews <= views->nslots - views->nslots / 5)
 		return true;
-	/* at least by half, so that many small steps cost no more than a few large ones */
-	if (nslots < views->nslots + views->nslots / 2)
-		nslots = views->nslots + views->nslots / 2;
-	return grow(views, nslots);
+	if (views->most > 0 && nslots > views->most)
+		nslots = dense < views->most ? views->most : dense;
+	return grow(views, nslots < next_size(views) ? next_size(views) : nslots);
 }
 
 SlmView *
@@ -134,9 +146,8 @@ slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found)
 {
 	uint64_t	s;
 
-	/* grow by half at a load of four fifths */
-	if (views->nviews >= views->nslots - views->nslots / 5 &&
-		!grow(views, views->nslots ? views->nslots + views->nslots / 2 : MIN_SLOTS))
+	/* at a load of four fifths */
+	if (views->nviews >= views->nslots - views->nslots / 5 && !grow(views, next_size(views)))
 		return NULL;
 	for (s = slm_views_slot(views, fingerprint); views->slots[s].fingerprint != 0;)
 	{
@@ -233,7 +244,7 @@ drop_in_place(SlmViews *views, SlmTime time)
 }
 
 void
-slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink)
+slm_views_drop_before(SlmViews *views, SlmTime time)
 {
 	uint64_t	kept = 0;
 	uint64_t	nslots;
@@ -243,7 +254,7 @@ slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink)
 	nslots = slots_for(kept);
 	if (kept == views->nviews)
 		return;
-	if (nslots >= views->nslots / (shrink ? 1 : 4) || !copy(views, nslots, time))
+	if (nslots >= views->nslots / 4 || !copy(views, nslots, time))
 		drop_in_place(views, time);
 }
 
@@ -251,7 +262,7 @@ void
 slm_views_free(SlmViews *views)
 {
 	slm_table_free(views->slots, views->nslots, sizeof(SlmView));
-	*views = (SlmViews) {0};
+	*views = (SlmViews) {.most = views->most};
 }
 
 void

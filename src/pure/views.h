@@ -30,6 +30,7 @@ typedef struct SlmViews
 	SlmView    *slots;
 	uint64_t	nslots;
 	uint64_t	nviews;
+	uint64_t	most;			/* slots that it is to have at the most, as long as four fifths of them suffice; 0: any number */
 } SlmViews;
 
 /* Some views, in an array.  Zero-initialised is empty. */
@@ -58,12 +59,10 @@ extern SlmView *slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint
 /* All views in the order of their fingerprints; there is room for nviews. */
 extern void slm_views_sorted(const SlmViews *views, SlmView *to);
 
-/*
- * Drop all views before a time.  If there are any, and shrink says so or few are left, the table becomes as small as it can be; that
- * takes memory for a second one, and several times as long.
- */
-extern void slm_views_drop_before(SlmViews *views, SlmTime time, bool shrink);
+/* Drop all views before a time.  If there are any, and few are left, the table becomes as small as it can be. */
+extern void slm_views_drop_before(SlmViews *views, SlmTime time);
 
+/* Empty it, and give back its memory. */
 extern void slm_views_free(SlmViews *views);
 
 static inline uint64_t

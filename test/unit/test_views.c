@@ -54,11 +54,11 @@ add(SlmViews *views, int64_t *times, bool crowded)
 }
 
 static void
-drop(SlmViews *views, int64_t *times, bool shrink)
+drop(SlmViews *views, int64_t *times)
 {
 	SlmTime		time = (SlmTime) unit_random(1100);
 
-	slm_views_drop_before(views, time, shrink);
+	slm_views_drop_before(views, time);
 	for (uint32_t i = 0; i < FINGERPRINTS; i++)
 		times[i] = times[i] < time ? -1 : times[i];
 }
@@ -67,7 +67,7 @@ static void
 test_history(uint64_t seed)
 {
 	bool		crowded = seed % 2;
-	SlmViews	views = {0};
+	SlmViews	views = {.most = seed % 3 == 0 ? 0 : unit_random(5000)};
 	int64_t		times[FINGERPRINTS];
 	bool		ok = true;
 
@@ -79,7 +79,7 @@ test_history(uint64_t seed)
 		for (uint64_t n = unit_random(2000); n > 0; n--)
 			ok &= add(&views, times, crowded);
 		if (unit_random(3) == 0)
-			drop(&views, times, unit_random(2));
+			drop(&views, times);
 		ok &= agrees(&views, times, crowded);
 	}
 	UNIT_OK(ok, "seed %llu: what was added and not dropped", (unsigned long long) seed);
@@ -108,25 +108,40 @@ test_memory(void)
 	const SlmView *slots = views.slots;
 	size_t		memory = slm_views_memory(&views);
 
-	slm_views_drop_before(&views, 1, false);
+	slm_views_drop_before(&views, 1);
 	UNIT_OK(views.slots == slots && slm_views_memory(&views) == memory, "half are dropped where they stand");
-	slm_views_drop_before(&views, 1, true);
+	slm_views_drop_before(&views, 1);
 	UNIT_OK(views.slots == slots, "nothing is done where nothing is dropped");
-	slm_views_free(&views);
-
-	views = filled(100000, 2);
-	slm_views_drop_before(&views, 1, true);
-	UNIT_OK(slm_views_memory(&views) < memory * 2 / 3, "a table can be made smaller");
 	slm_views_free(&views);
 
 	views = filled(100000, 100);
 	memory = slm_views_memory(&views);
-	slm_views_drop_before(&views, 1, false);
+	slm_views_drop_before(&views, 1);
 	UNIT_OK(slm_views_memory(&views) < memory / 10, "a table that is nearly empty becomes smaller");
 	slm_views_free(&views);
 
-	slm_views_drop_before(&views, 1, true);
+	slm_views_drop_before(&views, 1);
 	UNIT_OK(views.nviews == 0, "nothing of nothing");
+}
+
+/* A table with a limit has all the slots that it may have before it grows beyond them, and then by little. */
+static void
+test_most(void)
+{
+	SlmViews	views = {.most = 50000};
+	bool		found;
+	uint32_t	i = 0;
+
+	for (; i < 40000; i++)
+		slm_views_add(&views, slm_splitmix(i) | 1, &found);
+	UNIT_OK(views.nslots == 50000, "four fifths of the slots are used (%llu)", (unsigned long long) views.nslots);
+	for (; i < 41000; i++)
+		slm_views_add(&views, slm_splitmix(i) | 1, &found);
+	UNIT_OK(views.nviews == 41000 && views.nslots == 56250, "with more it grows by an eighth (%llu)", (unsigned long long) views.nslots);
+	slm_views_free(&views);
+	UNIT_OK(slm_views_reserve(&views, 35000) && views.nslots == 50000, "room is made up to it (%llu)", (unsigned long long) views.nslots);
+	UNIT_OK(slm_views_reserve(&views, 80000) && views.nslots == 100002, "and beyond it no more than is needed (%llu)", (unsigned long long) views.nslots);
+	slm_views_free(&views);
 }
 
 int
@@ -135,5 +150,6 @@ main(void)
 	for (uint64_t seed = 1; seed <= 20; seed++)
 		test_history(seed);
 	test_memory();
+	test_most();
 	return unit_done();
 }
