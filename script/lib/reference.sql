@@ -70,7 +70,7 @@ $$;
 SELECT '# Reference
 
 Every function, table, view and setting of Sellometer. Made from the catalog by `script/reference`: what stands here is
-what `\df+`, `\d+` and `pg_settings` say. How it all hangs together is told in [how it works](internals/how-it-works.md).
+what `\df+`, `\d+` and `pg_settings` say. How it all hangs together is told in [internals](internals/README.md).
 
 - [Functions and procedures](#functions-and-procedures)
 - [Aggregates](#aggregates)

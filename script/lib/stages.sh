@@ -104,7 +104,7 @@ stage_files() {
 		fail "META.json, or a version" "$LOGS/meta.log"
 	fi
 	if run "$LOGS/docs.log" test/docs/check; then
-		pass "every block of the docs is run by a test or marked as not, and every link leads somewhere"
+		pass "every block of the docs is run by a test or marked as not, every link leads somewhere, and every file and function named is there"
 	else
 		fail "README.md or docs/" "$LOGS/docs.log"
 	fi

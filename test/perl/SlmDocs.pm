@@ -29,7 +29,7 @@ use warnings FATAL => 'all';
 
 use Exporter 'import';
 
-our @EXPORT = qw(docs_text docs_pages docs_blocks docs_way docs_headings docs_links docs_statements docs_masked);
+our @EXPORT = qw(docs_text docs_pages docs_blocks docs_way docs_headings docs_links docs_code docs_calls docs_statements docs_masked);
 
 =pod
 
@@ -189,6 +189,36 @@ sub docs_links
 		}
 	}
 	return @links;
+}
+
+=pod
+
+=item docs_code($path)
+
+What a page has in `…`: [line, text].
+
+=cut
+
+sub docs_code
+{
+	my ($path) = @_;
+
+	return map { my ($line, $l) = @$_; map { [ $line, $_ ] } $l =~ /`([^`]+)`/g } prose($path);
+}
+
+=pod
+
+=item docs_calls($path)
+
+The rows of a page's tables that begin with a function and its file: [line, function, file].
+
+=cut
+
+sub docs_calls
+{
+	my ($path) = @_;
+
+	return map { $_->[1] =~ /^\| `(\w+)\(\)` \| `([^`]+)` \|/ ? [ $_->[0], $1, $2 ] : () } prose($path);
 }
 
 =pod

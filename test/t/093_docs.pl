@@ -192,18 +192,19 @@ sub type_page
 	return;
 }
 
-# What looks at blocks and links can say no.
+# What looks at blocks, links, files and functions can say no.
 sub check_says
 {
 	my ($page, $text, $said) = @_;
 	my $tree = PostgreSQL::Test::Utils::tempdir();
 	my $output = '';
 
-	make_path("$tree/docs", "$tree/test/t");
+	make_path("$tree/docs", "$tree/test/t", "$tree/src/room");
 	open(my $file, '>:encoding(UTF-8)', "$tree/test/t/093_docs.pl") or die $!;
 	print $file "my %SETUP = (\n\t'docs/run.md' => 1,\n);\n";
 	close($file) or die $!;
-	foreach (['README.md', "# Top\n\n[run](docs/run.md), [not](docs/not.md)\n"], ['docs/run.md', "# Run\n"], ['docs/not.md', "# Not\n"], [$page, $text])
+	foreach (['README.md', "# Top\n\n[run](docs/run.md), [not](docs/not.md)\n"], ['docs/run.md', "# Run\n"],
+		['src/room/b.c', "static int\nb(void)\n{\n\treturn 1;\n}\n\nDatum\nsellometer_a(int x)\n{\n\treturn b();\n}\n"], ['docs/not.md', "# Not\n"], [$page, $text])
 	{
 		open(my $f, '>:encoding(UTF-8)', "$tree/$_->[0]") or die $!;
 		print $f $_->[1];
@@ -225,6 +226,13 @@ check_says('docs/run.md', "```console\nSELECT 1;\n```\n", 'begins with a prompt'
 check_says('docs/run.md', "Do\n\n    make install\n", 'an indented block');
 check_says('docs/run.md', "[x](none.md)\n", 'there is no none.md');
 check_says('docs/run.md', "[x](not.md#gone)\n", 'no heading for #gone');
+check_says('docs/run.md', "`src/none.c`\n", 'there is no src/none.c');
+check_says('docs/run.md', "`none.c`\n", 'there is no none.c in src/');
+check_says('docs/run.md', "`src/room/b.c`, `b.c`, `src/room/*.c`, `stdio.h` is not ours\n", 'there is no stdio.h in src/');
+check_says('docs/run.md', "| `sellometer_a()` | `src/room/b.c` |\n| `b()` | `src/room/b.c` |\n", '');
+check_says('docs/run.md', "| `sellometer_c()` | `src/room/b.c` |\n", 'has no function sellometer_c\\(\\)');
+check_says('docs/run.md', "| `b()` | `src/room/b.c` |\n| `sellometer_a()` | `src/room/b.c` |\n", 'named before calls b\\(\\)');
+check_says('docs/run.md', "| `sellometer_a()` | `src/room/b.c` |\n| `sellometer_a()` | `src/room/b.c` |\n", 'named in line 1 too');
 check_says('docs/lone.md', "# Lone\n", 'no page leads here');
 check_says('README.md', "# Top\n" . "x\n" x 200 . "[run](docs/run.md), [not](docs/not.md)\n", 'more than 200 lines');
 
