@@ -31,7 +31,7 @@
 #define SWEEP_SHARE		20		/* a sweep that takes 1 s is followed by 20 s without one */
 #define WINDOW			(2 * USECS_PER_MINUTE)
 #define KEYS_IN_WINDOW	1000	/* more of them, and it begins at the newest */
-#define TURN_MS			200		/* of a source, until it is the next one's turn */
+#define LEAST_TURN_MS	20L
 #define FIRST_LIST_MAX	(1000 * INT64CONST(1000))	/* so long all wait for the first list of a source to end */
 #define LATER_LIST_MAX	(10 * USECS_PER_SEC)	/* and the source itself for another one */
 #define LIST_SOON_MS	500		/* a page that takes longer is not waited for the next time */
@@ -236,11 +236,19 @@ end_discovery(Discovery *d, bool ok, const SlmStoreError *error)
 	MemoryContextDelete(d->context);
 }
 
+long
+slm_list_turn_after(TimestampTz batch_began)
+{
+	long		took = (long) ((GetCurrentTimestamp() - batch_began) / 1000);
+
+	return Min(Max(took, LEAST_TURN_MS), SLM_LIST_TURN_MS);
+}
+
 /* A turn of a list: until it ends, does not come on, or has taken its time. */
 static void
-continue_discovery(Discovery *d)
+continue_discovery(Discovery *d, long turn_ms)
 {
-	TimestampTz until = GetCurrentTimestamp() + TURN_MS * INT64CONST(1000);
+	TimestampTz until = GetCurrentTimestamp() + turn_ms * INT64CONST(1000);
 	SlmListingStatus status;
 	SlmStoreError error;
 
@@ -261,11 +269,11 @@ continue_discovery(Discovery *d)
 
 /* A turn of one source, in a transaction.  True if its list goes on after that. */
 static bool
-go_on(SlmSource *source)
+go_on(SlmSource *source, long turn_ms)
 {
 	slm_secure_transaction();
 	if (source->discovery != NULL)
-		continue_discovery(source->discovery);
+		continue_discovery(source->discovery, turn_ms);
 	else
 		note_listing(source, false, &source->error);
 	slm_commit();
@@ -276,9 +284,9 @@ go_on(SlmSource *source)
 /* Together they take no more than one turn, and the next call goes on behind the last that had one: or else the others would wait for as
  * many turns as there are of these. */
 static bool
-go_on_with_long_lists(SlmSources *sources, const char *only)
+go_on_with_long_lists(SlmSources *sources, const char *only, long turn_ms)
 {
-	TimestampTz until = GetCurrentTimestamp() + TURN_MS * INT64CONST(1000);
+	TimestampTz until = GetCurrentTimestamp() + turn_ms * INT64CONST(1000);
 	int			first = sources->long_list_at + 1;
 	bool		under_way = false;
 
@@ -291,14 +299,14 @@ go_on_with_long_lists(SlmSources *sources, const char *only)
 			continue;
 		if (GetCurrentTimestamp() >= until)
 			return true;
-		under_way |= go_on(source);
+		under_way |= go_on(source, turn_ms);
 		sources->long_list_at = at;
 	}
 	return under_way;
 }
 
 bool
-slm_sources_go_on(SlmSources *sources, const char *only)
+slm_sources_go_on(SlmSources *sources, const char *only, long long_turn_ms)
 {
 	bool		under_way = false;
 
@@ -308,13 +316,13 @@ slm_sources_go_on(SlmSources *sources, const char *only)
 		bool		unopened = source->store == NULL && !source->failing;
 
 		if ((unopened || (source->discovery != NULL && !source->long_list)) && (only == NULL || strcmp(source->name, only) == 0))
-			under_way |= go_on(source);
+			under_way |= go_on(source, SLM_LIST_TURN_MS);
 	}
-	return go_on_with_long_lists(sources, only) || under_way;
+	return go_on_with_long_lists(sources, only, long_turn_ms) || under_way;
 }
 
 bool
-slm_sources_discover(SlmSources *sources, const char *only, bool sweep)
+slm_sources_discover(SlmSources *sources, const char *only, bool sweep, long long_turn_ms)
 {
 	/* all requests are on their way before the first answer is waited for */
 	for (int i = 0; i < sources->n; i++)
@@ -325,7 +333,7 @@ slm_sources_discover(SlmSources *sources, const char *only, bool sweep)
 			begin_discovery(source, sweep);
 	}
 	slm_sources_move_on(sources);
-	return slm_sources_go_on(sources, only);
+	return slm_sources_go_on(sources, only, long_turn_ms);
 }
 
 /* --- what waits for lists --- */

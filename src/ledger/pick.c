@@ -94,6 +94,29 @@ cut_at_span(const SlmObject *objects, int n, int64 max_span)
 }
 
 /*
+ * Leave those that are late and stand before all others, if they are so far from these that no batch would hold both: whoever always has
+ * some of long ago would keep the others waiting.  They come behind the rest; returns how many are left.
+ */
+static int
+leave_late(const SlmPick *pick, SlmObject *objects, int n)
+{
+	SlmObject  *late;
+	int			nlate = 0;
+
+	while (nlate < n && !TIMESTAMP_IS_NOBEGIN(objects[nlate].object_time) && objects[nlate].object_time < pick->late_before)
+		nlate++;
+	if (nlate == 0 || nlate == n || pick->max_span == 0 || TIMESTAMP_IS_NOBEGIN(objects[nlate].object_time) ||
+		objects[nlate].object_time - objects[0].object_time <= pick->max_span)
+		return n;
+	late = palloc(sizeof(SlmObject) * nlate);
+	memcpy(late, objects, sizeof(SlmObject) * nlate);
+	memmove(objects, &objects[nlate], sizeof(SlmObject) * (n - nlate));
+	memcpy(&objects[n - nlate], late, sizeof(SlmObject) * nlate);
+	pfree(late);
+	return n - nlate;
+}
+
+/*
  * What waits in a source and is due.  Each state has statements of its own: it is no parameter, for only so the index of what waits
  * serves, and gives the order.  It begins with the source: what others have, disabled ones too, costs nothing.
  */
@@ -281,6 +304,8 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 			n += lock_objects(pick, i, &shares[i], *objects + n);
 	}
 	qsort(*objects, n, sizeof(SlmObject), compare_times);
+	if (pick->late_last)
+		n = leave_late(pick, *objects, n);
 	fit = fit_first(pick, *objects, n);
 	fit = cut_at_span(*objects, fit, pick->max_span);
 	/* if all that waits fits, there is nothing to be gained by stopping early */

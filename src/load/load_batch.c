@@ -322,10 +322,17 @@ pick(Loading *loading)
 	SlmPick		pick = {.state = scope->state,.sources = scope->sources,.nsources = scope->nsources,.limit = scope->limit,
 		.limit_bytes = loading->clock->live ? (int64) slm_batch_bytes * 1024 : ingest->late_bytes,
 		.whole = loading->clock->tiers->tiers[0].partition,
-	.max_span = loading->clock->tiers->tiers[0].retention.usecs / 4};
+	.max_span = loading->clock->tiers->tiers[0].retention.usecs / 4,.late_before = DT_NOBEGIN};
 	int			n;
 
 	not_this_turn(ingest, &pick);
+	/* every other time: so neither keeps the other waiting for more than a batch */
+	if (loading->clock->live && !scope->apart && !TIMESTAMP_IS_NOBEGIN(loading->clock->head))
+	{
+		pick.late_before = loading->clock->head - (int64) slm_live_lateness * USECS_PER_SEC;
+		pick.late_last = ingest->late_last;
+		ingest->late_last = !ingest->late_last;
+	}
 	if (ingest->one_by_one > 0)
 	{
 		ingest->one_by_one--;

@@ -20,6 +20,7 @@ typedef struct SlmIngest
 	struct SlmLarge *large;		/* large objects of which parts are still to come, a list */
 	struct SlmHeld *held;		/* transfers that go on beside the batches, a list */
 	int			turn;			/* whose it is while there are large ones: see not_this_turn() */
+	bool		late_last;		/* so it is the next time: see pick() */
 	int64		last_large;		/* the one whose turn it was last */
 	int64		large_id;		/* an object that is known to be large; 0 = none */
 	struct SlmPool *pool;		/* parse workers, during a surge; else NULL */

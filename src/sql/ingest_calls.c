@@ -64,6 +64,7 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 	int64		objects = 0;
 	int64		bytes = 0;
 	bool		surge = false;
+	TimestampTz began;
 
 	slm_progress_begin(strcmp(state, "backlog") == 0 ? "merge_backlog" : "load");
 	do
@@ -77,10 +78,11 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 		slm_progress_totals(objects + waiting.objects, bytes + waiting.bytes);
 		surge = slm_surge_judge(surge, waiting.bytes);
 		slm_ingest_set_surge(ingest, surge);
+		began = GetCurrentTimestamp();
 		slm_ingest_batch(ingest, state, source, &result);
 		slm_keep_in_step(result.applied.head);
 		/* lists that are under way go on to their end, but none begins */
-		listing = slm_sources_go_on(ingest->sources, source);
+		listing = slm_sources_go_on(ingest->sources, source, slm_list_turn_after(began));
 		if (result.objects == 0 && !result.more && (result.waiting > 0 || listing))
 			slm_ingest_wait(ingest, 20);
 	} while (result.objects > 0 || result.more || result.waiting > 0 || listing);
@@ -110,9 +112,9 @@ ingest_all(const char *source)
 	MemoryContextSwitchTo(old);
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
-	(void) slm_sources_discover(ingest->sources, source, true);
+	(void) slm_sources_discover(ingest->sources, source, true, SLM_LIST_TURN_MS);
 	while (slm_sources_in_first_list(ingest->sources, source))
-		(void) slm_sources_go_on(ingest->sources, source);
+		(void) slm_sources_go_on(ingest->sources, source, SLM_LIST_TURN_MS);
 	load_all(ingest, "pending", source);
 	slm_ingest_end(ingest);
 }

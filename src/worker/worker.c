@@ -41,6 +41,7 @@
 #include "upkeep/surge.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 #include "upkeep/health.h"
 #include "worker/worker.h"
 
@@ -122,7 +123,7 @@ load(bool sweep)
 	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
 	SlmBatchResult result;
-
+	TimestampTz began;
 	bool		listing;
 
 	slm_alive_at("list the sources", false);
@@ -130,9 +131,9 @@ load(bool sweep)
 	slm_sources_refresh(ingest->sources);
 	slm_large_check(ingest);
 	slm_held_check(ingest);
-	listing = slm_sources_discover(ingest->sources, NULL, sweep);
+	listing = slm_sources_discover(ingest->sources, NULL, sweep, SLM_LIST_TURN_MS);
 	while (slm_sources_in_first_list(ingest->sources, NULL))
-		listing = slm_sources_go_on(ingest->sources, NULL);
+		listing = slm_sources_go_on(ingest->sources, NULL, SLM_LIST_TURN_MS);
 	look_at_waiting(NULL);
 	do
 	{
@@ -143,11 +144,12 @@ load(bool sweep)
 		slm_health_look(my_slot, sweep);
 		slm_alive_at("look for objects", false);
 		sweep = false;
+		began = GetCurrentTimestamp();
 		slm_ingest_batch(ingest, "pending", NULL, &result);
 		if (result.objects > 0 || result.more)
 		{
 			slm_keep_in_step(result.applied.head);
-			listing = slm_sources_discover(ingest->sources, NULL, false);
+			listing = slm_sources_discover(ingest->sources, NULL, false, slm_list_turn_after(began));
 			look_at_waiting(&result);
 		}
 	} while (result.objects > 0 || result.more);

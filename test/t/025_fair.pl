@@ -180,6 +180,37 @@ cmp_ok($p99, '<', $limit, "beside 100 GB that wait in a disabled source p99 is $
 is(value('SELECT bool_or(surge) FROM sellometer.status'), 'f', '... and they are no surge');
 is(value("SELECT count(*) FROM sellometer.objects WHERE source = 'off' AND state = 'pending'"), '100000', '... nor looked at');
 
+# --- what is of long ago keeps what is not waiting for one batch at most, however many sources have such ---
+
+$node->safe_psql('postgres', 'CREATE DATABASE turns');
+$node->safe_psql('turns', "CREATE EXTENSION sellometer; SELECT sellometer_alter_tier('minute', '2 hours')");
+my $call = sub {
+	my ($status, $out, $err) = $node->psql('turns', 'SET client_min_messages = debug1; CALL sellometer_ingest()');
+
+	return join(' ', $err =~ /applied (\d+) rows/g);
+};
+my $now = slm_directory($node, 'now');
+my $put = sub {
+	my ($dir, $month, $n) = @_;
+
+	write_object($dir, "2019-$month-01-10-00-$n.csv", csv(map { event(event_time => "2019-$month-01 10:00:00 UTC", user_session => "$month $n $_") } 1 .. $n));
+};
+
+$put->($now, '10', 1);
+$node->safe_psql('turns', "SELECT sellometer_add_source('now', 'file://$now/')");
+is($call->(), '1', 'something of today is loaded');
+foreach my $month (qw(02 04 06))
+{
+	my $old = slm_directory($node, "old$month");
+
+	$put->($old, $month, 5);
+	$node->safe_psql('turns', "SELECT sellometer_add_source('old$month', 'file://$old/')");
+}
+$put->($now, '10', 7);
+like($call->(), qr/^(?:\d+ )?7\b/, '... and more of it, where three sources have files of other months, as the second batch at the latest');
+is($node->safe_psql('turns', "SELECT string_agg(state, ' ' ORDER BY source, key) FROM sellometer.objects"), 'done done backlog backlog backlog',
+	'... which are read, too, and found to be late');
+
 is(join("\n", grep { !/passed over/ } unexpected_in_log($node)), '', 'nothing unexpected in the log') if defined &unexpected_in_log;
 $node->stop;
 done_testing();

@@ -36,7 +36,16 @@ my $soak = SlmSoak->new(seconds => $ENV{SLM_SOAK_SECONDS} // 120, seed => $ENV{S
 $soak->run;
 note($_) foreach ($soak->table);
 
-is($soak->{hostile_counted}, '0', 'hostile sources count nothing') if $ENV{SLM_SOAK_HOSTILE};
+if ($ENV{SLM_SOAK_HOSTILE})
+{
+	is($soak->{hostile_counted}, '0', 'hostile sources count nothing');
+	for my $source (qw(dir s3))
+	{
+		my ($before, $attacked) = map { $soak->{latency}{"$source $_"}{p99} } ('before', 'under attack');
+
+		cmp_ok($attacked, '<', 3 + $before, "among hostile sources 99 of 100 files of $source become rows within three seconds more than without");
+	}
+}
 is(join("\n", @{ $soak->{late_rounds} // [] }), '', "after each round it has recovered within $SlmSoak::MAX_RECOVERY s");
 is(join("\n", $soak->wrong), '', 'nothing is lost or doubled: all tiers and the ledger agree with the oracle');
 $soak->other_agrees;
