@@ -38,6 +38,15 @@ waits_for_workers(int64 large_id, const SlmObject *object)
 	return object->outcome == SLM_OBJECT_WAITING && is_for_workers(large_id, object);
 }
 
+/* Do two objects' rows go to one partition, by their times?  Of those that have none all are alike. */
+static bool
+is_same_partition(SlmGranularity partition, const SlmObject *a, const SlmObject *b)
+{
+	if (TIMESTAMP_NOT_FINITE(a->object_time) || TIMESTAMP_NOT_FINITE(b->object_time))
+		return a->object_time == b->object_time;
+	return slm_bucket_start(partition, a->object_time) == slm_bucket_start(partition, b->object_time);
+}
+
 /* The objects from the next one on that may be in one task: none of the next batch with some of this. */
 static int
 next_task(const SlmFeed *feed)
@@ -49,8 +58,7 @@ next_task(const SlmFeed *feed)
 
 	while (fit < end && waits_for_workers(feed->large_id, &feed->objects[fit]) && !(feed->done && feed->done[fit]) &&
 		   !slm_pool_has(feed->pool, &feed->objects[fit]) &&
-		   slm_bucket_start(partition, feed->objects[fit].object_time) ==
-		   slm_bucket_start(partition, feed->objects[begin].object_time))
+		   is_same_partition(partition, &feed->objects[fit], &feed->objects[begin]))
 		fit++;
 	return slm_pool_task_size(&feed->objects[begin], fit - begin);
 }
