@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
 #include "pure/dict.h"
 #include "pure/sort.h"
 
@@ -41,12 +42,14 @@ slm_batch_free(SlmBatch *batch)
 bool
 slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by)
 {
+	SLM_ASSERT(offer < slm_catalog_offers(batch->catalog));
 	return slm_groups_count(&batch->groups, minute, offer, type, by);
 }
 
 bool
 slm_batch_add_other(SlmBatch *batch, const SlmView *view)
 {
+	SLM_ASSERT(view->fingerprint != 0);
 	if (!slm_grow((void **) &batch->others, batch->nothers, &batch->maxothers, sizeof(SlmView)))
 		return false;
 	batch->others[batch->nothers++] = *view;
@@ -58,6 +61,9 @@ slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, Slm
 {
 	bool		found;
 	SlmView    *view = slm_views_add(&batch->views, fingerprint, &found);
+
+	SLM_ASSERT(object < batch->nobjects);
+	SLM_ASSERT(offer < slm_catalog_offers(batch->catalog));
 
 	if (view == NULL)
 		return false;
@@ -256,6 +262,8 @@ slm_median_time(SlmTime *times, size_t n)
 	size_t		k = (n - 1) / 2;
 	size_t		lo = 0;
 	size_t		hi = n - 1;
+
+	SLM_ASSERT(n > 0);
 
 	while (lo < hi)
 	{

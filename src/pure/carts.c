@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
 #include "pure/sort.h"
 
 #define MIN_SLOTS	256
@@ -16,6 +17,8 @@ slm_cart_events_add(SlmCartEvents *list, const SlmHashKey *key, const SlmEvent *
 {
 	SlmCartEvent *added;
 	char	   *session = slm_bytes_keep(&list->bytes, event->session.data, event->session.len);
+
+	SLM_ASSERT(slm_is_cart_event(event));
 
 	if (session == NULL || !slm_grow((void **) &list->events, list->n, &list->max, sizeof(SlmCartEvent)))
 		return false;
@@ -160,6 +163,8 @@ slm_carts_fold(SlmCarts *carts, const SlmCartEvents *list)
 		const SlmCartEvent *event = &list->events[i];
 		SlmCart    *cart = get_cart(carts, event->fingerprint, event->product_id, event->session);
 
+		SLM_ASSERT(event->type != SLM_VIEW);
+
 		if (cart == NULL)
 			return false;
 		if (event->type == SLM_CART)
@@ -260,6 +265,7 @@ slm_carts_pack(const SlmCarts *carts, char *to)
 		memcpy(to, carts->carts[i].session.data, carts->carts[i].session.len);
 		to += carts->carts[i].session.len;
 	}
+	SLM_ASSERT(to <= end && end - to < 8);
 	memset(to, 0, (size_t) (end - to));
 }
 

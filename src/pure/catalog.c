@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/clean.h"
 #include "pure/dict.h"
 #include "pure/memory.h"
@@ -111,6 +112,10 @@ slm_catalog_free(SlmCatalog *catalog)
 void
 slm_catalog_set_override(SlmCatalog *catalog, SlmOverride override, void *arg, const SlmTime *since, uint32_t n)
 {
+	/* what is there was made without it, and would be found under another hash */
+	SLM_ASSERT(catalog->noffers == 0);
+	for (uint32_t i = 1; i < n; i++)
+		SLM_ASSERT(since[i - 1] <= since[i]);
 	catalog->override = override;
 	catalog->override_arg = arg;
 	catalog->periods = since;
@@ -168,6 +173,10 @@ static bool
 note_parent(SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key, SlmKeyId parent)
 {
 	uint32_t   *max = &catalog->maxparents[dimension];
+
+	SLM_ASSERT(dimension == SLM_CATEGORY_L3 || dimension == SLM_CATEGORY_L2);
+	SLM_ASSERT(key < slm_catalog_keys(catalog, dimension));
+	SLM_ASSERT(parent < slm_catalog_keys(catalog, dimension + 1));
 
 	while (key >= *max)
 	{
@@ -255,6 +264,9 @@ add_offer(SlmCatalog *catalog, const SlmOffer *offer, uint64_t hash)
 {
 	uint32_t	s;
 
+	for (int d = 0; d < SLM_DIMENSIONS; d++)
+		SLM_ASSERT(offer->keys[d] < slm_catalog_keys(catalog, d));
+
 	if (catalog->noffers >= SLM_MAX_OFFERS || (catalog->noffers >= catalog->nslots / 2 && !rehash(catalog)) ||
 		!slm_grow((void **) &catalog->offers, catalog->noffers, &catalog->maxoffers, sizeof(SlmOffer)))
 		return SLM_NO_OFFER;
@@ -336,6 +348,8 @@ note_named(SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
 	uint32_t   *max = &catalog->maxnamed[dimension];
 	uint32_t   *part;
 
+	SLM_ASSERT(key < slm_catalog_keys(catalog, dimension));
+
 	while (key >= *max)
 	{
 		uint32_t	before = *max;
@@ -391,6 +405,9 @@ slm_catalog_offer_by_hash(SlmCatalog *catalog, const SlmEvent *event, uint64_t h
 	RawOffer	raw;
 	SlmOffer	offer;
 
+	/* an override that was set since would have this row under the offer of another one */
+	SLM_ASSERT(hash == slm_catalog_hash(catalog, event));
+
 	if (slot != NULL)
 	{
 		*first = slot->part != catalog->part;
@@ -434,6 +451,7 @@ slm_catalog_brand(SlmCatalog *catalog, SlmSlice brand)
 SlmKeyId
 slm_catalog_add_text(SlmCatalog *catalog, SlmDimension dimension, SlmSlice text)
 {
+	SLM_ASSERT(dimension != SLM_PRODUCT_ID && dimension < SLM_DIMENSIONS);
 	return slm_dict_add(&catalog->texts[dimension], &catalog->key, text);
 }
 
@@ -446,6 +464,8 @@ slm_catalog_offer_of(SlmCatalog *catalog, int64_t product_id, SlmMoney price, Sl
 
 	if (id != SLM_NO_OFFER)
 		return id;
+	SLM_ASSERT(category < slm_catalog_keys(catalog, SLM_CATEGORY_L3));
+	SLM_ASSERT(brand < slm_catalog_keys(catalog, SLM_BRAND));
 	offer.keys[SLM_BRAND] = brand;
 	offer.keys[SLM_CATEGORY_L3] = category;
 	offer.keys[SLM_CATEGORY_L2] = catalog->parents[SLM_CATEGORY_L3][category];
@@ -486,6 +506,7 @@ slm_catalog_prefetch_product(const SlmCatalog *catalog, SlmKeyId key)
 const SlmOffer *
 slm_catalog_get(const SlmCatalog *catalog, SlmOfferId offer)
 {
+	SLM_ASSERT(offer < catalog->noffers);
 	return &catalog->offers[offer];
 }
 
@@ -504,18 +525,23 @@ slm_catalog_keys(const SlmCatalog *catalog, SlmDimension dimension)
 SlmSlice
 slm_catalog_text(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
 {
+	SLM_ASSERT(dimension != SLM_PRODUCT_ID && dimension < SLM_DIMENSIONS);
+	SLM_ASSERT(key < catalog->texts[dimension].nentries);
 	return catalog->texts[dimension].entries[key].text;
 }
 
 SlmKeyId
 slm_catalog_parent(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId key)
 {
+	SLM_ASSERT(dimension == SLM_CATEGORY_L3 || dimension == SLM_CATEGORY_L2);
+	SLM_ASSERT(key < catalog->texts[dimension].nentries);
 	return catalog->parents[dimension][key];
 }
 
 int64_t
 slm_catalog_product(const SlmCatalog *catalog, SlmKeyId key)
 {
+	SLM_ASSERT(key < catalog->products.nentries);
 	return catalog->product_ids[key];
 }
 
@@ -534,6 +560,8 @@ slm_catalog_compare(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
 	const SlmOffer *x = &catalog->offers[a];
 	const SlmOffer *y = &catalog->offers[b];
 	int			c;
+
+	SLM_ASSERT(a < catalog->noffers && b < catalog->noffers);
 
 	if (a == b)
 		return 0;

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
+
 static bool
 keep_raw(SlmChunk *chunk, SlmSlice raw)
 {
@@ -29,6 +31,11 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	bool		ahead = chunk->nrows > 0 && event->time - chunk->earliest > max_jump;
 	SlmChunkRow *row;
 
+	SLM_ASSERT(offer < SLM_MAX_OFFERS);
+	SLM_ASSERT(event->type < SLM_EVENT_TYPES);
+	/* raws and lines are found by going along with the rows */
+	SLM_ASSERT(chunk->nrows == 0 || line >= chunk->lines[chunk->nrows - 1]);
+
 	/* a file of rows that are all far ahead of its first would keep them all: bound it */
 	if ((chunk->nrows < SLM_CHUNK_RAWS || (ahead && chunk->nraws < 100 * SLM_CHUNK_RAWS)) && !keep_raw(chunk, raw))
 		return false;
@@ -52,6 +59,8 @@ bool
 slm_chunk_median(const SlmChunk *chunk, SlmTime *median)
 {
 	SlmTime    *times = malloc(chunk->nrows * sizeof(SlmTime));
+
+	SLM_ASSERT(chunk->nrows > 0);
 
 	if (times == NULL)
 		return false;

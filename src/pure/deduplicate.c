@@ -12,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "pure/assert.h"
 #include "pure/batch.h"
 #include "pure/thread.h"
 
@@ -68,6 +69,10 @@ deduplicate_view(Part *part, SlmView *view, uint64_t place)
 	bool		found;
 	SlmView    *counted = part->end == 0 ? slm_views_add(part->known, view->fingerprint, &found)
 		: slm_views_add_before(part->known, view->fingerprint, part->end, &found);
+
+	SLM_ASSERT(view->fingerprint >= part->first && view->fingerprint <= part->last);
+	/* not decided yet */
+	SLM_ASSERT(view->owner < part->batch->nobjects);
 
 	if (counted == NULL)
 		return false;
@@ -354,6 +359,8 @@ note_counted(SlmBatch *batch, const SlmViews *known)
 	{
 		const SlmView *counted = slm_views_find(known, batch->others[i].fingerprint);
 
+		SLM_ASSERT(counted != NULL);
+
 		ok = is_noted(batch, i, counted) || slm_batch_add_other(batch, counted);
 	}
 	return ok;
@@ -381,6 +388,19 @@ deduplicate(SlmBatch *batch, Part *whole)
 	return whole->ok;
 }
 
+#ifdef USE_ASSERT_CHECKING
+static bool
+is_sorted(const SlmViewList *run)
+{
+	for (uint64_t i = 1; i < run->n; i++)
+	{
+		if (run->views[i - 1].fingerprint >= run->views[i].fingerprint)
+			return false;
+	}
+	return true;
+}
+#endif
+
 bool
 slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known)
 {
@@ -389,6 +409,10 @@ slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known)
 	uint64_t   *bases;
 	Part		whole = {.batch = batch,.nlists = batch->nruns + 1,.others = batch,.known = known,.last = UINT64_MAX,.groups = &batch->groups};
 	bool		ok = find_lists(batch, &lists, &bases);
+
+	SLM_ASSERT(known != &batch->views);
+	for (uint32_t r = 0; r < batch->nruns; r++)
+		SLM_ASSERT(is_sorted(&batch->runs[r]));
 
 	whole.lists = lists;
 	whole.bases = bases;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/key_order.h"
 #include "pure/memory.h"
 
@@ -40,6 +41,7 @@ fill_cells(const SlmGroups *groups, const SlmSortItem *sorted, SlmGranularity bu
 
 		if (last == NULL || time >= end)
 		{
+			SLM_ASSERT(out->nbuckets <= m);
 			last = &out->buckets[out->nbuckets++];
 			last->start = slm_bucket_start(bucket, time);
 			last->partition = slm_bucket_start(partition, last->start);
@@ -52,6 +54,7 @@ fill_cells(const SlmGroups *groups, const SlmSortItem *sorted, SlmGranularity bu
 
 			if (minute->slots[i].name == 0 || minute->slots[i].count == 0)
 				continue;
+			SLM_ASSERT(out->ncells < out->maxcells);
 			group = slm_group_of(minute, &minute->slots[i]);
 			out->cells[out->ncells++] = (SlmCell) {
 				.offer = group.offer,.bucket = out->nbuckets - 1,.count = group.count,.type = group.type
@@ -76,6 +79,8 @@ slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity pa
 	bool		ok;
 
 	*out = (SlmCells) {.maxcells = groups->ngroups};
+	/* a bucket is in one partition */
+	SLM_ASSERT(slm_granularity_is_multiple(partition, bucket));
 	out->items = slm_table_alloc_dirty(out->maxcells, sizeof(SlmSortItem));
 	out->spare = slm_table_alloc_dirty(out->maxcells, sizeof(SlmSortItem));
 	ok = out->items != NULL && out->spare != NULL;
@@ -147,6 +152,7 @@ keys_free(Keys *keys)
 static inline void
 keys_add(Keys *keys, SlmKeyId key)
 {
+	SLM_ASSERT(key < keys->max);
 	if (keys->numbers[key] != 0)
 		return;
 	keys->sorted[keys->n++] = key;
@@ -157,6 +163,7 @@ keys_add(Keys *keys, SlmKeyId key)
 static void
 keys_sort(Keys *keys, SlmCells *cells)
 {
+	SLM_ASSERT(keys->n <= cells->maxcells);
 	slm_keys_sort(keys->catalog, keys->dimension, keys->sorted, keys->n, cells->items, cells->spare);
 	for (uint32_t i = 0; i < keys->n; i++)
 		keys->numbers[keys->sorted[i]] = i + 1;
@@ -195,6 +202,8 @@ make_layout(const SlmCells *cells, uint32_t nkeys, SortLayout *layout)
 static inline uint64_t
 sort_key(const SortLayout *layout, const Keys *keys, SlmKeyId key, uint32_t bucket, uint8_t type)
 {
+	SLM_ASSERT(keys->numbers[key] > 0 && keys->numbers[key] <= keys->n);
+	SLM_ASSERT(type < 1 << BUCKET_SHIFT);
 	return (uint64_t) layout->partitions[bucket] << layout->partition_shift |
 		(uint64_t) (keys->numbers[key] - 1) << layout->key_shift | (uint64_t) bucket << BUCKET_SHIFT | type;
 }
@@ -223,6 +232,7 @@ make_room(SlmDeltas *out, const SlmSortItem *items, uint64_t n)
 static inline void
 keep_row(SlmDeltas *out, const SlmDelta *row)
 {
+	SLM_ASSERT(out->nrows < out->maxrows);
 	if (row->count != 0 || row->gmv != 0)
 		out->rows[out->nrows++] = *row;
 }
@@ -239,7 +249,11 @@ find_offers(SlmCells *cells, const SlmCatalog *catalog)
 	if (cells->offers == NULL || cells->prices == NULL)
 		return false;
 	for (uint64_t i = 0; i < cells->ncells; i++)
+	{
+		SLM_ASSERT(cells->cells[i].offer < cells->maxoffers);
+		SLM_ASSERT(cells->cells[i].bucket < cells->nbuckets);
 		cells->prices[cells->cells[i].offer] = 1;
+	}
 	for (uint32_t offer = 0; offer < cells->maxoffers; offer++)
 	{
 		if (cells->prices[offer] == 0)
@@ -297,6 +311,8 @@ slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimensi
 	SortLayout	layout = {0};
 	bool		ok = keys_init(&keys, catalog, dimension) && find_offers(cells, catalog);
 
+	SLM_ASSERT(dimension < SLM_DIMENSIONS);
+
 	*out = (SlmDeltas) {0};
 	key_of = slm_table_alloc_dirty(cells->maxoffers, sizeof(SlmKeyId));
 	ok = ok && key_of != NULL;
@@ -350,6 +366,9 @@ slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *ca
 	SlmSortItem *items = cells->items;
 	bool		ok = keys_init(&keys, catalog, dimension);
 
+	SLM_ASSERT(dimension == SLM_CATEGORY_L2 || dimension == SLM_CATEGORY_L1);
+	SLM_ASSERT(finer->nrows <= cells->maxcells);
+
 	*out = (SlmDeltas) {0};
 	for (uint64_t i = 0; ok && i < finer->nrows; i++)
 		keys_add(&keys, slm_catalog_parent(catalog, from, finer->rows[i].key));
@@ -385,6 +404,46 @@ slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *ca
 	keys_free(&keys);
 	return ok;
 }
+
+#ifdef USE_ASSERT_CHECKING
+
+static int
+compare_keys(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId a, SlmKeyId b)
+{
+	if (dimension == SLM_PRODUCT_ID)
+	{
+		int64_t		x = slm_catalog_product(catalog, a);
+		int64_t		y = slm_catalog_product(catalog, b);
+
+		return (x > y) - (x < y);
+	}
+	return slm_slice_compare(slm_catalog_text(catalog, dimension, a), slm_catalog_text(catalog, dimension, b));
+}
+
+bool
+slm_deltas_ascend(const SlmDeltas *deltas, const SlmCatalog *catalog, SlmDimension dimension, SlmGranularity partition)
+{
+	for (uint64_t i = 1; i < deltas->nrows; i++)
+	{
+		const SlmDelta *a = &deltas->rows[i - 1];
+		const SlmDelta *b = &deltas->rows[i];
+		SlmTime		x = slm_bucket_start(partition, a->time);
+		SlmTime		y = slm_bucket_start(partition, b->time);
+		int			c = (x > y) - (x < y);
+
+		if (c == 0)
+			c = compare_keys(catalog, dimension, a->key, b->key);
+		if (c == 0)
+			c = (a->time > b->time) - (a->time < b->time);
+		if (c == 0)
+			c = a->type - b->type;
+		if (c >= 0)
+			return false;
+	}
+	return true;
+}
+
+#endif
 
 void
 slm_deltas_free(SlmDeltas *deltas)

@@ -90,4 +90,9 @@ extern bool slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const Sl
 							   SlmDimension dimension, SlmDeltas *out);
 extern void slm_deltas_free(SlmDeltas *deltas);
 
+#ifdef USE_ASSERT_CHECKING
+/* Are they in the order of the tables' keys, partition after partition, each row once? */
+extern bool slm_deltas_ascend(const SlmDeltas *deltas, const SlmCatalog *catalog, SlmDimension dimension, SlmGranularity partition);
+#endif
+
 #endif							/* SLM_PURE_DELTAS_H */

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
+
 #define BLOCK_SIZE	(64 * 1024)
 
 typedef struct SlmBytesBlock
@@ -59,6 +61,9 @@ slm_grow(void **array, uint32_t used, uint32_t *allocated, size_t element_size)
 {
 	uint32_t	wanted;
 	void	   *grown;
+
+	/* elements are added one by one, or memory between them would never have been written */
+	SLM_ASSERT(used <= *allocated);
 
 	if (used < *allocated)
 		return true;

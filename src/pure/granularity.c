@@ -3,6 +3,8 @@
  */
 #include "pure/granularity.h"
 
+#include "pure/assert.h"
+
 #define USECS_PER_DAY	(INT64_C(86400) * SLM_USECS_PER_SEC)
 #define ORIGIN			(2 * USECS_PER_DAY) /* Monday 2000-01-03 */
 #define DAYS_TO_2000	10957				/* from 1970-01-01 */
@@ -44,6 +46,8 @@ month_start(int64_t month)
 SlmTime
 slm_bucket_start(SlmGranularity g, SlmTime time)
 {
+	SLM_ASSERT((g.months > 0) != (g.usecs > 0));
+	SLM_ASSERT(time != INT64_MIN && time != INT64_MAX);
 	if (g.months > 0)
 		return month_start(floor_div(month_of(time), g.months) * g.months);
 	return floor_div(time - ORIGIN, g.usecs) * g.usecs + ORIGIN;
@@ -52,6 +56,7 @@ slm_bucket_start(SlmGranularity g, SlmTime time)
 SlmTime
 slm_bucket_next(SlmGranularity g, SlmTime start)
 {
+	SLM_ASSERT(start == slm_bucket_start(g, start));
 	if (g.months > 0)
 		return month_start(month_of(start) + g.months);
 	return start + g.usecs;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/dict.h"
 
 #define MIN_SLOTS	8			/* of a minute: one cache line */
@@ -23,6 +24,9 @@ static inline SlmGroupSlot *
 find_slot(const SlmMinute *minute, uint32_t name)
 {
 	uint32_t	mask = minute->nslots - 1;
+
+	SLM_ASSERT(name != 0);
+	SLM_ASSERT(minute->nslots > 0 && (minute->nslots & mask) == 0);
 
 	for (uint32_t s = hash(name) & mask;; s = (s + 1) & mask)
 	{
@@ -92,6 +96,8 @@ find_index(const SlmGroups *groups, int32_t minute)
 {
 	uint32_t	mask = groups->nindex - 1;
 
+	SLM_ASSERT(groups->nindex > 0 && (groups->nindex & mask) == 0);
+
 	for (uint32_t i = hash((uint32_t) minute) & mask;; i = (i + 1) & mask)
 	{
 		uint32_t   *at = &groups->index[i];
@@ -153,6 +159,9 @@ slm_groups_count(SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t ty
 {
 	SlmMinute  *table = minute_table(groups, minute);
 
+	SLM_ASSERT(offer < SLM_MAX_OFFERS);
+	SLM_ASSERT(type < SLM_EVENT_TYPES);
+
 	return table != NULL && count_slot(groups, table, offer * SLM_EVENT_TYPES + type + 1, by);
 }
 
@@ -161,6 +170,9 @@ static void
 swap_tables(SlmGroups *groups, SlmMinute *empty, SlmGroups *others, SlmMinute *full)
 {
 	SlmMinute	taken = *full;
+
+	SLM_ASSERT(empty->ngroups == 0);
+	SLM_ASSERT(empty->minute == full->minute);
 
 	groups->memory += taken.nslots * sizeof(SlmGroupSlot);
 	groups->memory -= empty->nslots * sizeof(SlmGroupSlot);
@@ -174,6 +186,7 @@ swap_tables(SlmGroups *groups, SlmMinute *empty, SlmGroups *others, SlmMinute *f
 bool
 slm_groups_take(SlmGroups *groups, SlmGroups *others)
 {
+	SLM_ASSERT(groups != others);
 	for (uint32_t m = 0; m < others->nminutes; m++)
 	{
 		SlmMinute  *from = &others->minutes[m];

@@ -3,6 +3,8 @@
  */
 #include <stdlib.h>
 
+#include "pure/assert.h"
+
 #include "pure/key_order.h"
 
 typedef struct Texts
@@ -25,6 +27,9 @@ slm_keys_sort(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId *keys,
 			  SlmSortItem *items, SlmSortItem *spare)
 {
 	Texts		texts = {catalog, dimension};
+
+	SLM_ASSERT(dimension < SLM_DIMENSIONS);
+	SLM_ASSERT(n <= slm_catalog_keys(catalog, dimension));
 
 	if (dimension != SLM_PRODUCT_ID)
 	{

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
 #include "pure/catalog.h"
 
 typedef struct SlmNumbering
@@ -13,6 +14,7 @@ typedef struct SlmNumbering
 	uint32_t   *local;			/* by global number: local number + 1, 0 = none yet */
 	uint32_t   *global;			/* by local number */
 	uint32_t	n;
+	uint32_t	nglobal;
 } SlmNumbering;
 
 /* For global numbers below nglobal; false if out of memory (free it all the same). */
@@ -20,6 +22,7 @@ static inline bool
 slm_numbering_init(SlmNumbering *numbering, uint32_t nglobal)
 {
 	numbering->n = 0;
+	numbering->nglobal = nglobal;
 	numbering->local = calloc((size_t) nglobal + 1, sizeof(uint32_t));
 	numbering->global = malloc(((size_t) nglobal + 1) * sizeof(uint32_t));
 	return numbering->local != NULL && numbering->global != NULL;
@@ -45,6 +48,7 @@ slm_numbering_free(SlmNumbering *numbering)
 static inline uint32_t
 slm_number(SlmNumbering *numbering, uint32_t global)
 {
+	SLM_ASSERT(global < numbering->nglobal);
 	if (numbering->local[global] == 0)
 	{
 		numbering->global[numbering->n++] = global;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/datetime.h"
 #include "pure/header.h"
 #include "pure/inflate.h"
@@ -72,6 +73,8 @@ slm_records_free(SlmRecords *records)
 void
 slm_records_feed(SlmRecords *records, const void *bytes, size_t len, bool is_last)
 {
+	/* what was handed over before is used up, and there was to be more */
+	SLM_ASSERT(records->in_len == 0 && !records->in_last);
 	records->in = bytes;
 	records->in_len = len;
 	records->in_last = is_last;

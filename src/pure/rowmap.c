@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
+
 #define MAX_VARINT	10
 
 /* Deflate what is there; finish: to the end. */
@@ -47,6 +49,7 @@ flush(SlmRowMap *map, bool finish)
 static void
 put_varint(SlmRowMap *map, uint64_t v)
 {
+	SLM_ASSERT(map->nplain + MAX_VARINT <= sizeof(map->plain));
 	for (; v >= 0x80; v >>= 7)
 		map->plain[map->nplain++] = (uint8_t) (v | 0x80);
 	map->plain[map->nplain++] = (uint8_t) v;
@@ -146,6 +149,7 @@ get_varint(SlmRowMapReader *reader, uint64_t *v)
 bool
 slm_row_map_next(SlmRowMapReader *reader, uint32_t *object, bool *counted)
 {
+	SLM_ASSERT(reader->ready);
 	if (reader->run == 0 && (!get_varint(reader, &reader->kind) || !get_varint(reader, &reader->run) ||
 							 reader->run == 0 || reader->kind >> 33 != 0))
 		return false;

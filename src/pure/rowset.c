@@ -5,12 +5,16 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
+
 #define MAX_VARINT	10
 
 static bool
 put_run(SlmRowSet *set)
 {
 	uint64_t	values[2] = {set->first - set->end, set->run};
+
+	SLM_ASSERT(set->first >= set->end && set->run > 0);
 
 	if (set->size - set->len < 2 * MAX_VARINT)
 	{
@@ -36,6 +40,7 @@ put_run(SlmRowSet *set)
 bool
 slm_row_set_add(SlmRowSet *set, uint64_t row)
 {
+	SLM_ASSERT(row >= (set->run > 0 ? set->first + set->run : set->end));
 	if (set->run > 0 && row == set->first + set->run)
 	{
 		set->run++;

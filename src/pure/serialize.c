@@ -6,6 +6,7 @@
  * Groups and views name offers by their place in it.
  */
 
+#include "pure/assert.h"
 #include "pure/numbering.h"
 #include "pure/serialize.h"
 
@@ -147,6 +148,9 @@ slm_batch_serialize(const SlmBatch *batch, SlmSerialized *serialized)
 {
 	Packing		p = {.batch = batch};
 	bool		ok;
+
+	/* views of runs would be left behind */
+	SLM_ASSERT(batch->nruns == 0);
 
 	*serialized = (SlmSerialized) {0};
 	ok = slm_offer_numbering_init(&p.numbers, batch->catalog) && pack(&p, serialized);
@@ -297,6 +301,8 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	uint32_t	first_object = batch->nobjects;
 	bool		ok;
 
+	SLM_ASSERT((uintptr_t) data % 8 == 0);
+
 	if (len < sizeof(SerializedHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
 		head->nothers > len || head->ngroups > len || head->carts_len > len)
 		return false;
@@ -329,7 +335,10 @@ bool
 slm_batch_deserialize(void *block, size_t block_size, char *data, size_t len, SlmBatch *batch)
 {
 	SlmViewList run = {.block = block,.block_size = block_size};
-	bool		ok = unpack(data, len, &run, batch);
+	bool		ok;
+
+	SLM_ASSERT(data >= (char *) block && data + len <= (char *) block + block_size);
+	ok = unpack(data, len, &run, batch);
 
 	if (ok && run.n > 0)
 		return slm_batch_add_run(batch, &run);

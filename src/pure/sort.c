@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/memory.h"
 
 #define DIGIT_BITS	11
@@ -48,6 +49,8 @@ SlmSortItem *
 slm_sort_with(SlmSortItem *items, SlmSortItem *spare, size_t n)
 {
 	uint64_t	all = 0;
+
+	SLM_ASSERT(n <= 64 || (spare != NULL && spare != items));
 
 	if (n <= 64)
 	{

@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "pure/assert.h"
+
 #define MAX_RUNNING		8
 
 /* Threads are started and joined by one thread alone. */
@@ -21,11 +23,27 @@ run(void *arg)
 	return NULL;
 }
 
+#ifdef USE_ASSERT_CHECKING
+static bool
+is_running(const SlmThread *thread)
+{
+	for (int i = 0; i < nrunning; i++)
+	{
+		if (running[i] == thread)
+			return true;
+	}
+	return false;
+}
+#endif
+
 void
 slm_thread_start(SlmThread *thread, void (*work) (void *arg), void *arg)
 {
 	sigset_t	all;
 	sigset_t	old;
+
+	/* zeroed, or joined: else nobody could wait for the one that is running */
+	SLM_ASSERT(!is_running(thread));
 
 	*thread = (SlmThread) {.work = work,.arg = arg};
 	sigfillset(&all);

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "pure/assert.h"
 #include "pure/dict.h"
 #include "pure/memory.h"
 #include "pure/numbering.h"
@@ -60,6 +61,8 @@ static inline char *
 put_time(char *p, SlmTime usecs)
 {
 	bool		whole = usecs % SLM_USECS_PER_SEC == 0;
+
+	SLM_ASSERT(usecs >= 0 && usecs < USECS_PER_HOUR);
 
 	return put_varint(p, (uint64_t) (whole ? usecs / SLM_USECS_PER_SEC : usecs) << 1 | !whole);
 }
@@ -178,6 +181,7 @@ put_views(char *p, Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews
 	{
 		const SlmView *view = next_view(cursor);
 
+		SLM_ASSERT(view->fingerprint != 0 && hour_of(view->time) == hour);
 		for (int b = 0; b < 8; b++)
 			p[b] = (char) (view->fingerprint >> 8 * b);
 		p = put_time(p + 8, view->time - hour);
@@ -192,6 +196,9 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 {
 	size_t		size;
 	char	   *p;
+
+	SLM_ASSERT(nviews > 0 && nviews <= MAX_BLOCK_VIEWS);
+	SLM_ASSERT(hour == hour_of(hour));
 
 	number_all(packer, *cursor, nviews);
 	size = 1 + 4 * MAX_VARINT + strings_size(packer, &packer->numbers.categories, SLM_CATEGORY_L3) +
@@ -224,6 +231,7 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	}
 	p = put_views(p, packer, cursor, hour, nviews);
 	block->len = (size_t) (p - block->data);
+	SLM_ASSERT(block->len <= size);
 	return true;
 }
 
@@ -485,6 +493,9 @@ slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_befor
 {
 	Unpacker	u = {.catalog = catalog};
 	SlmViewLogResult result;
+
+	SLM_ASSERT(hour == hour_of(hour));
+	SLM_ASSERT(only != views);
 
 	u.in.p = (const unsigned char *) data;
 	u.in.end = u.in.p + len;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/memory.h"
 
 #define MIN_SLOTS	1024
@@ -16,6 +17,8 @@ static void
 put(SlmViews *views, const SlmView *view)
 {
 	uint64_t	s = slm_views_slot(views, view->fingerprint);
+
+	SLM_ASSERT(view->fingerprint != 0);
 
 	while (views->slots[s].fingerprint != 0)
 	{
@@ -72,6 +75,7 @@ spread(SlmViews *views, uint64_t nslots)
 	SlmViews	bigger = {.nslots = nslots,.nviews = views->nviews,.most = views->most};
 	SlmView    *aside = malloc(ASIDE * sizeof(SlmView));
 
+	SLM_ASSERT(nslots > views->nslots);
 	bigger.slots = aside ? slm_table_grow(views->slots, views->nslots, nslots, sizeof(SlmView)) : NULL;
 	if (bigger.slots == NULL)
 	{
@@ -146,6 +150,9 @@ slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found)
 {
 	uint64_t	s;
 
+	/* 0 is a free slot */
+	SLM_ASSERT(fingerprint != 0);
+
 	/* at a load of four fifths */
 	if (views->nviews >= views->nslots - views->nslots / 5 && !grow(views, next_size(views)))
 		return NULL;
@@ -168,6 +175,8 @@ slm_views_add(SlmViews *views, uint64_t fingerprint, bool *found)
 SlmView *
 slm_views_add_before(SlmViews *views, uint64_t fingerprint, uint64_t end, bool *found)
 {
+	SLM_ASSERT(fingerprint != 0);
+	SLM_ASSERT(end <= views->nslots && slm_views_slot(views, fingerprint) < end);
 	for (uint64_t s = slm_views_slot(views, fingerprint); s < end; s++)
 	{
 		SlmView    *view = &views->slots[s];
@@ -225,6 +234,8 @@ static void
 drop_in_place(SlmViews *views, SlmTime time)
 {
 	uint64_t	at = 0;
+
+	SLM_ASSERT(views->nviews < views->nslots);
 
 	while (views->slots[at].fingerprint != 0)
 		at++;
