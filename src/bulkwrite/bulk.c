@@ -19,6 +19,7 @@
 #include "nodes/makefuncs.h"
 #include "server/alive.h"
 #include "server/spi.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -139,6 +140,9 @@ slm_bulk_begin(Relation rel, const SlmShape *shape, const SlmCallback *callback)
 {
 	SlmBulk    *bulk = palloc0(sizeof(SlmBulk));
 
+	Assert(shape->ncolumns > 0 && shape->ncolumns <= SLM_MAX_COLUMNS);
+	Assert(CheckRelationLockedByMe(rel, RowExclusiveLock, true));
+
 	bulk->rel = rel;
 	bulk->shape = shape;
 	bulk->callback = callback;
@@ -169,6 +173,8 @@ slm_bulk_begin_new(Relation rel, const SlmShape *shape, const SlmCallback *callb
 static void
 note_there(SlmBulk *bulk, uint32 row, const ItemPointerData *place)
 {
+	/* who reads the numbers goes along with the rows */
+	Assert(bulk->nthere == 0 || row > bulk->there[bulk->nthere - 1]);
 	if (bulk->nthere == bulk->maxthere)
 	{
 		bulk->maxthere *= 2;
@@ -184,6 +190,9 @@ insert_entries(SlmBulk *bulk, int row)
 {
 	TupleTableSlot *slot = bulk->slots[row];
 	bool		is_there = false;
+
+	Assert(row < bulk->nrows);
+	Assert(ItemPointerIsValid(&slot->tts_tid));
 
 	if (bulk->only_new)
 		slm_exec_insert_new_index_tuples(bulk->result, slot, bulk->estate, &is_there);
@@ -236,6 +245,7 @@ write_sql(SlmBulk *bulk)
 static void
 write_rows(SlmBulk *bulk)
 {
+	Assert(bulk->nrows > 0 && !bulk->begun);
 	if (bulk->direct)
 		write_direct(bulk);
 	else
@@ -254,6 +264,8 @@ static void
 take_direct(SlmBulk *bulk)
 {
 	TupleTableSlot *slot;
+
+	Assert(bulk->nrows <= bulk->nslots);
 
 	if (bulk->nrows == bulk->nslots)
 		bulk->slots[bulk->nslots++] = table_slot_create(bulk->rel, NULL);
@@ -276,6 +288,10 @@ take_row(SlmBulk *bulk)
 	if (!bulk->begun)
 		return;
 	bulk->begun = false;
+	Assert(bulk->nrows < ROWS_PER_INSERT);
+	/* below the executor nobody else looks */
+	for (int c = 0; c < n; c++)
+		Assert(!bulk->nulls[c] || bulk->shape->columns[c].nullable);
 	if (bulk->direct)
 		take_direct(bulk);
 	else
@@ -289,6 +305,7 @@ take_row(SlmBulk *bulk)
 Datum *
 slm_bulk_row(SlmBulk *bulk, bool **nulls)
 {
+	Assert(CurrentMemoryContext == (bulk->begun ? bulk->rows : bulk->outer));
 	take_row(bulk);
 	if (bulk->nrows == ROWS_PER_INSERT)
 		write_rows(bulk);
@@ -311,6 +328,7 @@ write_rest(SlmBulk *bulk)
 static void
 end_direct(SlmBulk *bulk)
 {
+	Assert(bulk->nrows == 0);
 	for (int i = 0; i < bulk->nslots; i++)
 		ExecDropSingleTupleTableSlot(bulk->slots[i]);
 	FreeBulkInsertState(bulk->bistate);
@@ -350,6 +368,8 @@ slm_bulk_end_new(SlmBulk *bulk, uint32 **there)
 	Relation	rel = bulk->rel;
 	ItemPointerData *places;
 	uint32		n;
+
+	Assert(bulk->only_new);
 
 	/* may add to them */
 	write_rest(bulk);

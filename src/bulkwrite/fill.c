@@ -22,6 +22,7 @@
 #include "server/background.h"
 #include "server/out_of_memory.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -44,6 +45,7 @@ slm_fill_possible(Relation rel)
 static void
 form_piece(Fill *fill)
 {
+	Assert(!fill->thread.running);
 	slm_background_start(&fill->thread, slm_former_piece, fill->former, fill->former->nrows);
 }
 
@@ -63,6 +65,8 @@ write_pieces(Fill *fill, const SlmCallback *callback)
 {
 	SlmFormer  *former = fill->former;
 	bool		last;
+
+	Assert(former->nrows > 0 && former->next == 0);
 
 	form_piece(fill);
 	do
@@ -86,6 +90,9 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmCa
 	Relation	index = index_open(slm_primary_key_index(rel), AccessExclusiveLock);
 	Fill	   *fill = palloc0(sizeof(Fill));
 	BlockNumber npages;
+
+	Assert(slm_fill_possible(rel));
+	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, false));
 
 	if (RelationGetNumberOfBlocks(rel) > 0)
 		elog(ERROR, "table %s is not empty", RelationGetRelationName(rel));

@@ -8,6 +8,7 @@
 #include "bulkwrite/fill_form.h"
 #include "bulkwrite/index_page.h"
 #include "bulkwrite/page_fill.h"
+#include "catalog/pg_index.h"
 #include "pure/memory.h"
 #include "utils/rel.h"
 
@@ -30,6 +31,7 @@ slm_piece_free(SlmPiece *piece)
 static Page
 page_at_hand(const SlmPages *pages)
 {
+	Assert(pages->n >= 0 && pages->n <= SLM_PIECE_PAGES);
 	return (Page) pages->pages[pages->n].data;
 }
 
@@ -38,6 +40,10 @@ slm_former_begin(Relation rel, Relation index, SlmRowSource source, void *arg, u
 {
 	SlmFormer  *former = palloc0(sizeof(SlmFormer));
 	HeapTupleHeader header = &former->header;
+
+	Assert(rel->rd_createSubid == GetCurrentSubTransactionId());
+	Assert(index->rd_index->indrelid == RelationGetRelid(rel));
+	Assert(heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL));
 
 	former->source = source;
 	former->source_arg = arg;
@@ -55,7 +61,10 @@ slm_former_begin(Relation rel, Relation index, SlmRowSource source, void *arg, u
 	former->entry_spare = BTGetTargetPageFreeSpace(index);
 	former->nkeys = IndexRelationGetNumberOfKeyAttributes(index);
 	for (int i = 0; i < former->nkeys; i++)
+	{
 		former->keys[i] = index->rd_index->indkey.values[i] - 1;
+		Assert(former->keys[i] >= 0 && former->keys[i] < former->desc->natts);	/* no expression */
+	}
 	former->leaf = BTREE_METAPAGE + 1;
 
 	return former;
@@ -116,6 +125,8 @@ put_row(SlmFormer *former, Size len)
 {
 	SlmPages   *pages = &former->piece.rows;
 
+	Assert(len > SizeofHeapTupleHeader && len <= sizeof(former->row.data));
+
 	if (PageGetHeapFreeSpace(page_at_hand(pages)) < MAXALIGN(len) + former->spare)
 	{
 		pages->n++;
@@ -134,6 +145,8 @@ put_entry(SlmFormer *former, Size size)
 	SlmPages   *leaves = &former->piece.leaves;
 	Page		leaf = page_at_hand(leaves);
 
+	Assert(size == MAXALIGN(size) && size <= SLM_INDEX_ENTRY_MAX);
+
 	if (slm_index_page_is_full(leaf, size, former->entry_spare))
 	{
 		leaves->n++;
@@ -146,6 +159,10 @@ void
 slm_former_piece(void *arg)
 {
 	SlmFormer  *former = arg;
+
+	/* what is formed was taken */
+	Assert(former->piece.rows.n == 0 && former->piece.leaves.n == 0);
+	Assert(!former->too_long);
 
 	while (former->next < former->nrows && former->piece.rows.n < SLM_PIECE_PAGES && former->piece.leaves.n < SLM_PIECE_PAGES)
 	{
@@ -175,6 +192,8 @@ void
 slm_former_swap(SlmFormer *former, SlmPiece *other)
 {
 	SlmPiece	formed = former->piece;
+
+	Assert(other->rows.pages != formed.rows.pages && other->leaves.pages != formed.leaves.pages);
 
 	move_begun(&formed.rows, &other->rows);
 	move_begun(&formed.leaves, &other->leaves);

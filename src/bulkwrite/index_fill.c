@@ -13,6 +13,7 @@
 #include "bulkwrite/index_fill.h"
 #include "bulkwrite/index_page.h"
 #include "bulkwrite/page_fill.h"
+#include "catalog/pg_am_d.h"
 #include "miscadmin.h"
 #include "utils/rel.h"
 
@@ -61,6 +62,9 @@ SlmIndexFill *
 slm_index_fill_begin(Relation index)
 {
 	SlmIndexFill *fill = palloc0(sizeof(SlmIndexFill));
+
+	Assert(index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisunique);
+	Assert(index->rd_createSubid == GetCurrentSubTransactionId());
 
 	fill->index = index;
 	fill->order = _bt_mkscankey(index, NULL);
@@ -117,6 +121,8 @@ slm_index_fill_leaves(SlmIndexFill *fill, PGAlignedBlock *leaves, int n)
 
 	for (int i = 0; i < n; i++)
 	{
+		Assert(P_ISLEAF((BTPageOpaque) PageGetSpecialPointer(leaves[i].data)));
+		Assert(((BTPageOpaque) PageGetSpecialPointer(leaves[i].data))->btpo_next == first + i + 1);
 		check_order(fill, leaves[i].data);
 		add_page(fill, cut_high_key(fill, leaves[i].data), first + i + 1);
 	}
@@ -127,6 +133,8 @@ slm_index_fill_leaves(SlmIndexFill *fill, PGAlignedBlock *leaves, int n)
 static void
 end_level(SlmIndexFill *fill, PGAlignedBlock *last)
 {
+	/* nothing is behind it */
+	Assert(((BTPageOpaque) PageGetSpecialPointer(last->data))->btpo_next == P_NONE);
 	slm_index_page_end(last->data);
 	if (fill->npages == 1)
 		((BTPageOpaque) PageGetSpecialPointer(last->data))->btpo_flags |= BTP_ROOT;
@@ -141,6 +149,8 @@ add_level(SlmIndexFill *fill, uint32 level)
 	uint32		n = fill->npages;
 	Size		spare = BLCKSZ * (100 - BTREE_NONLEAF_FILLFACTOR) / 100;
 	PGAlignedBlock *pages = palloc(2 * sizeof(PGAlignedBlock)); /* the one at hand, and the next */
+
+	Assert(n > 1);
 
 	begin_level(fill);
 	slm_index_page_begin(pages[0].data, slm_page_writer_next(fill->writer), level, true);

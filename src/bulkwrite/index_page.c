@@ -17,6 +17,8 @@ slm_index_page_begin(Page page, BlockNumber block, uint32 level, bool is_first)
 {
 	BTPageOpaque opaque;
 
+	Assert(block != BTREE_METAPAGE && BlockNumberIsValid(block));
+
 	_bt_pageinit(page, BLCKSZ);
 	opaque = opaque_of(page);
 	opaque->btpo_prev = is_first ? P_NONE : block - 1;
@@ -47,6 +49,8 @@ slm_index_page_put(Page page, const IndexTupleData *entry)
 	Size		size = IndexTupleSize(entry);
 	IndexTupleData keyless;
 
+	Assert(size <= SLM_INDEX_ENTRY_MAX);
+
 	if (!P_ISLEAF(opaque_of(page)) && PageGetMaxOffsetNumber(page) == P_HIKEY)
 	{
 		keyless = *entry;
@@ -64,6 +68,10 @@ slm_index_page_turn(Page page, Page next, BlockNumber block)
 	ItemId		high = PageGetItemId(page, P_HIKEY);
 	IndexTuple	moved = (IndexTuple) PageGetItem(page, last);
 
+	Assert(page != next && opaque_of(page)->btpo_next == P_NONE);
+	/* one at least stays */
+	Assert(PageGetMaxOffsetNumber(page) > P_FIRSTKEY);
+
 	*high = *last;
 	ItemIdSetUnused(last);
 	((PageHeader) page)->pd_lower -= sizeof(ItemIdData);
@@ -77,6 +85,8 @@ void
 slm_index_page_end(Page page)
 {
 	OffsetNumber max = PageGetMaxOffsetNumber(page);
+
+	Assert(max > P_HIKEY);
 
 	for (OffsetNumber i = P_HIKEY; i < max; i++)
 		*PageGetItemId(page, i) = *PageGetItemId(page, OffsetNumberNext(i));

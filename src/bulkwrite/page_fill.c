@@ -107,6 +107,8 @@ finish(SlmPageWriter *writer)
 void
 slm_page_writer_put(SlmPageWriter *writer, const PGAlignedBlock *pages, int n)
 {
+	for (int i = 0; i < n; i++)
+		Assert(!PageIsNew((Page) pages[i].data) && PageGetPageSize((Page) pages[i].data) == BLCKSZ);
 	for (int done = 0, m; done < n; done += m)
 	{
 		m = put_some(writer, &pages[done], n - done);

@@ -46,6 +46,8 @@ find_places(TupleDesc desc, const SlmShape *shape, int *places)
 {
 	int			found = 0;
 
+	Assert(shape->ncolumns <= SLM_MAX_COLUMNS);
+
 	for (int a = 0; a < desc->natts; a++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(desc, a);
