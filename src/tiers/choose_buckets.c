@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "server/locks.h"
 #include "tiers/choose_buckets.h"
 #include "utils/timestamp.h"
 
@@ -53,6 +54,13 @@ slm_choose_buckets(SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
 	TimestampTz first = first_partition(tiers, t, head, cells);
 	TimestampTz takes_from = slm_tier_takes_from(tiers, t);
 	TimestampTz newest_refused = DT_NOBEGIN;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	for (uint32 i = 0; i < cells->nbuckets; i++)
+	{
+		Assert(cells->buckets[i].start == slm_bucket_start(tier->granularity, cells->buckets[i].start));
+		Assert(i == 0 || cells->buckets[i].start > cells->buckets[i - 1].start);
+	}
 
 	/* ascending: of the partitions before the first, the last one is left */
 	for (uint32 i = 0; i < cells->nbuckets && cells->buckets[i].partition < first; i++)

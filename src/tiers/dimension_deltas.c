@@ -45,6 +45,8 @@ begin_level(SlmDimensionDeltas *all, SlmDimension dimension)
 {
 	Level	   *level = &all->levels[dimension];
 
+	Assert(!level->thread.running && level->deltas.rows == NULL);
+
 	level->cells = all->cells;
 	level->catalog = all->catalog;
 	level->dimension = dimension;

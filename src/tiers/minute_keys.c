@@ -85,6 +85,7 @@ add_names(const SlmMinuteKeys *keys, const char *table, const char *column, int6
 
 		while (at < keys->n - 1 && keys->minutes[at] < minute)
 			at++;
+		Assert(keys->minutes[at] == slm_int64(row, 1, 0));
 		names[at] += slm_int64(row, 2, 0);
 	}
 }
@@ -116,8 +117,12 @@ find_full(const SlmTier *tier, const SlmCells *cells, SlmMinuteKeys *keys)
 	int			n = 0;
 	uint64		rows;
 
+	Assert(tier->finer < 0);	/* its buckets are minutes */
 	for (uint64 i = 0; i < cells->ncells; i++)
+	{
+		Assert(cells->cells[i].bucket < cells->nbuckets);
 		counts[cells->cells[i].bucket]++;
+	}
 	for (uint32 b = 0; b < cells->nbuckets; b++)
 	{
 		if (!cells->buckets[b].wanted || counts[b] <= slm_max_minute_keys / SHARE_OF_ONE / NAMES_OF_EVENT)

@@ -78,6 +78,8 @@ slm_rollup_next(const SlmTiers *tiers, int t)
 	const SlmTier *finer = &tiers->tiers[tier->finer];
 	TimestampTz first;
 
+	Assert(t > 0 && t < tiers->n);
+
 	slm_execute_once(psprintf("SELECT min(event_time) FROM sellometer.%s WHERE event_time >= '%s'::timestamptz "
 							  "AND event_time < '%s'::timestamptz",
 							  quote_identifier(psprintf("category_l1_%s", finer->name)),
@@ -102,6 +104,8 @@ slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
 {
 	SlmTier    *tier = &tiers->tiers[t];
 	TimestampTz next;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 
 	if (tier->watermark >= limit)
 		return false;
@@ -129,6 +133,12 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 	TimestampTz start = tier->watermark;
 	TimestampTz partition = slm_bucket_start(tier->partition, start);
 	uint64		rows = 0;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	/* a rollup that was going through the bucket in steps is over, or waits for us */
+	Assert(TIMESTAMP_IS_NOBEGIN(tier->rolling) || slm_lock_held(SLM_LOCK_ROLLUP));
+	/* what it is added up from is complete */
+	Assert(slm_bucket_next(tier->granularity, start) <= tiers->tiers[tier->finer].watermark);
 
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
@@ -183,6 +193,7 @@ slm_rollup_fill(SlmTiers *tiers, int t, TimestampTz head, bool (*stop) (void *ar
 void
 slm_rollup_reset(SlmTiers *tiers)
 {
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	for (int t = 1; t < tiers->n; t++)
 	{
 		SlmTier    *tier = &tiers->tiers[t];
@@ -237,6 +248,9 @@ slm_rollup_add_up(const SlmTiers *tiers, int t)
 	uint64		rows = 0;
 
 	Assert(!slm_lock_held(SLM_LOCK_WRITER));
+	Assert(slm_lock_held(SLM_LOCK_ROLLUP));
+	/* marked: or changes to it would not be noted */
+	Assert(tiers->tiers[t].rolling == slm_bucket_next(tiers->tiers[t].granularity, start));
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
 		RollupPiece piece;
@@ -280,6 +294,9 @@ void
 slm_rollup_finish(SlmTiers *tiers, int t)
 {
 	SlmTier    *tier = &tiers->tiers[t];
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(tier->rolling == slm_bucket_next(tier->granularity, tier->watermark));
 
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{

@@ -44,6 +44,8 @@ find_sum(AddUp *add, SlmKeyId key, SlmEventType type)
 {
 	uint64		place = (uint64) key * SLM_EVENT_TYPES + type;
 
+	Assert(type < SLM_EVENT_TYPES);
+
 	/* room for all types of a key at once */
 	if (((uint64) key + 1) * SLM_EVENT_TYPES > add->nplaces)
 	{
@@ -111,6 +113,7 @@ put_in_order(AddUp *add)
 				add->rows.rows[add->rows.nrows++] = add->sums.rows[place - 1];
 		}
 	}
+	Assert(add->rows.nrows == add->sums.nrows);
 }
 
 static uint64
@@ -143,6 +146,9 @@ slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz
 	AddUp	   *add = palloc0(sizeof(AddUp));
 	SlmHashKey	key = slm_hash_key(pg_prng_uint64(&pg_global_prng_state), pg_prng_uint64(&pg_global_prng_state));
 	volatile uint64 written = 0;
+
+	Assert(t > 0 && t < tiers->n);
+	Assert(start == slm_bucket_start(tiers->tiers[t].granularity, start));
 
 	add->dimension = dimension;
 	add->start = start;

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "server/locks.h"
 #include "server/spi.h"
 #include "tiers/dimension_deltas.h"
 #include "tiers/rollup_changes.h"
@@ -69,6 +70,9 @@ slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *ca
 {
 	SlmDimensionDeltas *all = slm_dimension_deltas_begin(cells, catalog);
 	SlmDimension dimension;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(!TIMESTAMP_IS_NOBEGIN(tier->rolling));
 
 	PG_TRY();
 	{

@@ -31,6 +31,7 @@ static const char *const dimension_names[SLM_DIMENSIONS] = {
 const char *
 slm_dimension_name(SlmDimension dimension)
 {
+	Assert(dimension < SLM_DIMENSIONS);
 	return dimension_names[dimension];
 }
 
@@ -228,6 +229,8 @@ partition_name(const SlmTier *tier, SlmDimension dimension, TimestampTz start, c
 {
 	struct pg_tm tm;
 	fsec_t		fsec;
+
+	Assert(start == slm_bucket_start(tier->partition, start));
 
 	if (timestamp2tm(start, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "partition start out of range");

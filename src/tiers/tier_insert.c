@@ -22,6 +22,10 @@
 static void
 set_plain_values(const SlmTierTarget *target, const int *at, const SlmDelta *row, Datum *values)
 {
+	Assert(row->type < SLM_EVENT_TYPES);
+	/* a bucket that has none yet can't lose any */
+	Assert(row->count > 0 && row->gmv >= 0);
+	Assert(target->shape->columns[SLM_TIER_COUNT].type == INT8OID || row->count == (int32) row->count);
 	values[at[SLM_TIER_TIME]] = TimestampTzGetDatum(row->time);
 	values[at[SLM_TIER_TYPE]] = ObjectIdGetDatum(target->event_types[row->type]);
 	values[at[SLM_TIER_COUNT]] = target->shape->columns[SLM_TIER_COUNT].type == INT8OID ? Int64GetDatum(row->count)
@@ -72,6 +76,8 @@ new_row(void *arg, uint64 i, Datum *values)
 	const SlmTierTarget *target = new->target;
 	const SlmDelta *row = &new->run->rows[i];
 
+	Assert(i < new->run->nrows);
+
 	if (target->dimension == SLM_PRODUCT_ID)
 	{
 		if (i + SLM_AHEAD < new->run->nrows)
@@ -81,6 +87,8 @@ new_row(void *arg, uint64 i, Datum *values)
 	else
 	{
 		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, row->key);
+
+		Assert(text.len <= sizeof(new->key) - VARHDRSZ);
 
 		SET_VARSIZE(new->key, VARHDRSZ + text.len);
 		memcpy(VARDATA(new->key), text.data, text.len);

@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "server/alive.h"
+#include "server/locks.h"
 #include "server/spi.h"
 #include "tiers/tier_merge.h"
 #include "types/money.h"
@@ -63,10 +64,15 @@ merge_piece(SlmTierTarget *target, SPIPlanPtr plan, const SlmDelta **rows, int n
 	Datum		args[5];
 	int			result;
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(n > 0 && n <= SLM_ROWS_PER_STATEMENT);
+
 	for (int c = 0; c < 5; c++)
 		values[c] = palloc(sizeof(Datum) * n);
 	for (int i = 0; i < n; i++)
 	{
+		/* a row that may become empty is replaced, which takes it away */
+		Assert(replacing || rows[i]->count > 0);
 		values[0][i] = TimestampTzGetDatum(rows[i]->time);
 		values[1][i] = slm_target_key(target, rows[i]->key);
 		values[2][i] = ObjectIdGetDatum(target->event_types[rows[i]->type]);

@@ -70,6 +70,9 @@ slm_tier_scan_begin(const SlmTier *tier, SlmDimension dimension, TimestampTz fro
 {
 	SlmTierScan *scan = palloc0(sizeof(SlmTierScan));
 
+	Assert(from <= to);
+	Assert(snapshot != InvalidSnapshot);
+
 	scan->tier = tier;
 	scan->dimension = dimension;
 	scan->shape = slm_tier_shape(tier, dimension);

@@ -18,6 +18,8 @@ slm_target_key(SlmTierTarget *target, SlmKeyId key)
 	SlmSlice	text;
 	MemoryContext old;
 
+	Assert(key < slm_catalog_keys(target->catalog, target->dimension));
+
 	if (target->dimension == SLM_PRODUCT_ID)
 		return Int64GetDatum(slm_catalog_product(target->catalog, key));
 	if (target->keys[key] != (Datum) 0)

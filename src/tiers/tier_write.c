@@ -95,6 +95,8 @@ write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *pres
 	bool	   *fresh;
 	uint64		written;
 
+	Assert(run->nrows > 0);
+
 	if (!OidIsValid(relid))
 		return slm_tier_insert_partition(target, run);
 	merge = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
@@ -121,6 +123,9 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 {
 	SlmTierTarget target;
 	uint64		written = 0;
+
+	/* what fills pages takes the order for that of the key */
+	Assert(slm_deltas_ascend(deltas, catalog, dimension, tier->partition));
 
 	slm_target_init(&target, tier, dimension, catalog);
 	target.often = often;
@@ -157,6 +162,8 @@ slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *a
 	uint64		written = 0;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	for (uint32 i = 0; i < cells->nbuckets; i++)
+		Assert(!cells->buckets[i].wanted || cells->buckets[i].start < tier->watermark);
 	present = present_buckets(tier, cells, &npresent);
 	for (const SlmDeltas *deltas; (deltas = slm_dimension_deltas_next(all, &dimension)) != NULL;)
 		written += write_deltas(tier, dimension, deltas, catalog, present, npresent, replace, often);

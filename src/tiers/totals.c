@@ -62,6 +62,8 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells)
 		{
 			const SlmTotal *total = &cells->totals[b * SLM_EVENT_TYPES + type];
 
+			Assert(total->grown_count >= Max(total->count, 0) && total->grown_gmv >= Max(total->gmv, 0));
+
 			if (total->count == 0 && total->gmv == 0)
 				continue;
 			columns[0][n] = TimestampTzGetDatum(cells->buckets[b].start);
@@ -102,6 +104,8 @@ slm_totals_roll_up(const SlmTier *tier, const SlmTier *finer, TimestampTz start)
 	Datum		args[4] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(start), CStringGetTextDatum(finer->name),
 	TimestampTzGetDatum(slm_bucket_next(tier->granularity, start))};
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+
 	slm_execute(&forget, args, NULL, SPI_OK_DELETE);
 	slm_execute(&add_up, args, NULL, SPI_OK_INSERT);
 }
@@ -115,6 +119,8 @@ slm_totals_prune(const char *tier, TimestampTz before)
 		2, {TEXTOID, TIMESTAMPTZOID}
 	};
 	Datum		args[2] = {CStringGetTextDatum(tier), TimestampTzGetDatum(before)};
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 
 	slm_execute(&statement, args, NULL, SPI_OK_DELETE);
 }
