@@ -46,6 +46,18 @@ compare_times(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+#ifdef USE_ASSERT_CHECKING
+static int
+compare_overrides(const Override *a, const Override *b)
+{
+	if (a->by_product != b->by_product)
+		return a->by_product - b->by_product;
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	return compare_times(&a->since, &b->since);
+}
+#endif
+
 static void
 read_all(SlmOverrides *overrides)
 {
@@ -68,6 +80,8 @@ read_all(SlmOverrides *overrides)
 		list[i].code = (SlmSlice) {code ? code : "", code ? (uint32_t) strlen(code) : 0};
 	}
 	qsort(since, n, sizeof(SlmTime), compare_times);
+	for (int i = 1; i < n; i++)
+		Assert(compare_overrides(&list[i - 1], &list[i]) < 0);
 	if (overrides->context != NULL)
 		MemoryContextDelete(overrides->context);
 	overrides->context = context;

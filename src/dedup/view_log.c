@@ -68,9 +68,9 @@ slm_view_log_write_blocks(const SlmViewLogBlocks *blocks)
 
 	if (blocks->nblocks == 0)
 		return 0;
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	slm_execute(&next, NULL, NULL, SPI_OK_SELECT);
 	seq = slm_int64(0, 1, 0);
-	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	Assert(seq > slm_view_log_committed());
 	for (uint32 i = 0; i < blocks->nblocks; i++)
 	{
@@ -78,6 +78,8 @@ slm_view_log_write_blocks(const SlmViewLogBlocks *blocks)
 		bytea	   *data = (bytea *) (block->data - VARHDRSZ);
 		Datum		args[4] = {TimestampTzGetDatum(block->hour), Int64GetDatum(seq),
 		Int32GetDatum(block->nviews), PointerGetDatum(data)};
+
+		Assert(block->nviews > 0 && block->hour == slm_bucket_start((SlmGranularity) {.usecs = USECS_PER_HOUR}, block->hour));
 
 		SET_VARSIZE(data, VARHDRSZ + block->len);
 		ensure_partition(block->hour);

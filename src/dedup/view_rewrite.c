@@ -137,6 +137,9 @@ void
 slm_view_log_read(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only, SlmViews *known)
 {
 	Reading		reading = {catalog, from, to, only, known};
+
+	Assert(from <= to);
+	Assert(only != known);
 	int			n;
 	TimestampTz *hours = hours_of_log(from, to, &n);
 

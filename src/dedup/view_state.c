@@ -77,6 +77,9 @@ renew_catalog(SlmViewState *state)
 {
 	SlmCatalog *fresh = slm_catalog_create(&state->key);
 
+	/* the thread that packs reads the old one */
+	Assert(!state->packing.running);
+
 	if (fresh == NULL)
 		slm_out_of_memory();
 	slm_overrides_apply(state->overrides, fresh);
@@ -143,6 +146,8 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 {
 	uint64		most = slm_budget_view_slots();
 	bool		tight = state->known.nviews > most_views();
+
+	Assert(!state->packing.running && state->blocks.nblocks == 0);
 
 	/* the transaction that begins now has deduplicated nothing yet: what one before has, did not come to the log if that failed */
 	state->deduplicated = false;
@@ -341,6 +346,11 @@ read_for_batch(SlmViewState *state, SlmBatch *batch, int64 after)
 void
 slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head)
 {
+	Assert(!state->packing.running);
+	Assert(batch->catalog == state->catalog);
+#ifdef USE_ASSERT_CHECKING
+	state->prepared = batch;
+#endif
 	state->deduplicated = false;
 	if (slm_batch_views(batch) == 0)
 		return;
@@ -409,6 +419,9 @@ slm_view_state_deduplicate(SlmViewState *state, SlmBatch *batch)
 	uint64		nviews = slm_batch_views(batch);
 	uint64		nknown;
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(state->prepared == batch && !state->deduplicated);
+
 	/* what is known stays as it is, and as valid or not as it was */
 	if (nviews == 0)
 		return;
@@ -440,6 +453,7 @@ slm_view_state_write(SlmViewState *state)
 
 	if (!state->deduplicated)
 		return;
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	slm_thread_join(&state->packing);
 	if (!state->packed)
 		slm_out_of_memory();
@@ -458,6 +472,7 @@ slm_view_state_end(SlmViewState *state)
 void
 slm_view_state_committed(SlmViewState *state)
 {
+	Assert(!state->packing.running && state->blocks.nblocks == 0);
 	/* without a cache only what the batch asked for is known */
 	if (state->deduplicated)
 		state->valid = state->persistent && state->cached;

@@ -48,6 +48,9 @@ typedef struct SlmViewState
 	int64		epoch;			/* sellometer.state.views_epoch when known was begun */
 
 	/* of the batch at hand */
+#ifdef USE_ASSERT_CHECKING
+	const SlmBatch *prepared;
+#endif
 	bool		deduplicated;	/* its views are decided, and it has some */
 	bool		cached;			/* it is decided by the persistent cache */
 	TimestampTz batch_first;	/* span of its views */

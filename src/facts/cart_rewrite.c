@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "facts/cart_rewrite.h"
 #include "facts/cart_write.h"
+#include "server/locks.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -44,6 +45,8 @@ slm_carts_rewrite(const SlmCarts *old, const SlmCarts *others, const SlmCarts *n
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(scratch);
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 
 	for (uint32 i = 0; i < old->n;)
 	{

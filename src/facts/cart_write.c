@@ -99,6 +99,8 @@ merge(const SlmCart **carts, int n)
 	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * n);
 	Datum		args[COLUMNS];
 
+	Assert(n > 0 && n <= ROWS_PER_MERGE);
+
 	for (int i = 0; i < n; i++)
 		fill(carts[i], &values[i * COLUMNS], &nulls[i * COLUMNS]);
 	slm_column_arrays(values, nulls, n, COLUMNS, column_types, args);
@@ -181,6 +183,7 @@ known_first(Relation rel, const SlmCart **carts, int n)
 	lookup_begin(&lookup, rel);
 	for (int i = 0; i < n; i++)
 	{
+		Assert(carts[i]->session.len <= SLM_MAX_CART_SESSION);
 		SET_VARSIZE(session, VARHDRSZ + carts[i]->session.len);
 		memcpy(VARDATA(session), carts[i]->session.data, carts[i]->session.len);
 		if (is_there(&lookup, carts[i], session))
@@ -231,7 +234,10 @@ insert_new(Relation rel, const SlmCart **carts, int n, const SlmCallback *callba
 	put(bulk, carts, n);
 	nknown = (int) slm_bulk_end_new(bulk, &there);
 	for (int i = 0; i < nknown; i++)
+	{
+		Assert(there[i] >= i && there[i] < n);	/* those behind are still in their places */
 		carts[i] = carts[there[i]];
+	}
 	return nknown;
 }
 

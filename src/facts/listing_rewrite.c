@@ -6,6 +6,7 @@
 #include "catalog/pg_type.h"
 #include "facts/listing_rewrite.h"
 #include "pure/dict.h"
+#include "server/locks.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
 #include "utils/memutils.h"
@@ -13,6 +14,7 @@
 void
 slm_listings_take(SlmListings *listings, const SlmView *view)
 {
+	Assert(view->fingerprint != 0);
 	if (!slm_grow((void **) &listings->views, listings->n, &listings->max, sizeof(SlmView)))
 		slm_out_of_memory();
 	listings->views[listings->n++] = *view;
@@ -66,6 +68,7 @@ delete_listed(const SlmViews *listed)
 void
 slm_listings_rewrite(const SlmListings *listings, const SlmViews *listed, SlmBatch *batch)
 {
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	if (listed->nviews == 0)
 		return;
 	delete_listed(listed);

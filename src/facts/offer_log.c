@@ -90,6 +90,9 @@ row_key(const SlmGroup *group, int32 first_day)
 	int32		day = day_of(group->minute);
 	uint64		key = ((uint64) (day - first_day) << OFFER_BITS | group->offer) << TYPE_BITS | group->type;
 
+	Assert(day >= first_day && day - first_day < 1 << (64 - OFFER_BITS - TYPE_BITS - MINUTE_BITS));
+	Assert(group->type < 1 << TYPE_BITS);
+
 	return key << MINUTE_BITS | (group->type == SLM_PURCHASE ? group->minute - day * MINUTES_PER_DAY : 0);
 }
 
@@ -149,6 +152,9 @@ writer_put(Writer *writer, const Row *row)
 	const SlmOffer *offer = slm_catalog_get(writer->catalog, row->offer);
 	SlmSlice	category = slm_catalog_text(writer->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 	Datum	   *values = slm_bulk_row(writer->bulk, NULL);
+
+	/* nothing there is ever taken back */
+	Assert(row->count > 0 && row->first <= row->last);
 
 	values[COL_DAY] = DateADTGetDatum(row->day);
 	values[COL_PRODUCT] = Int64GetDatum(offer->product_id);
@@ -227,6 +233,8 @@ write_some(const SlmCatalog *catalog, const SlmView *views, uint32 n, TimestampT
 	Datum		values[5][ROWS_PER_INSERT];
 	Datum		args[5];
 	int			used = 0;
+
+	Assert(n <= ROWS_PER_INSERT);
 
 	for (uint32 i = 0; i < n; i++)
 	{

@@ -8,6 +8,7 @@
 #include "facts/offer_rewrite.h"
 #include "pure/granularity.h"
 #include "pure/reader.h"
+#include "server/locks.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
 #include "types/money.h"
@@ -195,6 +196,7 @@ forget_but(const SlmOffersRewrite *rewrite, TimestampTz first, TimestampTz last)
 void
 slm_offers_rewrite(const SlmOffersRewrite *rewrite, TimestampTz missing_first, TimestampTz missing_last)
 {
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	if (missing_first <= missing_last)
 		forget_but(rewrite, missing_first, missing_last);
 	else

@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "facts/stock_write.h"
+#include "server/locks.h"
 #include "server/spi.h"
 #include "utils/memutils.h"
 
@@ -34,6 +35,9 @@ slm_stock_note(const SlmBatch *batch)
 	Datum	   *products;
 	Datum		arg;
 	int			n = 0;
+
+	/* who sees the note sees the tiers that it is about */
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 
 	if (batch->groups.ngroups == 0 || is_empty())
 		return;
