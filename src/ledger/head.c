@@ -78,5 +78,7 @@ slm_head_take_back(const char *source, TimestampTz moved_to)
 	};
 	Datum		args[3] = {CStringGetTextDatum(source), TimestampTzGetDatum(moved_to), Int32GetDatum(slm_live_lateness)};
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+
 	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
 }

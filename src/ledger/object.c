@@ -10,6 +10,8 @@
 void
 slm_object_fail(SlmObject *object, SlmOutcome outcome, int sqlstate, const char *error)
 {
+	Assert(outcome == SLM_OBJECT_RETRY || outcome == SLM_OBJECT_FAILED);
+	Assert(sqlstate != 0 && error != NULL);
 	object->outcome = outcome;
 	object->sqlstate = sqlstate;
 	object->error = slm_store_display_text(error, strlen(error));
@@ -59,6 +61,8 @@ fail_by_source(SlmObject *object, const SlmSource *source)
 void
 slm_object_open(SlmObject *object, SlmSource *source)
 {
+	/* it would stay open for ever */
+	Assert(object->transfer == NULL);
 	if (source == NULL || source->store == NULL)
 		fail_by_source(object, source);
 	else if (object->resume_row == 0 && !slm_key_is_wanted(object->key, &source->include, &source->exclude))
@@ -74,6 +78,9 @@ slm_object_open(SlmObject *object, SlmSource *source)
 bool
 slm_object_add(SlmObject *object, SlmBatch *batch, const SlmChunk *chunk)
 {
+	Assert(object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART);
+	/* or its rows would be in the batch twice */
+	Assert(object->number < 0);
 	object->number = (int) batch->nobjects;
 	return slm_batch_add(batch, chunk->rows, chunk->nrows) && slm_carts_fold(&batch->carts, &chunk->carts);
 }

@@ -380,6 +380,8 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	SlmReading *reading = palloc0(sizeof(SlmReading));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
+	Assert(object->transfer != NULL);
+
 	reading->object = object;
 	reading->key = key;
 	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
@@ -399,6 +401,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 void
 slm_reading_choose(SlmReading *reading, SlmRowChooser choose, void *arg)
 {
+	Assert(reading->row == 0);
 	reading->choose = choose;
 	reading->choose_arg = arg;
 }
@@ -464,6 +467,11 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 		reading->memory = 0;
 		slm_catalog_begin_part(catalog);
 	}
+	else
+	{
+		/* the rows so far are in that chunk, and name offers of that catalog */
+		Assert(reading->chunk == chunk && reading->catalog == catalog);
+	}
 	reading->chunk = chunk;
 	reading->catalog = catalog;
 	reading->whole_hours = whole_hours;
@@ -490,6 +498,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 void
 slm_reading_validate(SlmReading *reading)
 {
+	Assert(reading->reader != NULL && reading->chunk == NULL);
 	(void) is_new_call(reading);
 	reading->chunk = NULL;
 	if (reading->keys == NULL)

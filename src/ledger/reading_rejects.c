@@ -55,6 +55,8 @@ note_refused(SlmReading *reading, bool left)
 {
 	MemoryContext old = MemoryContextSwitchTo(reading->context);
 
+	Assert(reading->row > reading->part_row);
+
 	slm_refused_note(&reading->refused, reading->row - 1 - reading->part_row, left);
 	MemoryContextSwitchTo(old);
 }

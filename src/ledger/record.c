@@ -71,6 +71,9 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 {
 	TimestampTz time = slm_key_time(object->key);
 
+	/* each row is one of these, or what the ledger says would not add up */
+	Assert(counts->counted + counts->duplicate + object->rows_rejected + object->rows_expired == object->rows_total);
+
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		time = object->median;
 	else if (TIMESTAMP_IS_NOBEGIN(object->object_time)) /* one that might have been the same again was entered without it */
@@ -130,6 +133,7 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		if (object->outcome != SLM_OBJECT_LOADED && object->outcome != SLM_OBJECT_PART)
 			continue;
 		Assert(slm_lock_held(SLM_LOCK_WRITER));
+		Assert(object->number >= 0);
 		fill_loaded(object, &counts[object->number], &values[loaded * COLUMNS], &nulls[loaded * COLUMNS]);
 		loaded++;
 	}
@@ -146,6 +150,9 @@ record_late(const SlmObject *object)
 		"UPDATE sellometer.objects SET state = 'backlog', object_time = $2 WHERE id = $1", 2, {INT8OID, TIMESTAMPTZOID}
 	};
 	Datum		args[2] = {Int64GetDatum(object->id), TimestampTzGetDatum(object->object_time)};
+
+	/* backlog is in the order of it */
+	Assert(!TIMESTAMP_NOT_FINITE(object->object_time));
 
 	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }
@@ -182,6 +189,8 @@ record_failure(const SlmObject *object)
 	char	   *error = object->error;
 	char		nulls[] = "       ";
 	Datum		args[7];
+
+	Assert(object->error != NULL);
 
 	if (given_up)
 		error = psprintf("%s (given up after %d attempts; sellometer_retry() starts anew)", error, attempts);

@@ -55,6 +55,7 @@ void
 slm_refused_note(SlmRefused *out, uint64 row, bool left)
 {
 	reserve(out, row + 1);
+	Assert(row < out->size * 8);
 	set_bit(out->absent, row);
 	if (left)
 		set_bit(out->left, row);
@@ -153,6 +154,8 @@ slm_refused_has(SlmRefusedRows *rows, int64 row)
 {
 	if (rows->n == 0)
 		return false;
+	/* asked in the order of rows */
+	Assert(rows->at == 0 || row >= rows->from_rows[rows->at]);
 	while (rows->at + 1 < rows->n && row >= rows->from_rows[rows->at + 1])
 		rows->at++;
 	return slm_row_set_has(&rows->sets[rows->at], (uint64) row);

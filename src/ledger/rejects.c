@@ -52,6 +52,8 @@ add_rejects(Rejects *rejects, const SlmObject *object)
 		Datum	   *values = &rejects->values[rejects->n * REJECT_COLUMNS];
 		bool	   *nulls = &rejects->nulls[rejects->n * REJECT_COLUMNS];
 
+		Assert(rejects->n < REJECTS_AT_ONCE);
+
 		memset(nulls, false, sizeof(bool) * REJECT_COLUMNS);
 		values[0] = Int64GetDatum(object->id);
 		values[1] = CStringGetTextDatum(object->source);

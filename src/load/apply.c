@@ -97,6 +97,8 @@ static void
 begin_cells(Apply *apply, int tier)
 {
 	Assert(apply->deltas == NULL);
+	Assert(!apply->cells_thread.running);
+	Assert(tier >= 0 && tier < apply->tiers->n);
 	slm_cells_free(&apply->cells);
 	apply->tier = tier;
 	slm_background_start(&apply->cells_thread, make_cells, apply, apply->batch->groups.ngroups);
@@ -111,6 +113,9 @@ begin_deltas(Apply *apply)
 {
 	SlmTiers   *tiers = apply->tiers;
 	TimestampTz refused;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(apply->deltas == NULL);
 
 	slm_thread_join(&apply->cells_thread);
 	if (!apply->cells_made)
@@ -149,6 +154,8 @@ write_tables(Apply *apply)
 {
 	const SlmTier *tier = &apply->tiers->tiers[apply->tier];
 	const SlmCatalog *catalog = apply->batch->catalog;
+
+	Assert(apply->deltas != NULL);
 
 	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, catalog, apply->replace, apply->often);
 	slm_dimension_deltas_end(apply->deltas);
@@ -293,6 +300,11 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 {
 	Apply	   *apply = palloc(sizeof(Apply));
 	instr_time	start;
+
+	/* offers are numbers of one catalog */
+	Assert(batch->catalog == views->catalog);
+	for (int i = 0; i < nobjects; i++)
+		Assert(objects[i].number < (int) batch->nobjects);
 
 	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace,
 	.limited = true,.often = often};

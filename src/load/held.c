@@ -35,6 +35,8 @@ slm_held_keep(SlmIngest *ingest, SlmObject *object)
 {
 	SlmHeld    *held = MemoryContextAllocZero(ingest->context, sizeof(SlmHeld));
 
+	Assert(object->transfer != NULL);
+
 	held->id = object->id;
 	held->source = MemoryContextStrdup(ingest->context, object->source);
 	held->store = slm_sources_find(ingest->sources, object->source)->store;
@@ -48,6 +50,7 @@ slm_held_keep(SlmIngest *ingest, SlmObject *object)
 bool
 slm_held_take(SlmIngest *ingest, SlmObject *object)
 {
+	Assert(object->transfer == NULL);
 	for (SlmHeld **link = &ingest->held; *link != NULL; link = &(*link)->next)
 	{
 		if ((*link)->id != object->id)

@@ -128,6 +128,7 @@ open_transfer(SlmIngest *ingest, SlmLarge *large, const SlmClock *clock)
 static void
 close_transfer(SlmLarge *large)
 {
+	Assert(large->reading != NULL && large->object.transfer != NULL);
 	slm_reading_end(large->reading);
 	large->reading = NULL;
 	slm_transfer_close(large->object.transfer);

@@ -244,6 +244,9 @@ try_batch(Loading *loading)
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool ok = false;
 
+	Assert(loading->n > 0);
+	Assert(!IsSubTransaction());
+
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();

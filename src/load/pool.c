@@ -279,6 +279,8 @@ slm_pool_submit(SlmPool *pool, const SlmObject *objects, int n, const SlmClock *
 	Ids		   *ids;
 	StringInfoData buf;
 
+	Assert(n > 0 && n <= SLM_TASK_OBJECTS);
+
 	if (slm_pool_is_full(pool))
 		return false;
 	for (int i = 0; i < pool->nmembers; i++)
@@ -331,6 +333,9 @@ keep_result(SlmPool *pool, Member *member, const void *data, Size len)
 	memcpy(result->buf.data, data, len);
 	*end = result;
 	result->objects.n = slm_result_ids(&result->buf, result->objects.ids);
+	/* it is of the task that we take it for */
+	Assert(member->nunder_way > 0 && result->objects.n == member->under_way[0].n);
+	Assert(memcmp(result->objects.ids, member->under_way[0].ids, sizeof(int64) * result->objects.n) == 0);
 	pool->kept_bytes += len;
 	MemoryContextSwitchTo(old);
 	member->nunder_way--;
@@ -464,6 +469,8 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	for (int i = 0; i < found; i++)
 	{
 		SlmObject  *object = &objects[places[i]];
+
+		Assert(!done[places[i]] && object->number < 0);
 
 		slm_result_object(&result->buf, object);
 		if (object->number >= 0)
