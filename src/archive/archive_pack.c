@@ -119,6 +119,7 @@ flush(SlmPack *pack, bool last)
 void
 slm_archive_note_row(SlmPack *pack, uint32 object, bool counted)
 {
+	Assert(object < pack->packed->objects);
 	if (!slm_row_map_add(&pack->map, object, counted))
 		slm_out_of_memory();
 	pack->packed->rows++;
@@ -135,6 +136,9 @@ write_row(SlmPack *pack, TupleTableSlot *slot)
 	bytea	   *row = (bytea *) DatumGetPointer(slot_getattr(slot, ARCHIVE_ROW + 1, &isnull));
 	SlmSlice	text = {VARDATA_ANY(row), VARSIZE_ANY_EXHDR(row)};
 	bool		ok;
+
+	Assert(original < pack->originals + pack->n);
+	Assert((flags >> SLM_ROW_SCHEMA_SHIFT) < pack->nschemas);
 
 	if (original->problem != NULL)
 		return;
@@ -256,6 +260,8 @@ record(const SlmPack *pack)
 	const SlmPacked *packed = pack->packed;
 	bytea	   *map = MemoryContextAllocHuge(CurrentMemoryContext, pack->map.len + VARHDRSZ);
 	Datum		args[9];
+
+	Assert(packed->objects > 0 && pack->put == NULL);
 
 	SET_VARSIZE(map, pack->map.len + VARHDRSZ);
 	memcpy(VARDATA(map), pack->map.data, pack->map.len);

@@ -94,6 +94,9 @@ slm_history_create(void)
 void
 slm_history_leave_out(SlmHistory *history, int64 object, int64 rows)
 {
+	Assert(history->only == 0);
+	/* what was read before is not read again */
+	Assert(hash_get_num_entries(history->progress) == 0);
 	history->leave_out = object;
 	history->leave_out_rows = rows;
 }
@@ -101,12 +104,16 @@ slm_history_leave_out(SlmHistory *history, int64 object, int64 rows)
 void
 slm_history_only(SlmHistory *history, int64 object)
 {
+	Assert(history->leave_out == 0);
+	Assert(hash_get_num_entries(history->progress) == 0);
 	history->only = object;
 }
 
 void
 slm_history_stop(SlmHistory *history)
 {
+	/* where it stopped is a row of one object */
+	Assert(history->only != 0);
 	history->stopped = true;
 }
 

@@ -308,6 +308,10 @@ delete_range(const SlmTier *tier, const Range *range)
 	};
 	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(range->first), TimestampTzGetDatum(range->end)};
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	/* no bucket goes in part, nor one that a rollup is to make */
+	Assert(range->first >= range->end || range->end <= tier->watermark);
+
 	if (range->first >= range->end)
 		return;
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
@@ -355,6 +359,8 @@ write_tier(Replay *replay, int t)
 static void
 write_slice(Replay *replay, TimestampTz start)
 {
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(start == slm_bucket_start(SLICE, start));
 	slm_views_drop_before(&replay->known, start - slm_view_window_usecs());
 	if (!slm_batch_deduplicate_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
@@ -388,6 +394,8 @@ add_row(Replay *replay, const SlmChunkRow *row)
 {
 	SlmBatch   *batch = &replay->batch;
 	bool		ok;
+
+	Assert(row->time >= replay->from && row->time < replay->to);
 
 	if (batch->nobjects == 0 && !slm_batch_begin_object(batch))
 		slm_out_of_memory();

@@ -321,6 +321,7 @@ find_taken(SlmTakeOut *take)
 static void
 add_view(SlmViewList *list, const SlmView *view)
 {
+	Assert(view->fingerprint != 0);
 	list->views[list->n++] = *view;
 }
 
@@ -392,6 +393,9 @@ rewrite_views(SlmTakeOut *take)
 {
 	TimestampTz head = slm_head_read();
 
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(take->first <= take->last);
+
 	if (take->first - slm_view_window_usecs() < slm_view_log_from())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -438,6 +442,8 @@ slm_take_out_write(SlmTakeOut *take, TimestampTz head)
 	MemoryContext outer = MemoryContextSwitchTo(take->context);
 	TimestampTz first;
 	TimestampTz last;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
 
 	(void) slm_write_tiers(&take->batch, head, true);
 	SLM_CRASH_POINT("replace.tiers");
