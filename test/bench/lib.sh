@@ -126,6 +126,17 @@ sql() {
 	psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
 }
 
+# bench_wanted WHAT: is it none of $WITHOUT?
+bench_wanted() {
+	[[ $WITHOUT != *" $1 "* ]]
+}
+
+# bench_objects: $EVENTS events in about $OBJECTS objects, of four servers, in $WORK/in.
+bench_objects() {
+	mkdir -p "$WORK/in"
+	"$ROOT/test/traffic/traffic" generate --out "$WORK/in" --events "$EVENTS" --rate $((EVENTS * 4 / OBJECTS)) --servers 4 --quiet
+}
+
 # What was measured on.
 bench_machine() {
 	printf '%s\n' "$(nproc) x $(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -1), $(awk '/^MemTotal/ {printf "%.0f", $2 / 1048576}' /proc/meminfo) GB,\
@@ -195,4 +206,15 @@ memory_stop() {
 	kill "$MEMORY_PID"
 	wait "$MEMORY_PID" || true
 	PEAK_MB=$(tail -1 "$WORK/peak")
+}
+
+# bench_baseline DATABASE: what $WORK/in holds by COPY and plain SQL, in schema baseline; its time and memory as after timer_stop and
+# memory_stop.
+bench_baseline() {
+	sql -d "$1" -c CHECKPOINT
+	memory_start "postgres $1 |parallel worker"
+	timer_start
+	sql -d "$1" -v files="$WORK/in" -v work_mem=1GB -f "$ROOT/test/oracle/baseline.sql" > "$WORK/baseline.out"
+	timer_stop
+	memory_stop
 }
