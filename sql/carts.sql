@@ -1,15 +1,8 @@
 -- What is left in carts, by example
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_carts_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_carts_test; mkdir sellometer_carts_test';
+\set name sellometer_carts_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 CREATE FUNCTION pg_temp.put(key text, VARIADIC lines text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('COPY (SELECT unnest(%L::text[])) TO %L',

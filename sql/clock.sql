@@ -1,15 +1,8 @@
 -- The clock: few rows behind a gap are clock jumps, and time that goes on is none
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_clock_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_clock_test; mkdir sellometer_clock_test';
+\set name sellometer_clock_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 -- an object of purchases at these times, each of a session of its own
 CREATE FUNCTION pg_temp.put(key text, times text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

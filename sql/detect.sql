@@ -1,15 +1,8 @@
 -- What the detectors find, each by example
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_detect_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_detect_test; mkdir sellometer_detect_test';
+\set name sellometer_detect_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 CREATE TABLE detect_events (event_time timestamptz, event_type text DEFAULT 'view', product_id bigint DEFAULT 1, category_id bigint DEFAULT 11,
 	category_code text DEFAULT 'a.b.c', price numeric DEFAULT 1, user_session text);
 -- load what stands in the table as one object, and look

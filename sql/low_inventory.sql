@@ -1,16 +1,8 @@
 -- How long stock lasts, by example
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-SET intervalstyle = 'postgres';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_inventory_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_inventory_test; mkdir sellometer_inventory_test';
+\set name sellometer_inventory_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 -- n purchases of a product, from a time on, so far apart
 CREATE FUNCTION pg_temp.sell(product bigint, n integer, first timestamptz, apart interval) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,16 +1,8 @@
 -- Without a tier of hours, detectors and the report tell the same from minutes, as far back as these are kept, and say where that is too short
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-SET intervalstyle = 'postgres';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_no_hours_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_no_hours_test; mkdir sellometer_no_hours_test';
+\set name sellometer_no_hours_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 -- eleven hours with three views and a purchase a minute, a file for half an hour; no purchase in the last hour
 CREATE FUNCTION pg_temp.put(h integer, half integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,15 +1,8 @@
 -- Old rows: what retention keeps counts, whenever it comes, and what is not complete is not taken for it
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_old_rows_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_old_rows_test; mkdir sellometer_old_rows_test';
+\set name sellometer_old_rows_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 -- an object of purchases at these times
 CREATE FUNCTION pg_temp.put(key text, VARIADIC times text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

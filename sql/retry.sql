@@ -1,16 +1,11 @@
 -- Retry: what was left out of a loaded object counts once its cause is mended, and nothing twice
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_retry_test' AS dir \gset
+\set name sellometer_retry_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 \set url 'file://' :dir /in/
 \set archive 'file://' :dir /out/
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_retry_test; mkdir -p sellometer_retry_test/in sellometer_retry_test/out';
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; mkdir sellometer_retry_test/in sellometer_retry_test/out';
 CREATE FUNCTION pg_temp.put(key text, VARIADIC lines text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('COPY (SELECT unnest(ARRAY[''event_time,event_type,product_id,price,user_session,user_id''] || %L::text[])) TO %L', lines,

@@ -1,15 +1,10 @@
 -- Many objects by a pattern or a state: retry, skip
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_many_test' AS dir \gset
+\set name sellometer_many_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 \set url 'file://' :dir /in/
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_many_test; mkdir -p sellometer_many_test/in/a sellometer_many_test/in/b';
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; mkdir -p sellometer_many_test/in/a sellometer_many_test/in/b';
 CREATE FUNCTION pg_temp.put(key text, VARIADIC lines text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('COPY (SELECT unnest(ARRAY[''event_time,event_type,product_id,price,user_session,user_id''] || %L::text[])) TO %L', lines,

@@ -1,15 +1,8 @@
 -- Products like another one, by example
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_similar_test' AS dir \gset
-\set url 'file://' :dir /
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_similar_test; mkdir sellometer_similar_test';
+\set name sellometer_similar_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 -- sales by product: at which price, in which category, how many
 COPY (SELECT timestamptz '2019-10-01 10:00' + interval '1 second' * i AS event_time, event_type, product_id, category_code, price
 	FROM (VALUES ('purchase', 1, 'a.b.c', 100.00, 5), ('purchase', 2, 'a.b.c', 110.00, 3), ('purchase', 3, 'a.b.c', 75.00, 4),

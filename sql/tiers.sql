@@ -1,17 +1,10 @@
 -- Tiers: what can be changed of them, and what is said of what they hold
-SET client_min_messages = warning;
-DROP EXTENSION IF EXISTS sellometer CASCADE;
-CREATE EXTENSION sellometer;
-RESET client_min_messages;
-SET timezone = 'UTC';
-SET datestyle = 'ISO';
-SET intervalstyle = 'postgres';
-\set SHOW_CONTEXT never
-
-SELECT current_setting('data_directory') || '/sellometer_tiers_test' AS dir \gset
-\set url 'file://' :dir /
+\set name sellometer_tiers_test
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set source :abs_srcdir /sql/include/source.psql
+\i :source
 \set archive_url 'file://' :dir '_archive/'
-COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_tiers_test sellometer_tiers_test_archive; mkdir sellometer_tiers_test sellometer_tiers_test_archive';
+COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_tiers_test_archive; mkdir sellometer_tiers_test_archive';
 -- an object of purchases at these times
 CREATE FUNCTION pg_temp.put(key text, VARIADIC times text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
