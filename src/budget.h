@@ -79,6 +79,13 @@ slm_budget_results(void)
 	return Min(slm_budget() / 16, (Size) 96 * 1024 * 1024);
 }
 
+/* Of a rollup, which goes beside all that, in a process of its own or between two batches. */
+static inline Size
+slm_budget_rollup(void)
+{
+	return slm_budget() / 4;
+}
+
 static inline Size
 slm_budget_tables(void)
 {

@@ -1,5 +1,9 @@
 /*
  * compat.h: every difference between PostgreSQL 15, 16, 17 and 18 that the code meets, and nothing else.
+ *
+ * Not built with 19, of which no Debian has a package yet.  By what ports of other extensions say, of what stands here it changes
+ * ExecInsertIndexTuples() (its booleans become flags, in another order) and index_beginscan() (flags at the end); elsewhere MakeTupleTableSlot()
+ * and table_beginscan() get flags.
  */
 #ifndef SLM_COMPAT_H
 #define SLM_COMPAT_H

@@ -315,21 +315,23 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 	return fit;
 }
 
-/* What is due, of sources that can be read: the rest no effort would load. */
+/* What is due, of sources that can be read, and no larger than may be: the rest no effort would load. */
 static SlmWaiting
 count_waiting(const char *state)
 {
 #define COUNT(state) { \
 		"SELECT coalesce(sum(o.objects), 0)::bigint, least(coalesce(sum(o.bytes), 0), 9e18)::bigint FROM sellometer.sources s " \
-		"CROSS JOIN LATERAL (SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM sellometer.objects " \
+		"CROSS JOIN LATERAL (SELECT count(*) AS objects, coalesce(sum(size) FILTER (WHERE size <= $1), 0) AS bytes FROM sellometer.objects " \
 		"WHERE source = s.name AND state = '" state "' AND (next_attempt IS NULL OR next_attempt <= clock_timestamp())) o " \
-		"WHERE s.enabled AND s.unreadable_since IS NULL" \
+		"WHERE s.enabled AND s.unreadable_since IS NULL", \
+		1, {INT8OID} \
 	}
 	static SlmStatement pending = COUNT("pending");
 	static SlmStatement backlog = COUNT("backlog");
 #undef COUNT
+	Datum		most = Int64GetDatum((int64) slm_max_object_bytes * 1024);
 
-	slm_execute_by_index(strcmp(state, "backlog") == 0 ? &backlog : &pending, NULL, NULL, SPI_OK_SELECT);
+	slm_execute_by_index(strcmp(state, "backlog") == 0 ? &backlog : &pending, &most, NULL, SPI_OK_SELECT);
 	return (SlmWaiting) {
 		.objects = slm_int64(0, 1, 0),.bytes = slm_int64(0, 2, 0),.counted_at = GetCurrentTimestamp()
 	};

@@ -2,9 +2,13 @@
  * rollup_add.c: add up a bucket of a tier from the rows of the finer one.
  *
  *   rows of the finer tier --> sums by (key, type) --> in the order of keys --> the tier's table
+ *
+ * If the keys take more memory than there is, that is done in several passes over the rows, each for a share of the keys.
  */
 #include "postgres.h"
 
+#include "budget.h"
+#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "compat.h"
 #include "pure/key_order.h"
@@ -16,10 +20,21 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+/* With so many the memory is what it is: that is more names than any limit lets come. */
+#define MAX_PASSES	4096
+
 typedef struct AddUp
 {
 	SlmDimension dimension;
 	TimestampTz start;
+	TimestampTz end;
+	const SlmTier *from;
+	Snapshot	snapshot;
+	uint32		npasses;
+	uint32		pass;			/* the one at hand */
+	uint64		seed;			/* so that nobody can make up keys of one pass */
+
+	/* of the pass */
 	SlmCatalog *catalog;		/* numbers the keys; malloc'ed */
 	uint32	   *places;			/* by key and type: place in sums + 1; 0: none */
 	uint64		nplaces;
@@ -116,26 +131,94 @@ put_in_order(AddUp *add)
 	Assert(add->rows.nrows == add->sums.nrows);
 }
 
-static uint64
-add_up(AddUp *add, const SlmTiers *tiers, int t)
+static bool
+is_of_this_pass(const AddUp *add, const SlmTierRow *row)
 {
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	SlmTierScan *scan = slm_tier_scan_begin(&tiers->tiers[tiers->tiers[t].finer], add->dimension, add->start,
-											slm_bucket_next(tiers->tiers[t].granularity, add->start), snapshot);
-	SlmTierRow	row;
+	const unsigned char *key = add->dimension == SLM_PRODUCT_ID ? (const unsigned char *) &row->product_id : (const unsigned char *) row->key.data;
+	int			len = add->dimension == SLM_PRODUCT_ID ? (int) sizeof(row->product_id) : (int) row->key.len;
 
+	return add->npasses == 1 || hash_bytes_extended(key, len, add->seed) % add->npasses == add->pass;
+}
+
+/* Names, their sums, and the same again in order with what sorting takes. */
+static bool
+takes_too_much(const AddUp *add)
+{
+	return slm_catalog_memory(add->catalog) + add->nplaces * sizeof(uint32) +
+		2 * add->sums.maxrows * (sizeof(SlmDelta) + sizeof(SlmSortItem)) > slm_budget_rollup();
+}
+
+static void
+begin_pass(AddUp *add)
+{
+	SlmHashKey	key = slm_hash_key(pg_prng_uint64(&pg_global_prng_state), pg_prng_uint64(&pg_global_prng_state));
+
+	add->nplaces = 0;
+	add->places = palloc(0);
+	add->catalog = slm_catalog_create(&key);
+	if (add->catalog == NULL)
+		slm_out_of_memory();
 	init_deltas(&add->sums, 1024);
-	while (slm_tier_scan_next(scan, &row))
-	{
-		SlmDelta   *sum = find_sum(add, number_key(add, &row), row.type);
+}
 
+/* After an error, too. */
+static void
+end_pass(AddUp *add)
+{
+	slm_deltas_free(&add->sums);
+	slm_deltas_free(&add->rows);
+	slm_catalog_free(add->catalog);
+	add->catalog = NULL;
+}
+
+/* False if it takes too much memory, which only the first pass, before anything is written, may say: the others are as large. */
+static bool
+read_pass(AddUp *add)
+{
+	SlmTierScan *scan = slm_tier_scan_begin(add->from, add->dimension, add->start, add->end, add->snapshot);
+	SlmTierRow	row;
+	bool		may_give_up = add->pass == 0 && add->npasses < MAX_PASSES;
+	bool		fits = true;
+
+	while (fits && slm_tier_scan_next(scan, &row))
+	{
+		SlmDelta   *sum;
+
+		if (!is_of_this_pass(add, &row))
+			continue;
+		sum = find_sum(add, number_key(add, &row), row.type);
 		sum->count += row.count;
 		sum->gmv += row.gmv;
+		fits = !may_give_up || add->sums.nrows % 256 != 0 || !takes_too_much(add);
 	}
 	slm_tier_scan_end(scan);
-	UnregisterSnapshot(snapshot);
-	put_in_order(add);
-	return slm_tier_write_new(&tiers->tiers[t], add->dimension, &add->rows, add->catalog);
+	return fits;
+}
+
+static uint64
+add_up(AddUp *add, const SlmTier *tier)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer rollup pass", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(context);
+	uint64		written = 0;
+
+	while (add->pass < add->npasses)
+	{
+		begin_pass(add);
+		if (read_pass(add))
+		{
+			put_in_order(add);
+			written += slm_tier_write_new(tier, add->dimension, &add->rows, add->catalog);
+			add->pass++;
+		}
+		else
+			add->npasses *= 2;
+		end_pass(add);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(context);
+	return written;
 }
 
 uint64
@@ -144,29 +227,24 @@ slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer rollup", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	AddUp	   *add = palloc0(sizeof(AddUp));
-	SlmHashKey	key = slm_hash_key(pg_prng_uint64(&pg_global_prng_state), pg_prng_uint64(&pg_global_prng_state));
 	volatile uint64 written = 0;
 
 	Assert(t > 0 && t < tiers->n);
 	Assert(start == slm_bucket_start(tiers->tiers[t].granularity, start));
 
-	add->dimension = dimension;
-	add->start = start;
-	add->places = palloc(0);
-	add->catalog = slm_catalog_create(&key);
-	if (add->catalog == NULL)
-		slm_out_of_memory();
+	*add = (AddUp) {.dimension = dimension,.start = start,.end = slm_bucket_next(tiers->tiers[t].granularity, start),
+		.from = &tiers->tiers[tiers->tiers[t].finer],.npasses = 1,.seed = pg_prng_uint64(&pg_global_prng_state),
+	.snapshot = RegisterSnapshot(GetLatestSnapshot())};
 	PG_TRY();
 	{
-		written = add_up(add, tiers, t);
+		written = add_up(add, &tiers->tiers[t]);
 	}
 	PG_FINALLY();
 	{
-		slm_deltas_free(&add->sums);
-		slm_deltas_free(&add->rows);
-		slm_catalog_free(add->catalog);
+		end_pass(add);
 	}
 	PG_END_TRY();
+	UnregisterSnapshot(add->snapshot);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return written;

@@ -154,6 +154,25 @@ cmp_ok($all, '<', $MEMORY + $OWN * $processes, 'one that writes and one that rea
 is(value("SELECT count(*), sum(rows_counted) FROM sellometer.objects WHERE state = 'done'"), '31|' . 2 * $many, '... and all is loaded');
 is(value('SELECT count(*), sum(count) FROM sellometer.brand_minute'), 2 * $many . '|' . 2 * $many, '... once');
 
+# --- the rollup of an interval with all these names ---
+
+my $next = $header . join('', map { "2019-10-01 $_:30:00,purchase,1,1,brand,a.b,later\n" } (11, 12));
+write_object($in, '2019-10-01-12-30-1.csv', $next);
+load();
+sub rollup
+{
+	my ($again) = watched(sub { value("SET sellometer.live_lateness = '1min'; CALL sellometer_rollup()") });
+
+	return int($again / 1024);
+}
+my $took = rollup();
+note("rollup: $took MB");
+cmp_ok($took, '<=', $MEMORY / 2 + $OWN, 'a rollup is held to the memory');
+is(value(q{SELECT count(*), sum(count), sum(gmv) FROM sellometer.brand_hour WHERE event_time = '2019-10-01 10:00:00 UTC'}),
+	value(q{SELECT count(*), sum(count), sum(gmv) FROM sellometer.brand_minute WHERE event_time = '2019-10-01 10:00:00 UTC'}), '... and adds up each name once');
+is(value(q{SELECT count(*), sum(count), sum(gmv) FROM sellometer.category_l3_hour WHERE event_time = '2019-10-01 10:00:00 UTC'}),
+	value(q{SELECT count(*), sum(count), sum(gmv) FROM sellometer.category_l3_minute WHERE event_time = '2019-10-01 10:00:00 UTC'}), '... of each dimension');
+
 # --- a minute has its limit, too ---
 
 # So far 60,000 brands and as many categories, all of them in one minute.
