@@ -187,7 +187,7 @@ find_block(Archiving *archiving)
 	if (TIMESTAMP_NOT_FINITE(head))
 		return false;
 	args[0] = CStringGetTextDatum(source_or_null(archiving, &nulls[0]));
-	args[1] = TimestampTzGetDatum(slm_bucket_start(block, head - (int64) slm_live_lateness * USECS_PER_SEC));
+	args[1] = TimestampTzGetDatum(slm_bucket_start(block, slm_live_from(head)));
 	args[2] = TimestampTzGetDatum(archiving->after);
 	args[3] = CStringGetTextDatum(archiving->after_source);
 	args[4] = IntervalPGetDatum(&width);
@@ -320,7 +320,7 @@ totals_step(void *arg)
 
 	if (TIMESTAMP_NOT_FINITE(head))
 		return;
-	args[0] = TimestampTzGetDatum(slm_bucket_start(block, head - (int64) slm_live_lateness * USECS_PER_SEC));
+	args[0] = TimestampTzGetDatum(slm_bucket_start(block, slm_live_from(head)));
 	args[1] = CStringGetTextDatum(source_or_null(archiving, &nulls[1]));
 	slm_execute(&statement, args, nulls, SPI_OK_SELECT);
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));

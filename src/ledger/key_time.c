@@ -5,6 +5,7 @@
 
 #include "catalog/pg_type.h"
 #include "guc.h"
+#include "ledger/head.h"
 #include "ledger/key_time.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
@@ -207,7 +208,7 @@ correct_piece(Datum *ids, Datum *times, int n, TimestampTz head, bool all)
 		4, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID, BOOLOID}
 	};
 	Datum		args[4] = {slm_array(ids, NULL, n, INT8OID), slm_array(times, NULL, n, TIMESTAMPTZOID),
-	TimestampTzGetDatum(TIMESTAMP_NOT_FINITE(head) ? head : head - (int64) slm_live_lateness * USECS_PER_SEC), BoolGetDatum(all)};
+	TimestampTzGetDatum(slm_live_from(head)), BoolGetDatum(all)};
 
 	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
 }

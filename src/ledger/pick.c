@@ -5,6 +5,7 @@
 
 #include "catalog/pg_type.h"
 #include "guc.h"
+#include "ledger/head.h"
 #include "ledger/pick.h"
 #include "server/locks.h"
 #include "server/spi.h"
@@ -38,7 +39,7 @@ slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz h
 		"FOR UPDATE SKIP LOCKED) o)",
 		2, {TIMESTAMPTZOID, TEXTARRAYOID}
 	};
-	Datum		args[2] = {TimestampTzGetDatum(head - (int64) slm_live_lateness * USECS_PER_SEC), (Datum) 0};
+	Datum		args[2] = {TimestampTzGetDatum(slm_live_from(head)), (Datum) 0};
 
 	if (TIMESTAMP_IS_NOBEGIN(head) || nsources == 0)
 		return;
@@ -304,8 +305,7 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 			n += lock_objects(pick, i, &shares[i], *objects + n);
 	}
 	qsort(*objects, n, sizeof(SlmObject), compare_times);
-	if (pick->late_last)
-		n = leave_late(pick, *objects, n);
+	n = leave_late(pick, *objects, n);
 	fit = fit_first(pick, *objects, n);
 	fit = cut_at_span(*objects, fit, pick->max_span);
 	/* if all that waits fits, there is nothing to be gained by stopping early */

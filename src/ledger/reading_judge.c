@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "guc.h"
+#include "ledger/head.h"
 #include "ledger/key_time.h"
 #include "ledger/reading_internal.h"
 #include "lib/stringinfo.h"
@@ -142,7 +143,7 @@ void
 slm_reading_judge_lateness(SlmReading *reading, const SlmClock *clock)
 {
 	SlmObject  *object = reading->object;
-	TimestampTz live_from = TIMESTAMP_IS_NOBEGIN(clock->head) ? DT_NOBEGIN : clock->head - (int64) slm_live_lateness * USECS_PER_SEC;
+	TimestampTz live_from = slm_live_from(clock->head);
 
 	if (!clock->live || TIMESTAMP_IS_NOBEGIN(object->median) || object->resume_row > 0 ||
 		(!TIMESTAMP_IS_NOBEGIN(object->object_time) && object->object_time >= live_from && !object->time_doubtful))

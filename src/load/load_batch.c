@@ -330,10 +330,10 @@ pick(Loading *loading)
 
 	not_this_turn(ingest, &pick);
 	/* every other time: so neither keeps the other waiting for more than a batch */
-	if (loading->clock->live && !scope->apart && !TIMESTAMP_IS_NOBEGIN(loading->clock->head))
+	if (loading->clock->live && !scope->apart)
 	{
-		pick.late_before = loading->clock->head - (int64) slm_live_lateness * USECS_PER_SEC;
-		pick.late_last = ingest->late_last;
+		if (ingest->late_last)
+			pick.late_before = slm_live_from(loading->clock->head);
 		ingest->late_last = !ingest->late_last;
 	}
 	if (ingest->one_by_one > 0)
