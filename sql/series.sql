@@ -109,6 +109,83 @@ CROSS JOIN LATERAL (
 	FULL JOIN expected(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step) x USING (event_time)) j
 GROUP BY 1 ORDER BY 1;
 
+-- With fill: zeros for what is kept whole, not before the first event, not beyond the head.  No purchases for two hours; no events for half an hour.
+SAVEPOINT outage;
+CREATE TEMP TABLE lost AS
+SELECT * FROM events WHERE event_time >= '2019-11-10 01:40+00' AND event_time < '2019-11-10 02:10+00'
+	OR event_type = 'purchase' AND event_time >= '2019-11-09 20:00+00' AND event_time < '2019-11-09 22:00+00';
+DELETE FROM events e USING lost l WHERE e = l;
+DO $$
+DECLARE
+	d text;
+	k record;
+BEGIN
+	FOR k IN SELECT * FROM sellometer.kept() LOOP
+		FOR d IN SELECT dimension FROM sellometer.dimensions() LOOP
+			EXECUTE format('WITH l AS (SELECT date_bin(%L, event_time, ''2000-01-03 00:00+00'') AS event_time, %I, event_type, count(*), sum(price) AS gmv
+					FROM pg_temp.lost WHERE event_time >= %L AND event_time < %L GROUP BY 1, 2, 3)
+				UPDATE sellometer.%5$I t SET count = t.count - l.count, gmv = t.gmv - l.gmv FROM l
+				WHERE (t.event_time, t.%2$I, t.event_type) = (l.event_time, l.%2$I, l.event_type)', k.granularity, d, k.floor, k.watermark, d || '_' || k.tier);
+			EXECUTE format('DELETE FROM sellometer.%I WHERE count = 0', d || '_' || k.tier);
+		END LOOP;
+		UPDATE sellometer.totals t SET count = t.count - l.count, gmv = t.gmv - l.gmv
+		FROM (SELECT date_bin(k.granularity, event_time, '2000-01-03 00:00+00') AS event_time, event_type, count(*), sum(price) AS gmv
+			FROM pg_temp.lost WHERE event_time >= k.floor AND event_time < k.watermark GROUP BY 1, 2) l
+		WHERE (t.tier, t.event_time, t.event_type) = (k.tier, l.event_time, l.event_type);
+		DELETE FROM sellometer.totals WHERE count = 0;
+	END LOOP;
+END
+$$;
+CREATE FUNCTION expected_filled(dimension text, event_type text, key text, range_from timestamptz, range_to timestamptz, width interval)
+RETURNS TABLE (event_time timestamptz, count bigint, gmv numeric, avg_price numeric, is_final boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+	bucket text := sellometer.bucket_expression(width, '%s');
+	whole_from timestamptz := CASE WHEN width >= '1 day' THEN '2014-11-01 00:00+00' WHEN extract(epoch FROM width) % 3600 = 0 THEN '2019-10-10 00:00+00'
+		ELSE '2019-11-09 03:00+00' END;
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT coalesce(x.event_time, z), coalesce(x.count, 0), coalesce(x.gmv, 0), x.avg_price,
+			coalesce(x.is_final, z + %1$L::interval <= ''2019-11-10 03:12:30+00'' AND z >= ''2014-11-01 00:00+00'')
+		FROM expected(%2$L, %3$L, %4$L, %5$L, %6$L, %1$L) x
+		FULL JOIN (SELECT DISTINCT %7$s AS z FROM generate_series(%10$s, ''2019-11-10 03:17:30+00'', %8$L) g) y
+			ON x.event_time = z
+		WHERE x.event_time IS NOT NULL OR z >= %9$L AND z >= %11$s AND z < %6$L',
+		width, dimension, event_type, key, range_from, range_to, format(bucket, 'g'), least(width, '1 day'), whole_from,
+		format(bucket, quote_literal(range_from) || '::timestamptz'), format(bucket, 'timestamptz ''2019-09-11 00:00+00'''));
+END
+$$;
+INSERT INTO ranges VALUES ('2019-09-05 00:00:00+00', '2019-12-10 03:20:00+00', '{1 day,7 days,1 month}'),
+	('2019-11-10 01:40:00+00', '2019-11-10 02:05:00+00', '{1 min,5 min}'),
+	('2019-11-09 02:10:00+00', '2019-11-09 03:30:00+00', '{1 h}');
+SELECT c.step, count(*) AS buckets, count(*) FILTER (WHERE (j.x).count = 0) AS zeros, count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong
+FROM cases c
+CROSS JOIN LATERAL (
+	SELECT a, x
+	FROM sellometer_series(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step, true) a
+	FULL JOIN expected_filled(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step) x USING (event_time)) j
+WHERE c.dimension IN ('product_id', 'brand') GROUP BY 1 ORDER BY 1;
+-- the end, and what is not kept whole
+SELECT event_time, count, gmv, avg_price::numeric(12, 2), is_final
+FROM sellometer_series('brand', 'purchase', NULL, '2019-11-10 03:05+00', '2019-11-10 04:00+00', '1 min', fill => true);
+SELECT count(*), min(event_time) FROM sellometer_series('brand', 'purchase', 'nobody''s', '2019-10-09 20:00+00', '2019-10-10 04:00+00', '1 hour', true);
+SELECT min(event_time), max(event_time), count(*) FROM sellometer_series('brand', 'purchase', 'nobody''s', NULL, NULL, '1 day', true);
+SELECT count(*) FROM sellometer_series('brand', 'purchase', NULL, '2019-11-10 03:18+00', NULL, '1 min', true);
+-- many keys at once are what each is alone; twice the same is once
+SELECT c.step, fill, count(*) > 0 AS some, count(*) FILTER (WHERE a IS DISTINCT FROM b) AS wrong
+FROM (SELECT DISTINCT step, range_from, range_to FROM cases) c
+CROSS JOIN (VALUES (false), (true)) f (fill)
+CROSS JOIN LATERAL (
+	WITH a AS (SELECT * FROM sellometer_series_of('brand', 'purchase', ARRAY['b3', NULL, 'b7', 'nobody''s', 'b3', NULL], c.range_from, c.range_to, c.step, fill)),
+		b AS (SELECT k.key, s.* FROM unnest(ARRAY['b3', 'b7', 'nobody''s', NULL]) k (key)
+			CROSS JOIN LATERAL sellometer_series('brand', 'purchase', k.key, c.range_from, c.range_to, c.step, fill) s)
+	SELECT a, b FROM a FULL JOIN b ON coalesce(a.key, '') = coalesce(b.key, '') AND a.event_time = b.event_time) x
+GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT key, count(*), sum(count) FROM sellometer_series_of('product_id', 'view', '{1005,samsung,99999999999999999999}', '2019-11-10 00:00+00',
+	'2019-11-10 03:00+00', '1 hour', true) GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM sellometer_series_of('product_id', 'view', '{}', NULL, NULL, '1 hour', true);
+SELECT count(*) FROM sellometer_series_of('product_id', 'view', NULL, NULL, NULL, '1 hour', true);
+ROLLBACK TO outage;
+
 -- A range that the tiers serving the step hold in part: wider buckets, as many as there are
 SELECT count(*), min(event_time), max(event_time), sum(count) = (SELECT count(*) FROM events
 		WHERE event_type = 'purchase' AND event_time >= '2019-10-20 10:00+00') AS all_counted
@@ -221,6 +298,7 @@ UPDATE sellometer.state SET head = NULL;
 UPDATE sellometer.tiers SET watermark = '-infinity' WHERE position > 0;
 DELETE FROM sellometer.totals;
 SELECT count(*) FROM sellometer_series('brand', 'view', NULL, NULL, NULL, '1 min');
+SELECT count(*) FROM sellometer_series('brand', 'view', NULL, NULL, NULL, '1 min', true);
 ROLLBACK TO empty;
 
 -- Errors say what would do
@@ -244,6 +322,8 @@ ROLLBACK TO errors;
 SELECT * FROM sellometer_series('product_id', 'view', '1; DROP TABLE x', NULL, NULL, '1 min');
 ROLLBACK TO errors;
 SELECT * FROM sellometer_series('brand', 'view', ''' OR true --', NULL, NULL, '1 min');
+SELECT * FROM sellometer_series('brand', 'view', '%s %1$L', NULL, NULL, '1 min');
+SELECT DISTINCT key FROM sellometer_series_of('brand', 'view', ARRAY['%s %1$L', '''', '{"'], NULL, NULL, '1 day', true) ORDER BY 1;
 SELECT * FROM sellometer_series('product_id', 'view', '9999999999999999999', NULL, NULL, '1 min');
 SELECT * FROM sellometer_top('brand', 'view', NULL, NULL, 10, 'price');
 ROLLBACK TO errors;

@@ -1,188 +1,6 @@
 /*
- * Reading over time, from whichever tiers serve best.
- *
- * A range is cut into pieces, each read from one tier: the coarsest whose buckets fit, between what it no longer keeps
- * (its floor) and what is not rolled up into it yet (its watermark); finer tiers give what is left at both ends.
- *
- *     hour          |=====================|
- *     minute    |===|                     |=====|
- *              from              hour's watermark  to
+ * Series and sums over a range, from the pieces that it is cut into (70_held.sql).
  */
-
-/*
- * The start of the bucket that a time is in.  Months, if any, must divide a year or be a multiple of it.  Times that no event can
- * have are at the ends of time, as a bucket around them might not be a time any more.
- */
-CREATE FUNCTION sellometer.bucket_start(granularity interval, t timestamptz)
-RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	months integer := extract(year FROM granularity) * 12 + extract(month FROM granularity);
-	month integer;
-BEGIN
-	IF t < '1000-01-01 00:00:00+00 BC' THEN
-		RETURN '-infinity';
-	ELSIF t > '20000-01-01 00:00:00+00' THEN
-		RETURN 'infinity';
-	END IF;
-	IF months = 0 THEN
-		RETURN date_bin(granularity, t, timestamptz '2000-01-03 00:00:00+00');
-	END IF;
-	month := extract(year FROM t AT TIME ZONE 'UTC') * 12 + extract(month FROM t AT TIME ZONE 'UTC') - 1;
-	month := month - month % months;
-	RETURN make_timestamptz(month / 12, month % 12 + 1, 1, 0, 0, 0, 'UTC');
-END
-$$;
-COMMENT ON FUNCTION sellometer.bucket_start(interval, timestamptz) IS
-	'The start of the bucket that a time is in, in UTC';
-
-/* The time itself if a bucket begins there, else the end of the bucket that it is in. */
-CREATE FUNCTION sellometer.bucket_end(granularity interval, t timestamptz)
-RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	start timestamptz := sellometer.bucket_start(granularity, t);
-BEGIN
-	RETURN CASE WHEN start = t OR NOT isfinite(start) THEN start ELSE (start AT TIME ZONE 'UTC' + granularity) AT TIME ZONE 'UTC' END;
-END
-$$;
-COMMENT ON FUNCTION sellometer.bucket_end(interval, timestamptz) IS
-	'The first start of a bucket that is not before a time, in UTC';
-
-CREATE FUNCTION sellometer.is_multiple(coarse interval, fine interval)
-RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	coarse_months integer := extract(year FROM coarse) * 12 + extract(month FROM coarse);
-	fine_months integer := extract(year FROM fine) * 12 + extract(month FROM fine);
-BEGIN
-	RETURN CASE
-		WHEN fine_months > 0 THEN coarse_months > 0 AND coarse_months % fine_months = 0
-		WHEN coarse_months > 0 THEN 86400 % extract(epoch FROM fine) = 0
-		ELSE extract(epoch FROM coarse) % extract(epoch FROM fine) = 0
-	END;
-END
-$$;
-COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
-	'Does every bucket of coarse consist of whole buckets of fine?';
-
-/*
- * The functions from here on that are a single query are PL/pgSQL for the sake of speed: their plans are kept.
- *
- * What each tier is sure to hold.  Rows before head - retention may be dropped at any time, and late ones no longer reach the
- * tier; but what is not rolled up into all tiers that are made of it stays, whole, however old it is.
- */
-CREATE FUNCTION sellometer.held(
-	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
-	OUT taken_from timestamptz)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-	RETURN QUERY
-	SELECT k.name, k.position, k.granularity, greatest(k.kept_from, k.retained), k.watermark,
-		CASE WHEN k.kept_from > k.coarser_from THEN greatest(k.kept_from, k.retained) ELSE k.retained END
-	FROM (SELECT t.*, least((SELECT min(c.watermark) FROM sellometer.tiers c WHERE c.finer = t.name),
-				coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'),
-					'-infinity')) AS retained,
-			min(t.kept_from) OVER (ORDER BY t.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS coarser_from
-		FROM sellometer.tiers t, sellometer.state s) k
-	ORDER BY k.position;
-END
-$$;
-COMMENT ON FUNCTION sellometer.held() IS
-	'What each tier is sure to hold, finest first: rows from floor on, up to watermark; from taken_from on it may have some';
-
-CREATE FUNCTION sellometer.kept(
-	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz)
-RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT h.tier, h.position, h.granularity, h.floor, h.watermark FROM sellometer.held() h ORDER BY h.position
-$$;
-COMMENT ON FUNCTION sellometer.kept() IS
-	'What each tier is sure to hold, finest first: rows from floor on, up to watermark';
-
-/*
- * Weeks and months are both made of days, but neither of the other: what is read from both would overlap, or lack something.  So
- * it is always read from the tiers of one chain, from the finest to one of the coarsest.
- */
-CREATE FUNCTION sellometer.chains(OUT coarsest text, OUT tier text)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 5
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-	RETURN QUERY
-	WITH RECURSIVE chain AS (
-		SELECT t.name AS coarsest, t.name, t.finer FROM sellometer.tiers t
-		WHERE NOT EXISTS (SELECT FROM sellometer.tiers c WHERE c.finer = t.name)
-		UNION ALL
-		SELECT c.coarsest, t.name, t.finer FROM chain c JOIN sellometer.tiers t ON t.name = c.finer
-	)
-	SELECT c.coarsest, c.name FROM chain c;
-END
-$$;
-COMMENT ON FUNCTION sellometer.chains() IS 'The tiers of each chain: one that none is made of, the one that it is made of, and so on';
-
-/*
- * step: use tiers of which it is a multiple; NULL: any.  What none of them is sure to hold is read from the coarsest that may have
- * some of it.  Both ends must be starts of buckets of such a tier.  Of several chains: that which holds most of the range, with the
- * widest buckets.
- */
-CREATE FUNCTION sellometer.pieces(
-	range_from timestamptz, range_to timestamptz, step interval,
-	OUT tier text, OUT piece_from timestamptz, OUT piece_to timestamptz)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
-SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-	RETURN QUERY
-	WITH spans AS (
-		SELECT c.coarsest, k.tier, k.position,
-			greatest(sellometer.bucket_end(k.granularity, range_from), k.floor) AS first,
-			least(sellometer.bucket_start(k.granularity, range_to), k.watermark) AS after,
-			greatest(sellometer.bucket_end(k.granularity, range_from), k.taken_from) AS taken_first,
-			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER (PARTITION BY c.coarsest))) AS taken_after
-		FROM sellometer.held() k JOIN sellometer.chains() c USING (tier)
-		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity)
-	), nested AS (
-		SELECT s.*, min(first) OVER coarser AS coarser_first, max(after) OVER coarser AS coarser_after
-		FROM spans s
-		WHERE first < after
-		WINDOW coarser AS (PARTITION BY coarsest ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-	), taken AS (
-		SELECT s.*, max(taken_after) OVER (PARTITION BY coarsest ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
-		FROM spans s
-		WHERE taken_first < taken_after
-	), cut AS (
-		SELECT n.coarsest, true AS whole, n.position, n.tier, n.first AS piece_from, least(n.after, n.coarser_first) AS piece_to FROM nested n
-		WHERE n.coarser_first IS NULL OR n.first < n.coarser_first
-		UNION ALL
-		SELECT n.coarsest, true, n.position, n.tier, n.coarser_after, n.after FROM nested n WHERE n.after > n.coarser_after
-		UNION ALL
-		SELECT t.coarsest, false, t.position, t.tier, greatest(t.taken_first, t.covered), t.taken_after FROM taken t
-		WHERE t.covered IS NULL OR t.taken_after > t.covered
-	)
-	SELECT p.tier, p.piece_from, p.piece_to FROM cut p
-	WHERE p.coarsest = (SELECT x.coarsest FROM cut x GROUP BY x.coarsest
-		ORDER BY min(x.piece_from) FILTER (WHERE x.whole), min(x.piece_from), max(x.piece_to) DESC, max(x.position) DESC, x.coarsest LIMIT 1);
-END
-$$;
-COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval) IS
-	'Cut a range into pieces, each to be read from one tier';
 
 CREATE FUNCTION sellometer.check_names(dimension text, event_type text)
 RETURNS void
@@ -262,8 +80,189 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.why_wider(interval) IS 'Why sellometer_series() returns wider buckets than were asked for';
 
+CREATE FUNCTION sellometer.check_step(step interval)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+BEGIN
+	IF step IS NULL OR step <= interval '0' OR step > interval '1000 years'
+			OR extract(year FROM step) * 12 + extract(month FROM step) > 0 AND step NOT IN ('1 month', '3 months', '1 year') THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'step is not a length that buckets can have',
+			DETAIL = format('It is %s.', coalesce(step::text, 'NULL')),
+			HINT = 'Give a number of minutes, hours, days or weeks, or 1 month, 3 months or 1 year.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_step(interval) IS 'An error unless the buckets of a series can be so wide';
+
+CREATE FUNCTION sellometer.check_key(dimension text, key text)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dimension = 'product_id' AND key !~ '^[0-9]{1,19}$' THEN
+		RAISE invalid_text_representation USING MESSAGE = format('key "%s" is no product_id', key),
+			HINT = 'A product_id is a number.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_key(text, text) IS 'An error if the dimension can have no such key';
+
+/* Of some keys those that a dimension can have, each once. */
+CREATE FUNCTION sellometer.possible_keys(dimension text, keys text[])
+RETURNS text[]
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT coalesce(array_agg(DISTINCT k), '{}') FROM unnest(keys) k
+		WHERE CASE WHEN dimension <> 'product_id' THEN k IS NOT NULL
+			WHEN k ~ '^-?[0-9]{1,19}$' THEN k::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 ELSE false END);
+END
+$$;
+COMMENT ON FUNCTION sellometer.possible_keys(text, text[]) IS 'Of some keys those that a dimension can have, each once';
+
+/*
+ * When the first event was, of any type, as exactly as that is still held: by the finest tier of which nothing has gone yet.  What was
+ * before it nobody knows: it is neither zero nor something to compare with.
+ */
+CREATE FUNCTION sellometer.first_event()
+RETURNS timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (
+		WITH firsts AS (
+			SELECT min(k.floor) AS floor, min(x.event_time) AS first
+			FROM sellometer.kept() k, unnest(enum_range(NULL::sellometer.event_type)) e,
+				LATERAL (SELECT t.event_time FROM sellometer.totals t WHERE t.tier = k.tier AND t.event_type = e AND t.event_time >= k.floor
+					ORDER BY t.event_time LIMIT 1) x
+			GROUP BY k.tier
+		)
+		SELECT max(f.first) FILTER (WHERE f.floor <= o.first)
+		FROM firsts f, (SELECT min(first) AS first FROM firsts) o);
+END
+$$;
+COMMENT ON FUNCTION sellometer.first_event() IS 'Start of the bucket of the first event that is known; NULL: there is none';
+
+/* SQL for the starts of the buckets that are known: kept whole, not before the first event, begun at the head or before it. */
+CREATE FUNCTION sellometer.known_buckets("from" timestamptz, "to" timestamptz, width interval, whole_from timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+BEGIN
+	RETURN (SELECT format('SELECT g AT TIME ZONE ''UTC'' AS start FROM generate_series(%L::timestamp, %L::timestamp, %L::interval) g',
+			greatest(sellometer.bucket_start(width, coalesce("from", '-infinity')), sellometer.bucket_end(width, whole_from),
+				sellometer.bucket_start(width, f.first)) AT TIME ZONE 'UTC',
+			least(s.head, coalesce("to", 'infinity') - interval '1 us') AT TIME ZONE 'UTC', width)
+		FROM sellometer.state s, sellometer.first_event() f (first)
+		WHERE s.head IS NOT NULL AND f.first IS NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION sellometer.known_buckets(timestamptz, timestamptz, interval, timestamptz) IS
+	'SQL for the starts of the buckets that sellometer_series() fills; NULL: nothing is known';
+
+/* SQL for what the tiers hold of some keys, and of all together (NULL among them), as key, start, count, gmv; NULL: they hold nothing. */
+CREATE FUNCTION sellometer.series_rows(
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, width interval)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+BEGIN
+	RETURN (SELECT string_agg(format('SELECT %s AS key, %s AS start, count, gmv FROM sellometer.%I
+					WHERE event_type = %L AND event_time >= %L AND event_time < %L AND %s',
+				w.key, CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time') END,
+				w.prefix || CASE WHEN w.prefix = 'totals' THEN '' ELSE p.tier END, event_type, p.piece_from, p.piece_to,
+				coalesce(w.condition, format('tier = %L', p.tier))), ' UNION ALL ')
+		FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity')),
+			sellometer.bucket_end(width, coalesce("to", 'infinity')), width) p
+		JOIN sellometer.tiers t ON t.name = p.tier
+		CROSS JOIN LATERAL (
+			SELECT 'totals' AS prefix, 'NULL::text' AS key, NULL AS condition WHERE array_position(keys, NULL) > 0
+			UNION ALL
+			SELECT dimension || '_', format('%I::text', dimension),
+				CASE cardinality(k) WHEN 1 THEN format('%I = %L', dimension, k[1]) ELSE format('%I = ANY (%L)', dimension, k) END
+			FROM sellometer.possible_keys(dimension, keys) k WHERE cardinality(k) > 0) w);
+END
+$$;
+COMMENT ON FUNCTION sellometer.series_rows(text, text, text[], timestamptz, timestamptz, interval) IS
+	'SQL for the rows of tiers that a series is made of';
+
+/* SQL for the series of some keys, NULL for one of all keys, as key, event_time, count, gmv, avg_price, is_final; NULL: there is nothing. */
+CREATE FUNCTION sellometer.series_query(
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, step interval, tell boolean, fill boolean)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+	width interval;
+	whole_from timestamptz;		-- buckets from here on are whole ...
+	final_to timestamptz;		-- ... and those before this are complete
+	rows_sql text;
+	buckets_sql text;
+BEGIN
+	PERFORM sellometer.check_names(dimension, event_type);
+	PERFORM sellometer.check_step(step);
+	width := sellometer.series_width(step, coalesce("from", '-infinity'));
+	IF width <> step AND tell THEN
+		RAISE NOTICE USING MESSAGE = format('the buckets of the series are %s wide, not %s', width, step),
+			DETAIL = sellometer.why_wider(step), HINT = 'The tiers, and how long they keep what, are in sellometer.tiers.';
+	END IF;
+	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity);
+	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - sellometer.setting_length('sellometer.live_lateness', '5min')) AT TIME ZONE 'UTC')
+	INTO final_to FROM sellometer.state s;
+	rows_sql := sellometer.series_rows(dimension, event_type, keys, "from", "to", width);
+	buckets_sql := CASE WHEN fill THEN sellometer.known_buckets("from", "to", width, whole_from) END;
+	IF buckets_sql IS NOT NULL THEN
+		rows_sql := concat_ws(' UNION ALL ', rows_sql,
+			format('SELECT key, start, 0 AS count, 0 AS gmv FROM (%s) b, (SELECT DISTINCT unnest(%L::text[])) k (key)', buckets_sql, keys));
+	END IF;
+	IF rows_sql IS NULL THEN
+		RETURN NULL;
+	END IF;
+	RETURN format('SELECT %s AS key, start AS event_time, sum(count)::bigint AS count, sellometer.gmv(gmv) AS gmv,
+			sellometer.gmv(gmv) / nullif(sum(count), 0) AS avg_price, start >= %L AND start < %L AS is_final
+		FROM (%s) x GROUP BY %s ORDER BY %5$s',
+		CASE cardinality(keys) WHEN 1 THEN format('%L::text', keys[1]) ELSE 'key' END, whole_from, final_to, rows_sql,
+		CASE cardinality(keys) WHEN 1 THEN 'start' ELSE 'key, start' END);
+END
+$$;
+COMMENT ON FUNCTION sellometer.series_query(text, text, text[], timestamptz, timestamptz, interval, boolean, boolean) IS
+	'SQL for what sellometer_series_of() returns; tell: a notice if buckets are wider than step';
+
+CREATE FUNCTION sellometer.series_of(
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, step interval, fill boolean, tell boolean DEFAULT false,
+	OUT key text, OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET jit = off
+AS $$
+DECLARE
+	query text := sellometer.series_query(dimension, event_type, coalesce(keys, '{}'), "from", "to", step, tell, coalesce(fill, false));
+BEGIN
+	IF query IS NOT NULL THEN
+		RETURN QUERY EXECUTE query;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.series_of(text, text, text[], timestamptz, timestamptz, interval, boolean, boolean) IS
+	'What sellometer_series_of() is, for the extension''s own functions; tell: a notice if buckets are wider than step';
+
 CREATE FUNCTION sellometer.series(
-	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval, tell boolean DEFAULT false,
+	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
+	fill boolean DEFAULT false, tell boolean DEFAULT false,
 	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500
@@ -272,71 +271,42 @@ SET datestyle = 'ISO'
 SET jit = off
 AS $$
 DECLARE
-	months numeric := extract(year FROM step) * 12 + extract(month FROM step);
-	lateness interval := sellometer.setting_length('sellometer.live_lateness', '5min');
-	width interval;
-	whole_from timestamptz;		-- buckets from here on are whole ...
-	final_to timestamptz;		-- ... and those before this are complete
-	wanted text;
-	pieces text;
+	query text;
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
-	IF step IS NULL OR step <= interval '0' OR step > interval '1000 years' OR months > 0 AND step NOT IN ('1 month', '3 months', '1 year') THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'step is not a length that buckets can have',
-			DETAIL = format('It is %s.', coalesce(step::text, 'NULL')),
-			HINT = 'Give a number of minutes, hours, days or weeks, or 1 month, 3 months or 1 year.';
+	PERFORM sellometer.check_key(dimension, key);
+	query := sellometer.series_query(dimension, event_type, ARRAY[key], "from", "to", step, tell, coalesce(fill, false));
+	IF query IS NOT NULL THEN
+		RETURN QUERY EXECUTE format('SELECT event_time, count, gmv, avg_price, is_final FROM (%s) s', query);
 	END IF;
-	IF key IS NULL THEN
-		wanted := NULL;
-	ELSIF dimension <> 'product_id' THEN
-		wanted := format('AND %I = %L', dimension, key);
-	ELSIF key ~ '^[0-9]{1,19}$' THEN
-		wanted := format('AND product_id = %s', key);
-	ELSE
-		RAISE invalid_text_representation USING MESSAGE = format('key "%s" is no product_id', key),
-			HINT = 'A product_id is a number.';
-	END IF;
-
-	width := sellometer.series_width(step, coalesce("from", '-infinity'));
-	IF width <> step AND tell THEN
-		RAISE NOTICE USING MESSAGE = format('the buckets of the series are %s wide, not %s', width, step),
-			DETAIL = sellometer.why_wider(step), HINT = 'The tiers, and how long they keep what, are in sellometer.tiers.';
-	END IF;
-	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity);
-	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - lateness) AT TIME ZONE 'UTC')
-	INTO final_to FROM sellometer.state s;
-
-	SELECT string_agg(format('SELECT %s AS start, count, gmv FROM sellometer.%I
-				WHERE event_type = %L AND event_time >= %L AND event_time < %L %s',
-			CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time') END,
-			CASE WHEN key IS NULL THEN 'totals' ELSE series.dimension || '_' || p.tier END,
-			event_type, p.piece_from, p.piece_to,
-			CASE WHEN key IS NULL THEN format('AND tier = %L', p.tier) ELSE wanted END), ' UNION ALL ')
-	INTO pieces
-	FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity')),
-		sellometer.bucket_end(width, coalesce("to", 'infinity')), width) p
-	JOIN sellometer.tiers t ON t.name = p.tier;
-	IF pieces IS NULL THEN
-		RETURN;
-	END IF;
-	RETURN QUERY EXECUTE format('SELECT start, sum(count)::bigint, sellometer.gmv(gmv), sellometer.gmv(gmv) / sum(count),
-		start >= %L AND start < %L FROM (%s) x GROUP BY start ORDER BY start', whole_from, final_to, pieces);
 END
 $$;
-COMMENT ON FUNCTION sellometer.series(text, text, text, timestamptz, timestamptz, interval, boolean) IS
+COMMENT ON FUNCTION sellometer.series(text, text, text, timestamptz, timestamptz, interval, boolean, boolean) IS
 	'What sellometer_series() is, for the extension''s own functions; tell: a notice if buckets are wider than step';
 
 CREATE FUNCTION @extschema@.sellometer_series(
-	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
+	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval, fill boolean DEFAULT false,
 	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 500
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT * FROM sellometer.series($1, $2, $3, $4, $5, $6, true)
+	SELECT * FROM sellometer.series($1, $2, $3, $4, $5, $6, $7, true)
 $$;
-COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval) IS
-	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events; wider buckets than step, with a notice, where only coarser tiers hold them; is_final: the bucket is whole and no live object can change it any more';
+COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval, boolean) IS
+	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events, but with fill one of zeros if it is kept whole, not before the first event known and begun at the head; wider buckets than step, with a notice, where only coarser tiers hold them; is_final: the bucket is whole and no live object can change it any more';
+
+CREATE FUNCTION @extschema@.sellometer_series_of(
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, step interval, fill boolean DEFAULT false,
+	OUT key text, OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 500
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM sellometer.series_of($1, $2, $3, $4, $5, $6, $7, true)
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_series_of(text, text, text[], timestamptz, timestamptz, interval, boolean) IS
+	'The series of each of some keys, as sellometer_series() gives that of one; a NULL among them is all keys together';
 
 /*
  * The ends of a range, moved to starts of buckets.  An end inside a bucket: the finest tier that still holds what is between it

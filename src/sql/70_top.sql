@@ -164,6 +164,24 @@ $$;
 COMMENT ON FUNCTION sellometer.top_by_leaders(text, text, timestamptz, timestamptz, integer, text) IS
 	'What sellometer_top() finds without reading all keys; no rows if it can''t';
 
+CREATE FUNCTION sellometer.check_top(n integer, by text)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF by IS NULL OR by NOT IN ('gmv', 'count') THEN
+		RAISE invalid_parameter_value USING MESSAGE = format('keys can''t be ordered by "%s"', by),
+			HINT = 'Order by gmv or count.';
+	END IF;
+	IF n IS NULL OR n < 0 THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'n must be a number of keys, 0 or more',
+			DETAIL = format('It is %s.', coalesce(n::text, 'NULL'));
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_top(integer, text) IS 'An error unless so many keys can be asked for, in that order';
+
 CREATE FUNCTION sellometer.top(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer, by text, tell boolean DEFAULT false,
 	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
@@ -179,15 +197,7 @@ DECLARE
 	rows_sql text;
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
-	IF by IS NULL OR by NOT IN ('gmv', 'count') THEN
-		RAISE invalid_parameter_value USING MESSAGE = format('keys can''t be ordered by "%s"', by),
-			HINT = 'Order by gmv or count.';
-	END IF;
-	IF n IS NULL OR n < 0 THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'n must be a number of keys, 0 or more',
-			DETAIL = format('It is %s.', coalesce(n::text, 'NULL'));
-	END IF;
-
+	PERFORM sellometer.check_top(n, by);
 	SELECT w.range_from, w.range_to INTO range_from, range_to FROM sellometer.whole_range("from", "to") w;
 	IF tell THEN
 		PERFORM sellometer.tell_range("from", "to", range_from, range_to);
@@ -220,6 +230,30 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
 	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets, and a notice says so';
 
+CREATE FUNCTION sellometer.sums_of(
+	dimension text, event_type text, keys text[], range_from timestamptz, range_to timestamptz,
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	possible text[] := sellometer.possible_keys(dimension, keys);
+	rows_sql text;
+BEGIN
+	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, possible), ' UNION ALL ')
+	INTO rows_sql
+	FROM sellometer.pieces(range_from, range_to, NULL) p;
+	IF rows_sql IS NOT NULL THEN
+		RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
+		FROM sellometer.top_of_rows(rows_sql, 'gmv', cardinality(possible)) t;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.sums_of(text, text, text[], timestamptz, timestamptz) IS
+	'All events of a type of each of some keys, best first, over a range whose ends are starts of buckets';
+
 CREATE FUNCTION @extschema@.sellometer_total(
 	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz,
 	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
@@ -230,23 +264,12 @@ SET datestyle = 'ISO'
 SET jit = off
 AS $$
 DECLARE
-	possible text[];			-- of products, those that are numbers
-	rows_sql text;
 	w record;
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
-	SELECT coalesce(array_agg(DISTINCT k), '{}') INTO possible FROM unnest(keys) k
-	WHERE CASE WHEN dimension <> 'product_id' THEN true
-		WHEN k ~ '^-?[0-9]{1,19}$' THEN k::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 ELSE false END;
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, possible), ' UNION ALL ')
-	INTO rows_sql
-	FROM sellometer.pieces(w.range_from, w.range_to, NULL) p;
-	IF rows_sql IS NOT NULL THEN
-		RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
-		FROM sellometer.top_of_rows(rows_sql, 'gmv', cardinality(possible)) t;
-	END IF;
+	RETURN QUERY SELECT * FROM sellometer.sums_of(dimension, event_type, keys, w.range_from, w.range_to);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_total(text, text, text[], timestamptz, timestamptz) IS
