@@ -13,6 +13,7 @@ AS $$
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'totals', 'leaders', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders',
+			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
 			'alerts', 'detectors', 'mutes', 'inventory', 'low_inventory', 'category_overrides', 'unreadable_objects'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name

@@ -144,7 +144,6 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_capacity(numeric) IS
 	'What each tier, and the tables that grow with time, take now, and what they will take after so many days more like those that are stored: intervals held and to be held, rows an interval (distinct keys and event types, of all five dimensions), bytes with indexes';
 
-REVOKE ALL ON FUNCTION sellometer.seconds_of(interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.size_of(regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.tier_capacity(numeric) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.rows_begun(text, text) FROM PUBLIC;

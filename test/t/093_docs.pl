@@ -110,6 +110,7 @@ my %SETUP = (
 	'docs/scaling.md' => sub { usual(180, 200); watch(); },
 	'docs/files.md' => sub { },
 	'docs/grafana.md' => sub { },
+	'docs/prometheus.md' => sub { },
 	'docs/own-additions.md' => sub { },
 );
 
