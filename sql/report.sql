@@ -15,6 +15,23 @@ FROM unnest(ARRAY[NULL, 0, 0.5, 7, 12.345, 999.49, 999.5, 1234, 9999, 9999.6, 10
 	5e15, -15000]) WITH ORDINALITY u (n, i) ORDER BY i;
 SELECT n, trim_scale(sellometer.axis_end(n)) AS axis_end, sellometer.axis_number(sellometer.axis_end(n))
 FROM unnest(ARRAY[NULL, 0, 0.04, 1, 1.01, 7, 99, 101, 441234, 1000000]) WITH ORDINALITY u (n, i) ORDER BY i;
+-- money: sign, currency, number
+SELECT n, sellometer.short_money(n), sellometer.short_money(n, true) AS round, sellometer.html_money(n)
+FROM unnest(ARRAY[NULL, 0, 0.5, 12.345, 500, 999.5, 2570, -2570, -15000, -0.25, 382670274.04]) WITH ORDINALITY u (n, i) ORDER BY i;
+SELECT c, set_config('sellometer.currency', c, true) = c AS set, sellometer.html_money(-2570) FROM unnest(ARRAY['EUR', 'gbp', 'CHF', U&'K\010D', '<b>', '']) c;
+RESET sellometer.currency;
+\set VERBOSITY default
+SAVEPOINT currency;
+SET LOCAL sellometer.currency = 'seventeen letters';
+ROLLBACK TO currency;
+SET LOCAL sellometer.currency = E'a\nb';
+ROLLBACK TO currency;
+-- names for people: an id once, no level that is only filled up
+INSERT INTO sellometer.sold_products (product_id, category, sales) VALUES (7, 'electronics.smartphone.smartphone', 5), (7, 'toys.toys.toys', 2), (8, '2053.2053.2053', 1),
+	(9, 'unknown.unknown.unknown', 1);
+SELECT d, k, sellometer_key_label(d, k) FROM (VALUES ('category_l1', '2053013'), ('category_l2', '2053013.2053013'), ('category_l3', '2053013.2053013.2053013'),
+	('category_l3', 'electronics.smartphone.smartphone'), ('category_l3', 'appliances.kitchen.oven'), ('category_l3', 'a.b.a'), ('category_l2', 'ab.b'), ('category_l3', 'a.aa.aa'),
+	('brand', 'a.a.a'), ('product_id', '7'), ('product_id', '8'), ('product_id', '9'), ('product_id', '10'), ('product_id', '99999999999999999999'), ('product_id', 'x'), ('brand', NULL)) v (d, k);
 SELECT i, sellometer.html_duration(i)
 FROM unnest(ARRAY[NULL, '-5 s', '0', '119 s', '2 min', '119 min', '3 h', '47 h', '48 h', '7 years']::interval[]) i;
 SELECT span, count(*), min(t), max(t)

@@ -51,7 +51,8 @@ int			slm_ledger_retention;
 int			slm_price_window;
 int			slm_shift_window;
 
-/* Only SQL reads these: src/sql/9*.sql. */
+/* Only SQL reads these: src/sql/71_report.sql, src/sql/9*.sql. */
+static char *currency;
 static int	price_min_sales;
 static int	price_adopt;
 static int	shift_min_sales;
@@ -222,6 +223,21 @@ check_databases(char **value, void **extra, GucSource source)
 	return ok;
 }
 
+/* It stands before amounts: whatever is written so, if it is short. */
+static bool
+check_currency(char **newval, void **extra, GucSource source)
+{
+	for (const char *p = *newval; *p != '\0'; p++)
+	{
+		if ((unsigned char) *p < ' ' || *p == 0x7f || p - *newval >= 16)
+		{
+			GUC_check_errdetail("It is a code, as EUR, or a sign, of at most 16 bytes without control characters.");
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 define_preload_settings(void)
 {
@@ -255,6 +271,9 @@ slm_guc_init(void)
 	DefineCustomBoolVariable("sellometer.fill_pages", "New partitions and their indexes are put together page by page.",
 							 "Off: their rows are inserted as COPY inserts them, and the server builds the index.  What is stored is the same.",
 							 &slm_fill_pages, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("sellometer.currency", "What money is in, for sellometer_report().",
+							   "A code of ISO 4217, of which many have a sign that is shown instead, or a sign itself; empty: none is shown.",
+							   &currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
 }

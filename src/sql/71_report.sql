@@ -15,16 +15,50 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.html(text) IS 'Text as HTML, fit for content and for quoted attributes';
 
-/* A name from the data: told apart from the text around it whatever its direction of writing, and cut if long. */
-CREATE FUNCTION sellometer.html_key(key text)
+/*
+ * Names for people: a category without the levels that are only filled up, a product with the category that it is sold under.  So
+ * "electronics.smartphone.smartphone" is electronics.smartphone, and an id that stands for all three levels stands once.
+ */
+CREATE FUNCTION sellometer.key_label(dimension text, key text)
 RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('<bdi title="%s">%s</bdi>', sellometer.html(left(key, 1000)),
-		sellometer.html(CASE WHEN length(key) <= 200 THEN key ELSE left(key, 199) || '~' END))
+DECLARE
+	category text;
+BEGIN
+	IF dimension LIKE 'category\_l_' THEN
+		RETURN regexp_replace(key, '(^|\.)([^.]+)(\.\2){1,2}$', '\1\2');
+	ELSIF dimension = 'product_id' AND key ~ '^[0-9]{1,18}$' AND has_table_privilege('sellometer.sold_products', 'SELECT') THEN
+		SELECT p.category INTO category FROM sellometer.sold_products p WHERE p.product_id = key::bigint ORDER BY p.sales DESC, p.category LIMIT 1;
+		RETURN key || CASE WHEN category <> 'unknown.unknown.unknown' THEN ' (' || sellometer.key_label('category_l3', category) || ')' ELSE '' END;
+	END IF;
+	RETURN key;
+END
 $$;
-COMMENT ON FUNCTION sellometer.html_key(text) IS 'A key as HTML';
+COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
+
+CREATE FUNCTION @extschema@.sellometer_key_label(dimension text, key text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.key_label($1, $2)
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_key_label(text, text) IS
+	'A key as people know it: of categories the levels that are no repetition, of a product its id and the category that it was sold under most';
+
+/* A name from the data: told apart from the text around it whatever its direction of writing, and cut if long. */
+CREATE FUNCTION sellometer.html_key(key text, label text DEFAULT NULL)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('<bdi title="%s">%s</bdi>', sellometer.html(left(key, 1000)), replace(sellometer.html(CASE WHEN length(l) <= 200 THEN l ELSE left(l, 199) || '~' END), '.', '.<wbr>'))
+	FROM (SELECT coalesce(label, key) AS l) x
+	WHERE key IS NOT NULL
+$$;
+COMMENT ON FUNCTION sellometer.html_key(text, text) IS 'A key as HTML, by a name for people; its title is the key itself';
 
 /* To three digits: 382.67 million is "383 M". */
 CREATE FUNCTION sellometer.short_number(n numeric)
@@ -41,7 +75,7 @@ BEGIN
 	IF abs(n) < 9999.5 THEN
 		RETURN to_char(n, CASE WHEN n = round(n) OR abs(n) >= 999.5 THEN 'FM9,990' ELSE 'FM9,990.00' END);
 	END IF;
-	FOREACH s IN ARRAY ARRAY['k', 'M', 'G', 'T'] LOOP
+	FOREACH s IN ARRAY ARRAY['K', 'M', 'G', 'T'] LOOP
 		EXIT WHEN abs(shown) < 999.5;
 		shown := shown / 1000;
 		suffix := s;
@@ -71,6 +105,40 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.html_number(numeric) IS 'A number as HTML, with its exact value beside it';
 
+/* sellometer.currency is a code of ISO 4217 or whatever stands before an amount. */
+CREATE FUNCTION sellometer.currency_sign()
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(k.sign, c.code || CASE WHEN c.code ~ '[A-Za-z]$' OR length(c.code) > 1 AND c.code !~ '[$]$' THEN U&'\00A0' ELSE '' END)
+	FROM (SELECT coalesce(current_setting('sellometer.currency', true), 'USD')) c (code)
+	LEFT JOIN (VALUES ('USD', '$'), ('EUR', U&'\20AC'), ('GBP', U&'\00A3'), ('JPY', U&'\00A5'), ('CNY', U&'CN\00A5'), ('INR', U&'\20B9'), ('KRW', U&'\20A9'),
+		('RUB', U&'\20BD'), ('UAH', U&'\20B4'), ('TRY', U&'\20BA'), ('ILS', U&'\20AA'), ('VND', U&'\20AB'), ('BRL', 'R$'), ('CAD', 'CA$'), ('AUD', 'A$')) k (code, sign)
+		ON k.code = upper(c.code)
+$$;
+COMMENT ON FUNCTION sellometer.currency_sign() IS 'What stands before an amount of money, by sellometer.currency';
+
+CREATE FUNCTION sellometer.short_money(n numeric, round boolean DEFAULT false)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN n < 0 THEN U&'\2212' ELSE '' END || sellometer.currency_sign()
+		|| replace(CASE WHEN round THEN sellometer.axis_number(abs(n)) ELSE sellometer.short_number(abs(n)) END, ' ', '')
+$$;
+COMMENT ON FUNCTION sellometer.short_money(numeric, boolean) IS 'An amount of money as people read it: sign, currency, number; round: a round one';
+
+CREATE FUNCTION sellometer.html_money(n numeric)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN n IS NULL THEN '&ndash;'
+		ELSE format('<data value="%s">%s</data>', n, sellometer.html(sellometer.short_money(n))) END
+$$;
+COMMENT ON FUNCTION sellometer.html_money(numeric) IS 'An amount of money as HTML, with its exact value beside it';
+
 CREATE FUNCTION sellometer.html_time(t timestamptz)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -78,7 +146,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN t IS NULL THEN '&ndash;'
 		ELSE format('<time datetime="%s">%s</time>', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-			to_char(t AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI')) END
+			to_char(t AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI "UTC"')) END
 $$;
 COMMENT ON FUNCTION sellometer.html_time(timestamptz) IS 'A time as HTML, in UTC';
 
@@ -127,12 +195,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.axis_times(timestamptz, timestamptz) IS 'The times that the axis of a chart names';
 
+CREATE FUNCTION sellometer.chart_number(n numeric, money boolean, round boolean DEFAULT false)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN money THEN sellometer.short_money(n, round) WHEN round THEN sellometer.axis_number(n) ELSE sellometer.short_number(n) END
+$$;
+COMMENT ON FUNCTION sellometer.chart_number(numeric, boolean, boolean) IS 'What a chart says of a value';
+
 /*
  * A line over time.  numbers: one for each bucket from range_from on, dotted after the first final ones.  what: what they are, as in
  * "14:05: 12 what".
  */
 CREATE FUNCTION sellometer.report_chart(
-	id text, title text, what text, range_from timestamptz, step interval, numbers numeric[], final integer)
+	id text, title text, what text, range_from timestamptz, step interval, numbers numeric[], final integer, money boolean DEFAULT false)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -147,8 +224,8 @@ DECLARE
 	highest record;
 BEGIN
 	SELECT array_agg(format('%s,%s', i - 0.5, round(100 - v * 100 / top, 2)) ORDER BY i),
-		string_agg(format('<rect x="%s" width="1" height="100"><title>%s: %s %s</title></rect>', i - 1,
-			to_char((range_from + (i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'), sellometer.short_number(v), what), '' ORDER BY i)
+		string_agg(format('<rect x="%s" width="1" height="100"><title>%s UTC: %s %s</title></rect>', i - 1,
+			to_char((range_from + (i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'), sellometer.html(sellometer.chart_number(v, money)), what), '' ORDER BY i)
 	INTO points, hovers
 	FROM unnest(numbers) WITH ORDINALITY u (v, i);
 	SELECT i, v INTO highest FROM unnest(numbers) WITH ORDINALITY u (v, i) ORDER BY v DESC, i LIMIT 1;
@@ -172,16 +249,16 @@ BEGIN
 <div class="x" aria-hidden="true">%18$s</div>
 </div>
 $html$,
-		id, sellometer.axis_number(top), sellometer.axis_number(top / 2), n, title,
+		id, sellometer.html(sellometer.chart_number(top, money, true)), sellometer.html(sellometer.chart_number(top / 2, money, true)), n, title,
 		to_char(range_from AT TIME ZONE 'UTC', 'FMDD Mon HH24:MI'), to_char(range_to AT TIME ZONE 'UTC', 'FMDD Mon HH24:MI'),
-		sellometer.short_number(highest.v), what,
+		sellometer.html(sellometer.chart_number(highest.v, money)), what,
 		to_char((range_from + (highest.i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'),
-		sellometer.short_number(numbers[n]), (SELECT sellometer.short_number(avg(v)) FROM unnest(numbers) v),
+		sellometer.html(sellometer.chart_number(numbers[n], money)), (SELECT sellometer.html(sellometer.chart_number(avg(v), money)) FROM unnest(numbers) v),
 		array_to_string(points, 'L'), n - 0.5,
 		array_to_string(points[1:greatest(final, 1)], 'L'), array_to_string(points[greatest(final, 1):n], 'L'), hovers, times);
 END
 $$;
-COMMENT ON FUNCTION sellometer.report_chart(text, text, text, timestamptz, interval, numeric[], integer) IS
+COMMENT ON FUNCTION sellometer.report_chart(text, text, text, timestamptz, interval, numeric[], integer, boolean) IS
 	'A chart of sellometer_report()';
 
 CREATE FUNCTION sellometer.report_top(dimension text, title text, range_from timestamptz, range_to timestamptz)
@@ -197,7 +274,7 @@ AS $$
 </section>
 $html$, dimension, title, initcap(split_part(dimension, '_', 1)),
 		coalesce(string_agg(format('<tr><td class="n">%s</td><th scope="row"><svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="%s" height="1"/></svg>%s</th><td class="n">%s</td><td class="n">%s</td></tr>',
-			n, round(gmv * 100 / nullif(best, 0), 1), sellometer.html_key(key), sellometer.html_number(gmv), sellometer.html_number(count)),
+			n, round(gmv * 100 / nullif(best, 0), 1), sellometer.html_key(key, sellometer.key_label(dimension, key)), sellometer.html_money(gmv), sellometer.html_number(count)),
 			E'\n' ORDER BY n), '<tr><td colspan="4" class="none">Nothing sold yet</td></tr>'))
 	FROM (SELECT row_number() OVER () AS n, max(gmv) OVER () AS best, t.*
 		FROM sellometer.top(dimension, 'purchase', range_from, range_to, 10, 'gmv') t) x
@@ -221,26 +298,47 @@ $html$,
 $$;
 COMMENT ON FUNCTION sellometer.report_funnel(bigint, bigint, bigint) IS 'From view to purchase, for sellometer_report()';
 
+/* On a telephone each cell is a line with its heading before it: see data-head in the styles. */
 CREATE FUNCTION sellometer.report_sources()
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format($html$<div class="scroll" tabindex="0" role="region" aria-label="Sources"><table><thead><tr><th scope="col">Source</th><th scope="col">Data up to (UTC)</th><th scope="col" class="n">Behind the clock</th>
-<th scope="col" class="n">From arrival to here</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Late</th><th scope="col" class="n">Failed</th><th scope="col">State</th></tr></thead>
-<tbody>%s</tbody></table></div>
-$html$, coalesce(string_agg(format('<tr><th scope="row">%s</th><td>%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td>%s</td></tr>',
-			sellometer.html_key(s.source), sellometer.html_time(s.head), sellometer.html_duration(s.event_lag),
-			sellometer.html_duration(s.arrival_lag), sellometer.html_number(s.pending_objects),
+	SELECT format($html$<table class="stacked"><thead><tr><th scope="col">Source</th><th scope="col">State</th><th scope="col">Data up to</th><th scope="col" class="n">Behind the clock</th>
+<th scope="col" class="n">From arrival to here</th><th scope="col" class="n">Waiting</th><th scope="col" class="n">Late</th><th scope="col" class="n">Failed</th></tr></thead>
+<tbody>%s</tbody></table>
+$html$, coalesce(string_agg(format('<tr><th scope="row">%s</th><td data-head="State">%s</td><td data-head="Data up to">%s</td><td class="n" data-head="Behind the clock">%s</td><td class="n" data-head="From arrival to here">%s</td><td class="n" data-head="Waiting">%s</td><td class="n" data-head="Late">%s</td><td class="n" data-head="Failed">%s</td></tr>%s',
+			sellometer.html_key(s.source),
+			CASE WHEN NOT s.enabled THEN 'off' WHEN s.last_error IS NOT NULL THEN '<span class="chip critical">error</span>'
+				WHEN s.surge THEN '<span class="chip warning">surge</span>' ELSE '<span class="chip good">fine</span>' END,
+			sellometer.html_time(s.head), sellometer.html_duration(s.event_lag), sellometer.html_duration(s.arrival_lag), sellometer.html_number(s.pending_objects),
 			sellometer.html_number(s.backlog_objects), sellometer.html_number(s.failed_objects),
-			CASE WHEN NOT s.enabled THEN 'off'
-				WHEN s.last_error IS NOT NULL THEN '<span class="chip critical">error</span> ' || sellometer.html(left(s.last_error, 200))
-				WHEN s.surge THEN '<span class="chip warning">surge</span>'
-				ELSE '<span class="chip good">fine</span>' END), E'\n' ORDER BY s.source),
+			CASE WHEN s.last_error IS NOT NULL THEN format('<tr class="error"><td colspan="8">%s <span class="since">%s</span></td></tr>',
+				sellometer.html(s.last_error), sellometer.html_time(s.last_error_at)) END), E'\n' ORDER BY s.source),
 			'<tr><td colspan="8" class="none">No sources: see sellometer_add_source()</td></tr>'))
 	FROM sellometer.status s
 $$;
 COMMENT ON FUNCTION sellometer.report_sources() IS 'How fresh each source is, for sellometer_report()';
+
+/* What is not well, the worst first, all of its words; NULL: all is well. */
+CREATE FUNCTION sellometer.report_banner()
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+	RETURN (SELECT format('<section class="card banner %s" id="banner" role="alert" aria-labelledby="banner-h"><h2 id="banner-h">%s</h2><ul>%s</ul></section>',
+			CASE WHEN max(rank) = 2 THEN 'critical' ELSE 'warning' END,
+			CASE WHEN max(rank) = 2 THEN 'Something is wrong' ELSE 'Something is not as it should be' END,
+			string_agg(format('<li><span class="chip %s">%1$s</span> <strong>%s</strong> <span class="detail">%s</span>%s%s</li>',
+				severity, sellometer.html(name), sellometer.html(detail), CASE WHEN since IS NOT NULL THEN ' <span class="since">since ' || sellometer.html_time(since) || '</span>' END,
+				' <span class="help">' || sellometer.html(hint) || '</span>'), E'\n' ORDER BY rank DESC, name))
+		FROM (SELECT h.*, sellometer.severity_rank(h.severity) AS rank FROM sellometer.health h) h
+		WHERE rank > 0 HAVING count(*) > 0);
+END
+$$;
+COMMENT ON FUNCTION sellometer.report_banner() IS 'What sellometer.health warns of, for sellometer_report(); NULL: nothing';
 
 /* The alerts that are open, the worst first. */
 CREATE FUNCTION sellometer.report_alerts()
@@ -250,10 +348,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN (SELECT coalesce('<ul class="alerts">' || string_agg(format(
-			'<li><span class="chip %s">%s</span> <strong>%s</strong> %s: <span class="detail">%s</span> <span class="since">since %s</span></li>',
+			'<li><span class="chip %s">%s</span> <strong>%s</strong> %s %s: <span class="detail">%s</span> <span class="since">at %s, found %s</span></li>',
 			CASE WHEN severity IN ('critical', 'warning') THEN severity ELSE 'info' END, sellometer.html(severity),
-			sellometer.html(replace(kind, '_', ' ')), sellometer.html_key(key), sellometer.html(left(detail, 500)),
-			sellometer.html_time(opened_at)), E'\n' ORDER BY rank, opened_at DESC, kind, key) || '</ul>'
+			sellometer.html(replace(kind, '_', ' ')), CASE WHEN dimension IN ('event_type', 'user_session') THEN '' ELSE sellometer.html(split_part(dimension, '_', 1)) END,
+			sellometer.html_key(key, sellometer.key_label(dimension, key)), sellometer.html(detail),
+			sellometer.html_time(event_time), sellometer.html_time(opened_at)), E'\n' ORDER BY rank, opened_at DESC, kind, key) || '</ul>'
 				|| CASE WHEN max(of_all) > 50 THEN format('<p class="none">And %s more.</p>', max(of_all) - 50) ELSE '' END,
 			'<p class="none">None open.</p>')
 		FROM (SELECT a.*, array_position(ARRAY['critical', 'warning'], severity) AS rank, count(*) OVER () AS of_all
@@ -261,223 +360,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.report_alerts() IS 'Open alerts, for sellometer_report()';
-
-CREATE FUNCTION sellometer.report_page(body text)
-RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT $html$<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="color-scheme" content="light dark">
-<title>Sellometer</title>
-<style>
-:root { --page: #f4f4f1; --card: #fff; --ink: #1b1d20; --soft: #585e66; --rule: #dcdcd6; --bar: #d3e9e6; --hover: #00000012;
-	--gmv: #0b6e66; --view: #3b5bab; --cart: #9a5700; --remove: #8f3a64; --purchase: #0b6e66;
-	--good: #17642f; --good-bg: #dff2e4; --warning: #7a4500; --warning-bg: #fdeccf; --critical: #9d1c1c; --critical-bg: #fde2e0; }
-@media (prefers-color-scheme: dark) {
-	:root { --page: #111417; --card: #1a1e23; --ink: #e9ebed; --soft: #a4acb5; --rule: #31373e; --bar: #1f4743; --hover: #ffffff14;
-		--gmv: #4cc7bb; --view: #8fb0ff; --cart: #f0ad4e; --remove: #e69abf; --purchase: #4cc7bb;
-		--good: #86dda0; --good-bg: #17351f; --warning: #f5c070; --warning-bg: #3d2c10; --critical: #ff9f97; --critical-bg: #481a18; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif;
-	font-variant-numeric: tabular-nums; }
-main, header, footer { max-width: 72rem; margin: 0 auto; padding: 0 1rem; }
-header { padding-top: 1.75rem; display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem 1rem; }
-h1 { font-size: 1.5rem; letter-spacing: -.01em; margin: 0; }
-header p { margin: 0; color: var(--soft); }
-h2 { font-size: 1.05rem; margin: 0; } h3 { font-size: 1rem; margin: 0 0 .5rem; }
-h2.apart { margin: 2rem 0 .75rem; }
-.hint, footer { color: var(--soft); font-size: .875rem; }
-.hint { margin: 0 0 .75rem; }
-footer { padding-top: 1.5rem; padding-bottom: 2rem; }
-.card { background: var(--card); border: 1px solid var(--rule); border-radius: .6rem; padding: 1rem 1.1rem; min-width: 0; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.7rem, 1fr)); gap: .75rem; margin: 1.25rem 0 .75rem; padding: 0; }
-.tiles .card { display: flex; flex-direction: column-reverse; justify-content: flex-end; }
-.tiles dt { color: var(--soft); font-size: .875rem; } .tiles dd { margin: 0; font-size: 1.6rem; font-weight: 650; letter-spacing: -.02em; line-height: 1.2; }
-.tiles .first dd { color: var(--gmv); }
-.split { display: grid; grid-template-columns: minmax(0, 7fr) minmax(15rem, 3fr); gap: .75rem; margin-bottom: .75rem; }
-.tops { display: grid; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: .75rem; }
-.tops section { grid-column: span 2; } .tops section:nth-child(n+4) { grid-column: span 3; }
-.wide { margin-bottom: .75rem; }
-.chart { display: grid; grid-template-columns: 3.6rem 1fr; grid-template-rows: auto 1.4rem; color: var(--gmv); }
-.chart svg { width: 100%; height: 13rem; display: block; overflow: visible; }
-.chart .y { display: flex; flex-direction: column; justify-content: space-between; align-items: flex-end; padding-right: .5rem; margin: -.6em 0; }
-.chart .x { grid-column: 2; position: relative; } .chart .x span { position: absolute; transform: translateX(-50%); top: .3rem; white-space: nowrap; }
-.chart .x, .chart .y { color: var(--soft); font-size: .8rem; }
-.split .chart svg { height: 15rem; }
-.kinds { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); gap: .9rem 1.25rem; }
-.kinds .chart svg { height: 5.5rem; } .kinds .chart .x span:nth-child(even) { display: none; }
-.kinds h3 { margin: 0 0 .6rem; font-size: .9rem; display: flex; justify-content: space-between; font-weight: 600; }
-.kinds h3 span { color: var(--soft); font-weight: 400; }
-.c-view { color: var(--view); } .c-cart { color: var(--cart); } .c-remove_from_cart { color: var(--remove); } .c-purchase { color: var(--purchase); }
-.grid { stroke: var(--rule); stroke-width: 1; vector-effect: non-scaling-stroke; fill: none; }
-.line { stroke: currentColor; stroke-width: 2; vector-effect: non-scaling-stroke; fill: none; stroke-linejoin: round; }
-.open { stroke-dasharray: 2 3; } .area { fill: currentColor; opacity: .12; }
-.hover rect { fill: transparent; } .hover rect:hover { fill: var(--hover); }
-table { border-collapse: collapse; width: 100%; font-size: .925rem; }
-th, td { padding: .32rem .4rem; text-align: left; font-weight: 400; vertical-align: baseline; }
-thead th { color: var(--soft); font-size: .8rem; border-bottom: 1px solid var(--rule); }
-.n { text-align: right; white-space: nowrap; }
-.top { table-layout: fixed; } .rank { width: 2.1rem; } .gmv { width: 4.9rem; } .sold { width: 4.4rem; }
-.top tbody th { position: relative; }
-.top bdi { position: relative; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; padding: 0 .3rem; overflow: hidden; overflow-wrap: anywhere; line-height: 1.25; }
-.bar { position: absolute; left: 0; top: .12rem; height: calc(100% - .24rem); width: 100%; } .bar rect { fill: var(--bar); }
-.funnel { list-style: none; margin: 1.25rem 0 0; padding: 0; display: grid; gap: 1.6rem; }
-.funnel li { display: grid; grid-template-columns: 1fr auto; align-items: baseline; gap: .1rem .5rem; color: inherit; }
-.funnel .step { grid-column: 1 / 3; color: var(--soft); font-size: .875rem; }
-.funnel strong { font-size: 1.35rem; font-weight: 650; letter-spacing: -.02em; color: var(--ink); } .funnel .share { color: var(--soft); font-size: .9rem; }
-.track { grid-column: 1 / 3; width: 100%; height: .7rem; border-radius: .35rem; margin-top: .2rem; fill: currentColor; } .track .all { fill: var(--rule); opacity: .6; }
-.funnel .c-view { color: var(--view); } .funnel .c-cart { color: var(--cart); } .funnel .c-purchase { color: var(--purchase); }
-.scroll { overflow-x: auto; } .scroll:focus-visible { outline: 2px solid var(--gmv); }
-.chip { display: inline-block; border-radius: 1rem; padding: 0 .55rem; font-size: .8rem; font-weight: 600; background: var(--rule); color: var(--ink); }
-.chip.good { color: var(--good); background: var(--good-bg); } .chip.warning { color: var(--warning); background: var(--warning-bg); }
-.chip.critical { color: var(--critical); background: var(--critical-bg); }
-.alerts { list-style: none; margin: 0; padding: 0; } .alerts li { padding: .45rem 0; border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
-.alerts li:last-child { border: 0; } .since { color: var(--soft); font-size: .85rem; } .none { color: var(--soft); margin: 0; }
-details { margin-top: .75rem; } summary { cursor: pointer; color: var(--soft); font-size: .875rem; }
-@media (max-width: 60rem) { .split { grid-template-columns: minmax(0, 1fr); } .tops section:nth-child(n) { grid-column: span 3; } .tops section:nth-child(n+3) { grid-column: span 6; } }
-@media (max-width: 42rem) { .tops section:nth-child(n) { grid-column: span 6; } }
-@media (max-width: 34rem) { .chart { grid-template-columns: 2.9rem 1fr; } .chart .x span:nth-child(even) { display: none; } .card { padding: .8rem; }
-	.split .chart svg { height: 10rem; } .tiles { grid-template-columns: 1fr 1fr; } .tiles .first { grid-column: span 2; } .top bdi { -webkit-line-clamp: 5; }
-	.rank { width: 1.7rem; } .gmv { width: 4.6rem; } .sold { width: 4.1rem; } .tiles dd { font-size: 1.35rem; } }
-@media print { body { background: #fff; } .card { break-inside: avoid; } }
-</style>
-</head>
-<body>
-$html$ || body || $html$</body>
-</html>
-$html$
-$$;
-COMMENT ON FUNCTION sellometer.report_page(text) IS 'What is around the contents of sellometer_report()';
-
-/* The numbers behind the charts, by hour, for those who can't see them or want to copy them. */
-CREATE FUNCTION sellometer.report_hours(range_from timestamptz, range_to timestamptz)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT format($html$<details><summary>The numbers by hour</summary>
-<div class="scroll" tabindex="0" role="region" aria-label="Numbers by hour"><table id="hours"><thead><tr><th scope="col">Hour (UTC)</th><th scope="col" class="n">GMV</th><th scope="col" class="n">Views</th>
-<th scope="col" class="n">Carts</th><th scope="col" class="n">Removed from cart</th><th scope="col" class="n">Purchases</th></tr></thead><tbody>%s</tbody></table></div></details>
-$html$, string_agg(format('<tr><th scope="row">%s</th><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td><td class="n">%s</td></tr>',
-		sellometer.html_time(event_time), sellometer.html_number(coalesce(gmv, 0)), sellometer.html_number(coalesce(views, 0)),
-		sellometer.html_number(coalesce(carts, 0)), sellometer.html_number(coalesce(removals, 0)),
-		sellometer.html_number(coalesce(purchases, 0))), E'\n' ORDER BY event_time))
-	FROM (
-		SELECT s.event_time, sum(s.gmv) FILTER (WHERE e = 'purchase') AS gmv, sum(s.count) FILTER (WHERE e = 'view') AS views,
-			sum(s.count) FILTER (WHERE e = 'cart') AS carts, sum(s.count) FILTER (WHERE e = 'remove_from_cart') AS removals,
-			sum(s.count) FILTER (WHERE e = 'purchase') AS purchases
-		FROM unnest(enum_range(NULL::sellometer.event_type)) e,
-			sellometer.series('category_l1', e::text, NULL, range_from, range_to, '1 hour') s
-		GROUP BY 1) h
-$$;
-COMMENT ON FUNCTION sellometer.report_hours(timestamptz, timestamptz) IS 'A table of sums by hour, for sellometer_report()';
-
-CREATE FUNCTION sellometer.report_tiles(gmv numeric, views bigint, purchases bigint, events bigint, minutes numeric)
-RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT format('<dl class="tiles">%s</dl>', string_agg(format('<div class="card%s"><dt>%s</dt><dd id="tile-%s">%s</dd></div>',
-		CASE WHEN i = 1 THEN ' first' END, label, id, value), E'\n' ORDER BY i))
-	FROM (VALUES
-		(1, 'gmv', 'GMV', sellometer.html_number(gmv)),
-		(2, 'purchases', 'Purchases', sellometer.html_number(purchases)),
-		(3, 'price', 'Average price', sellometer.html_number(round(gmv / nullif(purchases, 0), 2))),
-		(4, 'conversion', 'Purchases per 100 views', sellometer.html_number(round(purchases * 100.0 / nullif(views, 0), 2))),
-		(5, 'rate', 'Events per minute', sellometer.html_number(round(events / nullif(minutes, 0))))) t (i, id, label, value)
-$$;
-COMMENT ON FUNCTION sellometer.report_tiles(numeric, bigint, bigint, bigint, numeric) IS 'The figures on top of sellometer_report()';
-
-CREATE FUNCTION sellometer.report_body(head timestamptz)
-RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	day_before timestamptz := date_trunc('minute', head) - interval '24 hours';
-	lateness interval := sellometer.setting_length('sellometer.live_lateness', '5min');
-	step interval := '5 min';
-	range_from timestamptz;
-	range_to timestamptz;
-	minutes numeric;			-- in a bucket
-	final integer;				-- buckets that are
-	kinds text := '';
-	gmv_chart text;
-	k record;
-	s record;
-	totals jsonb := '{}';
-	span text;
-BEGIN
-	SELECT min(x.event_time) INTO range_from FROM sellometer.totals x JOIN sellometer.tiers t ON t.name = x.tier
-	WHERE t.position = 0 AND x.event_time >= day_before;
-	IF range_from IS NULL THEN
-		RETURN NULL;
-	END IF;
-	IF head - range_from < interval '4 hours' THEN
-		step := '1 min';
-	END IF;
-	-- the bucket that the head is in has only begun: it is left out unless it is the only one
-	range_from := date_bin(step, range_from, '2000-01-01 00:00+00');
-	range_to := greatest(date_bin(step, head, '2000-01-01 00:00+00'), range_from + step);
-	minutes := extract(epoch FROM step) / 60;
-	final := greatest(extract(epoch FROM head - lateness - range_from) / extract(epoch FROM step) - 0.5, 0);
-
-	FOR k IN SELECT * FROM (VALUES ('view', 'Views', 'views'), ('cart', 'Put in cart', 'put in cart'),
-			('remove_from_cart', 'Removed from cart', 'removed'), ('purchase', 'Purchases', 'purchases')) v (e, title, what) LOOP
-		SELECT array_agg(coalesce(x.count, 0) / minutes ORDER BY t) AS counts, array_agg(coalesce(x.gmv, 0) / minutes ORDER BY t) AS gmvs,
-			coalesce(sum(x.count), 0) AS count, coalesce(sum(x.gmv), 0) AS gmv
-		INTO s
-		FROM generate_series(range_from, range_to - step, step) t
-		LEFT JOIN sellometer.series('category_l1', k.e, NULL, range_from, range_to, step) x ON x.event_time = t;
-		kinds := kinds || format('<div><h3>%s<span>%s</span></h3>%s</div>', k.title, sellometer.html_number(s.count),
-			sellometer.report_chart('c-' || k.e, k.title || ' per minute', k.what, range_from, step, s.counts, final));
-		totals := totals || jsonb_build_object(k.e, s.count, 'gmv', s.gmv);
-		gmv_chart := sellometer.report_chart('c-gmv', 'GMV per minute', 'GMV per minute', range_from, step, s.gmvs, final);
-	END LOOP;
-	span := sellometer.html_duration(range_to - range_from);
-
-	RETURN concat(
-		format('<header><h1>Sellometer</h1><p>%s: %s to %s UTC</p></header><main>',
-			sellometer.html_key(current_database()), sellometer.html_time(range_from), sellometer.html_time(range_to)),
-		sellometer.report_tiles((totals ->> 'gmv')::numeric, (totals ->> 'view')::bigint, (totals ->> 'purchase')::bigint,
-			(totals ->> 'view')::bigint + (totals ->> 'cart')::bigint + (totals ->> 'remove_from_cart')::bigint
-			+ (totals ->> 'purchase')::bigint, extract(epoch FROM range_to - range_from) / 60),
-		'<section class="card wide" id="alerts" aria-labelledby="alerts-h"><h2 id="alerts-h">Open alerts</h2>',
-		sellometer.report_alerts(), '</section>',
-		'<div class="split"><section class="card" aria-labelledby="gmv-h"><h2 id="gmv-h">GMV per minute</h2><p class="hint">What purchases came to, by event time',
-		CASE WHEN minutes > 1 THEN format(', mean of %s minutes', minutes::integer) END,
-		'. Dotted: may still grow by files on their way.</p>', gmv_chart, sellometer.report_hours(range_from, range_to), '</section>',
-		'<section class="card" aria-labelledby="funnel-h"><h2 id="funnel-h">From view to purchase</h2><p class="hint">A view of a product counts once a session.</p>',
-		sellometer.report_funnel((totals ->> 'view')::bigint, (totals ->> 'cart')::bigint, (totals ->> 'purchase')::bigint), '</section></div>',
-		'<section class="card wide" aria-labelledby="events-h"><h2 id="events-h">Events per minute</h2><p class="hint">Each on its own scale; beside each name the sum of ',
-		span, '.</p><div class="kinds">', kinds, '</div></section>',
-		'<h2 class="apart">Top ten by GMV</h2><div class="tops">',
-		(SELECT string_agg(sellometer.report_top(d, title, range_from, range_to), '' ORDER BY i)
-			FROM (VALUES (1, 'product_id', 'Products'), (2, 'brand', 'Brands'), (3, 'category_l1', 'Categories'),
-				(4, 'category_l2', 'Categories, two levels'), (5, 'category_l3', 'Categories, three levels')) v (i, d, title)),
-		'</div>');
-END
-$$;
-COMMENT ON FUNCTION sellometer.report_body(timestamptz) IS 'The sales part of sellometer_report(); NULL if there are none';
-
-CREATE FUNCTION @extschema@.sellometer_report()
-RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-SET lc_numeric = 'C'
-AS $$
-	SELECT sellometer.report_page(concat(
-		coalesce(sellometer.report_body(s.head), '<header><h1>Sellometer</h1><p>Nothing is loaded yet.</p></header><main>'),
-		'<h2 class="apart">Freshness</h2><section class="card" id="freshness" aria-label="Freshness">', sellometer.report_sources(), '</section></main>',
-		'<footer>Drawn by sellometer_report() at ', sellometer.html_time(clock_timestamp()), '. All times are UTC.</footer>'))
-	FROM sellometer.state s
-$$;
-COMMENT ON FUNCTION @extschema@.sellometer_report() IS
-	'The last 24 hours as a page of HTML: psql -Atc ''SELECT sellometer_report()'' > report.html';

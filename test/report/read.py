@@ -4,9 +4,13 @@
     tile   ID   VALUE                    the figures on top
     step   ID   VALUE                    the funnel
     hour   TIME GMV VIEWS CARTS REMOVED PURCHASES
+    shown  ID   TEXT                     the figures on top, as they are seen
     top    DIMENSION RANK KEY GMV SOLD
+    label  DIMENSION RANK TEXT           the keys, as they are seen
     alert  SEVERITY KIND KEY DETAIL
-    source NAME
+    banner SEVERITY NAME DETAIL          what is not well
+    source NAME STATE ERROR
+    time   TEXT                          of each time
     element NAME COUNT                   how many of each element there are
     attribute NAME COUNT
     contrast SCHEME TEXT BACKGROUND RATIO   of the colours that text stands in
@@ -38,7 +42,7 @@ class Node:
 
 
 class Page(HTMLParser):
-    EMPTY = {"meta", "col", "br", "img", "link", "input", "hr"}
+    EMPTY = {"meta", "col", "br", "img", "link", "input", "hr", "wbr"}
 
     def __init__(self):
         super().__init__(convert_charrefs=True)
@@ -98,6 +102,7 @@ def report(page):
     root = page.root
     for node in root.find("dd"):
         yield "tile", node.attributes["id"].removeprefix("tile-"), node.value()
+        yield "shown", node.attributes["id"].removeprefix("tile-"), node.text()
     for funnel in root.find("ol", class_="funnel"):
         for step in funnel.find("li"):
             yield "step", step.attributes["id"].removeprefix("funnel-"), step.value()
@@ -113,16 +118,27 @@ def report(page):
                     cells = list(row.find("td"))
                     keys = list(row.find("bdi"))
                     if keys:
-                        yield ("top", dimension.removeprefix("top-"), cells[0].text(), keys[0].text(),
+                        yield ("top", dimension.removeprefix("top-"), cells[0].text(), keys[0].attributes["title"],
                                cells[1].value(), cells[2].value())
+                        yield "label", dimension.removeprefix("top-"), cells[0].text(), keys[0].text()
     for alerts in root.find("ul", class_="alerts"):
         for item in alerts.find("li"):
             yield ("alert", *(next(item.find(*find[:1], **find[1])).text() for find in (
                 ("span", {"class_": "chip"}), ("strong", {}), ("bdi", {}), ("span", {"class_": "detail"}))))
+    for banner in root.find("section", id="banner"):
+        for item in banner.find("li"):
+            yield ("banner", *(next(item.find(*find[:1], **find[1])).text() for find in (
+                ("span", {"class_": "chip"}), ("strong", {}), ("span", {"class_": "detail"}))))
     for section in root.find("section", id="freshness"):
         for body in section.find("tbody"):
-            for key in body.find("bdi"):
-                yield "source", key.text()
+            rows = list(body.find("tr"))
+            for row, following in zip(rows, rows[1:] + [None]):
+                for key in row.find("bdi"):
+                    error = following is not None and following.attributes.get("class") == "error"
+                    yield ("source", key.text(), next(row.find("td")).text(),
+                           next(following.find("td")).children[0].strip() if error else "")
+    for time in root.find("time"):
+        yield "time", time.text()
     for name, count in sorted(page.elements.items()):
         yield "element", name, str(count)
     for name, count in sorted(page.attributes.items()):
