@@ -164,6 +164,23 @@ CROSS JOIN LATERAL (
 	FROM sellometer_series(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step, true) a
 	FULL JOIN expected_filled(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step) x USING (event_time)) j
 WHERE c.dimension IN ('product_id', 'brand') GROUP BY 1 ORDER BY 1;
+-- in sessions of other zones
+CREATE VIEW filled_without_key AS
+SELECT a IS DISTINCT FROM x AS wrong FROM cases c
+CROSS JOIN LATERAL (
+	SELECT a, x
+	FROM sellometer_series(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step, true) a
+	FULL JOIN expected_filled(c.dimension, c.event_type, c.key, c.range_from, c.range_to, c.step) x USING (event_time)) j
+WHERE c.key IS NULL AND c.step >= '1 hour';
+SET LOCAL timezone = 'America/New_York';
+SET LOCAL datestyle = 'German';
+SELECT count(*) AS buckets, count(*) FILTER (WHERE wrong) AS wrong FROM filled_without_key;
+SET LOCAL timezone = 'Asia/Kolkata';
+SET LOCAL datestyle = 'ISO';
+SET LOCAL intervalstyle = 'iso_8601';
+SELECT count(*) AS buckets, count(*) FILTER (WHERE wrong) AS wrong FROM filled_without_key;
+SET LOCAL timezone = 'UTC';
+SET LOCAL intervalstyle = 'postgres';
 -- the end, and what is not kept whole
 SELECT event_time, count, gmv, avg_price::numeric(12, 2), is_final
 FROM sellometer_series('brand', 'purchase', NULL, '2019-11-10 03:05+00', '2019-11-10 04:00+00', '1 min', fill => true);
