@@ -159,8 +159,11 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	{
 		TimestampTz from = head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
 
-		/* dropping costs a pass over the table, so only now and then; but much less than to read the log anew */
-		if (tight || from - state->from > slm_view_window_usecs() / 4)
+		/*
+		 * Dropping costs a pass over the table, so only now and then; but much less than to read the log anew.  A cache that was begun
+		 * before there was a head is from the beginning of time: any distance from there is too large for a number.
+		 */
+		if (tight || TIMESTAMP_NOT_FINITE(state->from) || from - state->from > slm_view_window_usecs() / 4)
 		{
 			slm_views_drop_before(&state->known, from);
 			state->from = from;
