@@ -9,8 +9,14 @@ NULL, which the functions take as all keys, and which no key can be mistaken for
 import textwrap
 
 SOURCE = {"type": "grafana-postgresql-datasource", "uid": "sellometer"}
-CURRENCY = "currencyUSD"        # the unit of money: currencyEUR, currencyGBP, ...; "short" for none
 GREEN, ORANGE, RED, BLUE = "green", "orange", "red", "blue"
+
+# Units.  What is text stays as it is: without a unit, Grafana takes a text of digits for a number, and rounds it.
+TEXT = "string"
+NUMBER = "locale"               # all digits, grouped as the browser does
+MONEY = "currencyUSD"           # or currencyEUR, currencyGBP, ...; NUMBER for none
+RATIO = "percentunit"           # 0.0357 is 3.57 %
+SECONDS, BYTES = "s", "bytes"
 
 RANGE = "$__timeFrom(), $__timeTo()"
 
@@ -23,8 +29,8 @@ def sql(text):
 
 def per_minute(selected, series, order="1"):
     """
-    A series by $__interval, as values per minute; w.minutes is the width.  The bucket that has only begun is left out.
-    Materialized, as the width would else be worked out for every row.
+    A series by $__interval, as values per minute; w.minutes is the width.  The bucket that the head is in has only begun, and
+    is left out.  Materialized, as the width would else be worked out for every row.
     """
     return sql(f"""
         WITH w AS MATERIALIZED (
@@ -36,16 +42,27 @@ def per_minute(selected, series, order="1"):
         ORDER BY {order}""")
 
 
-def series(event="'purchase'", dimension="'category_l1'", key="NULL", step="'$__interval'", range_=RANGE):
-    return f"SELECT * FROM sellometer_series({dimension}, {event}, {key}, {range_}, {step})"
+def series(event="'purchase'", step="'$__interval'", range_=RANGE):
+    """All keys together, with zeros where nothing happened."""
+    return f"SELECT * FROM sellometer_series('category_l1', {event}, NULL, {range_}, {step}, true)"
+
+
+def parted(value, name):
+    """A series as two: what is final, and what may still change; the second begins where the first ends, so that lines meet."""
+    return (f'CASE WHEN is_final THEN {value} END AS "{name}", '
+            f'CASE WHEN NOT is_final OR NOT lead(is_final) OVER (ORDER BY event_time) THEN {value} END AS "Not final"')
 
 
 def total(column, event="purchase", range_=RANGE):
     return f"(SELECT {column} FROM sellometer_total('{event}', {range_}))"
 
 
-PREVIOUS = ("$__timeFrom()::timestamptz - ($__timeTo()::timestamptz - $__timeFrom()::timestamptz), "
-            "$__timeFrom()::timestamptz")
+def funnel(range_=RANGE):
+    return sql(f"""
+        WITH n AS MATERIALIZED (
+            SELECT {total('count', 'view', range_)} AS views, {total('count', 'cart', range_)} AS carts, {total('count', 'purchase', range_)} AS purchases)
+        SELECT step, number, number::numeric / nullif(views, 0) AS "of views", number::numeric / nullif(before, 0) AS "of the step before"
+        FROM n CROSS JOIN LATERAL (VALUES ('Viewed', views, NULL), ('Put in cart', carts, views), ('Bought', purchases, carts)) v (step, number, before)""")
 
 
 def any_of(column, variable):
@@ -54,10 +71,12 @@ def any_of(column, variable):
     return f"({column} = ANY ({values}) OR ({values})[1] IS NULL)"
 
 
-def chosen(dimension, variable):
-    """The keys that a variable holds, or NULL, each with its series."""
-    return (f"SELECT k.key, s.* FROM unnest(ARRAY[${{{variable}}}]::text[]) k (key) CROSS JOIN LATERAL "
-            f"sellometer_series({dimension}, '${{event}}', k.key, {RANGE}, '$__interval') s")
+def chosen(variable):
+    """The keys that a variable holds, as an array; {NULL} if it holds "All".
+
+    Before Grafana 11.3 a link that adds a value to "All" gives both, the word and the value.
+    """
+    return f"ARRAY(SELECT DISTINCT k FROM unnest(ARRAY[${{{variable}}}]::text[]) k WHERE k IS DISTINCT FROM 'All')"
 
 
 # --- parts of a dashboard ------------------------------------------------------------------------------------------
@@ -71,10 +90,23 @@ def steps(*pairs):
     return {"mode": "absolute", "steps": [{"color": color, "value": value} for value, color in pairs]}
 
 
-def panel(kind, title, description, targets, width, height, unit="short", thresholds=None, options=None, custom=None,
+CHANGE = steps((None, RED), (-0.1, ORANGE), (0, GREEN))
+
+
+def named(**colors):
+    """A mapping of texts to colours; _ stands for a blank."""
+    return [{"type": "value", "options": {text.replace("_", " "): {"color": color, "index": i} for i, (text, color) in enumerate(colors.items())}}]
+
+
+SEVERITY = named(critical=RED, warning=ORANGE, ok=GREEN)
+
+
+def panel(kind, title, description, targets, width, height, unit=NUMBER, thresholds=None, options=None, custom=None,
           overrides=(), **more):
     defaults = {"unit": unit, "color": {"mode": "palette-classic" if kind == "timeseries" else "thresholds"},
-                "mappings": [], "thresholds": thresholds or steps((None, BLUE)), "noValue": more.pop("no_value", "–")}
+                "mappings": [], "thresholds": thresholds or steps((None, BLUE))}
+    if kind != "table":             # there it would be written into every empty cell
+        defaults["noValue"] = more.pop("no_value", "–")
     for name in ("min", "max", "decimals", "mappings"):
         if name in more:
             defaults[name] = more.pop(name)
@@ -87,17 +119,22 @@ def panel(kind, title, description, targets, width, height, unit="short", thresh
     return {**result, **more}
 
 
-def stat(title, description, query, unit="short", width=4, thresholds=None, fmt="table", graph="none", **more):
-    return panel("stat", title, description, [target(query, fmt)], width, 4, unit, thresholds,
+def stat(title, description, query, unit=NUMBER, width=4, height=4, thresholds=None, fmt="table", graph="none", **more):
+    return panel("stat", title, description, [target(query, fmt)], width, height, unit, thresholds,
                  {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "orientation": "auto",
                   "colorMode": "value", "graphMode": graph, "justifyMode": "auto", "textMode": "auto",
                   "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}, **more)
 
 
-def lines(title, description, query, unit="short", width=12, height=8, stack=False, bars=False, legend=("lastNotNull",),
-          interval="1m", overrides=(), **more):
+NOT_FINAL = {"matcher": {"id": "byName", "options": "Not final"}, "properties": [
+    {"id": "color", "value": {"mode": "fixed", "fixedColor": "super-light-blue"}},
+    {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [6, 6]}}]}
+
+
+def lines(title, description, query, unit=NUMBER, width=12, height=8, stack=False, bars=False, legend=("lastNotNull",),
+          interval="1m", points="never", overrides=(), **more):
     custom = {"drawStyle": "bars" if bars else "line", "lineWidth": 0 if bars else 2, "fillOpacity": 70 if bars else 12,
-              "showPoints": "never", "lineInterpolation": "linear", "spanNulls": False, "axisSoftMin": 0,
+              "showPoints": points, "lineInterpolation": "linear", "spanNulls": False, "axisSoftMin": 0,
               "stacking": {"mode": "normal" if stack else "none", "group": "A"}}
     queries = query if isinstance(query, list) else [query]
     return panel("timeseries", title, description, [target(q, ref="ABCDEF"[i]) for i, q in enumerate(queries)],
@@ -107,22 +144,49 @@ def lines(title, description, query, unit="short", width=12, height=8, stack=Fal
                  custom=custom, interval=interval, overrides=overrides, **more)
 
 
-def table(title, description, query, width=8, height=9, units=None, links=None, cell=None, **more):
-    """units: column -> unit; links: column -> (title, url); cell: column -> properties."""
-    properties = {}
-    for column, unit in (units or {}).items():
-        properties.setdefault(column, []).append({"id": "unit", "value": unit})
-    for column, (text, url) in (links or {}).items():
-        properties.setdefault(column, []).append({"id": "links", "value": [{"title": text, "url": url, "targetBlank": False}]})
-    for column, values in (cell or {}).items():
-        properties.setdefault(column, []).extend({"id": name, "value": value} for name, value in values.items())
-    overrides = [{"matcher": {"id": "byName", "options": column}, "properties": values} for column, values in properties.items()]
-    return panel("table", title, description, [target(query, "table")], width, height,
+def column(unit=TEXT, width=None, link=None, wrap=False, color=None, bar=False, thresholds=None, decimals=None):
+    """How a column of a table is shown.  link: (title, url); color: texts and their colours; wrap: for long texts."""
+    properties = {"unit": unit}
+    if decimals is not None:
+        properties["decimals"] = decimals
+    if width:
+        properties["custom.width"] = width
+    if link:
+        properties["links"] = [{"title": link[0], "url": link[1], "targetBlank": False}]
+    if color:
+        properties["custom.cellOptions"] = {"type": "color-text"}
+        properties["mappings"] = color
+    if thresholds:
+        properties["custom.cellOptions"] = {"type": "color-text"}
+        properties["thresholds"] = thresholds
+        properties["color"] = {"mode": "thresholds"}
+    if wrap:                        # inspect: where wrapping is not known yet, a click shows all of it
+        properties["custom.cellOptions"] = {"type": "auto", "wrapText": True}
+        properties["custom.inspect"] = True
+    if bar:
+        properties.update({"custom.cellOptions": {"type": "gauge", "mode": "basic"}, "color": {"mode": "fixed", "fixedColor": BLUE}, "min": 0})
+    return properties
+
+
+COUNT, PRICE = column(NUMBER, decimals=0), column(MONEY, decimals=2)
+SHARE, SPAN, SIZE = column(RATIO, decimals=2), column(SECONDS), column(BYTES)
+TIME = column(width=165)
+LONG = column(wrap=True)
+
+
+def table(title, description, query, width=8, height=12, columns=None, **more):
+    """
+    Columns that are not named are text.  Those that matter come first: on a telephone the others are to the right of what is seen.
+    A header, ten rows and the frame take 12 units of height.
+    """
+    overrides = [{"matcher": {"id": "byName", "options": name}, "properties": [{"id": id_, "value": value} for id_, value in properties.items()]}
+                 for name, properties in (columns or {}).items()]
+    return panel("table", title, description, [target(query, "table")], width, height, TEXT,
                  options={"showHeader": True, "cellHeight": "sm", "frameIndex": 0},
-                 custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False}, overrides=overrides, **more)
+                 custom={"align": "auto", "cellOptions": {"type": "auto"}, "inspect": False, "minWidth": 70}, overrides=overrides, **more)
 
 
-def gauge(title, description, query, unit="short", width=8, height=8, rows=False, **more):
+def gauge(title, description, query, unit=NUMBER, width=8, height=8, rows=False, **more):
     """A bar for each column of the one row, or for each row."""
     return panel("bargauge", title, description, [target(query, "table")], width, height, unit,
                  options={"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": rows}, "orientation": "horizontal",
@@ -150,7 +214,8 @@ def custom_variable(name, label, values, description=""):
 
 
 EVENTS = custom_variable("event", "Event", [("purchase", "Purchases"), ("cart", "Put in cart"), ("view", "Views"),
-                                            ("remove_from_cart", "Removed from cart")], "What is counted below")
+                                            ("remove_from_cart", "Removed from cart")], "What is counted")
+BEST_BY = custom_variable("by", "Best by", [("gmv", "GMV"), ("count", "Number")], "What the lists are ordered by")
 DIMENSIONS = [("brand", "Brand"), ("product_id", "Product"), ("category_l1", "Category"),
               ("category_l2", "Category, two levels"), ("category_l3", "Category, three levels")]
 
@@ -170,19 +235,30 @@ def lay_out(panels):
     return panels
 
 
-def dashboard(uid, title, description, panels, variables=(), time="now-6h", refresh="30s", alerts_shown=False):
+def alert_marks(severity, color):
+    """
+    Marks at the time of the events, one for each kind and sixtieth of the range, with the first keys: many at once are one mark.
+    """
+    return {"datasource": SOURCE, "enable": True, "hide": False, "iconColor": color, "name": f"Alerts: {severity}",
+            "target": target(sql(f"""
+            SELECT min(event_time) AS "time", concat(replace(kind, '_', ' '), CASE WHEN count(*) > 1 THEN format(' (%s)', count(*)) END, ': ',
+                string_agg(key || ': ' || detail, ' | ' ORDER BY event_time, key) FILTER (WHERE i <= 3), CASE WHEN count(*) > 3 THEN ' …' END) AS text,
+                kind AS tags
+            FROM (SELECT a.*, mark, row_number() OVER (PARTITION BY kind, mark ORDER BY event_time, key) AS i
+                FROM sellometer.alerts a CROSS JOIN LATERAL (SELECT floor(60 * extract(epoch FROM event_time - $__timeFrom()::timestamptz)
+                    / extract(epoch FROM $__timeTo()::timestamptz - $__timeFrom()::timestamptz)) AS mark) m
+                WHERE $__timeFilter(event_time) AND severity = '{severity}') x
+            GROUP BY kind, mark
+            ORDER BY 1, 2"""), "table", "Anno")}
+
+
+def dashboard(uid, title, description, panels, variables=(), time="now-6h", refresh="30s", alerts_shown=False, zone="browser"):
     annotations = [{"builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana --"}, "enable": True, "hide": True,
                     "iconColor": "rgba(0, 211, 255, 1)", "name": "Annotations & Alerts", "type": "dashboard"}]
     if alerts_shown:
-        annotations.append({"datasource": SOURCE, "enable": True, "hide": False, "iconColor": RED, "name": "Alerts",
-                            "target": target(sql("""
-            SELECT opened_at AS "time", closed_at AS timeend, concat_ws(' ', replace(kind, '_', ' '), key || ':', detail) AS text,
-                severity AS tags
-            FROM sellometer.alerts
-            WHERE $__timeFilter(opened_at)
-            ORDER BY 1 LIMIT 500"""), "table", "Anno")})
+        annotations += [alert_marks("critical", RED), alert_marks("warning", ORANGE)]
     return {"uid": uid, "title": title, "description": description, "tags": ["sellometer"], "schemaVersion": 41, "version": 1,
-            "editable": True, "graphTooltip": 1, "timezone": "browser", "weekStart": "", "fiscalYearStartMonth": 0,
+            "editable": True, "graphTooltip": 1, "timezone": zone, "weekStart": "", "fiscalYearStartMonth": 0,
             "refresh": refresh, "time": {"from": time, "to": "now"}, "timepicker": {},
             "links": [{"type": "dashboards", "title": "Sellometer", "tags": ["sellometer"], "asDropdown": False, "icon": "dashboard",
                        "includeVars": False, "keepTime": True, "targetBlank": False, "tooltip": "The other dashboards", "url": ""}],
@@ -194,5 +270,5 @@ def freshness(width=4):
         stat("Data up to", "The newest event time that the data has reached, over all sources.",
              "SELECT extract(epoch FROM head) * 1000 AS head FROM sellometer.state", "dateTimeFromNow", width),
         stat("Behind the clock", "How far the slowest source that is enabled is behind the clock, in event time.",
-             "SELECT max(extract(epoch FROM event_lag)) AS lag FROM sellometer.status WHERE enabled", "s", width,
-             steps((None, GREEN), (120, ORANGE), (600, RED)))]
+             "SELECT max(extract(epoch FROM event_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS, width,
+             thresholds=steps((None, GREEN), (120, ORANGE), (600, RED)))]

@@ -4,6 +4,7 @@ use warnings FATAL => 'all';
 
 use POSIX qw(strftime);
 use PostgreSQL::Test::Utils;
+use SlmGrafana;
 use SlmTest;
 use Test::More;
 
@@ -37,8 +38,7 @@ write_object($dir, strftime('%Y-%m-%d-%H-%M', gmtime($now - 60)) . '-broken.csv'
 
 $node->safe_psql('shop', qq{SELECT sellometer_add_source('shop', 'file://$dir/')});
 wait_until($node, q{SELECT count(*) > 1400 AND count(*) FILTER (WHERE state NOT IN ('done', 'failed')) = 0 FROM sellometer.objects});
-$node->safe_psql('shop', 'CREATE ROLE grafana LOGIN');
-$node->safe_psql('shop', q{SELECT sellometer_grant_reader('grafana')});
+grafana_reader($node);
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
 # a tier that comes after the grant is read all the same
 $node->safe_psql('shop', q{SELECT sellometer_add_tier('day', '1 day', '5 years')});
@@ -65,30 +65,7 @@ is($node->safe_psql('shop', q{
 		WHERE pid = pg_backend_pid() AND relkind = 'r' AND relname LIKE '%\_minute\_p%'}),
 	't', 'a series reads the partitions of its range');
 
-# Each line of the check is a test here
-{
-	local %ENV = (%ENV, PGHOST => $node->host, PGPORT => $node->port, PGDATABASE => 'shop', PGUSER => 'grafana');
-	my $output = '';
-
-	IPC::Run::run([ 'python3', slm_root() . '/test/grafana/check.py', 'form', 'run', '--bar' => 500 ], '<', \undef, '>&', \$output);
-	my $tests = 0;
-	for my $line (split(/\n/, $output))
-	{
-		if ($line =~ /^(not )?ok \d+ - (.*)/)
-		{
-			ok(!$1, $2);
-			$tests++;
-		}
-		elsif ($line !~ /^1\.\.\d+$/)
-		{
-			my $text = $line =~ s/^# //r;
-
-			$text =~ / ms, / ? note($text) : diag($text);
-		}
-	}
-	like($output, qr/^1\.\.$tests$/m, 'the check came to its end');
-	cmp_ok($tests, '>', 60, 'with all its tests');
-}
+grafana_check($node, 60, 'form', 'run', '--bar' => 500);
 
 $node->stop;
 done_testing();

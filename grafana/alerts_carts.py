@@ -1,0 +1,64 @@
+"""Alerts & carts: what needs somebody."""
+from parts import (GREEN, NUMBER, ORANGE, PRICE, RED, SEVERITY, SPAN, TIME, any_of, column, dashboard, freshness, lines, query_variable, sql,
+                   stat, steps, table)
+
+DECIMAL = column(NUMBER)
+
+
+def product_name(product):
+    """What is known of a product's name: the category that it was mostly sold in."""
+    return f"""(SELECT s.category FROM sellometer.sold_products s WHERE s.product_id = {product} ORDER BY s.sales DESC, s.category COLLATE "C" LIMIT 1)"""
+
+
+ALERT_NAME = f"CASE dimension WHEN 'product_id' THEN {product_name('key::bigint')} END"
+
+
+def alerts_carts():
+    open_alerts = "FROM sellometer.alerts WHERE closed_at IS NULL"
+    panels = [
+        stat("Critical alerts", "Open alerts that want somebody now.", f"SELECT count(*) AS alerts {open_alerts} AND severity = 'critical'",
+             width=5, thresholds=steps((None, GREEN), (1, RED)), decimals=0),
+        stat("Warnings", "Open alerts that are not critical.", f"SELECT count(*) AS alerts {open_alerts} AND severity = 'warning'",
+             width=5, thresholds=steps((None, GREEN), (1, ORANGE)), decimals=0),
+        stat("Running out", "Products whose stock will not last until new stock can be there.",
+             "SELECT count(*) AS products FROM sellometer.low_inventory", width=5, thresholds=steps((None, GREEN), (1, ORANGE)), decimals=0),
+        stat("Left in cart", "Products that wait in a cart.", "SELECT count(*) AS carts FROM sellometer.left_in_cart", width=5, decimals=0),
+        freshness()[1],
+        table("Open alerts", "What is wrong now, the worst first, with the reason in words. Event time is that of the events that show it.",
+              sql(f"""
+            SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, observed, expected, event_time AS "event time",
+                opened_at AS "time"
+            {open_alerts} AND {any_of("kind", "kind")}
+            ORDER BY severity = 'critical' DESC, severity = 'warning' DESC, opened_at DESC, id DESC
+            LIMIT 500"""), 24, 12, columns={
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(width=480, wrap=True),
+                "name": column(wrap=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
+        lines("Alerts by event time", "Events that alerts are about, by kind.",
+              sql("""
+            SELECT $__timeGroupAlias(event_time, $__interval), replace(kind, '_', ' ') AS metric, count(*) AS value
+            FROM sellometer.alerts
+            WHERE $__timeFilter(event_time)
+            GROUP BY 1, 2
+            ORDER BY 1, 2"""), NUMBER, 12, 12, stack=True, bars=True, legend=("sum",), interval="5m", decimals=0),
+        table("Closed alerts", "Alerts of the range that are over, the newest first, and how long they lasted.",
+              sql(f"""
+            SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, extract(epoch FROM closed_at - opened_at) AS lasted,
+                closed_at AS "time"
+            FROM sellometer.alerts
+            WHERE $__timeFilter(closed_at)
+            ORDER BY closed_at DESC, id DESC
+            LIMIT 500"""), 12, 12, columns={
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=150), "detail": column(width=240, wrap=True),
+                "name": column(wrap=True), "lasted": SPAN, "time": TIME}),
+        table("Running out", "Products with less stock than sales until new stock can be there.",
+              sql(f"""
+            SELECT product_id::text AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts, extract(epoch FROM lead_time) AS "new stock takes",
+                sold_hourly AS "sold an hour", {product_name('l.product_id')} AS name
+            FROM sellometer.low_inventory l
+            LIMIT 500"""), 12, 12, columns={"left": DECIMAL, "sold an hour": column(NUMBER, decimals=2), "lasts": SPAN, "new stock takes": SPAN}),
+        table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first.",
+              f"""SELECT product_id::text AS product, price, since AS "time", {product_name('l.product_id')} AS name FROM sellometer.left_in_cart l ORDER BY since DESC, product_id, price LIMIT 500""",
+              12, 12, columns={"price": PRICE, "time": TIME})]
+    kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")
+    return dashboard("sellometer-alerts", "Sellometer: Alerts & carts", "What needs somebody: prices, sales, stock, carts.", panels, [kinds],
+                     time="now-24h", refresh="1m")

@@ -1,0 +1,170 @@
+"""Operations: what an engineer on call looks at first, at the top left; then how it comes, and what it has come to."""
+from parts import (BYTES, COUNT, GREEN, LONG, NUMBER, ORANGE, RED, SECONDS, SEVERITY, SIZE, SPAN, TEXT, TIME, any_of, column, dashboard,
+                   freshness, gauge, lines, named, query_variable, sql, stat, steps, table)
+
+INGESTED = f"FROM sellometer.objects WHERE $__timeFilter(ingested_at) AND {any_of('source', 'source')}"
+OUTCOME = named(failed=RED, died=RED, done=GREEN, held=ORANGE)
+
+# What of sellometer.health is about a source: named after it, with control characters shown, as there.
+SOURCES = sql("""
+    SELECT coalesce(h.state, 'ok') AS state, s.source, CASE WHEN s.enabled THEN s.last_error END AS "last error", s.last_error_at AS "error at", h.detail AS "what is seen",
+        s.head AS "data up to", extract(epoch FROM s.event_lag) AS "behind the clock", s.pending_objects AS waiting, s.failed_objects AS failed,
+        s.backlog_objects AS backlog, s.pending_bytes AS "waiting bytes", s.rows_per_second AS "rows/s", s.list_requests AS lists
+    FROM sellometer.status s
+    LEFT JOIN LATERAL (
+        SELECT (array_agg(x.severity ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity)))[1] AS state,
+            string_agg(x.detail, ' | ' ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity), x.name) FILTER (WHERE x.severity <> 'ok') AS detail
+        FROM sellometer.health x
+        WHERE x.name IN ('source ' || sellometer.shown(s.source), 'objects of ' || sellometer.shown(s.source), 'arrivals of ' || sellometer.shown(s.source),
+            'expired rows of ' || sellometer.shown(s.source))) h ON true
+    ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], coalesce(h.state, 'ok')), s.source""")
+
+# With a row that says so if all is well, as an empty table does not.
+HEALTH = sql("""
+    SELECT severity, name, detail, hint, since AS "time"
+    FROM sellometer.health
+    WHERE severity IN ('warning', 'critical')
+    UNION ALL
+    SELECT 'ok', 'all', 'all is well', NULL, NULL
+    WHERE NOT EXISTS (SELECT FROM sellometer.health WHERE severity IN ('warning', 'critical'))
+    ORDER BY severity, name""")
+
+FAILURES = """
+        SELECT coalesce(ingested_at, discovered_at) AS at, 'object' AS what, source || ': ' || key AS name, coalesce(error, '') AS error
+        FROM sellometer.objects WHERE state = 'failed'
+        UNION ALL
+        SELECT discovered_at, 'object, tried again', source || ': ' || key, error
+        FROM sellometer.objects WHERE state IN ('pending', 'backlog') AND error IS NOT NULL
+        UNION ALL
+        SELECT coalesce(finished, started), 'procedure ' || outcome, procedure, coalesce(detail ->> 'error', detail::text, '')
+        FROM sellometer.runs WHERE outcome IN ('failed', 'died')
+        UNION ALL
+        SELECT last_error_at, 'source', source, last_error
+        FROM sellometer.status WHERE enabled AND source IN (SELECT name FROM sellometer.sources WHERE last_error_at IS NOT NULL)"""
+
+
+def first_screen():
+    return [
+        table("Sources", "Each source, the worst first, with the whole of its last error.", SOURCES, 14, 9, columns={
+            "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error": column(width=430, wrap=True), "error at": TIME,
+            "what is seen": column(width=380, wrap=True), "data up to": TIME, "behind the clock": SPAN, "waiting": COUNT, "failed": COUNT, "backlog": COUNT, "waiting bytes": SIZE,
+            "rows/s": column(NUMBER, decimals=1), "lists": COUNT}),
+        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 10, 9, columns={
+            "severity": column(width=75, color=SEVERITY), "name": column(width=140, wrap=True), "detail": column(width=330, wrap=True),
+            "hint": column(width=330, wrap=True), "time": TIME}),
+        freshness()[1],
+        stat("From arrival to table", "Time from an object's arrival to its rows being visible: the last one's, or the age of the oldest that waits.",
+             "SELECT max(extract(epoch FROM arrival_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS,
+             thresholds=steps((None, GREEN), (10, ORANGE), (120, RED))),
+        stat("Waiting", "Bytes of objects that are found and not loaded yet.",
+             "SELECT sum(pending_bytes) AS pending FROM sellometer.status", BYTES, thresholds=steps((None, GREEN), (256e6, ORANGE))),
+        stat("Backlog", "Late objects that wait for sellometer_merge_backlog().",
+             "SELECT sum(backlog_objects) AS backlog FROM sellometer.status", thresholds=steps((None, GREEN), (1000, ORANGE)), decimals=0),
+        stat("Failed objects", "Objects that were given up: see the list below, then sellometer_retry() or sellometer_skip().",
+             "SELECT sum(failed_objects) AS failed FROM sellometer.status", thresholds=steps((None, GREEN), (1, RED)), decimals=0),
+        stat("Worker", "Does a worker load into this database, and is a surge on?",
+             sql("""
+            SELECT CASE WHEN max(worker_pid) IS NULL THEN 0 WHEN bool_or(surge) THEN 2 ELSE 1 END AS worker
+            FROM sellometer.status"""), thresholds=steps((None, RED), (1, GREEN), (2, ORANGE)),
+             mappings=[{"type": "value", "options": {"0": {"text": "none", "color": RED, "index": 0}, "1": {"text": "running", "color": GREEN, "index": 1},
+                                                     "2": {"text": "surge", "color": ORANGE, "index": 2}}}])]
+
+
+def what_failed():
+    return [
+        table("What failed, and when", "Objects, runs of procedures and sources, the newest first, each with its whole error; of objects, when they were found.",
+              sql(f"""
+            SELECT at AS "time", what, name, error
+            FROM ({FAILURES}) f
+            WHERE $__timeFilter(at)
+            ORDER BY at DESC, what, name
+            LIMIT 200"""), 16, 12, columns={"time": TIME, "what": column(width=130), "name": column(width=230, wrap=True), "error": LONG}),
+        lines("Failures over time", "The same, by what it was.",
+              sql(f"""
+            SELECT $__timeGroupAlias(at, $__interval), what AS metric, count(*) AS value
+            FROM ({FAILURES}) f
+            WHERE $__timeFilter(at)
+            GROUP BY 1, 2
+            ORDER BY 1, 2"""), NUMBER, 8, 12, stack=True, bars=True, legend=("sum",), decimals=0)]
+
+
+def arrivals():
+    return [
+        lines("Rows loaded", "Rows of the objects loaded, per second, by what became of them.",
+              sql(f"""
+            SELECT "time", metric, rows / extract(epoch FROM interval '$__interval') AS value
+            FROM (SELECT $__timeGroupAlias(ingested_at, $__interval), sum(rows_counted) AS counted, sum(rows_duplicate) AS "seen before",
+                    sum(rows_rejected) AS rejected, sum(rows_expired) AS expired
+                {INGESTED}
+                GROUP BY 1) o
+            CROSS JOIN LATERAL (VALUES ('counted', counted), ('seen before', "seen before"), ('rejected', rejected), ('expired', expired)) v (metric, rows)
+            ORDER BY 1, 2"""), "rowsps", 12, 9, stack=True, bars=True, legend=("mean", "max"), interval="10s"),
+        lines("From arrival to table, over time", "Half of the objects, and 99 of 100, are visible this long after they have arrived.",
+              sql(f"""
+            SELECT $__timeGroupAlias(ingested_at, $__interval),
+                percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ingested_at - last_modified)) AS "median",
+                percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM ingested_at - last_modified)) AS "99 %"
+            {INGESTED}
+            GROUP BY 1
+            ORDER BY 1"""), SECONDS, 12, 9, interval="10s", points="auto"),
+        table("Rejected rows", "The newest of those kept as examples, with what was wrong and the whole line.",
+              sql("""
+            SELECT reason, detail, raw, source || ': ' || key AS object, line, column_name AS "column", rejected_at AS "time"
+            FROM sellometer.rejected_rows
+            WHERE $__timeFilter(rejected_at)
+            ORDER BY rejected_at DESC, object, line
+            LIMIT 200"""), 16, 12, columns={"reason": column(width=120), "detail": column(width=260, wrap=True), "raw": column(width=420, wrap=True), "object": column(wrap=True),
+                                            "line": COUNT, "time": TIME}),
+        lines("Rejected rows by reason", "Rows that could not be used, of those kept as examples (sellometer.max_rejects_kept for each object).",
+              sql("""
+            SELECT $__timeGroupAlias(rejected_at, $__interval), reason AS metric, count(*) AS value
+            FROM sellometer.rejected_rows
+            WHERE $__timeFilter(rejected_at)
+            GROUP BY 1, 2
+            ORDER BY 1, 2"""), NUMBER, 8, 12, stack=True, bars=True, legend=("sum",), decimals=0),
+        table("Failed objects", "Each with the reason. sellometer_retry(source, key) has it loaded again, sellometer_skip(source, key) never.",
+              sql("""
+            SELECT source || ': ' || key AS object, error, sqlstate, attempts, next_attempt AS "next attempt", size, discovered_at AS "time"
+            FROM sellometer.objects
+            WHERE state = 'failed'
+            ORDER BY id DESC
+            LIMIT 200"""), 24, 12, columns={"object": column(width=300, wrap=True), "error": column(width=600, wrap=True), "attempts": COUNT, "next attempt": TIME, "size": SIZE,
+                                            "time": TIME})]
+
+
+def work():
+    return [
+        table("Under way", "What is being done now.",
+              sql("""
+            SELECT task, phase, objects_done AS objects, objects_total AS "of objects", bytes_done AS bytes, bytes_total AS "of bytes",
+                rows_done AS rows, started AS "time", estimated_finish AS "estimated finish", pid::text AS process
+            FROM sellometer.progress"""), 12, 7, columns={"objects": COUNT, "of objects": COUNT, "bytes": SIZE, "of bytes": SIZE, "rows": COUNT, "time": TIME,
+                                                          "estimated finish": TIME}),
+        gauge("Objects by state", "All objects ever seen.",
+              "SELECT state, count(*) AS objects FROM sellometer.objects GROUP BY 1 ORDER BY 1", width=12, height=7, rows=True, min=0, decimals=0,
+              overrides=[{"matcher": {"id": "byName", "options": "state"}, "properties": [{"id": "unit", "value": TEXT}]}]),
+        table("Runs", "Of the procedures that did something, the newest first.",
+              sql("""
+            SELECT outcome, procedure, started AS "time", extract(epoch FROM coalesce(finished, clock_timestamp()) - started) AS took, detail::text AS detail
+            FROM sellometer.runs
+            WHERE $__timeFilter(started)
+            ORDER BY id DESC
+            LIMIT 200"""), 12, 12, columns={"outcome": column(width=75, color=OUTCOME), "procedure": column(width=110), "time": TIME,
+                                            "took": SPAN, "detail": LONG}),
+        table("Tiers", "What each tier holds: on disk with its indexes, and up to where it is rolled up.",
+              sql("""
+            SELECT t.name AS tier, sum(pg_total_relation_size(i.inhrelid)) AS size, sum(greatest(p.reltuples, 0))::bigint AS "rows, about",
+                CASE WHEN isfinite(t.watermark) THEN t.watermark END AS "complete up to", coalesce(t.retention::text, 'ever') AS "kept for",
+                count(DISTINCT i.inhrelid) AS partitions
+            FROM sellometer.tiers t
+            CROSS JOIN sellometer.dimensions() d
+            LEFT JOIN pg_inherits i ON i.inhparent = to_regclass(format('sellometer.%I', d.dimension || '_' || t.name))
+            LEFT JOIN pg_class p ON p.oid = i.inhrelid
+            GROUP BY t.name, t.position, t.retention, t.watermark
+            ORDER BY t.position"""), 12, 12, columns={"size": SIZE, "rows, about": COUNT, "partitions": COUNT, "complete up to": TIME})]
+
+
+def operations():
+    return dashboard("sellometer-operations", "Sellometer: Operations", "Is the data coming in, and what does not?",
+                     [*first_screen(), *what_failed(), *arrivals(), *work()], [
+        query_variable("source", "Source", "SELECT name AS __value FROM sellometer.sources ORDER BY 1")], time="now-3h", refresh="10s")

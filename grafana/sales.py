@@ -1,0 +1,177 @@
+"""Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
+from parts import (BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, LONG, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
+                   custom_variable, dashboard, funnel, lines, query_variable, row, sql, stat, table, total)
+
+TODAY = "date_trunc('day', head, 'UTC')"
+CHANGED = column(RATIO, thresholds=CHANGE, decimals=1)
+EVENT = "${event}"
+
+# Bars that fit the range: some twenty to sixty, unless narrower or wider ones are chosen that give bars at all.
+STEP = sql("""
+    SELECT CASE WHEN nullif('${step}', 'fit')::interval < range THEN nullif('${step}', 'fit')::interval
+        WHEN range <= interval '1 hour' THEN interval '1 minute'
+        WHEN range <= interval '6 hours' THEN interval '10 minutes'
+        WHEN range <= interval '3 days' THEN interval '1 hour'
+        WHEN range <= interval '8 days' THEN interval '6 hours'
+        WHEN range <= interval '63 days' THEN interval '1 day'
+        ELSE interval '7 days' END AS step
+    FROM (SELECT $__timeTo()::timestamptz - $__timeFrom()::timestamptz AS range) r""")
+
+
+def in_steps(event=EVENT):
+    return f"({STEP}) w CROSS JOIN LATERAL sellometer_series('category_l1', '{event}', NULL, {RANGE}, w.step, true)"
+
+
+def bars(title, value, name, unit):
+    return lines(title, "In bars of the width chosen above, or that fits the range; wider where only wider ones are kept. Light: "
+                 "files on their way may still change it.",
+                 sql(f"""
+        SELECT event_time AS "time", CASE WHEN is_final THEN {value} END AS "{name}", CASE WHEN NOT is_final THEN {value} END AS "Not final"
+        FROM {in_steps()} s
+        ORDER BY 1"""), unit, 12, 9, stack=True, bars=True, legend=("sum",),
+                 overrides=[{"matcher": {"id": "byName", "options": "Not final"}, "properties": [
+                     {"id": "color", "value": {"mode": "fixed", "fixedColor": "super-light-blue"}}]}])
+
+
+def today_table():
+    return table("Today so far", "The day of the newest data, from midnight UTC, beside the same hours of yesterday and of a week ago. "
+                 "Compared are the same parts of the days: the last column says which, or why not.",
+                 sql(f"""
+        WITH c AS MATERIALIZED (
+            SELECT b.n, b.name, c.*
+            FROM sellometer.state CROSS JOIN (VALUES (1, 'Yesterday', interval '1 day'), (2, 'A week ago', interval '7 days')) b (n, name, back)
+            CROSS JOIN LATERAL sellometer_compare('category_l1', '{EVENT}', NULL, {TODAY}, {TODAY} + interval '24 hours', b.back) c
+        )
+        SELECT day, "number", "GMV", "average price", "number since", "GMV since", compared
+        FROM (SELECT 0 AS n, 'Today' AS day, t.count AS "number", t.gmv AS "GMV", t.avg_price AS "average price",
+                NULL::float8 AS "number since", NULL::float8 AS "GMV since", 'up to ' || to_char(head AT TIME ZONE 'UTC', 'HH24:MI') || ' UTC' AS compared
+            FROM sellometer.state CROSS JOIN LATERAL sellometer_total('{EVENT}', {TODAY}, head) t
+            UNION ALL
+            SELECT n, name, earlier_count, earlier_gmv, earlier_avg_price, count_change, gmv_change,
+                coalesce(reason, to_char(earlier_from AT TIME ZONE 'UTC', 'Dy FMDD Mon HH24:MI') || to_char(earlier_to AT TIME ZONE 'UTC', ' – HH24:MI') || ' UTC') FROM c) x
+        ORDER BY n"""), 16, 6, columns={"number": COUNT, "GMV": PRICE, "average price": PRICE, "number since": CHANGED, "GMV since": CHANGED,
+                                        "compared": column(width=240, wrap=True)})
+
+
+def against(title, description, column_, range_, back="NULL", **more):
+    return stat(title, description, f"SELECT {column_} AS change FROM sellometer.state CROSS JOIN LATERAL "
+                f"sellometer_compare('category_l1', '{EVENT}', NULL, {range_}, {back}) c", RATIO, thresholds=CHANGE, decimals=1, **more)
+
+
+def change_texts():
+    today = f"{TODAY}, {TODAY} + interval '24 hours'"
+    return [
+        stat("GMV today", "Of the day of the newest data, from midnight UTC up to now.",
+             f"SELECT (SELECT gmv FROM sellometer_total('{EVENT}', {TODAY}, head)) AS gmv FROM sellometer.state", MONEY),
+        stat("Number today", "Of the day of the newest data, from midnight UTC up to now.",
+             f"SELECT (SELECT count FROM sellometer_total('{EVENT}', {TODAY}, head)) AS number FROM sellometer.state", NUMBER, decimals=0),
+        against("GMV today against yesterday", "Against the same hours of the day before; empty if these are not kept whole.", "gmv_change", today, "interval '1 day'"),
+        against("Number today against yesterday", "Against the same hours of the day before; empty if these are not kept whole.", "count_change", today,
+                "interval '1 day'"),
+        against("GMV today against a week ago", "Against the same hours seven days before; empty if these are not kept whole.", "gmv_change", today,
+                "interval '7 days'"),
+        against("Number today against a week ago", "Against the same hours seven days before; empty if these are not kept whole.", "count_change", today,
+                "interval '7 days'")]
+
+
+def range_stats():
+    return [
+        stat("GMV", "What the events in the range came to.", f"SELECT {total('gmv', EVENT)} AS gmv", MONEY),
+        stat("Number", "Events in the range.", f"SELECT {total('count', EVENT)} AS number", decimals=0),
+        stat("Average price", "GMV divided by number.", f"SELECT {total('avg_price', EVENT)} AS price", MONEY, decimals=2),
+        stat("Purchases per 100 views", "Purchases for each 100 views; a view of a product counts once a session.",
+             f"SELECT 100.0 * {total('count')} / nullif({total('count', 'view')}, 0) AS share", decimals=2),
+        against("GMV against the range before", "GMV against that of the range before this one, of the same length, up to the newest data; empty if that is not "
+                "kept whole.", "gmv_change", RANGE),
+        against("Number against the range before", "Number against that of the range before this one, of the same length, up to the newest data; empty if that "
+                "is not kept whole.", "count_change", RANGE)]
+
+
+def weeks():
+    before = "$__timeFrom()::timestamptz - interval '168 hours', $__timeTo()::timestamptz - interval '168 hours'"
+    return lines("This week against last", "The last seven days of the range, and the seven before as far as they are kept whole, by hour.", sql(f"""
+        SELECT event_time AS "time", 'These seven days' AS metric, gmv AS value
+        FROM sellometer_series('category_l1', '{EVENT}', NULL, {RANGE}, '1 hour', true)
+        WHERE event_time + interval '1 hour' <= (SELECT head FROM sellometer.state)
+        UNION ALL
+        SELECT event_time + interval '168 hours', 'The seven before', gmv
+        FROM sellometer_series('category_l1', '{EVENT}', NULL, {before}, '1 hour', true)
+        WHERE is_final
+        ORDER BY 1, 2"""), MONEY, 16, 9, timeFrom="7d")
+
+
+def days():
+    """A day that is not over is compared with the same part of the day a week before."""
+    return table("Day by day", "Days in UTC, the newest first, against the same day of the week before: the same part of it, where a day is not over or not kept whole.",
+                 sql(f"""
+        WITH days AS MATERIALIZED (
+            SELECT event_time, gmv, count, is_final, lag(gmv, 7) OVER w AS earlier, lag(is_final, 7) OVER w AS earlier_final
+            FROM sellometer_series('category_l1', '{EVENT}', NULL, $__timeFrom()::timestamptz - interval '168 hours', $__timeTo(), '1 day', true)
+            WINDOW w AS (ORDER BY event_time))
+        SELECT to_char(event_time AT TIME ZONE 'UTC', 'Dy FMDD Mon') AS "day (UTC)", d.gmv AS "GMV", d.count AS "number",
+            CASE WHEN is_final THEN CASE WHEN earlier_final THEN (d.gmv / nullif(earlier, 0) - 1)::float8 END ELSE c.gmv_change END AS "GMV week on week",
+            CASE WHEN NOT is_final THEN coalesce(c.reason, to_char(c.compared_from AT TIME ZONE 'UTC', 'HH24:MI') || to_char(c.compared_to AT TIME ZONE 'UTC', ' – HH24:MI'))
+                WHEN NOT coalesce(earlier_final, false) THEN 'the week before is not kept whole' END AS compared
+        FROM days d LEFT JOIN LATERAL (
+            SELECT * FROM sellometer_compare('category_l1', '{EVENT}', NULL, event_time, event_time + interval '24 hours', interval '7 days')
+            WHERE NOT d.is_final) c ON true
+        WHERE event_time > $__timeFrom()::timestamptz - interval '24 hours'
+        ORDER BY event_time DESC"""), 8, 12, columns={"GMV": column(MONEY), "number": COUNT, "GMV week on week": CHANGED})
+
+
+def by_dimension():
+    click = ("Choose it too", "/d/sellometer-sales?${__url_time_range}&${event:queryparam}&${step:queryparam}&${by:queryparam}&${dimension:queryparam}"
+             "&${key:queryparam}&var-key=${__value.raw:percentencode}")
+    return [
+        row("By ${dimension:text}"),
+        lines("The chosen, or the best ten", "GMV of those chosen above; of the ten best of the range if none is.", sql(f"""
+            WITH choice AS MATERIALIZED (
+                SELECT CASE WHEN EXISTS (SELECT FROM unnest({chosen('key')}) k WHERE k IS NOT NULL) THEN {chosen('key')}
+                    ELSE ARRAY(SELECT key FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 10, '${{by}}')) END AS keys)
+            SELECT s.event_time AS "time", s.key AS metric, s.gmv AS value
+            FROM choice CROSS JOIN ({STEP}) w
+            CROSS JOIN LATERAL sellometer_series_of('${{dimension}}', '{EVENT}', choice.keys, {RANGE}, w.step, true) s
+            ORDER BY 1, 2"""), MONEY, 24, 10, stack=True, bars=True, legend=("sum",)),
+        table("Best twenty", "With the share of all; a click adds one to the choice.", sql(f"""
+            SELECT key AS "name", gmv AS "GMV", count AS "number", avg_price AS "average price", gmv / nullif({total('gmv', EVENT)}, 0) AS share
+            FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 20, '${{by}}')"""), 12, 12,
+              columns={"name": column(link=click), "GMV": PRICE, "number": COUNT, "average price": PRICE, "share": SHARE}),
+        table("Movers", "Of the fifty best of this range and of the one before, the twenty that have changed most, up or down; if the range before is not "
+              "kept whole, the last column says so.", sql(f"""
+            SELECT key AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "GMV change", count AS "number", earlier_count AS "number before",
+                reason AS remark
+            FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 12, 12,
+              columns={"GMV": PRICE, "GMV before": PRICE, "GMV change": column(MONEY, thresholds=CHANGE, decimals=2), "number": COUNT, "number before": COUNT,
+                       "remark": LONG})]
+
+
+def sales():
+    panels = [
+        *change_texts(),
+        today_table(),
+        table("From view to purchase", "Views (once a session), carts and purchases in the range, with rates.", funnel(), 8, 6,
+              columns={"number": COUNT, "of views": SHARE, "of the step before": SHARE}),
+        *range_stats(),
+        bars("GMV by time", "gmv", "GMV", MONEY), bars("Number by time", "count", "Number", NUMBER),
+        weeks(), days(),
+        *by_dimension(),
+        row("Rates and prices"),
+        lines("Purchases per 100 views", "How many views lead to a purchase, over time; a gap where there are no views.",
+              sql(f"""
+            SELECT v.event_time AS "time", 100.0 * coalesce(p.count, 0) / nullif(v.count, 0) AS "Purchases per 100 views"
+            FROM (SELECT s.* FROM {in_steps('view')} s) v
+            LEFT JOIN (SELECT s.* FROM {in_steps('purchase')} s) p ON p.event_time = v.event_time
+            ORDER BY 1"""), NUMBER, 12, 8, decimals=2, points="auto"),
+        lines("Average price by time", "Average price of the events, over time; a gap where there are none.",
+              sql(f"""
+            SELECT event_time AS "time", avg_price AS "Average price"
+            FROM {in_steps()} s
+            ORDER BY 1"""), MONEY, 12, 8, points="auto")]
+    return dashboard("sellometer-sales", "Sellometer: Sales", "Today, and sales over days and weeks. All times are UTC, as days begin in UTC.", panels, [
+        EVENTS, BEST_BY,
+        custom_variable("step", "Width", [("fit", "Fitting"), ("1 minute", "Minute"), ("1 hour", "Hour"), ("6 hours", "Six hours"), ("1 day", "Day"), ("7 days", "Week")],
+                        "Width of the bars; what would be wider than the range is made to fit"),
+        custom_variable("dimension", "By", DIMENSIONS, "What the lists below are about"),
+        query_variable("key", "Key", f"SELECT key AS __value FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 50)",
+                       refresh=2, description="The 50 best of the range, or any that you type"),
+    ], time="now-14d", refresh="5m", alerts_shown=True, zone="utc")
