@@ -1,13 +1,13 @@
 """Alerts & carts: what needs somebody."""
-from parts import (GREEN, NUMBER, ORANGE, PRICE, RED, SEVERITY, SPAN, TIME, any_of, column, dashboard, freshness, lines, query_variable, sql,
-                   stat, steps, table)
+from parts import (GREEN, NUMBER, ORANGE, PRICE, RED, SEVERITY, SPAN, TIME, any_of, column, dashboard, freshness, lines, query_variable, seconds,
+                   shown_category, sql, stat, steps, table)
 
-DECIMAL = column(NUMBER)
+DECIMAL = column(NUMBER, width=95)
 
 
 def product_name(product):
     """What is known of a product's name: the category that it was mostly sold in."""
-    return f"""(SELECT s.category FROM sellometer.sold_products s WHERE s.product_id = {product} ORDER BY s.sales DESC, s.category COLLATE "C" LIMIT 1)"""
+    return f"""(SELECT {shown_category('s.category')} FROM sellometer.sold_products s WHERE s.product_id = {product} ORDER BY s.sales DESC, s.category COLLATE "C" LIMIT 1)"""
 
 
 ALERT_NAME = f"CASE dimension WHEN 'product_id' THEN {product_name('key::bigint')} END"
@@ -26,13 +26,13 @@ def alerts_carts():
         freshness()[1],
         table("Open alerts", "What is wrong now, the worst first, with the reason in words. Event time is that of the events that show it.",
               sql(f"""
-            SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, observed, expected, event_time AS "event time",
-                opened_at AS "time"
+            SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, observed, expected, {seconds('event_time')} AS "event time",
+                {seconds('opened_at')} AS "time"
             {open_alerts} AND {any_of("kind", "kind")}
             ORDER BY severity = 'critical' DESC, severity = 'warning' DESC, opened_at DESC, id DESC
             LIMIT 500"""), 24, 12, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(width=480, wrap=True),
-                "name": column(wrap=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(least=300, wrap=True),
+                "name": column(width=200, inspect=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
         lines("Alerts by event time", "Events that alerts are about, by kind.",
               sql("""
             SELECT $__timeGroupAlias(event_time, $__interval), replace(kind, '_', ' ') AS metric, count(*) AS value
@@ -43,21 +43,21 @@ def alerts_carts():
         table("Closed alerts", "Alerts of the range that are over, the newest first, and how long they lasted.",
               sql(f"""
             SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, extract(epoch FROM closed_at - opened_at) AS lasted,
-                closed_at AS "time"
+                {seconds('closed_at')} AS "time"
             FROM sellometer.alerts
             WHERE $__timeFilter(closed_at)
             ORDER BY closed_at DESC, id DESC
             LIMIT 500"""), 12, 12, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=150), "detail": column(width=240, wrap=True),
-                "name": column(wrap=True), "lasted": SPAN, "time": TIME}),
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=150), "detail": column(least=240, inspect=True),
+                "name": column(width=150, inspect=True), "lasted": SPAN, "time": TIME}),
         table("Running out", "Products with less stock than sales until new stock can be there.",
               sql(f"""
-            SELECT product_id::text AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts, extract(epoch FROM lead_time) AS "new stock takes",
+            SELECT product_id::text AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts, extract(epoch FROM lead_time) AS "lead time",
                 sold_hourly AS "sold an hour", {product_name('l.product_id')} AS name
             FROM sellometer.low_inventory l
-            LIMIT 500"""), 12, 12, columns={"left": DECIMAL, "sold an hour": column(NUMBER, decimals=2), "lasts": SPAN, "new stock takes": SPAN}),
+            LIMIT 500"""), 12, 12, columns={"left": DECIMAL, "sold an hour": column(NUMBER, decimals=2), "lasts": SPAN, "lead time": SPAN}),
         table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first.",
-              f"""SELECT product_id::text AS product, price, since AS "time", {product_name('l.product_id')} AS name FROM sellometer.left_in_cart l ORDER BY since DESC, product_id, price LIMIT 500""",
+              f"""SELECT product_id::text AS product, price, {seconds("since")} AS "time", {product_name('l.product_id')} AS name FROM sellometer.left_in_cart l ORDER BY since DESC, product_id, price LIMIT 500""",
               12, 12, columns={"price": PRICE, "time": TIME})]
     kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")
     return dashboard("sellometer-alerts", "Sellometer: Alerts & carts", "What needs somebody: prices, sales, stock, carts.", panels, [kinds],

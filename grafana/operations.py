@@ -1,14 +1,14 @@
 """Operations: what an engineer on call looks at first, at the top left; then how it comes, and what it has come to."""
 from parts import (BYTES, COUNT, GREEN, LONG, NUMBER, ORANGE, RED, SECONDS, SEVERITY, SIZE, SPAN, TEXT, TIME, any_of, column, dashboard,
-                   freshness, gauge, lines, named, query_variable, sql, stat, steps, table)
+                   freshness, gauge, lines, named, query_variable, seconds, sql, stat, steps, table)
 
 INGESTED = f"FROM sellometer.objects WHERE $__timeFilter(ingested_at) AND {any_of('source', 'source')}"
 OUTCOME = named(failed=RED, died=RED, done=GREEN, held=ORANGE)
 
 # What of sellometer.health is about a source: named after it, with control characters shown, as there.
 SOURCES = sql("""
-    SELECT coalesce(h.state, 'ok') AS state, s.source, CASE WHEN s.enabled THEN s.last_error END AS "last error", s.last_error_at AS "error at", h.detail AS "what is seen",
-        s.head AS "data up to", extract(epoch FROM s.event_lag) AS "behind the clock", s.pending_objects AS waiting, s.failed_objects AS failed,
+    SELECT coalesce(h.state, 'ok') AS state, s.source, CASE WHEN s.enabled THEN s.last_error END AS "last error", date_trunc('second', s.last_error_at) AS "error at", h.detail AS "what is seen",
+        date_trunc('second', s.head) AS "data up to", extract(epoch FROM s.event_lag) AS "behind the clock", s.pending_objects AS waiting, s.failed_objects AS failed,
         s.backlog_objects AS backlog, s.pending_bytes AS "waiting bytes", s.rows_per_second AS "rows/s", s.list_requests AS lists
     FROM sellometer.status s
     LEFT JOIN LATERAL (
@@ -21,7 +21,7 @@ SOURCES = sql("""
 
 # With a row that says so if all is well, as an empty table does not.
 HEALTH = sql("""
-    SELECT severity, name, detail, hint, since AS "time"
+    SELECT severity, name, detail, hint, date_trunc('second', since) AS "time"
     FROM sellometer.health
     WHERE severity IN ('warning', 'critical')
     UNION ALL
@@ -45,13 +45,13 @@ FAILURES = """
 
 def first_screen():
     return [
-        table("Sources", "Each source, the worst first, with the whole of its last error.", SOURCES, 14, 9, columns={
-            "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error": column(width=430, wrap=True), "error at": TIME,
-            "what is seen": column(width=380, wrap=True), "data up to": TIME, "behind the clock": SPAN, "waiting": COUNT, "failed": COUNT, "backlog": COUNT, "waiting bytes": SIZE,
-            "rows/s": column(NUMBER, decimals=1), "lists": COUNT}),
-        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 10, 9, columns={
-            "severity": column(width=75, color=SEVERITY), "name": column(width=140, wrap=True), "detail": column(width=330, wrap=True),
-            "hint": column(width=330, wrap=True), "time": TIME}),
+        table("Sources", "Each source, the worst first, with the whole of its last error.", SOURCES, 14, 12, columns={
+            "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error": column(least=180, wrap=True), "error at": TIME,
+            "what is seen": column(width=120, inspect=True), "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT,
+            "backlog": COUNT, "waiting bytes": column(BYTES, width=120), "rows/s": column(NUMBER, width=80, decimals=1), "lists": COUNT}),
+        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 10, 12, columns={
+            "severity": column(width=75, color=SEVERITY), "name": column(width=130, inspect=True), "detail": column(least=180, wrap=True),
+            "hint": column(width=150, inspect=True), "time": TIME}),
         freshness()[1],
         stat("From arrival to table", "Time from an object's arrival to its rows being visible: the last one's, or the age of the oldest that waits.",
              "SELECT max(extract(epoch FROM arrival_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS,
@@ -74,11 +74,11 @@ def what_failed():
     return [
         table("What failed, and when", "Objects, runs of procedures and sources, the newest first, each with its whole error; of objects, when they were found.",
               sql(f"""
-            SELECT at AS "time", what, name, error
+            SELECT {seconds('at')} AS "time", what, name, error
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             ORDER BY at DESC, what, name
-            LIMIT 200"""), 16, 12, columns={"time": TIME, "what": column(width=130), "name": column(width=230, wrap=True), "error": LONG}),
+            LIMIT 200"""), 16, 12, columns={"time": TIME, "what": column(width=130), "name": column(width=200, inspect=True), "error": column(least=180, inspect=True)}),
         lines("Failures over time", "The same, by what it was.",
               sql(f"""
             SELECT $__timeGroupAlias(at, $__interval), what AS metric, count(*) AS value
@@ -109,11 +109,11 @@ def arrivals():
             ORDER BY 1"""), SECONDS, 12, 9, interval="10s", points="auto"),
         table("Rejected rows", "The newest of those kept as examples, with what was wrong and the whole line.",
               sql("""
-            SELECT reason, detail, raw, source || ': ' || key AS object, line, column_name AS "column", rejected_at AS "time"
+            SELECT reason, detail, raw, source || ': ' || key AS object, line, column_name AS "column", date_trunc('second', rejected_at) AS "time"
             FROM sellometer.rejected_rows
             WHERE $__timeFilter(rejected_at)
-            ORDER BY rejected_at DESC, object, line
-            LIMIT 200"""), 16, 12, columns={"reason": column(width=120), "detail": column(width=260, wrap=True), "raw": column(width=420, wrap=True), "object": column(wrap=True),
+            ORDER BY rejected_at DESC, source, key, line
+            LIMIT 200"""), 16, 12, columns={"reason": column(width=120), "detail": column(width=230, inspect=True), "raw": column(least=200, inspect=True), "object": column(width=160, inspect=True),
                                             "line": COUNT, "time": TIME}),
         lines("Rejected rows by reason", "Rows that could not be used, of those kept as examples (sellometer.max_rejects_kept for each object).",
               sql("""
@@ -124,11 +124,11 @@ def arrivals():
             ORDER BY 1, 2"""), NUMBER, 8, 12, stack=True, bars=True, legend=("sum",), decimals=0),
         table("Failed objects", "Each with the reason. sellometer_retry(source, key) has it loaded again, sellometer_skip(source, key) never.",
               sql("""
-            SELECT source || ': ' || key AS object, error, sqlstate, attempts, next_attempt AS "next attempt", size, discovered_at AS "time"
+            SELECT source || ': ' || key AS object, error, sqlstate, attempts, date_trunc('second', next_attempt) AS "next attempt", size, date_trunc('second', discovered_at) AS "time"
             FROM sellometer.objects
             WHERE state = 'failed'
             ORDER BY id DESC
-            LIMIT 200"""), 24, 12, columns={"object": column(width=300, wrap=True), "error": column(width=600, wrap=True), "attempts": COUNT, "next attempt": TIME, "size": SIZE,
+            LIMIT 200"""), 24, 15, columns={"object": column(width=160, inspect=True), "error": column(least=180, wrap=True), "attempts": column(NUMBER, width=95, decimals=0), "next attempt": TIME, "size": SIZE,
                                             "time": TIME})]
 
 
@@ -137,23 +137,23 @@ def work():
         table("Under way", "What is being done now.",
               sql("""
             SELECT task, phase, objects_done AS objects, objects_total AS "of objects", bytes_done AS bytes, bytes_total AS "of bytes",
-                rows_done AS rows, started AS "time", estimated_finish AS "estimated finish", pid::text AS process
-            FROM sellometer.progress"""), 12, 7, columns={"objects": COUNT, "of objects": COUNT, "bytes": SIZE, "of bytes": SIZE, "rows": COUNT, "time": TIME,
+                rows_done AS rows, date_trunc('second', started) AS "time", date_trunc('second', estimated_finish) AS "estimated finish", pid::text AS process
+            FROM sellometer.progress"""), 12, 7, columns={"objects": COUNT, "of objects": column(NUMBER, width=100, decimals=0), "bytes": SIZE, "of bytes": column(BYTES, width=95), "rows": COUNT, "time": TIME,
                                                           "estimated finish": TIME}),
         gauge("Objects by state", "All objects ever seen.",
               "SELECT state, count(*) AS objects FROM sellometer.objects GROUP BY 1 ORDER BY 1", width=12, height=7, rows=True, min=0, decimals=0,
               overrides=[{"matcher": {"id": "byName", "options": "state"}, "properties": [{"id": "unit", "value": TEXT}]}]),
         table("Runs", "Of the procedures that did something, the newest first.",
               sql("""
-            SELECT outcome, procedure, started AS "time", extract(epoch FROM coalesce(finished, clock_timestamp()) - started) AS took, detail::text AS detail
+            SELECT outcome, procedure, date_trunc('second', started) AS "time", extract(epoch FROM coalesce(finished, clock_timestamp()) - started) AS took, detail::text AS detail
             FROM sellometer.runs
             WHERE $__timeFilter(started)
             ORDER BY id DESC
             LIMIT 200"""), 12, 12, columns={"outcome": column(width=75, color=OUTCOME), "procedure": column(width=110), "time": TIME,
                                             "took": SPAN, "detail": LONG}),
-        table("Tiers", "What each tier holds: on disk with its indexes, and up to where it is rolled up.",
+        table("Tiers", "What each tier holds: on disk with its indexes, rows about, and up to where it is rolled up.",
               sql("""
-            SELECT t.name AS tier, sum(pg_total_relation_size(i.inhrelid)) AS size, sum(greatest(p.reltuples, 0))::bigint AS "rows, about",
+            SELECT t.name AS tier, sum(pg_total_relation_size(i.inhrelid)) AS size, sum(greatest(p.reltuples, 0))::bigint AS "rows",
                 CASE WHEN isfinite(t.watermark) THEN t.watermark END AS "complete up to", coalesce(t.retention::text, 'ever') AS "kept for",
                 count(DISTINCT i.inhrelid) AS partitions
             FROM sellometer.tiers t
@@ -161,7 +161,7 @@ def work():
             LEFT JOIN pg_inherits i ON i.inhparent = to_regclass(format('sellometer.%I', d.dimension || '_' || t.name))
             LEFT JOIN pg_class p ON p.oid = i.inhrelid
             GROUP BY t.name, t.position, t.retention, t.watermark
-            ORDER BY t.position"""), 12, 12, columns={"size": SIZE, "rows, about": COUNT, "partitions": COUNT, "complete up to": TIME})]
+            ORDER BY t.position"""), 12, 12, columns={"size": SIZE, "rows": column(NUMBER, width=110, decimals=0), "partitions": column(NUMBER, width=95, decimals=0), "complete up to": TIME})]
 
 
 def operations():

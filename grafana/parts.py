@@ -61,7 +61,7 @@ def funnel(range_=RANGE):
     return sql(f"""
         WITH n AS MATERIALIZED (
             SELECT {total('count', 'view', range_)} AS views, {total('count', 'cart', range_)} AS carts, {total('count', 'purchase', range_)} AS purchases)
-        SELECT step, number, number::numeric / nullif(views, 0) AS "of views", number::numeric / nullif(before, 0) AS "of the step before"
+        SELECT step, number, number::numeric / nullif(views, 0) AS "of views", number::numeric / nullif(before, 0) AS "of previous"
         FROM n CROSS JOIN LATERAL (VALUES ('Viewed', views, NULL), ('Put in cart', carts, views), ('Bought', purchases, carts)) v (step, number, before)""")
 
 
@@ -77,6 +77,16 @@ def chosen(variable):
     Before Grafana 11.3 a link that adds a value to "All" gives both, the word and the value.
     """
     return f"ARRAY(SELECT DISTINCT k FROM unnest(ARRAY[${{{variable}}}]::text[]) k WHERE k IS DISTINCT FROM 'All')"
+
+
+def seconds(time):
+    """A time without the fractions that nobody wants to read."""
+    return f"date_trunc('second', {time})"
+
+
+def shown_category(category):
+    """A category without the levels that only repeat the last one."""
+    return fr"regexp_replace({category}, '(^|\.)([^.]+)(\.\2)+$', '\1\2')"
 
 
 # --- parts of a dashboard ------------------------------------------------------------------------------------------
@@ -119,11 +129,13 @@ def panel(kind, title, description, targets, width, height, unit=NUMBER, thresho
     return {**result, **more}
 
 
-def stat(title, description, query, unit=NUMBER, width=4, height=4, thresholds=None, fmt="table", graph="none", **more):
-    return panel("stat", title, description, [target(query, fmt)], width, height, unit, thresholds,
+def stat(title, description, query, unit=NUMBER, width=4, thresholds=None, size=None, **more):
+    """A title of twenty letters fits at 1280 pixels.  size: of the text, in pixels."""
+    return panel("stat", title, description, [target(query, "table")], width, 4, unit, thresholds,
                  {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "orientation": "auto",
-                  "colorMode": "value", "graphMode": graph, "justifyMode": "auto", "textMode": "auto",
-                  "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard"}, **more)
+                  "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto",
+                  "wideLayout": True, "showPercentChange": False, "percentChangeColorMode": "standard",
+                  **({"text": {"valueSize": size}} if size else {})}, **more)
 
 
 NOT_FINAL = {"matcher": {"id": "byName", "options": "Not final"}, "properties": [
@@ -144,9 +156,14 @@ def lines(title, description, query, unit=NUMBER, width=12, height=8, stack=Fals
                  custom=custom, interval=interval, overrides=overrides, **more)
 
 
-def column(unit=TEXT, width=None, link=None, wrap=False, color=None, bar=False, thresholds=None, decimals=None):
-    """How a column of a table is shown.  link: (title, url); color: texts and their colours; wrap: for long texts."""
+def column(unit=TEXT, width=None, link=None, wrap=False, inspect=False, color=None, bar=False, thresholds=None, decimals=None, least=None):
+    """
+    How a column of a table is shown.  link: (title, url); color: texts and their colours; inspect: a click shows the whole text; wrap: so
+    does the cell, which only one column of a table can, as only one decides how high rows are.
+    """
     properties = {"unit": unit}
+    if least:
+        properties["custom.minWidth"] = least
     if decimals is not None:
         properties["decimals"] = decimals
     if width:
@@ -160,18 +177,19 @@ def column(unit=TEXT, width=None, link=None, wrap=False, color=None, bar=False, 
         properties["custom.cellOptions"] = {"type": "color-text"}
         properties["thresholds"] = thresholds
         properties["color"] = {"mode": "thresholds"}
-    if wrap:                        # inspect: where wrapping is not known yet, a click shows all of it
+    if wrap:
         properties["custom.cellOptions"] = {"type": "auto", "wrapText": True}
+    if wrap or inspect:             # where wrapping is not known yet, a click is
         properties["custom.inspect"] = True
     if bar:
         properties.update({"custom.cellOptions": {"type": "gauge", "mode": "basic"}, "color": {"mode": "fixed", "fixedColor": BLUE}, "min": 0})
     return properties
 
 
-COUNT, PRICE = column(NUMBER, decimals=0), column(MONEY, decimals=2)
+COUNT, PRICE = column(NUMBER, width=80, decimals=0), column(MONEY, decimals=2)
 SHARE, SPAN, SIZE = column(RATIO, decimals=2), column(SECONDS), column(BYTES)
-TIME = column(width=165)
-LONG = column(wrap=True)
+TIME = column(width=165)            # of whole seconds, see seconds()
+LONG = column(inspect=True)
 
 
 def table(title, description, query, width=8, height=12, columns=None, **more):
@@ -268,7 +286,7 @@ def dashboard(uid, title, description, panels, variables=(), time="now-6h", refr
 def freshness(width=4):
     return [
         stat("Data up to", "The newest event time that the data has reached, over all sources.",
-             "SELECT extract(epoch FROM head) * 1000 AS head FROM sellometer.state", "dateTimeFromNow", width),
+             "SELECT extract(epoch FROM head) * 1000 AS head FROM sellometer.state", "dateTimeFromNow", width, size=28),
         stat("Behind the clock", "How far the slowest source that is enabled is behind the clock, in event time.",
              "SELECT max(extract(epoch FROM event_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS, width,
              thresholds=steps((None, GREEN), (120, ORANGE), (600, RED)))]

@@ -1,5 +1,5 @@
 """Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
-from parts import (BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, LONG, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
+from parts import (BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
                    custom_variable, dashboard, funnel, lines, query_variable, row, sql, stat, table, total)
 
 TODAY = "date_trunc('day', head, 'UTC')"
@@ -41,21 +41,23 @@ def today_table():
             SELECT b.n, b.name, c.*
             FROM sellometer.state CROSS JOIN (VALUES (1, 'Yesterday', interval '1 day'), (2, 'A week ago', interval '7 days')) b (n, name, back)
             CROSS JOIN LATERAL sellometer_compare('category_l1', '{EVENT}', NULL, {TODAY}, {TODAY} + interval '24 hours', b.back) c
+            WHERE head IS NOT NULL
         )
-        SELECT day, "number", "GMV", "average price", "number since", "GMV since", compared
-        FROM (SELECT 0 AS n, 'Today' AS day, t.count AS "number", t.gmv AS "GMV", t.avg_price AS "average price",
-                NULL::float8 AS "number since", NULL::float8 AS "GMV since", 'up to ' || to_char(head AT TIME ZONE 'UTC', 'HH24:MI') || ' UTC' AS compared
+        SELECT day, "number", "GMV", price, "number Δ%", "GMV Δ%", compared
+        FROM (SELECT 0 AS n, 'Today' AS day, t.count AS "number", t.gmv AS "GMV", t.avg_price AS price,
+                NULL::float8 AS "number Δ%", NULL::float8 AS "GMV Δ%", 'up to ' || to_char(head AT TIME ZONE 'UTC', 'HH24:MI') || ' UTC' AS compared
             FROM sellometer.state CROSS JOIN LATERAL sellometer_total('{EVENT}', {TODAY}, head) t
+            WHERE head IS NOT NULL
             UNION ALL
             SELECT n, name, earlier_count, earlier_gmv, earlier_avg_price, count_change, gmv_change,
                 coalesce(reason, to_char(earlier_from AT TIME ZONE 'UTC', 'Dy FMDD Mon HH24:MI') || to_char(earlier_to AT TIME ZONE 'UTC', ' – HH24:MI') || ' UTC') FROM c) x
-        ORDER BY n"""), 16, 6, columns={"number": COUNT, "GMV": PRICE, "average price": PRICE, "number since": CHANGED, "GMV since": CHANGED,
-                                        "compared": column(width=240, wrap=True)})
+        ORDER BY n"""), 16, 7, columns={"number": COUNT, "GMV": PRICE, "price": PRICE, "number Δ%": CHANGED, "GMV Δ%": CHANGED,
+                                        "compared": column(width=235, inspect=True)})
 
 
 def against(title, description, column_, range_, back="NULL", **more):
     return stat(title, description, f"SELECT {column_} AS change FROM sellometer.state CROSS JOIN LATERAL "
-                f"sellometer_compare('category_l1', '{EVENT}', NULL, {range_}, {back}) c", RATIO, thresholds=CHANGE, decimals=1, **more)
+                f"sellometer_compare('category_l1', '{EVENT}', NULL, {range_}, {back}) c WHERE head IS NOT NULL", RATIO, thresholds=CHANGE, decimals=1, **more)
 
 
 def change_texts():
@@ -65,12 +67,12 @@ def change_texts():
              f"SELECT (SELECT gmv FROM sellometer_total('{EVENT}', {TODAY}, head)) AS gmv FROM sellometer.state", MONEY),
         stat("Number today", "Of the day of the newest data, from midnight UTC up to now.",
              f"SELECT (SELECT count FROM sellometer_total('{EVENT}', {TODAY}, head)) AS number FROM sellometer.state", NUMBER, decimals=0),
-        against("GMV today against yesterday", "Against the same hours of the day before; empty if these are not kept whole.", "gmv_change", today, "interval '1 day'"),
-        against("Number today against yesterday", "Against the same hours of the day before; empty if these are not kept whole.", "count_change", today,
+        against("GMV vs yesterday", "Today against the same hours of the day before; empty if these are not kept whole.", "gmv_change", today, "interval '1 day'"),
+        against("Number vs yesterday", "Today against the same hours of the day before; empty if these are not kept whole.", "count_change", today,
                 "interval '1 day'"),
-        against("GMV today against a week ago", "Against the same hours seven days before; empty if these are not kept whole.", "gmv_change", today,
+        against("GMV vs a week ago", "Today against the same hours seven days before; empty if these are not kept whole.", "gmv_change", today,
                 "interval '7 days'"),
-        against("Number today against a week ago", "Against the same hours seven days before; empty if these are not kept whole.", "count_change", today,
+        against("Number vs a week ago", "Today against the same hours seven days before; empty if these are not kept whole.", "count_change", today,
                 "interval '7 days'")]
 
 
@@ -79,11 +81,11 @@ def range_stats():
         stat("GMV", "What the events in the range came to.", f"SELECT {total('gmv', EVENT)} AS gmv", MONEY),
         stat("Number", "Events in the range.", f"SELECT {total('count', EVENT)} AS number", decimals=0),
         stat("Average price", "GMV divided by number.", f"SELECT {total('avg_price', EVENT)} AS price", MONEY, decimals=2),
-        stat("Purchases per 100 views", "Purchases for each 100 views; a view of a product counts once a session.",
+        stat("Sold per 100 views", "Purchases for each 100 views; a view of a product counts once a session.",
              f"SELECT 100.0 * {total('count')} / nullif({total('count', 'view')}, 0) AS share", decimals=2),
-        against("GMV against the range before", "GMV against that of the range before this one, of the same length, up to the newest data; empty if that is not "
+        against("GMV vs before", "GMV against that of the range before this one, of the same length, up to the newest data; empty if that is not "
                 "kept whole.", "gmv_change", RANGE),
-        against("Number against the range before", "Number against that of the range before this one, of the same length, up to the newest data; empty if that "
+        against("Number vs before", "Number against that of the range before this one, of the same length, up to the newest data; empty if that "
                 "is not kept whole.", "count_change", RANGE)]
 
 
@@ -97,7 +99,7 @@ def weeks():
         SELECT event_time + interval '168 hours', 'The seven before', gmv
         FROM sellometer_series('category_l1', '{EVENT}', NULL, {before}, '1 hour', true)
         WHERE is_final
-        ORDER BY 1, 2"""), MONEY, 16, 9, timeFrom="7d")
+        ORDER BY 1, 2"""), MONEY, 14, 12, timeFrom="7d")
 
 
 def days():
@@ -109,14 +111,15 @@ def days():
             FROM sellometer_series('category_l1', '{EVENT}', NULL, $__timeFrom()::timestamptz - interval '168 hours', $__timeTo(), '1 day', true)
             WINDOW w AS (ORDER BY event_time))
         SELECT to_char(event_time AT TIME ZONE 'UTC', 'Dy FMDD Mon') AS "day (UTC)", d.gmv AS "GMV", d.count AS "number",
-            CASE WHEN is_final THEN CASE WHEN earlier_final THEN (d.gmv / nullif(earlier, 0) - 1)::float8 END ELSE c.gmv_change END AS "GMV week on week",
+            CASE WHEN is_final THEN CASE WHEN earlier_final THEN (d.gmv / nullif(earlier, 0) - 1)::float8 END ELSE c.gmv_change END AS "GMV Δ%",
             CASE WHEN NOT is_final THEN coalesce(c.reason, to_char(c.compared_from AT TIME ZONE 'UTC', 'HH24:MI') || to_char(c.compared_to AT TIME ZONE 'UTC', ' – HH24:MI'))
                 WHEN NOT coalesce(earlier_final, false) THEN 'the week before is not kept whole' END AS compared
         FROM days d LEFT JOIN LATERAL (
             SELECT * FROM sellometer_compare('category_l1', '{EVENT}', NULL, event_time, event_time + interval '24 hours', interval '7 days')
             WHERE NOT d.is_final) c ON true
         WHERE event_time > $__timeFrom()::timestamptz - interval '24 hours'
-        ORDER BY event_time DESC"""), 8, 12, columns={"GMV": column(MONEY), "number": COUNT, "GMV week on week": CHANGED})
+        ORDER BY event_time DESC"""), 10, 12, columns={"day (UTC)": column(width=95), "GMV": column(MONEY), "number": COUNT, "GMV Δ%": CHANGED,
+                                                 "compared": column(least=100, inspect=True)})
 
 
 def by_dimension():
@@ -133,24 +136,23 @@ def by_dimension():
             CROSS JOIN LATERAL sellometer_series_of('${{dimension}}', '{EVENT}', choice.keys, {RANGE}, w.step, true) s
             ORDER BY 1, 2"""), MONEY, 24, 10, stack=True, bars=True, legend=("sum",)),
         table("Best twenty", "With the share of all; a click adds one to the choice.", sql(f"""
-            SELECT key AS "name", gmv AS "GMV", count AS "number", avg_price AS "average price", gmv / nullif({total('gmv', EVENT)}, 0) AS share
+            SELECT key AS "name", gmv AS "GMV", count AS "number", avg_price AS price, gmv / nullif({total('gmv', EVENT)}, 0) AS share
             FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 20, '${{by}}')"""), 12, 12,
-              columns={"name": column(link=click), "GMV": PRICE, "number": COUNT, "average price": PRICE, "share": SHARE}),
+              columns={"name": column(link=click), "GMV": PRICE, "number": COUNT, "price": PRICE, "share": SHARE}),
         table("Movers", "Of the fifty best of this range and of the one before, the twenty that have changed most, up or down; if the range before is not "
-              "kept whole, the last column says so.", sql(f"""
-            SELECT key AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "GMV change", count AS "number", earlier_count AS "number before",
-                reason AS remark
+              "kept whole, a line that says so.", sql(f"""
+            SELECT coalesce(key, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number"
             FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 12, 12,
-              columns={"GMV": PRICE, "GMV before": PRICE, "GMV change": column(MONEY, thresholds=CHANGE, decimals=2), "number": COUNT, "number before": COUNT,
-                       "remark": LONG})]
+              columns={"name": column(inspect=True), "GMV": PRICE, "GMV before": PRICE, "Δ GMV": column(MONEY, thresholds=CHANGE, decimals=2), "number": COUNT,
+                       "Δ number": column(NUMBER, width=90, decimals=0, thresholds=CHANGE)})]
 
 
 def sales():
     panels = [
         *change_texts(),
         today_table(),
-        table("From view to purchase", "Views (once a session), carts and purchases in the range, with rates.", funnel(), 8, 6,
-              columns={"number": COUNT, "of views": SHARE, "of the step before": SHARE}),
+        table("From view to purchase", "Views (once a session), carts and purchases in the range, with rates.", funnel(), 8, 7,
+              columns={"number": COUNT, "of views": SHARE, "of previous": SHARE}),
         *range_stats(),
         bars("GMV by time", "gmv", "GMV", MONEY), bars("Number by time", "count", "Number", NUMBER),
         weeks(), days(),

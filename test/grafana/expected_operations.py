@@ -58,7 +58,7 @@ def sources(c):
     return [{"state": "critical", "source": "partner", "last error": NOT_READABLE, "error at": NOW - 20 * MINUTE, "what is seen": NOT_READABLE,
              "data up to": NOW - 3 * HOUR, "behind the clock": since(NOW - 3 * HOUR), "waiting": 0, "failed": 0, "backlog": 0, "waiting bytes": 0,
              "rows/s": 0, "lists": 0},
-            {"state": "warning", "source": "shop", "last error": failed, "error at": NOW - 2 * HOUR + timedelta(seconds=20.5), "what is seen": Anything(),
+            {"state": "warning", "source": "shop", "last error": failed, "error at": NOW - 2 * HOUR + timedelta(seconds=20), "what is seen": Anything(),
              "data up to": HEAD, "behind the clock": since(HEAD), "waiting": 1, "failed": 1, "backlog": 1, "waiting bytes": 4711,
              "rows/s": 0, "lists": shop["list_requests"]}]
 
@@ -85,7 +85,7 @@ oracle("operations", "Worker")(lambda c: [{"worker": 0}])
 def failures(c):
     """By hand, as known.sql and the known files have them."""
     rows = [
-        (NOW - 2 * HOUR + timedelta(seconds=20.5), "object", "shop: 2019-11-20-12-10-no-price.csv", NO_PRICE),
+        (NOW - 2 * HOUR + timedelta(seconds=20), "object", "shop: 2019-11-20-12-10-no-price.csv", NO_PRICE),
         (NOW - 9 * MINUTE, "object, tried again", "shop: 2019-11-20-14-30-again.csv", "the server closed the connection"),
         (NOW - 20 * HOUR + timedelta(seconds=2), "procedure failed", "archive", "can't put s3://shop/archive/2019-11-19-18.csv.gz: 503 Slow Down"),
         (NOW - 8 * MINUTE, "procedure died", "prune", ""),
@@ -152,7 +152,7 @@ oracle("operations", "Rejected rows by reason")(lambda c: buckets(c, rejected(c)
 def failed_objects(c):
     row, = table(c, "SELECT * FROM sellometer.objects WHERE state = 'failed'")
     return [{"object": "shop: 2019-11-20-12-10-no-price.csv", "error": NO_PRICE, "sqlstate": row["sqlstate"], "attempts": row["attempts"],
-             "next attempt": None, "size": 64, "time": NOW - 2 * HOUR + timedelta(seconds=20.5)}]
+             "next attempt": None, "size": 64, "time": NOW - 2 * HOUR + timedelta(seconds=20)}]
 
 
 oracle("operations", "Under way")(lambda c: [])
@@ -173,7 +173,7 @@ def runs(c):
 
 @oracle("operations", "Tiers")
 def tiers(c):
-    return [{"tier": tier, "size": size, "rows, about": Anything(), "complete up to": complete, "kept for": kept, "partitions": Anything()} for tier, size, complete, kept in (
+    return [{"tier": tier, "size": size, "rows": Anything(), "complete up to": complete, "kept for": kept, "partitions": Anything()} for tier, size, complete, kept in (
         ("minute", Near(2e7, 1.99e7), None, "24:00:00"), ("hour", Near(2e7, 1.99e7), HEAD.replace(minute=0, second=0), "1 mon"))]
 
 
@@ -231,7 +231,7 @@ def running_out(c):
     rows = []
     for product, stock, as_of, lead in (("1005115", 3, NOW - DAY, 3 * DAY), ("1801881", 100000, NOW - DAY, 3 * DAY), ("9007199254740993", 10, NOW - 2 * DAY, 12 * HOUR)):
         remaining = stock - c.o.between(as_of - timedelta(seconds=30) + MINUTE, HEAD + MINUTE, "purchase", ("product_id", product)).count
-        rows.append({"product": product, "left": remaining, "lasts": Anything(), "new stock takes": lead.total_seconds(), "sold an hour": Anything(), "name": names[product]})
+        rows.append({"product": product, "left": remaining, "lasts": Anything(), "lead time": lead.total_seconds(), "sold an hour": Anything(), "name": names[product]})
     rows = [row for row in rows if row["product"] != "1801881"]
     return rows
 

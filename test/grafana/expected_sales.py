@@ -9,8 +9,8 @@ from oracles import oracle
 WEEK = 7 * DAY
 CHOICES = [("product_id", "product", "Product"), ("brand", "brand", "Brand"), ("category_l1", "category", "Category"),
            ("category_l2", "category2", "Category, two levels"), ("category_l3", "category3", "Category, three levels")]
-PLURAL = {"product_id": "products", "brand": "brands", "category_l1": "categories", "category_l2": "categories of two levels",
-          "category_l3": "categories of three levels"}
+PLURAL = {"product_id": "products", "brand": "brands", "category_l1": "categories", "category_l2": "categories, two levels",
+          "category_l3": "categories, three levels"}
 
 
 def event(case):
@@ -35,12 +35,12 @@ oracle("sales", "Number")(lambda c: [{"number": whole(c.o, c, event(c)).count}])
 oracle("sales", "Average price")(lambda c: [{"price": whole(c.o, c, event(c)).price}])
 
 
-@oracle("live", "Purchases per 100 views")
+@oracle("live", "Sold per 100 views")
 def per_100_views(c):
     return [{"share": ratio(100 * whole(c.o, c, "purchase").count, whole(c.o, c, "view").count)}]
 
 
-oracle("sales", "Purchases per 100 views")(per_100_views)
+oracle("sales", "Sold per 100 views")(per_100_views)
 
 
 @oracle("live", "GMV in the last minute")
@@ -55,9 +55,9 @@ oracle("live", "Data up to")(lambda c: [{"head": HEAD.timestamp() * 1000}])
 @oracle("live", "From view to purchase")
 def funnel(c):
     views, carts, bought = (whole(c.o, c, kind).count for kind in ("view", "cart", "purchase"))
-    return [{"step": "Viewed", "number": views, "of views": ratio(views, views), "of the step before": None},
-            {"step": "Put in cart", "number": carts, "of views": ratio(carts, views), "of the step before": ratio(carts, views)},
-            {"step": "Bought", "number": bought, "of views": ratio(bought, views), "of the step before": ratio(bought, carts)}]
+    return [{"step": "Viewed", "number": views, "of views": ratio(views, views), "of previous": None},
+            {"step": "Put in cart", "number": carts, "of views": ratio(carts, views), "of previous": ratio(carts, views)},
+            {"step": "Bought", "number": bought, "of views": ratio(bought, views), "of previous": ratio(bought, carts)}]
 
 
 oracle("sales", "From view to purchase")(funnel)
@@ -102,8 +102,8 @@ def of_chosen(dimension, variable, pick):
 
 
 for dimension, variable, _ in CHOICES:
-    oracle("live", f"${{event:text}}: GMV of the chosen {PLURAL[dimension]}")(of_chosen(dimension, variable, lambda s: s.gmv))
-    oracle("live", f"${{event:text}}: number of the chosen {PLURAL[dimension]}")(of_chosen(dimension, variable, lambda s: s.count))
+    oracle("live", f"${{event:text}}: GMV of chosen {PLURAL[dimension]}")(of_chosen(dimension, variable, lambda s: s.gmv))
+    oracle("live", f"${{event:text}}: number of chosen {PLURAL[dimension]}")(of_chosen(dimension, variable, lambda s: s.count))
 
 
 # --- lists ---------------------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def top(dimension, column):
     def expected(c):
         best = c.o.top(dimension, c.start, c.end, event(c), None, c.values["by"])
         among = None if dimension == "brand" else in_chosen_categories(c, dimension)
-        return [{column: key, "GMV": s.gmv, "number": s.count, "average price": s.price}
+        return [{column: key, "GMV": s.gmv, "number": s.count, "price": s.price}
                 for key, s in [pair for pair in best if among is None or pair[0] in among][:10]]
     return expected
 
@@ -137,11 +137,11 @@ for dimension, _, one in CHOICES:
 @oracle("live", "${event:text}: what is chosen")
 def what_is_chosen(c):
     everything = whole(c.o, c, event(c))
-    rows = [("", "All", everything)]
+    rows = [("All", "", everything)]
     for dimension, variable, one in CHOICES:
         sums = [(key, c.o.total(c.start, c.end, event(c), (dimension, key))) for key in chosen(c, variable) if key]
         rows += [(key, one, s) for key, s in sorted(sums, key=lambda pair: (-pair[1].gmv, pair[0].encode())) if s.count]
-    return [{"name": key, "kind": kind, "number": s.count, "GMV": s.gmv, "average price": s.price, "share": ratio(s.gmv, everything.gmv)}
+    return [{"name": key, "kind": kind, "number": s.count, "GMV": s.gmv, "price": s.price, "share": ratio(s.gmv, everything.gmv)}
             for key, kind, s in rows]
 
 
@@ -159,14 +159,21 @@ def rank(dimension):
 
 
 def product_names(o):
-    """By product: the category that it was mostly sold in."""
+    """By product: the category that it was mostly sold in, without levels that repeat the last one."""
     sold = {}
     for row in o.rows:
         if row.type == "purchase" and row.time >= HEAD - 30 * DAY:
             of = keys(row)
             sold.setdefault(of["product_id"], {}).setdefault(of["category_l3"], 0)
             sold[of["product_id"]][of["category_l3"]] += 1
-    return {product: min(by, key=lambda name: (-by[name], name)) for product, by in sold.items()}
+    return {product: shown(min(by, key=lambda name: (-by[name], name))) for product, by in sold.items()}
+
+
+def shown(category):
+    parts = category.split(".")
+    while len(parts) > 1 and parts[-1] == parts[-2]:
+        parts.pop()
+    return ".".join(parts)
 
 
 # --- Sales: today --------------------------------------------------------------------------------------------------
@@ -199,11 +206,11 @@ def against(back, pick):
 
 
 for back, name in ((DAY, "yesterday"), (WEEK, "a week ago")):
-    oracle("sales", f"GMV today against {name}")(against(back, gmv))
-    oracle("sales", f"Number today against {name}")(against(back, count))
+    oracle("sales", f"GMV vs {name}")(against(back, gmv))
+    oracle("sales", f"Number vs {name}")(against(back, count))
 
-oracle("sales", "GMV against the range before")(lambda c: [{"change": change(*c.o.compare(c.start, c.end, None, event(c))[:2], gmv)}])
-oracle("sales", "Number against the range before")(lambda c: [{"change": change(*c.o.compare(c.start, c.end, None, event(c))[:2], count)}])
+oracle("sales", "GMV vs before")(lambda c: [{"change": change(*c.o.compare(c.start, c.end, None, event(c))[:2], gmv)}])
+oracle("sales", "Number vs before")(lambda c: [{"change": change(*c.o.compare(c.start, c.end, None, event(c))[:2], count)}])
 
 
 def hours(time):
@@ -213,12 +220,12 @@ def hours(time):
 @oracle("sales", "Today so far")
 def today_table(c):
     s = today(c)
-    rows = [{"day": "Today", "number": s.count, "GMV": s.gmv, "average price": s.price, "number since": None, "GMV since": None,
+    rows = [{"day": "Today", "number": s.count, "GMV": s.gmv, "price": s.price, "number Δ%": None, "GMV Δ%": None,
              "compared": f"up to {hours(HEAD)} UTC"}]
     for name, back in (("Yesterday", DAY), ("A week ago", WEEK)):
         now, earlier, start, end, _ = c.o.compare(TODAY, TODAY + DAY, back, event(c))
-        rows.append({"day": name, "number": earlier.count, "GMV": earlier.gmv, "average price": earlier.price,
-                     "number since": change(now, earlier, count), "GMV since": change(now, earlier, gmv),
+        rows.append({"day": name, "number": earlier.count, "GMV": earlier.gmv, "price": earlier.price,
+                     "number Δ%": change(now, earlier, count), "GMV Δ%": change(now, earlier, gmv),
                      "compared": f"{start - back:%a %-d %b %H:%M} – {hours(end - back)} UTC"})
     return rows
 
@@ -267,12 +274,12 @@ def days(c):
             break
         s = c.o.between(day, day + DAY, event(c))
         over = day + DAY <= HEAD - timedelta(minutes=5)
-        row = {"day (UTC)": f"{day:%a %-d %b}", "GMV": s.gmv, "number": s.count, "GMV week on week": None, "compared": None}
+        row = {"day (UTC)": f"{day:%a %-d %b}", "GMV": s.gmv, "number": s.count, "GMV Δ%": None, "compared": None}
         if not over:
             now, earlier, start, end, _ = c.o.compare(day, day + DAY, WEEK, event(c))
-            row.update({"GMV week on week": change(now, earlier, gmv), "compared": f"{hours(start)} – {hours(end)}"})
+            row.update({"GMV Δ%": change(now, earlier, gmv), "compared": f"{hours(start)} – {hours(end)}"})
         elif day - WEEK >= HOURS_FROM:
-            row["GMV week on week"] = ratio(s.gmv, c.o.between(day - WEEK, day - WEEK + DAY, event(c)).gmv, 1)
+            row["GMV Δ%"] = ratio(s.gmv, c.o.between(day - WEEK, day - WEEK + DAY, event(c)).gmv, 1)
         else:
             row["compared"] = "the week before is not kept whole"
         rows.append(row)
@@ -290,7 +297,7 @@ def best_by_time(c):
 @oracle("sales", "Best twenty")
 def best_twenty(c):
     everything = whole(c.o, c, event(c)).gmv
-    return [{"name": key, "GMV": s.gmv, "number": s.count, "average price": s.price, "share": ratio(s.gmv, everything)}
+    return [{"name": key, "GMV": s.gmv, "number": s.count, "price": s.price, "share": ratio(s.gmv, everything)}
             for key, s in c.o.top(c.values["dimension"], c.start, c.end, event(c), 20, c.values["by"])]
 
 
@@ -298,13 +305,13 @@ def best_twenty(c):
 def movers(c):
     found = c.o.movers(c.values["dimension"], c.start, c.end, event(c), 20, c.values["by"])
     if found is None:       # of thirty days before thirty days
-        return [{"name": None, "GMV": None, "GMV before": None, "GMV change": None, "number": None, "number before": None,
-                 "remark": f"the earlier range begins at {c.start - (c.end - c.start):%Y-%m-%d %H:%M} UTC, and what is kept whole begins at {HOURS_FROM:%Y-%m-%d %H:%M} UTC"}]
-    return [{"name": key, "GMV": now.gmv, "GMV before": earlier.gmv, "GMV change": now.gmv - earlier.gmv, "number": now.count, "number before": earlier.count,
-             "remark": None} for key, now, earlier in found]
+        reason = f"the earlier range begins at {c.start - (c.end - c.start):%Y-%m-%d %H:%M} UTC, and what is kept whole begins at {HOURS_FROM:%Y-%m-%d %H:%M} UTC"
+        return [{"name": reason, "GMV": None, "GMV before": None, "Δ GMV": None, "number": None, "Δ number": None}]
+    return [{"name": key, "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count}
+            for key, now, earlier in found]
 
 
-@oracle("sales", "Purchases per 100 views #2")
+@oracle("sales", "Purchases per 100 views")
 def per_100_views_by_time(c):
     views = c.o.series(c.start, c.end, fitting(c), "view")[0]
     bought = {time: s for time, s, _ in c.o.series(c.start, c.end, fitting(c), "purchase")[0]}

@@ -9,7 +9,7 @@ NUMBER_UNITS = {"locale", "s", "bytes", "percentunit", "currencyUSD", "dateTimeF
 # What a column is, by its name
 IDS = re.compile(r"(^|[_ ])(id|pid|sqlstate|key|product|category|session|process)$")
 MONEY = re.compile(r"gmv|price|worth", re.I)
-RATIOS = re.compile(r"share|change$|since$|^of |week on week|against", re.I)
+RATIOS = re.compile(r"share|change$|Δ%$|^of ", re.I)
 
 
 def properties_of(panel, name, kind):

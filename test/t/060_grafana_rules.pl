@@ -141,11 +141,11 @@ for my $rule ([ 'Critical alert', 'critical' ], [ 'Warning', 'warning' ])
 
 	is(firing($title), '', "$title: none is open");
 	$open->('1004856', '13.15');
-	is(firing($title), 'key=1004856, kind=price_anomaly, name=electronics.smartphone.smartphone', "$title: a wrong price");
+	is(firing($title), 'key=1004856, kind=price_anomaly, name=electronics.smartphone', "$title: a wrong price");
 	$open->('9007199254740993', '1315.10');
-	is(firing($title), 'key=1004856, kind=price_anomaly, name=electronics.smartphone.smartphone; key=9007199254740993, kind=price_anomaly, name=',
+	is(firing($title), 'key=1004856, kind=price_anomaly, name=electronics.smartphone; key=9007199254740993, kind=price_anomaly, name=',
 		'... a second one is an instance of its own');
-	like(summary($title, '1004856'), qr/^price_anomaly: 1004856 \(electronics\.smartphone\.smartphone\): observed 13\.15, expected 131\.51\./,
+	like(summary($title, '1004856'), qr/^price_anomaly: 1004856 \(electronics\.smartphone\): observed 13\.15, expected 131\.51\./,
 		'... which says of what, what was seen, and what is usual');
 	like(summary($title, '9007199254740993'), qr/^price_anomaly: 9007199254740993: observed 1315\.1, expected 131\.51\./, '... likewise');
 	sql(q{UPDATE sellometer.alerts SET observed = 14, detail = 'otherwise' WHERE key = '1004856'});
