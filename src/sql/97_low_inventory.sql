@@ -330,7 +330,7 @@ BEGIN
 	SELECT CASE WHEN l.stock_left > 0 THEN 'warning' ELSE 'critical' END, 'product_id', l.product_id::text, l.judged_at,
 		round(extract(epoch FROM l.cover) / 3600, 2), round(extract(epoch FROM l.lead_time) / 3600, 2),
 		(extract(epoch FROM l.lead_time) / nullif(extract(epoch FROM l.cover), 0))::float8,
-		CASE WHEN l.stock_left <= 0 THEN format('nothing left of %s: %s were sold since %s, and new stock takes %s', l.stock, l.sold,
+		CASE WHEN l.stock_left <= 0 THEN format('nothing left of %s: %s were sold since %s UTC, and new stock takes %s', l.stock, l.sold,
 				to_char(l.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), sellometer.in_words(l.lead_time))
 			ELSE format('%s left of %s: at %s sold an hour that lasts for %s, and new stock takes %s', l.stock_left, l.stock,
 				trim_scale(round(l.sold_hourly, 2)), sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END
