@@ -156,6 +156,26 @@ is("@unlisted", '', 'the query file has all there is');
 is(join("\n", read_metrics(scrape(), 'rules', "$root/prometheus/rules.yaml")), '', 'the rules look at metrics that there are');
 is(join("\n", read_metrics('', 'rules', "$root/prometheus/rules.yaml") ? 'named' : ''), 'named', 'and it would be seen if not');
 
+# By Prometheus' own tool: the format and the names; each rule fires when it should, and ends
+sub promtool
+{
+	my ($input, @arguments) = @_;
+	my $output = '';
+
+	my $ok = IPC::Run::run(['promtool', @arguments], '<', \$input, '>&', \$output);
+	return $ok ? $output =~ s/^Unit Testing:.*\n|\s*SUCCESS\s*//gmr : "failed: $output";
+}
+my $exposed = join('', grep { /^(# \w+ )?sellometer_/ } split(/^/, scrape()));
+is(promtool($exposed, qw(check metrics)), '', 'promtool has nothing to say of the metrics');
+isnt(promtool($exposed =~ s/_list_requests_total/_list_requests/gr, qw(check metrics)), '', 'which it would of a counter without _total');
+is(promtool('', qw(test rules), "$root/test/prometheus/rules.yaml"), '', 'each alert rule fires and ends');
+my $rules = slurp_file("$root/prometheus/rules.yaml");
+my $copy = $node->basedir . '/rules';
+mkdir($_) or die foreach ($copy, "$copy/prometheus", "$copy/test", "$copy/test/prometheus");
+append_to_file("$copy/test/prometheus/rules.yaml", slurp_file("$root/test/prometheus/rules.yaml"));
+append_to_file("$copy/prometheus/rules.yaml", $rules =~ s/> 600/> 900/r);
+isnt(promtool('', qw(test rules), "$copy/test/prometheus/rules.yaml"), '', 'and it would be seen if one did not');
+
 # What it costs
 value('SELECT count(*) FROM sellometer.metrics');
 my @took = sort { $a <=> $b } map { /^Time: ([\d.]+)/ ? $1 : () } split(/\n/, $node->safe_psql('shop', "\\timing on\n" . "SELECT count(*) FROM sellometer.metrics;\n" x 9));
