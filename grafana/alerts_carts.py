@@ -1,5 +1,5 @@
 """Alerts & carts: what needs somebody."""
-from parts import (GREEN, NUMBER, ORANGE, PRICE, RED, SEVERITY, SPAN, TIME, any_of, column, dashboard, freshness, lines, query_variable, seconds,
+from parts import (GREEN, NUMBER, ORANGE, PRICE, RED, SECONDS, SEVERITY, SPAN, TIME, any_of, column, dashboard, freshness, lines, query_variable, seconds,
                    shown_category, sql, stat, steps, table)
 
 DECIMAL = column(NUMBER, width=95)
@@ -30,7 +30,7 @@ def alerts_carts():
                 {seconds('opened_at')} AS "time"
             {open_alerts} AND {any_of("kind", "kind")}
             ORDER BY severity = 'critical' DESC, severity = 'warning' DESC, opened_at DESC, id DESC
-            LIMIT 500"""), 24, 12, columns={
+            LIMIT 500"""), 24, 16, columns={
                 "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(least=300, wrap=True),
                 "name": column(width=200, inspect=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
         lines("Alerts by event time", "Events that alerts are about, by kind.",
@@ -48,8 +48,8 @@ def alerts_carts():
             WHERE $__timeFilter(closed_at)
             ORDER BY closed_at DESC, id DESC
             LIMIT 500"""), 12, 12, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=150), "detail": column(least=240, inspect=True),
-                "name": column(width=150, inspect=True), "lasted": SPAN, "time": TIME}),
+                "severity": column(width=75, color=SEVERITY), "kind": column(width=110), "key": column(width=100), "detail": column(least=180, inspect=True),
+                "name": column(width=130, inspect=True), "lasted": column(SECONDS, width=90), "time": TIME}),
         table("Running out", "Products with less stock than sales until new stock can be there.",
               sql(f"""
             SELECT product_id::text AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts, extract(epoch FROM lead_time) AS "lead time",

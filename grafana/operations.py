@@ -47,11 +47,11 @@ def first_screen():
     return [
         table("Sources", "Each source, the worst first, with the whole of its last error.", SOURCES, 14, 12, columns={
             "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error": column(least=180, wrap=True), "error at": TIME,
-            "what is seen": column(width=120, inspect=True), "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT,
+            "what is seen": column(width=300, inspect=True), "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT,
             "backlog": COUNT, "waiting bytes": column(BYTES, width=120), "rows/s": column(NUMBER, width=80, decimals=1), "lists": COUNT}),
         table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 10, 12, columns={
-            "severity": column(width=75, color=SEVERITY), "name": column(width=130, inspect=True), "detail": column(least=180, wrap=True),
-            "hint": column(width=150, inspect=True), "time": TIME}),
+            "severity": column(width=75, color=SEVERITY), "name": column(width=130, inspect=True), "detail": column(least=280, wrap=True),
+            "hint": column(width=300, inspect=True), "time": TIME}),
         freshness()[1],
         stat("From arrival to table", "Time from an object's arrival to its rows being visible: the last one's, or the age of the oldest that waits.",
              "SELECT max(extract(epoch FROM arrival_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS,
@@ -78,7 +78,7 @@ def what_failed():
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             ORDER BY at DESC, what, name
-            LIMIT 200"""), 16, 12, columns={"time": TIME, "what": column(width=130), "name": column(width=200, inspect=True), "error": column(least=180, inspect=True)}),
+            LIMIT 200"""), 16, 12, columns={"time": TIME, "what": column(width=130), "name": column(width=230, inspect=True), "error": column(least=180, wrap=True)}),
         lines("Failures over time", "The same, by what it was.",
               sql(f"""
             SELECT $__timeGroupAlias(at, $__interval), what AS metric, count(*) AS value

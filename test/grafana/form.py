@@ -12,7 +12,7 @@ import yaml
 from expand import ROOT, SOURCE, alert_rules, dashboards, queries
 
 PANELS = {"stat", "timeseries", "table", "bargauge", "row"}
-UNITS = {"string", "locale", "s", "bytes", "percentunit", "currencyUSD", "dateTimeFromNow", "rowsps"}     # see fields.py
+UNITS = {"string", "locale", "s", "bytes", "percentunit", "currencyUSD", "dateTimeFromNow", "rowsps", "time:YYYY-MM-DD HH:mm:ss"}     # see fields.py
 
 
 def overlaps(panels):
