@@ -1,4 +1,4 @@
-# Part of the scripts in test/bench: a private server, memory and time measured from outside, tables printed.
+# Part of the scripts in test/bench, and of test/draw/check: a private server, memory and time measured from outside, tables printed.
 #
 #	ROOT=...; . "$ROOT/test/bench/lib.sh"
 #	bench_begin NAME "$@"		as root go on as user postgres, in a copy of the tree; make $WORK
@@ -24,14 +24,15 @@ bench_usage() {
 
 # bench_begin NAME ARGUMENT...: as root this starts the script again as user postgres, and ends with it.
 bench_begin() {
-	local name=$1 place status=0
+	local name=$1 self place status=0
 
 	shift
 	if [ "$(id -u)" = 0 ]; then
+		self=$(realpath --relative-to="$ROOT" "$0")
 		place=$(mktemp -d /var/tmp/sellometer-bench.XXXXXX)
 		copy_tree "$ROOT" "$place/tree"
 		chown -R postgres: "$place"
-		(cd "$place" && exec runuser -u postgres -- "$place/tree/test/bench/${0##*/}" "$@") || status=$?
+		(cd "$place" && exec runuser -u postgres -- "$place/tree/$self" "$@") || status=$?
 		rm -rf "$place"
 		exit $status
 	fi
