@@ -70,6 +70,19 @@ $$;
 COMMENT ON FUNCTION sellometer.comparable_cuts(timestamptz, timestamptz, interval, text, timestamptz, timestamptz) IS
 	'The ways to cut a range and an earlier one into whole buckets that are kept';
 
+/* Weeks and months are not read together: a range can be held by both, and by neither alone. */
+CREATE FUNCTION sellometer.is_covered(range_from timestamptz, range_to timestamptz)
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN (SELECT count(*) <= 1 FROM sellometer.tiers t WHERE NOT EXISTS (SELECT FROM sellometer.tiers c WHERE c.finer = t.name))
+		OR coalesce((SELECT sum(p.piece_to - p.piece_from) FROM sellometer.pieces(range_from, range_to, NULL) p) = range_to - range_from, false);
+END
+$$;
+COMMENT ON FUNCTION sellometer.is_covered(timestamptz, timestamptz) IS 'Do the pieces of a range, each read from one tier, add up to it?';
+
 CREATE FUNCTION sellometer.utc(t timestamptz)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -110,7 +123,6 @@ DECLARE
 	whole_from timestamptz := (SELECT greatest(min(k.floor), first) FROM sellometer.kept() k WHERE first IS NOT NULL);
 	until timestamptz := CASE WHEN "to" < 'infinity' THEN "to" ELSE head END;
 	earlier timestamptz;
-	c record;
 BEGIN
 	PERFORM sellometer.check_comparison("from", back, zone);
 	reason := sellometer.why_not_comparable("from", until, whole_from, head);
@@ -118,15 +130,16 @@ BEGIN
 		RETURN;
 	END IF;
 	until := least(until, "from" + interval '1000 years');
-	SELECT * INTO c FROM sellometer.comparable_cuts("from", until, back, zone, head, first) x
-	ORDER BY x.range_to - x.range_from DESC LIMIT 1;
-	IF FOUND THEN
-		range_from := c.range_from;
-		range_to := c.range_to;
-		earlier_from := c.earlier_from;
-		earlier_to := c.earlier_to;
-		RETURN;
-	END IF;
+	FOR range_from, range_to, earlier_from, earlier_to IN
+			SELECT * FROM sellometer.comparable_cuts("from", until, back, zone, head, first) x ORDER BY x.range_to - x.range_from DESC LOOP
+		IF sellometer.is_covered(range_from, range_to) AND sellometer.is_covered(earlier_from, earlier_to) THEN
+			RETURN;
+		END IF;
+	END LOOP;
+	range_from := NULL;
+	range_to := NULL;
+	earlier_from := NULL;
+	earlier_to := NULL;
 	earlier := CASE WHEN back IS NULL THEN "from" - (until - "from") ELSE ("from" AT TIME ZONE zone - back) AT TIME ZONE zone END;
 	reason := CASE WHEN earlier < whole_from
 		THEN format('the earlier range begins at %s, and what is kept whole begins at %s', sellometer.utc(earlier), sellometer.utc(whole_from))

@@ -68,6 +68,8 @@ sub wrong_answers
 	my $to = at(int rand $DAYS * 86400);
 	my $step = pick('1 min', '1 hour', '1 day', '2 days', '7 days', '14 days', '1 month', '3 months', '1 year');
 	my $type = pick('purchase', 'view');
+	my $back = pick('NULL', "'1 day'", "'7 days'", "'28 days'", "'1 month'");
+	my $key = pick('NULL', "'acme'");
 
 	($from, $to) = ($to, $from) if $from gt $to;
 	return value(qq{
@@ -87,7 +89,17 @@ sub wrong_answers
 		UNION ALL
 		SELECT 'keys', first, after, range_from, range_to FROM asked, given
 		WHERE (SELECT (sum(s.count), sum(s.gmv)) FROM sellometer_total('product_id', '$type', '{1,2}', first, after) s)
-			IS DISTINCT FROM (SELECT (nullif(count(*), 0)::numeric, sum(price)) FROM rows WHERE product_id IN (1, 2))}) . value(qq{
+			IS DISTINCT FROM (SELECT (nullif(count(*), 0)::numeric, sum(price)) FROM rows WHERE product_id IN (1, 2))
+		UNION ALL
+		SELECT 'compare ' || x.what, first, after, x.since, x.until
+		FROM asked, sellometer_compare('brand', '$type', $key, first, after, $back) c,
+			LATERAL (VALUES ('now', c.compared_from, c.compared_to, c.count, c.gmv), ('earlier', c.earlier_from, c.earlier_to, c.earlier_count, c.earlier_gmv))
+				x (what, since, until, count, gmv)
+		WHERE c.compared_from IS NOT NULL AND ((x.count, x.gmv) IS DISTINCT FROM (SELECT (count(*), coalesce(sum(price), 0)) FROM oracle.counted o
+				WHERE o.event_type = '$type' AND (o.brand = $key OR $key IS NULL) AND o.t >= x.since AND o.t < x.until)
+			OR c.compared_from < first OR c.compared_to > least(after, (SELECT head FROM sellometer.state))
+			OR c.earlier_from IS DISTINCT FROM CASE WHEN $back IS NULL THEN c.earlier_from ELSE c.compared_from - ${back}::interval END
+			OR c.earlier_to IS DISTINCT FROM CASE WHEN $back IS NULL THEN c.earlier_to ELSE c.compared_to - ${back}::interval END)}) . value(qq{
 		SELECT format('SELECT ''series '' || w.width, event_time, s.count, e.count, s.gmv, e.gmv
 			FROM sellometer_series(''brand'', ''$type'', ''acme'', %1\$L, %2\$L, %3\$L) s
 			FULL JOIN (SELECT %4\$s AS event_time, count(*), sum(price) AS gmv FROM oracle.counted
