@@ -109,7 +109,6 @@ function Marks({ config, marks }) {
 
 			ctx.save();
 			ctx.lineWidth = 1;
-			ctx.lineCap = 'butt';
 			for (const { time, end, color } of marks) {
 				const x = plot.valToPos(time, 'x', true);
 
@@ -118,7 +117,10 @@ function Marks({ config, marks }) {
 				ctx.fillRect(x, bbox.top, end ? plot.valToPos(end, 'x', true) - x : 0, bbox.height);
 				ctx.globalAlpha = 1;
 				ctx.setLineDash([5, 5]);
-				ctx.strokeRect(x, bbox.top, 0, bbox.height);
+				ctx.beginPath();
+				ctx.moveTo(x, bbox.top);
+				ctx.lineTo(x, bbox.top + bbox.height);
+				ctx.stroke();
 			}
 			ctx.restore();
 		});
