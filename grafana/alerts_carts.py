@@ -39,7 +39,7 @@ def alerts_carts():
             FROM sellometer.alerts
             WHERE $__timeFilter(event_time)
             GROUP BY 1, 2
-            ORDER BY 1, 2"""), NUMBER, 12, 12, stack=True, bars=True, legend=("sum",), interval="5m", decimals=0),
+            ORDER BY 1, 2"""), NUMBER, 24, 8, stack=True, bars=True, legend=("sum",), interval="5m", decimals=0),
         table("Closed alerts", "Alerts of the range that are over, the newest first, and how long they lasted.",
               sql(f"""
             SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, extract(epoch FROM closed_at - opened_at) AS lasted,
@@ -47,9 +47,9 @@ def alerts_carts():
             FROM sellometer.alerts
             WHERE $__timeFilter(closed_at)
             ORDER BY closed_at DESC, id DESC
-            LIMIT 500"""), 12, 12, columns={
-                "severity": column(width=75, color=SEVERITY), "kind": column(width=110), "key": column(width=100), "detail": column(least=180, inspect=True),
-                "name": column(width=130, inspect=True), "lasted": column(SECONDS, width=90), "time": TIME}),
+            LIMIT 500"""), 24, 12, columns={
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(least=240, inspect=True),
+                "name": column(width=150, inspect=True), "lasted": column(SECONDS, width=95), "time": TIME}),
         table("Running out", "Products with less stock than sales until new stock can be there.",
               sql(f"""
             SELECT product_id::text AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts, extract(epoch FROM lead_time) AS "lead time",

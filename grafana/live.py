@@ -15,19 +15,6 @@ def link_to(variable):
     return ("Choose it too", f"/d/sellometer-live?${{__url_time_range}}{kept}&var-{variable}=${{__value.raw:percentencode}}")
 
 
-def any_prefix(category, variable):
-    """A category of three levels is one that a variable holds, or lies below it."""
-    return f"EXISTS (SELECT FROM unnest({chosen(variable)}) c WHERE {category} = c OR starts_with({category}, c || '.'))"
-
-
-CATEGORY_CHOSEN = "(SELECT bool_or(k IS NOT NULL) FROM unnest({}) k)"
-
-
-def below(category):
-    """Is this category of three levels among those that are chosen, of whatever level?"""
-    return " OR ".join(any_prefix(category, name) for name in ("category", "category2", "category3"))
-
-
 def in_categories(dimension):
     """
     The best keys; if categories are chosen, those that belong to them, of the five hundred that sold most in the last month.  Which
@@ -37,10 +24,13 @@ def in_categories(dimension):
              "category_l2": "split_part(category, '.', 1) || '.' || split_part(category, '.', 2)", "category_l3": "category"}[dimension]
     return sql(f"""
         WITH choice AS MATERIALIZED (
-            SELECT EXISTS (SELECT FROM unnest({chosen('category')} || {chosen('category2')} || {chosen('category3')}) k WHERE k IS NOT NULL) AS made
+            SELECT one, two, three, EXISTS (SELECT FROM unnest(one || two || three) k WHERE k IS NOT NULL) AS made
+            FROM (SELECT {chosen('category')} AS one, {chosen('category2')} AS two, {chosen('category3')} AS three) c
         ), candidates AS MATERIALIZED (
             SELECT {level} AS key FROM sellometer.sold_products
-            WHERE (SELECT made FROM choice) AND ({below('category')})
+            WHERE (SELECT made FROM choice) AND (split_part(category, '.', 1) = ANY ((SELECT one FROM choice)::text[])
+                OR split_part(category, '.', 1) || '.' || split_part(category, '.', 2) = ANY ((SELECT two FROM choice)::text[])
+                OR category = ANY ((SELECT three FROM choice)::text[]))
             GROUP BY 1 ORDER BY sum(sales) DESC, 1 LIMIT 500
         )
         SELECT key AS "NAME", gmv AS "GMV", count AS "number", avg_price AS price

@@ -7,13 +7,14 @@ OUTCOME = named(failed=RED, died=RED, done=GREEN, held=ORANGE)
 
 # What of sellometer.health is about a source: named after it, with control characters shown, as there.
 SOURCES = sql("""
-    SELECT coalesce(h.state, 'ok') AS state, s.source, CASE WHEN s.enabled THEN s.last_error END AS "last error", date_trunc('second', s.last_error_at) AS "error at", h.detail AS "what is seen",
+    SELECT coalesce(h.state, 'ok') AS state, s.source, nullif(concat_ws(' | ', s.last_error, h.detail), '') AS "last error, and what is seen", date_trunc('second', s.last_error_at) AS "error at",
         date_trunc('second', s.head) AS "data up to", extract(epoch FROM s.event_lag) AS "behind the clock", s.pending_objects AS waiting, s.failed_objects AS failed,
         s.backlog_objects AS backlog, s.pending_bytes AS "waiting bytes", s.rows_per_second AS "rows/s", s.list_requests AS lists
     FROM sellometer.status s
     LEFT JOIN LATERAL (
         SELECT (array_agg(x.severity ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity)))[1] AS state,
-            string_agg(x.detail, ' | ' ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity), x.name) FILTER (WHERE x.severity <> 'ok') AS detail
+            string_agg(x.detail, ' | ' ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity), x.name)
+                FILTER (WHERE x.severity <> 'ok' AND strpos(coalesce(s.last_error, ''), x.detail) = 0) AS detail
         FROM sellometer.health x
         WHERE x.name IN ('source ' || sellometer.shown(s.source), 'objects of ' || sellometer.shown(s.source), 'arrivals of ' || sellometer.shown(s.source),
             'expired rows of ' || sellometer.shown(s.source))) h ON true
@@ -21,11 +22,11 @@ SOURCES = sql("""
 
 # With a row that says so if all is well, as an empty table does not.
 HEALTH = sql("""
-    SELECT severity, name, detail, hint, date_trunc('second', since) AS "time"
+    SELECT severity, name, concat_ws(' ', detail || '.', hint) AS "what it is, and what to do", date_trunc('second', since) AS "time"
     FROM sellometer.health
     WHERE severity IN ('warning', 'critical')
     UNION ALL
-    SELECT 'ok', 'all', 'all is well', NULL, NULL
+    SELECT 'ok', 'all', 'All is well.', NULL
     WHERE NOT EXISTS (SELECT FROM sellometer.health WHERE severity IN ('warning', 'critical'))
     ORDER BY severity, name""")
 
@@ -45,13 +46,13 @@ FAILURES = """
 
 def first_screen():
     return [
-        table("Sources", "Each source, the worst first, with the whole of its last error.", SOURCES, 14, 12, columns={
-            "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error": column(least=180, wrap=True), "error at": TIME,
-            "what is seen": column(width=300, inspect=True), "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT,
+        table("Sources", "Each source, the worst first, with the whole of its last error and what health says of it.", SOURCES, 24, 8, columns={
+            "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error, and what is seen": column(least=230, wrap=True),
+            "error at": TIME, "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT,
             "backlog": COUNT, "waiting bytes": column(BYTES, width=120), "rows/s": column(NUMBER, width=80, decimals=1), "lists": COUNT}),
-        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 10, 12, columns={
-            "severity": column(width=75, color=SEVERITY), "name": column(width=130, inspect=True), "detail": column(least=280, wrap=True),
-            "hint": column(width=300, inspect=True), "time": TIME}),
+        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 24, 10, columns={
+            "severity": column(width=75, color=SEVERITY), "name": column(width=150, inspect=True), "what it is, and what to do": column(least=230, wrap=True),
+            "time": TIME}),
         freshness()[1],
         stat("From arrival to table", "Time from an object's arrival to its rows being visible: the last one's, or the age of the oldest that waits.",
              "SELECT max(extract(epoch FROM arrival_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS,
@@ -78,14 +79,14 @@ def what_failed():
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             ORDER BY at DESC, what, name
-            LIMIT 200"""), 16, 12, columns={"time": TIME, "what": column(width=130), "name": column(width=230, inspect=True), "error": column(least=180, wrap=True)}),
+            LIMIT 200"""), 16, 14, columns={"time": TIME, "what": column(width=130), "name": column(width=160, inspect=True), "error": column(least=180, wrap=True)}),
         lines("Failures over time", "The same, by what it was.",
               sql(f"""
             SELECT $__timeGroupAlias(at, $__interval), what AS metric, count(*) AS value
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             GROUP BY 1, 2
-            ORDER BY 1, 2"""), NUMBER, 8, 12, stack=True, bars=True, legend=("sum",), decimals=0)]
+            ORDER BY 1, 2"""), NUMBER, 8, 14, stack=True, bars=True, legend=("sum",), decimals=0)]
 
 
 def arrivals():
@@ -98,7 +99,7 @@ def arrivals():
                 {INGESTED}
                 GROUP BY 1) o
             CROSS JOIN LATERAL (VALUES ('counted', counted), ('seen before', "seen before"), ('rejected', rejected), ('expired', expired)) v (metric, rows)
-            ORDER BY 1, 2"""), "rowsps", 12, 9, stack=True, bars=True, legend=("mean", "max"), interval="10s"),
+            ORDER BY 1, 2"""), "rowsps", 8, 9, stack=True, bars=True, legend=("mean", "max"), interval="10s"),
         lines("From arrival to table, over time", "Half of the objects, and 99 of 100, are visible this long after they have arrived.",
               sql(f"""
             SELECT $__timeGroupAlias(ingested_at, $__interval),
@@ -106,22 +107,22 @@ def arrivals():
                 percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM ingested_at - last_modified)) AS "99 %"
             {INGESTED}
             GROUP BY 1
-            ORDER BY 1"""), SECONDS, 12, 9, interval="10s", points="auto"),
-        table("Rejected rows", "The newest of those kept as examples, with what was wrong and the whole line.",
-              sql("""
-            SELECT reason, detail, raw, source || ': ' || key AS object, line, column_name AS "column", date_trunc('second', rejected_at) AS "time"
-            FROM sellometer.rejected_rows
-            WHERE $__timeFilter(rejected_at)
-            ORDER BY rejected_at DESC, source, key, line
-            LIMIT 200"""), 16, 12, columns={"reason": column(width=120), "detail": column(width=230, inspect=True), "raw": column(least=200, inspect=True), "object": column(width=160, inspect=True),
-                                            "line": COUNT, "time": TIME}),
+            ORDER BY 1"""), SECONDS, 8, 9, interval="10s", points="auto"),
         lines("Rejected rows by reason", "Rows that could not be used, of those kept as examples (sellometer.max_rejects_kept for each object).",
               sql("""
             SELECT $__timeGroupAlias(rejected_at, $__interval), reason AS metric, count(*) AS value
             FROM sellometer.rejected_rows
             WHERE $__timeFilter(rejected_at)
             GROUP BY 1, 2
-            ORDER BY 1, 2"""), NUMBER, 8, 12, stack=True, bars=True, legend=("sum",), decimals=0),
+            ORDER BY 1, 2"""), NUMBER, 8, 9, stack=True, bars=True, legend=("sum",), decimals=0),
+        table("Rejected rows", "The newest of those kept as examples, with what was wrong and the whole line.",
+              sql("""
+            SELECT reason, detail, raw, source || ': ' || key AS object, line, column_name AS "column", date_trunc('second', rejected_at) AS "time"
+            FROM sellometer.rejected_rows
+            WHERE $__timeFilter(rejected_at)
+            ORDER BY rejected_at DESC, source, key, line
+            LIMIT 200"""), 24, 12, columns={"reason": column(width=120), "detail": column(width=230, inspect=True), "raw": column(least=200, inspect=True), "object": column(width=160, inspect=True),
+                                            "line": COUNT, "time": TIME}),
         table("Failed objects", "Each with the reason. sellometer_retry(source, key) has it loaded again, sellometer_skip(source, key) never.",
               sql("""
             SELECT source || ': ' || key AS object, error, sqlstate, attempts, date_trunc('second', next_attempt) AS "next attempt", size, date_trunc('second', discovered_at) AS "time"

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from expand import ask
 from expected_sales import product_names
-from frames import Anything, Near
+from frames import Anything, Begins, Near
 from known import DAY, HEAD, HOUR, MINUTE, NOW
 from oracle import keys
 from oracles import oracle
@@ -51,21 +51,24 @@ NO_PRICE = ('the header line lacks the required column "price" (repair the objec
 NOT_READABLE = "it can't be listed: why is in sellometer.sources, for who may read last_error there"
 
 
+TEXT = "last error, and what is seen"
+
+
 @oracle("operations", "Sources")
 def sources(c):
     failed = f"2019-11-20-12-10-no-price.csv: {NO_PRICE}"
     shop, partner = sorted(table(c, "SELECT * FROM sellometer.sources ORDER BY name"), key=lambda row: row["name"] != "shop")
-    return [{"state": "critical", "source": "partner", "last error": NOT_READABLE, "error at": NOW - 20 * MINUTE, "what is seen": NOT_READABLE,
+    return [{"state": "critical", "source": "partner", TEXT: NOT_READABLE, "error at": NOW - 20 * MINUTE,
              "data up to": NOW - 3 * HOUR, "behind the clock": since(NOW - 3 * HOUR), "waiting": 0, "failed": 0, "backlog": 0, "waiting bytes": 0,
              "rows/s": 0, "lists": 0},
-            {"state": "warning", "source": "shop", "last error": failed, "error at": NOW - 2 * HOUR + timedelta(seconds=20), "what is seen": Anything(),
+            {"state": "warning", "source": "shop", TEXT: Begins(f"{failed} | "), "error at": NOW - 2 * HOUR + timedelta(seconds=20),
              "data up to": HEAD, "behind the clock": since(HEAD), "waiting": 1, "failed": 1, "backlog": 1, "waiting bytes": 4711,
              "rows/s": 0, "lists": shop["list_requests"]}]
 
 
 @oracle("operations", "Health")
 def health(c):
-    return [{"severity": row["severity"], "name": row["name"], "detail": Anything(), "hint": Anything(), "time": Anything()} for row in table(c, """
+    return [{"severity": row["severity"], "name": row["name"], "what it is, and what to do": Begins(""), "time": Anything()} for row in table(c, """
         SELECT severity, name FROM sellometer.health WHERE severity IN ('critical', 'warning') ORDER BY severity, name""")]
 
 
