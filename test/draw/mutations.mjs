@@ -93,7 +93,7 @@ export const mutations = [
 	},
 	{
 		name: 'an error that is cut', board: 'operations.json', expected: /^the error of the source that fails is not to be seen whole/,
-		change: (item) => override(panelOf(item, 'Sources'), 'last error', 'custom.cellOptions', { type: 'auto' })
+		change: (item) => override(panelOf(item, 'Sources'), 'last error, and what is seen', 'custom.cellOptions', { type: 'auto' })
 	},
 	{
 		name: 'a first screen without the source that fails', board: 'operations.json', expected: /^the first panel does not have the source that fails/,
