@@ -59,23 +59,11 @@
 #include "storage/bulk_write.h"
 #endif
 
-/* Give a relation that nobody else can see n more pages, or fewer, in buffers that are locked.  Returns how many. */
+/* Which file a relation is. */
 #if PG_VERSION_NUM >= 160000
-#define slm_extend(rel, n, buffers) \
-	({ \
-		uint32 extended_; \
-		ExtendBufferedRelBy(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_SKIP_EXTENSION_LOCK, n, buffers, &extended_); \
-		for (uint32 i_ = 0; i_ < extended_; i_++) \
-			LockBuffer((buffers)[i_], BUFFER_LOCK_EXCLUSIVE); \
-		(int) extended_; \
-	})
+#define slm_relation_file(rel)	(&(rel)->rd_locator)
 #else
-#define slm_extend(rel, n, buffers) \
-	({ \
-		for (int i_ = 0; i_ < (n); i_++) \
-			(buffers)[i_] = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK, NULL); \
-		(n); \
-	})
+#define slm_relation_file(rel)	(&(rel)->rd_node)
 #endif
 
 /* Begin to scan an index for the rows of its table. */

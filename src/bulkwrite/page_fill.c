@@ -1,8 +1,8 @@
 /*
  * page_fill.c: pages for a relation that is new, one after the other.
  *
- * From 17 on by the server's own bulk writer.  Before, through the shared buffers: pages are extended, copied into and marked dirty, and
- * then logged, some at a time.  Until they are logged only this transaction would miss them, and it goes with its relation.
+ * Outside of the shared buffers, which would write them a second time: from 17 on by the server's own bulk writer, before as its build of a
+ * B-tree does (nbtsort.c), some at a time: logged whole, then appended by smgrextend().
  */
 #include "postgres.h"
 
@@ -14,10 +14,12 @@
 #include "compat.h"
 #include "miscadmin.h"
 #include "server/alive.h"
+#include "server/crash_point.h"
 #include "storage/bufmgr.h"
+#include "storage/smgr.h"
 #include "utils/rel.h"
 
-/* Pages that are written and logged together, which before 17 are as many pinned buffers. */
+/* Pages that are logged together. */
 #define PAGES_TOGETHER	32
 
 struct SlmPageWriter
@@ -26,6 +28,10 @@ struct SlmPageWriter
 	BlockNumber next;
 #ifdef SLM_HAVE_BULK_WRITE
 	BulkWriteState *bulk;
+#else
+	XLogRecPtr	redo;			/* from where a crash would have been recovered from when we began */
+	PGAlignedBlock last;		/* the page before next, if any was put */
+	bool		any;
 #endif
 };
 
@@ -35,10 +41,13 @@ slm_page_writer_begin(Relation rel)
 	SlmPageWriter *writer = palloc0(sizeof(SlmPageWriter));
 
 	Assert(rel->rd_createSubid == GetCurrentSubTransactionId());
+	SLM_CRASH_POINT("fill.begun");
 	writer->rel = rel;
 	writer->next = RelationGetNumberOfBlocks(rel);
 #ifdef SLM_HAVE_BULK_WRITE
 	writer->bulk = smgr_bulk_start_rel(rel, MAIN_FORKNUM);
+#else
+	writer->redo = GetRedoRecPtr();
 #endif
 	return writer;
 }
@@ -53,7 +62,7 @@ slm_page_writer_next(const SlmPageWriter *writer)
 
 /* At most n pages; returns how many. */
 static int
-put_some(SlmPageWriter *writer, const PGAlignedBlock *pages, int n)
+put_some(SlmPageWriter *writer, PGAlignedBlock *pages, int n)
 {
 	int			m = Min(n, PAGES_TOGETHER);
 
@@ -76,36 +85,54 @@ finish(SlmPageWriter *writer)
 #else
 
 static int
-put_some(SlmPageWriter *writer, const PGAlignedBlock *pages, int n)
+put_some(SlmPageWriter *writer, PGAlignedBlock *pages, int n)
 {
-	/* others need buffers, too */
-	int			m = Min(n, Max(1, Min(PAGES_TOGETHER, NBuffers / 64)));
-	Buffer		buffers[PAGES_TOGETHER];
+	int			m = Min(n, PAGES_TOGETHER);
+	BlockNumber blocks[PAGES_TOGETHER];
+	char	   *datas[PAGES_TOGETHER];
 
-	m = slm_extend(writer->rel, m, buffers);
 	for (int i = 0; i < m; i++)
 	{
-		if (BufferGetBlockNumber(buffers[i]) != writer->next + i)
-			elog(ERROR, "page %u of %s is page %u", writer->next + i, RelationGetRelationName(writer->rel),
-				 BufferGetBlockNumber(buffers[i]));
-		memcpy(BufferGetPage(buffers[i]), pages[i].data, BLCKSZ);
-		MarkBufferDirty(buffers[i]);
-		UnlockReleaseBuffer(buffers[i]);
+		blocks[i] = writer->next + i;
+		datas[i] = pages[i].data;
 	}
 	if (RelationNeedsWAL(writer->rel))
-		log_newpage_range(writer->rel, MAIN_FORKNUM, writer->next, writer->next + m, true);
+		log_newpages(slm_relation_file(writer->rel), MAIN_FORKNUM, m, blocks, datas, true);
+	for (int i = 0; i < m; i++)
+	{
+		PageSetChecksumInplace(datas[i], blocks[i]);
+		smgrextend(RelationGetSmgr(writer->rel), MAIN_FORKNUM, blocks[i], datas[i], true);
+	}
+	writer->last = pages[m - 1];
+	writer->any = true;
 	return m;
 }
 
+/*
+ * Who replays the WAL from behind where we have logged the pages must find them on disk.  Writing the last one again, now with skipFsync
+ * false, has the next checkpoint sync the file.  If one has begun since we did, it may have been through with syncing before that, so we do;
+ * also if there are more files, of which this concerns the last alone.  Looked for in this order no checkpoint is missed.
+ */
 static void
 finish(SlmPageWriter *writer)
 {
+	SMgrRelation file = RelationGetSmgr(writer->rel);
+
+	/* without WAL the commit syncs what is new */
+	if (!writer->any || !RelationNeedsWAL(writer->rel))
+		return;
+	smgrwrite(file, MAIN_FORKNUM, writer->next - 1, writer->last.data, false);
+	if (GetRedoRecPtr() != writer->redo || writer->next > RELSEG_SIZE)
+	{
+		smgrimmedsync(file, MAIN_FORKNUM);
+		elog(DEBUG1, "flushed relation because a checkpoint occurred concurrently");	/* as the bulk writer says it */
+	}
 }
 
 #endif
 
 void
-slm_page_writer_put(SlmPageWriter *writer, const PGAlignedBlock *pages, int n)
+slm_page_writer_put(SlmPageWriter *writer, PGAlignedBlock *pages, int n)
 {
 	for (int i = 0; i < n; i++)
 		Assert(!PageIsNew((Page) pages[i].data) && PageGetPageSize((Page) pages[i].data) == BLCKSZ);
@@ -122,6 +149,7 @@ slm_page_writer_put(SlmPageWriter *writer, const PGAlignedBlock *pages, int n)
 void
 slm_page_writer_end(SlmPageWriter *writer)
 {
+	SLM_CRASH_POINT("fill.written");
 	finish(writer);
 	Assert(RelationGetNumberOfBlocks(writer->rel) == writer->next);
 	pfree(writer);

@@ -17,10 +17,10 @@ typedef struct SlmPageWriter SlmPageWriter;
 extern SlmPageWriter *slm_page_writer_begin(Relation rel);
 
 /*
- * The next n pages, as the server lays pages out (PageInit(), pd_lower and pd_upper true).  They are copied, written and, if the relation needs
- * WAL, logged whole.
+ * The next n pages, as the server lays pages out (PageInit(), pd_lower and pd_upper true).  They are written and, if the relation needs WAL,
+ * logged whole; their LSN and checksum may be set.
  */
-extern void slm_page_writer_put(SlmPageWriter *writer, const PGAlignedBlock *pages, int n);
+extern void slm_page_writer_put(SlmPageWriter *writer, PGAlignedBlock *pages, int n);
 
 /* The number of the page that is put next. */
 extern BlockNumber slm_page_writer_next(const SlmPageWriter *writer);

@@ -62,7 +62,7 @@ slm_view_log_write_blocks(const SlmViewLogBlocks *blocks)
 	static SlmStatement next = {"SELECT nextval('sellometer.view_log_seq_seq')"};
 	static SlmStatement insert = {
 		"INSERT INTO sellometer.view_log (hour, seq, views, block) VALUES ($1, $2, $3, $4)",
-		4, {TIMESTAMPTZOID, INT8OID, INT4OID, BYTEAOID}
+		4, {TIMESTAMPTZOID, INT8OID, INT4OID, BYTEAOID}, .any_values = true
 	};
 	int64		seq;
 

@@ -11,6 +11,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "access/xlog.h"
+#include "postmaster/bgwriter.h"
 #include "utils/guc.h"
 
 /* Below the data directory, which is every server process's working directory. */
@@ -18,6 +20,7 @@
 
 static char *wanted;
 static char *sqlstate;
+static bool checkpoint;
 static int	visits_left;
 
 static int
@@ -49,7 +52,9 @@ slm_crash_point(const char *name)
 		return;					/* it has died already */
 	(void) !write(fd, name, len);
 	close(fd);
-	if (sqlstate == NULL || strlen(sqlstate) != 5)
+	if (checkpoint)
+		RequestCheckpoint(CHECKPOINT_IMMEDIATE | CHECKPOINT_FORCE | CHECKPOINT_WAIT);
+	else if (sqlstate == NULL || strlen(sqlstate) != 5)
 		kill(getpid(), SIGKILL);
 	else
 		ereport(ERROR,
@@ -64,6 +69,8 @@ slm_crash_point_init(void)
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, assign_wanted, NULL);
 	DefineCustomStringVariable("sellometer.debug_crash_sqlstate", "Instead of dying, raise an error of this kind.", NULL, &sqlstate,
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
+	DefineCustomBoolVariable("sellometer.debug_crash_checkpoint", "Instead of dying, wait for a checkpoint.", NULL, &checkpoint,
+							 false, PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
 }
 
 #else

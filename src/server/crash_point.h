@@ -12,7 +12,7 @@
 /*
  * Die here if sellometer.debug_crash_point is the name, or "name:n" at the n-th visit by this process.  It dies once: the
  * name is left in the file sellometer_crashed of the data directory, and while that is there nothing dies.  With
- * sellometer.debug_crash_sqlstate it raises an error of that kind instead.
+ * sellometer.debug_crash_sqlstate it raises an error of that kind instead, with sellometer.debug_crash_checkpoint it waits for a checkpoint.
  */
 #define SLM_CRASH_POINT(name)	slm_crash_point(name)
 

@@ -159,7 +159,8 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 	Assert(may_execute());
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, statement->nargs, statement->types);
+		SPIPlanPtr	plan = SPI_prepare_cursor(statement->sql, statement->nargs, statement->types,
+											  statement->any_values ? CURSOR_OPT_GENERIC_PLAN : 0);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare: %s", statement->sql);

@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
 use SlmCrash;
+use SlmHistory;
 use SlmTest;
 use Test::More;
 
@@ -66,6 +67,36 @@ sub rows_logged
 		WHERE record_type ~ 'INSERT' AND resource_manager ~ '^Heap' AND block_ref ~ ('/' || pg_relation_filenode('sellometer.$table') || ' '))});
 }
 
+# Whose WAL lies before where a checkpoint would have a crash recovered from must be on disk: synced by that checkpoint; or by us, if it
+# began while we wrote.
+sub synced_by_checkpoints
+{
+	my ($node, $in) = @_;
+	$node->append_conf('postgresql.conf', "fsync = on\nlog_checkpoints = on\nlog_min_messages = debug1");
+	$node->reload;
+	write_object($in, '20191001-080000.csv', object(8, 500));
+	# the file's creation is to be synced, too, but by a checkpoint before it was written
+	my ($told, $begun) = ('', q{SET client_min_messages = debug1; SET sellometer.debug_crash_checkpoint = on});
+	(undef, undef, $told) = $node->psql('shop', "$begun; SET sellometer.debug_crash_point = 'fill.begun'; CALL sellometer_ingest()");
+	unlike($told, qr/flushed relation/, 'nothing is synced at once without a checkpoint');
+	my $from = -s $node->logfile;
+	$node->safe_psql('shop', 'CHECKPOINT');
+	my $log = slurp_file($node->logfile, $from);
+	my @files = split /\n/, $node->safe_psql('shop', q{SELECT pg_relation_filepath(oid) FROM pg_class WHERE relname LIKE '%\_minute\_p20191001\_0800%'});
+	is(scalar(@files), 10, 'tables and indexes of the hour');
+	is(join(' ', grep { $log !~ /checkpoint sync: \S+ file=\Q$_\E / } @files), '', '... are synced by the next checkpoint');
+
+	write_object($in, '20191001-090000.csv', object(9, 500));
+	unlink($node->data_dir . '/sellometer_crashed') or die $!;
+	(undef, undef, $told) = $node->psql('shop', "$begun; SET sellometer.debug_crash_point = 'fill.written'; CALL sellometer_ingest()");
+	my $n = () = $told =~ /flushed relation because a checkpoint occurred concurrently/g;
+	# the index, at whose end it was, and its table, which was begun before
+	is($n, 2, 'what was written when a checkpoint began is synced at once');
+	$node->append_conf('postgresql.conf', "fsync = off\nlog_min_messages = warning");
+	$node->reload;
+	return;
+}
+
 # Page by page, or as the server would do it: what is stored is the same.
 sub fill
 {
@@ -125,6 +156,8 @@ CONF
 	kill_server($node);
 	is(unsound($node, 'bt_index_parent_check(c.oid, true, true)'), '', 'sound after a crash');
 	is(sums($node), $sums, '... with the same rows');
+
+	synced_by_checkpoints($node, $in) if $way eq 'on' && can_make_chunks_small($node);
 
 	# What need not be logged, as the table is new, is on disk at the commit
 	$node->append_conf('postgresql.conf', "wal_level = minimal\nmax_wal_senders = 0\narchive_mode = off");

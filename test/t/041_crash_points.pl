@@ -209,6 +209,7 @@ value($INGEST);
 
 my @batch = qw(ingest.picked ingest.read apply.views apply.tier apply.ledger ingest.commit ingest.committed);
 dies($_, $INGEST, \&live) foreach (qw(list.superseded list.noted list.committed), @batch);
+dies($_, $INGEST, sub { $now += 4200; live(); }) foreach (qw(fill.begun:3 fill.written fill.written:8));
 dies($_, $INGEST, \&large) foreach (qw(large.validated large.part large.part:3 ingest.committed:2 apply.ledger:3));
 dies($_, $MERGE, \&late) foreach (@batch);
 dies($_, 'SELECT sellometer_retry(source, key) FROM sellometer.objects WHERE rows_rejected > 0', \&jumped)
