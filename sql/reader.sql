@@ -56,5 +56,10 @@ SELECT r AS reader, t AS relation, has_table_privilege(r, t, 'SELECT')
 FROM unnest(ARRAY['regress_sellometer reader', 'regress_sellometer_other']) r,
 	unnest(ARRAY['sellometer.brand_week', 'sellometer.view_category_l3_week', 'sellometer.realtime_product_id_week']) t;
 
+-- Why a source can't be listed, for those who may know
+SELECT sellometer_grant_reader('regress_sellometer_other', errors => true);
+SELECT r AS reader, has_column_privilege(r, 'sellometer.sources', 'last_error', 'SELECT') AS errors, has_column_privilege(r, 'sellometer.sources', 'owner', 'SELECT') AS owners
+FROM unnest(ARRAY['regress_sellometer reader', 'regress_sellometer_other']) r;
+
 SELECT sellometer_grant_reader('regress_no_such_role');
 ROLLBACK;

@@ -53,16 +53,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.grant_readers() IS 'Let all readers read the tables and views that there are now';
 
-CREATE FUNCTION @extschema@.sellometer_grant_reader(role regrole)
+CREATE FUNCTION @extschema@.sellometer_grant_reader(role regrole, errors boolean DEFAULT false)
 RETURNS void
-LANGUAGE sql
+LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sellometer.grant_to_reader(role::text)
+BEGIN
+	PERFORM sellometer.grant_to_reader(role::text);
+	IF errors THEN
+		EXECUTE format('GRANT SELECT (last_error) ON sellometer.sources TO %s', role);
+	END IF;
+END
 $$;
-COMMENT ON FUNCTION @extschema@.sellometer_grant_reader(regrole) IS
-	'Let a role read metrics, ledger and status, also of tiers added later, and nothing else';
+COMMENT ON FUNCTION @extschema@.sellometer_grant_reader(regrole, boolean) IS
+	'Let a role read metrics, ledger and status, also of tiers added later, and nothing else; errors: also why a source can''t be listed, which may name servers and roles';
 
 REVOKE ALL ON FUNCTION sellometer.grant_to_reader(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.grant_readers() FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_grant_reader(regrole) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_grant_reader(regrole, boolean) FROM PUBLIC;
