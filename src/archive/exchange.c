@@ -82,7 +82,7 @@ read_object(Exchange *exchange, SlmTakeOut *take, int64 id, bool all)
 	if (all)
 		slm_reading_validate(reading);
 	else
-		slm_reading_chunk(reading, &clock, take->state->catalog, &exchange->chunk, false);
+		slm_reading_chunk(reading, &clock, take->state->dictionary, &exchange->chunk, false);
 	slm_reading_end(reading);
 	slm_transfer_close(object->transfer);
 	slm_store_close(store);

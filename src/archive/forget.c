@@ -74,7 +74,7 @@ begin_step(void *arg)
 	{
 		char	   *session = slm_text(CurrentMemoryContext, i, 1);
 
-		if (slm_dict_add(&person->sessions, &person->key, (SlmSlice) {session, (uint32) strlen(session)}) == SLM_NO_ENTRY)
+		if (slm_interner_add(&person->sessions, &person->key, (SlmSlice) {session, (uint32) strlen(session)}) == SLM_NO_ENTRY)
 			slm_out_of_memory();
 	}
 	erasure->npieces = (int) slm_execute(&pieces, NULL, NULL, SPI_OK_SELECT);
@@ -387,7 +387,7 @@ slm_forget_user(SlmRun *run, void *arg)
 	}
 	PG_FINALLY();
 	{
-		slm_dict_free(&erasure.forget->person.sessions);
+		slm_interner_free(&erasure.forget->person.sessions);
 		(void) LockRelease(&tag, ExclusiveLock, true);
 	}
 	PG_END_TRY();

@@ -184,15 +184,15 @@ slm_person_note_session(SlmPerson *person, const SlmPersonRow *row)
 	if (row->header || !has_id(person, row))
 		return;
 	session = slm_field_value(inside(row, SLM_COL_USER_SESSION));
-	if (session.len > 0 && slm_dict_add(&person->sessions, &person->key, session) == SLM_NO_ENTRY)
+	if (session.len > 0 && slm_interner_add(&person->sessions, &person->key, session) == SLM_NO_ENTRY)
 		slm_out_of_memory();
 }
 
-/* As slm_dict_add() finds it, but what is not known does not become so. */
+/* As slm_interner_add() finds it, but what is not known does not become so. */
 static bool
 has_session(const SlmPerson *person, SlmSlice session)
 {
-	const SlmDict *sessions = &person->sessions;
+	const SlmInterner *sessions = &person->sessions;
 	uint32		mask = sessions->nslots - 1;
 
 	if (session.len == 0 || sessions->nslots == 0)

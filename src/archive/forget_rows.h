@@ -10,17 +10,17 @@
 #include "postgres.h"
 
 #include "pure/columns.h"
-#include "pure/dict.h"
+#include "pure/interner.h"
 #include "pure/reader.h"
 #include "store/store.h"
 
-/* Whom to forget.  sessions is malloc'ed: slm_dict_free(). */
+/* Whom to forget.  sessions is malloc'ed: slm_interner_free(). */
 typedef struct SlmPerson
 {
 	int64		user_id;
 	char		digits[24];		/* the same as text */
 	SlmHashKey	key;			/* of the database */
-	SlmDict		sessions;		/* that the id was seen with; more are added while rows are looked at */
+	SlmInterner		sessions;		/* that the id was seen with; more are added while rows are looked at */
 } SlmPerson;
 
 /* A row, or a header, as it stands. */

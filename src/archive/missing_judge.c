@@ -39,7 +39,7 @@ count_views(const SlmTakeOut *take, const SlmMissing *missing)
 	int64		n = 0;
 
 	if (in_log && take->taken.nviews > 0)
-		slm_view_log_read(take->state->catalog, missing->first, missing->last + 1, &take->taken, &logged);
+		slm_view_log_read(take->state->dictionary, missing->first, missing->last + 1, &take->taken, &logged);
 	for (uint64 i = 0; i < take->taken.nslots; i++)
 	{
 		const SlmView *view = &take->taken.slots[i];
@@ -73,7 +73,7 @@ own_events(const SlmTakeOut *take, const SlmMissing *missing, Datum *minutes, Da
 		if (group.type == SLM_VIEW || group.count >= 0 || minute < missing->first - USECS_PER_DAY || minute > missing->last + USECS_PER_DAY)
 			continue;
 		minutes[n] = TimestampTzGetDatum(minute);
-		products[n] = Int64GetDatum(slm_catalog_get(take->state->catalog, group.offer)->product_id);
+		products[n] = Int64GetDatum(slm_dictionary_get(take->state->dictionary, group.offer)->product_id);
 		counts[n++] = Int64GetDatum(-(int64) group.count);
 	}
 	return n;

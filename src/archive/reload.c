@@ -250,7 +250,7 @@ read_parts(Reload *reload, SlmStore *store)
 	SlmObject  *object = &reload->object;
 	SlmReading *reading = begin_reading(reload, store);
 
-	slm_reading_chunk(reading, &reload->clock, reload->state->catalog, &reload->chunk, false);
+	slm_reading_chunk(reading, &reload->clock, reload->state->dictionary, &reload->chunk, false);
 	if (object->outcome == SLM_OBJECT_PART)
 	{
 		/* all of its times must be known before any of them is judged */
@@ -260,12 +260,12 @@ read_parts(Reload *reload, SlmStore *store)
 		check_outcome(reload);
 		end_reading(reload, reading);
 		reading = begin_reading(reload, store);
-		slm_reading_chunk(reading, &reload->clock, reload->state->catalog, &reload->chunk, false);
+		slm_reading_chunk(reading, &reload->clock, reload->state->dictionary, &reload->chunk, false);
 	}
 	take_part(reload);
 	while (object->outcome == SLM_OBJECT_PART)
 	{
-		slm_reading_chunk(reading, &reload->clock, reload->state->catalog, &reload->chunk, false);
+		slm_reading_chunk(reading, &reload->clock, reload->state->dictionary, &reload->chunk, false);
 		take_part(reload);
 	}
 	end_reading(reload, reading);
@@ -409,7 +409,7 @@ create_reload(int64 id)
 	callback->func = free_reload;
 	callback->arg = reload;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	slm_batch_init(&reload->batch, reload->state->catalog);
+	slm_batch_init(&reload->batch, reload->state->dictionary);
 	look_up_object(reload, id);
 	reload->clock = (SlmClock) {.head = slm_head_read(),.tiers = slm_tiers_read()};
 	reload->clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;

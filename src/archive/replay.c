@@ -82,7 +82,7 @@ typedef struct Replay
 	TimestampTz to;
 	TimestampTz rows_from;		/* earlier than from: the view log does not reach back far enough */
 	TimestampTz log_from;		/* the view log is written from here on */
-	SlmViewState *state;		/* for its catalog and key */
+	SlmViewState *state;		/* for its dictionary and key */
 	SlmHistory *history;
 	TupleDesc	desc;
 	TupleTableSlot *slot;
@@ -136,12 +136,12 @@ check_memory(const Replay *replay)
 {
 	size_t		limit = (size_t) slm_work_memory * 1024;
 
-	if (slm_catalog_memory(replay->state->catalog) > limit || slm_views_memory(&replay->known) > limit)
+	if (slm_dictionary_memory(replay->state->dictionary) > limit || slm_views_memory(&replay->known) > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("replay needs more memory than sellometer.work_memory"),
 				 errdetail("Offers take %zu kB, the views of a window %zu kB.",
-						   slm_catalog_memory(replay->state->catalog) / 1024, slm_views_memory(&replay->known) / 1024),
+						   slm_dictionary_memory(replay->state->dictionary) / 1024, slm_views_memory(&replay->known) / 1024),
 				 errhint("Replay shorter ranges one by one, or raise sellometer.work_memory.")));
 }
 
@@ -342,10 +342,10 @@ write_tier(Replay *replay, int t)
 
 		bucket->wanted = bucket->start >= range->first && bucket->start < range->end;
 	}
-	deltas = slm_dimension_deltas_begin(&replay->cells, replay->state->catalog);
+	deltas = slm_dimension_deltas_begin(&replay->cells, replay->state->dictionary);
 	PG_TRY();
 	{
-		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->catalog, false, NULL);
+		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->dictionary, false, NULL);
 	}
 	PG_FINALLY();
 	{
@@ -382,7 +382,7 @@ know_view(Replay *replay, const SlmChunkRow *row)
 
 	if (view == NULL)
 		slm_out_of_memory();
-	if (!found || slm_view_is_earlier(replay->state->catalog, row->time, row->offer, view))
+	if (!found || slm_view_is_earlier(replay->state->dictionary, row->time, row->offer, view))
 	{
 		view->time = row->time;
 		view->offer = row->offer;
@@ -453,7 +453,7 @@ static void
 read_known(Replay *replay)
 {
 	if (!TIMESTAMP_NOT_FINITE(replay->from) && replay->rows_from == replay->from)
-		slm_view_log_read(replay->state->catalog, replay->from - slm_view_window_usecs(), replay->from, NULL, &replay->known);
+		slm_view_log_read(replay->state->dictionary, replay->from - slm_view_window_usecs(), replay->from, NULL, &replay->known);
 }
 
 static void
@@ -468,7 +468,7 @@ replace(Replay *replay)
 	slm_rollup_reset(replay->tiers);
 	find_ranges(replay);
 	read_known(replay);
-	slm_view_log_cut(replay->state->catalog, Max(replay->from, replay->log_from), replay->to, NULL);
+	slm_view_log_cut(replay->state->dictionary, Max(replay->from, replay->log_from), replay->to, NULL);
 	for (int t = 0; t < replay->tiers->n; t++)
 		delete_range(&replay->tiers->tiers[t], &replay->ranges[t]);
 	SLM_CRASH_POINT("replay.deleted");
@@ -496,7 +496,7 @@ create_replay(TimestampTz from, TimestampTz to)
 	callback->func = free_replay;
 	callback->arg = replay;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	slm_batch_init(&replay->batch, replay->state->catalog);
+	slm_batch_init(&replay->batch, replay->state->dictionary);
 	replay->history = slm_history_create();
 	replay->desc = CreateTemplateTupleDesc(COLS);
 	TupleDescInitEntry(replay->desc, COL_TIME + 1, "time", INT8OID, -1, 0);

@@ -69,7 +69,7 @@ keep_earliest(SlmTakeOut *take, SlmViews *views, uint64 fingerprint, TimestampTz
 
 	if (view == NULL)
 		slm_out_of_memory();
-	if (!found || slm_view_is_earlier(take->state->catalog, time, offer, view))
+	if (!found || slm_view_is_earlier(take->state->dictionary, time, offer, view))
 	{
 		view->time = time;
 		view->offer = offer;
@@ -104,7 +104,7 @@ static bool
 is_full(const SlmTakeOut *take)
 {
 	size_t		used = slm_batch_memory(&take->batch) + slm_views_memory(&take->old) + slm_carts_memory(&take->old_carts) +
-		slm_views_memory(&take->cart_keys) + slm_views_memory(&take->offers.rows) + slm_catalog_memory(take->state->catalog);
+		slm_views_memory(&take->cart_keys) + slm_views_memory(&take->offers.rows) + slm_dictionary_memory(take->state->dictionary);
 
 	return take->rows >= take->max_rows || used > (size_t) slm_work_memory * 1024 / 4;
 }
@@ -174,8 +174,8 @@ slm_take_out_begin(int64 object, int64 max_rows)
 	callback->func = free_take_out;
 	callback->arg = take;
 	MemoryContextRegisterResetCallback(context, callback);
-	slm_batch_init(&take->batch, take->state->catalog);
-	slm_offers_init(&take->offers, take->state->catalog);
+	slm_batch_init(&take->batch, take->state->dictionary);
+	slm_offers_init(&take->offers, take->state->dictionary);
 	read_ledger(take);
 	take->own = slm_history_create();
 	slm_history_only(take->own, object);
@@ -301,7 +301,7 @@ find_taken(SlmTakeOut *take)
 {
 	SlmViews	counted = {0};
 
-	slm_view_log_read(take->state->catalog, take->first - slm_view_window_usecs(), take->last + slm_view_window_usecs() + 1,
+	slm_view_log_read(take->state->dictionary, take->first - slm_view_window_usecs(), take->last + slm_view_window_usecs() + 1,
 					  &take->either, &counted);
 	reserve(&take->taken, counted.nviews);
 	reserve(&take->known, counted.nviews);
@@ -310,7 +310,7 @@ find_taken(SlmTakeOut *take)
 		const SlmView *view = &counted.slots[i];
 		const SlmView *old = view->fingerprint == 0 ? NULL : slm_views_find(&take->old, view->fingerprint);
 		bool		is_old = old != NULL && old->time == view->time &&
-			slm_catalog_compare(take->state->catalog, old->offer, view->offer) == 0;
+			slm_dictionary_compare(take->state->dictionary, old->offer, view->offer) == 0;
 
 		if (view->fingerprint != 0)
 			keep_earliest(take, is_old ? &take->taken : &take->known, view->fingerprint, view->time, view->offer);
@@ -384,8 +384,8 @@ rewrite_log(SlmTakeOut *take)
 	pass_on_taken(take, &stay);
 	if (take->cut.nviews == 0)
 		return;
-	slm_view_log_cut(take->state->catalog, take->first - slm_view_window_usecs(), take->last + slm_view_window_usecs() + 1, &take->cut);
-	slm_view_log_write(take->state->catalog, &stay, 1);
+	slm_view_log_cut(take->state->dictionary, take->first - slm_view_window_usecs(), take->last + slm_view_window_usecs() + 1, &take->cut);
+	slm_view_log_write(take->state->dictionary, &stay, 1);
 }
 
 static void

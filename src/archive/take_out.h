@@ -32,7 +32,7 @@ typedef struct SlmTakeOut
 	int64		started_at;		/* rows of the object before this one were out before this part */
 	bool		repeats;		/* the object has views that were counted elsewhere when it was loaded */
 	int64		stopped_at;		/* rows of the object before this one are out, with this part; SLM_HISTORY_END: all */
-	SlmViewState *state;		/* for its catalog and key */
+	SlmViewState *state;		/* for its dictionary and key */
 	SlmBatch	batch;
 	SlmViews	old;			/* of each fingerprint these rows' earliest view */
 	SlmViews	others;			/* likewise, of all other objects */

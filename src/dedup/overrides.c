@@ -142,8 +142,8 @@ override(void *arg, SlmTime time, bool has_category_id, int64_t category_id, int
 }
 
 void
-slm_overrides_apply(SlmOverrides *overrides, SlmCatalog *catalog)
+slm_overrides_apply(SlmOverrides *overrides, SlmDictionary *dictionary)
 {
 	if (overrides->n > 0)
-		slm_catalog_set_override(catalog, override, overrides, overrides->since, overrides->n);
+		slm_dictionary_set_override(dictionary, override, overrides, overrides->since, overrides->n);
 }

@@ -5,17 +5,17 @@
 #define SLM_DEDUP_OVERRIDES_H
 
 #include "postgres.h"
-#include "pure/catalog.h"
+#include "pure/dictionary.h"
 
 typedef struct SlmOverrides SlmOverrides;
 
 /* None, in the current memory context; to be refreshed before use.  What it holds goes with the context. */
 extern SlmOverrides *slm_overrides_create(void);
 
-/* Read sellometer.category_overrides if it has changed; true if so: catalogs that use it are then of no use.  Needs SPI. */
+/* Read sellometer.category_overrides if it has changed; true if so: dictionaries that use it are then of no use.  Needs SPI. */
 extern bool slm_overrides_refresh(SlmOverrides *overrides);
 
-/* Have a new catalog use them, as long as they are not refreshed with another result. */
-extern void slm_overrides_apply(SlmOverrides *overrides, SlmCatalog *catalog);
+/* Have a new dictionary use them, as long as they are not refreshed with another result. */
+extern void slm_overrides_apply(SlmOverrides *overrides, SlmDictionary *dictionary);
 
 #endif							/* SLM_DEDUP_OVERRIDES_H */

@@ -14,7 +14,7 @@
 static bool
 is_same(const SlmViewState *state, const SlmView *a, const SlmView *b)
 {
-	return a->time == b->time && slm_catalog_compare(state->catalog, a->offer, b->offer) == 0;
+	return a->time == b->time && slm_dictionary_compare(state->dictionary, a->offer, b->offer) == 0;
 }
 
 /*
@@ -29,7 +29,7 @@ slm_check_views(SlmViewState *state)
 
 	if (!state->cached || !slm_is_time_to_look())
 		return;
-	slm_view_log_read(state->catalog, from, DT_NOEND, NULL, &log);
+	slm_view_log_read(state->dictionary, from, DT_NOEND, NULL, &log);
 	for (uint64 i = 0; i < log.nslots; i++)
 	{
 		const SlmView *view = &log.slots[i];

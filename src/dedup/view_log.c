@@ -93,11 +93,11 @@ slm_view_log_write_blocks(const SlmViewLogBlocks *blocks)
 }
 
 void
-slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists)
+slm_view_log_write(const SlmDictionary *dictionary, const SlmViewList *lists, uint32 nlists)
 {
 	SlmViewLogBlocks blocks;
 
-	if (!slm_viewlog_pack(catalog, lists, nlists, &blocks))
+	if (!slm_viewlog_pack(dictionary, lists, nlists, &blocks))
 		slm_out_of_memory();
 	PG_TRY();
 	{
@@ -115,7 +115,7 @@ slm_view_log_write_batch(const SlmBatch *batch)
 {
 	SlmViewList *lists = palloc(sizeof(SlmViewList) * (batch->nruns + 1));
 
-	slm_view_log_write(batch->catalog, lists, slm_batch_view_lists(batch, lists));
+	slm_view_log_write(batch->dictionary, lists, slm_batch_view_lists(batch, lists));
 	pfree(lists);
 }
 

@@ -13,7 +13,7 @@
 /*
  * Under the lock: add views, of any hours, to the view log; see slm_viewlog_pack().  An error if out of memory.
  */
-extern void slm_view_log_write(const SlmCatalog *catalog, const SlmViewList *lists, uint32 nlists);
+extern void slm_view_log_write(const SlmDictionary *dictionary, const SlmViewList *lists, uint32 nlists);
 
 /* The same of those of a deduplicated batch that count. */
 extern void slm_view_log_write_batch(const SlmBatch *batch);

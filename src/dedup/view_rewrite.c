@@ -67,7 +67,7 @@ typedef void (*TakeView) (const SlmView *view, void *arg);
 
 /* Each entry of each block of an hour; within a block a fingerprint stands once. */
 static void
-read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
+read_hour(SlmDictionary *dictionary, TimestampTz hour, TakeView take, void *arg)
 {
 	static SlmStatement statement = {"SELECT block, views::bigint FROM sellometer.view_log WHERE hour = $1", 1, {TIMESTAMPTZOID}};
 	Datum		args[1] = {TimestampTzGetDatum(hour)};
@@ -83,7 +83,7 @@ read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
 
 		if (!slm_views_reserve(&views, slm_int64(i, 2, 0)))
 			slm_out_of_memory();
-		result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN, NULL, catalog, &views);
+		result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN, NULL, dictionary, &views);
 
 		for (uint64 s = 0; result == SLM_VIEWLOG_OK && s < views.nslots; s++)
 		{
@@ -106,7 +106,7 @@ read_hour(SlmCatalog *catalog, TimestampTz hour, TakeView take, void *arg)
 
 typedef struct Reading
 {
-	SlmCatalog *catalog;
+	SlmDictionary *dictionary;
 	TimestampTz from;
 	TimestampTz to;
 	const SlmViews *only;
@@ -126,7 +126,7 @@ keep_earliest(const SlmView *view, void *arg)
 	known = slm_views_add(reading->known, view->fingerprint, &found);
 	if (known == NULL)
 		slm_out_of_memory();
-	if (!found || slm_view_is_earlier(reading->catalog, view->time, view->offer, known))
+	if (!found || slm_view_is_earlier(reading->dictionary, view->time, view->offer, known))
 	{
 		known->time = view->time;
 		known->offer = view->offer;
@@ -134,9 +134,9 @@ keep_earliest(const SlmView *view, void *arg)
 }
 
 void
-slm_view_log_read(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only, SlmViews *known)
+slm_view_log_read(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, const SlmViews *only, SlmViews *known)
 {
-	Reading		reading = {catalog, from, to, only, known};
+	Reading		reading = {dictionary, from, to, only, known};
 
 	Assert(from <= to);
 	Assert(only != known);
@@ -147,7 +147,7 @@ slm_view_log_read(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const S
 	if (!slm_views_reserve(known, known->nviews + (only != NULL ? only->nviews : views_of_log(from, to))))
 		slm_out_of_memory();
 	for (int i = 0; i < n; i++)
-		read_hour(catalog, hours[i], keep_earliest, &reading);
+		read_hour(dictionary, hours[i], keep_earliest, &reading);
 }
 
 /* --- taking out --- */
@@ -194,7 +194,7 @@ delete_hour(TimestampTz hour)
 }
 
 static void
-cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
+cut_hour(SlmDictionary *dictionary, TimestampTz hour, Rest *rest)
 {
 	rest->n = rest->cut = 0;
 	if (rest->only == NULL && hour >= rest->from && hour + USECS_PER_HOUR <= rest->to)
@@ -202,15 +202,15 @@ cut_hour(SlmCatalog *catalog, TimestampTz hour, Rest *rest)
 		delete_hour(hour);
 		return;
 	}
-	read_hour(catalog, hour, keep_or_cut, rest);
+	read_hour(dictionary, hour, keep_or_cut, rest);
 	if (rest->cut == 0)
 		return;
 	delete_hour(hour);
-	slm_view_log_write(catalog, &(SlmViewList) {.views = rest->views,.n = rest->n}, 1);
+	slm_view_log_write(dictionary, &(SlmViewList) {.views = rest->views,.n = rest->n}, 1);
 }
 
 void
-slm_view_log_cut(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only)
+slm_view_log_cut(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, const SlmViews *only)
 {
 	static SlmStatement epoch = {
 		"UPDATE sellometer.state SET views_epoch = views_epoch + 1, "
@@ -226,7 +226,7 @@ slm_view_log_cut(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const Sl
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	for (int i = 0; i < n; i++)
 	{
-		cut_hour(catalog, hours[i], &rest);
+		cut_hour(dictionary, hours[i], &rest);
 		cut += rest.cut;
 	}
 	/* of each fingerprint more than the entry that counts: what others of its views there were is not known any more */

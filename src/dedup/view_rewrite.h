@@ -15,12 +15,12 @@ extern TimestampTz slm_view_log_from(void);
  * Read the entries with from <= time < to into known, of each fingerprint the earliest; of those in only, if it is not
  * NULL.
  */
-extern void slm_view_log_read(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only, SlmViews *known);
+extern void slm_view_log_read(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, const SlmViews *only, SlmViews *known);
 
 /*
  * Under the writer's lock: take out the entries with from <= time < to; those whose fingerprint is in only, if it is not
  * NULL.  Every backend will read the log anew.
  */
-extern void slm_view_log_cut(SlmCatalog *catalog, TimestampTz from, TimestampTz to, const SlmViews *only);
+extern void slm_view_log_cut(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, const SlmViews *only);
 
 #endif							/* SLM_DEDUP_VIEW_REWRITE_H */

@@ -44,10 +44,10 @@ slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event)
 SlmOfferId
 slm_event_offer(SlmViewState *state, const SlmEvent *event)
 {
-	SlmCatalogError error;
-	SlmOfferId	offer = slm_catalog_offer(state->catalog, event, &error);
+	SlmDictionaryError error;
+	SlmOfferId	offer = slm_dictionary_offer(state->dictionary, event, &error);
 
-	if (offer == SLM_NO_OFFER && error == SLM_CATALOG_MEMORY)
+	if (offer == SLM_NO_OFFER && error == SLM_DICTIONARY_MEMORY)
 		slm_out_of_memory();
 	return offer;
 }
@@ -59,8 +59,8 @@ state_free(void *arg)
 
 	slm_view_state_end(state);
 	slm_views_free(&state->known);
-	slm_catalog_free(state->catalog);
-	state->catalog = NULL;
+	slm_dictionary_free(state->dictionary);
+	state->dictionary = NULL;
 	slm_table_release();
 }
 
@@ -71,11 +71,11 @@ forget(SlmViewState *state)
 	state->valid = false;
 }
 
-/* An empty catalog; what was known refers to the old one. */
+/* An empty dictionary; what was known refers to the old one. */
 static void
-renew_catalog(SlmViewState *state)
+renew_dictionary(SlmViewState *state)
 {
-	SlmCatalog *fresh = slm_catalog_create(&state->key);
+	SlmDictionary *fresh = slm_dictionary_create(&state->key);
 
 	/* the thread that packs reads the old one */
 	Assert(!state->packing.running);
@@ -83,10 +83,10 @@ renew_catalog(SlmViewState *state)
 	if (fresh == NULL)
 		slm_out_of_memory();
 	slm_overrides_apply(state->overrides, fresh);
-	slm_catalog_free(state->catalog);
-	state->catalog = fresh;
-	state->catalogs++;
-	state->names_before = slm_catalog_memory(fresh);
+	slm_dictionary_free(state->dictionary);
+	state->dictionary = fresh;
+	state->dictionaries++;
+	state->names_before = slm_dictionary_memory(fresh);
 	forget(state);
 }
 
@@ -122,7 +122,7 @@ slm_view_state_create(bool persistent)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	state->overrides = slm_overrides_create();
 	(void) slm_overrides_refresh(state->overrides);
-	renew_catalog(state);
+	renew_dictionary(state);
 	return state;
 }
 
@@ -131,7 +131,7 @@ slm_view_state_refresh(SlmViewState *state)
 {
 	slm_table_keep_at_most(slm_budget_tables());
 	if (slm_overrides_refresh(state->overrides))
-		renew_catalog(state);
+		renew_dictionary(state);
 }
 
 /* How many may be known: with more of them the table would grow beyond its share. */
@@ -152,9 +152,9 @@ slm_view_state_trim(SlmViewState *state, TimestampTz head)
 	/* the transaction that begins now has deduplicated nothing yet: what one before has, did not come to the log if that failed */
 	state->deduplicated = false;
 	state->known.most = most;
-	if (slm_catalog_memory(state->catalog) > slm_budget_names())
-		renew_catalog(state);
-	state->names_before = slm_catalog_memory(state->catalog);
+	if (slm_dictionary_memory(state->dictionary) > slm_budget_names())
+		renew_dictionary(state);
+	state->names_before = slm_dictionary_memory(state->dictionary);
 	if (state->valid && !TIMESTAMP_NOT_FINITE(head))
 	{
 		TimestampTz from = head - slm_view_window_usecs() - (int64) slm_live_lateness * USECS_PER_SEC - CACHE_SLACK;
@@ -189,7 +189,7 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 	SlmViewLogResult result;
 
 	result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, not_before, only,
-								state->catalog, &state->known);
+								state->dictionary, &state->known);
 	/* a block of middling size stands in its row as it is, and was not copied */
 	if (PointerGetDatum(block) != stored)
 		pfree(block);
@@ -199,16 +199,16 @@ unpack_row(SlmViewState *state, uint64 row, TimestampTz not_before, const SlmVie
 		slm_view_log_damaged(hour);
 }
 
-/* Do the names that have been read from the log take as much of the catalog as they may? */
+/* Do the names that have been read from the log take as much of the dictionary as they may? */
 static bool
 is_full_of_names(const SlmViewState *state)
 {
-	return slm_catalog_memory(state->catalog) > slm_budget_names();
+	return slm_dictionary_memory(state->dictionary) > slm_budget_names();
 }
 
 /*
  * Read blocks with after < seq and first <= hour <= last into known: views of a fingerprint in only, or all.  False if it may give up, and
- * has, as the catalog is full of their names.
+ * has, as the dictionary is full of their names.
  */
 static bool
 read_blocks(SlmViewState *state, int64 after, TimestampTz first, TimestampTz last, const SlmViews *only, bool may_give_up)
@@ -350,7 +350,7 @@ void
 slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, TimestampTz head)
 {
 	Assert(!state->packing.running);
-	Assert(batch->catalog == state->catalog);
+	Assert(batch->dictionary == state->dictionary);
 #ifdef USE_ASSERT_CHECKING
 	state->prepared = batch;
 #endif
@@ -394,7 +394,7 @@ pack(void *arg)
 {
 	SlmViewState *state = arg;
 
-	state->packed = slm_viewlog_pack(state->catalog, state->lists, slm_batch_view_lists(state->batch, state->lists), &state->blocks);
+	state->packed = slm_viewlog_pack(state->dictionary, state->lists, slm_batch_view_lists(state->batch, state->lists), &state->blocks);
 	if (state->room > 0)
 		(void) slm_views_reserve(&state->known, state->room);
 }

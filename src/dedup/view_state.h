@@ -35,14 +35,14 @@ typedef struct SlmViewState
 {
 	SlmHashKey	key;
 	SlmChecksumKey checksum;	/* of what objects hold */
-	SlmCatalog *catalog;
-	uint64		catalogs;		/* how many there have been: what refers to offers of another one is void */
-	Size		names_before;	/* memory of the catalog when the batch at hand was begun */
-	SlmOverrides *overrides;	/* that the catalog uses */
+	SlmDictionary *dictionary;
+	uint64		dictionaries;		/* how many there have been: what refers to offers of another one is void */
+	Size		names_before;	/* memory of the dictionary when the batch at hand was begun */
+	SlmOverrides *overrides;	/* that the dictionary uses */
 	SlmViews	known;
 	bool		persistent;		/* wanted: keep all of the window */
 	bool		valid;			/* known holds all views since from that are in blocks up to last_seq */
-	int64		too_many;		/* views since from of which the names did not fit into the catalog: so many are not read again */
+	int64		too_many;		/* views since from of which the names did not fit into the dictionary: so many are not read again */
 	TimestampTz from;
 	int64		last_seq;
 	int64		epoch;			/* sellometer.state.views_epoch when known was begun */
@@ -91,7 +91,7 @@ extern void slm_view_state_prepare(SlmViewState *state, SlmBatch *batch, Timesta
 
 /*
  * Under the lock: read what others have written since, decide the batch's views.  What goes to the log is packed from now on, in a
- * thread if it is much, so the catalog must stay as it is until slm_view_state_end().  The state is invalid from now on,
+ * thread if it is much, so the dictionary must stay as it is until slm_view_state_end().  The state is invalid from now on,
  * until slm_view_state_committed().
  */
 extern void slm_view_state_deduplicate(SlmViewState *state, SlmBatch *batch);
@@ -109,7 +109,7 @@ extern void slm_view_state_committed(SlmViewState *state);
 extern uint64 slm_event_key(const SlmViewState *state, const SlmEvent *event);
 extern uint64 slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event);
 
-/* Its offer in the state's catalog; SLM_NO_OFFER: its key is too long, so the row was rejected.  An error if out of memory. */
+/* Its offer in the state's dictionary; SLM_NO_OFFER: its key is too long, so the row was rejected.  An error if out of memory. */
 extern SlmOfferId slm_event_offer(SlmViewState *state, const SlmEvent *event);
 
 #endif							/* SLM_DEDUP_VIEW_STATE_H */

@@ -5,7 +5,7 @@
 
 #include "catalog/pg_type.h"
 #include "facts/listing_rewrite.h"
-#include "pure/dict.h"
+#include "pure/interner.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"

@@ -58,7 +58,7 @@ typedef struct Row
 
 typedef struct Writer
 {
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	Relation	rel;
 	SlmShape	shape;
 	SlmBulk    *bulk;
@@ -132,9 +132,9 @@ sort_groups(const SlmGroups *groups)
 /* --- writing --- */
 
 static void
-writer_open(Writer *writer, const SlmCatalog *catalog)
+writer_open(Writer *writer, const SlmDictionary *dictionary)
 {
-	writer->catalog = catalog;
+	writer->dictionary = dictionary;
 	writer->rel = table_openrv(makeRangeVar("sellometer", "offer_log", -1), RowExclusiveLock);
 	writer->shape = (SlmShape) {"offer_log", COLUMNS, {
 			[COL_DAY] = {"day", DATEOID},[COL_PRODUCT] = {"product_id", INT8OID},[COL_TYPE] = {"event_type", slm_event_type_oid()},
@@ -149,8 +149,8 @@ writer_open(Writer *writer, const SlmCatalog *catalog)
 static void
 writer_put(Writer *writer, const Row *row)
 {
-	const SlmOffer *offer = slm_catalog_get(writer->catalog, row->offer);
-	SlmSlice	category = slm_catalog_text(writer->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+	const SlmOffer *offer = slm_dictionary_get(writer->dictionary, row->offer);
+	SlmSlice	category = slm_dictionary_text(writer->dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 	Datum	   *values = slm_bulk_row(writer->bulk, NULL);
 
 	/* nothing there is ever taken back */
@@ -185,7 +185,7 @@ slm_offer_log_write(const SlmBatch *batch)
 		return;
 	pg_rusage_init(&start);
 	items = sort_groups(groups);
-	writer_open(&writer, batch->catalog);
+	writer_open(&writer, batch->dictionary);
 	for (uint64 i = 0; i < groups->ngroups;)
 	{
 		uint64		key = items[i].key;
@@ -223,7 +223,7 @@ slm_listing_watch(SlmBatch *batch, TimestampTz head)
 }
 
 static void
-write_some(const SlmCatalog *catalog, const SlmView *views, uint32 n, TimestampTz from)
+write_some(const SlmDictionary *dictionary, const SlmView *views, uint32 n, TimestampTz from)
 {
 	static SlmStatement statement = {
 		"INSERT INTO sellometer.other_listings (fingerprint, seen, product_id, price, category) SELECT * FROM unnest($1, $2, $3, $4, $5)",
@@ -238,8 +238,8 @@ write_some(const SlmCatalog *catalog, const SlmView *views, uint32 n, TimestampT
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(catalog, views[i].offer);
-		SlmSlice	category = slm_catalog_text(catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+		const SlmOffer *offer = slm_dictionary_get(dictionary, views[i].offer);
+		SlmSlice	category = slm_dictionary_text(dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 
 		if (views[i].time < from)
 			continue;
@@ -272,7 +272,7 @@ slm_listing_write(const SlmBatch *batch, TimestampTz head)
 	old = MemoryContextSwitchTo(scratch);
 	for (uint32 i = 0; i < batch->nothers; i += ROWS_PER_INSERT)
 	{
-		write_some(batch->catalog, batch->others + i, Min(batch->nothers - i, ROWS_PER_INSERT), from);
+		write_some(batch->dictionary, batch->others + i, Min(batch->nothers - i, ROWS_PER_INSERT), from);
 		MemoryContextReset(scratch);
 		slm_alive();
 		CHECK_FOR_INTERRUPTS();

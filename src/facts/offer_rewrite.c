@@ -20,11 +20,11 @@
 #define MINUTE	((SlmGranularity) {.usecs = USECS_PER_MINUTE})
 
 void
-slm_offers_init(SlmOffersRewrite *rewrite, SlmCatalog *catalog)
+slm_offers_init(SlmOffersRewrite *rewrite, SlmDictionary *dictionary)
 {
-	rewrite->catalog = catalog;
-	slm_batch_init(&rewrite->events, catalog);
-	slm_batch_init(&rewrite->accounted, catalog);
+	rewrite->dictionary = dictionary;
+	slm_batch_init(&rewrite->events, dictionary);
+	slm_batch_init(&rewrite->accounted, dictionary);
 }
 
 void
@@ -39,9 +39,9 @@ slm_offers_free(SlmOffersRewrite *rewrite)
 static SlmOfferId
 without_brand(const SlmOffersRewrite *rewrite, SlmOfferId offer)
 {
-	const SlmOffer *with = slm_catalog_get(rewrite->catalog, offer);
-	SlmOfferId	without = slm_catalog_clean_offer(rewrite->catalog, with->product_id, with->price,
-												  slm_catalog_text(rewrite->catalog, SLM_CATEGORY_L3, with->keys[SLM_CATEGORY_L3]),
+	const SlmOffer *with = slm_dictionary_get(rewrite->dictionary, offer);
+	SlmOfferId	without = slm_dictionary_clean_offer(rewrite->dictionary, with->product_id, with->price,
+												  slm_dictionary_text(rewrite->dictionary, SLM_CATEGORY_L3, with->keys[SLM_CATEGORY_L3]),
 												  (SlmSlice) {"", 0});
 
 	if (without == SLM_NO_OFFER)
@@ -139,8 +139,8 @@ forget_rows(const SlmOffersRewrite *rewrite)
 
 		if (row->fingerprint == 0)
 			continue;
-		offer = slm_catalog_get(rewrite->catalog, row->offer);
-		category = slm_catalog_text(rewrite->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+		offer = slm_dictionary_get(rewrite->dictionary, row->offer);
+		category = slm_dictionary_text(rewrite->dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 		values[0][n] = TimestampTzGetDatum(row->time);
 		values[1][n] = Int64GetDatum(offer->product_id);
 		values[2][n] = CStringGetTextDatum(slm_event_type_name((SlmEventType) row->owner));
@@ -175,8 +175,8 @@ forget_but(const SlmOffersRewrite *rewrite, TimestampTz first, TimestampTz last)
 		values[c] = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * Max(scan.groups->ngroups, 1));
 	while (slm_groups_next(&scan, &group))
 	{
-		const SlmOffer *offer = slm_catalog_get(rewrite->catalog, group.offer);
-		SlmSlice	category = slm_catalog_text(rewrite->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+		const SlmOffer *offer = slm_dictionary_get(rewrite->dictionary, group.offer);
+		SlmSlice	category = slm_dictionary_text(rewrite->dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 
 		values[0][n] = TimestampTzGetDatum((TimestampTz) group.minute * USECS_PER_MINUTE);
 		values[1][n] = Int64GetDatum(offer->product_id);

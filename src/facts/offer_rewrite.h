@@ -17,13 +17,13 @@
 /* Zero-initialised, then slm_offers_init(). */
 typedef struct SlmOffersRewrite
 {
-	SlmCatalog *catalog;		/* not owned */
+	SlmDictionary *dictionary;		/* not owned */
 	SlmViews	rows;			/* of history, by row_key(); time: the day, offer: without a brand, owner: the type */
 	SlmBatch	events;			/* what they are to hold, and the new content's */
 	SlmBatch	accounted;		/* what they hold of the old content and of others, without brands */
 } SlmOffersRewrite;
 
-extern void slm_offers_init(SlmOffersRewrite *rewrite, SlmCatalog *catalog);
+extern void slm_offers_init(SlmOffersRewrite *rewrite, SlmDictionary *dictionary);
 extern void slm_offers_free(SlmOffersRewrite *rewrite);
 
 /* An event (no view with a session) of the old content; of others, which is taken if it is in a row with one of these. */

@@ -51,7 +51,7 @@ slm_stock_note(const SlmBatch *batch)
 	while (slm_groups_next(&scan, &group))
 	{
 		if (group.type == SLM_PURCHASE)
-			products[n++] = Int64GetDatum(slm_catalog_get(batch->catalog, group.offer)->product_id);
+			products[n++] = Int64GetDatum(slm_dictionary_get(batch->dictionary, group.offer)->product_id);
 	}
 	arg = slm_array(products, NULL, n, INT8OID);
 	if (n > 0)

@@ -8,7 +8,7 @@
 #include "datatype/timestamp.h"
 #include "dedup/checksum.h"
 #include "ledger/source.h"
-#include "pure/catalog.h"
+#include "pure/dictionary.h"
 #include "pure/chunk.h"
 #include "store/store.h"
 

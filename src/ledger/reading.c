@@ -1,7 +1,7 @@
 /*
  * reading.c: read one object into a chunk.
  *
- *   transfer --bytes--> reader --rows--> catalog (offer) --> chunk --(reading_judge.c, all times known)--> clock jumps and expired rows out
+ *   transfer --bytes--> reader --rows--> dictionary (offer) --> chunk --(reading_judge.c, all times known)--> clock jumps and expired rows out
  */
 #include "postgres.h"
 
@@ -74,7 +74,7 @@ note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 		return true;
 	/* a category is kept at each of its levels */
 	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
-	if (reading->object->resume_row == 0 && !slm_catalog_count_named(reading->catalog, (uint32) slm_max_object_keys, &named))
+	if (reading->object->resume_row == 0 && !slm_dictionary_count_named(reading->dictionary, (uint32) slm_max_object_keys, &named))
 	{
 		slm_object_fail_by_memory(reading->object);
 		return false;
@@ -87,17 +87,17 @@ static bool
 take_event(SlmReading *reading, const SlmRowAhead *ahead)
 {
 	const SlmReadRow *row = &ahead->row;
-	SlmCatalogError error;
+	SlmDictionaryError error;
 	SlmOfferId	offer;
 	bool		first;
 	TimestampTz time = row->event.time;
 
 	if (reading->chunk == NULL)
 		return validate_event(reading, row);
-	offer = slm_catalog_offer_by_hash(reading->catalog, &row->event, ahead->hash, &first, &error);
+	offer = slm_dictionary_offer_by_hash(reading->dictionary, &row->event, ahead->hash, &first, &error);
 	if (offer == SLM_NO_OFFER)
 	{
-		if (error == SLM_CATALOG_MEMORY)
+		if (error == SLM_DICTIONARY_MEMORY)
 		{
 			slm_object_fail_by_memory(reading->object);
 			return false;
@@ -153,7 +153,7 @@ read_ahead(SlmReading *reading)
 	do
 	{
 		if (ahead[n].status == SLM_READ_EVENT && reading->chunk != NULL)
-			ahead[n].hash = slm_catalog_hash(reading->catalog, &ahead[n].row.event);
+			ahead[n].hash = slm_dictionary_hash(reading->dictionary, &ahead[n].row.event);
 		n++;
 	} while (n < max && slm_reader_next_in_place(reading->reader, &ahead[n].row, &ahead[n].status));
 	reading->nahead = n;
@@ -454,7 +454,7 @@ slm_reading_skip(SlmReading *reading, uint64 rows)
 }
 
 void
-slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk, bool whole_hours)
+slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dictionary, SlmChunk *chunk, bool whole_hours)
 {
 	SlmObject  *object = reading->object;
 
@@ -465,21 +465,21 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalo
 		slm_reading_forget_refused(reading);
 		reading->latest = DT_NOBEGIN;
 		reading->memory = 0;
-		slm_catalog_begin_part(catalog);
+		slm_dictionary_begin_part(dictionary);
 	}
 	else
 	{
-		/* the rows so far are in that chunk, and name offers of that catalog */
-		Assert(reading->chunk == chunk && reading->catalog == catalog);
+		/* the rows so far are in that chunk, and name offers of that dictionary */
+		Assert(reading->chunk == chunk && reading->dictionary == dictionary);
 	}
 	reading->chunk = chunk;
-	reading->catalog = catalog;
+	reading->dictionary = dictionary;
 	reading->whole_hours = whole_hours;
 	/* overrides may have changed since these were read */
 	for (uint32 i = reading->ntaken; i < reading->nahead; i++)
 	{
 		if (reading->ahead[i].status == SLM_READ_EVENT)
-			reading->ahead[i].hash = slm_catalog_hash(catalog, &reading->ahead[i].row.event);
+			reading->ahead[i].hash = slm_dictionary_hash(dictionary, &reading->ahead[i].row.event);
 	}
 	pump(reading);
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0 && !object->judged)

@@ -39,7 +39,7 @@ extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
  * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
  * raises an error for what is in the object.
  */
-extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmCatalog *catalog, SlmChunk *chunk,
+extern void slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dictionary, SlmChunk *chunk,
 							  bool whole_hours);
 
 /*

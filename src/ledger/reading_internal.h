@@ -25,7 +25,7 @@ struct SlmReading
 	const SlmChecksumKey *checksum;
 	SlmReader  *reader;
 	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
-	SlmCatalog *catalog;		/* likewise */
+	SlmDictionary *dictionary;		/* likewise */
 	uint64		skip;			/* rows still to be passed over */
 	bool		fed;			/* the reader has bytes that it has not used up */
 	int64		bytes;			/* that have come */
@@ -66,7 +66,7 @@ extern void slm_reading_reject(SlmReading *reading, uint64 line, const char *col
 							   SlmSlice raw);
 
 /* Likewise one whose brand or category can't be an index key. */
-extern void slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmCatalogError error);
+extern void slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmDictionaryError error);
 
 /* The row at hand, which was just read, does not go into the chunk; left: as it is refused, not as it is none of the object's. */
 extern void slm_reading_leave_out(SlmReading *reading, bool left);

@@ -89,9 +89,9 @@ slm_reading_leave_out(SlmReading *reading, bool left)
 }
 
 void
-slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmCatalogError error)
+slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmDictionaryError error)
 {
-	bool		is_brand = error == SLM_CATALOG_LONG_BRAND;
+	bool		is_brand = error == SLM_DICTIONARY_LONG_BRAND;
 	const char *column = slm_column_name(is_brand ? SLM_COL_BRAND : SLM_COL_CATEGORY_CODE);
 	char		detail[128];
 

@@ -129,12 +129,12 @@ begin_deltas(Apply *apply)
 	apply->minute_keys = NULL;
 	if (apply->tier == 0 && apply->limited)
 		apply->minute_keys = slm_minute_keys_before(&tiers->tiers[0], &apply->cells);
-	apply->deltas = slm_dimension_deltas_begin(&apply->cells, apply->batch->catalog);
+	apply->deltas = slm_dimension_deltas_begin(&apply->cells, apply->batch->dictionary);
 }
 
 /* Have the rollup that is going through a bucket of the tier know of changes to it; spoils the choice of buckets. */
 static void
-note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
+note_changes(const SlmTier *tier, SlmCells *cells, const SlmDictionary *dictionary)
 {
 	bool		any = false;
 
@@ -146,18 +146,18 @@ note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
 		any |= bucket->wanted;
 	}
 	if (any)
-		slm_tier_note_changes(tier, cells, catalog);
+		slm_tier_note_changes(tier, cells, dictionary);
 }
 
 static void
 write_tables(Apply *apply)
 {
 	const SlmTier *tier = &apply->tiers->tiers[apply->tier];
-	const SlmCatalog *catalog = apply->batch->catalog;
+	const SlmDictionary *dictionary = apply->batch->dictionary;
 
 	Assert(apply->deltas != NULL);
 
-	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, catalog, apply->replace, apply->often);
+	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, dictionary, apply->replace, apply->often);
 	slm_dimension_deltas_end(apply->deltas);
 	apply->deltas = NULL;
 	SLM_CRASH_POINT("apply.tier");
@@ -166,7 +166,7 @@ write_tables(Apply *apply)
 	SLM_CHECK_COUNTS(tier, &apply->cells);
 	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
 	{
-		note_changes(tier, &apply->cells, catalog);
+		note_changes(tier, &apply->cells, dictionary);
 		SLM_CRASH_POINT("apply.noted");
 	}
 }
@@ -301,8 +301,8 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	Apply	   *apply = palloc(sizeof(Apply));
 	instr_time	start;
 
-	/* offers are numbers of one catalog */
-	Assert(batch->catalog == views->catalog);
+	/* offers are numbers of one dictionary */
+	Assert(batch->dictionary == views->dictionary);
 	for (int i = 0; i < nobjects; i++)
 		Assert(objects[i].number < (int) batch->nobjects);
 

@@ -34,7 +34,7 @@ typedef struct SlmLarge
 	SlmReading *reading;
 	LargePhase	phase;
 	SlmChunk	chunk;			/* the part at hand */
-	uint64		catalogs;		/* as in SlmViewState, when the part was begun */
+	uint64		dictionaries;		/* as in SlmViewState, when the part was begun */
 	int64		next_row;		/* rows read so far */
 	TimestampTz last_turn;
 } SlmLarge;
@@ -235,8 +235,8 @@ take_turn(SlmIngest *ingest, SlmLarge *large, const SlmObject *object, const Slm
 		return true;
 	own->resume_row = object->resume_row;
 	own->rejected_before = object->rejected_before;
-	large->catalogs = ingest->views->catalogs;
-	slm_reading_chunk(large->reading, clock, ingest->views->catalog, &large->chunk, true);
+	large->dictionaries = ingest->views->dictionaries;
+	slm_reading_chunk(large->reading, clock, ingest->views->dictionary, &large->chunk, true);
 	if (slm_reading_interrupted(large->reading))
 		return false;
 	large->next_row += own->rows_total;
@@ -291,10 +291,10 @@ slm_large_part(SlmIngest *ingest, SlmObject *object, const SlmClock *clock, bool
 	if (large != NULL && large->object.id != object->id)
 		return false;
 	ingest->last_large = object->id;
-	/* rows of an unfinished part refer to offers of a catalog, which may be gone */
+	/* rows of an unfinished part refer to offers of a dictionary, which may be gone */
 	if (large != NULL && (large->next_row != object->resume_row ||
 						  (large->reading != NULL && large->phase == LARGE_PARTS && slm_reading_interrupted(large->reading) &&
-						   large->catalogs != ingest->views->catalogs)))
+						   large->dictionaries != ingest->views->dictionaries)))
 	{
 		end_one(ingest, large);
 		large = NULL;

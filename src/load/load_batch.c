@@ -125,7 +125,7 @@ leave_out_known(Loading *loading, SlmFeed *feed, bool is_large)
 		if (is_large)
 			slm_large_end(ingest);
 		slm_batch_free(&ingest->batch);
-		slm_batch_init(&ingest->batch, ingest->views->catalog);
+		slm_batch_init(&ingest->batch, ingest->views->dictionary);
 		for (int i = 0; i < loading->done; i++)
 		{
 			SlmObject  *object = &loading->objects[i];
@@ -156,7 +156,7 @@ load_batch(Loading *loading)
 	int64		large_id = ingest->large_id;
 	PGRUsage	start;
 
-	slm_batch_init(&ingest->batch, ingest->views->catalog);
+	slm_batch_init(&ingest->batch, ingest->views->dictionary);
 	pg_rusage_init(&start);
 	slm_progress_phase("fetch and read");
 	read_objects(loading, loading->n, &feed, &large);

@@ -51,7 +51,7 @@ typedef struct ParseWorker
 	shm_mq_handle *results;
 	ResourceOwner resources;	/* between transactions, in which all the reading is done */
 	SlmSources *sources;
-	SlmViewState *views;		/* for its hash key and catalog */
+	SlmViewState *views;		/* for its hash key and dictionary */
 	SlmChunk	chunk;
 	SlmBatch	batch;
 	Hand	   *hands[MAX_TASKS];
@@ -172,7 +172,7 @@ read_object(ParseWorker *worker, Hand *hand, SlmObject *object)
 	}
 	reading = slm_reading_begin(object, &hand->task.clock, &worker->views->key, &worker->views->checksum);
 	slm_reading_limit(reading, READ_MS, true);
-	slm_reading_chunk(reading, &hand->task.clock, worker->views->catalog, &worker->chunk, false);
+	slm_reading_chunk(reading, &hand->task.clock, worker->views->dictionary, &worker->chunk, false);
 	if (slm_reading_interrupted(reading))
 		object->outcome = SLM_OBJECT_PART;
 	slm_reading_end(reading);
@@ -192,7 +192,7 @@ static bool
 is_memory_short(const ParseWorker *worker)
 {
 	return worker->batch.nobjects > 0 &&
-		slm_batch_memory(&worker->batch) + 2 * (slm_catalog_memory(worker->views->catalog) - worker->views->names_before) >
+		slm_batch_memory(&worker->batch) + 2 * (slm_dictionary_memory(worker->views->dictionary) - worker->views->names_before) >
 		slm_budget_least_batch();
 }
 
@@ -203,7 +203,7 @@ begin_batch(ParseWorker *worker)
 	if (slm_batch_memory(&worker->batch) > slm_budget_least_batch() / 2)
 		slm_batch_free(&worker->batch);
 	slm_batch_reset(&worker->batch);
-	worker->batch.catalog = worker->views->catalog;
+	worker->batch.dictionary = worker->views->dictionary;
 }
 
 /* A transfer that was started, and whose object is left waiting. */

@@ -61,7 +61,7 @@ slm_read_enough(const SlmIngest *ingest)
 {
 	const SlmBatch *batch = &ingest->batch;
 	const SlmViewState *views = ingest->views;
-	Size		new_names = slm_catalog_memory(views->catalog) - views->names_before;
+	Size		new_names = slm_dictionary_memory(views->dictionary) - views->names_before;
 	Size		takes = slm_batch_memory(batch) + 2 * new_names + (batch->groups.ngroups + slm_batch_views(batch)) * SLM_ROW_BYTES;
 
 	return takes > slm_budget_batch(slm_views_memory(&views->known) + views->names_before);
@@ -87,7 +87,7 @@ read_object(SlmIngest *ingest, const SlmClock *clock, SlmObject *object)
 	SlmReading *reading = slm_reading_begin(object, clock, &ingest->views->key, &ingest->views->checksum);
 
 	slm_reading_limit(reading, READ_MS, true);
-	slm_reading_chunk(reading, clock, ingest->views->catalog, &ingest->chunk, false);
+	slm_reading_chunk(reading, clock, ingest->views->dictionary, &ingest->chunk, false);
 	/* not small, and slow: what can go on from turn to turn is a large object */
 	if (slm_reading_interrupted(reading))
 		object->outcome = SLM_OBJECT_PART;

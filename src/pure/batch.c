@@ -6,15 +6,15 @@
 #include <stdlib.h>
 
 #include "pure/assert.h"
-#include "pure/dict.h"
+#include "pure/interner.h"
 #include "pure/sort.h"
 
 #define SAMPLE		64			/* one view in so many tells how many are repeated */
 
 void
-slm_batch_init(SlmBatch *batch, SlmCatalog *catalog)
+slm_batch_init(SlmBatch *batch, SlmDictionary *dictionary)
 {
-	*batch = (SlmBatch) {.catalog = catalog};
+	*batch = (SlmBatch) {.dictionary = dictionary};
 }
 
 static void
@@ -42,7 +42,7 @@ slm_batch_free(SlmBatch *batch)
 bool
 slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by)
 {
-	SLM_ASSERT(offer < slm_catalog_offers(batch->catalog));
+	SLM_ASSERT(offer < slm_dictionary_offers(batch->dictionary));
 	return slm_groups_count(&batch->groups, minute, offer, type, by);
 }
 
@@ -63,7 +63,7 @@ slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, Slm
 	SlmView    *view = slm_views_add(&batch->views, fingerprint, &found);
 
 	SLM_ASSERT(object < batch->nobjects);
-	SLM_ASSERT(offer < slm_catalog_offers(batch->catalog));
+	SLM_ASSERT(offer < slm_dictionary_offers(batch->dictionary));
 
 	if (view == NULL)
 		return false;
@@ -76,15 +76,15 @@ slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, Slm
 	}
 	batch->counts[object].counted--;
 	batch->counts[object].duplicate++;
-	if (slm_view_is_earlier(batch->catalog, time, offer, view))
+	if (slm_view_is_earlier(batch->dictionary, time, offer, view))
 	{
 		SlmView		other = *view;
 
 		view->time = time;
 		view->offer = offer;
-		return slm_is_same_offer(batch->catalog, offer, other.offer) || slm_batch_add_other(batch, &other);
+		return slm_is_same_offer(batch->dictionary, offer, other.offer) || slm_batch_add_other(batch, &other);
 	}
-	return slm_is_same_offer(batch->catalog, offer, view->offer) ||
+	return slm_is_same_offer(batch->dictionary, offer, view->offer) ||
 		slm_batch_add_other(batch, &(SlmView) {fingerprint, time, offer, 0});
 }
 

@@ -33,7 +33,7 @@ typedef struct SlmRowCounts
 
 typedef struct SlmBatch
 {
-	SlmCatalog *catalog;		/* not owned */
+	SlmDictionary *dictionary;		/* not owned */
 	SlmGroups	groups;
 	SlmGroups	second;			/* while a second thread deduplicates views: what it counts */
 	SlmViews	views;			/* owner = number of the object */
@@ -50,7 +50,7 @@ typedef struct SlmBatch
 	SlmTime		moves_from;		/* for deduplicating: what moves away from there on is among others, whatever its offer */
 } SlmBatch;
 
-extern void slm_batch_init(SlmBatch *batch, SlmCatalog *catalog);
+extern void slm_batch_init(SlmBatch *batch, SlmDictionary *dictionary);
 extern void slm_batch_free(SlmBatch *batch);
 
 /*

@@ -11,7 +11,7 @@
 #ifndef SLM_PURE_CARTS_H
 #define SLM_PURE_CARTS_H
 
-#include "pure/dict.h"
+#include "pure/interner.h"
 #include "pure/reader.h"
 
 /* A longer session has no cart: it could not be an index key. */

@@ -6,7 +6,7 @@
 #ifndef SLM_PURE_COLUMNS_H
 #define SLM_PURE_COLUMNS_H
 
-#include "pure/dict.h"
+#include "pure/interner.h"
 
 /* Bytes that grow.  Zero-initialised is empty; free data. */
 typedef struct SlmText

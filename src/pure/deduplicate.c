@@ -78,13 +78,13 @@ deduplicate_view(Part *part, SlmView *view, uint64_t place)
 		return false;
 	if (found)
 	{
-		bool		earlier = slm_view_is_earlier(part->batch->catalog, view->time, view->offer, counted);
+		bool		earlier = slm_view_is_earlier(part->batch->dictionary, view->time, view->offer, counted);
 		/* only then, as it is somewhere in memory */
 		SlmView    *here = earlier ? counted_here(part, counted) : NULL;
 		bool		moves = view->time < counted->time && counted->time >= part->batch->moves_from && here == NULL;
 
 		part->repeated[view->owner]++;
-		if ((moves || !slm_is_same_offer(part->batch->catalog, view->offer, counted->offer)) &&
+		if ((moves || !slm_is_same_offer(part->batch->dictionary, view->offer, counted->offer)) &&
 			(!slm_batch_add_other(part->others, view) || !slm_batch_add_other(part->others, counted)))
 			return false;
 		if (!earlier)
@@ -339,7 +339,7 @@ is_noted(const SlmBatch *batch, uint32_t other, const SlmView *counted)
 		const SlmView *noted = &batch->others[i];
 
 		if (noted->fingerprint == counted->fingerprint && noted->time == counted->time &&
-			slm_is_same_offer(batch->catalog, noted->offer, counted->offer))
+			slm_is_same_offer(batch->dictionary, noted->offer, counted->offer))
 			return true;
 	}
 	return false;

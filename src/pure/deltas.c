@@ -125,7 +125,7 @@ slm_cells_free(SlmCells *cells)
  */
 typedef struct Keys
 {
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	SlmDimension dimension;
 	uint32_t   *numbers;
 	SlmKeyId   *sorted;
@@ -134,9 +134,9 @@ typedef struct Keys
 } Keys;
 
 static bool
-keys_init(Keys *keys, const SlmCatalog *catalog, SlmDimension dimension)
+keys_init(Keys *keys, const SlmDictionary *dictionary, SlmDimension dimension)
 {
-	*keys = (Keys) {.catalog = catalog,.dimension = dimension,.max = slm_catalog_keys(catalog, dimension)};
+	*keys = (Keys) {.dictionary = dictionary,.dimension = dimension,.max = slm_dictionary_keys(dictionary, dimension)};
 	keys->numbers = slm_table_alloc(keys->max, sizeof(uint32_t));
 	keys->sorted = slm_table_alloc_dirty(keys->max, sizeof(SlmKeyId));
 	return keys->numbers != NULL && keys->sorted != NULL;
@@ -164,7 +164,7 @@ static void
 keys_sort(Keys *keys, SlmCells *cells)
 {
 	SLM_ASSERT(keys->n <= cells->maxcells);
-	slm_keys_sort(keys->catalog, keys->dimension, keys->sorted, keys->n, cells->items, cells->spare);
+	slm_keys_sort(keys->dictionary, keys->dimension, keys->sorted, keys->n, cells->items, cells->spare);
 	for (uint32_t i = 0; i < keys->n; i++)
 		keys->numbers[keys->sorted[i]] = i + 1;
 }
@@ -237,13 +237,13 @@ keep_row(SlmDeltas *out, const SlmDelta *row)
 		out->rows[out->nrows++] = *row;
 }
 
-/* Find the offers of the cells and their prices.  Each is looked up in the catalog once, in its order. */
+/* Find the offers of the cells and their prices.  Each is looked up in the dictionary once, in its order. */
 static bool
-find_offers(SlmCells *cells, const SlmCatalog *catalog)
+find_offers(SlmCells *cells, const SlmDictionary *dictionary)
 {
 	if (cells->prices != NULL)
 		return true;
-	cells->maxoffers = slm_catalog_offers(catalog);
+	cells->maxoffers = slm_dictionary_offers(dictionary);
 	cells->offers = slm_table_alloc_dirty(cells->maxoffers, sizeof(SlmOfferId));
 	cells->prices = slm_table_alloc(cells->maxoffers, sizeof(SlmMoney));
 	if (cells->offers == NULL || cells->prices == NULL)
@@ -259,7 +259,7 @@ find_offers(SlmCells *cells, const SlmCatalog *catalog)
 		if (cells->prices[offer] == 0)
 			continue;
 		cells->offers[cells->noffers++] = offer;
-		cells->prices[offer] = slm_catalog_get(catalog, offer)->price;
+		cells->prices[offer] = slm_dictionary_get(dictionary, offer)->price;
 	}
 	return true;
 }
@@ -304,12 +304,12 @@ sum_cells(const SlmSortItem *items, uint64_t n, const SortLayout *layout, const 
 }
 
 bool
-slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out)
+slm_deltas_make(SlmCells *cells, const SlmDictionary *dictionary, SlmDimension dimension, SlmDeltas *out)
 {
 	SlmKeyId   *key_of;			/* by offer */
 	Keys		keys;
 	SortLayout	layout = {0};
-	bool		ok = keys_init(&keys, catalog, dimension) && find_offers(cells, catalog);
+	bool		ok = keys_init(&keys, dictionary, dimension) && find_offers(cells, dictionary);
 
 	SLM_ASSERT(dimension < SLM_DIMENSIONS);
 
@@ -318,7 +318,7 @@ slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimensi
 	ok = ok && key_of != NULL;
 	for (uint32_t i = 0; ok && i < cells->noffers; i++)
 	{
-		key_of[cells->offers[i]] = slm_catalog_get(catalog, cells->offers[i])->keys[dimension];
+		key_of[cells->offers[i]] = slm_dictionary_get(dictionary, cells->offers[i])->keys[dimension];
 		keys_add(&keys, key_of[cells->offers[i]]);
 	}
 	if (ok)
@@ -357,21 +357,21 @@ slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimensi
 }
 
 bool
-slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension,
+slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmDictionary *dictionary, SlmDimension dimension,
 				   SlmDeltas *out)
 {
 	SlmDimension from = dimension == SLM_CATEGORY_L2 ? SLM_CATEGORY_L3 : SLM_CATEGORY_L2;
 	Keys		keys;
 	SortLayout	layout = {0};
 	SlmSortItem *items = cells->items;
-	bool		ok = keys_init(&keys, catalog, dimension);
+	bool		ok = keys_init(&keys, dictionary, dimension);
 
 	SLM_ASSERT(dimension == SLM_CATEGORY_L2 || dimension == SLM_CATEGORY_L1);
 	SLM_ASSERT(finer->nrows <= cells->maxcells);
 
 	*out = (SlmDeltas) {0};
 	for (uint64_t i = 0; ok && i < finer->nrows; i++)
-		keys_add(&keys, slm_catalog_parent(catalog, from, finer->rows[i].key));
+		keys_add(&keys, slm_dictionary_parent(dictionary, from, finer->rows[i].key));
 	if (ok)
 		keys_sort(&keys, cells);
 	ok = ok && make_layout(cells, keys.n, &layout);
@@ -382,7 +382,7 @@ slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *ca
 			const SlmDelta *row = &finer->rows[i];
 
 			items[i] = (SlmSortItem) {
-				.key = sort_key(&layout, &keys, slm_catalog_parent(catalog, from, row->key), row->bucket, row->type),
+				.key = sort_key(&layout, &keys, slm_dictionary_parent(dictionary, from, row->key), row->bucket, row->type),
 				.index = i
 			};
 		}
@@ -408,20 +408,20 @@ slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *ca
 #ifdef USE_ASSERT_CHECKING
 
 static int
-compare_keys(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId a, SlmKeyId b)
+compare_keys(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId a, SlmKeyId b)
 {
 	if (dimension == SLM_PRODUCT_ID)
 	{
-		int64_t		x = slm_catalog_product(catalog, a);
-		int64_t		y = slm_catalog_product(catalog, b);
+		int64_t		x = slm_dictionary_product(dictionary, a);
+		int64_t		y = slm_dictionary_product(dictionary, b);
 
 		return (x > y) - (x < y);
 	}
-	return slm_slice_compare(slm_catalog_text(catalog, dimension, a), slm_catalog_text(catalog, dimension, b));
+	return slm_slice_compare(slm_dictionary_text(dictionary, dimension, a), slm_dictionary_text(dictionary, dimension, b));
 }
 
 bool
-slm_deltas_ascend(const SlmDeltas *deltas, const SlmCatalog *catalog, SlmDimension dimension, SlmGranularity partition)
+slm_deltas_ascend(const SlmDeltas *deltas, const SlmDictionary *dictionary, SlmDimension dimension, SlmGranularity partition)
 {
 	for (uint64_t i = 1; i < deltas->nrows; i++)
 	{
@@ -432,7 +432,7 @@ slm_deltas_ascend(const SlmDeltas *deltas, const SlmCatalog *catalog, SlmDimensi
 		int			c = (x > y) - (x < y);
 
 		if (c == 0)
-			c = compare_keys(catalog, dimension, a->key, b->key);
+			c = compare_keys(dictionary, dimension, a->key, b->key);
 		if (c == 0)
 			c = (a->time > b->time) - (a->time < b->time);
 		if (c == 0)

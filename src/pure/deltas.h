@@ -48,7 +48,7 @@ typedef struct SlmCells
 	/* the offers that the cells name, ascending, and the price of each by its number: found by the first slm_deltas_make() */
 	SlmOfferId *offers;
 	uint32_t	noffers;
-	uint32_t	maxoffers;		/* of the catalog then */
+	uint32_t	maxoffers;		/* of the dictionary then */
 	SlmMoney   *prices;
 
 	/* room to sort in, for as many items as cells could have been */
@@ -83,16 +83,16 @@ extern void slm_cells_free(SlmCells *cells);
  * The changes to the rows of one dimension, in the wanted buckets; none with both count and gmv 0.  Uses the cells' room.  False
  * if out of memory (or, beyond any real batch, if keys x buckets pass 2^60).  Free with slm_deltas_free().
  */
-extern bool slm_deltas_make(SlmCells *cells, const SlmCatalog *catalog, SlmDimension dimension, SlmDeltas *out);
+extern bool slm_deltas_make(SlmCells *cells, const SlmDictionary *dictionary, SlmDimension dimension, SlmDeltas *out);
 
 /* The same for category level 2 from the deltas of level 3 of the same cells, or for level 1 from those of level 2. */
-extern bool slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmCatalog *catalog,
+extern bool slm_deltas_coarsen(const SlmDeltas *finer, SlmCells *cells, const SlmDictionary *dictionary,
 							   SlmDimension dimension, SlmDeltas *out);
 extern void slm_deltas_free(SlmDeltas *deltas);
 
 #ifdef USE_ASSERT_CHECKING
 /* Are they in the order of the tables' keys, partition after partition, each row once? */
-extern bool slm_deltas_ascend(const SlmDeltas *deltas, const SlmCatalog *catalog, SlmDimension dimension, SlmGranularity partition);
+extern bool slm_deltas_ascend(const SlmDeltas *deltas, const SlmDictionary *dictionary, SlmDimension dimension, SlmGranularity partition);
 #endif
 
 #endif							/* SLM_PURE_DELTAS_H */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pure/dict.h"
+#include "pure/interner.h"
 
 /* The number of spans that begin at or before a time. */
 static uint32_t

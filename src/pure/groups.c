@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "pure/assert.h"
-#include "pure/dict.h"
+#include "pure/interner.h"
 
 #define MIN_SLOTS	8			/* of a minute: one cache line */
 #define MIN_INDEX	64

@@ -7,7 +7,7 @@
 #ifndef SLM_PURE_GROUPS_H
 #define SLM_PURE_GROUPS_H
 
-#include "pure/catalog.h"
+#include "pure/dictionary.h"
 
 typedef struct SlmGroup
 {

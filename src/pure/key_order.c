@@ -9,7 +9,7 @@
 
 typedef struct Texts
 {
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	SlmDimension dimension;
 } Texts;
 
@@ -18,18 +18,18 @@ compare_texts(const void *a, const void *b, void *arg)
 {
 	const Texts *texts = arg;
 
-	return slm_slice_compare(slm_catalog_text(texts->catalog, texts->dimension, *(const SlmKeyId *) a),
-							 slm_catalog_text(texts->catalog, texts->dimension, *(const SlmKeyId *) b));
+	return slm_slice_compare(slm_dictionary_text(texts->dictionary, texts->dimension, *(const SlmKeyId *) a),
+							 slm_dictionary_text(texts->dictionary, texts->dimension, *(const SlmKeyId *) b));
 }
 
 void
-slm_keys_sort(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId *keys, uint32_t n,
+slm_keys_sort(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId *keys, uint32_t n,
 			  SlmSortItem *items, SlmSortItem *spare)
 {
-	Texts		texts = {catalog, dimension};
+	Texts		texts = {dictionary, dimension};
 
 	SLM_ASSERT(dimension < SLM_DIMENSIONS);
-	SLM_ASSERT(n <= slm_catalog_keys(catalog, dimension));
+	SLM_ASSERT(n <= slm_dictionary_keys(dictionary, dimension));
 
 	if (dimension != SLM_PRODUCT_ID)
 	{
@@ -39,7 +39,7 @@ slm_keys_sort(const SlmCatalog *catalog, SlmDimension dimension, SlmKeyId *keys,
 	for (uint32_t i = 0; i < n; i++)
 		items[i] = (SlmSortItem) {
 			/* the order of unsigned numbers is that of signed ones if the sign bit is turned */
-			.key = (uint64_t) slm_catalog_product(catalog, keys[i]) ^ UINT64_C(1) << 63,.index = keys[i]
+			.key = (uint64_t) slm_dictionary_product(dictionary, keys[i]) ^ UINT64_C(1) << 63,.index = keys[i]
 		};
 	items = slm_sort_with(items, spare, n);
 	for (uint32_t i = 0; i < n; i++)

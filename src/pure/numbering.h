@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "pure/assert.h"
-#include "pure/catalog.h"
+#include "pure/dictionary.h"
 
 typedef struct SlmNumbering
 {
@@ -65,14 +65,14 @@ typedef struct SlmOfferNumbering
 	SlmNumbering brands;
 } SlmOfferNumbering;
 
-/* For what the catalog holds now; false if out of memory (free it all the same). */
+/* For what the dictionary holds now; false if out of memory (free it all the same). */
 static inline bool
-slm_offer_numbering_init(SlmOfferNumbering *numbering, const SlmCatalog *catalog)
+slm_offer_numbering_init(SlmOfferNumbering *numbering, const SlmDictionary *dictionary)
 {
 	*numbering = (SlmOfferNumbering) {0};
-	return slm_numbering_init(&numbering->offers, slm_catalog_offers(catalog)) &&
-		slm_numbering_init(&numbering->categories, slm_catalog_keys(catalog, SLM_CATEGORY_L3)) &&
-		slm_numbering_init(&numbering->brands, slm_catalog_keys(catalog, SLM_BRAND));
+	return slm_numbering_init(&numbering->offers, slm_dictionary_offers(dictionary)) &&
+		slm_numbering_init(&numbering->categories, slm_dictionary_keys(dictionary, SLM_CATEGORY_L3)) &&
+		slm_numbering_init(&numbering->brands, slm_dictionary_keys(dictionary, SLM_BRAND));
 }
 
 static inline void
@@ -94,20 +94,20 @@ slm_offer_numbering_free(SlmOfferNumbering *numbering)
 
 /* The offer with a local number; those that come next are on their way from memory. */
 static inline const SlmOffer *
-slm_numbered_offer(const SlmOfferNumbering *numbering, const SlmCatalog *catalog, uint32_t i)
+slm_numbered_offer(const SlmOfferNumbering *numbering, const SlmDictionary *dictionary, uint32_t i)
 {
 	if (i + SLM_AHEAD < numbering->offers.n)
-		slm_catalog_prefetch_offer(catalog, numbering->offers.global[i + SLM_AHEAD]);
-	return slm_catalog_get(catalog, numbering->offers.global[i]);
+		slm_dictionary_prefetch_offer(dictionary, numbering->offers.global[i + SLM_AHEAD]);
+	return slm_dictionary_get(dictionary, numbering->offers.global[i]);
 }
 
 /* Number the categories and brands of all offers that have numbers. */
 static inline void
-slm_number_keys(SlmOfferNumbering *numbering, const SlmCatalog *catalog)
+slm_number_keys(SlmOfferNumbering *numbering, const SlmDictionary *dictionary)
 {
 	for (uint32_t i = 0; i < numbering->offers.n; i++)
 	{
-		const SlmOffer *offer = slm_numbered_offer(numbering, catalog, i);
+		const SlmOffer *offer = slm_numbered_offer(numbering, dictionary, i);
 
 		slm_number(&numbering->categories, offer->keys[SLM_CATEGORY_L3]);
 		slm_number(&numbering->brands, offer->keys[SLM_BRAND]);

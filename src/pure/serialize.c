@@ -44,7 +44,7 @@ strings_size(const Packing *p, const SlmNumbering *numbering, SlmDimension dimen
 	size_t		size = 0;
 
 	for (uint32_t i = 0; i < numbering->n; i++)
-		size += sizeof(uint32_t) + slm_catalog_text(p->batch->catalog, dimension, numbering->global[i]).len;
+		size += sizeof(uint32_t) + slm_dictionary_text(p->batch->dictionary, dimension, numbering->global[i]).len;
 	return size;
 }
 
@@ -53,7 +53,7 @@ put_strings(char *to, const Packing *p, const SlmNumbering *numbering, SlmDimens
 {
 	for (uint32_t i = 0; i < numbering->n; i++)
 	{
-		SlmSlice	text = slm_catalog_text(p->batch->catalog, dimension, numbering->global[i]);
+		SlmSlice	text = slm_dictionary_text(p->batch->dictionary, dimension, numbering->global[i]);
 
 		memcpy(to, &text.len, sizeof(uint32_t));
 		memcpy(to + sizeof(uint32_t), text.data, text.len);
@@ -95,7 +95,7 @@ put_offers(Packing *p, char *data)
 
 	for (uint32_t i = 0; i < p->numbers.offers.n; i++)
 	{
-		const SlmOffer *offer = slm_numbered_offer(&p->numbers, p->batch->catalog, i);
+		const SlmOffer *offer = slm_numbered_offer(&p->numbers, p->batch->dictionary, i);
 
 		offers[i] = (SerializedOffer) {
 			.product_id = offer->product_id,.price = offer->price,
@@ -129,7 +129,7 @@ pack(Packing *p, SlmSerialized *serialized)
 	if (serialized->data[0] == NULL)
 		return false;
 	put_rows(p, serialized->data[0]);
-	slm_number_keys(&p->numbers, batch->catalog);
+	slm_number_keys(&p->numbers, batch->dictionary);
 	serialized->len[1] = p->numbers.offers.n * sizeof(SerializedOffer) + strings_size(p, &p->numbers.categories, SLM_CATEGORY_L3) +
 		strings_size(p, &p->numbers.brands, SLM_BRAND);
 	serialized->data[1] = malloc(serialized->len[1] + 1);
@@ -153,7 +153,7 @@ slm_batch_serialize(const SlmBatch *batch, SlmSerialized *serialized)
 	SLM_ASSERT(batch->nruns == 0);
 
 	*serialized = (SlmSerialized) {0};
-	ok = slm_offer_numbering_init(&p.numbers, batch->catalog) && pack(&p, serialized);
+	ok = slm_offer_numbering_init(&p.numbers, batch->dictionary) && pack(&p, serialized);
 	if (!ok)
 		slm_serialized_free(serialized);
 	slm_offer_numbering_free(&p.numbers);
@@ -189,12 +189,12 @@ get_strings(const char *p, const char *end, uint32_t n, SlmSlice *out)
 
 /* Find or make the batch's own numbers of the serialized batch's categories and brands. */
 static bool
-translate_keys(const SerializedHead *head, const SlmSlice *strings, SlmCatalog *catalog, SlmKeyId *own)
+translate_keys(const SerializedHead *head, const SlmSlice *strings, SlmDictionary *dictionary, SlmKeyId *own)
 {
 	for (uint32_t i = 0; i < head->ncategories + head->nbrands; i++)
 	{
 		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): get_strings() has set as many, or translate_keys() is not called */
-		own[i] = i < head->ncategories ? slm_catalog_category(catalog, strings[i]) : slm_catalog_brand(catalog, strings[i]);
+		own[i] = i < head->ncategories ? slm_dictionary_category(dictionary, strings[i]) : slm_dictionary_brand(dictionary, strings[i]);
 		if (own[i] == SLM_NO_KEY)
 			return false;
 	}
@@ -203,7 +203,7 @@ translate_keys(const SerializedHead *head, const SlmSlice *strings, SlmCatalog *
 
 /* The same of its offers. */
 static bool
-translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKeyId *keys, SlmCatalog *catalog,
+translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKeyId *keys, SlmDictionary *dictionary,
 		  SlmOfferId *own)
 {
 	const SlmKeyId *brands = keys + head->ncategories;
@@ -218,8 +218,8 @@ translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKe
 		const SerializedOffer *next = &offers[i + SLM_AHEAD];
 
 		if (i + SLM_AHEAD < head->noffers)
-			slm_catalog_prefetch(catalog, next->product_id, next->price, keys[next->category], brands[next->brand]);
-		own[i] = slm_catalog_offer_of(catalog, offers[i].product_id, offers[i].price, keys[offers[i].category],
+			slm_dictionary_prefetch(dictionary, next->product_id, next->price, keys[next->category], brands[next->brand]);
+		own[i] = slm_dictionary_offer_of(dictionary, offers[i].product_id, offers[i].price, keys[offers[i].category],
 									  brands[offers[i].brand]);
 		if (own[i] == SLM_NO_OFFER)
 			return false;
@@ -318,7 +318,7 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
 	ok = strings != NULL && keys != NULL && own != NULL &&
 		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
-		translate_keys(head, strings, batch->catalog, keys) && translate(head, offers, keys, batch->catalog, own) &&
+		translate_keys(head, strings, batch->dictionary, keys) && translate(head, offers, keys, batch->dictionary, own) &&
 		add_objects(head, counts, batch) &&
 		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object) &&
 		add_others(head, views + head->nviews, own, batch) &&

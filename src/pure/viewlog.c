@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "pure/assert.h"
-#include "pure/dict.h"
+#include "pure/interner.h"
 #include "pure/memory.h"
 #include "pure/numbering.h"
 #include "pure/sort.h"
@@ -18,7 +18,7 @@
 
 typedef struct Packer
 {
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	SlmOfferNumbering numbers;
 } Packer;
 
@@ -73,7 +73,7 @@ strings_size(const Packer *packer, const SlmNumbering *numbering, SlmDimension d
 	size_t		size = 0;
 
 	for (uint32_t i = 0; i < numbering->n; i++)
-		size += MAX_VARINT + slm_catalog_text(packer->catalog, dimension, numbering->global[i]).len;
+		size += MAX_VARINT + slm_dictionary_text(packer->dictionary, dimension, numbering->global[i]).len;
 	return size;
 }
 
@@ -82,7 +82,7 @@ put_strings(char *p, const Packer *packer, const SlmNumbering *numbering, SlmDim
 {
 	for (uint32_t i = 0; i < numbering->n; i++)
 	{
-		SlmSlice	text = slm_catalog_text(packer->catalog, dimension, numbering->global[i]);
+		SlmSlice	text = slm_dictionary_text(packer->dictionary, dimension, numbering->global[i]);
 
 		p = put_varint(p, text.len);
 		memcpy(p, text.data, text.len);
@@ -171,7 +171,7 @@ number_all(Packer *packer, Cursor cursor, uint32_t nviews)
 	slm_offer_numbering_clear(&packer->numbers);
 	for (uint32_t i = 0; i < nviews; i++)
 		slm_number(&packer->numbers.offers, next_view(&cursor)->offer);
-	slm_number_keys(&packer->numbers, packer->catalog);
+	slm_number_keys(&packer->numbers, packer->dictionary);
 }
 
 static char *
@@ -222,7 +222,7 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	p = put_strings(p, packer, &packer->numbers.brands, SLM_BRAND);
 	for (uint32_t i = 0; i < packer->numbers.offers.n; i++)
 	{
-		const SlmOffer *offer = slm_numbered_offer(&packer->numbers, packer->catalog, i);
+		const SlmOffer *offer = slm_numbered_offer(&packer->numbers, packer->dictionary, i);
 
 		p = put_varint(p, (uint64_t) offer->product_id);
 		p = put_varint(p, (uint64_t) offer->price);
@@ -283,9 +283,9 @@ pack_hours(Packer *packer, Cursor *cursor, const Span *span, SlmViewLogBlocks *o
 }
 
 bool
-slm_viewlog_pack(const SlmCatalog *catalog, const SlmViewList *lists, uint32_t nlists, SlmViewLogBlocks *out)
+slm_viewlog_pack(const SlmDictionary *dictionary, const SlmViewList *lists, uint32_t nlists, SlmViewLogBlocks *out)
 {
-	Packer		packer = {.catalog = catalog};
+	Packer		packer = {.dictionary = dictionary};
 	Cursor		cursor = {.lists = lists,.nlists = nlists};
 	Span		span = span_of(cursor);
 	bool		one_hour = span.first >= span.last;
@@ -294,7 +294,7 @@ slm_viewlog_pack(const SlmCatalog *catalog, const SlmViewList *lists, uint32_t n
 
 	*out = (SlmViewLogBlocks) {0};
 	cursor.order = order;
-	ok = (one_hour || order != NULL) && slm_offer_numbering_init(&packer.numbers, catalog) &&
+	ok = (one_hour || order != NULL) && slm_offer_numbering_init(&packer.numbers, dictionary) &&
 		pack_hours(&packer, &cursor, &span, out);
 	free(order);
 	slm_offer_numbering_free(&packer.numbers);
@@ -385,7 +385,7 @@ get_string(Input *in)
 	return text;
 }
 
-/* What the entries of a block refer to; catalog numbers are found when first needed. */
+/* What the entries of a block refer to; dictionary numbers are found when first needed. */
 typedef struct BlockOffer
 {
 	uint64_t	product_id;
@@ -404,7 +404,7 @@ typedef struct Unpacker
 	uint32_t	noffers;
 	SlmSlice   *strings;		/* categories, then brands */
 	BlockOffer *offers;
-	SlmCatalog *catalog;
+	SlmDictionary *dictionary;
 } Unpacker;
 
 static SlmViewLogResult
@@ -445,7 +445,7 @@ offer_of(Unpacker *u, uint32_t i)
 	BlockOffer *offer = &u->offers[i];
 
 	if (offer->offer == SLM_NO_OFFER)
-		offer->offer = slm_catalog_clean_offer(u->catalog, (int64_t) offer->product_id, (SlmMoney) offer->price,
+		offer->offer = slm_dictionary_clean_offer(u->dictionary, (int64_t) offer->product_id, (SlmMoney) offer->price,
 											   u->strings[offer->category],
 											   u->strings[u->ncategories + offer->brand]);
 	return offer->offer;
@@ -478,7 +478,7 @@ read_entries(Unpacker *u, SlmTime hour, SlmTime not_before, const SlmViews *only
 		view = offer == SLM_NO_OFFER ? NULL : slm_views_add(views, fingerprint, &found);
 		if (view == NULL)
 			return SLM_VIEWLOG_MEMORY;
-		if (!found || slm_view_is_earlier(u->catalog, time, offer, view))
+		if (!found || slm_view_is_earlier(u->dictionary, time, offer, view))
 		{
 			view->time = time;
 			view->offer = offer;
@@ -489,9 +489,9 @@ read_entries(Unpacker *u, SlmTime hour, SlmTime not_before, const SlmViews *only
 
 SlmViewLogResult
 slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_before, const SlmViews *only,
-				   SlmCatalog *catalog, SlmViews *views)
+				   SlmDictionary *dictionary, SlmViews *views)
 {
-	Unpacker	u = {.catalog = catalog};
+	Unpacker	u = {.dictionary = dictionary};
 	SlmViewLogResult result;
 
 	SLM_ASSERT(hour == hour_of(hour));

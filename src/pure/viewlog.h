@@ -36,7 +36,7 @@ typedef struct SlmViewLogBlocks
  * Pack the views of these lists, in any order; but for free slots (without a fingerprint) and those whose owner is SLM_VIEW_REPEATED.
  * False if out of memory; *out is then empty.
  */
-extern bool slm_viewlog_pack(const SlmCatalog *catalog, const SlmViewList *lists, uint32_t nlists, SlmViewLogBlocks *out);
+extern bool slm_viewlog_pack(const SlmDictionary *dictionary, const SlmViewList *lists, uint32_t nlists, SlmViewLogBlocks *out);
 extern void slm_viewlog_blocks_free(SlmViewLogBlocks *blocks);
 
 typedef enum SlmViewLogResult
@@ -48,10 +48,10 @@ typedef enum SlmViewLogResult
 
 /*
  * Read a block into a table of views: each entry that is not older than not_before and, where only is not NULL, whose
- * fingerprint stands in only.  New offers go into the catalog.
+ * fingerprint stands in only.  New offers go into the dictionary.
  */
 extern SlmViewLogResult slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_before,
-										   const SlmViews *only, SlmCatalog *catalog, SlmViews *views);
+										   const SlmViews *only, SlmDictionary *dictionary, SlmViews *views);
 
 /* What a block's entries say of one of its offers. */
 typedef struct SlmViewLogOffer

@@ -11,7 +11,7 @@
 #ifndef SLM_PURE_VIEWS_H
 #define SLM_PURE_VIEWS_H
 
-#include "pure/catalog.h"
+#include "pure/dictionary.h"
 
 typedef struct SlmView
 {
@@ -99,18 +99,18 @@ slm_views_prefetch(const SlmViews *views, uint64_t fingerprint)
 
 /* Does a view at (time, offer) come before this one, so that it is the one to count? */
 static inline bool
-slm_view_is_earlier(const SlmCatalog *catalog, SlmTime time, SlmOfferId offer, const SlmView *than)
+slm_view_is_earlier(const SlmDictionary *dictionary, SlmTime time, SlmOfferId offer, const SlmView *than)
 {
 	if (time != than->time)
 		return time < than->time;
-	return slm_catalog_compare(catalog, offer, than->offer) < 0;
+	return slm_dictionary_compare(dictionary, offer, than->offer) < 0;
 }
 
 /* Are these the same offer?  One that was read from the log may have another number than one that an event has named. */
 static inline bool
-slm_is_same_offer(const SlmCatalog *catalog, SlmOfferId a, SlmOfferId b)
+slm_is_same_offer(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId b)
 {
-	return a == b || slm_catalog_compare(catalog, a, b) == 0;
+	return a == b || slm_dictionary_compare(dictionary, a, b) == 0;
 }
 
 #define SLM_SIFT	256

@@ -1,7 +1,7 @@
 /*
  * recent_views.c: sellometer.recent_views(): which products were listed at which prices, by the view log.
  *
- *   view log, blocks of the hours in question --sum by offer--> offers (catalog's numbers) --> rows
+ *   view log, blocks of the hours in question --sum by offer--> offers (dictionary's numbers) --> rows
  *      and other_listings, of sessions that saw several offers of a product --the first of each--^
  *
  * Of what a session saw of a product, the first view of each offer is seen and no other: so what is seen is a function of the
@@ -47,7 +47,7 @@ typedef struct Summary
 {
 	TimestampTz from;
 	TimestampTz to;
-	SlmCatalog *catalog;
+	SlmDictionary *dictionary;
 	SlmViews	watched;		/* fingerprints of sessions and products that were seen at several offers */
 	HTAB	   *firsts;			/* of these, by fingerprint and offer */
 	Seen	   *seen;			/* by number of the offer */
@@ -60,11 +60,11 @@ summary_free(void *arg)
 	Summary    *summary = arg;
 
 	slm_views_free(&summary->watched);
-	slm_catalog_free(summary->catalog);
-	summary->catalog = NULL;
+	slm_dictionary_free(summary->dictionary);
+	summary->dictionary = NULL;
 }
 
-/* The catalog's numbers are nobody's business outside, so any key will do that nobody can guess. */
+/* The dictionary's numbers are nobody's business outside, so any key will do that nobody can guess. */
 static Summary *
 summary_create(TimestampTz from, TimestampTz to)
 {
@@ -85,8 +85,8 @@ summary_create(TimestampTz from, TimestampTz to)
 	summary->firsts = hash_create("sellometer listings", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	summary->maxseen = 1024;
 	summary->seen = palloc0(sizeof(Seen) * summary->maxseen);
-	summary->catalog = slm_catalog_create(&key);
-	if (summary->catalog == NULL)
+	summary->dictionary = slm_dictionary_create(&key);
+	if (summary->dictionary == NULL)
 		slm_out_of_memory();
 	return summary;
 }
@@ -95,7 +95,7 @@ summary_create(TimestampTz from, TimestampTz to)
 static SlmOfferId
 clean_offer(Summary *summary, int64 product_id, SlmMoney price, SlmSlice category)
 {
-	SlmOfferId	offer = slm_catalog_clean_offer(summary->catalog, product_id, price, category, (SlmSlice) {"", 0});
+	SlmOfferId	offer = slm_dictionary_clean_offer(summary->dictionary, product_id, price, category, (SlmSlice) {"", 0});
 
 	if (offer == SLM_NO_OFFER)
 		slm_out_of_memory();
@@ -105,10 +105,10 @@ clean_offer(Summary *summary, int64 product_id, SlmMoney price, SlmSlice categor
 static SlmOfferId
 without_brand(Summary *summary, SlmOfferId offer)
 {
-	const SlmOffer *with = slm_catalog_get(summary->catalog, offer);
+	const SlmOffer *with = slm_dictionary_get(summary->dictionary, offer);
 
 	return clean_offer(summary, with->product_id, with->price,
-					   slm_catalog_text(summary->catalog, SLM_CATEGORY_L3, with->keys[SLM_CATEGORY_L3]));
+					   slm_dictionary_text(summary->dictionary, SLM_CATEGORY_L3, with->keys[SLM_CATEGORY_L3]));
 }
 
 static void
@@ -182,7 +182,7 @@ static void
 add_watched(Summary *summary, TimestampTz hour, const char *data, size_t len)
 {
 	SlmViews	views = {0};
-	SlmViewLogResult result = slm_viewlog_unpack(data, len, hour, summary->from, &summary->watched, summary->catalog, &views);
+	SlmViewLogResult result = slm_viewlog_unpack(data, len, hour, summary->from, &summary->watched, summary->dictionary, &views);
 
 	for (uint64 i = 0; result == SLM_VIEWLOG_OK && i < views.nslots; i++)
 	{
@@ -282,14 +282,14 @@ read_all(Summary *summary)
 static void
 put_rows(const Summary *summary, ReturnSetInfo *result)
 {
-	uint32		n = Min(slm_catalog_offers(summary->catalog), summary->maxseen);
+	uint32		n = Min(slm_dictionary_offers(summary->dictionary), summary->maxseen);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 
 	for (uint32 i = 0; i < n; i++)
 	{
-		const SlmOffer *offer = slm_catalog_get(summary->catalog, i);
-		SlmSlice	category = slm_catalog_text(summary->catalog, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+		const SlmOffer *offer = slm_dictionary_get(summary->dictionary, i);
+		SlmSlice	category = slm_dictionary_text(summary->dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 		const Seen *seen = &summary->seen[i];
 		Datum		values[COLUMNS] = {Int64GetDatum(offer->product_id),
 			PointerGetDatum(cstring_to_text_with_len(category.data, category.len)),

@@ -15,7 +15,7 @@ typedef struct Level
 {
 	SlmThread	thread;
 	SlmCells   *cells;
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	SlmDimension dimension;
 	SlmDeltas  *finer;
 	SlmDeltas	deltas;
@@ -25,7 +25,7 @@ typedef struct Level
 struct SlmDimensionDeltas
 {
 	SlmCells   *cells;
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	int			next;
 	Level		levels[SLM_DIMENSIONS];
 };
@@ -36,8 +36,8 @@ make_level(void *arg)
 	Level	   *level = arg;
 
 	level->ok = level->dimension > SLM_CATEGORY_L3 ?
-		slm_deltas_coarsen(level->finer, level->cells, level->catalog, level->dimension, &level->deltas) :
-		slm_deltas_make(level->cells, level->catalog, level->dimension, &level->deltas);
+		slm_deltas_coarsen(level->finer, level->cells, level->dictionary, level->dimension, &level->deltas) :
+		slm_deltas_make(level->cells, level->dictionary, level->dimension, &level->deltas);
 }
 
 static void
@@ -48,19 +48,19 @@ begin_level(SlmDimensionDeltas *all, SlmDimension dimension)
 	Assert(!level->thread.running && level->deltas.rows == NULL);
 
 	level->cells = all->cells;
-	level->catalog = all->catalog;
+	level->dictionary = all->dictionary;
 	level->dimension = dimension;
 	level->finer = dimension > 0 ? &all->levels[dimension - 1].deltas : NULL;
 	slm_background_start(&level->thread, make_level, level, all->cells->ncells);
 }
 
 SlmDimensionDeltas *
-slm_dimension_deltas_begin(SlmCells *cells, const SlmCatalog *catalog)
+slm_dimension_deltas_begin(SlmCells *cells, const SlmDictionary *dictionary)
 {
 	SlmDimensionDeltas *all = palloc0(sizeof(SlmDimensionDeltas));
 
 	all->cells = cells;
-	all->catalog = catalog;
+	all->dictionary = dictionary;
 	begin_level(all, 0);
 	return all;
 }

@@ -10,11 +10,11 @@
 typedef struct SlmDimensionDeltas SlmDimensionDeltas;
 
 /*
- * Begin to make the deltas of cells, whose wanted buckets are chosen, in a thread, while the caller does something else.  Cells and catalog must
+ * Begin to make the deltas of cells, whose wanted buckets are chosen, in a thread, while the caller does something else.  Cells and dictionary must
  * stay as they are until slm_dimension_deltas_end(), which the caller does in PG_FINALLY(): deltas stand in memory that an error would not
  * free.  In the current memory context.
  */
-extern SlmDimensionDeltas *slm_dimension_deltas_begin(SlmCells *cells, const SlmCatalog *catalog);
+extern SlmDimensionDeltas *slm_dimension_deltas_begin(SlmCells *cells, const SlmDictionary *dictionary);
 
 /*
  * Those of the next dimension, sorted by (partition, key, time, type); NULL after the last.  They are made by now, and a thread makes the

@@ -35,7 +35,7 @@ typedef struct AddUp
 	uint64		seed;			/* so that nobody can make up keys of one pass */
 
 	/* of the pass */
-	SlmCatalog *catalog;		/* numbers the keys; malloc'ed */
+	SlmDictionary *dictionary;		/* numbers the keys; malloc'ed */
 	uint32	   *places;			/* by key and type: place in sums + 1; 0: none */
 	uint64		nplaces;
 	SlmDeltas	sums;			/* malloc'ed, as palloc() does not align 128 bits; so are rows */
@@ -45,8 +45,8 @@ typedef struct AddUp
 static SlmKeyId
 number_key(AddUp *add, const SlmTierRow *row)
 {
-	SlmKeyId	key = add->dimension == SLM_PRODUCT_ID ? slm_catalog_add_product(add->catalog, row->product_id)
-		: slm_catalog_add_text(add->catalog, add->dimension, row->key);
+	SlmKeyId	key = add->dimension == SLM_PRODUCT_ID ? slm_dictionary_add_product(add->dictionary, row->product_id)
+		: slm_dictionary_add_text(add->dictionary, add->dimension, row->key);
 
 	if (key == SLM_NO_KEY)
 		slm_out_of_memory();
@@ -98,7 +98,7 @@ sort_keys(AddUp *add, uint32 nkeys)
 
 	for (uint32 i = 0; i < nkeys; i++)
 		keys[i] = i;
-	slm_keys_sort(add->catalog, add->dimension, keys, nkeys, items, items + nkeys);
+	slm_keys_sort(add->dictionary, add->dimension, keys, nkeys, items, items + nkeys);
 	pfree(items);
 	return keys;
 }
@@ -114,7 +114,7 @@ init_deltas(SlmDeltas *deltas, uint64 max)
 static void
 put_in_order(AddUp *add)
 {
-	uint32		nkeys = slm_catalog_keys(add->catalog, add->dimension);
+	uint32		nkeys = slm_dictionary_keys(add->dictionary, add->dimension);
 	SlmKeyId   *keys = sort_keys(add, nkeys);
 
 	init_deltas(&add->rows, add->sums.nrows);
@@ -144,7 +144,7 @@ is_of_this_pass(const AddUp *add, const SlmTierRow *row)
 static bool
 takes_too_much(const AddUp *add)
 {
-	return slm_catalog_memory(add->catalog) + add->nplaces * sizeof(uint32) +
+	return slm_dictionary_memory(add->dictionary) + add->nplaces * sizeof(uint32) +
 		2 * add->sums.maxrows * (sizeof(SlmDelta) + sizeof(SlmSortItem)) > slm_budget_rollup();
 }
 
@@ -155,8 +155,8 @@ begin_pass(AddUp *add)
 
 	add->nplaces = 0;
 	add->places = palloc(0);
-	add->catalog = slm_catalog_create(&key);
-	if (add->catalog == NULL)
+	add->dictionary = slm_dictionary_create(&key);
+	if (add->dictionary == NULL)
 		slm_out_of_memory();
 	init_deltas(&add->sums, 1024);
 }
@@ -167,8 +167,8 @@ end_pass(AddUp *add)
 {
 	slm_deltas_free(&add->sums);
 	slm_deltas_free(&add->rows);
-	slm_catalog_free(add->catalog);
-	add->catalog = NULL;
+	slm_dictionary_free(add->dictionary);
+	add->dictionary = NULL;
 }
 
 /* False if it takes too much memory, which only the first pass, before anything is written, may say: the others are as large. */
@@ -208,7 +208,7 @@ add_up(AddUp *add, const SlmTier *tier)
 		if (read_pass(add))
 		{
 			put_in_order(add);
-			written += slm_tier_write_new(tier, add->dimension, &add->rows, add->catalog);
+			written += slm_tier_write_new(tier, add->dimension, &add->rows, add->dictionary);
 			add->pass++;
 		}
 		else

@@ -36,7 +36,7 @@ put_keys(SlmTierTarget *target, Datum *keys, int n)
 }
 
 static void
-note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog, const SlmDeltas *deltas)
+note_keys(const SlmTier *tier, SlmDimension dimension, const SlmDictionary *dictionary, const SlmDeltas *deltas)
 {
 	MemoryContext old = CurrentMemoryContext;
 	SlmTierTarget target;
@@ -44,7 +44,7 @@ note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog
 	Size		bytes = 0;
 	int			n = 0;
 
-	slm_target_init(&target, tier, dimension, catalog);
+	slm_target_init(&target, tier, dimension, dictionary);
 	MemoryContextSwitchTo(target.scratch);
 	for (uint64 i = 0; i <= deltas->nrows; i++)
 	{
@@ -66,9 +66,9 @@ note_keys(const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog
 }
 
 void
-slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog)
+slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmDictionary *dictionary)
 {
-	SlmDimensionDeltas *all = slm_dimension_deltas_begin(cells, catalog);
+	SlmDimensionDeltas *all = slm_dimension_deltas_begin(cells, dictionary);
 	SlmDimension dimension;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
@@ -79,7 +79,7 @@ slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *ca
 		for (const SlmDeltas *deltas; (deltas = slm_dimension_deltas_next(all, &dimension)) != NULL;)
 		{
 			if (deltas->nrows > 0)
-				note_keys(tier, dimension, catalog, deltas);
+				note_keys(tier, dimension, dictionary, deltas);
 		}
 	}
 	PG_FINALLY();

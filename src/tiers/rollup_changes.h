@@ -10,6 +10,6 @@
 /*
  * Note in sellometer.rollup_changes which keys the cells' wanted buckets change, for the rollup that is going through them.
  */
-extern void slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmCatalog *catalog);
+extern void slm_tier_note_changes(const SlmTier *tier, SlmCells *cells, const SlmDictionary *dictionary);
 
 #endif							/* SLM_TIERS_ROLLUP_CHANGES_H */

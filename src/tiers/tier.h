@@ -20,7 +20,7 @@
 #include "postgres.h"
 #include "bulkwrite/plain.h"
 #include "datatype/timestamp.h"
-#include "pure/catalog.h"
+#include "pure/dictionary.h"
 #include "pure/granularity.h"
 
 typedef struct SlmTier

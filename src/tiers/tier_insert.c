@@ -81,12 +81,12 @@ new_row(void *arg, uint64 i, Datum *values)
 	if (target->dimension == SLM_PRODUCT_ID)
 	{
 		if (i + SLM_AHEAD < new->run->nrows)
-			slm_catalog_prefetch_product(target->catalog, new->run->rows[i + SLM_AHEAD].key);
-		values[new->at[SLM_TIER_KEY]] = Int64GetDatum(slm_catalog_product(target->catalog, row->key));
+			slm_dictionary_prefetch_product(target->dictionary, new->run->rows[i + SLM_AHEAD].key);
+		values[new->at[SLM_TIER_KEY]] = Int64GetDatum(slm_dictionary_product(target->dictionary, row->key));
 	}
 	else
 	{
-		SlmSlice	text = slm_catalog_text(target->catalog, target->dimension, row->key);
+		SlmSlice	text = slm_dictionary_text(target->dictionary, target->dimension, row->key);
 
 		Assert(text.len <= sizeof(new->key) - VARHDRSZ);
 

@@ -18,13 +18,13 @@ slm_target_key(SlmTierTarget *target, SlmKeyId key)
 	SlmSlice	text;
 	MemoryContext old;
 
-	Assert(key < slm_catalog_keys(target->catalog, target->dimension));
+	Assert(key < slm_dictionary_keys(target->dictionary, target->dimension));
 
 	if (target->dimension == SLM_PRODUCT_ID)
-		return Int64GetDatum(slm_catalog_product(target->catalog, key));
+		return Int64GetDatum(slm_dictionary_product(target->dictionary, key));
 	if (target->keys[key] != (Datum) 0)
 		return target->keys[key];
-	text = slm_catalog_text(target->catalog, target->dimension, key);
+	text = slm_dictionary_text(target->dictionary, target->dimension, key);
 	if (target->kept_keys >= MAX_KEPT_KEYS)
 		return PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
 	old = MemoryContextSwitchTo(target->text_context);
@@ -37,22 +37,22 @@ slm_target_key(SlmTierTarget *target, SlmKeyId key)
 Size
 slm_target_key_size(const SlmTierTarget *target, const SlmDelta *row)
 {
-	return target->dimension == SLM_PRODUCT_ID ? 0 : slm_catalog_text(target->catalog, target->dimension, row->key).len;
+	return target->dimension == SLM_PRODUCT_ID ? 0 : slm_dictionary_text(target->dictionary, target->dimension, row->key).len;
 }
 
 void
-slm_target_init(SlmTierTarget *target, const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog)
+slm_target_init(SlmTierTarget *target, const SlmTier *tier, SlmDimension dimension, const SlmDictionary *dictionary)
 {
 	*target = (SlmTierTarget) {0};
 	target->tier = tier;
 	target->dimension = dimension;
-	target->catalog = catalog;
+	target->dictionary = dictionary;
 	target->shape = slm_tier_shape(tier, dimension);
 	target->text_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer keys", ALLOCSET_DEFAULT_SIZES);
 	target->scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
 	if (dimension != SLM_PRODUCT_ID)
 		target->keys = MemoryContextAllocExtended(target->text_context,
-												  sizeof(Datum) * (slm_catalog_keys(catalog, dimension) + 1),
+												  sizeof(Datum) * (slm_dictionary_keys(dictionary, dimension) + 1),
 												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int t = 0; t < SLM_EVENT_TYPES; t++)
 		target->event_types[t] = slm_event_type_value(t);

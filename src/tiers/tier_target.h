@@ -18,7 +18,7 @@ typedef struct SlmTierTarget
 	const SlmTier *tier;
 	SlmDimension dimension;
 	const SlmShape *shape;
-	const SlmCatalog *catalog;
+	const SlmDictionary *dictionary;
 	const SlmCallback *often;	/* done while rows are written; or NULL */
 	Datum	   *keys;			/* text keys by number, made when first needed, as far as they are kept; 0 = not yet */
 	Size		kept_keys;		/* bytes of these */
@@ -38,7 +38,7 @@ typedef struct SlmDeltaRun
 } SlmDeltaRun;
 
 /* Its memory contexts are children of the current one, and live until slm_target_done(). */
-extern void slm_target_init(SlmTierTarget *target, const SlmTier *tier, SlmDimension dimension, const SlmCatalog *catalog);
+extern void slm_target_init(SlmTierTarget *target, const SlmTier *tier, SlmDimension dimension, const SlmDictionary *dictionary);
 extern void slm_target_done(SlmTierTarget *target);
 
 /* A row's key as a value: in the current memory context, or kept until the target is done with. */

@@ -118,16 +118,16 @@ write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *pres
 }
 
 static uint64
-write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog,
+write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary,
 			 const TimestampTz *present, int npresent, bool replace, const SlmCallback *often)
 {
 	SlmTierTarget target;
 	uint64		written = 0;
 
 	/* what fills pages takes the order for that of the key */
-	Assert(slm_deltas_ascend(deltas, catalog, dimension, tier->partition));
+	Assert(slm_deltas_ascend(deltas, dictionary, dimension, tier->partition));
 
-	slm_target_init(&target, tier, dimension, catalog);
+	slm_target_init(&target, tier, dimension, dictionary);
 	target.often = often;
 	for (uint64 begin = 0, end; begin < deltas->nrows; begin = end)
 	{
@@ -147,13 +147,13 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 }
 
 uint64
-slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmCatalog *catalog)
+slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary)
 {
-	return write_deltas(tier, dimension, deltas, catalog, NULL, 0, false, NULL);
+	return write_deltas(tier, dimension, deltas, dictionary, NULL, 0, false, NULL);
 }
 
 uint64
-slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmCatalog *catalog, bool replace,
+slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmDictionary *dictionary, bool replace,
 			   const SlmCallback *often)
 {
 	int			npresent;
@@ -166,6 +166,6 @@ slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *a
 		Assert(!cells->buckets[i].wanted || cells->buckets[i].start < tier->watermark);
 	present = present_buckets(tier, cells, &npresent);
 	for (const SlmDeltas *deltas; (deltas = slm_dimension_deltas_next(all, &dimension)) != NULL;)
-		written += write_deltas(tier, dimension, deltas, catalog, present, npresent, replace, often);
+		written += write_deltas(tier, dimension, deltas, dictionary, present, npresent, replace, often);
 	return written;
 }

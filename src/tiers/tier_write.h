@@ -18,7 +18,7 @@
  *
  * often: now and then while rows are written, or NULL.  Returns the number of rows written.
  */
-extern uint64 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmCatalog *catalog, bool replace,
+extern uint64 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmDictionary *dictionary, bool replace,
 							 const SlmCallback *often);
 
 /*
@@ -26,6 +26,6 @@ extern uint64 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDime
  * Returns their number.
  */
 extern uint64 slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas,
-								 const SlmCatalog *catalog);
+								 const SlmDictionary *dictionary);
 
 #endif							/* SLM_TIERS_TIER_WRITE_H */

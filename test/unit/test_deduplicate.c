@@ -88,7 +88,7 @@ a_run(uint32_t distinct)
 }
 
 static bool
-same_views(const SlmViews *a, const SlmViews *b, const SlmCatalog *catalog)
+same_views(const SlmViews *a, const SlmViews *b, const SlmDictionary *dictionary)
 {
 	bool		same = a->nviews == b->nviews;
 
@@ -98,7 +98,7 @@ same_views(const SlmViews *a, const SlmViews *b, const SlmCatalog *catalog)
 		const SlmView *other = view->fingerprint ? slm_views_find(b, view->fingerprint) : NULL;
 
 		same = view->fingerprint == 0 ||
-			(other != NULL && other->time == view->time && slm_catalog_compare(catalog, other->offer, view->offer) == 0);
+			(other != NULL && other->time == view->time && slm_dictionary_compare(dictionary, other->offer, view->offer) == 0);
 	}
 	return same;
 }
@@ -125,7 +125,7 @@ same_groups(const SlmGroups *a, const SlmGroups *b)
 
 /* What is known after is what was known before with the log added, whatever the order of its entries. */
 static bool
-log_tells(const SlmViewList *log, SlmViews *before, const SlmViews *after, const SlmCatalog *catalog)
+log_tells(const SlmViewList *log, SlmViews *before, const SlmViews *after, const SlmDictionary *dictionary)
 {
 	for (uint64_t i = 0; i < log->n; i++)
 	{
@@ -133,13 +133,13 @@ log_tells(const SlmViewList *log, SlmViews *before, const SlmViews *after, const
 		bool		found;
 		SlmView    *view = slm_views_add(before, entry->fingerprint, &found);
 
-		if (!found || slm_view_is_earlier(catalog, entry->time, entry->offer, view))
+		if (!found || slm_view_is_earlier(dictionary, entry->time, entry->offer, view))
 		{
 			view->time = entry->time;
 			view->offer = entry->offer;
 		}
 	}
-	return same_views(before, after, catalog);
+	return same_views(before, after, dictionary);
 }
 
 static int
@@ -311,7 +311,7 @@ static void
 test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 {
 	SlmHashKey	key = slm_hash_key(seed, 5);
-	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
 	Side		sides[2] = {0};
 	SlmViews	before = {0};
 	SlmView    *all = malloc(((size_t) RUNS * VIEWS + nknown) * sizeof(SlmView));
@@ -320,10 +320,10 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 
 	state = seed * 1000003;
 	for (int i = 0; i < OFFERS; i++)
-		slm_catalog_clean_offer(catalog, 1, 100 + i, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4});
+		slm_dictionary_clean_offer(dictionary, 1, 100 + i, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4});
 	for (int s = 0; s < 2; s++)
 	{
-		slm_batch_init(&sides[s].batch, catalog);
+		slm_batch_init(&sides[s].batch, dictionary);
 		for (int i = 0; i < OBJECTS; i++)
 		{
 			slm_batch_begin_object(&sides[s].batch);
@@ -366,7 +366,7 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 		same_counts &= sides[0].batch.counts[i].counted == sides[1].batch.counts[i].counted &&
 			sides[0].batch.counts[i].duplicate == sides[1].batch.counts[i].duplicate;
 	UNIT_OK(same_counts, "seed %llu: rows counted and repeated of each object", (unsigned long long) seed);
-	UNIT_OK(same_views(&sides[0].known, &sides[1].known, catalog), "seed %llu: views known", (unsigned long long) seed);
+	UNIT_OK(same_views(&sides[0].known, &sides[1].known, dictionary), "seed %llu: views known", (unsigned long long) seed);
 	UNIT_OK(same_groups(&sides[0].batch.groups, &sides[1].batch.groups), "seed %llu: groups", (unsigned long long) seed);
 	for (int s = 0; s < 2; s++)
 	{
@@ -375,7 +375,7 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 			UNIT_OK(recent_views_tell(all, nall, &sides[s].log, &sides[s].batch, &before, minute * SLM_USECS_PER_MIN),
 					"seed %llu: views since minute %d", (unsigned long long) seed, minute);
 	}
-	UNIT_OK(log_tells(&sides[0].log, &before, &sides[0].known, catalog), "seed %llu: the log", (unsigned long long) seed);
+	UNIT_OK(log_tells(&sides[0].log, &before, &sides[0].known, dictionary), "seed %llu: the log", (unsigned long long) seed);
 	for (int s = 0; s < 2; s++)
 	{
 		slm_view_list_free(&sides[s].log);
@@ -384,7 +384,7 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	}
 	slm_views_free(&before);
 	free(all);
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
 int

@@ -1,5 +1,5 @@
 /*
- * Catalog, batch, views, view log, serialized batches and deltas against a naive count of the same random rows.
+ * Dictionary, batch, views, view log, serialized batches and deltas against a naive count of the same random rows.
  *
  * A history: events fall into objects, objects into batches; each batch is deduplicated against what is known, and what it
  * logs is packed.  Whatever the split, the sum of all deltas must be what the naive count of the whole history gives.
@@ -196,8 +196,8 @@ coarsen(const SlmBatch *batch, SlmCells *cells, const SlmDeltas *finer)
 		SlmDeltas	coarse;
 		SlmDeltas	direct;
 
-		slm_deltas_coarsen(d == SLM_CATEGORY_L2 ? finer : &last, cells, batch->catalog, d, &coarse);
-		slm_deltas_make(cells, batch->catalog, d, &direct);
+		slm_deltas_coarsen(d == SLM_CATEGORY_L2 ? finer : &last, cells, batch->dictionary, d, &coarse);
+		slm_deltas_make(cells, batch->dictionary, d, &direct);
 		coarser_agree &= coarse.nrows == direct.nrows;
 		for (uint64_t i = 0; i < coarse.nrows && i < direct.nrows; i++)
 			coarser_agree &= coarse.rows[i].time == direct.rows[i].time && coarse.rows[i].key == direct.rows[i].key &&
@@ -219,11 +219,11 @@ add_deltas(const SlmBatch *batch)
 	SlmDeltas	deltas;
 
 	slm_cells_make(&batch->groups, minute, hour, &cells);
-	slm_deltas_make(&cells, batch->catalog, SLM_PRODUCT_ID, &deltas);
+	slm_deltas_make(&cells, batch->dictionary, SLM_PRODUCT_ID, &deltas);
 	for (uint64_t i = 0; i < deltas.nrows; i++)
 	{
 		const SlmDelta *d = &deltas.rows[i];
-		int64_t		product = slm_catalog_product(batch->catalog, d->key);
+		int64_t		product = slm_dictionary_product(batch->dictionary, d->key);
 
 		actual.count[d->time / MINUTE][d->type][product] += d->count;
 		actual.gmv[d->time / MINUTE][d->type][product] += (long long) d->gmv;
@@ -232,13 +232,13 @@ add_deltas(const SlmBatch *batch)
 	slm_cells_free(&cells);
 
 	slm_cells_make(&batch->groups, hour, hour, &cells);
-	slm_deltas_make(&cells, batch->catalog, SLM_CATEGORY_L3, &deltas);
+	slm_deltas_make(&cells, batch->dictionary, SLM_CATEGORY_L3, &deltas);
 	for (uint64_t i = 0; i < deltas.nrows; i++)
 	{
 		const SlmDelta *d = &deltas.rows[i];
 
 		actual.hour_category[d->time / MINUTE / 60][d->type]
-			[category_number(slm_catalog_text(batch->catalog, SLM_CATEGORY_L3, d->key))] += d->count;
+			[category_number(slm_dictionary_text(batch->dictionary, SLM_CATEGORY_L3, d->key))] += d->count;
 	}
 	coarsen(batch, &cells, &deltas);
 	slm_deltas_free(&deltas);
@@ -256,10 +256,10 @@ add_object(const SlmHashKey *key, SlmBatch *batch, int object)
 	for (int i = 0; i < EVENTS; i++)
 	{
 		SlmEvent	event = as_event(&events[i], session);
-		SlmCatalogError error;
+		SlmDictionaryError error;
 
 		if (events[i].object == object)
-			slm_chunk_add(&chunk, key, &event, slm_catalog_offer(batch->catalog, &event, &error), 1, slice("raw"), MINUTE);
+			slm_chunk_add(&chunk, key, &event, slm_dictionary_offer(batch->dictionary, &event, &error), 1, slice("raw"), MINUTE);
 	}
 	rows = chunk.nrows;
 	slm_batch_add(batch, chunk.rows, chunk.nrows);
@@ -280,7 +280,7 @@ send_serialized(SlmSerialized *serialized, SlmBatch *batch)
 	return slm_batch_deserialize(bytes, len, bytes, len, batch);
 }
 
-/* Put some objects' events into the batch, directly or by way of one serialized batch made with another catalog. */
+/* Put some objects' events into the batch, directly or by way of one serialized batch made with another dictionary. */
 static uint64_t
 add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, bool by_bytes)
 {
@@ -289,14 +289,14 @@ add_objects(const SlmHashKey *key, SlmBatch *batch, const int *objects, int n, b
 	SlmSerialized serialized;
 
 	if (by_bytes)
-		slm_batch_init(&other, slm_catalog_create(key));
+		slm_batch_init(&other, slm_dictionary_create(key));
 	for (int i = 0; i < n; i++)
 		rows += add_object(key, by_bytes ? &other : batch, objects[i]);
 	if (by_bytes)
 	{
 		if (!slm_batch_serialize(&other, &serialized) || !send_serialized(&serialized, batch))
 			abort();
-		slm_catalog_free(other.catalog);
+		slm_dictionary_free(other.dictionary);
 		slm_batch_free(&other);
 	}
 	return rows;
@@ -308,20 +308,20 @@ typedef struct Stored
 	int			n;
 } Stored;
 
-/* Forget the cache, and read it anew from the blocks, in any order, with a catalog of its own. */
+/* Forget the cache, and read it anew from the blocks, in any order, with a dictionary of its own. */
 static void
-reload(const SlmHashKey *key, Stored *stored, SlmCatalog **catalog, SlmViews *known)
+reload(const SlmHashKey *key, Stored *stored, SlmDictionary **dictionary, SlmViews *known)
 {
 	slm_views_free(known);
-	slm_catalog_free(*catalog);
-	*catalog = slm_catalog_create(key);
+	slm_dictionary_free(*dictionary);
+	*dictionary = slm_dictionary_create(key);
 	for (int i = stored->n - 1; i >= 0; i--)
 	{
 		for (uint32_t b = 0; b < stored->blocks[i].nblocks; b++)
 		{
 			const SlmViewLogBlock *block = &stored->blocks[i].blocks[b];
 
-			if (slm_viewlog_unpack(block->data, block->len, block->hour, INT64_MIN, NULL, *catalog, known) != SLM_VIEWLOG_OK)
+			if (slm_viewlog_unpack(block->data, block->len, block->hour, INT64_MIN, NULL, *dictionary, known) != SLM_VIEWLOG_OK)
 				abort();
 		}
 	}
@@ -331,7 +331,7 @@ static void
 run_history(uint64_t seed)
 {
 	SlmHashKey	key = slm_hash_key(seed, 42);
-	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
 	SlmViews	known = {0};
 	Stored		stored = {0};
 	uint64_t	rows = 0;
@@ -359,8 +359,8 @@ run_history(uint64_t seed)
 		SlmViewList *lists;
 
 		if (rnd(3) == 0)
-			reload(&key, &stored, &catalog, &known);
-		slm_batch_init(&batch, catalog);
+			reload(&key, &stored, &dictionary, &known);
+		slm_batch_init(&batch, dictionary);
 		n = n < 40 - next ? n : 40 - next;
 		for (int some; n > 0; n -= some, next += some)
 		{
@@ -371,7 +371,7 @@ run_history(uint64_t seed)
 			slm_batch_gather(&batch);
 		slm_batch_deduplicate_views(&batch, &known);
 		lists = malloc((batch.nruns + 1) * sizeof(SlmViewList));
-		slm_viewlog_pack(catalog, lists, slm_batch_view_lists(&batch, lists), &stored.blocks[stored.n++]);
+		slm_viewlog_pack(dictionary, lists, slm_batch_view_lists(&batch, lists), &stored.blocks[stored.n++]);
 		free(lists);
 		add_deltas(&batch);
 		for (uint32_t i = 0; i < batch.nobjects; i++)
@@ -389,7 +389,7 @@ run_history(uint64_t seed)
 	for (int i = 0; i < stored.n; i++)
 		slm_viewlog_blocks_free(&stored.blocks[i]);
 	slm_views_free(&known);
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
 static int
@@ -468,29 +468,29 @@ static void
 test_damage(void)
 {
 	SlmHashKey	key = slm_hash_key(7, 8);
-	SlmCatalog *catalog = slm_catalog_create(&key);
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
 	SlmView		view = {.fingerprint = 99,.time = 5 * MINUTE,
-	.offer = slm_catalog_clean_offer(catalog, 1, 100, slice("a.a.a"), slice("acme"))};
+	.offer = slm_dictionary_clean_offer(dictionary, 1, 100, slice("a.a.a"), slice("acme"))};
 	SlmViewLogBlocks blocks;
 	SlmViews	views = {0};
 	bool		ok = true;
 
-	slm_viewlog_pack(catalog, &(SlmViewList) {.views = &view,.n = 1}, 1, &blocks);
+	slm_viewlog_pack(dictionary, &(SlmViewList) {.views = &view,.n = 1}, 1, &blocks);
 	for (size_t len = 0; len < blocks.blocks[0].len && ok; len++)
 	{
 		char	   *cut = malloc(len + 1);
 
 		memcpy(cut, blocks.blocks[0].data, len);
-		ok = slm_viewlog_unpack(cut, len, 0, INT64_MIN, NULL, catalog, &views) == SLM_VIEWLOG_CORRUPT;
+		ok = slm_viewlog_unpack(cut, len, 0, INT64_MIN, NULL, dictionary, &views) == SLM_VIEWLOG_CORRUPT;
 		free(cut);
 	}
 	UNIT_OK(ok, "a block that is cut anywhere is found to be damaged");
-	UNIT_EQ(slm_viewlog_unpack(blocks.blocks[0].data, blocks.blocks[0].len, 0, 6 * MINUTE, NULL, catalog, &views),
+	UNIT_EQ(slm_viewlog_unpack(blocks.blocks[0].data, blocks.blocks[0].len, 0, 6 * MINUTE, NULL, dictionary, &views),
 			SLM_VIEWLOG_OK, "a block is read");
 	UNIT_EQ(views.nviews, 0, "but not what is too old");
 	slm_viewlog_blocks_free(&blocks);
 	slm_views_free(&views);
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
 /* Times come back as they were: whole seconds and others, at both ends of an hour, before 2000 too. */
@@ -501,8 +501,8 @@ test_log_times(void)
 	const SlmTime times[] = {0, 1, SLM_USECS_PER_SEC - 1, SLM_USECS_PER_SEC, 3 * SLM_USECS_PER_SEC + 500000, hour - SLM_USECS_PER_SEC,
 	hour - 1, hour, -1, -SLM_USECS_PER_SEC, -hour};
 	SlmHashKey	key = slm_hash_key(7, 8);
-	SlmCatalog *catalog = slm_catalog_create(&key);
-	SlmOfferId	offer = slm_catalog_clean_offer(catalog, 1, 100, slice("a.a.a"), slice("acme"));
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
+	SlmOfferId	offer = slm_dictionary_clean_offer(dictionary, 1, 100, slice("a.a.a"), slice("acme"));
 	SlmView		views[lengthof(times)];
 	SlmViewLogBlocks blocks;
 	SlmViews	read = {0};
@@ -510,10 +510,10 @@ test_log_times(void)
 
 	for (uint64_t i = 0; i < lengthof(times); i++)
 		views[i] = (SlmView) {.fingerprint = i + 1,.time = times[i],.offer = offer};
-	slm_viewlog_pack(catalog, &(SlmViewList) {.views = views,.n = lengthof(times)}, 1, &blocks);
+	slm_viewlog_pack(dictionary, &(SlmViewList) {.views = views,.n = lengthof(times)}, 1, &blocks);
 	UNIT_EQ(blocks.nblocks, 3, "a block for each hour");
 	for (uint32_t i = 0; i < blocks.nblocks; i++)
-		ok &= slm_viewlog_unpack(blocks.blocks[i].data, blocks.blocks[i].len, blocks.blocks[i].hour, INT64_MIN, NULL, catalog,
+		ok &= slm_viewlog_unpack(blocks.blocks[i].data, blocks.blocks[i].len, blocks.blocks[i].hour, INT64_MIN, NULL, dictionary,
 								 &read) == SLM_VIEWLOG_OK;
 	UNIT_OK(ok, "the blocks are read");
 	for (uint64_t i = 0; i < lengthof(times); i++)
@@ -524,43 +524,43 @@ test_log_times(void)
 	}
 	slm_viewlog_blocks_free(&blocks);
 	slm_views_free(&read);
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
-/* Which offers are the first of their part does not depend on what the catalog knew before. */
+/* Which offers are the first of their part does not depend on what the dictionary knew before. */
 static void
 test_parts(void)
 {
 	static const char *const rows[] = {"x", "y", "x", "z", "z", "y"};
 	SlmHashKey	key = slm_hash_key(9, 10);
-	SlmCatalog *catalog = slm_catalog_create(&key);
-	SlmCatalogError error;
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
+	SlmDictionaryError error;
 
 	for (int part = 0; part < 3; part++)
 	{
 		char		firsts[lengthof(rows) + 1] = "";
 
-		slm_catalog_begin_part(catalog);
+		slm_dictionary_begin_part(dictionary);
 		for (size_t i = 0; i < lengthof(rows); i++)
 		{
 			SlmEvent	event = {.product_id = 1,.brand = slice(rows[i])};
 			bool		first = false;
 
-			slm_catalog_offer_by_hash(catalog, &event, slm_catalog_hash(catalog, &event), &first, &error);
+			slm_dictionary_offer_by_hash(dictionary, &event, slm_dictionary_hash(dictionary, &event), &first, &error);
 			firsts[i] = first ? '1' : '0';
 		}
 		UNIT_STR(firsts, strlen(firsts), "110100", "the first of part %d", part);
 	}
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
-/* A part names keys, whether the catalog knows them from before or not: a brand and a category of one name are two, an empty one is none. */
+/* A part names keys, whether the dictionary knows them from before or not: a brand and a category of one name are two, an empty one is none. */
 static void
 test_named(void)
 {
 	SlmHashKey	key = slm_hash_key(9, 10);
-	SlmCatalog *catalog = slm_catalog_create(&key);
-	SlmCatalogError error;
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
+	SlmDictionaryError error;
 
 	for (int part = 1; part <= 3; part++)
 	{
@@ -569,7 +569,7 @@ test_named(void)
 		uint32_t	n;
 		bool		first;
 
-		slm_catalog_begin_part(catalog);
+		slm_dictionary_begin_part(dictionary);
 		for (int i = 0; i < 5000 * part; i++)
 		{
 			char		brand[16];
@@ -582,15 +582,15 @@ test_named(void)
 			snprintf(category, sizeof(category), "%d", i % 70);
 			event.brand = slice(brand);
 			event.category_code = slice(i % 2 ? category : "");
-			slm_catalog_offer_by_hash(catalog, &event, slm_catalog_hash(catalog, &event), &first, &error);
-			ok &= slm_catalog_count_named(catalog, enough, &n);
+			slm_dictionary_offer_by_hash(dictionary, &event, slm_dictionary_hash(dictionary, &event), &first, &error);
+			ok &= slm_dictionary_count_named(dictionary, enough, &n);
 			if (i < 1000 * part)
 				ok &= due > enough ? n == due : n <= enough;
 		}
 		UNIT_OK(ok, "part %d is counted as it comes", part);
 		UNIT_EQ(n, 1000 * part + 35, "what part %d names", part);
 	}
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
 static void

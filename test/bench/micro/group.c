@@ -2,7 +2,7 @@
  * group.c: what each step between events and rows costs.  Makes events of a shop in memory (a tenth of the products get most of
  * them, three views in ten are repeated) and times, best of several rounds:
  *
- *   offers        slm_catalog_offer(): what a row names becomes a number
+ *   offers        slm_dictionary_offer(): what a row names becomes a number
  *   group         slm_batch_add(): rows to groups and views
  *   pack, unpack  the batch serialized, to another process and into its batch
  *   views once    slm_batch_deduplicate_views(): half of the session's views are known already; a table, by one thread, and runs, by two
@@ -93,12 +93,12 @@ make_events(Input *in)
 }
 
 static void
-number_offers(Input *in, SlmCatalog *catalog)
+number_offers(Input *in, SlmDictionary *dictionary)
 {
-	SlmCatalogError error;
+	SlmDictionaryError error;
 
 	for (long i = 0; i < in->n; i++)
-		in->rows[i].offer = slm_catalog_offer(catalog, &in->events[i], &error);
+		in->rows[i].offer = slm_dictionary_offer(dictionary, &in->events[i], &error);
 }
 
 static void
@@ -169,8 +169,8 @@ time_tables(SlmBatch *batch, long *cells_made, long *deltas_made)
 	BEGIN();
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		check(d > SLM_CATEGORY_L3 ? slm_deltas_coarsen(&deltas[d - 1], &cells, batch->catalog, (SlmDimension) d, &deltas[d])
-			  : slm_deltas_make(&cells, batch->catalog, (SlmDimension) d, &deltas[d]), "deltas");
+		check(d > SLM_CATEGORY_L3 ? slm_deltas_coarsen(&deltas[d - 1], &cells, batch->dictionary, (SlmDimension) d, &deltas[d])
+			  : slm_deltas_make(&cells, batch->dictionary, (SlmDimension) d, &deltas[d]), "deltas");
 		*deltas_made += (long) deltas[d].nrows;
 	}
 	END(DELTAS);
@@ -182,7 +182,7 @@ time_tables(SlmBatch *batch, long *cells_made, long *deltas_made)
 static void
 one_round(Input *in, long *views, long *cells, long *deltas)
 {
-	SlmCatalog *catalog = slm_catalog_create(&in->key);
+	SlmDictionary *dictionary = slm_dictionary_create(&in->key);
 	SlmBatch	batch;
 	SlmBatch	by_runs;
 	SlmViews	known = {0};
@@ -192,16 +192,16 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	long		piece = in->n / RUNS;
 
 	BEGIN();
-	number_offers(in, catalog);
+	number_offers(in, dictionary);
 	END(OFFERS);
 	know_half(in, &known);
 	know_half(in, &known_too);
 
-	slm_batch_init(&batch, catalog);
+	slm_batch_init(&batch, dictionary);
 	BEGIN();
 	check(slm_batch_add(&batch, in->rows, (size_t) in->n), "group");
 	END(GROUP);
-	slm_batch_init(&by_runs, catalog);
+	slm_batch_init(&by_runs, dictionary);
 	for (int r = 0; r < RUNS; r++)
 	{
 		SlmBatch	part;
@@ -209,7 +209,7 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 		size_t		len;
 		char	   *bytes;
 
-		slm_batch_init(&part, catalog);
+		slm_batch_init(&part, dictionary);
 		check(slm_batch_add(&part, in->rows + r * piece, (size_t) piece), "group");
 		BEGIN();
 		check(slm_batch_serialize(&part, &serialized), "pack");
@@ -232,7 +232,7 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	check(slm_batch_deduplicate_views(&by_runs, &known_too), "deduplicate");
 	END(DEDUPLICATE_RUNS);
 	BEGIN();
-	check(slm_viewlog_pack(catalog, lists, slm_batch_view_lists(&by_runs, lists), &blocks), "view log");
+	check(slm_viewlog_pack(dictionary, lists, slm_batch_view_lists(&by_runs, lists), &blocks), "view log");
 	END(LOG);
 	slm_viewlog_blocks_free(&blocks);
 	time_tables(&batch, cells, deltas);
@@ -240,7 +240,7 @@ one_round(Input *in, long *views, long *cells, long *deltas)
 	slm_batch_free(&by_runs);
 	slm_views_free(&known);
 	slm_views_free(&known_too);
-	slm_catalog_free(catalog);
+	slm_dictionary_free(dictionary);
 }
 
 int

@@ -1,7 +1,7 @@
 /*
- * dict.c: byte strings to dense numbers: open addressing over an array of entries.
+ * interner.c: byte strings to dense numbers: open addressing over an array of entries.
  */
-#include "pure/dict.h"
+#include "pure/interner.h"
 
 #include <stdlib.h>
 
@@ -79,66 +79,66 @@ slm_grow(void **array, uint32_t used, uint32_t *allocated, size_t element_size)
 }
 
 static bool
-rehash(SlmDict *dict)
+rehash(SlmInterner *interner)
 {
-	uint32_t	nslots = dict->nslots ? dict->nslots * 2 : 128;
+	uint32_t	nslots = interner->nslots ? interner->nslots * 2 : 128;
 	uint32_t   *slots = calloc(nslots, sizeof(uint32_t));
 
 	if (slots == NULL)
 		return false;
-	for (uint32_t i = 0; i < dict->nentries; i++)
+	for (uint32_t i = 0; i < interner->nentries; i++)
 	{
-		uint32_t	s = (uint32_t) dict->entries[i].hash & (nslots - 1);
+		uint32_t	s = (uint32_t) interner->entries[i].hash & (nslots - 1);
 
 		while (slots[s] != 0)
 			s = (s + 1) & (nslots - 1);
 		slots[s] = i + 1;
 	}
-	free(dict->slots);
-	dict->slots = slots;
-	dict->nslots = nslots;
+	free(interner->slots);
+	interner->slots = slots;
+	interner->nslots = nslots;
 	return true;
 }
 
 uint32_t
-slm_dict_add(SlmDict *dict, const SlmHashKey *key, SlmSlice text)
+slm_interner_add(SlmInterner *interner, const SlmHashKey *key, SlmSlice text)
 {
 	uint64_t	hash = slm_hash_bytes(key, 0, text.data, text.len);
 	uint32_t	s;
-	SlmDictEntry *entry;
+	SlmInternEntry *entry;
 
-	if (dict->nentries >= dict->nslots / 2 && !rehash(dict))
+	if (interner->nentries >= interner->nslots / 2 && !rehash(interner))
 		return SLM_NO_ENTRY;
-	for (s = (uint32_t) hash & (dict->nslots - 1); dict->slots[s] != 0; s = (s + 1) & (dict->nslots - 1))
+	for (s = (uint32_t) hash & (interner->nslots - 1); interner->slots[s] != 0; s = (s + 1) & (interner->nslots - 1))
 	{
-		entry = &dict->entries[dict->slots[s] - 1];
+		entry = &interner->entries[interner->slots[s] - 1];
 		if (entry->hash == hash && entry->text.len == text.len && memcmp(entry->text.data, text.data, text.len) == 0)
-			return dict->slots[s] - 1;
+			return interner->slots[s] - 1;
 	}
 
-	if (!slm_grow((void **) &dict->entries, dict->nentries, &dict->maxentries, sizeof(SlmDictEntry)))
+	if (!slm_grow((void **) &interner->entries, interner->nentries, &interner->maxentries, sizeof(SlmInternEntry)))
 		return SLM_NO_ENTRY;
-	entry = &dict->entries[dict->nentries];
+	entry = &interner->entries[interner->nentries];
 	entry->hash = hash;
 	entry->text.len = text.len;
-	entry->text.data = slm_bytes_keep(&dict->bytes, text.data, text.len);
+	entry->text.data = slm_bytes_keep(&interner->bytes, text.data, text.len);
 	if (entry->text.data == NULL)
 		return SLM_NO_ENTRY;
-	dict->slots[s] = ++dict->nentries;
-	return dict->nentries - 1;
+	interner->slots[s] = ++interner->nentries;
+	return interner->nentries - 1;
 }
 
 size_t
-slm_dict_memory(const SlmDict *dict)
+slm_interner_memory(const SlmInterner *interner)
 {
-	return dict->bytes.memory + dict->maxentries * sizeof(SlmDictEntry) + dict->nslots * sizeof(uint32_t);
+	return interner->bytes.memory + interner->maxentries * sizeof(SlmInternEntry) + interner->nslots * sizeof(uint32_t);
 }
 
 void
-slm_dict_free(SlmDict *dict)
+slm_interner_free(SlmInterner *interner)
 {
-	slm_bytes_free(&dict->bytes);
-	free(dict->entries);
-	free(dict->slots);
-	memset(dict, 0, sizeof(*dict));
+	slm_bytes_free(&interner->bytes);
+	free(interner->entries);
+	free(interner->slots);
+	memset(interner, 0, sizeof(*interner));
 }
