@@ -106,15 +106,16 @@ $$;
 COMMENT ON FUNCTION sellometer.html_number(numeric) IS 'A number as HTML, with its exact value beside it';
 
 /* sellometer.currency is a code of ISO 4217 or whatever stands before an amount. */
+/* Bytes of UTF-8: U&'' is an error with standard_conforming_strings off, and where the encoding is SQL_ASCII. */
 CREATE FUNCTION sellometer.currency_sign()
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT coalesce(k.sign, c.code || CASE WHEN c.code ~ '[A-Za-z]$' OR length(c.code) > 1 AND c.code !~ '[$]$' THEN U&'\00A0' ELSE '' END)
+	SELECT coalesce(k.sign, c.code || CASE WHEN c.code ~ '[A-Za-z]$' OR length(c.code) > 1 AND c.code !~ '[$]$' THEN E'\xC2\xA0' ELSE '' END)
 	FROM (SELECT coalesce(current_setting('sellometer.currency', true), 'USD')) c (code)
-	LEFT JOIN (VALUES ('USD', '$'), ('EUR', U&'\20AC'), ('GBP', U&'\00A3'), ('JPY', U&'\00A5'), ('CNY', U&'CN\00A5'), ('INR', U&'\20B9'), ('KRW', U&'\20A9'),
-		('RUB', U&'\20BD'), ('UAH', U&'\20B4'), ('TRY', U&'\20BA'), ('ILS', U&'\20AA'), ('VND', U&'\20AB'), ('BRL', 'R$'), ('CAD', 'CA$'), ('AUD', 'A$')) k (code, sign)
+	LEFT JOIN (VALUES ('USD', '$'), ('EUR', E'\xE2\x82\xAC'), ('GBP', E'\xC2\xA3'), ('JPY', E'\xC2\xA5'), ('CNY', E'CN\xC2\xA5'), ('INR', E'\xE2\x82\xB9'), ('KRW', E'\xE2\x82\xA9'),
+		('RUB', E'\xE2\x82\xBD'), ('UAH', E'\xE2\x82\xB4'), ('TRY', E'\xE2\x82\xBA'), ('ILS', E'\xE2\x82\xAA'), ('VND', E'\xE2\x82\xAB'), ('BRL', 'R$'), ('CAD', 'CA$'), ('AUD', 'A$')) k (code, sign)
 		ON k.code = upper(c.code)
 $$;
 COMMENT ON FUNCTION sellometer.currency_sign() IS 'What stands before an amount of money, by sellometer.currency';
@@ -124,7 +125,7 @@ RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN n < 0 THEN U&'\2212' ELSE '' END || sellometer.currency_sign()
+	SELECT CASE WHEN n < 0 THEN E'\xE2\x88\x92' ELSE '' END || sellometer.currency_sign()
 		|| replace(CASE WHEN round THEN sellometer.axis_number(abs(n)) ELSE sellometer.short_number(abs(n)) END, ' ', '')
 $$;
 COMMENT ON FUNCTION sellometer.short_money(numeric, boolean) IS 'An amount of money as people read it: sign, currency, number; round: a round one';

@@ -234,7 +234,10 @@ isnt($picture{light}, $picture{dark}, 'light and dark differ');
 
 # A source that can't be listed any more, and another currency
 my $gone = slm_directory($node, 'g' . 'o' x 120 . 'ne');
+my $pid = $node->safe_psql('shop', 'SELECT sellometer.worker_pid()');
 $node->safe_psql('shop', qq{SELECT sellometer_add_source('gone', 'file://$gone/'); ALTER DATABASE shop SET sellometer.currency = 'EUR'});
+# the worker begins anew, as settings of its database have changed
+wait_until($node, "SELECT sellometer.worker_pid() <> $pid");
 rmdir($gone) or die;
 wait_until($node, q{SELECT last_error IS NOT NULL FROM sellometer.sources WHERE name = 'gone'});
 my $error = $node->safe_psql('shop', q{SELECT last_error FROM sellometer.sources WHERE name = 'gone'});
@@ -256,5 +259,9 @@ is($node->safe_psql('shop', q{
 	$node->safe_psql('shop', q{SELECT regexp_replace(sellometer_report(), '(Drawn by|data-head="Behind the clock")[^\n]*', '', 'g')}),
 	'the same page from other settings');
 
+$node->safe_psql('postgres', q{CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'});
+my $money = q{SET standard_conforming_strings = off; SET sellometer.currency = 'EUR'; SELECT sellometer.short_money(-2570)};
+is($node->safe_psql('ascii', "CREATE EXTENSION sellometer; $money"), "\xE2\x88\x92\xE2\x82\xAC2,570", 'money is shown where the encoding is SQL_ASCII');
+is($node->safe_psql('shop', "SET client_encoding = 'UTF8'; $money"), "\xE2\x88\x92\xE2\x82\xAC2,570", '... as in any other database');
 $node->stop;
 done_testing();
