@@ -18,14 +18,8 @@ BEGIN
 			WHERE %s ORDER BY event_time) TO %L CSV HEADER', condition, current_setting('data_directory') || '/sellometer_compare_test/' || key);
 END
 $$;
-CREATE PROCEDURE pg_temp.load() LANGUAGE plpgsql AS $$
-BEGIN
-	CALL sellometer_ingest();
-	CALL sellometer_merge_backlog();
-	CALL sellometer_rollup();
-	CALL sellometer_prune();
-END
-$$;
+\set load :abs_srcdir /sql/include/load.psql
+\i :load
 CREATE INDEX ON raw (event_time);
 ANALYZE raw;
 SELECT sellometer_add_source('shop', :'url');

@@ -11,14 +11,8 @@ BEGIN
 		current_setting('data_directory') || '/sellometer_old_rows_test/' || key);
 END
 $$;
-CREATE PROCEDURE pg_temp.load() LANGUAGE plpgsql AS $$
-BEGIN
-	CALL sellometer_ingest();
-	CALL sellometer_merge_backlog();
-	CALL sellometer_rollup();
-	CALL sellometer_prune();
-END
-$$;
+\set load :abs_srcdir /sql/include/load.psql
+\i :load
 CREATE VIEW pg_temp.ledger AS
 SELECT key, state, rows_total AS total, rows_counted AS counted, rows_expired AS expired FROM sellometer.objects ORDER BY id;
 CREATE FUNCTION pg_temp.days(OUT event_time timestamptz, OUT count bigint, OUT is_final boolean) RETURNS SETOF record LANGUAGE sql AS $$

@@ -13,14 +13,8 @@ BEGIN
 		current_setting('data_directory') || '/sellometer_tiers_test/' || key);
 END
 $$;
-CREATE PROCEDURE pg_temp.load() LANGUAGE plpgsql AS $$
-BEGIN
-	CALL sellometer_ingest();
-	CALL sellometer_merge_backlog();
-	CALL sellometer_rollup();
-	CALL sellometer_prune();
-END
-$$;
+\set load :abs_srcdir /sql/include/load.psql
+\i :load
 CREATE FUNCTION pg_temp.wrong() RETURNS TABLE (name text, detail text) LANGUAGE sql AS $$
 	SELECT name, detail FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|database|locks|procedure|loading)' AND name NOT IN ('pg_cron', 'worker', 'preload')
 $$;
