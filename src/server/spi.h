@@ -19,7 +19,7 @@ typedef struct SlmStatement
 	int			nargs;
 	Oid			types[SLM_MAX_ARGS];
 	SPIPlanPtr	plan;			/* NULL until first used */
-	bool		any_values;		/* plan once: to plan for given values copies them three times */
+	bool		any_values;		/* plan once: to plan for given values copies them twice */
 } SlmStatement;
 
 /*
