@@ -15,39 +15,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.html(text) IS 'Text as HTML, fit for content and for quoted attributes';
 
-/*
- * Names for people: a category without the levels that are only filled up, a product with the category that it is sold under.  So
- * "electronics.smartphone.smartphone" is electronics.smartphone, and an id that stands for all three levels stands once.
- */
-CREATE FUNCTION sellometer.key_label(dimension text, key text)
-RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	category text;
-BEGIN
-	IF dimension LIKE 'category\_l_' THEN
-		RETURN regexp_replace(key, '(^|\.)([^.]+)(\.\2){1,2}$', '\1\2');
-	ELSIF dimension = 'product_id' AND key ~ '^[0-9]{1,18}$' AND has_table_privilege('sellometer.sold_products', 'SELECT') THEN
-		SELECT p.category INTO category FROM sellometer.sold_products p WHERE p.product_id = key::bigint ORDER BY p.sales DESC, p.category LIMIT 1;
-		RETURN key || CASE WHEN category <> 'unknown.unknown.unknown' THEN ' (' || sellometer.key_label('category_l3', category) || ')' ELSE '' END;
-	END IF;
-	RETURN key;
-END
-$$;
-COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
-
-CREATE FUNCTION @extschema@.sellometer_key_label(dimension text, key text)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT sellometer.key_label($1, $2)
-$$;
-COMMENT ON FUNCTION @extschema@.sellometer_key_label(text, text) IS
-	'A key as people know it: of categories the levels that are no repetition, of a product its id and the category that it was sold under most';
-
 /* A name from the data: told apart from the text around it whatever its direction of writing, and cut if long. */
 CREATE FUNCTION sellometer.html_key(key text, label text DEFAULT NULL)
 RETURNS text

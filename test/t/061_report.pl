@@ -108,6 +108,9 @@ $node->safe_psql('shop', qq{SELECT sellometer_add_source('<u>web & "shop"</u>', 
 wait_until($node, q{SELECT count(*) = 180 FROM sellometer.objects WHERE state = 'done'});
 # it learns under which categories products are sold; what else it finds is not of interest
 $node->safe_psql('shop', q{CALL sellometer_detect(); DELETE FROM sellometer.alerts});
+# a product has a name; others are known by their categories
+my $name = q{<img src=x onerror="alert('3')"> & </bdi></li><script>document.title="owned"</script> S10};
+$node->safe_psql('shop', "INSERT INTO sellometer.products VALUES (105, \$q\$$name\$q\$, 'https://shop.example/105', NULL), (106, ' ', NULL, NULL)");
 $node->safe_psql('shop', q{
 	INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, observed, expected, score, detail, opened_at, closed_at) VALUES
 		('price_anomaly', 'critical', 'product_id', '105', '2019-10-01 22:10+00', 9.9, 99, 12, 'listed at <9.90>, usually 99.00' || repeat(' and so on', 80), now(), NULL),
@@ -156,9 +159,19 @@ is(said('hour', @lines), $node->safe_psql('shop', q{
 	'the numbers by hour');
 my $long = 'listed at <9.90>, usually 99.00' . ' and so on' x 80;
 is(said('alert', @lines),
-	"critical\tprice anomaly\t105 (" . $node->safe_psql('shop', q{SELECT sellometer_key_label('category_l3', category) FROM sellometer.sold_products WHERE product_id = 105
-		ORDER BY sales DESC, category LIMIT 1}) . ")\t$long\nwarning\tcategory shift\t2053013\tmoved\nwarning\tlow inventory\t8\tgone tomorrow\n"
+	"critical\tprice anomaly\t105 ($name)\t$long\nwarning\tcategory shift\t2053013\tmoved\nwarning\tlow inventory\t8\tgone tomorrow\n"
 	. "warning\tprice anomaly\t<b>7</b>\todd\ninfo\tvolume anomaly\tcart\tmore than on other days", 'open alerts, and only those, all of their words, with names');
+my ($labels, $listed) = (said('label', @lines), 0);
+for my $product (100 .. 116)
+{
+	my $label = $node->safe_psql('shop', qq{SELECT $product || CASE WHEN $product = 105 THEN ' (' || \$q\$$name\$q\$ || ')' ELSE
+		(SELECT ' (' || sellometer_key_label('category_l3', category) || ')' FROM sellometer.sold_products WHERE product_id = $product ORDER BY sales DESC, category LIMIT 1) END});
+
+	next unless $labels =~ /^product_id\t\d+\t($product [^\n]*)/m;
+	is($1, $label, "product $product is listed by its name");
+	$listed++;
+}
+is($listed, 10, 'all that are listed are');
 is(join(' ', grep { /2053013555631882655/ } map { (split(/\t/))[2] } grep { /^category_l3/ } split(/\n/, said('label', @lines))), '2053013555631882655',
 	'an id that is a category at all levels stands once');
 is(said('source', @lines), "<u>web & \"shop\"</u>\tfine\t", 'sources');

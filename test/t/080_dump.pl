@@ -44,6 +44,7 @@ call($old, 'rollup', 'prune');
 $old->safe_psql('shop', "INSERT INTO sellometer.detectors (kind, enabled) VALUES ('of_mine', false); SELECT sellometer_mute('of_mine')");
 is($old->safe_psql('shop', q{SELECT count(*) FROM sellometer.tiers WHERE name IN ('minute', 'ten') AND kept_from > '-infinity'}),
 	2, 'minutes and tens of minutes have been pruned');
+$old->safe_psql('shop', q{INSERT INTO sellometer.products VALUES (7, 'A name <b>', 'https://shop.example/7', NULL), (8, NULL, NULL, NULL)});
 $old->safe_psql('shop', "SELECT sellometer_enable_source('web', false); SELECT sellometer_enable_source('web', true)");
 
 # --- what must be the same afterwards ---

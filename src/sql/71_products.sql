@@ -1,0 +1,86 @@
+/*
+ * What products are called, as the user says, and names for people of whatever is counted.
+ *
+ * What stands in the table comes from a shop's own catalogue, so it is as little believed as what comes from files: whoever shows it escapes it.
+ * Links go no further than http and https, so that none of them runs something where it is clicked.
+ */
+CREATE TABLE sellometer.products (
+	product_id	bigint PRIMARY KEY,
+	name		text,
+	url			text,
+	image		text,
+	CONSTRAINT products_name_length CHECK (length(name) <= 1000),
+	CONSTRAINT products_url_is_http CHECK (length(url) <= 4000 AND url ~* '^https?://[^[:space:][:cntrl:]<>"]+$'),
+	CONSTRAINT products_image_is_http CHECK (length(image) <= 4000 AND image ~* '^https?://[^[:space:][:cntrl:]<>"]+$')
+);
+COMMENT ON TABLE sellometer.products IS 'Yours to fill: what products are called, and where they are shown; see sellometer_key_label()';
+COMMENT ON COLUMN sellometer.products.product_id IS 'product';
+COMMENT ON COLUMN sellometer.products.name IS 'what it is called, at most 1,000 characters; NULL or blank: not known';
+COMMENT ON COLUMN sellometer.products.url IS 'its page, http:// or https://; NULL: not known';
+COMMENT ON COLUMN sellometer.products.image IS 'a picture of it, http:// or https://; NULL: not known';
+
+/* A category without the levels that are only filled up: "a.b.b" is a.b, and an id that stands for all three levels stands once. */
+CREATE FUNCTION sellometer.category_label(category text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT regexp_replace(category, '(^|\.)([^.]+)(\.\2){1,2}$', '\1\2')
+$$;
+COMMENT ON FUNCTION sellometer.category_label(text) IS 'A category without the levels that only repeat the one before';
+
+/* Of a name what fits into a line of text, whatever stands in it. */
+CREATE FUNCTION sellometer.product_name(product_id bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name text;
+BEGIN
+	IF has_table_privilege('sellometer.products', 'SELECT') THEN
+		SELECT nullif(btrim(regexp_replace(p.name, '[[:space:]]+', ' ', 'g')), '') INTO name FROM sellometer.products p WHERE p.product_id = $1;
+	END IF;
+	IF name IS NULL AND has_table_privilege('sellometer.sold_products', 'SELECT') THEN
+		SELECT sellometer.category_label(s.category) INTO name FROM sellometer.sold_products s
+		WHERE s.product_id = $1 AND s.category <> 'unknown.unknown.unknown' ORDER BY s.sales DESC, s.category LIMIT 1;
+	END IF;
+	RETURN sellometer.shown(CASE WHEN length(name) <= 200 THEN name ELSE left(name, 199) || '~' END);
+END
+$$;
+COMMENT ON FUNCTION sellometer.product_name(bigint) IS
+	'What is known of a product''s name, in a line: as in sellometer.products, else the category that it was sold under most; NULL: neither';
+
+/* Keys of alerts are text, and need not be ids. */
+CREATE FUNCTION sellometer.key_name(dimension text, key text)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dimension = 'product_id' AND key ~ '^-?[0-9]{1,19}$' THEN
+		RETURN CASE WHEN key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN sellometer.product_name(key::bigint) END;
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.key_name(text, text) IS 'What sellometer.product_name() gives, of a key that is a product; NULL of all others';
+
+CREATE FUNCTION sellometer.key_label(dimension text, key text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN dimension LIKE 'category\_l_' THEN sellometer.category_label(key) ELSE key || coalesce(' (' || sellometer.key_name(dimension, key) || ')', '') END
+$$;
+COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
+
+CREATE FUNCTION @extschema@.sellometer_key_label(dimension text, key text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.key_label($1, $2)
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_key_label(text, text) IS
+	'A key as people know it: of categories the levels that are no repetition, of a product its id and its name in sellometer.products, or the category that it was sold under most';
