@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "dedup/view_state.h"
 #include "guc.h"
+#include "ledger/counters.h"
 #include "ledger/head.h"
 #include "ledger/reading.h"
 #include "ledger/refused.h"
@@ -318,6 +319,7 @@ record_object(const Reload *reload, uint64 counted, uint64 duplicate)
 	TimestampTzGetDatum(reload->last_event)};
 
 	slm_execute_by_index(&statement, args, counted + duplicate > 0 ? NULL : "     nn", SPI_OK_UPDATE);
+	slm_counters_add_rows(reload->object.source, counted, duplicate);
 }
 
 /* The archive's map as it was, but that rows of the object count which are not left out any more. */

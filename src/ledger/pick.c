@@ -10,7 +10,6 @@
 #include "server/locks.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 /* What waits is counted no more often. */
@@ -41,16 +40,11 @@ slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz h
 		2, {TIMESTAMPTZOID, TEXTARRAYOID}
 	};
 	Datum		args[2] = {TimestampTzGetDatum(slm_live_from(head)), (Datum) 0};
-	int			nest_level;
 
 	if (TIMESTAMP_IS_NOBEGIN(head) || nsources == 0)
 		return;
 	args[1] = name_array(sources, nsources);
-	/* sellometer.count_loaded() is given each row as it was and is: on disk if they are many */
-	nest_level = NewGUCNestLevel();
-	(void) set_config_option("work_mem", "256kB", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE);
-	AtEOXact_GUC(true, nest_level);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "common/pg_prng.h"
 #include "guc.h"
+#include "ledger/counters.h"
 #include "ledger/key_time.h"
 #include "ledger/record.h"
 #include "ledger/refused.h"
@@ -231,6 +232,7 @@ void
 slm_ledger_record(SlmObject *objects, int n, const SlmRowCounts *counts)
 {
 	record_loaded(objects, n, counts);
+	slm_counters_add(objects, n, counts);
 	for (int i = 0; i < n; i++)
 	{
 		SlmObject  *object = &objects[i];

@@ -52,15 +52,15 @@ slm_source_argument(FunctionCallInfo fcinfo)
 	return name;
 }
 
-/* Load batches of one state until none is due. */
+/* Load batches of one state until none is due.  listing: is a list under way, whose end brings more? */
 static void
-load_all(SlmIngest *ingest, const char *state, const char *source)
+load_all(SlmIngest *ingest, const char *state, const char *source, bool listing)
 {
 	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
 	SlmBatchResult result = {0};
 	SlmWaiting	waiting = {0};
-	bool		listing = false;
+	bool		was_listing;
 	int64		objects = 0;
 	int64		bytes = 0;
 	bool		surge = false;
@@ -81,11 +81,12 @@ load_all(SlmIngest *ingest, const char *state, const char *source)
 		began = GetCurrentTimestamp();
 		slm_ingest_batch(ingest, state, source, &result);
 		slm_keep_in_step(result.applied.head);
-		/* lists that are under way go on to their end, but none begins */
+		/* lists that are under way go on to their end, but none begins; what the end of one lets be loaded is still to come */
+		was_listing = listing;
 		listing = slm_sources_go_on(ingest->sources, source, slm_list_turn_after(began));
 		if (result.objects == 0 && !result.more && (result.waiting > 0 || listing))
 			slm_ingest_wait(ingest, 20);
-	} while (result.objects > 0 || result.more || result.waiting > 0 || listing);
+	} while (result.objects > 0 || result.more || result.waiting > 0 || listing || was_listing);
 	slm_ingest_set_surge(ingest, false);
 	slm_progress_end();
 	MemoryContextSwitchTo(outer);
@@ -108,14 +109,15 @@ ingest_all(const char *source)
 {
 	MemoryContext old = MemoryContextSwitchTo(PortalContext);
 	SlmIngest  *ingest = slm_ingest_begin(true);
+	bool		listing;
 
 	MemoryContextSwitchTo(old);
 	slm_secure_transaction();
 	slm_sources_refresh(ingest->sources);
-	(void) slm_sources_discover(ingest->sources, source, true, SLM_LIST_TURN_MS);
+	listing = slm_sources_discover(ingest->sources, source, true, SLM_LIST_TURN_MS);
 	while (slm_sources_in_first_list(ingest->sources, source))
-		(void) slm_sources_go_on(ingest->sources, source, SLM_LIST_TURN_MS);
-	load_all(ingest, "pending", source);
+		listing = slm_sources_go_on(ingest->sources, source, SLM_LIST_TURN_MS);
+	load_all(ingest, "pending", source, listing);
 	slm_ingest_end(ingest);
 }
 

@@ -226,6 +226,19 @@ $fake->control(refuse_reads => '');
 wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = 'again.csv'");
 pass('an object that was gone, and is listed again, is loaded by itself');
 
+# --- a list that takes long ---
+
+# CALL waits a second for a source's first list, and goes on with the others then; when the list has come it loads what that has brought.
+$node->safe_psql('postgres', 'CREATE DATABASE called');
+$node->safe_psql('called', 'CREATE EXTENSION sellometer');
+$fake->create_server($node, 'called', 'bucket');
+put("late/$_.csv", content()) foreach (1 .. 3);
+$node->safe_psql('called', "SELECT sellometer_add_source('late', 's3://shelf/late/', 'bucket')");
+$fake->control(slow_list => '1.5');
+$node->safe_psql('called', 'CALL sellometer_ingest()');
+$fake->control(slow_list => '');
+is($node->safe_psql('called', "SELECT string_agg(state, ' ') FROM sellometer.objects"), 'done done done', 'a call loads what a slow list has brought');
+
 is(value("SELECT count(*) FROM sellometer_check() WHERE NOT ok AND name IN ('ledger', 'failed objects')"), '0', 'the ledger adds up');
 $node->stop;
 done_testing();
