@@ -122,4 +122,18 @@
 #define slm_closest_match(word, words, nwords)	((void) (words), (const char *) NULL)
 #endif
 
+/* What the JSON parser's callbacks return, and its lexer's arguments. */
+#if PG_VERSION_NUM >= 160000
+#define SLM_JSON_RESULT			JsonParseErrorType
+#define SLM_JSON_GO_ON			return JSON_SUCCESS
+#else
+#define SLM_JSON_RESULT			void
+#define SLM_JSON_GO_ON			return
+#endif
+#if PG_VERSION_NUM >= 170000
+#define slm_json_lexer(json, len, encoding)	makeJsonLexContextCstringLen(NULL, json, len, encoding, true)
+#else
+#define slm_json_lexer(json, len, encoding)	makeJsonLexContextCstringLen(unconstify(char *, json), (int) (len), encoding, true)
+#endif
+
 #endif							/* SLM_COMPAT_H */

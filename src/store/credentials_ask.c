@@ -7,7 +7,7 @@
 #include "utils/memutils.h"
 
 #include "store/credentials_internal.h"
-#include "store/credentials_parse.h"
+#include "store/json.h"
 #include "store/s3_time.h"
 #include "store/store_internal.h"
 

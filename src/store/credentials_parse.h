@@ -1,5 +1,5 @@
 /*
- * credentials_parse.h: the texts that credentials come in: shared files with profiles, and JSON.  Pure C.
+ * credentials_parse.h: the texts that credentials come in: shared files with profiles, and commands.  Pure C.
  */
 #ifndef SLM_STORE_CREDENTIALS_PARSE_H
 #define SLM_STORE_CREDENTIALS_PARSE_H
@@ -47,14 +47,5 @@ extern void slm_profile_parse(const char *text, size_t len, const char *name, bo
  * bytes, each with a NUL; returns their number, or -1 if a quote isn't closed or a backslash ends the command.
  */
 extern int	slm_split_command(const char *command, size_t len, char *out);
-
-/*
- * The string value of a member of a JSON object (not of the objects in it), with a NUL, decoded to UTF-8.  Returns
- * false if the text is no object, has no such member, or the value is no string, holds a NUL, or doesn't fit.
- */
-extern bool slm_json_string(const char *json, size_t len, const char *name, char *out, size_t out_size);
-
-/* Whether that member is just this number, written plainly. */
-extern bool slm_json_is_number(const char *json, size_t len, const char *name, const char *number);
 
 #endif							/* SLM_STORE_CREDENTIALS_PARSE_H */

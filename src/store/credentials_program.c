@@ -22,6 +22,7 @@
 #include "store/credentials_internal.h"
 #include "store/credentials_parse.h"
 #include "store/http.h"
+#include "store/json.h"
 #include "store/store_internal.h"
 
 #define MAX_SECONDS		60

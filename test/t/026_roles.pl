@@ -400,6 +400,37 @@ for my $case (@failing)
 	behave($case->[0]);
 	like(failure(), $case->[1], "a program: $case->[0]" =~ s/programsecret|programtoken/x/gr);
 }
+# JSON as programs and services print it, and what is none.  The session token shows what was read.
+my $keys = '"AccessKeyId":"PROGKEY","SecretAccessKey":"programsecret"';
+my $deep = '{"x":' x 150 . 1 . "}" x 150;
+my @printed = (
+	[ qq<{"Version":1,$keys,"SessionToken":"a"}>, 'a', 'no blanks' ],
+	[ qq< { "x" : 1 , "Version" : 1 ,\n$keys , "SessionToken" : "b\\u002b\\/\\u0063" } \n>, 'b+/c', 'blanks and escapes' ],
+	[ qq<{"n":{"Version":2,"SessionToken":"no"},"l":["SessionToken",{"SessionToken":"}"}],"z":null,$keys,"Version":1,"SessionToken":"c"}>, 'c', 'nested ones' ],
+	[ qq<{"VersionVersion":2,"Version":1,$keys,"Session\\u0054oken":"d"}>, 'd', 'an escaped name' ],
+	[ qq<{"Version":1,$keys,"SessionToken":"e","SessionToken":"f"}>, 'f', 'one that comes twice' ],
+	[ qq<{"Version":1,$keys,"x":$deep,"SessionToken":"g"}>, 'g', 'deeply nested ones' ],
+	[ qq<{"Version":1,$keys,"SessionToken":"> . 'h' x 3000 . '"}', 'h' x 3000, 'a long one' ],
+	(map { [ $_->[0], undef, $_->[1] ] }
+		[ qq<{"Version":11,$keys}>, 'another version' ], [ qq<{"Version":1.5,$keys}>, 'no whole version' ], [ qq<{"Version":"1",$keys}>, 'a version that is a string' ],
+		[ qq<[{"Version":1,$keys}]>, 'an array' ], [ qq<{"Version":1,$keys}x>, 'something behind it' ], [ qq<{"Version":1,$keys>, 'one cut short' ],
+		[ qq<{"Version":1,"AccessKeyId":"PROGKEY","SecretAccessKey":"programs>, 'one cut short in a string' ],
+		[ qq<{"Version":1,"AccessKeyId":1,"SecretAccessKey":"programsecret"}>, 'a key that is a number' ],
+		[ qq<{"Version":1,"AccessKeyId":null,"SecretAccessKey":"programsecret"}>, 'a key that is null' ],
+		[ qq<{"Version":1,"AccessKeyId":"PROG\\u0000KEY","SecretAccessKey":"programsecret"}>, 'a NUL' ],
+		[ qq<{"Version":1,"AccessKeyId":"PROG\\u00e9KEY","SecretAccessKey":"programsecret"}>, 'what is not ASCII' ],
+		[ qq<{"Version":1,"AccessKeyId":"> . 'K' x 17000 . qq<","SecretAccessKey":"programsecret"}>, 'a key that is too long' ],
+		[ qq<{"Version":1,$keys,"x":> . '[' x 50000, 'too many brackets' ]));
+with_profile('program');
+for my $case (@printed)
+{
+	my ($json, $token, $name) = @$case;
+
+	write_file("$home/json", $json);
+	behave("cat '$home/json'");
+	if (defined $token) { is(who(), "PROGKEY|$token", "JSON: $name"); }
+	else { like(failure(), qr/credential_process.*prints no (JSON object|AccessKeyId)/, "no JSON for us: $name"); }
+}
 behave("sleep 1234567 &\nexec sleep 1234567");
 like(failure("SET statement_timeout = '500ms'; $ask"), qr/canceling statement due to statement timeout/, 'a program that hangs can be interrupted');
 is(left(), 0, '... and is gone, with what it has started');
@@ -413,7 +444,7 @@ like(failure(), qr/a quote that isn't closed/, 'a quote that is not closed');
 
 # --- no value stands in any message or log ---
 
-my $secrets = qr/token\.of\.us|token\.renewed|given-secret|given-token|sourcesecret|notsosecret|othersecret|envsecret|envtoken|rolesecret|roletoken|programsecret|programtoken/;
+my $secrets = qr/token\.of\.us|token\.renewed|given-secret|given-token|sourcesecret|notsosecret|othersecret|envsecret|envtoken|rolesecret|roletoken|programsecret|programtoken|programs\b/;
 my $log = slurp_file($node->logfile);
 $log =~ s/^.*COPY \(.*$//mg;    # the statements of the test itself
 unlike($all_errors =~ s/ASIA\w+//gr, $secrets, 'no secret in an error');

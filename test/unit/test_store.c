@@ -329,50 +329,6 @@ test_sts(void)
 }
 
 static bool
-json(const char *text, const char *name, const char *expected)
-{
-	char		out[32];
-	size_t		len = strlen(text);
-	char	   *exact = malloc(len + 1);
-	bool		found;
-
-	/* In memory of just this size, so that the sanitizer sees a read beyond. */
-	memcpy(exact, text, len);
-	exact = realloc(exact, len + (len == 0));
-	found = slm_json_string(exact, len, name, out, sizeof(out));
-	free(exact);
-	return expected == NULL ? !found : found && strcmp(out, expected) == 0;
-}
-
-static bool
-number(const char *text, const char *expected)
-{
-	return slm_json_is_number(text, strlen(text), "v", expected);
-}
-
-static void
-test_json(void)
-{
-	UNIT_OK(number("{\"v\":1}", "1") && number("{\"a\":{\"v\":2}, \"v\" : 1 , \"b\":2}", "1"), "a number");
-	UNIT_OK(!number("{\"v\":11}", "1") && !number("{\"v\":1.5}", "1") && !number("{\"v\":\"1\"}", "1") && !number("{\"v\":1", "1") &&
-			!number("{\"w\":1}", "1") && !number("[1]", "1"), "another number, or none");
-	UNIT_OK(json("{\"a\":\"b\"}", "a", "b"), "one member");
-	UNIT_OK(json(" { \"x\" : 1 , \"a\" : \"b\\\"\\u00fc\\n\" } ", "a", "b\"\xc3\xbc\n"), "blanks and escapes");
-	UNIT_OK(json("{\"x\":{\"a\":\"no\"},\"y\":[\"a\",{\"a\":\"}\"}],\"z\":null,\"a\":\"yes\"}", "a", "yes"),
-			"nested ones");
-	UNIT_OK(json("{\"aa\":\"no\",\"\\u0061\":\"yes\"}", "a", "yes"), "an escaped name");
-	UNIT_OK(json("{\"a\":1}", "a", NULL), "no string");
-	UNIT_OK(json("{\"a\":\"b", "a", NULL), "cut short");
-	UNIT_OK(json("{\"a\":\"b\\", "a", NULL), "cut short in an escape");
-	UNIT_OK(json("{\"a\":\"b\\u00", "a", NULL), "cut short in a code");
-	UNIT_OK(json("{\"a\":\"\\u0000\"}", "a", NULL), "a NUL");
-	UNIT_OK(json("{\"a\":\"0123456789012345678901234567890\"}", "a", "0123456789012345678901234567890"), "fits");
-	UNIT_OK(json("{\"a\":\"01234567890123456789012345678901\"}", "a", NULL), "does not fit");
-	UNIT_OK(json("", "a", NULL) && json("[]", "a", NULL) && json("{}", "a", NULL) && json("{", "a", NULL) &&
-			json("{\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "a", NULL), "no object, or too deep");
-}
-
-static bool
 is_local_link(const char *text)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -412,6 +368,5 @@ main(void)
 	test_profiles();
 	test_commands();
 	test_sts();
-	test_json();
 	return unit_done();
 }
