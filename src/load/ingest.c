@@ -43,7 +43,7 @@ ingest_free(void *arg)
 }
 
 SlmIngest *
-slm_ingest_begin(bool persistent)
+slm_ingest_begin(SlmViewState *views, bool persistent)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer ingest", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -58,7 +58,7 @@ slm_ingest_begin(bool persistent)
 	ingest->sources = slm_sources_create();
 	ingest->late_bytes = FIRST_LATE_BYTES;
 	slm_secure_transaction();
-	ingest->views = slm_view_state_create(persistent);
+	ingest->views = views ? views : slm_view_state_create(persistent);
 	MemoryContextSwitchTo(old);
 	return ingest;
 }

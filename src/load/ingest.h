@@ -11,11 +11,11 @@
 #include "load/load_batch.h"
 
 /*
- * Begin: persistent says whether the state of the whole view window is to be kept in memory (for a backend that loads
- * for long), or just what each batch needs.  Lives in the current memory context, until slm_ingest_end() or the
- * context's end.
+ * Begin, with what is known of views.  Without (NULL) a state is made that goes with the rest; persistent says whether it is to have the
+ * whole view window in memory (for a backend that loads for long), or just what each batch needs.  Lives in the current memory context,
+ * until slm_ingest_end() or the context's end.
  */
-extern SlmIngest *slm_ingest_begin(bool persistent);
+extern SlmIngest *slm_ingest_begin(SlmViewState *views, bool persistent);
 extern void slm_ingest_end(SlmIngest *ingest);
 
 /* Start parse workers, or stop them; it is no error if none can be had. */

@@ -10,6 +10,7 @@
 #include "ledger/discovery.h"
 #include "ledger/pick.h"
 #include "load/ingest.h"
+#include "load/session_views.h"
 #include "miscadmin.h"
 #include "server/locks.h"
 #include "server/processes.h"
@@ -108,17 +109,19 @@ static void
 ingest_all(const char *source)
 {
 	MemoryContext old = MemoryContextSwitchTo(PortalContext);
-	SlmIngest  *ingest = slm_ingest_begin(true);
+	SlmIngest  *ingest;
 	bool		listing;
 
-	MemoryContextSwitchTo(old);
 	slm_secure_transaction();
+	ingest = slm_ingest_begin(slm_session_views_take(), true);
+	MemoryContextSwitchTo(old);
 	slm_sources_refresh(ingest->sources);
 	listing = slm_sources_discover(ingest->sources, source, true, SLM_LIST_TURN_MS);
 	while (slm_sources_in_first_list(ingest->sources, source))
 		listing = slm_sources_go_on(ingest->sources, source, SLM_LIST_TURN_MS);
 	load_all(ingest, "pending", source, listing);
 	slm_ingest_end(ingest);
+	slm_session_views_keep();
 }
 
 Datum
@@ -137,6 +140,7 @@ sellometer_ingest(PG_FUNCTION_ARGS)
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
+		slm_session_views_drop();
 		(void) slm_process_failed("ingest", CopyErrorData());
 		PG_RE_THROW();
 	}
@@ -181,7 +185,7 @@ static void
 merge_all(SlmRun *run, void *arg)
 {
 	Backlog    *backlog = arg;
-	SlmIngest  *ingest = slm_ingest_begin(false);
+	SlmIngest  *ingest = slm_ingest_begin(NULL, false);
 	BacklogLook look = {run, backlog->source};
 	SlmBatchResult result;
 

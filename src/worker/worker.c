@@ -191,7 +191,7 @@ round_of_work(bool sweep)
 		{
 			MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-			ingest = slm_ingest_begin(true);
+			ingest = slm_ingest_begin(NULL, true);
 			ingest_extension = extension;
 			MemoryContextSwitchTo(old);
 		}
