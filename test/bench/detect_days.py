@@ -10,19 +10,26 @@ import collections
 import csv
 import datetime
 import json
+import math
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 
-FAULTS = 'price_low:8,price_high:8,sale:2,gap:1,relabel:2'
+PRICES = 'price_low:6,price_high:6,price_low_few:5,price_high_few:5'
+# One day after the other; None: nothing goes wrong.  What only brings more visitors must open nothing but an alert about views.
+DAYS = [PRICES + ',sale:2,gap:1,relabel:2', None, PRICES + ',deep_sale:1,gap:1', 'crawl:1,' + PRICES, None, 'slip:1,price_low_few:3',
+        PRICES + ',relabel:2', None, 'flash:1,' + PRICES, 'deep_sale:1,slip:1']
 START = datetime.datetime(2019, 10, 1, 6, 0)
 MINUTE = datetime.timedelta(minutes=1)
-BARS = {'price_low': 1, 'price_high': 1, 'gap': 10, 'relabel': 60}
-# how long after the end of a fault an alert about it may still be open: a wrong price that is not seen again is forgotten
-# after sellometer.price_window, a gap when enough minutes after it are complete
-GRACE = {'price_low': 17, 'price_high': 17, 'gap': 10}
+BARS = {'price_low': 1, 'price_high': 1, 'price_low_few': 1, 'price_high_few': 1, 'gap': 10, 'relabel': 60, 'slip': 2, 'deep_sale': 10}
+LEAST_SALES = {'price_low': 20, 'price_high': 20, 'price_low_few': 5, 'price_high_few': 5}
+SCORES = (3, 4, 5, 6, 8, 10, 12)
+CHANGES = (0.25, 0.4, 0.5, 0.6, 0.75)
+# how long after the end of a fault an alert about it may still be found: a price until it is seen otherwise, a gap when enough minutes after it
+# are complete, and then it is held for sellometer.alert_hold
+GRACE = {'gap': 25, 'slip': 60, 'crawl': 30, 'flash': 30}
 
 
 def psql(database, *statements):
@@ -65,12 +72,13 @@ def when(text):
 
 
 class Day:
-    def __init__(self, args, seed, rate, history, judged, faulty):
-        self.args, self.seed, self.rate, self.history, self.judged, self.faulty = args, seed, rate, history, judged, faulty
+    def __init__(self, args, seed, rate, history, judged, wanted):
+        self.args, self.seed, self.rate, self.history, self.judged, self.wanted = args, seed, rate, history, judged, wanted
+        self.scores = []       # (minute, product_id, score, change) of prices that would be odd by the lowest thresholds
         self.database = 'day_%d_%d' % (rate, seed)
         self.all = os.path.join(args.work, 'all')
         self.source = os.path.join(args.work, 'in')
-        self.open = collections.defaultdict(list)   # (kind, key) -> (minute after which it was open, severity, words)
+        self.alerts = {}       # id -> kind, key, at: the minute after which it was open, and after which it was critical
         self.detect_ms = []
         self.faults = []
         self.products = {}     # product_id -> category_id
@@ -84,14 +92,17 @@ class Day:
         command = [self.args.traffic, 'generate', '--quiet', '--out', self.all, '--seed', str(self.seed), '--start', str(START),
                    '--minutes', str(self.history + self.judged), '--rate', str(self.rate), '--day-curve', '0.3', '--wobble', '0.05',
                    '--servers', '4', '--truth', truth, '--catalogue', catalogue, '--fault-after', str(self.history)]
-        subprocess.run(command + (['--fault', FAULTS] if self.faulty else []), check=True)
+        subprocess.run(command + (['--fault', self.wanted] if self.wanted else []), check=True)
         with open(truth) as lines:
             self.faults = [fault for fault in map(json.loads, lines) if 'fault' in fault]
         for fault in self.faults:
             fault['from'] = when(fault['from'])
             fault['to'] = when(fault['to']) if 'to' in fault else None
         with open(catalogue) as lines:
-            self.products = {row['product_id']: row['category_id'] for row in csv.DictReader(lines)}
+            rows = list(csv.DictReader(lines))
+            self.products = {row['product_id']: row['category_id'] for row in rows}
+            self.shares = {row['product_id']: float(row['share']) for row in rows}
+            self.codes = {row['product_id']: row['category_code'] or row['category_id'] for row in rows}
         self.files = collections.defaultdict(list)
         for name in os.listdir(self.all):
             self.files[name[:16]].append(name)
@@ -113,16 +124,33 @@ class Day:
             self.appear(minute)
             out = self.session.ask('CALL sellometer_ingest()', 'SELECT extract(epoch FROM clock_timestamp())',
                                    'CALL sellometer_detect()', 'SELECT extract(epoch FROM clock_timestamp())',
-                                   'SELECT kind, key, severity, detail FROM sellometer.alerts WHERE closed_at IS NULL')
+                                   'SELECT id, kind, key, severity, detail FROM sellometer.alerts WHERE closed_at IS NULL')
             self.detect_ms.append((float(out[1]) - float(out[0])) * 1000)
+            if self.args.roc:
+                self.note_scores(minute + MINUTE)
             for line in out[2:]:
-                kind, key, severity, detail = line.split('\t')
-                self.open[kind, key].append((minute + MINUTE, severity, detail))
+                number, kind, key, severity, detail = line.split('\t')
+                alert = self.alerts.setdefault(number, {'kind': kind, 'key': key, 'at': minute + MINUTE, 'detail': detail, 'warning': severity != 'info'})
+                if severity == 'critical' and 'critical' not in alert:
+                    alert['critical'] = minute + MINUTE
             if i % 15 == 14:
                 self.session.ask('CALL sellometer_rollup()')
         self.session.close()
         self.find_first_events()
         psql('postgres', 'DROP DATABASE %s' % self.database)
+
+    def note_scores(self, minute):
+        """What would be odd by thresholds that are much too low: which of them would find what is judged afterwards."""
+        lines = self.session.ask(
+            "SET sellometer.price_score = %g; SET sellometer.price_min_change = %g" % (min(SCORES), min(CHANGES)),
+            "SELECT o.product_id, o.score, o.change FROM (SELECT array_agg(product_id) AS products, array_agg(price) AS prices, "
+            "array_agg(first_seen) AS first_seen FROM sellometer.recent_prices((SELECT head FROM sellometer.state)) r "
+            "WHERE least(price, lowest) <= greatest(price, highest) * 0.75) s, "
+            "sellometer.odd_prices((SELECT head FROM sellometer.state), s.products, s.prices, s.first_seen) o",
+            "RESET sellometer.price_score; RESET sellometer.price_min_change")
+        for line in lines:
+            product, score, change = line.split('\t')
+            self.scores.append((minute, product, float(score), abs(float(change))))
 
     def note_sales(self, minute):
         """What was known before a fault begins: nobody is asked to find what nothing was known about."""
@@ -166,6 +194,15 @@ class Day:
         """The alerts that this fault explains."""
         if 'price' in fault['fault']:
             return [('price_anomaly', str(fault['product_id']))]
+        if fault['fault'] in ('slip', 'deep_sale'):     # one alert; or, where fewer were seen, one for each product
+            products = self.products if fault['fault'] == 'slip' else self.members(fault)
+            levels = ['all'] if fault['fault'] == 'slip' else []
+            for code in {self.codes[p] for p in products}:
+                parts = (code.split('.') + [code.split('.')[-1]] * 2)[:3]
+                levels += ['.'.join(parts[:n]) for n in (1, 2, 3)]
+            return [('price_anomaly', key) for key in levels + list(products)]
+        if fault['fault'] in ('crawl', 'flash'):
+            return [('volume_anomaly', 'view')]
         if fault['fault'] == 'gap':
             return [('volume_anomaly', 'purchase')]
         if fault['fault'] == 'relabel':
@@ -175,77 +212,126 @@ class Day:
     def explained(self, key, minute):
         """Is there a fault that an alert of this kind and key may tell of at this time?"""
         for fault in self.faults:
-            end = fault['to'] + GRACE.get(fault['fault'], 0) * MINUTE if fault['to'] else datetime.datetime.max
+            end = fault['to'] + GRACE.get(fault['fault'], 3) * MINUTE if fault['to'] else datetime.datetime.max
             if key in self.keys(fault) and fault['from'] < minute <= end:
                 return True
         return False
 
     def judge_false(self, table):
-        """Alarms that no fault explains: each opening of one counts."""
-        for key, seen in self.open.items():
-            last = None
-            for minute, severity, detail in seen:
-                goes_on = last == minute - MINUTE
-                if severity == 'info' or self.explained(key, minute):   # information is no alarm
-                    continue
-                last = minute
-                if not goes_on:
-                    table['false'].append((self.database, minute) + key + (detail,))
-                if severity == 'critical' and (not goes_on or not critical):
-                    table['false critical'].append((self.database, minute) + key + (detail,))
-                critical = severity == 'critical'
+        """Alarms that no fault explains.  One that a fault explains may stay open for longer: nobody has seen that it is over."""
+        openings = collections.Counter()
+        for alert in self.alerts.values():
+            if not alert['warning']:    # information is no alarm
+                continue
+            key = (alert['kind'], alert['key'])
+            line = (self.database, alert['at']) + key + (alert['detail'],)
+            openings[key] += 1
+            if not self.explained(key, alert['at']):
+                table['false'].append(line)
+            if 'critical' in alert and not self.explained(key, alert['critical']):
+                table['false critical'].append(line)
+        table['openings'].append(sum(openings.values()))
+        table['flapping'] += ['%s: %s %s: %d' % ((self.database,) + key + (n,)) for key, n in openings.items()
+                              if n > 2 and n > 2 * sum(key in self.keys(fault) for fault in self.faults)]
 
     def judge_sale(self, fault, table):
         wrong = {str(f['product_id']) for f in self.faults if 'price' in f['fault']}
-        members = [p for p in self.members(fault) if p not in wrong]
-        alarms = [p for p in members if any(severity == 'critical' for _, severity, _ in self.open.get(('price_anomaly', p), []))]
-        table['sale'].append((len(members), len(alarms)))
+        members = {p for p in self.members(fault) if p not in wrong}
+        critical = [a for a in self.alerts.values() if a['kind'] == 'price_anomaly' and a['key'] in members and 'critical' in a]
+        table['sale'].append((len(members), len(critical)))
+
+    def is_judged(self, fault):
+        kind = fault['fault']
+        if 'price' in kind:
+            return 'first' in fault and fault.get('sales', 0) >= LEAST_SALES[kind] and not self.spoilt(fault)
+        if kind == 'deep_sale':     # of a category that is hardly looked at, nobody can tell
+            return sum(self.shares[p] for p in self.members(fault)) * self.rate >= 5
+        return kind != 'relabel' or fault.get('known', 0) >= 3
 
     def judge(self, table):
         for fault in self.faults:
             kind = fault['fault']
             if kind == 'sale':
                 self.judge_sale(fault, table)
-            elif 'price' in kind and ('first' not in fault or fault.get('sales', 0) < 20 or self.spoilt(fault)) or \
-                    kind == 'relabel' and fault.get('known', 0) < 3:
+            elif kind in BARS and not self.is_judged(fault):
                 table['not judged'].append(kind)
-            else:
+            elif kind in BARS:
                 begin = fault.get('first', fault['from'])
-                found = [minute for key in self.keys(fault) for minute, _, _ in self.open.get(key, [])
-                         if minute > begin and (fault['to'] is None or minute <= fault['to'] + MINUTE)]
-                table[kind].append((min(found) - begin).total_seconds() / 60 if found else None)
+                keys = set(self.keys(fault))
+                found = [a for a in self.alerts.values() if (a['kind'], a['key']) in keys and a['at'] > begin and
+                         (fault['to'] is None or a['at'] <= fault['to'] + MINUTE)]
+                table[kind].append((min(a['at'] for a in found) - begin).total_seconds() / 60 if found else None)
+                table[kind + ' alerts'].append(len(found))
                 if not found or table[kind][-1] > BARS[kind]:
                     table['missed'].append('%s: %s' % (self.database, json.dumps(fault, default=str)))
         self.judge_false(table)
+        if self.args.roc:
+            self.judge_scores(table)
         table['hours'].append(self.judged / 60)
         table['detect_ms'] += self.detect_ms
 
+    def judge_scores(self, table):
+        """By other thresholds: which wrong prices would be found within a minute, and which products would be odd without being wrong."""
+        wrong = [f for f in self.faults if 'price' in f['fault'] and self.is_judged(f)]
+        others = [f for f in self.faults if f['fault'] in ('slip', 'deep_sale', 'sale')]
+        for score, change in [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES]:
+            least = -math.log(1 - change)
+            odd = collections.defaultdict(list)
+            for minute, product, s, c in self.scores:
+                if s >= score and c >= least - 1e-6:
+                    odd[product].append(minute)
+            for fault in wrong:
+                few = 'few' if fault['fault'].endswith('few') else 'many'
+                table['roc', score, change, few].append(any(
+                    fault['first'] < m <= fault['first'] + 2 * MINUTE for m in odd.get(str(fault['product_id']), [])))
+            for product, minutes in odd.items():
+                if any(not self.explained(('price_anomaly', product), m) for m in minutes) and \
+                        not any(product in self.members(f) if 'category_id' in f else True for f in others):
+                    table['roc false', score, change].append((self.database, product))
+
 
 def report(table):
-    print('%-12s %7s %9s %12s %12s %12s' % ('fault', 'faults', 'found', 'within bar', 'median min', 'longest min'))
+    print('%-15s %7s %9s %12s %12s %12s %12s' % ('fault', 'faults', 'found', 'within bar', 'median min', 'longest min', 'alerts each'))
     for kind, bar in BARS.items():
         delays = table[kind]
         found = [d for d in delays if d is not None]
         within = sum(d <= bar for d in found)
-        print('%-12s %7d %9d %5d  %4.0f %% %12s %12s' % (
+        print('%-15s %7d %9d %5d  %4.0f %% %12s %12s %12s' % (
             kind, len(delays), len(found), within, 100 * within / len(delays) if delays else 0,
-            '%.1f' % statistics.median(found) if found else '-', '%.1f' % max(found) if found else '-'))
-    print('not judged: %d prices of products with fewer than 20 sales, never seen, or wrong twice at once; %d labels of '
-          'categories of which fewer than 3 products had sold thrice' % (
-              sum('price' in kind for kind in table['not judged']), table['not judged'].count('relabel')))
+            '%.1f' % statistics.median(found) if found else '-', '%.1f' % max(found) if found else '-',
+            '%.1f' % statistics.mean(table[kind + ' alerts']) if delays else '-'))
+    print('not judged: %d prices of products with too few sales, never seen, or wrong twice at once; %d labels of '
+          'categories of which fewer than 3 products had sold thrice; %d sales of categories that are hardly seen' % (
+              sum('price' in kind for kind in table['not judged']), table['not judged'].count('relabel'), table['not judged'].count('deep_sale')))
     sales = table['sale']
     print('sales of -30 %%: %d, of %d products; critical alerts about them: %d' % (
         len(sales), sum(s[0] for s in sales), sum(s[1] for s in sales)))
     days = sum(table['hours']) / 24
-    print('judged: %.1f hours; false critical alerts: %d, %.2f a day; false warnings: %d, %.2f a day' % (
-        days * 24, len(table['false critical']), len(table['false critical']) / days,
-        len(table['false']) - len(table['false critical']), (len(table['false']) - len(table['false critical'])) / days))
+    warnings = len(table['false']) - len(table['false critical'])
+    print('judged: %.1f hours; false critical alerts: %d, %.2f a week; false warnings: %d, %.2f a day; alerts opened: %d, keys that flap: %d' % (
+        days * 24, len(table['false critical']), 7 * len(table['false critical']) / days, warnings, warnings / days,
+        sum(table['openings']), len(table['flapping'])))
     for line in table['missed'][:20]:
         print('  late or missed: %s' % line)
     for alarm in table['false'][:20]:
         print('  false: %s %s %s %s: %s' % alarm)
+    for line in table['flapping'][:20]:
+        print('  flaps: %s' % line)
+    report_roc(table, days)
     ms = sorted(table['detect_ms'])
     print('sellometer_detect(): median %.0f ms, longest %.0f ms of %d' % (statistics.median(ms), ms[-1], len(ms)), flush=True)
+
+
+def report_roc(table, days):
+    if not any(key[0] == 'roc' for key in table if isinstance(key, tuple)):
+        return
+    print('%-12s %-17s %22s %22s %22s' % ('price_score', 'price_min_change', 'found, >= 20 sales', 'found, 5 to 19 sales', 'false products a day'))
+    for score, change in [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES]:
+        shares = []
+        for few in ('many', 'few'):
+            hits = table['roc', score, change, few]
+            shares.append('%d of %d, %.1f %%' % (sum(hits), len(hits), 100 * sum(hits) / len(hits)) if hits else '-')
+        print('%-12g %-17g %22s %22s %22.1f' % (score, change, shares[0], shares[1], len(set(table['roc false', score, change])) / days))
 
 
 def main():
@@ -253,19 +339,20 @@ def main():
     parser.add_argument('--traffic', required=True)
     parser.add_argument('--work', required=True)
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--roc', action='store_true', help='also what other thresholds would find')
     parser.add_argument('runs', nargs='+')
     args = parser.parse_args()
     for run in args.runs:
         days, rate, history, judged = map(int, run.split(':'))
         table = collections.defaultdict(list)
         for i in range(days):
-            day = Day(args, args.seed + i, rate, history, judged, i % 2 == 0)
+            day = Day(args, args.seed + i, rate, history, judged, DAYS[i % len(DAYS)])
             day.generate()
             day.play()
             day.judge(table)
             print('day %d of %d' % (i + 1, days), file=sys.stderr)
         if days:
-            print('\n%d days at %d events a minute, each %d minutes of history and %d minutes judged; faults on every other day'
+            print('\n%d days at %d events a minute, each %d minutes of history and %d minutes judged'
                   % (days, rate, history, judged))
             report(table)
 

@@ -10,6 +10,8 @@
 #define PURCHASE_SHARE	0.019
 /* A price can only look wrong to someone who has seen some sales. */
 #define SALES_BEFORE	40
+/* About these many sales, or half of them, are few. */
+#define HARDLY_SOLD		14.0
 
 /* What happens at a second. */
 typedef enum ChangeKind
@@ -17,7 +19,10 @@ typedef enum ChangeKind
 	CHANGE_PRODUCT_PRICE,		/* of product `what`, times factor */
 	CHANGE_CATEGORY_PRICE,		/* of all products of category `what`, times factor */
 	CHANGE_CODE,				/* of category `what`, to code */
-	CHANGE_GAP					/* by `what`: +1 begins, -1 ends */
+	CHANGE_GAP,					/* by `what`: +1 begins, -1 ends */
+	CHANGE_ALL_PRICES,			/* of all products, times factor */
+	CHANGE_RATE,				/* of all events, times factor; `what`: +1 or -1 flash sales, in which more is bought */
+	CHANGE_CRAWL				/* crawlers' views, for each ordinary event, by factor more */
 } ChangeKind;
 
 typedef struct Change
@@ -110,6 +115,21 @@ choose_sold(Faults *faults, int64_t by)
 	return rng_below(&faults->rng, n);
 }
 
+/* A product that will have been sold some times by a time, but hardly. */
+static uint32_t
+choose_hardly_sold(Faults *faults, int64_t by)
+{
+	double		minutes = (double) (by - faults->options->start) / 60.0;
+	uint32_t	first = 0;
+	uint32_t	n;
+
+	while (first < faults->catalogue->n_products - 1 && expected_sales(faults, first, minutes) > HARDLY_SOLD)
+		first++;
+	for (n = 1; first + n < faults->catalogue->n_products && expected_sales(faults, first + n, minutes) >= HARDLY_SOLD / 2; n++)
+		continue;
+	return first + rng_below(&faults->rng, n);
+}
+
 /* A category with a code and products; the first asked for is that of the most popular product. */
 static int
 choose_category(Faults *faults, int number)
@@ -139,7 +159,7 @@ spell(int64_t second)
 }
 
 static void
-plan_price(Faults *faults, const char *name, double factor)
+plan_price(Faults *faults, const char *name, double factor, bool hardly_sold)
 {
 	int64_t		from;
 	int64_t		to;
@@ -147,7 +167,7 @@ plan_price(Faults *faults, const char *name, double factor)
 	const Product *product;
 
 	choose_span(faults, 10, 60, &from, &to);
-	p = choose_sold(faults, from);
+	p = hardly_sold ? choose_hardly_sold(faults, from) : choose_sold(faults, from);
 	product = &faults->catalogue->products[p];
 	add_change(faults, (Change) {.second = from, .kind = CHANGE_PRODUCT_PRICE, .what = (int) p, .factor = factor});
 	add_change(faults, (Change) {.second = to, .kind = CHANGE_PRODUCT_PRICE, .what = (int) p, .factor = 1 / factor});
@@ -157,7 +177,7 @@ plan_price(Faults *faults, const char *name, double factor)
 }
 
 static void
-plan_sale(Faults *faults)
+plan_sale(Faults *faults, const char *name, double factor)
 {
 	int64_t		from;
 	int64_t		to;
@@ -165,11 +185,38 @@ plan_sale(Faults *faults)
 	const Category *category = &faults->catalogue->categories[c];
 
 	choose_span(faults, 120, 1440, &from, &to);
-	add_change(faults, (Change) {.second = from, .kind = CHANGE_CATEGORY_PRICE, .what = c, .factor = 0.7});
-	add_change(faults, (Change) {.second = to, .kind = CHANGE_CATEGORY_PRICE, .what = c, .factor = 1 / 0.7});
-	files_truth(faults->files, "\"fault\": \"sale\", \"category_id\": %lld, \"category_code\": \"%s\", "
-				"\"products\": %u, \"factor\": 0.7, \"from\": \"%s\", \"to\": \"%s\"", (long long) category->id,
-				category->code, category->popular.n, spell(from), spell(to));
+	add_change(faults, (Change) {.second = from, .kind = CHANGE_CATEGORY_PRICE, .what = c, .factor = factor});
+	add_change(faults, (Change) {.second = to, .kind = CHANGE_CATEGORY_PRICE, .what = c, .factor = 1 / factor});
+	files_truth(faults->files, "\"fault\": \"%s\", \"category_id\": %lld, \"category_code\": \"%s\", "
+				"\"products\": %u, \"factor\": %g, \"from\": \"%s\", \"to\": \"%s\"", name, (long long) category->id,
+				category->code, category->popular.n, factor, spell(from), spell(to));
+}
+
+/* All at once: a change that ends, of so many minutes. */
+static void
+plan_all(Faults *faults, const char *name, Change begin, Change end, double least, double most)
+{
+	choose_span(faults, least, most, &begin.second, &end.second);
+	add_change(faults, begin);
+	add_change(faults, end);
+	files_truth(faults->files, "\"fault\": \"%s\", \"factor\": %g, \"from\": \"%s\", \"to\": \"%s\"", name, begin.factor,
+				spell(begin.second), spell(end.second));
+}
+
+static bool
+plan_one_of_all(Faults *faults, const char *kind)
+{
+	if (strcmp(kind, "slip") == 0)
+		plan_all(faults, kind, (Change) {.kind = CHANGE_ALL_PRICES, .factor = 90}, (Change) {.kind = CHANGE_ALL_PRICES, .factor = 1 / 90.0}, 20, 60);
+	else if (strcmp(kind, "crawl") == 0)
+		plan_all(faults, kind, (Change) {.kind = CHANGE_CRAWL, .factor = 10}, (Change) {.kind = CHANGE_CRAWL, .factor = -10}, 30, 120);
+	else if (strcmp(kind, "flash") == 0)
+		plan_all(faults, kind, (Change) {.kind = CHANGE_RATE, .what = 1, .factor = 5}, (Change) {.kind = CHANGE_RATE, .what = -1, .factor = 1 / 5.0}, 30, 90);
+	else if (strcmp(kind, "campaign") == 0)
+		plan_all(faults, kind, (Change) {.kind = CHANGE_RATE, .factor = 4}, (Change) {.kind = CHANGE_RATE, .factor = 1 / 4.0}, 360, 720);
+	else
+		return false;
+	return true;
 }
 
 static void
@@ -313,12 +360,16 @@ plan_cart(Faults *faults, bool recovered)
 static void
 plan_one(Faults *faults, const char *kind, int number)
 {
-	if (strcmp(kind, "price_low") == 0)
-		plan_price(faults, kind, 0.1);
-	else if (strcmp(kind, "price_high") == 0)
-		plan_price(faults, kind, 10);
+	if (strncmp(kind, "price_low", 9) == 0 && (kind[9] == '\0' || strcmp(kind + 9, "_few") == 0))
+		plan_price(faults, kind, 0.1, kind[9] != '\0');
+	else if (strncmp(kind, "price_high", 10) == 0 && (kind[10] == '\0' || strcmp(kind + 10, "_few") == 0))
+		plan_price(faults, kind, 10, kind[10] != '\0');
 	else if (strcmp(kind, "sale") == 0)
-		plan_sale(faults);
+		plan_sale(faults, kind, 0.7);
+	else if (strcmp(kind, "deep_sale") == 0)
+		plan_sale(faults, kind, 0.4);
+	else if (plan_one_of_all(faults, kind))
+		return;
 	else if (strcmp(kind, "gap") == 0)
 		plan_gap(faults);
 	else if (strcmp(kind, "relabel") == 0)
@@ -328,7 +379,8 @@ plan_one(Faults *faults, const char *kind, int number)
 	else if (strcmp(kind, "cart_left") == 0 || strcmp(kind, "cart_recovered") == 0)
 		plan_cart(faults, kind[5] == 'r');
 	else
-		fail("--fault: \"%s\" is none of price_low price_high sale gap relabel stock cart_left cart_recovered", kind);
+		fail("--fault: \"%s\" is none of price_low price_high price_low_few price_high_few sale deep_sale gap relabel slip crawl flash "
+			 "campaign stock cart_left cart_recovered", kind);
 }
 
 static void
@@ -378,6 +430,7 @@ faults_plan(Faults *faults, const Options *options, Catalogue *catalogue, Files 
 	faults->options = options;
 	faults->catalogue = catalogue;
 	faults->files = files;
+	faults->rate = 1;
 	rng_seed(&faults->rng, options->seed, STREAM_FAULTS);
 	faults->minutes = options->minutes > 0 ? options->minutes
 		: (int64_t) ((double) options->events / options->rate) + 1;
@@ -410,7 +463,7 @@ static void
 make_change(Faults *faults, const Change *change)
 {
 	Catalogue  *cat = faults->catalogue;
-	Category   *category = &cat->categories[change->what];
+	Category   *category = &cat->categories[change->kind == CHANGE_RATE ? 0 : change->what];
 
 	switch (change->kind)
 	{
@@ -429,6 +482,17 @@ make_change(Faults *faults, const Change *change)
 		case CHANGE_GAP:
 			faults->gaps += change->what;
 			break;
+		case CHANGE_ALL_PRICES:
+			for (uint32_t i = 0; i < cat->n_products; i++)
+				change_price(faults, i, change->factor);
+			break;
+		case CHANGE_RATE:
+			faults->rate *= change->factor;
+			faults->flashes += change->what;
+			break;
+		case CHANGE_CRAWL:
+			faults->crawl += change->factor;
+			break;
 	}
 }
 
@@ -437,6 +501,7 @@ faults_second(Faults *faults, int64_t second)
 {
 	while (faults->next_change < faults->n_changes && faults->changes[faults->next_change].second <= second)
 		make_change(faults, &faults->changes[faults->next_change++]);
+	faults->crawled = faults->crawl < 0.5 ? 0 : rng_poisson(&faults->rng, faults->crawl * faults->options->rate / 60);
 }
 
 bool
@@ -444,6 +509,15 @@ faults_extra(Faults *faults, int64_t second, Event *event)
 {
 	const Visit *visit;
 
+	if (faults->crawled > 0)
+	{
+		faults->crawled--;
+		session_begin(&faults->crawler, &faults->rng);
+		event->type = VIEW;
+		event->session = &faults->crawler;
+		event_set_product(event, faults->catalogue, rng_below(&faults->rng, faults->catalogue->n_products));
+		return true;
+	}
 	if (faults->next_visit >= faults->n_visits || faults->visits[faults->next_visit].second > second)
 		return false;
 	visit = &faults->visits[faults->next_visit++];
@@ -458,6 +532,8 @@ faults_event(Faults *faults, Event *event)
 {
 	int64_t    *stock;
 
+	if (faults->flashes > 0 && event->type == VIEW && rng_chance(&faults->rng, 0.04))
+		event->type = PURCHASE;
 	if (faults->gaps > 0 && event->type == PURCHASE)
 		event->type = VIEW;
 	if (faults->stock == NULL || (event->type != PURCHASE && event->type != CART))

@@ -3,7 +3,7 @@
  *
  * Planned before the first event, from a stream of random numbers of their own:
  *
- *   changes   at a second: a price, a category's code, whether anything is bought
+ *   changes   at a second: a price, or all of them, a category's code, whether anything is bought, how many come
  *   stocks    of some products: what is sold out is neither put into a cart nor bought
  *   visits    of extra sessions that leave a cart behind, or come back to it
  */
@@ -30,6 +30,11 @@ typedef struct Faults
 	int64_t    *stock;			/* left of each product; INT64_MAX: without end; NULL: no stocks at all */
 	FILE	   *inventory;
 	int			gaps;			/* spans without purchases that are under way */
+	int			flashes;		/* likewise flash sales */
+	double		rate;			/* times as many events as without faults */
+	double		crawl;			/* crawlers' views for each event */
+	int64_t		crawled;		/* of them, left of this second */
+	Session		crawler;
 } Faults;
 
 /* Plan what options->faults asks for, and write it into the ground truth. */

@@ -24,6 +24,12 @@ volume_at(Volume *volume, const Options *options, int64_t second)
 
 	if (options->day_curve > 0)
 		mean *= 1.0 + options->day_curve * cos(2.0 * M_PI * (hour - 16.0) / 24.0);
+	if (options->week_curve > 0)
+	{
+		int			weekday = (int) ((second / 86400 + 3) % 7); /* 0: Monday */
+
+		mean *= 1.0 - options->week_curve * (weekday == 5 ? 1.0 : weekday == 6 ? 0.5 : 0.0);
+	}
 	if (options->wobble > 0)
 	{
 		/* A random walk that is pulled back, of deviation options->wobble, with a memory of about an hour. */
@@ -57,11 +63,12 @@ generate(const Options *options)
 	for (int64_t second = options->start; second < end && left > 0 && !stopped; second++)
 	{
 		Event		event = {.second = second};
-		int64_t		n = rng_poisson(&volume.rng, volume_at(&volume, options, second));
+		int64_t		n;
 
 		if (second % 86400 == 0)
 			catalogue_set_day(&catalogue, second / 86400);
 		faults_second(&faults, second);
+		n = rng_poisson(&volume.rng, faults.rate * volume_at(&volume, options, second));
 		files_time(&files, second);
 		for (; left > 0 && faults_extra(&faults, second, &event); left--)
 			files_event(&files, &event);

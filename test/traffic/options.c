@@ -13,7 +13,7 @@
 enum
 {
 	OPT_OUT = 256, OPT_ONE_FILE, OPT_TRUTH, OPT_CATALOGUE, OPT_QUIET, OPT_SEED, OPT_START, OPT_NOW, OPT_AGO, OPT_MINUTES,
-	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WOBBLE, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
+	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WEEK_CURVE, OPT_WOBBLE, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
 	OPT_FAULT_AFTER, OPT_INVENTORY, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO,
 	OPT_ODD, OPT_QUOTED, OPT_FRACTIONAL, OPT_BAD, OPT_BAD_KINDS, OPT_LATE, OPT_LATE_BY, OPT_LATE_DIR, OPT_FACTOR, OPT_HELP
 };
@@ -32,6 +32,7 @@ static const struct option long_options[] = {
 	{"events", required_argument, NULL, OPT_EVENTS},
 	{"rate", required_argument, NULL, OPT_RATE},
 	{"day-curve", required_argument, NULL, OPT_DAY_CURVE},
+	{"week-curve", required_argument, NULL, OPT_WEEK_CURVE},
 	{"wobble", required_argument, NULL, OPT_WOBBLE},
 	{"products", required_argument, NULL, OPT_PRODUCTS},
 	{"brands", required_argument, NULL, OPT_BRANDS},
@@ -87,6 +88,7 @@ static const char help_text[] =
 "  --events N                exactly this many rows\n"
 "  --rate N                  mean events a minute, default 40000\n"
 "  --day-curve FRACTION      day and night: 0 (default) is flat, 0.8 strong; busiest at 16:00\n"
+"  --week-curve FRACTION     Saturdays have so much less, Sundays half of that less\n"
 "  --wobble FRACTION         slow random change of the rate, e.g. 0.05\n"
 "  --products N, --brands N  default 200000 and 3500\n"
 "  --zipf S                  how fast popularity falls with rank, default 1.1\n"
@@ -94,7 +96,12 @@ static const char help_text[] =
 "  --fault KIND[:COUNT],...  things that go wrong, listed in --truth, at random times after --fault-after MINUTES\n"
 "                            (default a quarter of the run):\n"
 "                            price_low, price_high       a product at a tenth or ten times its price for 10-60 min\n"
-"                            sale                        a category 30 % cheaper for 2-24 hours\n"
+"                            price_low_few, price_high_few   likewise, of a product that is hardly sold\n"
+"                            sale, deep_sale             a category 30 % or 60 % cheaper for 2-24 hours\n"
+"                            slip                        all prices times 90 for 20-60 min\n"
+"                            crawl                       ten times as many views on top, each of a new session, for 30-120 min\n"
+"                            flash                       five times as many events, and more is bought, for 30-90 min\n"
+"                            campaign                    four times as many events for 6-12 hours\n"
 "                            gap                         nothing is bought for 1-3 hours\n"
 "                            relabel                     a category's code becomes construction.tools.light for good\n"
 "                            stock                       a product is sold out: neither put into carts nor bought\n"
@@ -257,6 +264,8 @@ fraction_option(Options *options, int code)
 	{
 		case OPT_DAY_CURVE:
 			return &options->day_curve;
+		case OPT_WEEK_CURVE:
+			return &options->week_curve;
 		case OPT_WOBBLE:
 			return &options->wobble;
 		case OPT_STICKY:

@@ -53,6 +53,7 @@ typedef struct Options
 	int64_t		events;			/* 0 = no limit */
 	double		rate;			/* events a minute */
 	double		day_curve;		/* 0 = flat, 0.8 = strong day and night */
+	double		week_curve;		/* 0 = all days alike, 0.7: Saturdays have 0.3, Sundays 0.65 of the other days' events */
 	double		wobble;			/* slow random change of the rate */
 	int			products;
 	int			brands;
