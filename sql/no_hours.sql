@@ -27,7 +27,7 @@ INSERT INTO sellometer.inventory (product_id, stock, as_of, lead_time) VALUES (1
 CREATE VIEW pg_temp.told AS
 SELECT 'alert ' || kind || ' ' || key AS what, concat_ws(' | ', severity, observed, expected, detail) AS says FROM sellometer.alerts
 UNION ALL SELECT 'cover ' || product_id, concat_ws(' | ', sold, hourly, cover, low) FROM sellometer.inventory_cover
-UNION ALL SELECT 'usual ' || u.event_type, concat_ws(' | ', round(u.usual::numeric, 4), u.samples) FROM sellometer.usual_volumes('2019-10-01 10:54+00') u
+UNION ALL SELECT 'usual ' || u.event_type || u.minutes, concat_ws(' | ', round(u.low::numeric, 4), round(u.high::numeric, 4), round(u.ratio::numeric, 4), u.basis) FROM sellometer.usual_volumes('2019-10-01 10:54+00') u
 UNION ALL SELECT 'hour ' || h.event_type || h.event_time, h.count::text FROM sellometer.hour_volumes('2019-09-30', '2019-10-01 12:00') h
 UNION ALL SELECT 'many ' || s.product_id, concat_ws(' | ', s.sold, s.recent) FROM sellometer.stock_sold_of_many('{1,2,3,4}', '2019-10-01') s
 UNION ALL SELECT 'few ' || s.product_id, concat_ws(' | ', s.sold, s.recent) FROM sellometer.stock_sold_of_few('{1,2,3,4}', '2019-10-01') s

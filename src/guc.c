@@ -9,6 +9,7 @@
 
 #include "guc.h"
 #include "miscadmin.h"
+#include "pgtime.h"
 #include "pure/chunk.h"
 #include "server/alive.h"
 #include "server/worker_slots.h"
@@ -53,7 +54,14 @@ int			slm_shift_window;
 
 /* Only SQL reads these: src/sql/71_report.sql, src/sql/9*.sql. */
 static char *currency;
+static char *timezone_name;
+static char *alert_link;
+static int	alert_hold;
+static int	silent_after;
 static int	price_min_sales;
+static int	price_few_sales;
+static int	price_min_products;
+static double price_share;
 static int	price_adopt;
 static int	shift_min_sales;
 static int	shift_min_events;
@@ -140,8 +148,16 @@ static const IntSetting settings[] = {
 		NULL, &slm_offer_retention, DAYS(30), DAYS(1), DAYS(3650), GUC_UNIT_S},
 	{"sellometer.ledger_retention", "How long the ledger keeps rows of objects that are gone from their source, and archived or too old for every tier.",
 		"Since they were last dealt with, by the clock.  Their contents stay known.  0: for ever.", &slm_ledger_retention, DAYS(365), 0, INT_MAX, GUC_UNIT_S},
+	{"sellometer.alert_hold", "An alert closes when it was no longer found for so long.",
+		"In event time.  One that opens again within a day is held six times as long each time.", &alert_hold, 600, 0, DAYS(7), GUC_UNIT_S},
+	{"sellometer.silent_after", "A source, or a server that writes into it, is not called silent sooner than this after its last file.",
+		"Nor before three times the pause that is usual between two of its files.", &silent_after, 300, 10, DAYS(7), GUC_UNIT_S},
 	{"sellometer.price_min_sales", "Sales of a product before its price is judged.",
-		NULL, &price_min_sales, 20, 1, INT_MAX, 0},
+		NULL, &price_min_sales, 5, 1, INT_MAX, 0},
+	{"sellometer.price_few_sales", "Products with fewer sales are judged by a wider band.",
+		"It is made of the spread of prices in their category, and is the wider the fewer their sales are.", &price_few_sales, 20, 1, INT_MAX, 0},
+	{"sellometer.price_min_products", "Products of a category, or of all, whose prices must have changed together for one alert about it.",
+		"Fewer are told one by one.", &price_min_products, 5, 2, INT_MAX, 0},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
 		"It is forgotten at once when the product is seen at a usual price again.", &slm_price_window, 900, 60, DAYS(1), GUC_UNIT_S},
 	{"sellometer.price_adopt", "A price that is far from the usual one is taken for usual when it was sold for so long.",
@@ -180,6 +196,8 @@ static const RealSetting real_settings[] = {
 		NULL, &price_mad_floor, 0.05, 0.001, 10},
 	{"sellometer.price_min_change", "A price is odd only if it is at least this share below the usual one, or the usual one below it.",
 		"0.5: half or double.", &price_min_change, 0.5, 0, 1},
+	{"sellometer.price_share", "Share of what was seen since of a category, or of all, whose prices must have changed together.",
+		NULL, &price_share, 0.5, 0, 1},
 	{"sellometer.shift_share", "Share of a category's products that must have moved together.",
 		NULL, &shift_share, 0.5, 0, 1},
 	{"sellometer.volume_low", "A share of the usual number of events that is too small.",
@@ -238,6 +256,27 @@ check_currency(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+/* Empty: that of the session. */
+static bool
+check_timezone(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0' || pg_tzset(*newval) != NULL)
+		return true;
+	GUC_check_errdetail("There is no such time zone; they are listed in pg_timezone_names.");
+	return false;
+}
+
+static void
+define_alert_settings(void)
+{
+	DefineCustomStringVariable("sellometer.timezone", "Time zone of the shop: of times in the words of alerts, and of the hours and weekdays that volumes are judged by.",
+							   "Empty: TimeZone, as it is where sellometer_detect() is called.",
+							   &timezone_name, "", PGC_SUSET, 0, check_timezone, NULL, NULL);
+	DefineCustomStringVariable("sellometer.alert_link", "Address of a page about an alert: %kind, %dimension and %key in it are replaced by the alert's.",
+							   "For example https://shop.example/admin/%dimension/%key.  Empty: alerts have no link.",
+							   &alert_link, "", PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
 static void
 define_preload_settings(void)
 {
@@ -274,6 +313,7 @@ slm_guc_init(void)
 	DefineCustomStringVariable("sellometer.currency", "What money is in, for sellometer_report().",
 							   "A code of ISO 4217, of which many have a sign that is shown instead, or a sign itself; empty: none is shown.",
 							   &currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
+	define_alert_settings();
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();
 }

@@ -2,10 +2,11 @@
  * Alerts: what detectors find, opened, kept up to date and closed.
  *
  *   sellometer_detect() --> each detector: detect_<kind>(head) --> its findings, all that are so now
- *                       --> new: opened    still so: updated    no longer so, or muted: closed
+ *                       --> new: opened    still so: updated    no longer so for sellometer.alert_hold, over, or muted: closed
  *
- * A detector is a function sellometer.detect_<kind>(head timestamptz) RETURNS SETOF sellometer.finding and a row of
- * sellometer.detectors.  It only reads; at most one finding a key counts, the worst.
+ * A detector is a function sellometer.detect_<kind>(head timestamptz) RETURNS SETOF sellometer.finding, or hinted_finding, and a row of
+ * sellometer.detectors.  It only reads; at most one finding a key counts, the worst.  A finding of severity "well" or "over" says of
+ * what has an open alert that it is no longer so; "over" closes at once, as when somebody has mended it.
  */
 CREATE TABLE sellometer.alerts (
 	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -20,15 +21,21 @@ CREATE TABLE sellometer.alerts (
 	detail		text NOT NULL,
 	opened_at	timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	updated_at	timestamptz NOT NULL DEFAULT pg_catalog.now(),
-	closed_at	timestamptz
+	closed_at	timestamptz,
+	hint		text,
+	link		text,
+	began		timestamptz,
+	well_since	timestamptz,
+	told		text
 );
 CREATE UNIQUE INDEX alerts_open ON sellometer.alerts (kind, key) WHERE closed_at IS NULL;
 CREATE INDEX alerts_opened ON sellometer.alerts (opened_at);
+CREATE INDEX alerts_began ON sellometer.alerts (kind, key, began);
 COMMENT ON TABLE sellometer.alerts IS
 	'What sellometer_detect() has found: one open alert for each (kind, key), and the newest 100,000 that were closed';
 COMMENT ON COLUMN sellometer.alerts.kind IS 'what is wrong: one of sellometer.detectors';
 COMMENT ON COLUMN sellometer.alerts.severity IS 'info, warning or critical';
-COMMENT ON COLUMN sellometer.alerts.dimension IS 'what the key is: product_id, brand, category_l1 …, event_type';
+COMMENT ON COLUMN sellometer.alerts.dimension IS 'what the key is: product_id, brand, category_l1 …, event_type, source; all: of everything';
 COMMENT ON COLUMN sellometer.alerts.key IS 'which product, brand, category …';
 COMMENT ON COLUMN sellometer.alerts.event_time IS 'time of the events that show it';
 COMMENT ON COLUMN sellometer.alerts.observed IS 'what was seen';
@@ -38,6 +45,11 @@ COMMENT ON COLUMN sellometer.alerts.detail IS 'why, in words';
 COMMENT ON COLUMN sellometer.alerts.opened_at IS 'when it was found, by the wall clock';
 COMMENT ON COLUMN sellometer.alerts.updated_at IS 'when something of it has changed last';
 COMMENT ON COLUMN sellometer.alerts.closed_at IS 'when it was no longer so; NULL: it is open';
+COMMENT ON COLUMN sellometer.alerts.hint IS 'what to do, in words';
+COMMENT ON COLUMN sellometer.alerts.link IS 'where to see more: sellometer.alert_link, filled in';
+COMMENT ON COLUMN sellometer.alerts.began IS 'since when it is so: time of the first event that shows it, or the head when it was found; of detectors that go by the clock, by the clock';
+COMMENT ON COLUMN sellometer.alerts.well_since IS 'since when it is no longer found, likewise; it closes after sellometer.alert_hold.  NULL: it is found';
+COMMENT ON COLUMN sellometer.alerts.told IS 'the worst severity that was told';
 
 CREATE TYPE sellometer.finding AS (
 	severity	text,
@@ -49,15 +61,34 @@ CREATE TYPE sellometer.finding AS (
 	score		double precision,
 	detail		text
 );
-COMMENT ON TYPE sellometer.finding IS 'What a detector finds: columns as in sellometer.alerts';
+COMMENT ON TYPE sellometer.finding IS
+	'What a detector finds: columns as in sellometer.alerts.  Severity may also be well: what has an open alert is no longer so; or over: and need not be waited for';
+
+CREATE TYPE sellometer.hinted_finding AS (
+	severity	text,
+	dimension	text,
+	key			text,
+	event_time	timestamptz,
+	observed	numeric,
+	expected	numeric,
+	score		double precision,
+	detail		text,
+	hint		text,
+	began		timestamptz
+);
+COMMENT ON TYPE sellometer.hinted_finding IS 'What a detector finds that also says what to do, and since when it is so';
 
 CREATE TABLE sellometer.detectors (
 	kind		text PRIMARY KEY CHECK (kind ~ '^[a-z][a-z_]{0,39}$'),
-	enabled		boolean NOT NULL DEFAULT true
+	enabled		boolean NOT NULL DEFAULT true,
+	by_clock	boolean NOT NULL DEFAULT false,
+	tells_well	boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sellometer.detectors IS 'What sellometer_detect() looks for, by sellometer.detect_<kind>()';
 COMMENT ON COLUMN sellometer.detectors.kind IS 'kind of its alerts';
 COMMENT ON COLUMN sellometer.detectors.enabled IS 'false: it is not called, and its open alerts are closed';
+COMMENT ON COLUMN sellometer.detectors.by_clock IS 'it is given the time of the clock, and not the head';
+COMMENT ON COLUMN sellometer.detectors.tells_well IS 'what it does not find may still be so: it says of what it is not';
 
 CREATE TABLE sellometer.mutes (
 	kind		text NOT NULL,
@@ -79,6 +110,94 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE severity WHEN 'critical' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END;
 COMMENT ON FUNCTION sellometer.severity_rank(text) IS 'Severities as numbers, the worst is the greatest';
 
+/* --- words --- */
+
+/* In the zone of the shop, as people write it.  Each abbreviation is that of its time: CET and CEST. */
+CREATE FUNCTION sellometer.shop_zone()
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(nullif(pg_catalog.current_setting('sellometer.timezone', true), ''), pg_catalog.current_setting('TimeZone'));
+COMMENT ON FUNCTION sellometer.shop_zone() IS 'The zone of times in words: sellometer.timezone, or that of the session';
+
+CREATE FUNCTION sellometer.shop_time(t timestamptz, of timestamptz DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+DECLARE
+	zone text := sellometer.shop_zone();
+	before text := current_setting('TimeZone');
+	words text;
+BEGIN
+	PERFORM set_config('TimeZone', zone, true);
+	words := to_char(t, CASE WHEN t::date = of::date THEN 'HH24:MI TZ' ELSE 'YYYY-MM-DD HH24:MI TZ' END);
+	PERFORM set_config('TimeZone', before, true);
+	RETURN words;
+END
+$$;
+COMMENT ON FUNCTION sellometer.shop_time(timestamptz, timestamptz) IS
+	'A time in words, in the zone of the shop; without the day if another time is of the same';
+
+/* As people say it: 3.4 days, 5 hours, 12 minutes. */
+CREATE FUNCTION sellometer.in_words(t interval)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN s >= 172800 THEN trim_scale(round(s / 86400, 1)) || ' days'
+		WHEN s >= 7200 THEN trim_scale(round(s / 3600, 1)) || ' hours'
+		WHEN round(s / 60) = 1 THEN '1 minute' ELSE round(s / 60) || ' minutes' END
+	FROM extract(epoch FROM t) s
+$$;
+COMMENT ON FUNCTION sellometer.in_words(interval) IS 'A length of time as people say it';
+
+CREATE FUNCTION sellometer.key_in_words(dimension text, key text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE dimension WHEN 'all' THEN 'the shop' ELSE CASE dimension WHEN 'product_id' THEN 'product ' WHEN 'brand' THEN 'brand ' WHEN 'source' THEN 'source ' ELSE 'category ' END
+		|| left(sellometer.key_label(dimension, key), 200) END
+$$;
+COMMENT ON FUNCTION sellometer.key_in_words(text, text) IS 'What an alert is about';
+
+CREATE FUNCTION sellometer.price_in_words(price numeric, verb text DEFAULT '')
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	-- as a hundredth nothing is compared
+	SELECT CASE WHEN price > 0.011 THEN verb || sellometer.currency_sign() || to_char(round(price, 2), 'FM999,999,999,990.00')
+		WHEN verb = '' THEN 'free' ELSE 'is free' END
+$$;
+COMMENT ON FUNCTION sellometer.price_in_words(numeric, text) IS 'A price as people read it; with a verb if it is not free';
+
+/* Every byte that means something in a URL, or in the page that shows it, is escaped. */
+CREATE FUNCTION sellometer.url_part(t text)
+RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(string_agg(CASE WHEN x.byte BETWEEN 48 AND 57 OR x.byte BETWEEN 65 AND 90 OR x.byte BETWEEN 97 AND 122 OR x.byte IN (45, 46, 95, 126)
+		THEN chr(x.byte) ELSE '%' || upper(lpad(to_hex(x.byte), 2, '0')) END, '' ORDER BY x.i), '')
+	FROM (SELECT decode(replace(t, E'\\', E'\\\\'), 'escape') AS bytes) b,
+		LATERAL (SELECT i, get_byte(b.bytes, i) AS byte FROM generate_series(0, octet_length(b.bytes) - 1) i) x
+$$;
+COMMENT ON FUNCTION sellometer.url_part(text) IS 'A text as a part of a URL';
+
+CREATE FUNCTION sellometer.alert_link(kind text, dimension text, key text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT replace(replace(replace(nullif(current_setting('sellometer.alert_link', true), ''), '%kind', sellometer.url_part(kind)),
+		'%dimension', sellometer.url_part(dimension)), '%key', sellometer.url_part(key))
+$$;
+COMMENT ON FUNCTION sellometer.alert_link(text, text, text) IS 'sellometer.alert_link for an alert; NULL: there is none';
+
+/* --- opened, updated, closed --- */
+
 /* A payload must be shorter than 8,000 bytes; a key has up to 1,000, and six times that as JSON. */
 CREATE FUNCTION sellometer.notify_alert(action text, alert sellometer.alerts)
 RETURNS void
@@ -88,9 +207,13 @@ AS $$
 DECLARE
 	payload jsonb := jsonb_build_object('action', action, 'id', alert.id, 'kind', alert.kind, 'severity', alert.severity,
 		'dimension', alert.dimension, 'key', alert.key, 'event_time', alert.event_time, 'observed', alert.observed,
-		'expected', alert.expected, 'score', alert.score, 'detail', left(alert.detail, 1000));
+		'expected', alert.expected, 'score', alert.score, 'detail', left(alert.detail, 1000), 'hint', left(alert.hint, 1000),
+		'link', alert.link, 'began', alert.began);
 BEGIN
-	PERFORM pg_notify('sellometer_alert', CASE WHEN octet_length(payload::text) < 8000 THEN payload ELSE payload - 'detail' END::text);
+	IF octet_length(payload::text) >= 8000 THEN
+		payload := payload - 'detail' - 'hint' - 'link';
+	END IF;
+	PERFORM pg_notify('sellometer_alert', payload::text);
 END
 $$;
 COMMENT ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) IS
@@ -103,7 +226,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH closed AS (
 		UPDATE sellometer.alerts a SET closed_at = clock_timestamp(), updated_at = clock_timestamp()
-		WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.key = ANY ($2))
+		WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.key IN (SELECT unnest($2)))
 		RETURNING a
 	), told AS MATERIALIZED (
 		SELECT sellometer.notify_alert('closed', a) FROM closed
@@ -113,46 +236,104 @@ $$;
 COMMENT ON FUNCTION sellometer.close_alerts(text, text[]) IS
 	'Close the open alerts of a kind: those of the keys, NULL: all of them; gives their number';
 
+CREATE FUNCTION sellometer.is_muted(kind text, key text)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM sellometer.mutes m WHERE m.kind = $1 AND (m.key IS NULL OR m.key = $2) AND m.until > now())
+$$;
+COMMENT ON FUNCTION sellometer.is_muted(text, text) IS 'Does nobody want to hear of this now?';
+
+/*
+ * How long an alert stays open when it is no longer found: what came and went before within a day stays six times as long each time, so
+ * that nobody is told of the same again and again.
+ */
+CREATE FUNCTION sellometer.alert_hold(kind text, key text, at_time timestamptz)
+RETURNS interval
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.setting_length('sellometer.alert_hold', '10min') * 6 ^ least(count(*), 3)::float8
+	FROM sellometer.alerts a WHERE a.kind = $1 AND a.key = $2 AND a.began > at_time - interval '24 hours' AND a.closed_at IS NOT NULL
+$$;
+COMMENT ON FUNCTION sellometer.alert_hold(text, text, timestamptz) IS 'How long an alert stays open when it is no longer found';
+
+/* Close what has been well for long enough, note since when the rest is; gives how many were closed. */
+CREATE FUNCTION sellometer.close_what_is_well(kind text, at_time timestamptz, well text[], over text[])
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	keys text[] := over;
+BEGIN
+	UPDATE sellometer.alerts a SET well_since = at_time
+	WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since IS NULL AND a.key IN (SELECT unnest(well || over));
+	keys := keys || ARRAY(SELECT a.key FROM sellometer.alerts a
+		WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since <= at_time
+			AND (a.severity = 'info' OR at_time - a.well_since >= sellometer.alert_hold($1, a.key, at_time)));
+	RETURN CASE WHEN cardinality(keys) = 0 THEN 0 ELSE sellometer.close_alerts(kind, keys) END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.close_what_is_well(text, timestamptz, text[], text[]) IS
+	'Close alerts that are over, and those that have not been found for long enough; gives their number';
+
 /*
  * Make the open alerts of a kind what its detector finds now.  An alert that goes on keeps its row: what is new about it is
- * written there, and only a greater severity is told.
+ * written there, and only a severity that is greater than any that was told is told.
  */
 CREATE FUNCTION sellometer.run_detector(kind text, head timestamptz, OUT opened bigint, OUT worsened bigint, OUT closed bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	gone text[];
+	detector sellometer.detectors;
+	at_time timestamptz := head;
+	well text[];
+	over text[];
 BEGIN
+	SELECT * INTO detector FROM sellometer.detectors d WHERE d.kind = $1;
+	IF detector.by_clock THEN
+		at_time := clock_timestamp();
+	END IF;
 	EXECUTE format('
-		WITH found AS MATERIALIZED (
-			SELECT DISTINCT ON (f.key) f.* FROM sellometer.%I($2) f
-			WHERE NOT EXISTS (SELECT FROM sellometer.mutes m WHERE m.kind = $1 AND (m.key IS NULL OR m.key = f.key) AND m.until > now())
-			ORDER BY f.key, sellometer.severity_rank(f.severity) DESC, f.score DESC NULLS LAST, f.event_time DESC
+		WITH said AS MATERIALIZED (
+			SELECT DISTINCT ON (f.key) f.*%s FROM sellometer.%I($2) f
+			ORDER BY f.key, f.severity IN (''well'', ''over''), sellometer.severity_rank(f.severity) DESC, f.score DESC NULLS LAST, f.event_time DESC
+		), found AS MATERIALIZED (
+			SELECT * FROM said f WHERE f.severity NOT IN (''well'', ''over'') AND NOT sellometer.is_muted($1, f.key)
 		), old AS MATERIALIZED (
 			SELECT * FROM sellometer.alerts WHERE kind = $1 AND closed_at IS NULL
 		), added AS (
-			INSERT INTO sellometer.alerts AS a (kind, severity, dimension, key, event_time, observed, expected, score, detail)
-			SELECT $1, f.severity, f.dimension, f.key, f.event_time, f.observed, f.expected, f.score, f.detail
+			INSERT INTO sellometer.alerts AS a (kind, severity, dimension, key, event_time, observed, expected, score, detail, hint, link, began, told)
+			SELECT $1, f.severity, f.dimension, f.key, f.event_time, f.observed, f.expected, f.score, f.detail, f.hint,
+				sellometer.alert_link($1, f.dimension, f.key), coalesce(f.began, $2), f.severity
 			FROM found f WHERE NOT EXISTS (SELECT FROM old WHERE old.key = f.key)
 			RETURNING a
 		), changed AS (
 			UPDATE sellometer.alerts a SET severity = f.severity, dimension = f.dimension, event_time = f.event_time,
-				observed = f.observed, expected = f.expected, score = f.score, detail = f.detail, updated_at = clock_timestamp()
+				observed = f.observed, expected = f.expected, score = f.score, detail = f.detail, hint = f.hint, well_since = NULL,
+				told = CASE WHEN sellometer.severity_rank(f.severity) > sellometer.severity_rank(old.told) THEN f.severity ELSE old.told END,
+				updated_at = clock_timestamp()
 			FROM found f JOIN old USING (key)
-			WHERE a.id = old.id AND (f.severity, f.dimension, f.event_time, f.observed, f.expected, f.score, f.detail) IS DISTINCT FROM
-				(old.severity, old.dimension, old.event_time, old.observed, old.expected, old.score, old.detail)
-			RETURNING a, sellometer.severity_rank(f.severity) > sellometer.severity_rank(old.severity) AS worse
+			WHERE a.id = old.id AND (f.severity, f.dimension, f.event_time, f.observed, f.expected, f.score, f.detail, f.hint, NULL::timestamptz)
+				IS DISTINCT FROM (old.severity, old.dimension, old.event_time, old.observed, old.expected, old.score, old.detail, old.hint, old.well_since)
+			RETURNING a, sellometer.severity_rank(f.severity) > sellometer.severity_rank(coalesce(old.told, old.severity)) AS worse
 		), told AS MATERIALIZED (
 			SELECT ''opened'' AS action, sellometer.notify_alert(''opened'', a) FROM added
 			UNION ALL
 			SELECT ''worsened'', sellometer.notify_alert(''worsened'', a) FROM changed WHERE worse
+		), gone AS MATERIALIZED (
+			SELECT old.key, CASE WHEN sellometer.is_muted($1, old.key) THEN ''over'' ELSE s.severity END AS severity
+			FROM old LEFT JOIN said s USING (key) WHERE NOT EXISTS (SELECT FROM found f WHERE f.key = old.key)
 		)
 		SELECT count(*) FILTER (WHERE action = ''opened''), count(*) FILTER (WHERE action = ''worsened''),
-			ARRAY(SELECT old.key FROM old WHERE NOT EXISTS (SELECT FROM found f WHERE f.key = old.key))
-		FROM told', 'detect_' || kind)
-	INTO opened, worsened, gone USING kind, head;
-	closed := CASE WHEN cardinality(gone) = 0 THEN 0 ELSE sellometer.close_alerts(kind, gone) END;
+			ARRAY(SELECT key FROM gone WHERE severity = ''well'' OR severity IS NULL AND NOT $3), ARRAY(SELECT key FROM gone WHERE severity = ''over'')
+		FROM told', CASE WHEN EXISTS (SELECT FROM pg_proc p WHERE p.oid = to_regprocedure(format('sellometer.%I(timestamptz)', 'detect_' || kind))
+			AND p.prorettype = 'sellometer.finding'::regtype) THEN ', NULL::text AS hint, NULL::timestamptz AS began' ELSE '' END, 'detect_' || kind)
+	INTO opened, worsened, well, over USING kind, at_time, detector.tells_well;
+	closed := sellometer.close_what_is_well(kind, at_time, well, over);
 END
 $$;
 COMMENT ON FUNCTION sellometer.run_detector(text, timestamptz) IS
@@ -206,6 +387,9 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz) IS
 	'No alerts of a kind about a key (NULL: about any) until then; a time that is over, or NULL: speak again';
 
+REVOKE ALL ON FUNCTION sellometer.is_muted(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.alert_hold(text, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.close_what_is_well(text, timestamptz, text[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.close_alerts(text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.run_detector(text, timestamptz) FROM PUBLIC;

@@ -59,7 +59,7 @@ CREATE TABLE sellometer.sold_products (
 );
 COMMENT ON TABLE sellometer.sold_products IS 'Products that were sold, by category_l3: what the purchases in sellometer.offer_history come to';
 COMMENT ON COLUMN sellometer.sold_products.sales IS 'number of purchases';
-COMMENT ON COLUMN sellometer.sold_products.low IS 'lowest price above 0';
+COMMENT ON COLUMN sellometer.sold_products.low IS 'lowest price';
 COMMENT ON COLUMN sellometer.sold_products.high IS 'highest price';
 
 CREATE TABLE sellometer.other_listings (
@@ -103,7 +103,7 @@ BEGIN
 		ON CONFLICT (product_id, minute, price, category) DO UPDATE SET count = r.count + excluded.count
 	), products AS (
 		INSERT INTO sellometer.sold_products AS p (product_id, category, sales, low, high)
-		SELECT product_id, category, sum(count), min(price) FILTER (WHERE price > 0), max(price) FROM taken
+		SELECT product_id, category, sum(count), min(price), max(price) FROM taken
 		WHERE event_type = 'purchase' GROUP BY product_id, category
 		ON CONFLICT (product_id, category) DO UPDATE SET sales = p.sales + excluded.sales, low = least(p.low, excluded.low),
 			high = greatest(p.high, excluded.high)
@@ -117,16 +117,37 @@ $$;
 COMMENT ON FUNCTION sellometer.fold_offers() IS
 	'Add sellometer.offer_log up into offer_history, recent_sales and sold_products; gives the number of rows that were there';
 
+/*
+ * Purchases of products, from a day on: of some thousands by the key, one product after the other; of more by reading all.  Nobody can tell
+ * how many products are suspect, mostly a handful, but all of them when a feed gives all prices in another currency.
+ */
+CREATE FUNCTION sellometer.purchases_of(products bigint[], from_day date)
+RETURNS SETOF sellometer.offer_history
+LANGUAGE plpgsql STABLE ROWS 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF cardinality(products) > 5000 THEN
+		RETURN QUERY EXECUTE 'SELECT h.* FROM sellometer.offer_history h JOIN (SELECT DISTINCT unnest($1) AS product_id) p USING (product_id)
+			WHERE h.event_type = ''purchase'' AND h.day >= $2' USING products, from_day;
+	ELSE
+		RETURN QUERY EXECUTE 'SELECT h.* FROM (SELECT DISTINCT unnest($1) AS product_id) p CROSS JOIN LATERAL (
+			SELECT * FROM sellometer.offer_history x WHERE x.product_id = p.product_id AND x.day >= $2 AND x.event_type = ''purchase'' OFFSET 0) h'
+			USING products, from_day;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.purchases_of(bigint[], date) IS 'Rows of sellometer.offer_history that are purchases of these products, from a day on';
+
 /* What the purchases in history come to, of these products. */
 CREATE FUNCTION sellometer.count_sold(products bigint[])
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-	DELETE FROM sellometer.sold_products WHERE product_id = ANY ($1);
+	DELETE FROM sellometer.sold_products WHERE product_id IN (SELECT unnest($1));
 	INSERT INTO sellometer.sold_products (product_id, category, sales, low, high)
-	SELECT product_id, category, sum(count), min(price) FILTER (WHERE price > 0), max(price) FROM sellometer.offer_history
-	WHERE product_id = ANY ($1) AND event_type = 'purchase' GROUP BY product_id, category;
+	SELECT product_id, category, sum(count), min(price), max(price) FROM sellometer.purchases_of($1, '-infinity') GROUP BY product_id, category;
 $$;
 COMMENT ON FUNCTION sellometer.count_sold(bigint[]) IS 'Make the rows of these products in sellometer.sold_products anew';
 
@@ -177,26 +198,23 @@ COMMENT ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], nu
 	'Delete rows of offers: those of a day, product, event type, price and category';
 
 /*
- * How many were sold before a minute of the time that sellometer.recent_sales holds: of history, what was not sold since.
- *
- * This and what is made of it works without nested loops: nobody can tell how many products are suspect, mostly a handful, but
- * all of them when a feed gives all prices in another currency.
+ * How many were sold before a minute of the time that sellometer.recent_sales holds: of history, what was not sold since.  This and what
+ * is made of it works without nested loops.
  */
 CREATE FUNCTION sellometer.sales_before(products bigint[], minutes timestamptz[], from_day date)
 RETURNS TABLE (product_id bigint, minute timestamptz, price numeric, category text, sales bigint)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
+SET jit = off
 AS $$
 	WITH points AS MATERIALIZED (
 		SELECT DISTINCT u.product_id, u.minute FROM unnest(products, minutes) u (product_id, minute)
 	), ever AS MATERIALIZED (
-		SELECT h.product_id, h.price, h.category, sum(h.count)::bigint AS count FROM sellometer.offer_history h
-		WHERE h.product_id = ANY (products) AND h.event_type = 'purchase' AND h.day >= from_day GROUP BY 1, 2, 3
+		SELECT h.product_id, h.price, h.category, sum(h.count)::bigint AS count FROM sellometer.purchases_of(products, from_day) h GROUP BY 1, 2, 3
 	), since AS MATERIALIZED (
 		SELECT p.product_id, p.minute, r.price, r.category, sum(r.count)::bigint AS count
-		FROM points p JOIN sellometer.recent_sales r ON r.product_id = p.product_id AND r.minute >= p.minute
-		WHERE r.product_id = ANY (products) GROUP BY 1, 2, 3, 4
+		FROM points p JOIN sellometer.recent_sales r ON r.product_id = p.product_id AND r.minute >= p.minute GROUP BY 1, 2, 3, 4
 	)
 	SELECT p.product_id, p.minute, e.price, e.category, e.count - coalesce(s.count, 0)
 	FROM points p JOIN ever e USING (product_id) LEFT JOIN since s USING (product_id, minute, price, category)
@@ -245,6 +263,7 @@ COMMENT ON FUNCTION sellometer.recent_offers(timestamptz, timestamptz) IS
 REVOKE ALL ON FUNCTION sellometer.recent_views(timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.recent_history(timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.recent_offers(timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.purchases_of(bigint[], date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.sales_before(bigint[], timestamptz[], date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.count_sold(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) FROM PUBLIC;

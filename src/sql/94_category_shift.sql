@@ -25,6 +25,7 @@ RETURNS TABLE (product_id bigint, category text, sales bigint)
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
+SET jit = off
 AS $$
 	WITH setting AS MATERIALIZED (
 		SELECT current_setting('sellometer.shift_min_sales')::bigint AS min_sales,
@@ -39,7 +40,7 @@ AS $$
 	), firsts AS MATERIALIZED (
 		SELECT f.product_id, f.category, min(f.minute) AS minute FROM (
 			SELECT r.product_id, r.category, r.minute FROM setting s JOIN sellometer.recent_sales r ON r.minute >= s.adopted
-			WHERE r.product_id = ANY (products)
+			WHERE r.product_id IN (SELECT unnest(products))
 			UNION ALL
 			SELECT u.product_id, u.category, date_trunc('minute', u.first_seen, 'UTC')
 			FROM unnest(products, categories, first_seen) u (product_id, category, first_seen)) f
@@ -61,10 +62,11 @@ COMMENT ON FUNCTION sellometer.usual_labels(timestamptz, bigint[], text[], times
 	'Under which label these products, seen since under these ones, were sold before; sales: under any';
 
 CREATE FUNCTION sellometer.detect_category_shift(head timestamptz)
-RETURNS SETOF sellometer.finding
+RETURNS SETOF sellometer.hinted_finding
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
+SET jit = off
 SET work_mem = '64MB'
 AS $$
 	WITH setting AS MATERIALIZED (
@@ -114,19 +116,35 @@ AS $$
 	)
 	SELECT CASE sellometer.shift_level(old, new) WHEN 'category_l1' THEN 'critical' ELSE 'warning' END, 'category_l3', old, last_seen,
 		products::numeric, all_products::numeric, share,
-		format('%s of the %s products of %s that were seen are listed under %s since %s UTC: %s has changed', products, all_products, old, new,
-			to_char(first_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), sellometer.shift_level(old, new))
+		format('%s of the %s products of %s that were seen are listed under %s since %s: %s has changed', products, all_products,
+			sellometer.key_in_words('category_l3', old), sellometer.key_label('category_l3', new),
+			sellometer.shop_time(first_seen, head), sellometer.shift_level(old, new)),
+		format('Correct the category at its source.  Until then sellometer_override_category(%L, category_id => …) counts it as before.', sellometer.key_label('category_l3', old)), first_seen
 	FROM whole
 	UNION ALL
 	SELECT 'warning', 'product_id', product_id::text, last_seen, p.events, p.sales, 1,
-		format('listed under %s since %s UTC, usually %s over %s sales', new, to_char(first_seen AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'),
-			old, sales)
+		format('product %s is listed under %s since %s, usually under %s, over %s sales', product_id, sellometer.key_label('category_l3', new),
+			sellometer.shop_time(first_seen, head), sellometer.key_label('category_l3', old), sales),
+		format('Correct the category at its source.  Until then sellometer_override_category(%L, product_id => %s) counts it as before.', sellometer.key_label('category_l3', old), product_id), first_seen
 	FROM products p, setting s
 	WHERE p.moved AND p.events >= s.min_events AND NOT EXISTS (SELECT FROM whole w WHERE w.old = p.old AND w.new = p.new)
+	UNION ALL
+	-- what has an open alert, and is seen under the usual label alone, is well; a category, if a product of it is so that had moved
+	SELECT 'well', a.dimension, a.key, head, NULL, NULL, NULL, 'under its usual label', NULL, NULL
+	FROM sellometer.alerts a
+	WHERE a.kind = 'category_shift' AND a.closed_at IS NULL AND CASE a.dimension
+		WHEN 'product_id' THEN EXISTS (SELECT FROM sold d WHERE d.product_id::text = a.key AND NOT d.suspect)
+			OR EXISTS (SELECT FROM products p WHERE p.product_id::text = a.key AND NOT p.moved)
+		ELSE EXISTS (SELECT FROM products p WHERE p.old = a.key AND NOT p.moved AND p.usual_last > a.event_time)
+			OR EXISTS (SELECT FROM sold d JOIN offers o USING (product_id) WHERE d.category = a.key AND NOT d.suspect AND o.last_seen > a.event_time) END
+	UNION ALL
+	SELECT 'over', a.dimension, a.key, head, NULL, NULL, NULL, 'usual by now', NULL, NULL
+	FROM sellometer.alerts a
+	WHERE a.kind = 'category_shift' AND a.closed_at IS NULL AND a.began < head - sellometer.setting_length('sellometer.price_adopt')
 $$;
 COMMENT ON FUNCTION sellometer.detect_category_shift(timestamptz) IS
 	'Categories and products that are listed under another label than they were sold under before';
-INSERT INTO sellometer.detectors (kind) VALUES ('category_shift');
+INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('category_shift', true);
 
 REVOKE ALL ON FUNCTION sellometer.shift_level(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.usual_labels(timestamptz, bigint[], text[], timestamptz[]) FROM PUBLIC;

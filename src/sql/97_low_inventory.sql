@@ -30,7 +30,9 @@ CREATE TABLE sellometer.inventory_cover (
 	hourly		numeric,
 	cover		interval,
 	low			boolean NOT NULL,
-	judged_at	timestamptz NOT NULL
+	judged_at	timestamptz NOT NULL,
+	low_stock	integer,
+	low_as_of	timestamptz
 );
 CREATE INDEX inventory_cover_low ON sellometer.inventory_cover (judged_at) WHERE low;
 CREATE INDEX inventory_cover_judged ON sellometer.inventory_cover (judged_at);
@@ -40,6 +42,8 @@ COMMENT ON COLUMN sellometer.inventory_cover.hourly IS 'pieces sold an hour; NUL
 COMMENT ON COLUMN sellometer.inventory_cover.cover IS 'how long the rest lasts at that rate, from the head; NULL: for ever';
 COMMENT ON COLUMN sellometer.inventory_cover.low IS 'that is shorter than the lead time, or nothing is left';
 COMMENT ON COLUMN sellometer.inventory_cover.judged_at IS 'the head at that time';
+COMMENT ON COLUMN sellometer.inventory_cover.low_stock IS 'stock, when that was last so: another one has been taken anew';
+COMMENT ON COLUMN sellometer.inventory_cover.low_as_of IS 'likewise as_of';
 
 CREATE FUNCTION sellometer.mark_inventory()
 RETURNS trigger
@@ -237,14 +241,16 @@ AS $$
 DECLARE
 	window_from timestamptz := date_bin('1 hour', head - sellometer.setting_length('sellometer.sales_window', '24h'),
 		'2000-01-03 00:00+00');
-	hours numeric := greatest(extract(epoch FROM head - sellometer.sales_from(window_from)) / 3600, 1 / 60.0);
+	-- of a few minutes nobody knows how an hour will be
+	hours numeric := greatest(extract(epoch FROM head - sellometer.sales_from(window_from)) / 3600, 1);
+	few bigint := CASE WHEN hours * 3600 < extract(epoch FROM head - window_from) - 3600 THEN 3 ELSE 1 END;
 BEGIN
 	PERFORM sellometer.tell_old_stock(products);
 	DELETE FROM sellometer.inventory_cover c
-	WHERE c.product_id = ANY (products) AND NOT EXISTS (SELECT FROM sellometer.inventory i WHERE i.product_id = c.product_id);
-	INSERT INTO sellometer.inventory_cover AS c (product_id, sold, hourly, cover, low, judged_at)
-	SELECT s.product_id, s.sold, r.hourly, r.cover,
-		CASE WHEN i.stock > s.sold THEN coalesce(r.cover < i.lead_time, false)
+	WHERE c.product_id IN (SELECT unnest(products)) AND NOT EXISTS (SELECT FROM sellometer.inventory i WHERE i.product_id = c.product_id);
+	INSERT INTO sellometer.inventory_cover AS c (product_id, sold, hourly, cover, low_stock, low_as_of, low, judged_at)
+	SELECT s.product_id, s.sold, r.hourly, r.cover, i.stock, i.as_of,
+		CASE WHEN i.stock > s.sold THEN coalesce(r.cover < i.lead_time AND s.recent >= few, false)
 			ELSE s.sold > 0 OR s.recent > 0 OR sellometer.was_ever_sold(s.product_id) END,
 		head
 	FROM sellometer.stock_sold(products, window_from) s
@@ -256,7 +262,8 @@ BEGIN
 			WHEN q.hourly IS NOT NULL THEN make_interval(secs => least((i.stock - s.sold) / q.hourly * 3600, 3.15e9)::float8)
 			END AS cover) r
 	ON CONFLICT (product_id) DO UPDATE SET sold = excluded.sold, hourly = excluded.hourly, cover = excluded.cover,
-		low = excluded.low, judged_at = excluded.judged_at;
+		low = excluded.low, judged_at = excluded.judged_at, low_stock = CASE WHEN excluded.low THEN excluded.low_stock ELSE c.low_stock END,
+		low_as_of = CASE WHEN excluded.low THEN excluded.low_as_of ELSE c.low_as_of END;
 END
 $$;
 COMMENT ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) IS 'Make sellometer.inventory_cover of these products anew';
@@ -304,23 +311,10 @@ COMMENT ON COLUMN sellometer.low_inventory.stock IS 'what there was at as_of';
 COMMENT ON COLUMN sellometer.low_inventory.sold IS 'pieces sold since as_of';
 COMMENT ON COLUMN sellometer.low_inventory.judged_at IS 'the head when it was judged';
 
-INSERT INTO sellometer.detectors (kind) VALUES ('low_inventory');
-
-/* As people say it: 3.4 days, 5 hours, 12 minutes. */
-CREATE FUNCTION sellometer.in_words(t interval)
-RETURNS text
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN s >= 172800 THEN trim_scale(round(s / 86400, 1)) || ' days'
-		WHEN s >= 7200 THEN trim_scale(round(s / 3600, 1)) || ' hours'
-		WHEN round(s / 60) = 1 THEN '1 minute' ELSE round(s / 60) || ' minutes' END
-	FROM extract(epoch FROM t) s
-$$;
-COMMENT ON FUNCTION sellometer.in_words(interval) IS 'A length of time as people say it';
+INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('low_inventory', true);
 
 CREATE FUNCTION sellometer.detect_low_inventory(head timestamptz)
-RETURNS SETOF sellometer.finding
+RETURNS SETOF sellometer.hinted_finding
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -330,11 +324,20 @@ BEGIN
 	SELECT CASE WHEN l.stock_left > 0 THEN 'warning' ELSE 'critical' END, 'product_id', l.product_id::text, l.judged_at,
 		round(extract(epoch FROM l.cover) / 3600, 2), round(extract(epoch FROM l.lead_time) / 3600, 2),
 		(extract(epoch FROM l.lead_time) / nullif(extract(epoch FROM l.cover), 0))::float8,
-		CASE WHEN l.stock_left <= 0 THEN format('nothing left of %s: %s were sold since %s UTC, and new stock takes %s', l.stock, l.sold,
-				to_char(l.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), sellometer.in_words(l.lead_time))
-			ELSE format('%s left of %s: at %s sold an hour that lasts for %s, and new stock takes %s', l.stock_left, l.stock,
-				trim_scale(round(l.sold_hourly, 2)), sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END
-	FROM sellometer.low_inventory l;
+		CASE WHEN l.stock_left <= 0 THEN format('%s: nothing is left of %s, %s were sold since %s; new stock takes %s', sellometer.key_in_words('product_id', l.product_id::text),
+				l.stock, l.sold, sellometer.shop_time(l.as_of, head), sellometer.in_words(l.lead_time))
+			ELSE format('%s: %s are left of %s; at %s sold %s that lasts for %s, and new stock takes %s', sellometer.key_in_words('product_id', l.product_id::text),
+				l.stock_left, l.stock, trim_scale(CASE WHEN l.sold_hourly >= 1 THEN round(l.sold_hourly, 1) ELSE round(l.sold_hourly * 24, 1) END),
+				CASE WHEN l.sold_hourly >= 1 THEN 'an hour' ELSE 'a day' END, sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END,
+		CASE WHEN l.stock_left <= 0 THEN 'Order more, and take the product off sale.  If there is some, take stock: sellometer.inventory.' ELSE 'Order more now, or it sells out before the order is there.' END, NULL
+	FROM sellometer.low_inventory l
+	UNION ALL
+	-- what lasts hardly longer than an order takes would be low again soon, unless stock was taken anew
+	SELECT CASE WHEN c.product_id IS NULL OR c.cover IS NULL OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of) THEN 'over' ELSE 'well' END,
+		'product_id', a.key, head, NULL::numeric, NULL::numeric, NULL::float8, 'lasts', NULL, NULL::timestamptz
+	FROM sellometer.alerts a LEFT JOIN (sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)) ON c.product_id = a.key::bigint
+	WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL
+		AND (c.product_id IS NULL OR NOT c.low AND (c.cover IS NULL OR c.cover >= 1.25 * i.lead_time OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of)));
 END
 $$;
 COMMENT ON FUNCTION sellometer.detect_low_inventory(timestamptz) IS

@@ -25,6 +25,7 @@ sellometer.offer_retention = '8d'
 sellometer.sales_window = '2d'
 sellometer.volume_lateness = '1h'
 sellometer.live_lateness = '1d'
+sellometer.timezone = 'UTC'
 CONF
 my $dir = slm_directory($node, 'in');
 my $zone;

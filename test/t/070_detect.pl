@@ -7,7 +7,7 @@ use PostgreSQL::Test::Utils;
 use SlmTest;
 use Test::More;
 
-my $node = slm_node('detect', conf => "fsync = off\nsellometer.database = ''\n");
+my $node = slm_node('detect', conf => "fsync = off\nsellometer.database = ''\nsellometer.alert_hold = 0\nsellometer.alert_link = 'https://shop.example/%kind?%dimension=%key'\n");
 
 sub in_shop { my ($sql) = @_; return $node->safe_psql('shop', $sql); }
 
@@ -30,29 +30,66 @@ sub summary { return join(', ', sort map { "$_->{action} $_->{kind} $_->{key} $_
 in_shop(q{
 	UPDATE sellometer.detectors SET enabled = false;
 	CREATE TABLE found (LIKE sellometer.alerts);
-	CREATE FUNCTION sellometer.detect_test(head timestamptz) RETURNS SETOF sellometer.finding LANGUAGE sql AS
-		'SELECT severity, dimension, key, event_time, observed, expected, score, detail FROM public.found';
+	CREATE FUNCTION sellometer.detect_test(head timestamptz) RETURNS SETOF sellometer.hinted_finding LANGUAGE sql AS
+		'SELECT severity, dimension, key, event_time, observed, expected, score, detail, hint, began FROM public.found';
 	INSERT INTO sellometer.detectors VALUES ('test');
 	UPDATE sellometer.state SET head = '2019-10-01 10:00+00';
 	ALTER TABLE found ALTER id DROP NOT NULL, ALTER kind DROP NOT NULL, ALTER opened_at DROP NOT NULL, ALTER updated_at DROP NOT NULL});
 
 # Opened, worsened, closed; an update alone is not told
-in_shop(q{INSERT INTO found (severity, dimension, key, event_time, observed, expected, score, detail)
-	VALUES ('warning', 'product_id', '7', '2019-10-01 10:00+00', 9.90, 99.00, 12.5, E'it''s "9.90"\n')});
+in_shop(q{INSERT INTO found (severity, dimension, key, event_time, observed, expected, score, detail, hint)
+	VALUES ('warning', 'product_id', '7', '2019-10-01 10:00+00', 9.90, 99.00, 12.5, E'it''s "9.90"\n', 'look')});
 my @told = told('CALL sellometer_detect()');
 is(summary(@told), 'opened test 7 warning', 'opening is told');
 my $payload = $told[0];
 delete $payload->{id};
 is_deeply($payload, {action => 'opened', kind => 'test', severity => 'warning', dimension => 'product_id', key => '7',
-	event_time => '2019-10-01T10:00:00+00:00', observed => 9.90, expected => 99.00, score => 12.5, detail => qq{it's "9.90"\n}},
+	event_time => '2019-10-01T10:00:00+00:00', observed => 9.90, expected => 99.00, score => 12.5, detail => qq{it's "9.90"\n},
+	hint => 'look', link => 'https://shop.example/test?product_id=7', began => '2019-10-01T10:00:00+00:00'},
 	'with all that is known') or diag(explain($payload));
 is(summary(told('UPDATE found SET observed = 8; CALL sellometer_detect()')), '', 'an update is not told');
 is(summary(told(q{UPDATE found SET severity = 'critical'; CALL sellometer_detect()})), 'worsened test 7 critical', 'worsening is');
 is(summary(told(q{UPDATE found SET severity = 'warning'; CALL sellometer_detect()})), '', 'getting better is not');
+is(summary(told(q{UPDATE found SET severity = 'critical'; CALL sellometer_detect()})), '', 'nor is getting as bad as it was');
+is(summary(told(q{UPDATE found SET severity = 'warning'; CALL sellometer_detect()})), '', '... or better again');
 is(summary(told(q{SELECT sellometer_mute('test', '7')})), 'closed test 7 warning', 'muting closes');
 is(summary(told('CALL sellometer_detect()')), '', 'what is muted is not told');
 is(summary(told(q{SELECT sellometer_mute('test', '7', NULL); CALL sellometer_detect()})), 'opened test 7 warning', 'no longer muted');
 is(summary(told('DELETE FROM found; CALL sellometer_detect()')), 'closed test 7 warning', 'closing is told');
+
+# What comes and goes: closed when it was not found for ten minutes of event time; the next time an hour
+my $minute = 0;
+sub after
+{
+	my ($minutes, $is) = @_;
+
+	$minute += $minutes;
+	return summary(told(join('; ', 'SET sellometer.alert_hold = 600', 'DELETE FROM found',
+				($is ? "INSERT INTO found (severity, dimension, key, event_time, detail) VALUES ('warning', 'product_id', '8', '2019-10-01 10:00+00', '')" : ()),
+				"UPDATE sellometer.state SET head = timestamptz '2019-10-01 10:00+00' + interval '$minute minutes'", 'CALL sellometer_detect()')));
+}
+is(after(1, 1), 'opened test 8 warning', 'something comes');
+is(join(',', map { after(1, $_ % 3 == 0) } 1 .. 30), ',' x 29, '... and goes and comes: nobody is told');
+is(after(1, 0), '', '... and goes');
+is(after(9, 0), '', '... for nine minutes');
+is(in_shop(q{SELECT well_since - began FROM sellometer.alerts WHERE key = '8'}), '00:31:00', '... which is noted');
+is(after(2, 0), 'closed test 8 warning', '... and for more than ten');
+is(after(5, 1), 'opened test 8 warning', '... it comes again');
+is(join('', map { after(10, 0) } 1 .. 6), '', '... and is held for an hour');
+is(after(10, 0), 'closed test 8 warning', '... and no longer');
+is(after(24 * 60, 1), 'opened test 8 warning', 'the next day');
+is(after(1, 0) . after(11, 0), 'closed test 8 warning', '... for ten minutes again');
+in_shop(q{ALTER SYSTEM SET sellometer.alert_hold = 600; SELECT pg_reload_conf()});
+is(after(1, 1), 'opened test 8 warning', 'again');
+in_shop(q{DELETE FROM found; INSERT INTO found (severity, dimension, key, event_time, detail) VALUES ('over', 'product_id', '8', '2019-10-01 10:00+00', '')});
+is(summary(told('CALL sellometer_detect()')), 'closed test 8 warning', 'what is over is closed at once');
+in_shop(q{UPDATE sellometer.detectors SET tells_well = true WHERE kind = 'test'});
+is(after(1, 1), 'opened test 8 warning', 'of a detector that tells what is well');
+is(after(600, 0), '', '... nothing is well that it does not tell of');
+in_shop(q{INSERT INTO found (severity, dimension, key, event_time, detail) VALUES ('well', 'product_id', '8', '2019-10-01 10:00+00', '')});
+is(summary(told('CALL sellometer_detect()')), '', '... what it does tell of closes');
+is(after(600, 0), 'closed test 8 warning', '... after its time');
+in_shop(q{UPDATE sellometer.detectors SET tells_well = false});
 
 # Two at once: the second leaves at once
 my $lock = $node->background_psql('shop', on_error_stop => 1);

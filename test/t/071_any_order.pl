@@ -67,11 +67,15 @@ sub in_waves
 
 sub findings
 {
+	# of what has no alert yet: then there is nothing to go on with
 	return sql(q{
+		BEGIN;
+		DELETE FROM sellometer.alerts;
 		SELECT kind, f.* FROM sellometer.state, sellometer.detect_price_anomaly(head) f, (VALUES ('price')) k (kind)
 		UNION ALL
 		SELECT kind, f.* FROM sellometer.state, sellometer.detect_category_shift(head) f, (VALUES ('shift')) k (kind)
-		ORDER BY 1, 2, 3, 4, 5});
+		ORDER BY 1, 2, 3, 4, 5;
+		ROLLBACK});
 }
 
 my %found;
@@ -94,7 +98,7 @@ $found{shuffled} = findings();
 is($found{$_}, $found{straight}, "$_: the same alerts") foreach (qw(at_once backwards shuffled));
 like($found{straight}, qr/^price\|critical\|product_id\|$_\|/m, "$_ is odd") foreach (7, 9, 10);
 unlike($found{straight}, qr/^price\|\w+\|product_id\|(8|11)\|/m, 'what was sold or seen at that price before is not');
-cmp_ok(scalar(() = $found{straight} =~ /^price/mg), '>', 5, 'there are some of the generator too');
+cmp_ok(scalar(() = $found{straight} =~ /^price/mg), '>', 3, 'there are some of the generator too');
 like($found{straight}, qr/^shift/m, 'and a label');
 
 is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');

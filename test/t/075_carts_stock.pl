@@ -109,7 +109,7 @@ sql(q{INSERT INTO sellometer.inventory VALUES (1, 0, '2019-10-01', '10 years'), 
 sql('CALL sellometer_detect()');
 sql(q{
 	CREATE TABLE expected AS
-	SELECT i.*, p.sold, p.recent / extract(epoch FROM s.head - d.first) * 3600 AS hourly,
+	SELECT i.*, p.sold, p.recent, p.recent / extract(epoch FROM s.head - d.first) * 3600 AS hourly,
 		greatest(i.stock - p.sold, 0) / (p.recent / extract(epoch FROM s.head - d.first)) AS cover
 	FROM sellometer.inventory i
 	JOIN (SELECT i.product_id, count(*) FILTER (WHERE t >= as_of) AS sold, count(*) AS recent
@@ -128,14 +128,17 @@ is(sql(q{WITH p AS (SELECT array_agg(product_id) AS products, timestamptz '2019-
 	'0', 'many products at once come to the same');
 cmp_ok(sql(q{SELECT count(*) FROM sellometer.stock_sold_of_many(ARRAY(SELECT product_id FROM sellometer.inventory), '2019-10-01 02:00+00') WHERE sold > 0}),
 	'>', 100, 'and are not none');
-my $low = sql(q{SELECT product_id FROM expected WHERE cover < 0.9 * extract(epoch FROM lead_time) ORDER BY 1});
+# two sales within some hours tell no rate
+my $low = sql(q{SELECT product_id FROM expected WHERE cover < 0.9 * extract(epoch FROM lead_time) AND (recent > 2 OR sold >= stock) ORDER BY 1});
 cmp_ok(scalar(split(/\n/, $low)), '>', 20, 'some are low');
 is(sql(q{SELECT e.product_id FROM expected e JOIN sellometer.alerts a ON a.key = e.product_id::text AND a.kind = 'low_inventory' AND closed_at IS NULL
-		WHERE e.cover < 0.9 * extract(epoch FROM e.lead_time) ORDER BY 1}),
+		WHERE e.cover < 0.9 * extract(epoch FROM e.lead_time) AND (e.recent > 2 OR e.sold >= e.stock) ORDER BY 1}),
 	$low, 'all that are low have an alert');
 is(sql(q{SELECT key FROM sellometer.alerts WHERE kind = 'low_inventory' AND closed_at IS NULL AND key NOT IN (
 		SELECT product_id::text FROM expected WHERE cover < 1.1 * extract(epoch FROM lead_time))}),
 	'', 'and no other, none without sales above all');
+is(sql(q{SELECT e.product_id FROM expected e JOIN sellometer.alerts a ON a.key = e.product_id::text AND a.kind = 'low_inventory' AND closed_at IS NULL
+		WHERE e.recent <= 2 AND e.sold < e.stock}), '', 'nor of a rate that is made of one or two');
 is(join(' ', grep { sql("SELECT count(*) FROM sellometer.low_inventory WHERE product_id = $_->{product_id} AND stock_left = 0") == 0 } @{ $truth{sold_out} }),
 	'', 'what the generator sold out has nothing left');
 cmp_ok(scalar @{ $truth{sold_out} }, '>', 0, 'of which there is some');

@@ -41,6 +41,7 @@ call($old, 'rollup', 'prune');
 link_object($all, $dir, $_) foreach (grep { /7/ } @first);
 wait_until_loaded($old);
 call($old, 'rollup', 'prune');
+$old->safe_psql('shop', "INSERT INTO sellometer.calendar VALUES ('2019-12-24', '2019-12-27', 0.2, 'Christmas')");
 $old->safe_psql('shop', "INSERT INTO sellometer.detectors (kind, enabled) VALUES ('of_mine', false); SELECT sellometer_mute('of_mine')");
 is($old->safe_psql('shop', q{SELECT count(*) FROM sellometer.tiers WHERE name IN ('minute', 'ten') AND kept_from > '-infinity'}),
 	2, 'minutes and tens of minutes have been pruned');
@@ -56,7 +57,7 @@ my $contents = q{
 			ELSE 'SELECT count(*) || md5(string_agg(r::text, chr(10) ORDER BY r::text COLLATE "C")) AS x FROM sellometer.%I r' END,
 		c.relname), false, true, '')))[1]
 	FROM pg_class c WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
-		AND relname !~ '^(health|metrics)' AND relname NOT IN ('sources', 'tiers', 'status', 'progress', 'rollup_changes') ORDER BY 1};
+		AND relname !~ '^(health|metrics)' AND relname NOT IN ('sources', 'tiers', 'status', 'progress', 'rollup_changes', 'baselines') ORDER BY 1};
 # What relations look like, who may do what, and what belongs to the extension.
 my $definitions = q{
 	SELECT c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.relacl,

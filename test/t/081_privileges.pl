@@ -127,11 +127,11 @@ for my $role ('nobody', 'reader')
 is($node->safe_psql('shop', "SET ROLE reader; SELECT count(*) FROM sellometer.brand_minute"), '1', 'a reader reads them through the table');
 isnt($partition, '', 'there is a partition');
 
-# Who can become more: what runs with the rights of its owner notes the number of a product, or is for mailers who are let
+# Who can become more: what runs with the rights of its owner notes the number of a product, is for mailers who are let, or says by what is judged
 is($node->safe_psql('shop', q{SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid
 		AND deptype = 'e' JOIN pg_extension e ON e.oid = refobjid AND extname = 'sellometer' WHERE prosecdef}),
-	'sellometer.mark_inventory() sellometer_remind(integer,interval) sellometer_similar_products(bigint,integer)',
-	'three functions are SECURITY DEFINER, and no other');
+	'sellometer.baseline_entries() sellometer.mark_inventory() sellometer_remind(integer,interval) sellometer_similar_products(bigint,integer)',
+	'four functions are SECURITY DEFINER, and no other');
 
 $node->stop;
 done_testing();
