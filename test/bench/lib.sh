@@ -4,7 +4,7 @@
 #	bench_begin NAME "$@"		as root go on as user postgres, in a copy of the tree; make $WORK
 #	bench_build					PostgreSQL, the extension and the traffic generator, in $WORK
 #	bench_server DATABASES		start it, databases with the extension in it; $CONF: more lines of postgresql.conf
-#	bench_peers					DuckDB and ClickHouse
+#	bench_peers					DuckDB and ClickHouse: $PEER_PYTHON, for what is in $WORK/peers
 #	bench_s3					a real S3 server: S3_ENDPOINT and the rest of what test/s3/swift says
 #
 # Everything is in $WORK, and goes away at the end, whatever the end is.  BENCH_SHARED_BUFFERS (1GB) and BENCH_CONF (lines
@@ -119,7 +119,9 @@ bench_s3_server() {
 bench_peers() {
 	rm -rf "$WORK/peers"
 	cp -r "$BENCH/peers" "$WORK/peers"
-	(cd "$WORK/peers" && HOME=$WORK npm install --no-audit --no-fund --no-update-notifier --loglevel=error >&2)
+	python3 -m venv "$WORK/venv"
+	"$WORK/venv/bin/pip" --disable-pip-version-check --quiet install -r "$WORK/peers/requirements.txt" >&2
+	PEER_PYTHON=$WORK/venv/bin/python
 }
 
 # sql OPTION...: psql, unaligned, without headers
