@@ -139,6 +139,24 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.purchases_of(bigint[], date) IS 'Rows of sellometer.offer_history that are purchases of these products, from a day on';
 
+CREATE FUNCTION sellometer.recent_sales_of(products bigint[], from_time timestamptz)
+RETURNS SETOF sellometer.recent_sales
+LANGUAGE plpgsql STABLE ROWS 10000
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF cardinality(products) > 5000 THEN
+		RETURN QUERY EXECUTE 'SELECT r.* FROM sellometer.recent_sales r JOIN (SELECT DISTINCT unnest($1) AS product_id) p USING (product_id)
+			WHERE r.minute >= $2' USING products, from_time;
+	ELSE
+		RETURN QUERY EXECUTE 'SELECT r.* FROM (SELECT DISTINCT unnest($1) AS product_id) p CROSS JOIN LATERAL (
+			SELECT * FROM sellometer.recent_sales x WHERE x.product_id = p.product_id AND x.minute >= $2 OFFSET 0) r'
+			USING products, from_time;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.recent_sales_of(bigint[], timestamptz) IS 'Rows of sellometer.recent_sales of these products, from a time on';
+
 /* What the purchases in history come to, of these products. */
 CREATE FUNCTION sellometer.count_sold(products bigint[])
 RETURNS void
@@ -214,7 +232,8 @@ AS $$
 		SELECT h.product_id, h.price, h.category, sum(h.count)::bigint AS count FROM sellometer.purchases_of(products, from_day) h GROUP BY 1, 2, 3
 	), since AS MATERIALIZED (
 		SELECT p.product_id, p.minute, r.price, r.category, sum(r.count)::bigint AS count
-		FROM points p JOIN sellometer.recent_sales r ON r.product_id = p.product_id AND r.minute >= p.minute GROUP BY 1, 2, 3, 4
+		FROM points p JOIN sellometer.recent_sales_of(products, (SELECT min(x.minute) FROM points x)) r ON r.product_id = p.product_id AND r.minute >= p.minute
+		GROUP BY 1, 2, 3, 4
 	)
 	SELECT p.product_id, p.minute, e.price, e.category, e.count - coalesce(s.count, 0)
 	FROM points p JOIN ever e USING (product_id) LEFT JOIN since s USING (product_id, minute, price, category)
@@ -264,6 +283,7 @@ REVOKE ALL ON FUNCTION sellometer.recent_views(timestamptz, timestamptz) FROM PU
 REVOKE ALL ON FUNCTION sellometer.recent_history(timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.recent_offers(timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.purchases_of(bigint[], date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.recent_sales_of(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.sales_before(bigint[], timestamptz[], date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.count_sold(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) FROM PUBLIC;

@@ -17,11 +17,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.ln(greatest(price, 0.01)::float8);
 COMMENT ON FUNCTION sellometer.log_price(numeric) IS 'What prices are compared by';
 
-/*
- * What products were sold for before a minute: median and median absolute deviation of the logarithm of the price.
- */
+/* What products were sold for before a minute: median and median absolute deviation of the logarithm of the price; and all of it. */
 CREATE FUNCTION sellometer.usual_prices(products bigint[], minutes timestamptz[], from_day date)
-RETURNS TABLE (product_id bigint, minute timestamptz, sales bigint, log_median double precision, log_mad double precision)
+RETURNS TABLE (product_id bigint, minute timestamptz, sales bigint, log_median double precision, log_mad double precision,
+	log_prices double precision[], counts bigint[])
 LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
@@ -35,15 +34,18 @@ AS $$
 			sum(count) OVER (PARTITION BY p.product_id, p.minute) AS sales
 		FROM prices p
 	), medians AS MATERIALIZED (
-		SELECT r.product_id, r.minute, r.sales, min(log_price) FILTER (WHERE upto * 2 >= r.sales) AS log_median FROM ranked r GROUP BY 1, 2, 3
+		SELECT r.product_id, r.minute, r.sales, min(log_price) FILTER (WHERE upto * 2 >= r.sales) AS log_median,
+			array_agg(log_price) AS log_prices, array_agg(count) AS counts
+		FROM ranked r GROUP BY 1, 2, 3
 	), deviations AS (
 		SELECT p.product_id, p.minute, m.sales, m.log_median, abs(log_price - m.log_median) AS deviation, sum(count) AS count
 		FROM prices p JOIN medians m USING (product_id, minute) GROUP BY 1, 2, 3, 4, 5
 	), ranked_deviations AS (
 		SELECT *, sum(count) OVER (PARTITION BY d.product_id, d.minute ORDER BY deviation) AS upto FROM deviations d
+	), mads AS (
+		SELECT r.product_id, r.minute, min(deviation) FILTER (WHERE upto * 2 >= r.sales) AS log_mad FROM ranked_deviations r GROUP BY 1, 2
 	)
-	SELECT r.product_id, r.minute, r.sales::bigint, r.log_median, min(deviation) FILTER (WHERE upto * 2 >= r.sales)
-	FROM ranked_deviations r GROUP BY 1, 2, 3, 4
+	SELECT m.product_id, m.minute, m.sales::bigint, m.log_median, d.log_mad, m.log_prices, m.counts FROM medians m JOIN mads d USING (product_id, minute)
 $$;
 COMMENT ON FUNCTION sellometer.usual_prices(bigint[], timestamptz[], date) IS
 	'What products usually cost before a minute, by their sales from a day on';
@@ -112,19 +114,21 @@ AS $$
 			-ln(1.000001 - current_setting('sellometer.price_min_change')::float8) AS least,
 			date_trunc('minute', head - sellometer.setting_length('sellometer.price_adopt'), 'UTC') AS adopted,
 			((head - sellometer.setting_length('sellometer.offer_retention')) AT TIME ZONE 'UTC')::date AS from_day
-	), points AS MATERIALIZED (		-- when new prices were first seen, as far as it is known; sold: at this price
+	), points AS MATERIALIZED (		-- when new prices were first seen, as far as it is known, and can be far from any other; sold: at this price
 		SELECT p.product_id, p.price, min(p.minute) AS minute, bool_or(p.sold) AS sold FROM (
-			SELECT r.product_id, r.price, r.minute, true AS sold FROM setting s JOIN sellometer.recent_sales r ON r.minute >= s.adopted
-			WHERE r.product_id IN (SELECT unnest(products))
+			SELECT r.product_id, r.price, r.minute, true AS sold FROM setting s, sellometer.recent_sales_of(products, s.adopted) r
 			UNION ALL
 			SELECT u.product_id, u.price, date_trunc('minute', u.first_seen, 'UTC'), false
 			FROM unnest(products, prices, first_seen) u (product_id, price, first_seen)) p
+		JOIN (SELECT b.product_id, sellometer.log_price(min(b.low)) AS low, sellometer.log_price(max(b.high)) AS high FROM sellometer.sold_products b
+			WHERE b.product_id IN (SELECT unnest(products)) GROUP BY b.product_id) b USING (product_id), setting s
+		WHERE greatest(sellometer.log_price(p.price) - b.low, b.high - sellometer.log_price(p.price)) >= s.least - 0.000001
 		GROUP BY p.product_id, p.price
 	), spreads AS MATERIALIZED (
 		SELECT * FROM sellometer.price_spreads(products)
 	), usual AS MATERIALIZED (
 		SELECT u.product_id, u.minute, u.sales, u.log_median, CASE WHEN u.sales >= s.few_sales THEN greatest(u.log_mad, s.mad_floor)
-			ELSE greatest(u.log_mad, s.mad_floor, g.log_mad) * sqrt(s.few_sales / u.sales) END AS log_mad
+			ELSE greatest(u.log_mad, s.mad_floor, g.log_mad) * sqrt(s.few_sales / u.sales) END AS log_mad, u.log_prices, u.counts
 		FROM setting s, (SELECT array_agg(p.product_id) AS products, array_agg(p.minute) AS minutes FROM points p) a,
 			sellometer.usual_prices(a.products, a.minutes, s.from_day) u
 		LEFT JOIN spreads g ON g.product_id = u.product_id
@@ -134,13 +138,9 @@ AS $$
 		FROM setting s, points p JOIN usual u USING (product_id, minute)
 		WHERE abs(sellometer.log_price(p.price) - u.log_median) >= greatest(s.least, s.score * 1.4826 * u.log_mad)
 	), near AS MATERIALIZED (
-		SELECT n.product_id, n.price, n.minute FROM (
-			SELECT f.product_id, f.price, f.minute, b.sales, sum(b.sales) OVER (PARTITION BY f.product_id, f.price, f.minute) AS all_sales,
-				abs(sellometer.log_price(b.price) - sellometer.log_price(f.price)) <= 0.2 AS near
-			FROM setting s, (SELECT array_agg(x.product_id) AS products, array_agg(x.minute) AS minutes FROM far x) a,
-				sellometer.sales_before(a.products, a.minutes, s.from_day) b
-			JOIN far f ON f.product_id = b.product_id AND f.minute = b.minute) n
-		WHERE n.near GROUP BY n.product_id, n.price, n.minute, n.all_sales HAVING sum(n.sales) * 20 >= n.all_sales
+		SELECT f.product_id, f.price, f.minute FROM far f JOIN usual u USING (product_id, minute)
+		WHERE (SELECT sum(b.count) FROM unnest(u.log_prices, u.counts) b (log_price, count)
+			WHERE abs(b.log_price - sellometer.log_price(f.price)) <= 0.2) * 20 >= u.sales
 		UNION
 		SELECT f.product_id, f.price, f.minute
 		FROM setting s, (SELECT array_agg(x.product_id) AS products, array_agg(x.price) AS prices FROM far x) a,

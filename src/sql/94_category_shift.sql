@@ -39,8 +39,7 @@ AS $$
 		SELECT o.product_id FROM old o, setting s GROUP BY o.product_id, s.min_sales HAVING sum(o.count) >= s.min_sales
 	), firsts AS MATERIALIZED (
 		SELECT f.product_id, f.category, min(f.minute) AS minute FROM (
-			SELECT r.product_id, r.category, r.minute FROM setting s JOIN sellometer.recent_sales r ON r.minute >= s.adopted
-			WHERE r.product_id IN (SELECT unnest(products))
+			SELECT r.product_id, r.category, r.minute FROM setting s, sellometer.recent_sales_of(products, s.adopted) r
 			UNION ALL
 			SELECT u.product_id, u.category, date_trunc('minute', u.first_seen, 'UTC')
 			FROM unnest(products, categories, first_seen) u (product_id, category, first_seen)) f
