@@ -26,6 +26,20 @@ FROM sellometer.alerts ORDER BY id;
 CREATE VIEW alerts_runs AS
 SELECT outcome, detail FROM sellometer.runs WHERE procedure = 'detect' ORDER BY id;
 
+-- words: times in the zone of the shop, prices, links
+SET sellometer.timezone = 'Europe/Berlin';
+SELECT sellometer.shop_time('2019-10-27 00:30+00') AS summer, sellometer.shop_time('2019-10-27 01:30+00') AS winter,
+	sellometer.shop_time('2019-10-26 23:30+00', '2019-10-27 10:00+00') AS same_day, sellometer.shop_time('2019-10-26 21:30+00', '2019-10-27 10:00+00') AS day_before;
+SHOW timezone;
+RESET sellometer.timezone;
+SELECT sellometer.shop_time('2019-10-27 00:30+00') AS of_the_session;
+SELECT sellometer.price_in_words(1234.5), sellometer.price_in_words(0), sellometer.price_in_words(0, 'costs '), sellometer.price_in_words(3, 'costs ');
+SELECT c, sellometer.change_in_words(ln(c)) FROM unnest(ARRAY[0.001, 0.1, 0.4, 0.9, 1.2, 2, 3.3, 10, 90, 1000]) c;
+SELECT sellometer.alert_link('odd', 'brand', 'x') AS none;
+SET sellometer.alert_link = 'https://shop.example/%kind/%dimension?q=%key#%key';
+SELECT sellometer.alert_link('odd', 'brand', E'a b/c\\"<%kind>\u00e4.1');
+RESET sellometer.alert_link;
+
 -- without data nothing is judged
 INSERT INTO alerts_found VALUES ('odd', 'warning', DEFAULT, 'a', DEFAULT, 1, 2, 3);
 CALL sellometer_detect();

@@ -197,7 +197,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN change > 4.7 THEN 'more than 100 times as much as' WHEN change >= 0.55 THEN trim_scale(round(exp(change)::numeric, CASE WHEN change > 2.3 THEN 0 ELSE 1 END)) || ' times as much as'
 		WHEN change > 0 THEN round((exp(change) - 1) * 100) || ' % more than'
-		WHEN change < -4.7 THEN 'nearly nothing of' ELSE round((1 - exp(change)) * 100) || ' % less than' END
+		WHEN change < -4.7 THEN 'less than a hundredth of' ELSE round((1 - exp(change)) * 100) || ' % less than' END
 $$;
 COMMENT ON FUNCTION sellometer.change_in_words(float8) IS 'The logarithm of the ratio of two prices, as people say it';
 
