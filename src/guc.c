@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
 #include <limits.h>
 
 #include "guc.h"
@@ -58,6 +59,8 @@ static char *timezone_name;
 static char *alert_link;
 static int	alert_hold;
 static int	silent_after;
+static char *quiet_hours;
+static int	reminder_pause;
 static int	price_min_sales;
 static int	price_few_sales;
 static int	price_min_products;
@@ -142,6 +145,8 @@ static const IntSetting settings[] = {
 		"Counted in event time, back from the head.", &slm_cart_timeout, HOURS(1), 1, DAYS(365), GUC_UNIT_S},
 	{"sellometer.cart_retention", "How far behind the head carts are kept.",
 		"A cart whose last event is older is expired.", &slm_cart_retention, DAYS(3), 60, DAYS(365), GUC_UNIT_S},
+	{"sellometer.reminder_pause", "Nobody is given out to be reminded of a cart again before this time is over.",
+		"By the wall clock, since the last reminder to the user, or to a guest in the same session.", &reminder_pause, DAYS(1), 0, DAYS(365), GUC_UNIT_S},
 	{"sellometer.sales_window", "Sales of this time before the head say how long stock lasts.",
 		"Counted from the full hour.", &slm_sales_window, HOURS(24), HOURS(1), DAYS(365), GUC_UNIT_S},
 	{"sellometer.offer_retention", "How far behind the head sales are kept by price, to judge prices by.",
@@ -256,6 +261,32 @@ check_currency(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+/* HH:MM at p, of a day: its minute, or -1. */
+static int
+minute_of_day(const char *p)
+{
+	if (!isdigit((unsigned char) p[0]) || !isdigit((unsigned char) p[1]) || p[2] != ':' || !isdigit((unsigned char) p[3]) ||
+		!isdigit((unsigned char) p[4]))
+		return -1;
+	if (p[3] > '5' || (p[0] - '0') * 10 + (p[1] - '0') > 23)
+		return -1;
+	return ((p[0] - '0') * 10 + (p[1] - '0')) * 60 + (p[3] - '0') * 10 + (p[4] - '0');
+}
+
+static bool
+check_quiet_hours(char **newval, void **extra, GucSource source)
+{
+	const char *value = *newval;
+
+	if (*value == '\0')
+		return true;
+	if (strlen(value) == strlen("HH:MM-HH:MM") && value[5] == '-' && minute_of_day(value) >= 0 && minute_of_day(value + 6) >= 0 &&
+		minute_of_day(value) != minute_of_day(value + 6))
+		return true;
+	GUC_check_errdetail("It is two times of a day that differ, as 22:00-08:00, or empty.");
+	return false;
+}
+
 /* Empty: that of the session. */
 static bool
 check_timezone(char **newval, void **extra, GucSource source)
@@ -269,12 +300,15 @@ check_timezone(char **newval, void **extra, GucSource source)
 static void
 define_alert_settings(void)
 {
-	DefineCustomStringVariable("sellometer.timezone", "Time zone of the shop: of times in the words of alerts, and of the hours and weekdays that volumes are judged by.",
-							   "Empty: TimeZone, as it is where sellometer_detect() is called.",
+	DefineCustomStringVariable("sellometer.timezone", "Time zone of the shop: of times in the words of alerts, of quiet hours, and of the hours and weekdays that volumes are judged by.",
+							   "Empty: TimeZone, as it is where sellometer_detect() or sellometer_remind() is called.",
 							   &timezone_name, "", PGC_SUSET, 0, check_timezone, NULL, NULL);
 	DefineCustomStringVariable("sellometer.alert_link", "Address of a page about an alert: %kind, %dimension and %key in it are replaced by the alert's.",
 							   "For example https://shop.example/admin/%dimension/%key.  Empty: alerts have no link.",
 							   &alert_link, "", PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("sellometer.quiet_hours", "Nobody is given out to be reminded of a cart between these times of a day.",
+							   "As 22:00-08:00, in sellometer.timezone; empty: at any time.",
+							   &quiet_hours, "", PGC_SUSET, 0, check_quiet_hours, NULL, NULL);
 }
 
 static void

@@ -84,22 +84,28 @@ static int64
 count_carts(const SlmTakeOut *take, const SlmMissing *missing)
 {
 	static SlmStatement statement = {
-		"SELECT sellometer.carts_shared($1, $2, $3, $4, $5, $6, $7)", 7,
-		{TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+		"SELECT sellometer.carts_shared($1, $2, $3, $4, $5, $6, $7, $8, $9)", 9,
+		{TEXTARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8ARRAYOID, INT8ARRAYOID}
 	};
 	const SlmCarts *carts = &take->old_carts;
-	Datum	   *columns[5];
-	Datum		args[7];
+	Datum	   *columns[7];
+	Datum		args[9];
 	int			n;
 
-	if (carts->n == 0)
+	if (carts->n == 0 && carts->nusers == 0)
 		return 0;
-	for (int c = 0; c < 5; c++)
-		columns[c] = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * Max(c < 2 ? carts->n : take->batch.groups.ngroups, 1));
+	for (int c = 0; c < 7; c++)
+		columns[c] = MemoryContextAllocHuge(CurrentMemoryContext,
+											sizeof(Datum) * Max(c < 2 ? carts->n : c < 5 ? take->batch.groups.ngroups : carts->nusers, 1));
 	for (uint32 i = 0; i < carts->n; i++)
 	{
 		columns[0][i] = PointerGetDatum(cstring_to_text_with_len(carts->carts[i].session.data, (int) carts->carts[i].session.len));
 		columns[1][i] = Int64GetDatum(carts->carts[i].product_id);
+	}
+	for (uint32 i = 0; i < carts->nusers; i++)
+	{
+		columns[5][i] = Int64GetDatum(carts->users[i].user_id);
+		columns[6][i] = Int64GetDatum(carts->users[i].product_id);
 	}
 	n = own_events(take, missing, columns[2], columns[3], columns[4]);
 	args[0] = slm_array(columns[0], NULL, (int) carts->n, TEXTOID);
@@ -109,6 +115,8 @@ count_carts(const SlmTakeOut *take, const SlmMissing *missing)
 	args[4] = slm_array(columns[4], NULL, n, INT8OID);
 	args[5] = TimestampTzGetDatum(missing->first);
 	args[6] = TimestampTzGetDatum(missing->last);
+	args[7] = slm_array(columns[5], NULL, (int) carts->nusers, INT8OID);
+	args[8] = slm_array(columns[6], NULL, (int) carts->nusers, INT8OID);
 	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
 	return slm_int64(0, 1, 0);
 }

@@ -78,6 +78,16 @@ keep_earliest(SlmTakeOut *take, SlmViews *views, uint64 fingerprint, TimestampTz
 
 /* --- these rows --- */
 
+/* What tells a user's event from others of the user and the product.  No session begins with that byte: they are UTF-8. */
+static uint64
+user_key(const SlmTakeOut *take, const SlmEvent *event)
+{
+	char		user[1 + sizeof(int64)] = {'\xff'};
+
+	memcpy(user + 1, &event->user_id, sizeof(int64));
+	return slm_view_fingerprint(&take->state->key, (SlmSlice) {user, sizeof(user)}, event->product_id);
+}
+
 static void
 fold_event(SlmTakeOut *take, SlmCarts *carts, const SlmEvent *event)
 {
@@ -90,13 +100,36 @@ fold_event(SlmTakeOut *take, SlmCarts *carts, const SlmEvent *event)
 }
 
 static void
-take_old_cart(SlmTakeOut *take, const SlmEvent *event)
+take_cart_key(SlmTakeOut *take, uint64 key)
 {
 	bool		found;
 
-	if (slm_views_add(&take->cart_keys, slm_event_key(take->state, event), &found) == NULL)
+	if (slm_views_add(&take->cart_keys, key, &found) == NULL)
 		slm_out_of_memory();
+}
+
+static void
+take_old_cart(SlmTakeOut *take, const SlmEvent *event)
+{
+	if (slm_is_session_cart_event(event))
+		take_cart_key(take, slm_event_key(take->state, event));
+	if (slm_is_user_cart_event(event))
+		take_cart_key(take, user_key(take, event));
 	fold_event(take, &take->old_carts, event);
+}
+
+/* Of what it tells only that about our carts. */
+static void
+take_other_cart(SlmTakeOut *take, const SlmEvent *event)
+{
+	SlmEvent	ours = *event;
+
+	if (slm_is_session_cart_event(event) && slm_views_find(&take->cart_keys, slm_event_key(take->state, event)) == NULL)
+		ours.session = (SlmSlice) {"", 0};
+	if (slm_is_user_cart_event(event) && slm_views_find(&take->cart_keys, user_key(take, event)) == NULL)
+		ours.has_user_id = false;
+	if (slm_is_cart_event(&ours))
+		fold_event(take, &take->other_carts, &ours);
 }
 
 /* What others have of these rows takes about as much again, and what is counted too. */
@@ -180,6 +213,8 @@ slm_take_out_begin(int64 object, int64 max_rows)
 	take->own = slm_history_create();
 	slm_history_only(take->own, object);
 	(void) slm_history_read(take->own, DT_NOBEGIN, DT_NOEND, take_old_part, take);
+	if (!slm_carts_join_users(&take->old_carts))
+		slm_out_of_memory();
 	take->stopped_at = slm_history_stopped_at(take->own);
 	take->history = slm_history_create();
 	slm_history_leave_out(take->history, object, take->stopped_at);
@@ -205,8 +240,8 @@ take_other(const SlmEvent *event, void *arg)
 	uint64		fingerprint = slm_event_fingerprint(take->state, event);
 	SlmOfferId	offer;
 
-	if (slm_is_cart_event(event) && slm_views_find(&take->cart_keys, slm_event_key(take->state, event)) != NULL)
-		fold_event(take, &take->other_carts, event);
+	if (slm_is_cart_event(event))
+		take_other_cart(take, event);
 	if (fingerprint == 0 && (offer = slm_event_offer(take->state, event)) != SLM_NO_OFFER)
 		slm_offers_take_other(&take->offers, event->time, offer, event->type);
 	if (fingerprint == 0 || event->time < take->first - slm_view_window_usecs() || event->time > take->last + slm_view_window_usecs() ||
@@ -232,7 +267,7 @@ span_of_others(const SlmTakeOut *take, TimestampTz head, TimestampTz *from, Time
 		*from = Min(*from, take->first - slm_view_window_usecs());
 		*to = Max(*to, take->last + slm_view_window_usecs() + 1);
 	}
-	if (take->old_carts.n > 0)
+	if (take->old_carts.n > 0 || take->old_carts.nusers > 0)
 	{
 		*from = Min(*from, TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN : head - (int64) slm_cart_retention * USECS_PER_SEC);
 		*to = DT_NOEND;

@@ -5,7 +5,7 @@
  *   history    --views of all others that these rows' sessions and products have--> others
  *   [writer's lock]  view log --> known: what is counted now
  *        counted by these rows (taken):  -1 there, +1 at the earliest of the others, if there is one
- *        carts of their sessions and products are forgotten, and folded anew from the others;
+ *        carts of their sessions and users and products are forgotten, and folded anew from the others;
  *        so are the rows of offers that they were in
  *   [the caller commits]
  *
@@ -41,7 +41,7 @@ typedef struct SlmTakeOut
 	SlmViews	taken;			/* of that, what these rows counted */
 	SlmViews	cut;			/* fingerprints whose entries go from the log */
 	SlmCarts	old_carts;		/* whose events these rows have */
-	SlmViews	cart_keys;		/* fingerprints of these */
+	SlmViews	cart_keys;		/* fingerprints of these, of sessions and of users */
 	SlmCarts	other_carts;	/* what all other objects say of them */
 	SlmOffersRewrite offers;
 	SlmListings listings;		/* others' views of these fingerprints */

@@ -9,9 +9,9 @@
 #include "pure/carts.h"
 
 /*
- * Under the writer's lock: forget the carts that these rows tell of (old), and fold them anew from what all others (others) and new rows
- * (new) say.  A last time can't be taken back, so this is the only way.  Needs SPI.
+ * Under the writer's lock: forget the carts, of sessions and of users, that these rows tell of (old), and fold them anew from what all others (others) and new rows
+ * (new) say.  A last time can't be taken back, so this is the only way.  Users are joined in all three.  Needs SPI.
  */
-extern void slm_carts_rewrite(const SlmCarts *old, const SlmCarts *others, const SlmCarts *new, TimestampTz head);
+extern void slm_carts_rewrite(SlmCarts *old, SlmCarts *others, SlmCarts *new, TimestampTz head);
 
 #endif							/* SLM_FACTS_CART_REWRITE_H */

@@ -1,11 +1,14 @@
 /*
- * cart_write.c: from a batch's carts to rows of sellometer.carts.
+ * cart_write.c: from a batch's carts to rows of sellometer.carts and sellometer.user_cart_log.
  *
  * A row holds the last time of each type of event, so to merge is to take the later one: whatever the order of batches,
  * the outcome is the same.  New carts are inserted in bulk, and only the others go through SQL.  In a large batch nearly all are new:
  * so all are inserted, and those that the index finds there are taken out again.  In a small one they are looked up first, and
  * always where the WAL is decoded.  A table that somebody has changed gets all of them by SQL.  What is older than sellometer.cart_retention behind the head can't change what is in a cart
  * since then: a time that is left out, or deleted, is before every time that counts.
+ *
+ * What users have bought or taken out is only appended, to a table without an index: sellometer.fold_user_carts() merges it later, in the
+ * process that wants to know, and until then both are read.
  */
 #include "postgres.h"
 
@@ -283,12 +286,61 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 	MemoryContextDelete(context);
 }
 
+/* --- of users --- */
+
+enum
+{
+	U_USER, U_PRODUCT, U_REMOVAL, U_PURCHASE, U_COLUMNS
+};
+
+static const SlmShape user_shape = {
+	"user_cart_log", U_COLUMNS, {
+		[U_USER] = {"user_id", INT8OID},[U_PRODUCT] = {"product_id", INT8OID},[U_REMOVAL] = {"removed_at", TIMESTAMPTZOID, true},
+		[U_PURCHASE] = {"purchased_at", TIMESTAMPTZOID, true}
+	}
+};
+
+static void
+append_users(SlmCarts *carts, TimestampTz from, const SlmCallback *callback)
+{
+	Relation	rel;
+	SlmBulk    *bulk;
+
+	if (carts->nusers == 0)
+		return;
+	if (!slm_carts_join_users(carts))
+		slm_out_of_memory();
+	rel = table_openrv(makeRangeVar("sellometer", pstrdup(user_shape.table), -1), RowExclusiveLock);
+	bulk = slm_bulk_begin(rel, &user_shape, callback);
+	for (uint32 i = 0; i < carts->nusers; i++)
+	{
+		const SlmUserCart *user = &carts->users[i];
+		Datum	   *values;
+		bool	   *nulls;
+
+		if (Max(user->removal, user->purchase) < from)
+			continue;
+		values = slm_bulk_row(bulk, &nulls);
+		values[U_USER] = Int64GetDatum(user->user_id);
+		values[U_PRODUCT] = Int64GetDatum(user->product_id);
+		values[U_REMOVAL] = TimestampTzGetDatum(user->removal);
+		values[U_PURCHASE] = TimestampTzGetDatum(user->purchase);
+		nulls[U_REMOVAL] = user->removal == SLM_NEVER;
+		nulls[U_PURCHASE] = user->purchase == SLM_NEVER;
+	}
+	(void) slm_bulk_end(bulk);
+	table_close(rel, NoLock);
+}
+
+/* --- both --- */
+
 void
-slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmCallback *callback)
+slm_carts_write(SlmCarts *carts, TimestampTz head, const SlmCallback *callback)
 {
 	uint32	   *volatile order;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	append_users(carts, kept_from(head), callback);
 	if (carts->n == 0)
 		return;
 	order = slm_carts_order(carts);
@@ -317,8 +369,8 @@ slm_carts_prune(TimestampTz head)
 	static SlmStatement prune = {
 		"DELETE FROM sellometer.carts WHERE greatest(cart_at, removed_at, purchased_at) < $1", 1, {TIMESTAMPTZOID}
 	};
-	static SlmStatement reminders = {
-		"DELETE FROM sellometer.reminders WHERE since < $1", 1, {TIMESTAMPTZOID}
+	static SlmStatement others = {
+		"SELECT sellometer.prune_user_carts($1), sellometer.prune_reminders($1)", 1, {TIMESTAMPTZOID}
 	};
 	TimestampTz from = kept_from(head);
 	Datum		arg = TimestampTzGetDatum(from);
@@ -328,7 +380,7 @@ slm_carts_prune(TimestampTz head)
 	if (from < slm_int64(0, 1, DT_NOBEGIN) + (int64) slm_cart_retention * USECS_PER_SEC / PRUNE_SHARE)
 		return 0;
 	deleted = slm_execute(&prune, &arg, NULL, SPI_OK_DELETE);
-	slm_execute(&reminders, &arg, NULL, SPI_OK_DELETE);
+	slm_execute(&others, &arg, NULL, SPI_OK_SELECT);
 	/* last, as loading waits for this row */
 	slm_execute(&note, &arg, NULL, SPI_OK_UPDATE);
 	return deleted;

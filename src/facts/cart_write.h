@@ -1,5 +1,5 @@
 /*
- * cart_write.h: from a batch's carts to rows of sellometer.carts.
+ * cart_write.h: from a batch's carts to rows of sellometer.carts and sellometer.user_cart_log.
  */
 #ifndef SLM_FACTS_CART_WRITE_H
 #define SLM_FACTS_CART_WRITE_H
@@ -10,13 +10,13 @@
 #include "pure/carts.h"
 
 /*
- * Under the writer's lock: merge the carts into sellometer.carts, but for those whose last event is older than
- * sellometer.cart_retention behind the head (DT_NOBEGIN: no head yet, merge all).  callback: see
+ * Under the writer's lock: merge the carts into the one table and append the users to the other, but for those whose last event is older than
+ * sellometer.cart_retention behind the head (DT_NOBEGIN: no head yet, merge all).  The carts' users are joined by that.  callback: see
  * slm_bulk_begin().
  */
-extern void slm_carts_write(const SlmCarts *carts, TimestampTz head, const SlmCallback *callback);
+extern void slm_carts_write(SlmCarts *carts, TimestampTz head, const SlmCallback *callback);
 
-/* Delete the rows whose last event is that old, if it is time again; returns how many. */
+/* Delete the rows whose last event is that old, and reminders of then, if it is time again; returns how many carts. */
 extern uint64 slm_carts_prune(TimestampTz head);
 
 #endif							/* SLM_FACTS_CART_WRITE_H */

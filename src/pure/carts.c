@@ -16,18 +16,19 @@ bool
 slm_cart_events_add(SlmCartEvents *list, const SlmHashKey *key, const SlmEvent *event)
 {
 	SlmCartEvent *added;
-	char	   *session = slm_bytes_keep(&list->bytes, event->session.data, event->session.len);
+	SlmSlice	session = slm_is_session_cart_event(event) ? event->session : (SlmSlice) {"", 0};
+	char	   *copy = slm_bytes_keep(&list->bytes, session.data, session.len);
 
 	SLM_ASSERT(slm_is_cart_event(event));
 
-	if (session == NULL || !slm_grow((void **) &list->events, list->n, &list->max, sizeof(SlmCartEvent)))
+	if (copy == NULL || !slm_grow((void **) &list->events, list->n, &list->max, sizeof(SlmCartEvent)))
 		return false;
 	added = &list->events[list->n++];
 	*added = (SlmCartEvent) {
-		.fingerprint = slm_view_fingerprint(key, event->session, event->product_id),
+		.fingerprint = session.len > 0 ? slm_view_fingerprint(key, session, event->product_id) : 0,
 		.time = event->time,.product_id = event->product_id,
 		.user_id = event->has_user_id ? event->user_id : 0,.has_user_id = event->has_user_id,
-		.price = event->price,.session = {session, event->session.len},.type = event->type
+		.price = event->price,.session = {copy, session.len},.type = event->type
 	};
 	return true;
 }
@@ -155,23 +156,119 @@ later(SlmTime *time, SlmTime other)
 		*time = other;
 }
 
+static bool
+fold_session(SlmCarts *carts, const SlmCartEvent *event)
+{
+	SlmCart    *cart = get_cart(carts, event->fingerprint, event->product_id, event->session);
+
+	if (cart == NULL)
+		return false;
+	if (event->type == SLM_CART)
+		put_in(cart, event->time, event->price, event->has_user_id, event->user_id);
+	else
+		later(event->type == SLM_PURCHASE ? &cart->purchase : &cart->removal, event->time);
+	return true;
+}
+
+static bool
+add_user(SlmCarts *carts, const SlmUserCart *user)
+{
+	if (!slm_grow((void **) &carts->users, carts->nusers, &carts->maxusers, sizeof(SlmUserCart)))
+		return false;
+	carts->users[carts->nusers++] = *user;
+	return true;
+}
+
 bool
 slm_carts_fold(SlmCarts *carts, const SlmCartEvents *list)
 {
 	for (uint32_t i = 0; i < list->n; i++)
 	{
 		const SlmCartEvent *event = &list->events[i];
-		SlmCart    *cart = get_cart(carts, event->fingerprint, event->product_id, event->session);
+		SlmUserCart user = {.user_id = event->user_id,.product_id = event->product_id,.removal = SLM_NEVER,.purchase = SLM_NEVER};
 
 		SLM_ASSERT(event->type != SLM_VIEW);
 
-		if (cart == NULL)
+		if (event->session.len > 0 && !fold_session(carts, event))
 			return false;
-		if (event->type == SLM_CART)
-			put_in(cart, event->time, event->price, event->has_user_id, event->user_id);
-		else
-			later(event->type == SLM_PURCHASE ? &cart->purchase : &cart->removal, event->time);
+		if (event->type == SLM_CART || !event->has_user_id)
+			continue;
+		*(event->type == SLM_PURCHASE ? &user.purchase : &user.removal) = event->time;
+		if (!add_user(carts, &user))
+			return false;
 	}
+	return true;
+}
+
+static int
+compare_users(const void *a, const void *b)
+{
+	const SlmUserCart *one = a;
+	const SlmUserCart *other = b;
+
+	return (one->product_id > other->product_id) - (one->product_id < other->product_id);
+}
+
+/* The n of one user: each product once, from the beginning on; returns how many these are. */
+static uint32_t
+join_user(SlmUserCart *users, uint32_t n)
+{
+	uint32_t	last = 0;
+
+	if (n > 1)
+		qsort(users, n, sizeof(SlmUserCart), compare_users);
+	for (uint32_t i = 1; i < n; i++)
+	{
+		if (users[i].product_id == users[last].product_id)
+		{
+			later(&users[last].removal, users[i].removal);
+			later(&users[last].purchase, users[i].purchase);
+		}
+		else
+			users[++last] = users[i];
+	}
+	return last + 1;
+}
+
+bool
+slm_carts_join_users(SlmCarts *carts)
+{
+	uint32_t	n = carts->nusers;
+	uint32_t	joined = 0;
+	SlmSortItem *items;
+	SlmUserCart *sorted;
+
+	if (n < 2)
+		return true;
+	items = malloc(n * sizeof(SlmSortItem));
+	sorted = malloc(n * sizeof(SlmUserCart));
+	if (items != NULL)
+	{
+		for (uint32_t i = 0; i < n; i++)
+			items[i] = (SlmSortItem) {.key = (uint64_t) carts->users[i].user_id,.index = i};
+	}
+	if (items == NULL || sorted == NULL || !slm_sort(items, n))
+	{
+		free(items);
+		free(sorted);
+		return false;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		sorted[i] = carts->users[items[i].index];
+	free(items);
+	for (uint32_t first = 0, end; first < n; first = end)
+	{
+		uint32_t	of_user;
+
+		for (end = first + 1; end < n && sorted[end].user_id == sorted[first].user_id; end++);
+		of_user = join_user(sorted + first, end - first);
+		memmove(sorted + joined, sorted + first, of_user * sizeof(SlmUserCart));
+		joined += of_user;
+	}
+	free(carts->users);
+	carts->users = sorted;
+	carts->nusers = joined;
+	carts->maxusers = n;
 	return true;
 }
 
@@ -181,6 +278,7 @@ slm_carts_reset(SlmCarts *carts)
 	if (carts->n > 0)
 		memset(carts->slots, 0, carts->nslots * sizeof(uint32_t));
 	carts->n = 0;
+	carts->nusers = 0;
 	slm_bytes_free(&carts->bytes);
 }
 
@@ -189,6 +287,7 @@ slm_carts_free(SlmCarts *carts)
 {
 	free(carts->carts);
 	free(carts->slots);
+	free(carts->users);
 	slm_bytes_free(&carts->bytes);
 	*carts = (SlmCarts) {0};
 }
@@ -196,7 +295,7 @@ slm_carts_free(SlmCarts *carts)
 size_t
 slm_carts_memory(const SlmCarts *carts)
 {
-	return carts->max * sizeof(SlmCart) + carts->nslots * sizeof(uint32_t) + carts->bytes.memory;
+	return carts->max * sizeof(SlmCart) + carts->maxusers * sizeof(SlmUserCart) + carts->nslots * sizeof(uint32_t) + carts->bytes.memory;
 }
 
 /* The first eight bytes, as a number that orders as they do. */
@@ -231,7 +330,13 @@ slm_carts_order(const SlmCarts *carts)
 	return NULL;
 }
 
-/* --- from process to process: the carts, then the bytes of their sessions, one after the other --- */
+/* --- from process to process: how many, the carts, the users, then the bytes of the carts' sessions, one after the other --- */
+
+typedef struct Packed
+{
+	uint64_t	n;
+	uint64_t	nusers;
+} Packed;
 
 static size_t
 aligned(size_t len)
@@ -246,21 +351,24 @@ slm_carts_packed_size(const SlmCarts *carts)
 
 	for (uint32_t i = 0; i < carts->n; i++)
 		sessions += carts->carts[i].session.len;
-	return sizeof(uint64_t) + carts->n * sizeof(SlmCart) + aligned(sessions);
+	return sizeof(Packed) + carts->n * sizeof(SlmCart) + carts->nusers * sizeof(SlmUserCart) + aligned(sessions);
 }
 
 void
 slm_carts_pack(const SlmCarts *carts, char *to)
 {
-	uint64_t	n = carts->n;
+	Packed		packed = {carts->n, carts->nusers};
 	char	   *end = to + slm_carts_packed_size(carts);
 
-	memcpy(to, &n, sizeof(n));
-	to += sizeof(n);
-	if (n > 0)
-		memcpy(to, carts->carts, n * sizeof(SlmCart));
-	to += n * sizeof(SlmCart);
-	for (uint64_t i = 0; i < n; i++)
+	memcpy(to, &packed, sizeof(packed));
+	to += sizeof(packed);
+	if (packed.n > 0)
+		memcpy(to, carts->carts, packed.n * sizeof(SlmCart));
+	to += packed.n * sizeof(SlmCart);
+	if (packed.nusers > 0)
+		memcpy(to, carts->users, packed.nusers * sizeof(SlmUserCart));
+	to += packed.nusers * sizeof(SlmUserCart);
+	for (uint64_t i = 0; i < packed.n; i++)
 	{
 		memcpy(to, carts->carts[i].session.data, carts->carts[i].session.len);
 		to += carts->carts[i].session.len;
@@ -273,20 +381,25 @@ bool
 slm_carts_unpack(SlmCarts *carts, const char *data, size_t len)
 {
 	const char *sessions;
+	const SlmUserCart *users;
 	size_t		left;
-	uint64_t	n;
+	Packed		packed;
 
-	if (len < sizeof(n))
+	if (len < sizeof(packed))
 		return false;
-	memcpy(&n, data, sizeof(n));
-	left = len - sizeof(n);
-	if (n > left / sizeof(SlmCart))
+	memcpy(&packed, data, sizeof(packed));
+	left = len - sizeof(packed);
+	if (packed.n > left / sizeof(SlmCart))
 		return false;
-	left -= n * sizeof(SlmCart);
+	left -= packed.n * sizeof(SlmCart);
+	if (packed.nusers > left / sizeof(SlmUserCart))
+		return false;
+	users = (const SlmUserCart *) (data + len - left);
+	left -= packed.nusers * sizeof(SlmUserCart);
 	sessions = data + len - left;
-	for (uint64_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < packed.n; i++)
 	{
-		const SlmCart *from = (const SlmCart *) (data + sizeof(n)) + i;
+		const SlmCart *from = (const SlmCart *) (data + sizeof(packed)) + i;
 		SlmCart    *cart;
 
 		if (from->session.len > left)
@@ -299,6 +412,11 @@ slm_carts_unpack(SlmCarts *carts, const char *data, size_t len)
 		put_in(cart, from->cart, from->price, from->has_user_id, from->user_id);
 		later(&cart->removal, from->removal);
 		later(&cart->purchase, from->purchase);
+	}
+	for (uint64_t i = 0; i < packed.nusers; i++)
+	{
+		if (!add_user(carts, &users[i]))
+			return false;
 	}
 	return left < 8;
 }

@@ -1,12 +1,16 @@
 /*
  * carts.h: what became of the products in carts.
  *
- *   chunk:  SlmCartEvents   cart, remove_from_cart and purchase events with a session, one by one, until their times are judged
- *   batch:  SlmCarts        folded: for each (session, product) the last time of each type
+ *   chunk:  SlmCartEvents   cart, remove_from_cart and purchase events of a session or a user, one by one, until their times are judged
+ *   batch:  SlmCarts        folded: for each (session, product) the last time of each type,
+ *                           for each (user, product) the last removal and the last purchase, in whichever session
  *
  * The last of a set does not depend on the order in which it is seen: so what is folded here, and folded again in
  * sellometer.carts, is a function of the set of events.  Of several cart events at the same last time the one with the
  * lowest price counts, then the one with the lowest user_id; one without a user_id comes last.
+ *
+ * What a user has taken out or bought in one session is taken out of the carts of all sessions of the user.  Which these are
+ * is asked when carts are read: here is no more than what the events themselves say.
  */
 #ifndef SLM_PURE_CARTS_H
 #define SLM_PURE_CARTS_H
@@ -26,7 +30,7 @@ typedef struct SlmCartEvent
 	int64_t		product_id;
 	int64_t		user_id;		/* valid if has_user_id */
 	SlmMoney	price;
-	SlmSlice	session;
+	SlmSlice	session;		/* empty: it tells of the user alone, and has no fingerprint */
 	uint8_t		type;			/* SlmEventType, not SLM_VIEW */
 	bool		has_user_id;
 } SlmCartEvent;
@@ -54,6 +58,15 @@ typedef struct SlmCart
 	bool		has_user_id;
 } SlmCart;
 
+/* What is known of a product and a user, in whichever session or none.  Times are SLM_NEVER where there was no such event. */
+typedef struct SlmUserCart
+{
+	int64_t		user_id;
+	int64_t		product_id;
+	SlmTime		removal;
+	SlmTime		purchase;
+} SlmUserCart;
+
 /* Zero-initialised is empty. */
 typedef struct SlmCarts
 {
@@ -63,13 +76,30 @@ typedef struct SlmCarts
 	uint32_t	max;
 	uint32_t	nslots;			/* a power of two, or 0 */
 	SlmBytes	bytes;
+	SlmUserCart *users;			/* one for each event, until slm_carts_join_users() */
+	uint32_t	nusers;
+	uint32_t	maxusers;
 } SlmCarts;
 
-/* Does an event tell about a cart? */
+/* Does an event tell about a session's cart? */
+static inline bool
+slm_is_session_cart_event(const SlmEvent *event)
+{
+	return event->type != SLM_VIEW && event->session.len > 0 && event->session.len <= SLM_MAX_CART_SESSION;
+}
+
+/* Does it take a product out of all carts of a user? */
+static inline bool
+slm_is_user_cart_event(const SlmEvent *event)
+{
+	return (event->type == SLM_REMOVE_FROM_CART || event->type == SLM_PURCHASE) && event->has_user_id;
+}
+
+/* Does an event tell about carts, one or more? */
 static inline bool
 slm_is_cart_event(const SlmEvent *event)
 {
-	return event->type != SLM_VIEW && event->session.len > 0 && event->session.len <= SLM_MAX_CART_SESSION;
+	return event->type != SLM_VIEW && (slm_is_session_cart_event(event) || slm_is_user_cart_event(event));
 }
 
 /* Note an event, which slm_is_cart_event().  False if out of memory. */
@@ -87,6 +117,9 @@ extern bool slm_carts_fold(SlmCarts *carts, const SlmCartEvents *list);
 extern void slm_carts_reset(SlmCarts *carts);
 extern void slm_carts_free(SlmCarts *carts);
 extern size_t slm_carts_memory(const SlmCarts *carts);
+
+/* Sort users, and have each be there but once for a product.  False if out of memory: nothing has changed then. */
+extern bool slm_carts_join_users(SlmCarts *carts);
 
 /*
  * The numbers of the carts, about in the bytewise order of their sessions: an index is written much faster that way.

@@ -126,7 +126,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM sellometer.tier_capacity(days);
 	SELECT extract(epoch FROM st.head - (SELECT min(x.event_time) FROM sellometer.totals x WHERE x.event_type = ANY (enum_range(NULL::sellometer.event_type)))) / 86400
 	INTO reached FROM sellometer.state st;
-	FOR o IN SELECT * FROM (VALUES ('view_log', 'sellometer.view_log_retention', '31d'), ('carts', 'sellometer.cart_retention', '3d'),
+	FOR o IN SELECT * FROM (VALUES ('view_log', 'sellometer.view_log_retention', '31d'), ('carts', 'sellometer.cart_retention', '3d'), ('user_carts', 'sellometer.cart_retention', '3d'),
 			('offer_history', 'sellometer.offer_retention', '30d'), ('objects', NULL, NULL)) v (relation, setting, usual) LOOP
 		SELECT * INTO z FROM sellometer.size_of(('sellometer.' || o.relation)::regclass);
 		name := o.relation;

@@ -130,7 +130,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_declare_lost(text, text, boolean) IS
  * are in a tier by product; what is left there without those that are the caller's own, and those that other carts show, may be its.
  */
 CREATE FUNCTION sellometer.carts_shared(sessions text[], products bigint[], own_minutes timestamptz[], own_products bigint[],
-	own_counts bigint[], first timestamptz, last timestamptz)
+	own_counts bigint[], first timestamptz, last timestamptz, users bigint[], user_products bigint[])
 RETURNS bigint
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -144,15 +144,20 @@ BEGIN
 	WHERE x.kept_from <= sellometer.bucket_start(x.granularity, first) AND x.watermark > last
 	ORDER BY x.position LIMIT 1;
 	IF NOT FOUND THEN
-		SELECT count(*) INTO n FROM unnest(sessions, products) u (user_session, product_id)
-		JOIN sellometer.carts c USING (user_session, product_id) WHERE greatest(c.cart_at, c.removed_at, c.purchased_at) >= first;
-		RETURN n;
+		RETURN greatest(
+			(SELECT count(*) FROM unnest(sessions, products) u (user_session, product_id)
+			JOIN sellometer.carts c USING (user_session, product_id) WHERE greatest(c.cart_at, c.removed_at, c.purchased_at) >= first),
+			(SELECT count(*) FROM unnest(users, user_products) u (user_id, product_id) WHERE EXISTS (SELECT FROM sellometer.user_cart_times c
+				WHERE c.user_id = u.user_id AND c.product_id = u.product_id AND greatest(c.removed_at, c.purchased_at) >= first)));
 	END IF;
 	EXECUTE format('WITH keys AS MATERIALIZED (
 			SELECT * FROM unnest($1, $2) u (user_session, product_id)
 		), ours AS MATERIALIZED (
-			SELECT k.product_id FROM keys k JOIN sellometer.carts c USING (user_session, product_id)
+			SELECT ''session'' AS whose, k.product_id FROM keys k JOIN sellometer.carts c USING (user_session, product_id)
 			WHERE greatest(c.cart_at, c.removed_at, c.purchased_at) >= $6
+			UNION ALL
+			SELECT ''user'', u.product_id FROM unnest($9, $10) u (user_id, product_id) WHERE EXISTS (SELECT FROM sellometer.user_cart_times c
+				WHERE c.user_id = u.user_id AND c.product_id = u.product_id AND greatest(c.removed_at, c.purchased_at) >= $6)
 		), there AS MATERIALIZED (
 			SELECT product_id, sum(count) AS n FROM sellometer.%I
 			WHERE event_time >= $7 AND event_time < $8 AND event_type <> ''view'' AND product_id IN (SELECT product_id FROM ours) GROUP BY 1
@@ -167,14 +172,16 @@ BEGIN
 				AND NOT EXISTS (SELECT FROM keys k WHERE (k.user_session, k.product_id) = (c.user_session, c.product_id))
 			GROUP BY 1
 		)
-		SELECT count(*) FROM ours JOIN there USING (product_id) LEFT JOIN own USING (product_id) LEFT JOIN others USING (product_id)
+		SELECT greatest(count(*) FILTER (WHERE whose = ''session''), count(*) FILTER (WHERE whose = ''user''))
+		FROM ours JOIN there USING (product_id) LEFT JOIN own USING (product_id) LEFT JOIN others USING (product_id)
 		WHERE there.n > coalesce(own.n, 0) + coalesce(others.carts, 0) + coalesce(others.removals, 0) + coalesce(others.purchases, 0)',
-		'product_id_' || t.name) INTO n USING sessions, products, own_minutes, own_products, own_counts, first, t.from_time, t.to_time;
+		'product_id_' || t.name) INTO n USING sessions, products, own_minutes, own_products, own_counts, first, t.from_time, t.to_time,
+		users, user_products;
 	RETURN n;
 END
 $$;
-COMMENT ON FUNCTION sellometer.carts_shared(text[], bigint[], timestamptz[], bigint[], bigint[], timestamptz, timestamptz) IS
-	'How many of these carts may also be told of by an object that can''t be read, with rows in a span of time';
+COMMENT ON FUNCTION sellometer.carts_shared(text[], bigint[], timestamptz[], bigint[], bigint[], timestamptz, timestamptz, bigint[], bigint[]) IS
+	'How many of these carts, of sessions or of users, may also be told of by an object that can''t be read, with rows in a span of time';
 
 /*
  * As sellometer.forget_offers(), where some objects that may be in these rows can't be read: accounted for are the events given, by minute;
@@ -224,5 +231,5 @@ REVOKE ALL ON FUNCTION @extschema@.sellometer_declare_lost(text, text, boolean) 
 REVOKE ALL ON FUNCTION sellometer.take_back_head(text, timestamptz, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.list(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.object_problem(bigint) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.carts_shared(text[], bigint[], timestamptz[], bigint[], bigint[], timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.carts_shared(text[], bigint[], timestamptz[], bigint[], bigint[], timestamptz, timestamptz, bigint[], bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_offers_but(timestamptz[], bigint[], text[], numeric[], text[], bigint[], timestamptz, timestamptz) FROM PUBLIC;

@@ -29,8 +29,9 @@ DECLARE
 BEGIN
 	DELETE FROM sellometer.carts c WHERE c.user_id = forget_person.user_id OR c.user_session = ANY (sessions);
 	GET DIAGNOSTICS carts = ROW_COUNT;
-	DELETE FROM sellometer.reminders r WHERE r.user_session = ANY (sessions);
-	GET DIAGNOSTICS reminders = ROW_COUNT;
+	PERFORM sellometer.fold_user_carts();
+	DELETE FROM sellometer.user_carts c WHERE c.user_id = forget_person.user_id;
+	reminders := sellometer.forget_reminders(forget_person.user_id, sessions);
 	UPDATE sellometer.rejected_rows r SET raw = NULL, detail = NULL
 	WHERE sellometer.tells_of(concat_ws(E'\n', r.raw, r.detail), forget_person.user_id, sessions);
 	GET DIAGNOSTICS rejected_rows = ROW_COUNT;

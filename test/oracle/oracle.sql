@@ -277,6 +277,13 @@ BEGIN
 		FROM usable GROUP BY 1, 2) l
 	LEFT JOIN last_cart c USING (user_session, product_id);
 	ANALYZE oracle.cart;
+	-- what a user has bought or taken out, in whichever session or none, one row an event
+	DROP TABLE IF EXISTS oracle.taken;
+	CREATE UNLOGGED TABLE oracle.taken AS
+	SELECT e.user_id, e.product_id, e.event_type, e.t FROM oracle.event e JOIN oracle.object_total o USING (object)
+	WHERE e.reason IS NULL AND NOT o.failed AND event_type IN ('remove_from_cart', 'purchase') AND user_id IS NOT NULL;
+	CREATE INDEX ON oracle.taken (user_id, product_id);
+	ANALYZE oracle.taken;
 END
 $$;
 
@@ -371,7 +378,8 @@ $$;
 
 /*
  * Carts that differ from sellometer.carts, as far as they are kept: times before kept count as none.  And, as left, rows in
- * which sellometer.left_in_cart differs: what was put into a cart `timeout` before the head or earlier, and nothing since.
+ * which sellometer.left_in_cart differs: what was put into a cart `timeout` before the head or earlier, and nothing since, nor did
+ * the same user buy or take it out in another session.  As user: what differs in sellometer.user_cart_times.
  */
 CREATE FUNCTION oracle.diff_carts(kept interval DEFAULT '3 days', timeout interval DEFAULT '1 hour')
 RETURNS TABLE (side text, what text, user_session text, product_id bigint, user_id bigint, price numeric, cart_at timestamptz,
@@ -395,10 +403,20 @@ LANGUAGE sql SET work_mem = '512MB' AS $$
 		SELECT side, 'left', k.user_session, product_id, user_id, price, cart_at, NULL::timestamptz, NULL::timestamptz
 		FROM kept_parts k, span
 		WHERE side = 'missing' AND cart_at <= until AND removed_at >= cart_at IS NOT TRUE AND purchased_at >= cart_at IS NOT TRUE
+			AND NOT EXISTS (SELECT FROM oracle.taken t WHERE t.user_id = k.user_id AND t.product_id = k.product_id AND t.t >= k.cart_at)
 		UNION ALL
 		SELECT 'unexpected', 'left', v.user_session, v.product_id, v.user_id, v.price, v.since, NULL, NULL
 		FROM sellometer.left_in_cart v),
-	parts AS (SELECT * FROM kept_parts UNION ALL SELECT * FROM left_parts)
+	users AS (
+		SELECT 'missing' AS side, user_id, product_id, max(t) FILTER (WHERE event_type = 'remove_from_cart') AS removed_at,
+			max(t) FILTER (WHERE event_type = 'purchase') AS purchased_at FROM oracle.taken GROUP BY 2, 3
+		UNION ALL
+		SELECT 'unexpected', u.user_id, u.product_id, max(u.removed_at), max(u.purchased_at) FROM sellometer.user_cart_times u GROUP BY 2, 3),
+	user_parts AS (
+		SELECT side, 'user', NULL, u.product_id, u.user_id, NULL::numeric, NULL::timestamptz,
+			CASE WHEN u.removed_at >= first THEN u.removed_at END, CASE WHEN u.purchased_at >= first THEN u.purchased_at END
+		FROM users u, span WHERE u.removed_at >= first OR u.purchased_at >= first),
+	parts AS (SELECT * FROM kept_parts UNION ALL SELECT * FROM left_parts UNION ALL SELECT * FROM user_parts)
 	SELECT max(side), what, user_session, product_id, user_id, price, cart_at, removed_at, purchased_at FROM parts
 	GROUP BY what, user_session, product_id, user_id, price, cart_at, removed_at, purchased_at
 	HAVING count(*) FILTER (WHERE side = 'missing') <> count(*) FILTER (WHERE side = 'unexpected')

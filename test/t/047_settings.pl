@@ -101,6 +101,7 @@ sub compare
 	both("$when: tiers, carts, alerts and stock", q{
 		SELECT name, watermark, kept_from FROM sellometer.tiers ORDER BY name;
 		SELECT * FROM sellometer.carts ORDER BY user_session, product_id;
+		SELECT user_id, product_id, max(removed_at), max(purchased_at) FROM sellometer.user_cart_times GROUP BY 1, 2 ORDER BY 1, 2;
 		SELECT kind, severity, key, event_time, observed, expected, detail FROM sellometer.alerts ORDER BY kind, key, opened_at;
 		SELECT * FROM sellometer.low_inventory ORDER BY 1;
 		SELECT sum(views), count(*) FROM sellometer.view_log}, 1);

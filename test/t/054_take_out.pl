@@ -27,7 +27,7 @@ sub holds
 {
 	my ($db) = @_;
 	my @queries = ("SELECT tier, event_time, event_type, count, gmv FROM sellometer.totals ORDER BY 1, 2, 3",
-		'SELECT * FROM sellometer.carts ORDER BY user_session, product_id',
+		'SELECT * FROM sellometer.carts ORDER BY user_session, product_id', 'SELECT FROM sellometer.fold_user_carts()', 'SELECT * FROM sellometer.user_carts ORDER BY user_id, product_id',
 		'SELECT FROM sellometer.fold_offers()', 'SELECT * FROM sellometer.offer_history ORDER BY product_id, day, event_type, price, category',
 		'SELECT * FROM sellometer.recent_sales ORDER BY product_id, minute, price, category',
 		'SELECT * FROM sellometer.sold_products ORDER BY product_id, category',

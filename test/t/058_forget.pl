@@ -64,7 +64,11 @@ for my $hour (8 .. 12)
 value("SELECT sellometer_add_source('web', 'file://$in/', archive_url => 'file://$out'); SELECT sellometer_alter_source('web', same_content => 'skip')");
 load();
 value('CALL sellometer_archive()');
-value("INSERT INTO sellometer.reminders SELECT user_session, product_id, cart_at FROM sellometer.carts WHERE cart_at IS NOT NULL");
+value(qq{INSERT INTO sellometer.reminders (user_id, user_session, state)
+	SELECT DISTINCT user_id, CASE WHEN user_id IS NULL THEN user_session END, 'given' FROM sellometer.carts WHERE cart_at IS NOT NULL;
+	INSERT INTO sellometer.reminder_items SELECT c.user_session, c.product_id, c.cart_at, r.id, c.user_id
+	FROM sellometer.carts c JOIN sellometer.reminders r ON r.user_id = c.user_id OR (c.user_id IS NULL AND r.user_session = c.user_session) WHERE cart_at IS NOT NULL;
+	INSERT INTO sellometer.reminder_opt_outs (user_id) SELECT DISTINCT user_id FROM sellometer.user_cart_times});
 is(value('SELECT count(*) FROM sellometer.archives'), '4', 'four hours are archived, the last is not');
 
 sub archives
@@ -93,7 +97,9 @@ my $was = digest();
 my $rows = in_archives();
 my %count = map { my ($name, $sql) = @$_; ($name => value($sql)) } (
 	[ carts => "SELECT count(*) FROM sellometer.carts WHERE user_id = $USER OR user_session LIKE '72d76fde%'" ],
-	[ reminders => "SELECT count(*) FROM sellometer.reminders WHERE user_session LIKE '72d76fde%'" ],
+	[ reminders => "SELECT (SELECT count(*) FROM sellometer.reminders WHERE user_id = $USER OR user_session LIKE '72d76fde%')
+		+ (SELECT count(*) FROM sellometer.reminder_items WHERE user_id = $USER OR user_session LIKE '72d76fde%')
+		+ (SELECT count(*) FROM sellometer.reminder_opt_outs WHERE user_id = $USER)" ],
 	[ rejected => "SELECT count(*) FROM sellometer.rejected_rows WHERE raw ~ '$TELLS'" ]);
 cmp_ok($_->[1], '>', $_->[2], "there are $_->[0]") foreach ([ 'carts', $count{carts}, 5 ], [ 'reminders', $count{reminders}, 3 ], [ 'rejected rows', $count{rejected}, 40 ],
 	[ 'rows in archives', $rows, 100 ]);

@@ -9,6 +9,7 @@
 #define SESSIONS	40
 #define PRODUCTS	8
 #define TIMES		50
+#define USERS		30
 
 typedef struct Event
 {
@@ -47,7 +48,7 @@ make_events(uint64_t seed)
 	for (int i = 0; i < EVENTS; i++)
 		events[i] = (Event) {.session = (int) unit_random(SESSIONS),.product = (int) unit_random(PRODUCTS),
 			.time = (SlmTime) unit_random(TIMES) - TIMES / 2,.type = (int) unit_random(SLM_EVENT_TYPES),
-			.price = (int) unit_random(3),.user = (int) unit_random(3)};
+			.price = (int) unit_random(3),.user = unit_random(2) ? (int) unit_random(3) : (int) unit_random(USERS)};
 }
 
 /* Of two cart events: does a count rather than b? */
@@ -141,6 +142,55 @@ all_right(const SlmCarts *carts, SlmTime from, SlmTime to)
 	return carts->n == expected && expected > 0;
 }
 
+static SlmTime
+last_of_user(int user, int product, int type, SlmTime from, SlmTime to)
+{
+	SlmTime		time = SLM_NEVER;
+
+	for (int i = 0; i < EVENTS; i++)
+	{
+		const Event *e = &events[i];
+
+		if (e->user == user && e->product == product && e->type == type && e->time > time && e->time >= from && e->time <= to)
+			time = e->time;
+	}
+	return time;
+}
+
+/* Likewise all users, whatever the session; each is there once for a product, and all that are alike stand together. */
+static bool
+users_right(SlmCarts *carts, SlmTime from, SlmTime to)
+{
+	uint32_t	expected = 0;
+
+	if (!slm_carts_join_users(carts))
+		return false;
+	for (int u = 1; u < USERS; u++)
+	{
+		for (int p = 0; p < PRODUCTS; p++)
+		{
+			SlmTime		removal = last_of_user(u, p, SLM_REMOVE_FROM_CART, from, to);
+			SlmTime		purchase = last_of_user(u, p, SLM_PURCHASE, from, to);
+			uint32_t	found = 0;
+
+			if (removal == SLM_NEVER && purchase == SLM_NEVER)
+				continue;
+			expected++;
+			for (uint32_t i = 0; i < carts->nusers; i++)
+				found += carts->users[i].user_id == u && carts->users[i].product_id == p && carts->users[i].removal == removal &&
+					carts->users[i].purchase == purchase;
+			if (found != 1)
+				return false;
+		}
+	}
+	for (uint32_t i = 1; i < carts->nusers; i++)
+	{
+		if (carts->users[i].user_id < carts->users[i - 1].user_id)
+			return false;
+	}
+	return carts->nusers == expected && expected > 0;
+}
+
 static void
 shuffle(void)
 {
@@ -204,6 +254,7 @@ test_any_order(uint64_t seed)
 			}
 		}
 		ok &= all_right(&all, INT64_MIN, INT64_MAX);
+		ok &= users_right(&all, INT64_MIN, INT64_MAX);
 	}
 	UNIT_OK(ok, "seed %llu: in any order, once or more", (unsigned long long) seed);
 	slm_chunk_free(&chunk);
@@ -271,6 +322,7 @@ test_judged(void)
 	UNIT_OK(latest > INT64_MIN && latest < -20, "the latest of those that are too old is known");
 	slm_carts_fold(&carts, &chunk.carts);
 	UNIT_OK(all_right(&carts, -20, 15), "rows that are taken out of the chunk don't count");
+	UNIT_OK(users_right(&carts, -20, 15), "nor do they of users");
 	UNIT_OK(slm_carts_memory(&carts) > carts.n * sizeof(SlmCart), "memory is told");
 	slm_chunk_free(&chunk);
 	slm_carts_free(&carts);
@@ -287,6 +339,10 @@ test_damage(void)
 
 	slm_cart_events_add(&list, &key, &event);
 	event.session.len = 8;
+	slm_cart_events_add(&list, &key, &event);
+	event.session.len = 0;
+	event.type = SLM_PURCHASE;
+	event.has_user_id = true;
 	slm_cart_events_add(&list, &key, &event);
 	slm_carts_fold(&one, &list);
 	for (size_t cut = 8; cut <= slm_carts_packed_size(&one) && ok; cut += 8)
