@@ -252,7 +252,8 @@ COMMENT ON FUNCTION @extschema@.sellometer_reminders_to_send(integer) IS
 
 /* The mark before: whoever gets rows is to send them, nobody else does for ten minutes. */
 CREATE FUNCTION @extschema@.sellometer_reminder_sending(id bigint,
-	OUT user_id bigint, OUT user_session text, OUT product_id bigint, OUT price numeric, OUT since timestamptz, OUT attempt integer)
+	OUT user_id bigint, OUT user_session text, OUT product_id bigint, OUT price numeric, OUT since timestamptz, OUT attempt integer,
+	OUT name text, OUT url text, OUT image text)
 RETURNS SETOF record
 LANGUAGE plpgsql SECURITY DEFINER ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -266,8 +267,8 @@ BEGIN
 	IF judged.due THEN
 		UPDATE sellometer.reminders r SET state = 'sending', attempts = r.attempts + 1, sending_at = clock_timestamp(),
 			next_attempt = clock_timestamp() + interval '10 minutes' WHERE r.id = $1 AND r.state IN ('waiting', 'sending');
-		RETURN QUERY SELECT l.user_id, l.user_session, l.product_id, l.price, l.since, r.attempts
-		FROM sellometer.reminder_left($1) l, sellometer.reminders r WHERE r.id = $1 AND r.state = 'sending' ORDER BY l.since, l.product_id;
+		RETURN QUERY SELECT l.user_id, l.user_session, l.product_id, l.price, l.since, r.attempts, p.name, p.url, p.image
+		FROM sellometer.reminder_left($1) l LEFT JOIN sellometer.products p USING (product_id), sellometer.reminders r WHERE r.id = $1 AND r.state = 'sending' ORDER BY l.since, l.product_id;
 	ELSIF judged.until IS NOT NULL THEN
 		UPDATE sellometer.reminders r SET next_attempt = judged.until WHERE r.id = $1 AND r.state IN ('waiting', 'sending');
 	ELSIF judged.reason IN ('opted out', 'nothing is left') THEN
@@ -346,21 +347,6 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_reminder_opt_out(bigint, boolean) IS
 	'No reminders to a user from now on, also none that were given out and not sent yet; false: wanted again';
-
-CREATE FUNCTION @extschema@.sellometer_grant_mailer(role regrole)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	EXECUTE format('GRANT EXECUTE ON FUNCTION @extschema@.sellometer_remind, @extschema@.sellometer_reminder_still_due,
-		@extschema@.sellometer_reminders_to_send, @extschema@.sellometer_reminder_sending, @extschema@.sellometer_reminder_sent,
-		@extschema@.sellometer_reminder_failed, @extschema@.sellometer_similar_products TO %s', role);
-	EXECUTE format('GRANT USAGE ON SCHEMA @extschema@ TO %s', role);
-END
-$$;
-COMMENT ON FUNCTION @extschema@.sellometer_grant_mailer(regrole) IS
-	'Let a role call all that sellometer-mailer, or another program that sends reminders, needs, and nothing else';
 
 /* --- no more --- */
 
@@ -457,4 +443,3 @@ REVOKE ALL ON FUNCTION @extschema@.sellometer_reminder_sending(bigint) FROM PUBL
 REVOKE ALL ON FUNCTION @extschema@.sellometer_reminder_sent(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_reminder_failed(bigint, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_reminder_opt_out(bigint, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_grant_mailer(regrole) FROM PUBLIC;

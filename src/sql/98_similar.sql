@@ -15,7 +15,7 @@ COMMENT ON FUNCTION sellometer.price_now(bigint) IS 'The price at which a produc
  * of which the inventory says that nothing is left are passed over.
  */
 CREATE FUNCTION @extschema@.sellometer_similar_products(product_id bigint, n integer DEFAULT 5,
-	OUT similar_id bigint, OUT price numeric, OUT sold bigint, OUT category_l3 text)
+	OUT similar_id bigint, OUT price numeric, OUT sold bigint, OUT category_l3 text, OUT name text, OUT url text, OUT image text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 5
 SET search_path = pg_catalog, pg_temp
@@ -25,7 +25,7 @@ AS $$
 			(SELECT b.category FROM sellometer.sold_products b WHERE b.product_id = $1 ORDER BY b.sales DESC, b.category LIMIT 1),
 			(SELECT h.category FROM sellometer.offer_history h WHERE h.product_id = $1 ORDER BY h.last_seen DESC, h.category LIMIT 1)) AS category
 	)
-	SELECT c.product_id, c.price, c.sales, t.category
+	SELECT c.product_id, c.price, c.sales, t.category, p.name, p.url, p.image
 	FROM this t CROSS JOIN LATERAL (
 		SELECT b.product_id, b.sales, sellometer.price_now(b.product_id) AS price
 		FROM sellometer.sold_products b
@@ -34,11 +34,29 @@ AS $$
 			WHERE v.product_id = b.product_id AND i.stock <= v.sold)
 		ORDER BY b.sales DESC, b.product_id
 		LIMIT 100 + 10 * n::bigint) c
+	LEFT JOIN sellometer.products p ON p.product_id = c.product_id
 	ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest(t.price, 0.01))) / ln(2.0)), c.sales DESC, c.product_id
 	LIMIT n
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_similar_products(bigint, integer) IS
 	'The best sellers of the same category (level 3) near a product''s price now, the nearest prices first; sold: purchases that sellometer.offer_history holds';
 
+CREATE FUNCTION @extschema@.sellometer_grant_mailer(role regrole)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	EXECUTE format('GRANT EXECUTE ON FUNCTION @extschema@.sellometer_remind, @extschema@.sellometer_reminder_still_due,
+		@extschema@.sellometer_reminders_to_send, @extschema@.sellometer_reminder_sending, @extschema@.sellometer_reminder_sent,
+		@extschema@.sellometer_reminder_failed, @extschema@.sellometer_similar_products,
+		@extschema@.sellometer_alerts_sending, @extschema@.sellometer_alerts_sent, @extschema@.sellometer_alerts_failed TO %s', role);
+	EXECUTE format('GRANT USAGE ON SCHEMA @extschema@ TO %s', role);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_grant_mailer(regrole) IS
+	'Let a role call all that sellometer-mailer, or another program that sends reminders and alerts, needs, and nothing else';
+
 REVOKE ALL ON FUNCTION sellometer.price_now(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_similar_products(bigint, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_grant_mailer(regrole) FROM PUBLIC;

@@ -130,7 +130,8 @@ isnt($partition, '', 'there is a partition');
 # Who can become more: what runs with the rights of its owner notes the number of a product, is for mailers and shops who are let, or says by what is judged
 is($node->safe_psql('shop', q{SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid
 		AND deptype = 'e' JOIN pg_extension e ON e.oid = refobjid AND extname = 'sellometer' WHERE prosecdef}),
-	'sellometer.baseline_entries() sellometer.mark_inventory() sellometer_remind(integer,interval,boolean) sellometer_reminder_failed(bigint,text,boolean) '
+	'sellometer.baseline_entries() sellometer.mark_inventory() sellometer_alerts_failed(text,bigint[],text) sellometer_alerts_sending(text,integer,text,boolean) '
+	  . 'sellometer_alerts_sent(text,bigint[]) sellometer_remind(integer,interval,boolean) sellometer_reminder_failed(bigint,text,boolean) '
 	  . 'sellometer_reminder_opt_out(bigint,boolean) sellometer_reminder_sending(bigint) sellometer_reminder_sent(bigint) '
 	  . 'sellometer_reminder_still_due(bigint) sellometer_reminders_to_send(integer) sellometer_similar_products(bigint,integer)',
 	'these functions are SECURITY DEFINER, and no other');
@@ -139,7 +140,7 @@ is($node->safe_psql('shop', q{SELECT string_agg(p.oid::regprocedure::text, ' ' O
 $node->safe_psql('shop', "CREATE ROLE mailer; SELECT sellometer_grant_mailer('mailer')");
 is($node->safe_psql('shop', q{SELECT string_agg(object || ': ' || action, ' ' ORDER BY object) FROM test.statements()
 		WHERE test.may('mailer', statement) AND NOT test.may('nobody', statement)}),
-	join(' ', map { "function public.sellometer_$_: call" } 'remind(integer,interval,boolean)', 'reminder_failed(bigint,text,boolean)', 'reminder_sending(bigint)',
+	join(' ', map { "function public.sellometer_$_: call" } 'alerts_failed(text,bigint[],text)', 'alerts_sending(text,integer,text,boolean)', 'alerts_sent(text,bigint[])', 'remind(integer,interval,boolean)', 'reminder_failed(bigint,text,boolean)', 'reminder_sending(bigint)',
 		'reminder_sent(bigint)', 'reminder_still_due(bigint)', 'reminders_to_send(integer)', 'similar_products(bigint,integer)'),
 	'a mailer may what it needs');
 
