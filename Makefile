@@ -49,6 +49,16 @@ $(UPDATES): sellometer--%.sql: sql/updates/%.sql Makefile
 	{ printf '%s\n' '\echo Use "ALTER EXTENSION sellometer UPDATE" to load this file. \quit' $(SAFE_PATH) \
 	  'SELECT sellometer.hold_loading();'; echo; cat $<; } > $@
 
+# The mailer, a program of its own: see docs/mailer.md.
+PREFIX ?= /usr/local
+install-mailer:
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/templates'
+	install -m 755 $(srcdir)/mailer/sellometer-mailer '$(DESTDIR)$(PREFIX)/bin/'
+	install -m 644 $(srcdir)/mailer/mailer.conf '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/'
+	install -m 644 $(srcdir)/mailer/sellometer_mailer/*.py '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/'
+	install -m 644 $(srcdir)/mailer/sellometer_mailer/templates/* '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/templates/'
+.PHONY: install-mailer
+
 # A release's source: sellometer-VERSION.tar.gz in DISTDIR.
 DISTDIR ?= .
 dist:

@@ -80,7 +80,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	hours text := coalesce(current_setting('sellometer.quiet_hours', true), '');
-	zone text := coalesce(nullif(current_setting('sellometer.timezone', true), ''), 'UTC');
+	zone text := sellometer.shop_zone();
 	local timestamp;
 	from_time time;
 	to_time time;
@@ -154,21 +154,20 @@ BEGIN
 	END IF;
 	PERFORM FROM sellometer.detectors d WHERE d.kind = 'left_in_cart' FOR NO KEY UPDATE;
 	RETURN QUERY
-	WITH waiting AS MATERIALIZED (
+	WITH busy AS MATERIALIZED (		-- as sellometer.reminder_paused_until() has it, of all at once
+		SELECT r.user_id, r.user_session FROM sellometer.reminders r
+		WHERE r.state IN ('waiting', 'sending') OR (r.state IN ('given', 'sent', 'failed')
+			AND coalesce(r.sent_at, r.sending_at, r.reminded_at) > present - sellometer.reminder_pause())
+	), waiting AS MATERIALIZED (
 		SELECT DISTINCT ON (c.user_id, c.guest, c.product_id) c.*
 		FROM sellometer.carts_to_remind c
 		-- what is longer than any time that there are carts of is as long
 		WHERE c.since >= (((SELECT head FROM sellometer.state) - sellometer.cart_timeout()) AT TIME ZONE 'UTC'
 				- CASE WHEN within IS NOT NULL THEN greatest(least(within, '1000 years'), '-1000 years') END) AT TIME ZONE 'UTC'
+			AND NOT EXISTS (SELECT FROM busy b WHERE b.user_id = c.user_id) AND NOT EXISTS (SELECT FROM busy b WHERE b.user_session = c.guest)
 		ORDER BY c.user_id, c.guest, c.product_id, c.since DESC, c.user_session
-	), people AS MATERIALIZED (
-		SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest
 	), next AS (
-		SELECT p.* FROM people p
-		WHERE NOT EXISTS (SELECT FROM sellometer.reminders r
-				WHERE (r.user_id = p.user_id OR r.user_session = p.guest) AND r.state IN ('waiting', 'sending'))
-			AND sellometer.reminder_paused_until(p.user_id, p.guest) > present IS NOT TRUE
-		ORDER BY p.since, p.user_id, p.guest LIMIT n
+		SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest ORDER BY 3, 1, 2 LIMIT n
 	), given AS (
 		INSERT INTO sellometer.reminders AS r (user_id, user_session, state, reminded_at, next_attempt)
 		SELECT p.user_id, p.guest, CASE WHEN confirm THEN 'waiting' ELSE 'given' END, present, CASE WHEN confirm THEN present END
@@ -176,8 +175,9 @@ BEGIN
 		RETURNING r.id, r.user_id, r.user_session
 	), items AS (
 		INSERT INTO sellometer.reminder_items AS i (reminder_id, user_id, user_session, product_id, since)
-		SELECT g.id, w.user_id, w.user_session, w.product_id, w.since
-		FROM waiting w JOIN given g ON g.user_id = w.user_id OR g.user_session = w.guest
+		SELECT w.id, w.user_id, w.user_session, w.product_id, w.since
+		FROM (SELECT g.id, w.* FROM given g JOIN waiting w ON w.user_id = g.user_id
+			UNION ALL SELECT g.id, w.* FROM given g JOIN waiting w ON w.guest = g.user_session) w
 		ON CONFLICT DO NOTHING		-- of which there is none, or the transaction sees no more than there was before we waited: an error
 		RETURNING i.reminder_id, i.user_session, i.product_id, i.since
 	)

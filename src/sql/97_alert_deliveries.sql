@@ -30,14 +30,14 @@ COMMENT ON COLUMN sellometer.alert_deliveries.error IS 'why it could not be told
 CREATE FUNCTION @extschema@.sellometer_alerts_sending(channel text, n integer DEFAULT 50, from_severity text DEFAULT 'warning', closed boolean DEFAULT true,
 	OUT alert_id bigint, OUT news text, OUT kind text, OUT severity text, OUT dimension text, OUT key text, OUT label text, OUT event_time timestamptz,
 	OUT observed numeric, OUT expected numeric, OUT score double precision, OUT detail text, OUT opened_at timestamptz, OUT closed_at timestamptz,
-	OUT since text, OUT attempt integer)
+	OUT since text, OUT hint text, OUT link text, OUT attempt integer)
 RETURNS SETOF record
 LANGUAGE plpgsql SECURITY DEFINER ROWS 50
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-	zone text := coalesce(nullif(current_setting('sellometer.timezone', true), ''), 'UTC');
+	zone text := sellometer.shop_zone();
 BEGIN
 	IF $1 IS NULL OR $1 !~ '^[a-z0-9_-]{1,40}$' THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'channel must be 1 to 40 of a-z, 0-9, _ and -', DETAIL = format('It is %s.', coalesce(quote_literal($1), 'NULL'));
@@ -67,13 +67,14 @@ BEGIN
 		RETURNING d.alert_id, d.attempts
 	)
 	SELECT x.id, x.news, x.kind, x.severity, x.dimension, x.key, @extschema@.sellometer_key_label(x.dimension, x.key), x.event_time, x.observed, x.expected,
-		x.score, x.detail, x.opened_at, x.closed_at, to_char(x.event_time AT TIME ZONE zone, 'YYYY-MM-DD HH24:MI') || ' ' || zone, m.attempts
+		x.score, x.detail, x.opened_at, x.closed_at,
+		to_char(coalesce(x.began, x.event_time) AT TIME ZONE zone, 'YYYY-MM-DD HH24:MI') || ' ' || zone, x.hint, x.link, m.attempts
 	FROM next x JOIN marked m ON m.alert_id = x.id
 	ORDER BY sellometer.severity_rank(x.severity) DESC, x.opened_at, x.id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_alerts_sending(text, integer, text, boolean) IS
-	'What is new of alerts to a channel, of a severity or a greater one: opened, worsened, and, if closed, closed; marks it, so that nobody else tells it for ten minutes. since: event_time in sellometer.timezone. Commit before sending';
+	'What is new of alerts to a channel, of a severity or a greater one: opened, worsened, and, if closed, closed; marks it, so that nobody else tells it for ten minutes. since: when it began, in sellometer.timezone. Commit before sending';
 
 CREATE FUNCTION @extschema@.sellometer_alerts_sent(channel text, alert_ids bigint[])
 RETURNS bigint

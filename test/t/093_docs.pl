@@ -105,6 +105,7 @@ my %SETUP = (
 	},
 	'docs/alerts.md' => sub { go_wrong(); watch(); printed('CALL sellometer_detect()'); },
 	'docs/carts-and-stock.md' => sub { usual(180, 4000); watch(); printed('CALL sellometer_detect()'); },
+	'docs/mailer.md' => sub { },
 	'docs/archive-and-replay.md' => sub { usual(255, 200); },
 	'docs/operations.md' => sub { },
 	'docs/scaling.md' => sub { usual(180, 200); watch(); },
