@@ -6,6 +6,7 @@
 Mails that were accepted are FOLDER/mail.N, requests FOLDER/request.N (path, headers, body, as JSON).  Of a mail to
     busy@…    the recipient is refused for now (451)         gone@…   for good (550)         full@…   the data is refused (552)
     slow@…    the answer takes three seconds
+    wait@…    it is accepted, which is answered when there is FOLDER/go
     killer@…  it is accepted, and the process whose id FOLDER/pid holds is killed before it is told so
     early@…   that process is killed before it could send the data
 and of a request to /busy the answer is 503, /bad 400, /redirect 302 to /elsewhere, anything else 200.
@@ -60,6 +61,8 @@ class Handler:
             await asyncio.sleep(3)
             return '250 OK'
         keep('mail', ('X-Envelope: %s\r\n' % ' '.join(envelope.rcpt_tos)).encode() + envelope.content)
+        while kind == 'wait' and not os.path.exists(folder + '/go'):
+            await asyncio.sleep(0.05)
         if kind == 'killer':
             kill()
             await asyncio.sleep(1)

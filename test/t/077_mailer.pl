@@ -469,6 +469,13 @@ sub hook { my ($path, %more) = @_; return config('reminders.via' => 'webhook', '
 	customer('quentin@example.org');
 	sql('CALL sellometer_detect()');
 	$arrives->('and after a restart of the server');
+	my $user = customer('wait@example.org');
+	sql('CALL sellometer_detect()');
+	$arrives->('a mail, whose connection is lost while it is sent');
+	sql(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sellometer-mailer'});
+	append_to_file("$dir/go", '');
+	wait_until($node, "SELECT state = 'sent' FROM sellometer.reminders WHERE user_id = $user");
+	is(scalar(new_mails()) . sql("SELECT attempts FROM sellometer.reminders WHERE user_id = $user"), '01', 'is marked afterwards, and not sent again');
 	$service->signal('TERM');
 	$service->finish;
 	is($service->full_result(0), 0, 'SIGTERM ends it');
