@@ -36,8 +36,6 @@ LANGUAGE plpgsql SECURITY DEFINER ROWS 50
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
-DECLARE
-	zone text := sellometer.shop_zone();
 BEGIN
 	IF $1 IS NULL OR $1 !~ '^[a-z0-9_-]{1,40}$' THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'channel must be 1 to 40 of a-z, 0-9, _ and -', DETAIL = format('It is %s.', coalesce(quote_literal($1), 'NULL'));
@@ -68,7 +66,7 @@ BEGIN
 	)
 	SELECT x.id, x.news, x.kind, x.severity, x.dimension, x.key, @extschema@.sellometer_key_label(x.dimension, x.key), x.event_time, x.observed, x.expected,
 		x.score, x.detail, x.opened_at, x.closed_at,
-		to_char(coalesce(x.began, x.event_time) AT TIME ZONE zone, 'YYYY-MM-DD HH24:MI') || ' ' || zone, x.hint, x.link, m.attempts
+		sellometer.shop_time(coalesce(x.began, x.event_time)), x.hint, x.link, m.attempts
 	FROM next x JOIN marked m ON m.alert_id = x.id
 	ORDER BY sellometer.severity_rank(x.severity) DESC, x.opened_at, x.id;
 END

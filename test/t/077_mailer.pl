@@ -12,7 +12,7 @@ use SlmTest;
 use Test::More;
 
 my $root = slm_root();
-my $node = slm_node('mailer', conf => "sellometer.database = ''\nsellometer.reminder_pause = 0\n");
+my $node = slm_node('mailer', conf => "sellometer.database = ''\nsellometer.timezone = 'UTC'\nsellometer.reminder_pause = 0\n");
 my $dir = $node->basedir . '/mailer';
 mkdir $dir or die $!;
 
