@@ -261,7 +261,7 @@ AS $$
 			USING (dimension, key, direction)
 		-- what is open goes on until hardly anything is left of it
 		LEFT JOIN alerts a ON (a.dimension, a.key) = (n.dimension, n.key) AND a.closed_at IS NULL
-		WHERE CASE WHEN a.id IS NULL THEN n.n >= s.min_products AND x.odd >= s.share * c.seen ELSE n.n >= 2 AND x.odd >= s.share / 3 * c.seen END
+		WHERE CASE WHEN a.id IS NULL THEN x.odd >= s.min_products AND x.odd >= s.share * c.seen ELSE n.n >= 2 AND x.odd >= s.share / 3 * c.seen END
 		ORDER BY n.dimension, n.key, n.n DESC
 	), groups AS MATERIALIZED (		-- not where one of its parts has nearly all of it
 		SELECT * FROM candidates c WHERE NOT EXISTS (SELECT FROM candidates d WHERE d.level > c.level AND d.direction = c.direction AND d.n >= 0.9 * c.n)

@@ -192,6 +192,11 @@ class Day:
 
     def keys(self, fault):
         """The alerts that this fault explains."""
+        if 'keys' not in fault:
+            fault['keys'] = set(self.list_keys(fault))
+        return fault['keys']
+
+    def list_keys(self, fault):
         if 'price' in fault['fault']:
             return [('price_anomaly', str(fault['product_id']))]
         if fault['fault'] in ('slip', 'deep_sale'):     # one alert; or, where fewer were seen, one for each product
@@ -257,13 +262,13 @@ class Day:
                 table['not judged'].append(kind)
             elif kind in BARS:
                 begin = fault.get('first', fault['from'])
-                keys = set(self.keys(fault))
+                keys = self.keys(fault)
                 found = [a for a in self.alerts.values() if (a['kind'], a['key']) in keys and a['at'] > begin and
                          (fault['to'] is None or a['at'] <= fault['to'] + MINUTE)]
                 table[kind].append((min(a['at'] for a in found) - begin).total_seconds() / 60 if found else None)
                 table[kind + ' alerts'].append(len(found))
                 if not found or table[kind][-1] > BARS[kind]:
-                    table['missed'].append('%s: %s' % (self.database, json.dumps(fault, default=str)))
+                    table['missed'].append('%s: %s' % (self.database, json.dumps({k: v for k, v in fault.items() if k != 'keys'}, default=str)))
         self.judge_false(table)
         if self.args.roc:
             self.judge_scores(table)
@@ -274,6 +279,7 @@ class Day:
         """By other thresholds: which wrong prices would be found within a minute, and which products would be odd without being wrong."""
         wrong = [f for f in self.faults if 'price' in f['fault'] and self.is_judged(f)]
         others = [f for f in self.faults if f['fault'] in ('slip', 'deep_sale', 'sale')]
+        touched = {p for f in others for p in (self.members(f) if 'category_id' in f else self.products)}
         for score, change in [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES]:
             least = -math.log(1 - change)
             odd = collections.defaultdict(list)
@@ -285,8 +291,7 @@ class Day:
                 table['roc', score, change, few].append(any(
                     fault['first'] < m <= fault['first'] + 2 * MINUTE for m in odd.get(str(fault['product_id']), [])))
             for product, minutes in odd.items():
-                if any(not self.explained(('price_anomaly', product), m) for m in minutes) and \
-                        not any(product in self.members(f) if 'category_id' in f else True for f in others):
+                if product not in touched and any(not self.explained(('price_anomaly', product), m) for m in minutes):
                     table['roc false', score, change].append((self.database, product))
 
 
