@@ -27,6 +27,7 @@ BARS = {'price_low': 1, 'price_high': 1, 'price_low_few': 1, 'price_high_few': 1
 LEAST_SALES = {'price_low': 20, 'price_high': 20, 'price_low_few': 5, 'price_high_few': 5}
 SCORES = (3, 4, 5, 6, 8, 10, 12)
 CHANGES = (0.25, 0.4, 0.5, 0.6, 0.75)
+THRESHOLDS = [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES if c != 0.5]
 # how long after the end of a fault an alert about it may still be found: a price until it is seen otherwise, a gap when enough minutes after it
 # are complete, and then it is held for sellometer.alert_hold
 GRACE = {'gap': 25, 'slip': 60, 'crawl': 30, 'flash': 30}
@@ -280,7 +281,9 @@ class Day:
         wrong = [f for f in self.faults if 'price' in f['fault'] and self.is_judged(f)]
         others = [f for f in self.faults if f['fault'] in ('slip', 'deep_sale', 'sale')]
         touched = {p for f in others for p in (self.members(f) if 'category_id' in f else self.products)}
-        for score, change in [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES]:
+        # a wrong price is odd for as long as it is in the window, though the right one has been seen since
+        touched |= {str(f['product_id']) for f in self.faults if 'price' in f['fault']}
+        for score, change in THRESHOLDS:
             least = -math.log(1 - change)
             odd = collections.defaultdict(list)
             for minute, product, s, c in self.scores:
@@ -331,7 +334,7 @@ def report_roc(table, days):
     if not any(key[0] == 'roc' for key in table if isinstance(key, tuple)):
         return
     print('%-12s %-17s %22s %22s %22s' % ('price_score', 'price_min_change', 'found, >= 20 sales', 'found, 5 to 19 sales', 'false products a day'))
-    for score, change in [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES]:
+    for score, change in THRESHOLDS:
         shares = []
         for few in ('many', 'few'):
             hits = table['roc', score, change, few]
