@@ -98,7 +98,7 @@ $$;
 COMMENT ON FUNCTION sellometer.check_step(interval) IS 'An error unless the buckets of a series can be so wide';
 
 CREATE FUNCTION sellometer.check_key(dimension text, key text)
-RETURNS void
+RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -107,9 +107,10 @@ BEGIN
 		RAISE invalid_text_representation USING MESSAGE = format('key "%s" is no product_id', key),
 			HINT = 'A product_id is a number.';
 	END IF;
+	RETURN key;
 END
 $$;
-COMMENT ON FUNCTION sellometer.check_key(text, text) IS 'An error if the dimension can have no such key';
+COMMENT ON FUNCTION sellometer.check_key(text, text) IS 'The key; an error if the dimension can have no such key';
 
 /* Of some keys those that a dimension can have, each once. */
 CREATE FUNCTION sellometer.possible_keys(dimension text, keys text[])
@@ -241,7 +242,7 @@ COMMENT ON FUNCTION sellometer.series_query(text, text, text[], timestamptz, tim
 	'SQL for what sellometer_series_of() returns; tell: a notice if buckets are wider than step';
 
 CREATE FUNCTION sellometer.series_of(
-	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, step interval, fill boolean, tell boolean DEFAULT false,
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, step interval, fill boolean DEFAULT false, tell boolean DEFAULT false,
 	OUT key text, OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500
@@ -260,30 +261,6 @@ $$;
 COMMENT ON FUNCTION sellometer.series_of(text, text, text[], timestamptz, timestamptz, interval, boolean, boolean) IS
 	'What sellometer_series_of() is, for the extension''s own functions; tell: a notice if buckets are wider than step';
 
-CREATE FUNCTION sellometer.series(
-	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval,
-	fill boolean DEFAULT false, tell boolean DEFAULT false,
-	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 500
-SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO'
-SET jit = off
-AS $$
-DECLARE
-	query text;
-BEGIN
-	PERFORM sellometer.check_names(dimension, event_type);
-	PERFORM sellometer.check_key(dimension, key);
-	query := sellometer.series_query(dimension, event_type, ARRAY[key], "from", "to", step, tell, coalesce(fill, false));
-	IF query IS NOT NULL THEN
-		RETURN QUERY EXECUTE format('SELECT event_time, count, gmv, avg_price, is_final FROM (%s) s', query);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION sellometer.series(text, text, text, timestamptz, timestamptz, interval, boolean, boolean) IS
-	'What sellometer_series() is, for the extension''s own functions; tell: a notice if buckets are wider than step';
-
 CREATE FUNCTION @extschema@.sellometer_series(
 	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, step interval, fill boolean DEFAULT false,
 	OUT event_time timestamptz, OUT count bigint, OUT gmv numeric, OUT avg_price numeric, OUT is_final boolean)
@@ -291,7 +268,8 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 500
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT * FROM sellometer.series($1, $2, $3, $4, $5, $6, $7, true)
+	SELECT s.event_time, s.count, s.gmv, s.avg_price, s.is_final
+	FROM sellometer.series_of($1, $2, ARRAY[sellometer.check_key($1, $3)], $4, $5, $6, $7, true) s
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_series(text, text, text, timestamptz, timestamptz, interval, boolean) IS
 	'Events of a type over time, of one key or of all (NULL), in whole buckets from the one that "from" is in to the one before "to"; no row for a bucket without events, but with fill one of zeros if it is kept whole, not before the first event known and begun at the head; wider buckets than step, with a notice, where only coarser tiers hold them; is_final: the bucket is whole and no live object can change it any more';

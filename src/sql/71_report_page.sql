@@ -116,7 +116,7 @@ $html$, string_agg(format('<tr><th scope="row">%s</th><td class="n" data-head="G
 			sum(s.count) FILTER (WHERE e = 'cart') AS carts, sum(s.count) FILTER (WHERE e = 'remove_from_cart') AS removals,
 			sum(s.count) FILTER (WHERE e = 'purchase') AS purchases
 		FROM unnest(enum_range(NULL::sellometer.event_type)) e,
-			sellometer.series('category_l1', e::text, NULL, range_from, range_to, '1 hour', true) s
+			sellometer.series_of('category_l1', e::text, '{NULL}', range_from, range_to, '1 hour', true) s
 		GROUP BY 1) h
 $$;
 COMMENT ON FUNCTION sellometer.report_hours(timestamptz, timestamptz) IS 'A table of sums by hour, for sellometer_report()';
@@ -177,7 +177,7 @@ BEGIN
 			coalesce(sum(x.count), 0) AS count, coalesce(sum(x.gmv), 0) AS gmv
 		INTO s
 		FROM generate_series(range_from, range_to - step, step) t
-		LEFT JOIN sellometer.series('category_l1', k.e, NULL, range_from, range_to, step) x ON x.event_time = t;
+		LEFT JOIN sellometer.series_of('category_l1', k.e, '{NULL}', range_from, range_to, step) x ON x.event_time = t;
 		kinds := kinds || format('<div><h3>%s<span>%s</span></h3>%s</div>', k.title, sellometer.html_number(s.count),
 			sellometer.report_chart('c-' || k.e, k.title || ' per minute', k.what, range_from, step, s.counts, final));
 		totals := totals || jsonb_build_object(k.e, s.count, 'gmv', s.gmv);
