@@ -11,6 +11,9 @@ SELECT date_trunc('second', t) AS event_time, (ARRAY['view', 'view', 'cart', 'pu
 	t >= '2019-11-05 12:00+00' AND t < '2019-11-05 13:00+00' OR t >= '2019-11-07 09:00+00' AND t < '2019-11-07 09:10+00' AS late
 FROM generate_series(timestamptz '2019-10-01 05:20:20+00', '2019-11-07 10:37:55+00', interval '100 seconds') WITH ORDINALITY g (t, i)
 WHERE NOT t BETWEEN '2019-11-06 14:00+00' AND '2019-11-06 14:40+00';
+-- two days on which the best hardly move but for three, and others do, which are among the fifty best of neither day
+INSERT INTO raw SELECT t + i * interval '1 second', 'purchase', i, 'b9', CASE WHEN i > 1200 THEN 900 - 800 * d + i / 1000.0 WHEN i <= 1003 THEN 2000 + 40000 * d ELSE 1000 + (i + d) / 1000.0 END, false
+FROM (VALUES (0, timestamptz '2019-10-15 03:00+00'), (1, '2019-10-16 03:00+00')) v (d, t), generate_series(1001, 1260) i WHERE i <= 1060 OR i > 1200;
 DELETE FROM raw WHERE event_type = 'purchase' AND event_time BETWEEN '2019-10-31 04:00+00' AND '2019-10-31 07:00+00';
 CREATE PROCEDURE pg_temp.put(key text, condition text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -157,16 +160,12 @@ LANGUAGE sql AS $$
 			coalesce(sum(price) FILTER (WHERE event_time >= before_from AND event_time < before_to), 0) AS earlier_gmv,
 			count(*) FILTER (WHERE event_time >= before_from AND event_time < before_to) AS earlier_count
 		FROM pg_temp.raw WHERE event_type = 'purchase' AND event_time >= before_from AND event_time < range_to GROUP BY 1
-	), ranked AS (
-		SELECT *, CASE by WHEN 'gmv' THEN gmv ELSE count END AS now, CASE by WHEN 'gmv' THEN earlier_gmv ELSE earlier_count END AS before,
-			row_number() OVER (ORDER BY CASE by WHEN 'gmv' THEN gmv ELSE count END DESC, CASE by WHEN 'gmv' THEN count ELSE gmv END DESC, key COLLATE "C") AS rank,
-			row_number() OVER (ORDER BY CASE by WHEN 'gmv' THEN earlier_gmv ELSE earlier_count END DESC,
-				CASE by WHEN 'gmv' THEN earlier_count ELSE earlier_gmv END DESC, key COLLATE "C") AS earlier_rank
-		FROM sums
+	), pairs AS (
+		SELECT *, CASE by WHEN 'gmv' THEN gmv ELSE count END AS now, CASE by WHEN 'gmv' THEN earlier_gmv ELSE earlier_count END AS before FROM sums
 	)
 	SELECT row_number() OVER (ORDER BY abs(now - before) DESC, key COLLATE "C"), key, count, gmv, earlier_count, earlier_gmv, now - before,
 		(now / nullif(before, 0) - 1)::float8, NULL
-	FROM ranked WHERE least(rank, earlier_rank) <= 50 AND now <> before ORDER BY 1 LIMIT n
+	FROM pairs WHERE now <> before ORDER BY 1 LIMIT n
 $$;
 SELECT c.what, d.dimension, b.by, count(*) AS movers, count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong
 FROM cases c CROSS JOIN (VALUES ('product_id'), ('brand')) d (dimension) CROSS JOIN (VALUES ('gmv'), ('count')) b (by)
@@ -175,6 +174,22 @@ CROSS JOIN LATERAL (
 	FULL JOIN pg_temp.expected_movers(d.dimension, b.by, c.compared_from, c.compared_to, c.earlier_from, c.earlier_to, 12) x USING (i)) j
 WHERE c.what IN ('today and yesterday', 'the week so far', 'the last hour, and the one before') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 SELECT * FROM sellometer_movers('brand', 'purchase', '2019-11-01', '2019-12-01', '1 month');
+-- whether what can be said of most keys by lists is enough, or all are read: the same
+SELECT n, b.by, p.others < (SELECT min(abs(x.difference)) FROM pg_temp.expected_movers('product_id', b.by, '2019-10-16', '2019-10-17', '2019-10-15', '2019-10-16', n) x) AS proven,
+	count(*) AS movers, count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong, count(*) FILTER (WHERE (a).key::bigint > 1200) AS "not among the best"
+FROM unnest(ARRAY[3, 12, 200]) n CROSS JOIN (VALUES ('gmv'), ('count')) b (by)
+CROSS JOIN LATERAL sellometer.possible_movers('product_id', 'purchase', '2019-10-16', '2019-10-17', '2019-10-15', '2019-10-16', b.by) p
+CROSS JOIN LATERAL (
+	SELECT a, x FROM (SELECT row_number() OVER () AS i, * FROM sellometer_movers('product_id', 'purchase', '2019-10-16', '2019-10-17', '1 day', n, b.by)) a
+	FULL JOIN pg_temp.expected_movers('product_id', b.by, '2019-10-16', '2019-10-17', '2019-10-15', '2019-10-16', n) x USING (i)) j
+GROUP BY 1, 2, 3 ORDER BY 2, 1;
+-- what a key can have is never less than what it has
+SELECT b.by, count(*) > 60 AS many, count(*) FILTER (WHERE CASE b.by WHEN 'gmv' THEN t.gmv ELSE t.count END > coalesce(m.most, u.most)) AS wrong
+FROM (VALUES ('gmv'), ('count')) b (by), (VALUES ('2019-10-16 00:00+00'::timestamptz, '2019-10-17 00:00+00'::timestamptz), ('2019-11-06 12:00+00', '2019-11-07 10:30+00')) r (f, t),
+	LATERAL sellometer_top('product_id', 'purchase', r.f, r.t, 1000, b.by) t
+	LEFT JOIN LATERAL (SELECT * FROM sellometer.most_of_keys('product_id', 'purchase', r.f, r.t, b.by) k WHERE k.key = t.key) m ON true,
+	LATERAL (SELECT * FROM sellometer.most_of_keys('product_id', 'purchase', r.f, r.t, b.by) k WHERE k.key IS NULL) u
+GROUP BY 1 ORDER BY 1;
 
 -- Errors say what would do
 SELECT sellometer_compare('brand', 'purchases', NULL, '2019-11-01', '2019-12-01');
