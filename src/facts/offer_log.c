@@ -42,7 +42,7 @@
 /* The columns of the table. */
 enum
 {
-	COL_DAY, COL_PRODUCT, COL_TYPE, COL_COUNT, COL_FIRST, COL_LAST, COL_PRICE, COL_CATEGORY, COLUMNS
+	COL_DAY, COL_PRODUCT, COL_TYPE, COL_COUNT, COL_FIRST, COL_LAST, COL_PRICE, COL_CATEGORY, COL_BRAND, COLUMNS
 };
 
 /* One row, summed up from groups. */
@@ -139,7 +139,7 @@ writer_open(Writer *writer, const SlmDictionary *dictionary)
 	writer->shape = (SlmShape) {"offer_log", COLUMNS, {
 			[COL_DAY] = {"day", DATEOID},[COL_PRODUCT] = {"product_id", INT8OID},[COL_TYPE] = {"event_type", slm_event_type_oid()},
 			[COL_COUNT] = {"count", INT8OID},[COL_FIRST] = {"first_seen", TIMESTAMPTZOID},[COL_LAST] = {"last_seen", TIMESTAMPTZOID},
-			[COL_PRICE] = {"price", NUMERICOID},[COL_CATEGORY] = {"category", TEXTOID}
+			[COL_PRICE] = {"price", NUMERICOID},[COL_CATEGORY] = {"category", TEXTOID},[COL_BRAND] = {"brand", TEXTOID}
 	}};
 	for (int t = 0; t < SLM_EVENT_TYPES; t++)
 		writer->event_types[t] = slm_event_type_value(t);
@@ -151,6 +151,7 @@ writer_put(Writer *writer, const Row *row)
 {
 	const SlmOffer *offer = slm_dictionary_get(writer->dictionary, row->offer);
 	SlmSlice	category = slm_dictionary_text(writer->dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
+	SlmSlice	brand = slm_dictionary_text(writer->dictionary, SLM_BRAND, offer->keys[SLM_BRAND]);
 	Datum	   *values = slm_bulk_row(writer->bulk, NULL);
 
 	/* nothing there is ever taken back */
@@ -164,6 +165,7 @@ writer_put(Writer *writer, const Row *row)
 	values[COL_LAST] = TimestampTzGetDatum((int64) row->last * SLM_USECS_PER_MIN);
 	values[COL_PRICE] = NumericGetDatum(slm_price_to_numeric(offer->price));
 	values[COL_CATEGORY] = PointerGetDatum(cstring_to_text_with_len(category.data, category.len));
+	values[COL_BRAND] = PointerGetDatum(cstring_to_text_with_len(brand.data, brand.len));
 }
 
 static void

@@ -18,7 +18,8 @@ CREATE TABLE sellometer.offer_log (
 	first_seen	timestamptz NOT NULL,
 	last_seen	timestamptz NOT NULL,
 	price		numeric NOT NULL,
-	category	text COLLATE "C" NOT NULL
+	category	text COLLATE "C" NOT NULL,
+	brand		text COLLATE "C" NOT NULL
 );
 -- without a key, rows are published whole
 ALTER TABLE sellometer.offer_log REPLICA IDENTITY FULL;
@@ -37,6 +38,7 @@ COMMENT ON COLUMN sellometer.offer_history.count IS 'number of events';
 COMMENT ON COLUMN sellometer.offer_history.first_seen IS 'minute of the first event';
 COMMENT ON COLUMN sellometer.offer_history.last_seen IS 'minute of the last event';
 COMMENT ON COLUMN sellometer.offer_history.category IS 'as in category_l3';
+COMMENT ON COLUMN sellometer.offer_history.brand IS 'of the last event: which comes after what in a minute nobody knows, so of several brands in it the greatest';
 
 CREATE TABLE sellometer.recent_sales (
 	product_id	bigint NOT NULL,
@@ -55,12 +57,17 @@ CREATE TABLE sellometer.sold_products (
 	sales		bigint NOT NULL,
 	low			numeric,
 	high		numeric,
+	brand		text COLLATE "C",
+	last_sold	timestamptz,
 	PRIMARY KEY (product_id, category)
 );
+CREATE INDEX sold_products_brand ON sellometer.sold_products (brand);
 COMMENT ON TABLE sellometer.sold_products IS 'Products that were sold, by category_l3: what the purchases in sellometer.offer_history come to';
 COMMENT ON COLUMN sellometer.sold_products.sales IS 'number of purchases';
 COMMENT ON COLUMN sellometer.sold_products.low IS 'lowest price';
 COMMENT ON COLUMN sellometer.sold_products.high IS 'highest price';
+COMMENT ON COLUMN sellometer.sold_products.brand IS 'of the last purchase; of several brands in its minute the greatest';
+COMMENT ON COLUMN sellometer.sold_products.last_sold IS 'minute of the last purchase';
 
 CREATE TABLE sellometer.other_listings (
 	fingerprint	bigint NOT NULL,
@@ -73,6 +80,16 @@ CREATE TABLE sellometer.other_listings (
 ALTER TABLE sellometer.other_listings REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.other_listings IS
 	'Views of the last day by sessions that saw a product at several prices or under several labels; with the view log: which was the first of each';
+
+/*
+ * What was last, of rows with a time and a text, whatever their order, as the greatest of one text.  Minutes of the years that
+ * events can have, 980 to 3019, are twelve digits.
+ */
+CREATE FUNCTION sellometer.dated(minute timestamptz, label text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (pg_catalog.to_char(minute AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI') || label) COLLATE "C";
+COMMENT ON FUNCTION sellometer.dated(timestamptz, text) IS 'A text with its minute before it, so that of several the greatest is the last';
 
 /* One at a time: the lock is one that loading doesn't want. */
 CREATE FUNCTION sellometer.fold_offers()
@@ -91,10 +108,11 @@ BEGIN
 	WITH taken AS MATERIALIZED (
 		DELETE FROM sellometer.offer_log RETURNING *
 	), days AS (
-		INSERT INTO sellometer.offer_history AS h (day, product_id, event_type, count, first_seen, last_seen, price, category)
-		SELECT day, product_id, event_type, sum(count), min(first_seen), max(last_seen), price, category
+		INSERT INTO sellometer.offer_history AS h (day, product_id, event_type, count, first_seen, last_seen, price, category, brand)
+		SELECT day, product_id, event_type, sum(count), min(first_seen), max(last_seen), price, category, substr(max(sellometer.dated(last_seen, brand)), 13)
 		FROM taken GROUP BY day, product_id, event_type, price, category
 		ON CONFLICT (product_id, day, event_type, price, category) DO UPDATE SET count = h.count + excluded.count,
+			brand = CASE WHEN (h.last_seen, h.brand) > (excluded.last_seen, excluded.brand) THEN h.brand ELSE excluded.brand END,
 			first_seen = least(h.first_seen, excluded.first_seen), last_seen = greatest(h.last_seen, excluded.last_seen)
 	), minutes AS (
 		INSERT INTO sellometer.recent_sales AS r (product_id, minute, price, category, count)
@@ -102,11 +120,12 @@ BEGIN
 		WHERE event_type = 'purchase' AND first_seen >= recent GROUP BY product_id, first_seen, price, category
 		ON CONFLICT (product_id, minute, price, category) DO UPDATE SET count = r.count + excluded.count
 	), products AS (
-		INSERT INTO sellometer.sold_products AS p (product_id, category, sales, low, high)
-		SELECT product_id, category, sum(count), min(price), max(price) FROM taken
+		INSERT INTO sellometer.sold_products AS p (product_id, category, sales, low, high, brand, last_sold)
+		SELECT product_id, category, sum(count), min(price), max(price), substr(max(sellometer.dated(last_seen, brand)), 13), max(last_seen) FROM taken
 		WHERE event_type = 'purchase' GROUP BY product_id, category
 		ON CONFLICT (product_id, category) DO UPDATE SET sales = p.sales + excluded.sales, low = least(p.low, excluded.low),
-			high = greatest(p.high, excluded.high)
+			high = greatest(p.high, excluded.high), last_sold = greatest(p.last_sold, excluded.last_sold),
+			brand = CASE WHEN (p.last_sold, p.brand) > (excluded.last_sold, excluded.brand) THEN p.brand ELSE excluded.brand END
 	)
 	SELECT count(*) INTO folded FROM taken;
 	DELETE FROM sellometer.recent_sales WHERE minute < recent;
@@ -164,8 +183,9 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 	DELETE FROM sellometer.sold_products WHERE product_id IN (SELECT unnest($1));
-	INSERT INTO sellometer.sold_products (product_id, category, sales, low, high)
-	SELECT product_id, category, sum(count), min(price), max(price) FROM sellometer.purchases_of($1, '-infinity') GROUP BY product_id, category;
+	INSERT INTO sellometer.sold_products (product_id, category, sales, low, high, brand, last_sold)
+	SELECT product_id, category, sum(count), min(price), max(price), substr(max(sellometer.dated(last_seen, brand)), 13), max(last_seen)
+	FROM sellometer.purchases_of($1, '-infinity') GROUP BY product_id, category;
 $$;
 COMMENT ON FUNCTION sellometer.count_sold(bigint[]) IS 'Make the rows of these products in sellometer.sold_products anew';
 

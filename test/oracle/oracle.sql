@@ -478,21 +478,23 @@ $$;
 
 /*
  * Days, products, prices and categories at which sellometer.offer_history, with what is not folded into it yet, differs:
- * all events but views with a session, by number, first and last minute.
+ * all events but views with a session, by number, first and last minute, and brand in the last.
  */
 CREATE FUNCTION oracle.diff_offers()
 RETURNS TABLE (side text, day date, product_id bigint, event_type text, price numeric, category text, count bigint,
-	first_seen timestamptz, last_seen timestamptz)
+	first_seen timestamptz, last_seen timestamptz, brand text)
 LANGUAGE sql AS $$
 	WITH expected AS (
 		SELECT (t AT TIME ZONE 'UTC')::date, product_id, event_type, price, l3, count(*),
-			date_bin('1 minute', min(t), '2000-01-03 00:00:00+00'), date_bin('1 minute', max(t), '2000-01-03 00:00:00+00')
+			date_bin('1 minute', min(t), '2000-01-03 00:00:00+00'), date_bin('1 minute', max(t), '2000-01-03 00:00:00+00'),
+			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1]
 		FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed AND (event_type <> 'view' OR user_session = '')
 		GROUP BY 1, 2, 3, 4, 5),
 	actual AS (
-		SELECT day, product_id, event_type::text, price, category, sum(count)::bigint, min(first_seen), max(last_seen)
-		FROM (TABLE sellometer.offer_history UNION ALL TABLE sellometer.offer_log) u (day, product_id, event_type, count, first_seen, last_seen, price, category)
+		SELECT day, product_id, event_type::text, price, category, sum(count)::bigint, min(first_seen), max(last_seen),
+			(array_agg(brand ORDER BY last_seen DESC, brand COLLATE "C" DESC))[1]
+		FROM (TABLE sellometer.offer_history UNION ALL TABLE sellometer.offer_log) u (day, product_id, event_type, count, first_seen, last_seen, price, category, brand)
 		GROUP BY 1, 2, 3, 4, 5)
 	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
 	UNION ALL
@@ -503,21 +505,23 @@ $$;
  * What is worked out of offers once they are folded: sellometer.sold_products, and sellometer.recent_sales for the last day.
  */
 CREATE FUNCTION oracle.diff_sold()
-RETURNS TABLE (side text, what text, product_id bigint, minute timestamptz, price numeric, category text, count bigint, low numeric, high numeric)
+RETURNS TABLE (side text, what text, product_id bigint, minute timestamptz, price numeric, category text, count bigint, low numeric, high numeric, brand text, last_sold timestamptz)
 LANGUAGE sql AS $$
 	WITH sold AS (
 		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed AND event_type = 'purchase'),
 	expected AS (
-		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, count(*), min(price) FILTER (WHERE price > 0), max(price)
+		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, count(*), min(price) FILTER (WHERE price > 0), max(price),
+			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1],
+			date_bin('1 minute', max(t), '2000-01-03 00:00:00+00')
 		FROM sold GROUP BY product_id, l3
 		UNION ALL
-		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, count(*), NULL, NULL
+		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, count(*), NULL, NULL, NULL, NULL
 		FROM sold, sellometer.state WHERE t >= head - interval '1 day' GROUP BY 1, 2, 3, 4, 5),
 	actual AS (
-		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, category, sales, low, high FROM sellometer.sold_products
+		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, category, sales, low, high, brand, last_sold FROM sellometer.sold_products
 		UNION ALL
-		SELECT 'minute', product_id, minute, price, category, count, NULL, NULL FROM sellometer.recent_sales, sellometer.state
+		SELECT 'minute', product_id, minute, price, category, count, NULL, NULL, NULL, NULL FROM sellometer.recent_sales, sellometer.state
 		WHERE minute >= head - interval '1 day')
 	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
 	UNION ALL

@@ -46,8 +46,8 @@ my %ASKED = (
 	'stock' => q{BEGIN; SELECT sellometer.judge_inventory('{1}', head) FROM sellometer.state;
 		SELECT sold, hourly, extract(epoch FROM cover), low FROM sellometer.inventory_cover; ROLLBACK},
 	'sales that folding keeps' => q{BEGIN; DELETE FROM sellometer.recent_sales;
-		INSERT INTO sellometer.offer_log (day, product_id, event_type, count, first_seen, last_seen, price, category)
-			SELECT (t AT TIME ZONE 'UTC')::date, 1, 'purchase', 1, t, t, 5, '' FROM sellometer.state, generate_series(1, 200) i,
+		INSERT INTO sellometer.offer_log (day, product_id, event_type, count, first_seen, last_seen, price, category, brand)
+			SELECT (t AT TIME ZONE 'UTC')::date, 1, 'purchase', 1, t, t, 5, '', '' FROM sellometer.state, generate_series(1, 200) i,
 				LATERAL (SELECT head - i * interval '30 minutes' AS t) x;
 		SELECT sellometer.fold_offers() > 0; SELECT count(*) FROM sellometer.recent_sales; ROLLBACK},
 	map { ("detector $_" => qq{BEGIN; SELECT sellometer.fold_offers() >= 0;
