@@ -1,16 +1,12 @@
 """Alerts & carts: what needs somebody."""
-from parts import (GREEN, NUMBER, ORANGE, PRICE, RED, SECONDS, SEVERITY, SPAN, TIME, any_of, column, dashboard, freshness, lines, query_variable, seconds,
-                   shown_category, sql, stat, steps, table)
+from parts import (GREEN, MONEY, NUMBER, ORANGE, RED, SECONDS, SEVERITY, TIME, any_of, column, dashboard, freshness, label, lines, query_variable,
+                   seconds, sql, stat, steps, table)
 
 DECIMAL = column(NUMBER, width=95)
+PRODUCT = column(least=140, inspect=True)
 
-
-def product_name(product):
-    """What is known of a product's name: the category that it was mostly sold in."""
-    return f"""(SELECT {shown_category('s.category')} FROM sellometer.sold_products s WHERE s.product_id = {product} ORDER BY s.sales DESC, s.category COLLATE "C" LIMIT 1)"""
-
-
-ALERT_NAME = f"CASE dimension WHEN 'product_id' THEN {product_name('key::bigint')} END"
+# What products are called, or the categories that they were mostly sold in.
+ALERT_NAME = "sellometer.key_name(dimension, key)"
 
 
 def alerts_carts():
@@ -48,17 +44,21 @@ def alerts_carts():
             WHERE $__timeFilter(closed_at)
             ORDER BY closed_at DESC, id DESC
             LIMIT 500"""), 24, 12, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(least=240, inspect=True),
-                "name": column(width=150, inspect=True), "lasted": column(SECONDS, width=95), "time": TIME}),
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=165), "detail": column(least=240, inspect=True),
+                "name": column(width=265, inspect=True), "lasted": column(SECONDS, width=95), "time": TIME}),
         table("Running out", "Products with less stock than sales until new stock can be there.",
               sql(f"""
-            SELECT product_id::text AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts, extract(epoch FROM lead_time) AS "lead time",
-                sold_hourly AS "sold an hour", {product_name('l.product_id')} AS name
-            FROM sellometer.low_inventory l
-            LIMIT 500"""), 12, 12, columns={"left": DECIMAL, "sold an hour": column(NUMBER, decimals=2), "lasts": SPAN, "lead time": SPAN}),
+            SELECT {label("'product_id'", 'product_id::text')} AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts,
+                extract(epoch FROM lead_time) AS "lead time", sold_hourly AS "sold an hour"
+            FROM sellometer.low_inventory
+            LIMIT 500"""), 12, 12, columns={"product": PRODUCT, "left": column(NUMBER, width=70), "sold an hour": column(NUMBER, width=115, decimals=2),
+                                            "lasts": column(SECONDS, width=85), "lead time": column(SECONDS, width=85)}),
         table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first.",
-              f"""SELECT product_id::text AS product, price, {seconds("since")} AS "time", {product_name('l.product_id')} AS name FROM sellometer.left_in_cart l ORDER BY since DESC, product_id, price LIMIT 500""",
-              12, 12, columns={"price": PRICE, "time": TIME})]
+              sql(f"""
+            SELECT {label("'product_id'", 'product_id::text')} AS product, price, {seconds("since")} AS "time"
+            FROM sellometer.left_in_cart
+            ORDER BY since DESC, product_id, price
+            LIMIT 500"""), 12, 12, columns={"product": PRODUCT, "price": column(MONEY, width=85, decimals=2), "time": TIME})]
     kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")
     return dashboard("sellometer-alerts", "Sellometer: Alerts & carts", "What needs somebody: prices, sales, stock, carts.", panels, [kinds],
                      time="now-24h", refresh="1m")

@@ -5,11 +5,13 @@ from parts import (BYTES, COUNT, GREEN, LONG, NUMBER, ORANGE, RED, SECONDS, SEVE
 INGESTED = f"FROM sellometer.objects WHERE $__timeFilter(ingested_at) AND {any_of('source', 'source')}"
 OUTCOME = named(failed=RED, died=RED, done=GREEN, held=ORANGE)
 
-# What of sellometer.health is about a source: named after it, with control characters shown, as there.
+# What of sellometer.health is about a source: named after it, with control characters shown, as there.  All that is said of one stands in one
+# column, the second: there it is seen on a telephone too, beside the state, and wide enough for lines that are read.
 SOURCES = sql("""
-    SELECT coalesce(h.state, 'ok') AS state, s.source, nullif(concat_ws(' | ', s.last_error, h.detail), '') AS "last error, and what is seen", date_trunc('second', s.last_error_at) AS "error at",
-        date_trunc('second', s.head) AS "data up to", extract(epoch FROM s.event_lag) AS "behind the clock", s.pending_objects AS waiting, s.failed_objects AS failed,
-        s.backlog_objects AS backlog, s.pending_bytes AS "waiting bytes", s.rows_per_second AS "rows/s", s.list_requests AS lists
+    SELECT coalesce(h.state, 'ok') AS state, concat_ws(': ', sellometer.shown(s.source), nullif(concat_ws(' | ',
+            CASE WHEN strpos(coalesce(h.detail, ''), s.last_error) > 0 THEN NULL ELSE s.last_error END, h.detail), '')) AS "source, and its last error",
+        date_trunc('second', s.last_error_at) AS "error at", date_trunc('second', s.head) AS "data up to", extract(epoch FROM s.event_lag) AS "behind the clock",
+        s.pending_objects AS waiting, s.failed_objects AS failed, s.backlog_objects AS backlog
     FROM sellometer.status s
     LEFT JOIN LATERAL (
         SELECT (array_agg(x.severity ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity)))[1] AS state,
@@ -22,12 +24,13 @@ SOURCES = sql("""
 
 # With a row that says so if all is well, as an empty table does not.
 HEALTH = sql("""
-    SELECT severity, name, concat_ws(' ', detail || '.', hint) AS "what it is, and what to do", date_trunc('second', since) AS "time"
-    FROM sellometer.health
-    WHERE severity IN ('warning', 'critical')
-    UNION ALL
-    SELECT 'ok', 'all', 'All is well.', NULL
-    WHERE NOT EXISTS (SELECT FROM sellometer.health WHERE severity IN ('warning', 'critical'))
+    SELECT severity, said AS "what it is, and what to do", since AS "time"
+    FROM (SELECT severity, name, concat_ws(' ', name || ': ' || detail || '.', hint) AS said, date_trunc('second', since) AS since
+        FROM sellometer.health
+        WHERE severity IN ('warning', 'critical')
+        UNION ALL
+        SELECT 'ok', '', 'All is well.', NULL
+        WHERE NOT EXISTS (SELECT FROM sellometer.health WHERE severity IN ('warning', 'critical'))) h
     ORDER BY severity, name""")
 
 FAILURES = """
@@ -46,13 +49,11 @@ FAILURES = """
 
 def first_screen():
     return [
-        table("Sources", "Each source, the worst first, with the whole of its last error and what health says of it.", SOURCES, 24, 8, columns={
-            "state": column(width=75, color=SEVERITY), "source": column(width=110), "last error, and what is seen": column(least=230, wrap=True),
-            "error at": TIME, "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT,
-            "backlog": COUNT, "waiting bytes": column(BYTES, width=120), "rows/s": column(NUMBER, width=80, decimals=1), "lists": COUNT}),
-        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 24, 10, columns={
-            "severity": column(width=75, color=SEVERITY), "name": column(width=150, inspect=True), "what it is, and what to do": column(least=230, wrap=True),
-            "time": TIME}),
+        table("Sources", "Each source, the worst first, with the whole of its last error and what health says of it.", SOURCES, 24, 12, columns={
+            "state": column(width=75, color=SEVERITY), "source, and its last error": column(least=280, wrap=True),
+            "error at": TIME, "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT, "backlog": COUNT}),
+        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 24, 14, columns={
+            "severity": column(width=75, color=SEVERITY), "what it is, and what to do": column(least=280, wrap=True), "time": TIME}),
         freshness()[1],
         stat("From arrival to table", "Time from an object's arrival to its rows being visible: the last one's, or the age of the oldest that waits.",
              "SELECT max(extract(epoch FROM arrival_lag)) AS lag FROM sellometer.status WHERE enabled", SECONDS,
@@ -75,11 +76,11 @@ def what_failed():
     return [
         table("What failed, and when", "Objects, runs of procedures and sources, the newest first, each with its whole error; of objects, when they were found.",
               sql(f"""
-            SELECT {seconds('at')} AS "time", what, name, error
+            SELECT {seconds('at')} AS "time", concat_ws(': ', what || ' ' || name, nullif(error, '')) AS "what failed, and its error"
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             ORDER BY at DESC, what, name
-            LIMIT 200"""), 16, 14, columns={"time": TIME, "what": column(width=130), "name": column(width=160, inspect=True), "error": column(least=180, wrap=True)}),
+            LIMIT 200"""), 16, 14, columns={"time": TIME, "what failed, and its error": column(least=180, wrap=True)}),
         lines("Failures over time", "The same, by what it was.",
               sql(f"""
             SELECT $__timeGroupAlias(at, $__interval), what AS metric, count(*) AS value
@@ -115,6 +116,12 @@ def arrivals():
             WHERE $__timeFilter(rejected_at)
             GROUP BY 1, 2
             ORDER BY 1, 2"""), NUMBER, 8, 9, stack=True, bars=True, legend=("sum",), decimals=0),
+        table("Sources in numbers", "What waits of each source, how fast it is loaded, and how often it was listed.",
+              sql("""
+            SELECT sellometer.shown(source) AS source, pending_objects AS waiting, pending_bytes AS "waiting bytes", rows_per_second AS "rows/s", list_requests AS lists
+            FROM sellometer.status
+            ORDER BY pending_bytes DESC, status.source"""), 24, 6, columns={"source": column(least=150), "waiting": COUNT, "waiting bytes": column(BYTES, width=120),
+                                                                     "rows/s": column(NUMBER, width=80, decimals=1), "lists": COUNT}),
         table("Rejected rows", "The newest of those kept as examples, with what was wrong and the whole line.",
               sql("""
             SELECT reason, detail, raw, source || ': ' || key AS object, line, column_name AS "column", date_trunc('second', rejected_at) AS "time"

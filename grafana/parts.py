@@ -84,9 +84,14 @@ def seconds(time):
     return f"date_trunc('second', {time})"
 
 
-def shown_category(category):
-    """A category without the levels that only repeat the last one."""
-    return fr"regexp_replace({category}, '(^|\.)([^.]+)(\.\2)+$', '\1\2')"
+def label(dimension, key):
+    """A key as people know it: a product by id and name, a category without the levels that only repeat the one before."""
+    return f"sellometer_key_label({dimension}, {key})"
+
+
+# The key itself stands beside its label, hidden, for links.
+KEY = {"unit": TEXT, "custom.hidden": True}
+KEY_IN_LINK = "${__data.fields.key:percentencode}"
 
 
 # --- parts of a dashboard ------------------------------------------------------------------------------------------

@@ -36,19 +36,24 @@ def status_value(value):
 
 
 def of_alerts(severity, value):
-    """An instance for each open alert: what it is about are the labels, which stay as they are while it lasts."""
+    """
+    An instance for each open alert: what it is about are the labels, which stay as they are while it lasts.  Of an alert without an observed or
+    expected value the summary must not say a number, and there is none to say: which it has are labels too.
+    """
     return sql(f"""
-        SELECT now() AS "time", kind, key, coalesce({ALERT_NAME}, '') AS name, {value} AS value
+        SELECT now() AS "time", kind, key, coalesce({ALERT_NAME}, '') AS name, CASE WHEN observed IS NULL THEN '' ELSE 'yes' END AS has_observed,
+            CASE WHEN expected IS NULL THEN '' ELSE 'yes' END AS has_expected, {value} AS value
         FROM sellometer.alerts
         WHERE closed_at IS NULL AND severity = '{severity}'
         ORDER BY 2, 3""")
 
 
 def alert_rule(severity, title, wait):
-    return rule(f"alerts-{severity}", title, "{{ $labels.kind }}: {{ $labels.key }}{{ if $labels.name }} ({{ $labels.name }}){{ end }}: "
-                "observed {{ $values.observed }}, expected {{ $values.expected }}. The reason is in sellometer.alerts, and in Open alerts.",
+    return rule(f"alerts-{severity}", title, "{{ $labels.kind }}: {{ $labels.key }}{{ if $labels.name }} ({{ $labels.name }}){{ end }}."
+                "{{ if $labels.has_observed }} Observed: {{ $values.observed }}.{{ end }}{{ if $labels.has_expected }} Expected: {{ $values.expected }}.{{ end }}"
+                " The reason is in sellometer.alerts, and in Open alerts.",
                 of_alerts(severity, "1"), 0, (ALERTS, "Open alerts"), wait, severity,
-                values={"observed": of_alerts(severity, "observed"), "expected": of_alerts(severity, "expected")})
+                values={"observed": of_alerts(severity, "coalesce(observed, 0)"), "expected": of_alerts(severity, "coalesce(expected, 0)")})
 
 
 def of_health(severity):

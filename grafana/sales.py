@@ -1,10 +1,12 @@
 """Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
-from parts import (BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
-                   custom_variable, dashboard, funnel, lines, query_variable, row, sql, stat, table, total)
+from parts import (BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
+                   custom_variable, dashboard, funnel, label, lines, query_variable, row, sql, stat, table, total)
 
 TODAY = "date_trunc('day', head, 'UTC')"
+MANY = column(MONEY, width=105, decimals=2)
 CHANGED = column(RATIO, thresholds=CHANGE, decimals=1)
 EVENT = "${event}"
+AMONG = f"{chosen('brand')}, {chosen('category')}"
 
 # Bars that fit the range: some twenty to sixty, unless narrower or wider ones are chosen that give bars at all.
 STEP = sql("""
@@ -124,27 +126,29 @@ def days():
 
 def by_dimension():
     click = ("Choose it too", "/d/sellometer-sales?${__url_time_range}&${event:queryparam}&${step:queryparam}&${by:queryparam}&${dimension:queryparam}"
-             "&${key:queryparam}&var-key=${__value.raw:percentencode}")
+             f"&${{brand:queryparam}}&${{category:queryparam}}&${{key:queryparam}}&var-key={KEY_IN_LINK}")
     return [
         row("By ${dimension:text}"),
-        lines("The chosen, or the best ten", "GMV of those chosen above; of the ten best of the range if none is.", sql(f"""
+        lines("The chosen, or the best ten", "All the GMV of those chosen above; of the ten best if none is.", sql(f"""
             WITH choice AS MATERIALIZED (
                 SELECT CASE WHEN EXISTS (SELECT FROM unnest({chosen('key')}) k WHERE k IS NOT NULL) THEN {chosen('key')}
-                    ELSE ARRAY(SELECT key FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 10, '${{by}}')) END AS keys)
-            SELECT s.event_time AS "time", s.key AS metric, s.gmv AS value
+                    ELSE ARRAY(SELECT key FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 10, '${{by}}')) END AS keys)
+            SELECT s.event_time AS "time", n.name AS metric, s.gmv AS value
             FROM choice CROSS JOIN ({STEP}) w
             CROSS JOIN LATERAL sellometer_series_of('${{dimension}}', '{EVENT}', choice.keys, {RANGE}, w.step, true) s
+            JOIN (SELECT k, {label("'${dimension}'", 'k')} AS name FROM choice, unnest(keys) k OFFSET 0) n ON n.k = s.key
             ORDER BY 1, 2"""), MONEY, 24, 10, stack=True, bars=True, legend=("sum",)),
-        table("Best twenty", "With the share of all; a click adds one to the choice.", sql(f"""
-            SELECT key AS "name", gmv AS "GMV", count AS "number", avg_price AS price, gmv / nullif({total('gmv', EVENT)}, 0) AS share
-            FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 20, '${{by}}')"""), 12, 12,
-              columns={"name": column(link=click), "GMV": PRICE, "number": COUNT, "price": PRICE, "share": SHARE}),
-        table("Movers", "Of the fifty best of this range and of the one before, the twenty that have changed most, up or down; if the range before is not "
-              "kept whole, a line that says so.", sql(f"""
-            SELECT coalesce(key, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number"
+        table("Best twenty", "Of the brands and categories that are chosen, with the share of all; a click adds one to the choice.", sql(f"""
+            SELECT {label("'${dimension}'", 'key')} AS "name", gmv AS "GMV", count AS "number", avg_price AS price, gmv / nullif({total('gmv', EVENT)}, 0) AS share, key
+            FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 20, '${{by}}')"""), 12, 12,
+              columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=85, decimals=2),
+                       "share": column(RATIO, width=75, decimals=2)}),
+        table("Movers", "The twenty that have changed most against the range before, up or down; if that is not kept "
+              "whole, a line that says so.", sql(f"""
+            SELECT coalesce({label("'${dimension}'", 'key')}, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number"
             FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 12, 12,
-              columns={"name": column(inspect=True), "GMV": PRICE, "GMV before": PRICE, "Δ GMV": column(MONEY, thresholds=CHANGE, decimals=2), "number": COUNT,
-                       "Δ number": column(NUMBER, width=90, decimals=0, thresholds=CHANGE)})]
+              columns={"name": column(least=140, inspect=True), "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
+                       "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE)})]
 
 
 def sales():
@@ -174,6 +178,13 @@ def sales():
         custom_variable("step", "Width", [("fit", "Fitting"), ("1 minute", "Minute"), ("1 hour", "Hour"), ("6 hours", "Six hours"), ("1 day", "Day"), ("7 days", "Week")],
                         "Width of the bars; what would be wider than the range is made to fit"),
         custom_variable("dimension", "By", DIMENSIONS, "What the lists below are about"),
-        query_variable("key", "Key", f"SELECT key AS __value FROM sellometer_top('${{dimension}}', '{EVENT}', {RANGE}, 50)",
-                       refresh=2, description="The 50 best of the range, or any that you type"),
+        query_variable("brand", "Of brand", f"SELECT key AS __value FROM sellometer_top('brand', '{EVENT}', {RANGE}, 50)", refresh=2,
+                       description="What lists are of; the 50 best of the range, or any that you type"),
+        query_variable("category", "Of category", sql(f"""
+            SELECT key AS __value, {label("d", 'key')} || ' (level ' || right(d, 1) || ')' AS __text
+            FROM unnest(ARRAY['category_l1', 'category_l2', 'category_l3']) d CROSS JOIN LATERAL sellometer_top(d, '{EVENT}', {RANGE}, 50)"""), refresh=2,
+                       description="What lists are of; the 50 best of the range of each level, or any that you type"),
+        query_variable("key", "Key", sql(f"""
+            SELECT key AS __value, {label("'${dimension}'", 'key')} AS __text
+            FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 50)"""), refresh=2, description="The 50 best of the range, or any that you type"),
     ], time="now-14d", refresh="5m", alerts_shown=True, zone="utc")

@@ -51,21 +51,26 @@ async function drawings(width, chosen) {
 
 // What is wrong must be noticed: each dashboard with one thing made wrong.
 async function tried(byName) {
-	const page = await openPage(browser, built, { width: WIDTHS[0] });
+	const pages = new Map();
 	const where = { ...world, timeZone: 'UTC' };
 
-	for (const { name, board, change, expected } of mutations) {
+	for (const { name, board, change, expected, width = WIDTHS[0] } of mutations) {
 		const item = structuredClone(byName(board));
+		const page = pages.get(width) ?? await openPage(browser, built, { width });
+
+		pages.set(width, page);
 
 		change(item, world);
 		const { says, complaints } = await page.show(item);
 
 		await page.settled();
-		const faults = [...faultsOf(item, says, complaints, where), ...drawnFaults(item, says, await look(page.page), WIDTHS[0])];
+		const faults = [...faultsOf(item, says, complaints, where), ...drawnFaults(item, says, await look(page.page), width)];
 
 		tap.ok(faults.some((fault) => expected.test(fault)) ? [] : [`nothing like ${expected} among:`, ...faults], `noticed: ${name}`);
 	}
-	await page.close();
+	for (const page of pages.values()) {
+		await page.close();
+	}
 }
 
 const asOpened = items.filter((item) => item.range === 'default' && item.setting === 'All');

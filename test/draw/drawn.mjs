@@ -3,7 +3,7 @@
  */
 const ROWS = 10;				// of a table, at least, if it has so many
 const ROWS_WRAPPED = 5;			// if they are of several lines
-const ROWS_NARROW = 3;			// on a telephone
+const ROWS_NARROW = [3, 2];		// on a telephone; if they are of several lines
 const WHOLE_COLUMNS = 2;		// there, without moving the table aside
 const NARROW = 769;
 const SLACK = 1;				// pixels by which rounded lengths may differ
@@ -56,7 +56,7 @@ const isWrapped = (board, id) => board.panels.find((panel) => panel.id === id).f
 	.some((one) => one.properties.some(({ value }) => value?.wrapText));
 
 function* tableFaults(table, rows, wrapped, width) {
-	const least = width < NARROW ? ROWS_NARROW : wrapped ? ROWS_WRAPPED : ROWS;
+	const least = width < NARROW ? ROWS_NARROW[Number(wrapped)] : wrapped ? ROWS_WRAPPED : ROWS;
 	const seen = table.rows.filter((row) => row.box.bottom <= table.body.bottom + SLACK).length;
 	const whole = table.headers.filter((header) => inside(header.box, table.box));
 
@@ -76,10 +76,12 @@ function* tableFaults(table, rows, wrapped, width) {
 	}
 }
 
-// Numbers, ids, times and errors must be whole.  Other texts, and ids longer than any number, may be longer than there is room for in a
-// line, but lines must be whole.
-const NUMERIC = /^(?!\d{13})[-$\d][\d.,:%$ -]*( ?[A-Za-z]{1,5})?$/;
-const ERROR = /error$/;
+// Numbers, ids, times and errors must be whole, and what says which thing is meant, up to a length that hardly any has.  Other texts may be
+// longer than there is room for in a line, but lines must be whole.
+const NUMERIC = /^[-$\d][\d.,:%$ -]*( ?[A-Za-z]{1,5})?$/;
+const ERROR = /error$|what to do$/;
+const NAME = /^(product|brand|category|name|key|source|procedure|tier|kind|day \(UTC\))$/;
+const LONG = 40;				// characters: an id of 19 digits with another one behind it, or three levels of a category
 
 function* cellFaults(table) {
 	const names = new Set();
@@ -88,7 +90,7 @@ function* cellFaults(table) {
 		cells.forEach(({ text, wide, high }, column) => {
 			const name = table.headers[column]?.text;
 
-			if (text.length > 0 && (high > SLACK || wide > SLACK && (NUMERIC.test(text) || ERROR.test(name)))) {
+			if (text.length > 0 && (high > SLACK || wide > SLACK && (NUMERIC.test(text) || ERROR.test(name) || NAME.test(name) && text.length <= LONG))) {
 				names.add(name);
 			}
 		});
@@ -98,25 +100,34 @@ function* cellFaults(table) {
 	}
 }
 
-/* What an on-call engineer sees at first: at the top left, the worst source first, with its whole error. */
+/* What an on-call engineer sees at first, on whatever screen: at the top left all sources, the worst first, each with its state and its whole error. */
 const SCREEN = 900;				// pixels, from the top of the dashboard
 
-function* firstScreenFaults(seen) {
-	const { table } = seen.panels.reduce((a, b) => (b.box.top < a.box.top || b.box.top === a.box.top && b.box.left < a.box.left ? b : a));
+function* firstScreenFaults(seen, says) {
+	const { id, table } = seen.panels.reduce((a, b) => (b.box.top < a.box.top || b.box.top === a.box.top && b.box.left < a.box.left ? b : a));
 	const column = table?.headers.findIndex(({ text }) => ERROR.test(text));
 	const row = table?.rows[0];
 	const error = row?.cells[column];
 
 	if (!error || !row.cells.some(({ text }) => text === 'critical')) {
 		yield 'the first panel does not have the source that fails, with its error, in its first row';
-	} else if (error.text.length < 20 || error.wide > SLACK || error.high > SLACK || row.box.bottom > SCREEN || !inside(error.box, table.box)) {
+		return;
+	}
+	const { raw } = says[id].frames[0].fields.find(({ shown }) => shown === table.headers[column].text);
+	const whole = ({ text, wide, high, box }, i) => text === raw[i] && wide <= SLACK && high <= SLACK && inside(box, table.box);
+	const there = table.rows.filter(({ box, cells }, i) => box.bottom <= Math.min(SCREEN, table.body.bottom + SLACK) && inside(cells[0].box, table.box) && whole(cells[column], i));
+
+	if (error.text.length < 20 || !whole(error, 0) || row.box.bottom > SCREEN) {
 		yield `the error of the source that fails is not to be seen whole on the first screen: ${error.text}`;
+	}
+	if (there.length < raw.length) {
+		yield `${there.length} of ${raw.length} sources are to be seen whole on the first screen`;
 	}
 }
 
 export function* drawnFaults(item, says, seen, width) {
-	if (item.name === 'operations.json' && !item.empty && width >= NARROW) {
-		yield* firstScreenFaults(seen);
+	if (item.name === 'operations.json' && !item.empty) {
+		yield* firstScreenFaults(seen, says);
 	}
 	if (seen.width > width) {
 		yield `the page is ${seen.width} pixels wide, the screen ${width}`;

@@ -23,8 +23,13 @@ const rowsWhere = (column, keep) => column.values.map((value, i) => [value, i]).
 
 export const mutations = [
 	{
-		name: 'a unit that takes ids for numbers', board: 'live.json', expected: /^Top products: "product" shows "[\d.]+ \w+"/,
-		change: (item) => override(panelOf(item, 'Top products'), 'product', 'unit', 'short')
+		name: 'a unit that takes ids for numbers', board: 'alerts-carts.json', expected: /^Open alerts: "key" shows "[\d.]+ \w+"/,
+		change: (item) => override(panelOf(item, 'Open alerts'), 'key', 'unit', 'short')
+	},
+	{
+		name: 'a column too narrow for ids', board: 'live.json', expected: /^Top products: cells of "product" are cut/,
+		change: (item) => panelOf(item, 'Top products').fieldConfig.overrides.find((one) => one.matcher.options === 'product').properties
+			.push({ id: 'custom.width', value: 60 }, { id: 'custom.cellOptions', value: { type: 'auto' } })
 	},
 	{
 		name: 'money without its currency', board: 'live.json', expected: /^GMV: "gmv" shows .* which is no money/i,
@@ -93,7 +98,15 @@ export const mutations = [
 	},
 	{
 		name: 'an error that is cut', board: 'operations.json', expected: /^the error of the source that fails is not to be seen whole/,
-		change: (item) => override(panelOf(item, 'Sources'), 'last error, and what is seen', 'custom.cellOptions', { type: 'auto' })
+		change: (item) => override(panelOf(item, 'Sources'), 'source, and its last error', 'custom.cellOptions', { type: 'auto' })
+	},
+	{
+		name: 'an error that is to the right of what is seen', board: 'operations.json', expected: /^the error of the source that fails is not to be seen whole/, width: 390,
+		change: (item) => override(panelOf(item, 'Sources'), 'state', 'custom.width', 300)
+	},
+	{
+		name: 'a source that is not on the first screen', board: 'operations.json', expected: /^[01] of 2 sources are to be seen/,
+		change: (item) => { panelOf(item, 'Sources').gridPos.h = 4; }
 	},
 	{
 		name: 'a first screen without the source that fails', board: 'operations.json', expected: /^the first panel does not have the source that fails/,

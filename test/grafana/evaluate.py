@@ -22,7 +22,8 @@ def rendered(text, labels, values):
     """The templates that the rules use, and no more."""
     text = re.sub(r"\{\{ if \$labels\.(\w+) \}\}(.*?)\{\{ end \}\}", lambda match: match[2] if labels.get(match[1]) else "", text)
     text = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: str(labels[match[1]]), text)
-    text = re.sub(r"\{\{ \$values\.(\w+) \}\}", lambda match: format(values[match[1]].normalize(), "f") if values.get(match[1]) is not None else "[no value]", text)
+    text = re.sub(r"\{\{ \$values\.(\w+) \}\}", lambda match: format(values[match[1]].normalize(), "f") if values.get(match[1]) is not None
+                  else "NaN" if match[1] in values else "[no value]", text)
     assert "{{" not in text, text
     return text
 

@@ -3,7 +3,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from expand import ask
-from expected_sales import product_names
+from expected_sales import label, product_names
 from frames import Anything, Begins, Near
 from known import DAY, HEAD, HOUR, MINUTE, NOW
 from oracle import keys
@@ -51,24 +51,27 @@ NO_PRICE = ('the header line lacks the required column "price" (repair the objec
 NOT_READABLE = "it can't be listed: why is in sellometer.sources, for who may read last_error there"
 
 
-TEXT = "last error, and what is seen"
+TEXT = "source, and its last error"
 
 
 @oracle("operations", "Sources")
 def sources(c):
     failed = f"2019-11-20-12-10-no-price.csv: {NO_PRICE}"
-    shop, partner = sorted(table(c, "SELECT * FROM sellometer.sources ORDER BY name"), key=lambda row: row["name"] != "shop")
-    return [{"state": "critical", "source": "partner", TEXT: NOT_READABLE, "error at": NOW - 20 * MINUTE,
-             "data up to": NOW - 3 * HOUR, "behind the clock": since(NOW - 3 * HOUR), "waiting": 0, "failed": 0, "backlog": 0, "waiting bytes": 0,
-             "rows/s": 0, "lists": 0},
-            {"state": "warning", "source": "shop", TEXT: Begins(f"{failed} | "), "error at": NOW - 2 * HOUR + timedelta(seconds=20),
-             "data up to": HEAD, "behind the clock": since(HEAD), "waiting": 1, "failed": 1, "backlog": 1, "waiting bytes": 4711,
-             "rows/s": 0, "lists": shop["list_requests"]}]
+    return [{"state": "critical", TEXT: f"partner: {NOT_READABLE}", "error at": NOW - 20 * MINUTE,
+             "data up to": NOW - 3 * HOUR, "behind the clock": since(NOW - 3 * HOUR), "waiting": 0, "failed": 0, "backlog": 0},
+            {"state": "warning", TEXT: Begins(f"shop: {failed} | "), "error at": NOW - 2 * HOUR + timedelta(seconds=20),
+             "data up to": HEAD, "behind the clock": since(HEAD), "waiting": 1, "failed": 1, "backlog": 1}]
+
+
+@oracle("operations", "Sources in numbers")
+def sources_in_numbers(c):
+    lists = {row["name"]: row["list_requests"] for row in table(c, "SELECT * FROM sellometer.sources")}
+    return [{"source": source, "waiting": waiting, "waiting bytes": size, "rows/s": 0, "lists": lists[source]} for source, waiting, size in (("shop", 1, 4711), ("partner", 0, 0))]
 
 
 @oracle("operations", "Health")
 def health(c):
-    return [{"severity": row["severity"], "name": row["name"], "what it is, and what to do": Begins(""), "time": Anything()} for row in table(c, """
+    return [{"severity": row["severity"], "what it is, and what to do": Begins(row["name"] + ": "), "time": Anything()} for row in table(c, """
         SELECT severity, name FROM sellometer.health WHERE severity IN ('critical', 'warning') ORDER BY severity, name""")]
 
 
@@ -97,7 +100,11 @@ def failures(c):
     return in_range(c, rows)
 
 
-oracle("operations", "What failed, and when")(failures)
+@oracle("operations", "What failed, and when")
+def what_failed(c):
+    return [{"time": row["time"], "what failed, and its error": ": ".join(filter(None, (f"{row['what']} {row['name']}", row["error"])))} for row in failures(c)]
+
+
 oracle("operations", "Failures over time")(lambda c: buckets(c, failures(c), "what", "time", c.step))
 
 
@@ -230,13 +237,11 @@ def sold_since(c, product, time):
 @oracle("alerts-carts", "Running out #2")
 def running_out(c):
     """Sold within a day before the head, an hour; what is left lasts shorter than new stock takes, or nothing is left."""
-    names = product_names(c.o)
     rows = []
     for product, stock, as_of, lead in (("1005115", 3, NOW - DAY, 3 * DAY), ("1801881", 100000, NOW - DAY, 3 * DAY), ("9007199254740993", 10, NOW - 2 * DAY, 12 * HOUR)):
         remaining = stock - c.o.between(as_of - timedelta(seconds=30) + MINUTE, HEAD + MINUTE, "purchase", ("product_id", product)).count
-        rows.append({"product": product, "left": remaining, "lasts": Anything(), "lead time": lead.total_seconds(), "sold an hour": Anything(), "name": names[product]})
-    rows = [row for row in rows if row["product"] != "1801881"]
-    return rows
+        rows.append({"product": label(c.o, "product_id", product), "left": remaining, "lasts": Anything(), "lead time": lead.total_seconds(), "sold an hour": Anything()})
+    return [row for row in rows if not row["product"].startswith("1801881")]
 
 
 def left(c):
@@ -252,9 +257,8 @@ def left(c):
 
 @oracle("alerts-carts", "Left in cart #2")
 def left_in_cart(c):
-    names = product_names(c.o)
-    rows = [{"product": row.product, "price": row.price, "time": row.time, "name": names.get(row.product)} for row in left(c)]
-    return sorted(rows, key=lambda row: (-row["time"].timestamp(), int(row["product"]), row["price"]))
+    rows = sorted(left(c), key=lambda row: (-row.time.timestamp(), int(row.product), row.price))
+    return [{"product": label(c.o, "product_id", row.product), "price": row.price, "time": row.time} for row in rows]
 
 
 oracle("alerts-carts", "variable kind")(lambda c: [{"__value": kind} for kind in sorted({row["kind"] for row in alerts(c)})])

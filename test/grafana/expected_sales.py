@@ -2,7 +2,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from known import DAY, HEAD, HOUR, MINUTE, PRODUCTS
+from known import DAY, HEAD, HOUR, MINUTE, NAMES, PRODUCTS
 from oracle import HOURS_FROM, TYPES, floor, keys, ratio
 from oracles import oracle
 
@@ -96,7 +96,7 @@ def cart_price(c):
 
 def of_chosen(dimension, variable, pick):
     def expected(c):
-        return {key or "All": {time: value for time, value, _ in per_minute(c, event(c), pick, key and (dimension, key))}
+        return {label(c.o, dimension, key) if key else "All": {time: value for time, value, _ in per_minute(c, event(c), pick, key and (dimension, key))}
                 for key in chosen(c, variable)}
     return expected
 
@@ -108,25 +108,49 @@ for dimension, variable, _ in CHOICES:
 
 # --- lists ---------------------------------------------------------------------------------------------------------
 
-def in_chosen_categories(c, dimension):
-    """Keys of products that were bought in one of the chosen categories, of whatever level; None: none is chosen."""
-    picked = [key for variable in ("category", "category2", "category3") for key in chosen(c, variable) if key]
-    if not picked:
-        return None
-    found = set()
-    for row in c.o.rows:
-        of = keys(row)
-        if row.type == "purchase" and row.time >= HEAD - 30 * DAY and any(of["category_l3"] == key or of["category_l3"].startswith(key + ".") for key in picked):
-            found.add(of[dimension])
-    return found
+def labels(o):
+    """By product: the brand and category that it was last sold under: of those of one minute the category of most sales, and the greater brand."""
+    sold = {}
+    for row in o.rows:
+        if row.type == "purchase" and row.time >= HEAD - 30 * DAY:
+            of = keys(row)
+            sold.setdefault(of["product_id"], {}).setdefault(of["category_l3"], []).append((floor(row.time, MINUTE), of["brand"].encode()))
+    return {product: min((-max(rows)[0].timestamp(), -len(rows), category, max(rows)[1].decode()) for category, rows in by.items())[2:]
+            for product, by in sold.items()}
+
+
+def fits(category, categories):
+    return any(category == key or category.startswith(key + ".") for key in categories)
+
+
+def level(dimension, category):
+    return ".".join(category.split(".")[:int(dimension[-1])])
+
+
+def top_of(c, dimension, n, categories):
+    """The best keys of the chosen brands and categories."""
+    brands = [key for key in chosen(c, "brand") if key]
+    categories = [key for variable in categories for key in chosen(c, variable) if key]
+    sums = lambda which: c.o.all_keys(which, c.start, c.end, event(c)).items()
+    if not brands and not categories:
+        parts = sums(dimension)
+    elif dimension == "brand" and not categories:
+        parts = [(key, s) for key, s in sums("brand") if key in brands]
+    elif "category" in dimension and not brands:
+        parts = [(level(dimension, key), s) for key, s in sums("category_l3") if fits(key, categories)]
+    else:
+        parts, known = [], labels(c.o)
+        for product, s in sums("product_id"):
+            category, brand = known.get(product, (None, None))
+            if category and (not brands or brand in brands) and (not categories or fits(category, categories)):
+                parts.append(({"product_id": product, "brand": brand}.get(dimension) or level(dimension, category), s))
+    return c.o.best(parts, n, c.values["by"])
 
 
 def top(dimension, column):
     def expected(c):
-        best = c.o.top(dimension, c.start, c.end, event(c), None, c.values["by"])
-        among = None if dimension == "brand" else in_chosen_categories(c, dimension)
-        return [{column: key, "GMV": s.gmv, "number": s.count, "price": s.price}
-                for key, s in [pair for pair in best if among is None or pair[0] in among][:10]]
+        return [{column: label(c.o, dimension, key), "GMV": s.gmv, "number": s.count, "price": s.price, "key": key}
+                for key, s in top_of(c, dimension, 10, ("category", "category2", "category3"))]
     return expected
 
 
@@ -140,7 +164,7 @@ def what_is_chosen(c):
     rows = [("All", "", everything)]
     for dimension, variable, one in CHOICES:
         sums = [(key, c.o.total(c.start, c.end, event(c), (dimension, key))) for key in chosen(c, variable) if key]
-        rows += [(key, one, s) for key, s in sorted(sums, key=lambda pair: (-pair[1].gmv, pair[0].encode())) if s.count]
+        rows += [(label(c.o, dimension, key), one, s) for key, s in sorted(sums, key=lambda pair: (-pair[1].gmv, pair[0].encode())) if s.count]
     return [{"name": key, "kind": kind, "number": s.count, "GMV": s.gmv, "price": s.price, "share": ratio(s.gmv, everything.gmv)}
             for key, kind, s in rows]
 
@@ -159,14 +183,22 @@ def rank(dimension):
 
 
 def product_names(o):
-    """By product: the category that it was mostly sold in, without levels that repeat the last one."""
+    """By product: its name in a line, or the category that it was mostly sold in, without levels that repeat the last one."""
     sold = {}
     for row in o.rows:
-        if row.type == "purchase" and row.time >= HEAD - 30 * DAY:
+        if row.type == "purchase" and row.time >= HEAD - 30 * DAY and row.code + row.category_id:
             of = keys(row)
             sold.setdefault(of["product_id"], {}).setdefault(of["category_l3"], 0)
             sold[of["product_id"]][of["category_l3"]] += 1
-    return {product: shown(min(by, key=lambda name: (-by[name], name))) for product, by in sold.items()}
+    found = {product: shown(min(by, key=lambda name: (-by[name], name))) for product, by in sold.items()}
+    return {**found, **{product: name if len(name) <= 200 else name[:199] + "~" for product, name in NAMES.items()}}
+
+
+def label(o, dimension, key):
+    if "category" in dimension:
+        return shown(key)
+    name = product_names(o).get(key) if dimension == "product_id" else None
+    return f"{key} ({name})" if name else key
 
 
 def shown(category):
@@ -290,15 +322,16 @@ def days(c):
 @oracle("sales", "The chosen, or the best ten")
 def best_by_time(c):
     dimension = c.values["dimension"]
-    picked = [key for key in chosen(c, "key") if key] or [key for key, _ in c.o.top(dimension, c.start, c.end, event(c), 10, c.values["by"])]
-    return {key: {time: s.gmv for time, s, _ in c.o.series(c.start, c.end, fitting(c), event(c), (dimension, key))[0]} for key in picked}
+    picked = [key for key in chosen(c, "key") if key] or [key for key, _ in top_of(c, dimension, 10, ("category",))]
+    return {label(c.o, dimension, key): {time: s.gmv for time, s, _ in c.o.series(c.start, c.end, fitting(c), event(c), (dimension, key))[0]} for key in picked}
 
 
 @oracle("sales", "Best twenty")
 def best_twenty(c):
     everything = whole(c.o, c, event(c)).gmv
-    return [{"name": key, "GMV": s.gmv, "number": s.count, "price": s.price, "share": ratio(s.gmv, everything)}
-            for key, s in c.o.top(c.values["dimension"], c.start, c.end, event(c), 20, c.values["by"])]
+    dimension = c.values["dimension"]
+    return [{"name": label(c.o, dimension, key), "GMV": s.gmv, "number": s.count, "price": s.price, "share": ratio(s.gmv, everything), "key": key}
+            for key, s in top_of(c, dimension, 20, ("category",))]
 
 
 @oracle("sales", "Movers")
@@ -307,7 +340,7 @@ def movers(c):
     if found is None:       # of thirty days before thirty days
         reason = f"the earlier range begins at {c.start - (c.end - c.start):%Y-%m-%d %H:%M} UTC, and what is kept whole begins at {HOURS_FROM:%Y-%m-%d %H:%M} UTC"
         return [{"name": reason, "GMV": None, "GMV before": None, "Δ GMV": None, "number": None, "Δ number": None}]
-    return [{"name": key, "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count}
+    return [{"name": label(c.o, c.values["dimension"], key), "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count}
             for key, now, earlier in found]
 
 
@@ -328,23 +361,29 @@ def price_by_time(c):
 def ranked(dimension):
     def expected(c):
         best = rank(dimension)(c)
-        return [{"__value": key} for key in sorted(best, key=lambda key: (-best[key], int(key) if dimension == "product_id" else key.encode()))]
+        return [{"__value": key, "__text": label(c.o, dimension, key)} for key in sorted(best, key=lambda key: (-best[key], int(key) if dimension == "product_id" else key.encode()))]
     return expected
 
 
-for dimension, variable, _ in CHOICES[1:]:
+for dimension, variable, _ in CHOICES:
     oracle("live", f"variable {variable}")(ranked(dimension))
 
 
-@oracle("live", "variable product")
-def products(c):
-    names = product_names(c.o)
-    return [{**row, "__text": f"{row['__value']} · {names[row['__value']]}"} for row in ranked("product_id")(c)]
+@oracle("sales", "variable brand")
+def variable_brand(c):
+    return [{"__value": key} for key, _ in c.o.top("brand", c.start, c.end, event(c), 50)]
+
+
+@oracle("sales", "variable category")
+def variable_category(c):
+    return [{"__value": key, "__text": f"{shown(key)} (level {dimension[-1]})"} for dimension in ("category_l1", "category_l2", "category_l3")
+            for key, _ in c.o.top(dimension, c.start, c.end, event(c), 50)]
 
 
 @oracle("sales", "variable key")
 def variable_key(c):
-    return [{"__value": key} for key, _ in c.o.top(c.values["dimension"], c.start, c.end, event(c), 50)]
+    by_gmv = c._replace(values={**c.values, "by": "gmv"})
+    return [{"__value": key, "__text": label(c.o, c.values["dimension"], key)} for key, _ in top_of(by_gmv, c.values["dimension"], 50, ("category",))]
 
 
 assert len({product[0] for product in PRODUCTS}) == len(PRODUCTS)

@@ -66,15 +66,20 @@ def target_faults(name, target, kind):
         yield f"{name}: comments and semicolons do not survive"
 
 
+def of_column(panel, name):
+    return [one for override in panel["fieldConfig"]["overrides"] if override["matcher"] == {"id": "byName", "options": name} for one in override["properties"]]
+
+
 def link_faults(board):
-    """A click that chooses something keeps all that is chosen."""
+    """A click that chooses something keeps all that is chosen, and adds the key of its row, which is not what is shown of it."""
     kept = [f"${{{variable['name']}:queryparam}}" for variable in board["templating"]["list"]]
     for panel in board["panels"]:
         for override in panel.get("fieldConfig", {}).get("overrides", []):
             for one in override["properties"]:
                 for link in one["value"] if one["id"] == "links" else []:
                     lost = [text for text in kept if text not in link["url"]]
-                    if lost or not link["url"].startswith(f"/d/{board['uid']}?${{__url_time_range}}") or not link["url"].endswith("=${__value.raw:percentencode}"):
+                    if lost or not link["url"].startswith(f"/d/{board['uid']}?${{__url_time_range}}") or not link["url"].endswith("=${__data.fields.key:percentencode}") \
+                            or {"id": "custom.hidden", "value": True} not in of_column(panel, "key"):
                         yield f"{panel['title']}: a click loses {lost}, or goes elsewhere: {link['url']}"
 
 

@@ -50,6 +50,13 @@ PRODUCTS = [
     ("100068488", "", "", "", "0.00"),
 ]
 
+# Since when products have another brand and category
+RENAMED = {"1801881": (NOW - 9 * DAY, "electronics.video.tv", "Artel & Söhne"), "5100816": (NOW - 5 * DAY, "accessories.clocks", "\u6f22\u202e\u5b57"),
+           "28719074": (NOW - 20 * HOUR, "apparel.shoes.sandals", "apple")}
+
+# What the shop says that products are called
+NAMES = {"1004856": "Galaxy J5, 16 GB", "9007199254740993": "<b>\"a name\"</b> $1 ${brand} '; --", "1005105": "x" * 300}
+
 
 class Known:
     """files: name -> content; late: files that come when all others are loaded; rows: all that are usable."""
@@ -96,6 +103,8 @@ class Known:
             self.sessions.append((session, product))
         elif kind == "cart" and time > NOW - 40 * HOUR and draw.random() < 0.1:
             session = f"c{self.number}"
+        if product in RENAMED and time >= RENAMED[product][0]:
+            _, code, brand = RENAMED[product]
         return Row(time, kind, product, category_id, code, brand, price, str(500000000 + self.number), session)
 
     def put_into_files(self):

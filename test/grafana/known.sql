@@ -51,5 +51,7 @@ INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, obser
 INSERT INTO sellometer.inventory (product_id, stock, as_of, lead_time) VALUES
 	(1005115, 3, timestamptz :now - interval '1 day', '3 days'), (1801881, 100000, timestamptz :now - interval '1 day', '3 days'),
 	(9007199254740993, 10, timestamptz :now - interval '2 days', '12 hours');
+INSERT INTO sellometer.products (product_id, name, url) VALUES (1004856, E'  Galaxy J5,\n16 GB ', 'https://shop.example/1004856'),
+	(9007199254740993, '<b>"a name"</b> $1 ${brand} ''; --', NULL), (1005105, repeat('x', 300), NULL), (1005115, ' ', NULL);
 UPDATE sellometer.detectors SET enabled = false;
 SELECT sellometer.judge_inventory('{1005115,1801881,9007199254740993}', head) FROM sellometer.state;

@@ -108,7 +108,14 @@ class Oracle:
         return result
 
     def top(self, dimension, start, end, kind, n, by="gmv"):
-        found = self.all_keys(dimension, start, end, kind)
+        return self.best(self.all_keys(dimension, start, end, kind).items(), n, by)
+
+    @staticmethod
+    def best(parts, n, by="gmv"):
+        """parts: (key, Sum), of a key maybe several."""
+        found = defaultdict(Sum)
+        for key, value in parts:
+            found[key] = found[key].add(value)
         order = (lambda s: (-s.gmv, -s.count)) if by == "gmv" else (lambda s: (-s.count, -s.gmv))
         return sorted(found.items(), key=lambda item: (*order(item[1]), item[0].encode()))[:n]
 
@@ -153,14 +160,13 @@ class Oracle:
         return self.between(start, end, kind, key), self.between(start - back, end - back, kind, key), start, end, back
 
     def movers(self, dimension, start, end, kind, n, by):
-        """[(key, now, earlier)], of the fifty best of both ranges; None: they can't be compared."""
+        """[(key, now, earlier)]; None: they can't be compared."""
         part = self.same_part(start, end, None)
         if not part:
             return None
         start, end, back = part
         now, earlier = (self.all_keys(dimension, a, b, kind) for a, b in ((start, end), (start - back, end - back)))
-        best = {key for a, b in ((start, end), (start - back, end - back)) for key, _ in self.top(dimension, a, b, kind, 50, by)}
         pick = (lambda s: s.gmv) if by == "gmv" else (lambda s: s.count)
-        found = [(key, now.get(key, Sum()), earlier.get(key, Sum())) for key in best]
+        found = [(key, now.get(key, Sum()), earlier.get(key, Sum())) for key in {*now, *earlier}]
         found = [one for one in found if pick(one[1]) != pick(one[2])]
         return sorted(found, key=lambda one: (-abs(pick(one[1]) - pick(one[2])), one[0].encode()))[:n]

@@ -16,10 +16,15 @@ ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
 # Of variables, by name: as they are at first, and as somebody has chosen
 SETTINGS = {
     "as it opens": {"event": "purchase", "by": "gmv", "step": "fit", "dimension": "brand"},
+    # of these brands, each thing of the categories of another choice
+    "brands": {"event": "purchase", "by": "gmv", "step": "fit", "dimension": "category_l2", "brand": ["apple", "Artel & Söhne", "9007199254740993", "samsung"]},
+    "categories": {"event": "cart", "by": "count", "step": "fit", "dimension": "brand", "category": ["electronics", "accessories", "apparel.shoes.sandals", "never.seen"]},
     "chosen": {"event": "view", "by": "count", "step": "1 day", "dimension": "product_id", "product": ["1004856", "9007199254740993"],
-               "brand": ["All", "it's \"odd\", \\ and $1", "</script><b>", "never seen"], "category": ["electronics"], "category2": ["apparel.shoes", "electronics.video"],
+               "brand": ["All", "it's \"odd\", \\ and $1", "</script><b>", "never seen", "apple", "artel"], "category": ["electronics"], "category2": ["apparel.shoes", "electronics.video"],
                "category3": ["9223372036854775807.9223372036854775807.9223372036854775807"], "key": ["1004856", "9223372036854775806"],
                "kind": ["price_anomaly"], "source": ["shop"]}}
+
+OF_LISTS = ("brands", "categories")
 
 # What an oracle is given: the end of the range, its start, the values of variables, $__interval, and the known data
 Case = namedtuple("Case", "start end values step o admin")
@@ -30,6 +35,8 @@ def cases(name, board):
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
     for label, length in RANGES.items():
         for setting, chosen in SETTINGS.items():
+            if setting in OF_LISTS and "brand" not in variables:
+                continue
             values = {key: chosen.get(key) for key in variables}
             todo = []
             for title, sql, fmt, panel in queries(name, board):

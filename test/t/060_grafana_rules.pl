@@ -130,6 +130,7 @@ sql('CALL sellometer_merge_backlog()');
 is(firing('No purchases'), '', '... and something is bought');
 
 # What detectors find: an instance a key
+sql(q{INSERT INTO sellometer.products VALUES (9007199254740993, 'A name, of an id beyond 2^53', NULL, NULL)});
 sql(q{INSERT INTO sellometer.sold_products (product_id, category, sales, low, high) VALUES (1004856, 'electronics.smartphone.smartphone', 50, 131, 132)});
 for my $rule ([ 'Critical alert', 'critical' ], [ 'Warning', 'warning' ])
 {
@@ -141,17 +142,25 @@ for my $rule ([ 'Critical alert', 'critical' ], [ 'Warning', 'warning' ])
 
 	is(firing($title), '', "$title: none is open");
 	$open->('1004856', '13.15');
-	is(firing($title), 'key=1004856, kind=price_anomaly, name=electronics.smartphone', "$title: a wrong price");
+	my ($labels, $first, $second) = ('has_expected=yes, has_observed=yes', 'key=1004856, kind=price_anomaly, name=electronics.smartphone',
+		'key=9007199254740993, kind=price_anomaly, name=A name, of an id beyond 2^53');
+	is(firing($title), "$labels, $first", "$title: a wrong price");
 	$open->('9007199254740993', '1315.10');
-	is(firing($title), 'key=1004856, kind=price_anomaly, name=electronics.smartphone; key=9007199254740993, kind=price_anomaly, name=',
+	is(firing($title), "$labels, $first; $labels, $second",
 		'... a second one is an instance of its own');
-	like(summary($title, '1004856'), qr/^price_anomaly: 1004856 \(electronics\.smartphone\): observed 13\.15, expected 131\.51\./,
+	like(summary($title, '1004856'), qr/^price_anomaly: 1004856 \(electronics\.smartphone\)\. Observed: 13\.15\. Expected: 131\.51\. The reason/,
 		'... which says of what, what was seen, and what is usual');
-	like(summary($title, '9007199254740993'), qr/^price_anomaly: 9007199254740993: observed 1315\.1, expected 131\.51\./, '... likewise');
+	like(summary($title, '9007199254740993'), qr/^price_anomaly: 9007199254740993 \(A name, of an id beyond 2\^53\)\. Observed: 1315\.1\. Expected: 131\.51\./,
+		'... likewise, by the name that somebody has given it');
 	sql(q{UPDATE sellometer.alerts SET observed = 14, detail = 'otherwise' WHERE key = '1004856'});
 	is(scalar(() = firing($title) =~ /key=1004856/g), 1, '... that goes on as the same instance while its numbers change');
 	sql(q{UPDATE sellometer.alerts SET closed_at = now() WHERE key = '1004856'});
-	is(firing($title), 'key=9007199254740993, kind=price_anomaly, name=', '... one is over');
+	is(firing($title), "$labels, $second", '... one is over');
+	sql(q{UPDATE sellometer.alerts SET closed_at = now() WHERE closed_at IS NULL});
+	sql(qq{INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, observed, expected, detail) VALUES
+		('left_in_cart', '$severity', 'user_session', 'all', now(), 7, NULL, 'no number is usual'), ('own', '$severity', 'brand', 'a', now(), NULL, NULL, 'no number at all')});
+	like(summary($title, 'all'), qr/^left_in_cart: all\. Observed: 7\. The reason/, '... what has no expected value says of none');
+	like(summary($title, 'a'), qr/^own: a\. The reason/, '... nor of an observed one');
 	sql(q{UPDATE sellometer.alerts SET closed_at = now() WHERE closed_at IS NULL});
 	is(firing($title), '', '... and both');
 }
