@@ -3,7 +3,7 @@ from parts import (GREEN, MONEY, NUMBER, ORANGE, RED, SECONDS, SEVERITY, TIME, a
                    seconds, sql, stat, steps, table)
 
 DECIMAL = column(NUMBER, width=95)
-PRODUCT = column(least=140, inspect=True)
+KEY_SHOWN, PRODUCT = column(width=290, inspect=True), column(least=140, inspect=True)
 
 # What products are called, or the categories that they were mostly sold in.
 ALERT_NAME = "sellometer.key_name(dimension, key)"
@@ -22,13 +22,12 @@ def alerts_carts():
         freshness()[1],
         table("Open alerts", "What is wrong now, the worst first, with the reason in words. Event time is that of the events that show it.",
               sql(f"""
-            SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, observed, expected, {seconds('event_time')} AS "event time",
+            SELECT severity, replace(kind, '_', ' ') AS kind, {label('dimension', 'key')} AS key, detail, observed, expected, {seconds('event_time')} AS "event time",
                 {seconds('opened_at')} AS "time"
             {open_alerts} AND {any_of("kind", "kind")}
             ORDER BY severity = 'critical' DESC, severity = 'warning' DESC, opened_at DESC, id DESC
-            LIMIT 500"""), 24, 16, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=170), "detail": column(least=300, wrap=True),
-                "name": column(width=200, inspect=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
+            LIMIT 500"""), 24, 20, columns={
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": KEY_SHOWN, "detail": column(least=385, wrap=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
         lines("Alerts by event time", "Events that alerts are about, by kind.",
               sql("""
             SELECT $__timeGroupAlias(event_time, $__interval), replace(kind, '_', ' ') AS metric, count(*) AS value
@@ -38,14 +37,13 @@ def alerts_carts():
             ORDER BY 1, 2"""), NUMBER, 24, 8, stack=True, bars=True, legend=("sum",), interval="5m", decimals=0),
         table("Closed alerts", "Alerts of the range that are over, the newest first, and how long they lasted.",
               sql(f"""
-            SELECT severity, replace(kind, '_', ' ') AS kind, key, detail, {ALERT_NAME} AS name, extract(epoch FROM closed_at - opened_at) AS lasted,
+            SELECT severity, replace(kind, '_', ' ') AS kind, {label('dimension', 'key')} AS key, detail, extract(epoch FROM closed_at - opened_at) AS lasted,
                 {seconds('closed_at')} AS "time"
             FROM sellometer.alerts
             WHERE $__timeFilter(closed_at)
             ORDER BY closed_at DESC, id DESC
             LIMIT 500"""), 24, 12, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": column(width=165), "detail": column(least=240, inspect=True),
-                "name": column(width=265, inspect=True), "lasted": column(SECONDS, width=95), "time": TIME}),
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": KEY_SHOWN, "detail": column(least=240, inspect=True), "lasted": column(SECONDS, width=95), "time": TIME}),
         table("Running out", "Products with less stock than sales until new stock can be there.",
               sql(f"""
             SELECT {label("'product_id'", 'product_id::text')} AS product, stock_left AS "left", extract(epoch FROM cover) AS lasts,

@@ -80,14 +80,14 @@ def what_failed():
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             ORDER BY at DESC, what, name
-            LIMIT 200"""), 16, 14, columns={"time": TIME, "what failed, and its error": column(least=180, wrap=True)}),
+            LIMIT 200"""), 24, 18, columns={"time": TIME, "what failed, and its error": column(least=180, wrap=True)}),
         lines("Failures over time", "The same, by what it was.",
               sql(f"""
             SELECT $__timeGroupAlias(at, $__interval), what AS metric, count(*) AS value
             FROM ({FAILURES}) f
             WHERE $__timeFilter(at)
             GROUP BY 1, 2
-            ORDER BY 1, 2"""), NUMBER, 8, 14, stack=True, bars=True, legend=("sum",), decimals=0)]
+            ORDER BY 1, 2"""), NUMBER, 24, 8, stack=True, bars=True, legend=("sum",), decimals=0)]
 
 
 def arrivals():
@@ -136,7 +136,7 @@ def arrivals():
             FROM sellometer.objects
             WHERE state = 'failed'
             ORDER BY id DESC
-            LIMIT 200"""), 24, 15, columns={"object": column(width=160, inspect=True), "error": column(least=180, wrap=True), "attempts": column(NUMBER, width=95, decimals=0), "next attempt": TIME, "size": SIZE,
+            LIMIT 200"""), 24, 18, columns={"object": column(width=160, inspect=True), "error": column(least=180, wrap=True), "attempts": column(NUMBER, width=95, decimals=0), "next attempt": TIME, "size": SIZE,
                                             "time": TIME})]
 
 

@@ -265,7 +265,7 @@ def alert_marks(severity, color):
     return {"datasource": SOURCE, "enable": True, "hide": False, "iconColor": color, "name": f"Alerts: {severity}",
             "target": target(sql(f"""
             SELECT min(event_time) AS "time", concat(replace(kind, '_', ' '), CASE WHEN count(*) > 1 THEN format(' (%s)', count(*)) END, ': ',
-                string_agg(key || ': ' || detail, ' | ' ORDER BY event_time, key) FILTER (WHERE i <= 3), CASE WHEN count(*) > 3 THEN ' …' END) AS text,
+                string_agg({label('dimension', 'key')} || ': ' || detail, ' | ' ORDER BY event_time, key) FILTER (WHERE i <= 3), CASE WHEN count(*) > 3 THEN ' …' END) AS text,
                 kind AS tags
             FROM (SELECT a.*, mark, row_number() OVER (PARTITION BY kind, mark ORDER BY event_time, key) AS i
                 FROM sellometer.alerts a CROSS JOIN LATERAL (SELECT floor(60 * extract(epoch FROM event_time - $__timeFrom()::timestamptz)

@@ -16,27 +16,36 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.chosen_keys(text[]) IS 'A list without NULL and repetitions';
 
-/* SQL for the key that a category of level 3 has in a dimension. */
-CREATE FUNCTION sellometer.level_of(dimension text, category text)
+/* SQL for the first levels of a key that has so many. */
+CREATE FUNCTION sellometer.first_levels(n integer, levels integer, key text)
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE dimension WHEN 'category_l1' THEN format('split_part(%s, ''.'', 1)', category)
-		WHEN 'category_l2' THEN format('(split_part(%s, ''.'', 1) || ''.'' || split_part(%1$s, ''.'', 2))', category) ELSE category END
+	SELECT CASE n WHEN levels THEN key WHEN 1 THEN format('split_part(%s, ''.'', 1)', key)
+		ELSE format('(split_part(%s, ''.'', 1) || ''.'' || split_part(%1$s, ''.'', 2))', key) END
 $$;
-COMMENT ON FUNCTION sellometer.level_of(text, text) IS 'SQL for the level of a category that is the key of a dimension';
+COMMENT ON FUNCTION sellometer.first_levels(integer, integer, text) IS 'SQL for the first n levels of a category that has so many';
 
-/* SQL that is true of a category of level 3 in one of some categories of any level; the number of dots tells these apart. */
-CREATE FUNCTION sellometer.is_in_categories(category text, categories text[])
+/* The number of dots tells of which level a category is. */
+CREATE FUNCTION sellometer.level_of(category text)
+RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT least(1 + length(category) - length(replace(category, '.', '')), 3)
+$$;
+COMMENT ON FUNCTION sellometer.level_of(text) IS 'The level of a category: 1, 2 or 3';
+
+CREATE FUNCTION sellometer.is_in_categories(levels integer, key text, categories text[])
 RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT '(' || string_agg(format('%s = ANY (%L)', sellometer.level_of(d, category), categories), ' OR ') || ')'
-	FROM unnest(ARRAY['category_l1', 'category_l2', 'category_l3']) d
+	SELECT '(' || string_agg(format('%s = ANY (%L)', sellometer.first_levels(c.n, levels, key), c.categories), ' OR ') || ')'
+	FROM (SELECT sellometer.level_of(k) AS n, array_agg(k) AS categories FROM unnest(categories) k GROUP BY 1) c
 $$;
-COMMENT ON FUNCTION sellometer.is_in_categories(text, text[]) IS 'SQL for: a category of level 3 is in one of these, of whatever level';
+COMMENT ON FUNCTION sellometer.is_in_categories(integer, text, text[]) IS 'SQL for: a category of so many levels is in one of these, of as many or fewer';
 
 /* Each product once. */
 CREATE FUNCTION sellometer.products_of(brands text[], categories text[], OUT product_id bigint, OUT brand text, OUT category text)
@@ -51,36 +60,56 @@ BEGIN
 		WHERE %s AND %s AND NOT EXISTS (SELECT FROM sellometer.sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
 			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category))',
 		CASE WHEN cardinality(brands) > 0 THEN format('s.brand = ANY (%L)', brands) ELSE 'true' END,
-		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories('s.category', categories) ELSE 'true' END);
+		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories(3, 's.category', categories) ELSE 'true' END);
 END
 $$;
 COMMENT ON FUNCTION sellometer.products_of(text[], text[]) IS
 	'Products that were last sold under one of some brands and in one of some categories, of any level; an empty list: any';
 
-/* SQL for the rows of a range that are of the choice, as key, count, gmv; NULL: none. */
-CREATE FUNCTION sellometer.chosen_rows(
+/* SQL for the rows of a range that are of the choice, as key, count, gmv; NULL: none.  Of some thousand products the index finds the rows. */
+CREATE FUNCTION sellometer.rows_of_labels(
 	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	read text := CASE WHEN dimension = 'brand' AND cardinality(categories) = 0 THEN 'brand'
-		WHEN dimension LIKE 'category\_l_' AND cardinality(brands) = 0 THEN 'category_l3' ELSE 'product_id' END;
-	rows_sql text;
+	products text[];
+	labels text[];
 BEGIN
-	SELECT string_agg(sellometer.rows_of(read, event_type, p.tier, p.piece_from, p.piece_to, CASE read WHEN 'brand' THEN brands END), ' UNION ALL ') INTO rows_sql
-	FROM sellometer.pieces(range_from, range_to, NULL) p;
-	RETURN CASE WHEN rows_sql IS NULL THEN NULL WHEN read = 'brand' THEN rows_sql
-		WHEN read = 'category_l3' THEN format('SELECT %s AS key, count, gmv FROM (%s) c WHERE %s', sellometer.level_of(dimension, 'key'), rows_sql,
-			sellometer.is_in_categories('key', categories))
-		ELSE format('SELECT %s AS key, count, gmv FROM sellometer.products_of(%L, %L) l JOIN (%s) r ON r.key = l.product_id',
-			CASE dimension WHEN 'product_id' THEN 'l.product_id' WHEN 'brand' THEN 'l.brand' ELSE sellometer.level_of(dimension, 'l.category') END,
-			brands, categories, rows_sql) END;
+	EXECUTE format('SELECT array_agg(product_id::text), array_agg(%s) FROM sellometer.products_of($1, $2)',
+		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 'brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 'category') END)
+	INTO products, labels USING brands, categories;
+	RETURN (SELECT format('SELECT %s AS key, r.count, r.gmv FROM (%s) r JOIN unnest(%L::bigint[], %L::text[]) l (product_id, label) ON l.product_id = r.key',
+			CASE dimension WHEN 'product_id' THEN 'r.key' ELSE 'l.label' END,
+			string_agg(sellometer.rows_of('product_id', event_type, p.tier, p.piece_from, p.piece_to, CASE WHEN cardinality(products) <= 5000 THEN products END),
+				' UNION ALL '),
+			products, labels)
+		FROM sellometer.pieces(range_from, range_to, NULL) p HAVING count(*) > 0 AND products IS NOT NULL);
 END
 $$;
+COMMENT ON FUNCTION sellometer.rows_of_labels(text, text, text[], text[], timestamptz, timestamptz) IS
+	'SQL for the rows of products of some brands and categories, by their labels';
+
+CREATE FUNCTION sellometer.chosen_rows(
+	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN dimension = 'brand' AND cardinality(categories) = 0 THEN
+			(SELECT string_agg(sellometer.rows_of('brand', event_type, p.tier, p.piece_from, p.piece_to, brands), ' UNION ALL ')
+			FROM sellometer.pieces(range_from, range_to, NULL) p)
+		WHEN dimension LIKE 'category\_l_' AND cardinality(brands) = 0 THEN
+			(SELECT format('SELECT %s AS key, count, gmv FROM (%s) c WHERE %s', sellometer.first_levels(right(dimension, 1)::integer, l.levels, 'key'),
+				string_agg(sellometer.rows_of('category_l' || l.levels, event_type, p.tier, p.piece_from, p.piece_to, NULL), ' UNION ALL '),
+				sellometer.is_in_categories(l.levels, 'key', categories))
+			FROM (SELECT greatest(right(dimension, 1)::integer, max(sellometer.level_of(k))) AS levels FROM unnest(categories) k) l,
+				sellometer.pieces(range_from, range_to, NULL) p GROUP BY l.levels)
+		ELSE sellometer.rows_of_labels(dimension, event_type, brands, categories, range_from, range_to) END
+$$;
 COMMENT ON FUNCTION sellometer.chosen_rows(text, text, text[], text[], timestamptz, timestamptz) IS
-	'SQL for the rows that sellometer_top_of() adds up';
+	'SQL for the rows that sellometer_top_of() adds up; NULL: there are none';
 
 CREATE FUNCTION @extschema@.sellometer_top_of(
 	dimension text, event_type text, brands text[], categories text[], "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',

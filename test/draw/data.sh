@@ -11,7 +11,7 @@ draw_traffic() {
 		--bad-kinds bad_event_type,bad_product_id,bad_price,bad_category_id,bad_user_id,column_count,key_too_long --quiet
 }
 
-# Of the best products: five whose stock doesn't last; and as if detectors had run all day, three open alerts and nine closed ones.
+# Of the best products: five whose stock doesn't last; and as if detectors had run all day, six open alerts and six closed ones.
 draw_alerts() {
 	sql <<-SQL
 		INSERT INTO sellometer.inventory (product_id, stock, as_of, lead_time)
@@ -20,7 +20,7 @@ draw_alerts() {
 		CALL sellometer_detect();
 		INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, observed, expected, score, detail, opened_at, closed_at)
 		SELECT 'price_anomaly', (ARRAY['critical', 'warning'])[1 + i % 2], 'product_id', key, at, observed, expected, 12,
-			format('listed at %s, usually %s ± 0.00 over %s sales', observed, expected, count), at + interval '70 s', CASE WHEN i > 2 THEN at + interval '41 min' END
+			format('listed at %s, usually %s ± 0.00 over %s sales', observed, expected, count), at + interval '70 s', CASE WHEN i > 5 THEN at + interval '41 min' END
 		FROM (SELECT key, count, round(avg_price, 2) AS expected, round(avg_price / 10, 2) AS observed, i, head - interval '7 min' - i * interval '83 min' AS at
 			FROM sellometer.state, sellometer_top('product_id', 'purchase', head - interval '1 day', head, 12) WITH ORDINALITY t (key, gmv, count, avg_price, n),
 				LATERAL (SELECT (n - 1)::integer AS i) x) y

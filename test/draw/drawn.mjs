@@ -2,7 +2,6 @@
  * What is drawn, by the elements of the page: is it all there to be seen, and whole?  Yields faults, as checks.mjs does.
  */
 const ROWS = 10;				// of a table, at least, if it has so many
-const ROWS_WRAPPED = 5;			// if they are of several lines
 const ROWS_NARROW = [3, 2];		// on a telephone; if they are of several lines
 const WHOLE_COLUMNS = 2;		// there, without moving the table aside
 const NARROW = 769;
@@ -56,7 +55,7 @@ const isWrapped = (board, id) => board.panels.find((panel) => panel.id === id).f
 	.some((one) => one.properties.some(({ value }) => value?.wrapText));
 
 function* tableFaults(table, rows, wrapped, width) {
-	const least = width < NARROW ? ROWS_NARROW[Number(wrapped)] : wrapped ? ROWS_WRAPPED : ROWS;
+	const least = width < NARROW ? ROWS_NARROW[Number(wrapped)] : ROWS;
 	const seen = table.rows.filter((row) => row.box.bottom <= table.body.bottom + SLACK).length;
 	const whole = table.headers.filter((header) => inside(header.box, table.box));
 

@@ -23,8 +23,9 @@ const rowsWhere = (column, keep) => column.values.map((value, i) => [value, i]).
 
 export const mutations = [
 	{
-		name: 'a unit that takes ids for numbers', board: 'alerts-carts.json', expected: /^Open alerts: "key" shows "[\d.]+ \w+"/,
-		change: (item) => override(panelOf(item, 'Open alerts'), 'key', 'unit', 'short')
+		name: 'a unit that takes ids for numbers', board: 'operations.json', expected: /^Failed objects: "sqlstate" shows "[\d.]+ \w+"/,
+		change: (item) => item.board.panels.find((one) => one.title === 'Failed objects' && one.type === 'table').fieldConfig.overrides
+			.push({ matcher: { id: 'byName', options: 'sqlstate' }, properties: [{ id: 'unit', value: 'short' }] })
 	},
 	{
 		name: 'a column too narrow for ids', board: 'live.json', expected: /^Top products: cells of "product" are cut/,

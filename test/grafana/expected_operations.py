@@ -3,7 +3,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from expand import ask
-from expected_sales import label, product_names
+from expected_sales import label
 from frames import Anything, Begins, Near
 from known import DAY, HEAD, HOUR, MINUTE, NOW
 from oracle import keys
@@ -59,7 +59,7 @@ def sources(c):
     failed = f"2019-11-20-12-10-no-price.csv: {NO_PRICE}"
     return [{"state": "critical", TEXT: f"partner: {NOT_READABLE}", "error at": NOW - 20 * MINUTE,
              "data up to": NOW - 3 * HOUR, "behind the clock": since(NOW - 3 * HOUR), "waiting": 0, "failed": 0, "backlog": 0},
-            {"state": "warning", TEXT: Begins(f"shop: {failed} | "), "error at": NOW - 2 * HOUR + timedelta(seconds=20),
+            {"state": "warning", TEXT: Begins(f"shop: 1 have failed, the last: {failed}; 1 are tried again and again, the last: 2019-11-20-14-30-again.csv: "), "error at": NOW - 2 * HOUR + timedelta(seconds=20),
              "data up to": HEAD, "behind the clock": since(HEAD), "waiting": 1, "failed": 1, "backlog": 1}]
 
 
@@ -193,11 +193,10 @@ oracle("operations", "variable source")(lambda c: [{"__value": "partner"}, {"__v
 # --- Alerts & carts ------------------------------------------------------------------------------------------------
 
 def alerts(c):
-    """As in known.sql: kind, severity, dimension, key, time of the events, opened, closed, observed, expected, detail."""
+    """As in known.sql: kind, severity, dimension, key, time of the events, opened, closed, observed, expected, detail; and label."""
     rows = table(c, "SELECT * FROM sellometer.alerts")
-    names = product_names(c.o)
     for row in rows:
-        row["name"] = names.get(row["key"]) if row["dimension"] == "product_id" else None
+        row["label"] = label(c.o, row["dimension"], row["key"])
         row["words"] = row["kind"].replace("_", " ")
     return rows
 
@@ -213,7 +212,7 @@ def open_alerts(c):
     order = ["9007199254740993", "1004856", "1005115", "all"]
     kinds = c.values["kind"]
     found = {row["key"]: row for row in alerts(c) if row["closed_at"] is None and (not kinds or row["kind"] in kinds)}
-    return [{"severity": row["severity"], "kind": row["words"], "key": key, "detail": row["detail"], "name": row["name"], "observed": row["observed"],
+    return [{"severity": row["severity"], "kind": row["words"], "key": row["label"], "detail": row["detail"], "observed": row["observed"],
              "expected": row["expected"], "event time": row["event_time"], "time": row["opened_at"]}
             for key in order if key in found for row in [found[key]]]
 
@@ -226,7 +225,7 @@ def alerts_by_time(c):
 @oracle("alerts-carts", "Closed alerts")
 def closed_alerts(c):
     found = sorted(in_range(c, alerts(c), "closed_at"), key=lambda row: row["closed_at"], reverse=True)
-    return [{"severity": row["severity"], "kind": row["words"], "key": row["key"], "detail": row["detail"], "name": row["name"],
+    return [{"severity": row["severity"], "kind": row["words"], "key": row["label"], "detail": row["detail"],
              "lasted": (row["closed_at"] - row["opened_at"]).total_seconds(), "time": row["closed_at"]} for row in found]
 
 
@@ -273,7 +272,7 @@ def marks(severity):
             if row["severity"] == severity:
                 groups.setdefault((row["kind"], int(60 * (row["event_time"] - c.start) / (c.end - c.start))), []).append(row)
         found = [{"time": rows[0]["event_time"], "text": rows[0]["words"] + (f" ({len(rows)})" if len(rows) > 1 else "") + ": "
-                  + " | ".join(f"{row['key']}: {row['detail']}" for row in rows[:3]) + (" …" if len(rows) > 3 else ""), "tags": kind}
+                  + " | ".join(f"{row['label']}: {row['detail']}" for row in rows[:3]) + (" …" if len(rows) > 3 else ""), "tags": kind}
                  for (kind, _), rows in groups.items()]
         return sorted(found, key=lambda row: (row["time"], row["text"]))
     return expected
