@@ -16,11 +16,11 @@ def link_to(variable):
     return ("Choose it too", f"/d/sellometer-live?${{__url_time_range}}{kept}&var-{variable}={KEY_IN_LINK}")
 
 
-def top(dimension, variable, one, many):
+def top(dimension, variable, one, many, width=12):
     name = "category" if "category" in dimension else one.lower()
     return table(f"Top {many}", f"The ten {many} that come first in the range, of the brands and categories that are chosen; a click adds one to the choice.", sql(f"""
         SELECT {label(f"'{dimension}'", 'key')} AS "{name}", gmv AS "GMV", count AS "number", avg_price AS price, key
-        FROM sellometer_top_of('{dimension}', '${{event}}', {chosen('brand')}, {CATEGORIES}, {RANGE}, 10, '${{by}}')"""), 12, 12,
+        FROM sellometer_top_of('{dimension}', '${{event}}', {chosen('brand')}, {CATEGORIES}, {RANGE}, 10, '${{by}}')"""), width, 12,
                  columns={name: column(link=link_to(variable), least=140, inspect=True), "GMV": column(MONEY, bar=True, width=110), "number": column(NUMBER, width=80, decimals=0),
                           "price": column(MONEY, width=85, decimals=2), "key": KEY})
 
@@ -44,7 +44,7 @@ def chosen_totals():
         SELECT {label('dimension', 'key')} AS "name", kind, count AS "number", gmv AS "GMV", avg_price AS price, gmv / nullif((SELECT gmv FROM everything), 0) AS share
         FROM (SELECT 0 AS n, '' AS kind, '' AS dimension, 'All' AS key, gmv, count, avg_price FROM everything
             UNION ALL {union}) t
-        ORDER BY n, gmv DESC, key COLLATE "C" """), 12, 12, columns={"number": COUNT, "GMV": column(MONEY, width=105, decimals=2), "price": column(MONEY, width=85, decimals=2), "share": column(RATIO, width=75, decimals=2), "name": column(least=140, inspect=True), "kind": column(width=140)})
+        ORDER BY n, gmv DESC, key COLLATE "C" """), 24, 12, columns={"number": COUNT, "GMV": column(MONEY, width=105, decimals=2), "price": column(MONEY, width=85, decimals=2), "share": column(RATIO, width=75, decimals=2), "name": column(least=140, inspect=True), "kind": column(width=200)})
 
 
 def variables():
@@ -89,7 +89,7 @@ def live():
             FROM ({series(f"'{event}'")}) s
             ORDER BY 1""") for event, name in (("purchase", "Bought"), ("cart", "Put in cart"))], MONEY, 12, 8, points="auto"),
         row("Best, and chosen"),
-        *(top(*choice) for choice in CHOICES),
+        *(top(*choice) for choice in CHOICES[:-1]), top(*CHOICES[-1], width=24),
         chosen_totals()]
     for dimension, variable, one, many in CHOICES:
         panels += [row(f"Chosen {many}"),

@@ -137,16 +137,16 @@ def by_dimension():
             FROM choice CROSS JOIN ({STEP}) w
             CROSS JOIN LATERAL sellometer_series_of('${{dimension}}', '{EVENT}', choice.keys, {RANGE}, w.step, true) s
             JOIN (SELECT k, {label("'${dimension}'", 'k')} AS name FROM choice, unnest(keys) k OFFSET 0) n ON n.k = s.key
-            ORDER BY 1, 2"""), MONEY, 24, 10, stack=True, bars=True, legend=("sum",)),
+            ORDER BY 1, 2"""), MONEY, 12, 12, stack=True, bars=True, legend=("sum",)),
         table("Best twenty", "Of the brands and categories that are chosen, with the share of all; a click adds one to the choice.", sql(f"""
             SELECT {label("'${dimension}'", 'key')} AS "name", gmv AS "GMV", count AS "number", avg_price AS price, gmv / nullif({total('gmv', EVENT)}, 0) AS share, key
             FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 20, '${{by}}')"""), 12, 12,
-              columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=85, decimals=2),
-                       "share": column(RATIO, width=75, decimals=2)}),
+              columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=80, decimals=2),
+                       "share": column(RATIO, width=70, decimals=2)}),
         table("Movers", "The twenty that have changed most against the range before, up or down; if that is not kept "
               "whole, a line that says so.", sql(f"""
             SELECT coalesce({label("'${dimension}'", 'key')}, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number"
-            FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 12, 12,
+            FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 24, 12,
               columns={"name": column(least=140, inspect=True), "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
                        "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE)})]
 

@@ -262,7 +262,7 @@ DECLARE
 BEGIN
 	SELECT count(*) AS n, count(l.bound) AS made, coalesce(sum(l.bound), 0) AS unlisted INTO lists
 	FROM sellometer.bounding_lists(dimension, event_type, range_from, range_to, by) l;
-	IF lists.made < lists.n THEN
+	IF lists.n = 0 OR lists.made < lists.n THEN
 		RETURN;
 	END IF;
 	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, NULL), ' UNION ALL ') INTO read_too

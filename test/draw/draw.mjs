@@ -44,7 +44,7 @@ async function drawings(width, chosen) {
 		const { says, complaints } = await page.show(item);
 
 		await page.settled();
-		tap.ok([...complaints, ...drawnFaults(item, says, await look(page.page), width)], `${item.name} at ${width} pixels${item.empty ? ', no data' : ''}: what is drawn`);
+		tap.ok([...complaints, ...drawnFaults(item, says, await look(page.page), width)], `${item.name} at ${width} pixels${item.empty ? ', no data' : ''}${item.setting === 'All' ? '' : `, variables: ${item.setting}`}: what is drawn`);
 	}
 	await page.close();
 }
@@ -82,6 +82,8 @@ for (const zone of ZONES.slice(1)) {
 for (const width of WIDTHS) {
 	await drawings(width, asOpened);
 }
+// with other dimensions, and some things chosen
+await drawings(1280, items.filter((item) => item.setting !== 'All'));
 await tried((board) => asOpened.find((item) => item.name === board && !item.empty));
 await browser.close();
 tap.end();

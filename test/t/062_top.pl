@@ -1,4 +1,5 @@
-# sellometer_top() finds by the lists of leaders what adding up all rows gives, also when late data has changed the buckets since.
+# sellometer_top() and movers find by the lists of leaders what adding up all rows gives, also when late data has changed the buckets since; and
+# sellometer_top_of() what adding up those of some brands and categories gives.
 use strict;
 use warnings FATAL => 'all';
 
@@ -56,6 +57,65 @@ $node->safe_psql('shop', qq{
 	END \$\$;
 });
 
+$node->safe_psql('shop', q{
+	-- what differs most between the halves of a range: cases in all, wrong
+	CREATE FUNCTION try_movers(OUT cases integer, OUT by_lists integer, OUT wrong text) LANGUAGE plpgsql AS $$
+	DECLARE
+		c record;
+		right_one text;
+		found text;
+	BEGIN
+		cases := 0;
+		by_lists := 0;
+		FOR c IN SELECT f, date_trunc('minute', f + (t - f) / 2) AS half, t, d, e, m, n FROM ranges, unnest(ARRAY['product_id', 'brand', 'category_l2']) d, unnest(ARRAY['purchase', 'view']) e,
+				unnest(ARRAY['gmv', 'count']) m, unnest(ARRAY[1, 12, 150]) n LOOP
+			cases := cases + 1;
+			EXECUTE format('SELECT string_agg(format(''%%s %%s %%s'', k, a, b), '' '' ORDER BY i) FROM (SELECT *, row_number() OVER (ORDER BY abs(a - b) DESC, k::text COLLATE "C") AS i
+				FROM (SELECT %1$I AS k, coalesce(sum(%2$I) FILTER (WHERE event_time >= %3$L), 0)::numeric(30, 4) AS a, coalesce(sum(%2$I) FILTER (WHERE event_time < %3$L), 0)::numeric(30, 4) AS b
+					FROM sellometer.%4$I WHERE event_type = %5$L AND event_time >= %6$L AND event_time < %7$L GROUP BY 1) x WHERE a <> b) y WHERE i <= %8$s',
+				c.d, c.m, c.half, c.d || '_minute', c.e, c.f, c.t, c.n) INTO right_one;
+			found := (SELECT string_agg(format('%s %s %s', key, CASE c.m WHEN 'gmv' THEN gmv ELSE count END::numeric(30, 4),
+				CASE c.m WHEN 'gmv' THEN earlier_gmv ELSE earlier_count END::numeric(30, 4)), ' ') FROM sellometer.movers(c.d, c.e, c.half, c.t, c.f, c.half, c.n, c.m));
+			IF found IS DISTINCT FROM right_one THEN
+				wrong := format('%s: %s, not %s', c, found, right_one);
+			END IF;
+			by_lists := by_lists + (SELECT (p.others < min(abs(x.difference)) AND count(*) = c.n)::integer
+				FROM sellometer.possible_movers(c.d, c.e, c.half, c.t, c.f, c.half, c.m) p, sellometer.movers(c.d, c.e, c.half, c.t, c.f, c.half, c.n, c.m) x GROUP BY p.others);
+		END LOOP;
+	END $$;
+	-- the best of some brands and categories: cases in all, wrong.  Of a brand in a category by what its products were last sold under.
+	CREATE FUNCTION try_chosen(OUT cases integer, OUT wrong text) LANGUAGE plpgsql AS $$
+	DECLARE
+		c record;
+		right_one text;
+		found text;
+	BEGIN
+		cases := 0;
+		PERFORM sellometer.fold_offers();
+		CREATE TEMP TABLE labels ON COMMIT DROP AS SELECT DISTINCT ON (product_id) product_id, brand, category AS l3, split_part(category, '.', 1) AS l1,
+			split_part(category, '.', 1) || '.' || split_part(category, '.', 2) AS l2
+			FROM sellometer.sold_products ORDER BY product_id, last_sold DESC, sales DESC, category;
+		FOR c IN SELECT f, t, d, e, m, brands, categories, CASE WHEN d = 'brand' AND categories = '{}' THEN 'SELECT brand AS k, '''' AS l1, '''' AS l2, '''' AS l3, r.* FROM sellometer.brand_minute r'
+					WHEN d LIKE 'category%' AND brands = '{}' THEN 'SELECT *, l' || right(d, 1) || ' AS k FROM (SELECT '''' AS brand, r.*, split_part(category_l3, ''.'', 1) AS l1,
+						split_part(category_l3, ''.'', 1) || ''.'' || split_part(category_l3, ''.'', 2) AS l2, category_l3 AS l3 FROM sellometer.category_l3_minute r) r'
+					ELSE format('SELECT %s AS k, l.brand, l1, l2, l3, event_time, event_type, gmv, count FROM sellometer.product_id_minute r JOIN labels l USING (product_id)',
+						CASE d WHEN 'product_id' THEN 'product_id' WHEN 'brand' THEN 'l.brand' ELSE 'l' || right(d, 1) END) END AS rows
+				FROM ranges, unnest(ARRAY['product_id', 'brand', 'category_l1', 'category_l2', 'category_l3']) d, unnest(ARRAY['purchase', 'view']) e, unnest(ARRAY['gmv', 'count']) m,
+					(SELECT array_agg(key) FROM sellometer_top('brand', 'purchase', '2019-10-01', '2019-10-02', 3)) b (best),
+					(SELECT ARRAY[(SELECT key FROM sellometer_top('category_l1', 'purchase', '2019-10-01', '2019-10-02', 1)), (SELECT min(l2) FROM labels), (SELECT max(l3) FROM labels)]) g (given),
+					LATERAL (VALUES (b.best, '{}'::text[]), ('{}', g.given), (b.best, g.given), (b.best, g.given[2:]), ('{}', g.given[3:]), ('{none}', '{}')) v (brands, categories) LOOP
+			cases := cases + 1;
+			EXECUTE format('SELECT string_agg(x::text, '' '') FROM (SELECT k::text, trim_scale(sum(gmv)) AS g, sum(count) AS c FROM (%s) r
+				WHERE event_type = %L AND event_time >= %L AND event_time < %L AND (%L = ''{}'' OR brand = ANY (%5$L)) AND (%L = ''{}'' OR l1 = ANY (%6$L) OR l2 = ANY (%6$L) OR l3 = ANY (%6$L))
+				GROUP BY r.k ORDER BY %s, r.k LIMIT 10) x', c.rows, c.e, c.f, c.t, c.brands, c.categories, CASE c.m WHEN 'gmv' THEN 'g DESC, c DESC' ELSE 'c DESC, g DESC' END) INTO right_one;
+			found := (SELECT string_agg(x::text, ' ') FROM (SELECT key, trim_scale(gmv), count FROM sellometer_top_of(c.d, c.e, c.brands, c.categories, c.f, c.t, 10, c.m)) x);
+			IF found IS DISTINCT FROM right_one THEN
+				wrong := format('%s %s %s %s %s: %s, not %s', c.d, c.e, c.m, c.brands, c.categories, found, right_one);
+			END IF;
+		END LOOP;
+	END $$;
+});
+
 sub try_all
 {
 	my ($when, $least) = @_;
@@ -63,6 +123,11 @@ sub try_all
 
 	is($wrong // '', '', "$when: all $cases are right");
 	cmp_ok($by_leaders, '>=', $least * $cases, "$when: $by_leaders of them by leaders");
+	my ($movers, $by_lists, $wrong_movers) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_movers()'));
+	is($wrong_movers // '', '', "$when: all movers of $movers ranges are right");
+	cmp_ok($by_lists, '>=', $least * $movers / 10, "$when: $by_lists of them by leaders");
+	my ($chosen, $wrong_chosen) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_chosen()'));
+	is($wrong_chosen // '', '', "$when: all $chosen of chosen brands and categories are right");
 	is($node->safe_psql('shop', q{SELECT string_agg(name || ': ' || detail, ', ') FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks|pg_cron)'}), '',
 		"$when: all adds up");
 	return;
