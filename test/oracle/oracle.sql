@@ -511,7 +511,7 @@ LANGUAGE sql AS $$
 		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed AND event_type = 'purchase'),
 	expected AS (
-		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, count(*), min(price) FILTER (WHERE price > 0), max(price),
+		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, count(*), min(price), max(price),
 			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1],
 			date_bin('1 minute', max(t), '2000-01-03 00:00:00+00')
 		FROM sold GROUP BY product_id, l3
