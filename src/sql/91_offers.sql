@@ -19,7 +19,7 @@ CREATE TABLE sellometer.offer_log (
 	last_seen	timestamptz NOT NULL,
 	price		numeric NOT NULL,
 	category	text COLLATE "C" NOT NULL,
-	brand		text COLLATE "C" NOT NULL
+	brand		text COLLATE "C" NOT NULL DEFAULT ''
 );
 -- without a key, rows are published whole
 ALTER TABLE sellometer.offer_log REPLICA IDENTITY FULL;
