@@ -79,8 +79,8 @@ $node->safe_psql('shop', q{
 			IF found IS DISTINCT FROM right_one THEN
 				wrong := format('%s: %s, not %s', c, found, right_one);
 			END IF;
-			by_lists := by_lists + (SELECT (p.others < min(abs(x.difference)) AND count(*) = c.n)::integer
-				FROM sellometer.possible_movers(c.d, c.e, c.half, c.t, c.f, c.half, c.m) p, sellometer.movers(c.d, c.e, c.half, c.t, c.f, c.half, c.n, c.m) x GROUP BY p.others);
+			by_lists := by_lists + coalesce((SELECT (p.others < min(abs(x.difference)) AND count(*) = c.n)::integer
+				FROM sellometer.possible_movers(c.d, c.e, c.half, c.t, c.f, c.half, c.m) p, sellometer.movers(c.d, c.e, c.half, c.t, c.f, c.half, c.n, c.m) x GROUP BY p.others), 0);
 		END LOOP;
 	END $$;
 	-- the best of some brands and categories: cases in all, wrong.  Of a brand in a category by what its products were last sold under.
