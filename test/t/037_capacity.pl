@@ -38,7 +38,7 @@ sub capacity
 }
 
 my %empty = capacity(30);
-is(join(' ', sort keys %empty), 'carts hour minute objects offer_history view_log', 'tiers, and what grows beside them');
+is(join(' ', sort keys %empty), 'carts hour minute objects offer_history user_carts view_log', 'tiers, and what grows beside them');
 value("SELECT sellometer_add_source('s', 'file://$dir/'), sellometer_add_tier('six', '6 hours')");
 load($DAYS[0], 8, 1);
 my %expected = capacity('36 / 24.0');
