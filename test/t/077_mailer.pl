@@ -185,8 +185,8 @@ my $ann = customer('ann@example.org', 'Ann');
 
 # Similar products
 sql(q{INSERT INTO sellometer.sold_products SELECT p, 'a.b.c', p, 10, 10 FROM generate_series(1, 4) p;
-	INSERT INTO sellometer.offer_history (day, product_id, event_type, count, first_seen, last_seen, price, category)
-		SELECT '2019-10-01', p, 'purchase', p, '2019-10-01 10:00', '2019-10-01 10:00', 10, 'a.b.c' FROM generate_series(1, 4) p;
+	INSERT INTO sellometer.offer_history (day, product_id, event_type, count, first_seen, last_seen, price, category, brand)
+		SELECT '2019-10-01', p, 'purchase', p, '2019-10-01 10:00', '2019-10-01 10:00', 10, 'a.b.c', 'b' FROM generate_series(1, 4) p;
 	INSERT INTO sellometer.products VALUES (3, 'Case', 'https://shop.example/3', NULL)});
 {
 	my $user = customer('bob@example.org');
