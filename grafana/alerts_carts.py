@@ -26,7 +26,7 @@ def alerts_carts():
                 {seconds('opened_at')} AS "time"
             {open_alerts} AND {any_of("kind", "kind")}
             ORDER BY severity = 'critical' DESC, severity = 'warning' DESC, opened_at DESC, id DESC
-            LIMIT 500"""), 24, 20, columns={
+            LIMIT 500"""), 24, 26, columns={
                 "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": KEY_SHOWN, "detail": column(least=385, wrap=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
         lines("Alerts by event time", "Events that alerts are about, by kind.",
               sql("""
