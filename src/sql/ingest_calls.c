@@ -53,9 +53,9 @@ slm_source_argument(FunctionCallInfo fcinfo)
 	return name;
 }
 
-/* Load batches of one state until none is due.  listing: is a list under way, whose end brings more? */
+/* Load batches until none is due.  listing: is a list under way, whose end brings more? */
 static void
-load_all(SlmIngest *ingest, const char *state, const char *source, bool listing)
+load_all(SlmIngest *ingest, const char *source, bool listing)
 {
 	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
@@ -67,7 +67,7 @@ load_all(SlmIngest *ingest, const char *state, const char *source, bool listing)
 	bool		surge = false;
 	TimestampTz began;
 
-	slm_progress_begin(strcmp(state, "backlog") == 0 ? "merge_backlog" : "load");
+	slm_progress_begin("load");
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -75,12 +75,12 @@ load_all(SlmIngest *ingest, const char *state, const char *source, bool listing)
 		slm_secure_transaction();
 		objects += result.ended;
 		bytes += result.ended_bytes;
-		slm_ledger_waiting(&waiting, state, result.ended, result.ended_bytes);
+		slm_ledger_waiting(&waiting, "pending", result.ended, result.ended_bytes);
 		slm_progress_totals(objects + waiting.objects, bytes + waiting.bytes);
 		surge = slm_surge_judge(surge, waiting.bytes);
 		slm_ingest_set_surge(ingest, surge);
 		began = GetCurrentTimestamp();
-		slm_ingest_batch(ingest, state, source, &result);
+		slm_ingest_batch(ingest, "pending", source, &result);
 		slm_keep_in_step(result.applied.head);
 		/* lists that are under way go on to their end, but none begins; what the end of one lets be loaded is still to come */
 		was_listing = listing;
@@ -119,7 +119,7 @@ ingest_all(const char *source)
 	listing = slm_sources_discover(ingest->sources, source, true, SLM_LIST_TURN_MS);
 	while (slm_sources_in_first_list(ingest->sources, source))
 		listing = slm_sources_go_on(ingest->sources, source, SLM_LIST_TURN_MS);
-	load_all(ingest, "pending", source, listing);
+	load_all(ingest, source, listing);
 	slm_ingest_end(ingest);
 	slm_session_views_keep();
 }
