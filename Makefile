@@ -19,7 +19,7 @@ ISOLATION_OPTS = --inputdir=test/isolation --outputdir=test/isolation
 PG_CPPFLAGS = -I$(srcdir)/src -DSLM_VERSION='"$(EXTVERSION)"'
 PG_CFLAGS   = -std=gnu11 -Wno-declaration-after-statement -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers \
               $(if $(WERROR),-Werror)
-SHLIB_LINK  = -lcurl -lexpat -lxxhash -lz -Wl,--version-script=$(srcdir)/src/sellometer.map
+SHLIB_LINK  = -lbz2 -lcurl -lexpat -llzma -lxxhash -lz -lzstd -Wl,--version-script=$(srcdir)/src/sellometer.map
 
 PG_CONFIG ?= pg_config
 # The bitcode for JIT inlining is of no use to a module like this one and doubles the build time.

@@ -51,6 +51,7 @@ typedef struct SlmOriginal
 	char	   *etag;
 	int64		size;
 	int64		rows_total;
+	int64		format_id;		/* that it was loaded with; 0: none */
 	SlmWindows	windows;
 	SlmTransfer *transfer;
 	const SlmSchema *schema;	/* by its last header; NULL: it has none */

@@ -36,7 +36,7 @@ find_originals(SlmPack *pack)
 {
 	static SlmStatement statement = {
 		"SELECT o.id, o.key, o.etag, o.size, o.rows_total, o.first_event, o.last_event, "
-		"(EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint "
+		"(EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint, o.format_id "
 		"FROM sellometer.objects o WHERE o.source = $1 AND o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time >= $2 AND o.object_time < $3 "
 		"ORDER BY o.object_time, o.key LIMIT " CppAsString2(SLM_MAX_ORIGINALS),
 		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
@@ -62,6 +62,7 @@ find_originals(SlmPack *pack)
 		original->etag = slm_text(context, i, 3);
 		original->size = slm_int64(i, 4, 0);
 		original->rows_total = slm_int64(i, 5, 0);
+		original->format_id = slm_int64(i, 9, 0);
 		original->last_time = pack->archive->start;
 		first = slm_int64(i, 6, DT_NOEND);
 		last = slm_int64(i, 7, DT_NOBEGIN);
@@ -220,7 +221,7 @@ read_original(SlmPack *pack, SlmOriginal *original)
 	size_t		len;
 	bool		more = true;
 
-	pack->records = slm_records_create(false);
+	pack->records = slm_records_create(false, slm_format_get(original->format_id));
 	if (pack->records == NULL)
 		slm_out_of_memory();
 	while (more)

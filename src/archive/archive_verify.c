@@ -125,7 +125,7 @@ slm_archive_verify(SlmStore *store, const SlmArchive *archive, const SlmPacked *
 	transfer = slm_store_get(store, archive->key, NULL, 0);
 	PG_TRY();
 	{
-		check.records = slm_records_create(true);
+		check.records = slm_records_create(true, NULL);
 		check.hash = pg_cryptohash_create(PG_SHA256);
 		if (check.records == NULL || check.hash == NULL || pg_cryptohash_init(check.hash) < 0 ||
 			!slm_inflate_init(&check.inflate))

@@ -46,13 +46,16 @@ static SlmStore *
 open_object(Exchange *exchange, int64 id)
 {
 	static SlmStatement statement = {
-		"SELECT o.source, o.key, o.etag, o.size, o.object_time, s.url, s.server, s.owner::oid::bigint "
+		"SELECT o.source, o.key, o.etag, o.size, o.object_time, s.url, s.server, s.owner::oid::bigint, s.format_id "
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
 	SlmObject  *object = &exchange->object;
 	MemoryContext context = CurrentMemoryContext;
 	Datum		arg = Int64GetDatum(id);
+	char	   *url;
+	char	   *server;
+	Oid			owner;
 
 	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) != 1)
 		ereport(ERROR,
@@ -64,7 +67,12 @@ open_object(Exchange *exchange, int64 id)
 	object->etag = slm_text(context, 0, 3);
 	object->size = slm_int64(0, 4, 0);
 	object->object_time = slm_int64(0, 5, DT_NOBEGIN);
-	return slm_store_open(slm_text(context, 0, 6), slm_text(context, 0, 7), (Oid) slm_int64(0, 8, 0));
+	object->format_id = slm_int64(0, 9, 0);
+	url = slm_text(context, 0, 6);
+	server = slm_text(context, 0, 7);
+	owner = (Oid) slm_int64(0, 8, 0);
+	object->format = slm_format_get(object->format_id);
+	return slm_store_open(url, server, owner);
 }
 
 /* Read the first rows, or see whether all of it is sound; sets the outcome. */

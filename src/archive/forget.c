@@ -8,6 +8,7 @@
 #include "archive/forget_archive.h"
 #include "catalog/pg_type.h"
 #include "dedup/view_state.h"
+#include "ledger/source_format.h"
 #include "ledger/relocate.h"
 #include "miscadmin.h"
 #include "pure/utf8.h"
@@ -39,6 +40,7 @@ typedef struct Erasure
 	const ErasurePiece *piece;			/* the one at hand */
 	SlmArchive	archive;		/* likewise, if it is one; of a file the same names */
 	char	   *etag;
+	const SlmFormat *format;	/* that a file is read by; NULL: none */
 	char	   *block;
 	SlmArchive	spare;
 	int64		found;			/* rows of the person in it */
@@ -116,11 +118,12 @@ static bool
 find_piece(Erasure *erasure)
 {
 	static SlmStatement archive = {
-		"SELECT id, source, url, server, owner::oid::bigint, key, etag, block FROM sellometer.archives WHERE id = $1 AND archived_at IS NOT NULL",
+		"SELECT id, source, url, server, owner::oid::bigint, key, etag, block, NULL::bigint FROM sellometer.archives WHERE id = $1 AND archived_at IS NOT NULL",
 		1, {INT8OID}
 	};
 	static SlmStatement object = {
-		"SELECT o.id, o.source, s.url, s.server, s.owner::oid::bigint, o.key, o.etag, NULL FROM sellometer.objects o "
+		"SELECT o.id, o.source, s.url, s.server, s.owner::oid::bigint, o.key, o.etag, NULL, "
+		"CASE WHEN o.state = 'done' OR o.resume_row > 0 THEN o.format_id WHEN o.state <> 'failed' THEN s.format_id END FROM sellometer.objects o "
 		"JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1 AND o.state <> 'archived'",
 		1, {INT8OID}
 	};
@@ -131,6 +134,7 @@ find_piece(Erasure *erasure)
 	erasure->archive = read_place(erasure->context);
 	erasure->etag = slm_text(erasure->context, 0, 7);
 	erasure->block = slm_text(erasure->context, 0, 8);
+	erasure->format = slm_format_get(slm_int64(0, 9, 0));
 	return true;
 }
 
@@ -164,7 +168,7 @@ look_through(Erasure *erasure, SlmPersonRowCallback callback)
 	if (erasure->gone)
 		return;
 	store = slm_store_open(erasure->archive.url, erasure->archive.server, erasure->archive.owner);
-	if (!slm_person_rows(store, erasure->archive.key, erasure->etag, erasure->piece->archive, callback, erasure, &error))
+	if (!slm_person_rows(store, erasure->archive.key, erasure->etag, erasure->piece->archive, erasure->format, callback, erasure, &error))
 	{
 		/* a file that is gone holds nothing; one that is another by now has, or will get, a row of its own */
 		erasure->gone = !erasure->piece->archive && (error.kind == SLM_STORE_NOT_FOUND || error.kind == SLM_STORE_CHANGED);

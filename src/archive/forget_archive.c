@@ -85,7 +85,7 @@ copy_rows(SlmPack *pack, void *arg)
 		slm_out_of_memory();
 	PG_TRY();
 	{
-		if (!slm_person_rows(pack->store, rewrite->archive->key, rewrite->etag, true, copy_row, rewrite, &error))
+		if (!slm_person_rows(pack->store, rewrite->archive->key, rewrite->etag, true, NULL, copy_row, rewrite, &error))
 			slm_store_error_raise(&error);
 	}
 	PG_FINALLY();

@@ -131,7 +131,7 @@ pump(Scan *scan, SlmTransfer *transfer, SlmStoreError *error)
 }
 
 bool
-slm_person_rows(SlmStore *store, const char *key, const char *etag, bool archive, SlmPersonRowCallback callback, void *arg,
+slm_person_rows(SlmStore *store, const char *key, const char *etag, bool archive, const SlmFormat *format, SlmPersonRowCallback callback, void *arg,
 				SlmStoreError *error)
 {
 	Scan		scan = {.callback = callback,.arg = arg};
@@ -141,7 +141,7 @@ slm_person_rows(SlmStore *store, const char *key, const char *etag, bool archive
 	take_header(&scan, (SlmSlice) {padding, 0});
 	PG_TRY();
 	{
-		scan.records = slm_records_create(archive);
+		scan.records = slm_records_create(archive, format);
 		if (scan.records == NULL)
 			slm_out_of_memory();
 		ok = pump(&scan, transfer, error);

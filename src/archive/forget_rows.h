@@ -37,11 +37,11 @@ typedef struct SlmPersonRow
 typedef void (*SlmPersonRowCallback) (const SlmPersonRow *row, void *arg);
 
 /*
- * Call back for each row of an object, in order, and for each header.  archive: sellometer_archive() has written it.  False with *error set
+ * Call back for each row of an object, in order, and for each header.  archive: sellometer_archive() has written it.  format: its own (NULL: none).  False with *error set
  * if it could not be read to its end; what can't be read as CSV is an error of kind SLM_STORE_FATAL.
  */
-extern bool slm_person_rows(SlmStore *store, const char *key, const char *etag, bool archive, SlmPersonRowCallback callback,
-							void *arg, SlmStoreError *error);
+extern bool slm_person_rows(SlmStore *store, const char *key, const char *etag, bool archive, const SlmFormat *format,
+							SlmPersonRowCallback callback, void *arg, SlmStoreError *error);
 
 /* Note the session of a row with the person's id. */
 extern void slm_person_note_session(SlmPerson *person, const SlmPersonRow *row);

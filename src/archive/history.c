@@ -9,6 +9,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "ledger/relocate.h"
+#include "ledger/source_format.h"
 #include "ledger/windows.h"
 #include "miscadmin.h"
 #include "pure/rowmap.h"
@@ -76,6 +77,7 @@ typedef struct HistoryPiece
 	/* of an object */
 	SlmWindows	windows;
 	int64		first_row;		/* rows before this one were taken out */
+	const SlmFormat *format;	/* that it was loaded with; an archive has none */
 
 	SlmReader  *reader;
 } HistoryPiece;
@@ -261,7 +263,7 @@ pump(HistoryPiece *piece, SlmTransfer *transfer)
 static void
 read_piece(HistoryPiece *piece)
 {
-	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL};
+	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL,.format = piece->format};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
 	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
 	volatile bool there = false;
@@ -400,12 +402,13 @@ read_object(HistoryPiece *piece)
 	static SlmStatement statement = {
 		"SELECT s.url, s.server, s.owner::oid::bigint, o.key, o.etag, CASE WHEN o.state = 'done' THEN o.rows_total ELSE o.resume_row END, "
 		"o.size, o.first_event, o.last_event, (EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint, "
-		"o.source, o.unloaded_rows FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
+		"o.source, o.unloaded_rows, o.format_id FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(piece->id);
 	MemoryContext context = CurrentMemoryContext;
 	char	   *source;
+	int64		format_id;
 
 	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) != 1)
 		elog(ERROR, "an object's row is gone");
@@ -426,8 +429,10 @@ read_object(HistoryPiece *piece)
 	piece->first_row = first_row(piece->history, piece->id, slm_int64(0, 12, 0));
 	if (piece->first_row == SLM_HISTORY_END || !claim(piece, piece->id, slm_int64(0, 6, 0)))
 		return;
+	format_id = slm_int64(0, 13, 0);
 	slm_windows_read(&piece->windows, piece->id, slm_int64(0, 10, 0) != 0, slm_int64(0, 8, DT_NOEND),
 					 slm_int64(0, 9, DT_NOBEGIN));
+	piece->format = slm_format_get(format_id);
 	read_piece(piece);
 }
 

@@ -82,7 +82,7 @@ look_up_object(Reload *reload, int64 id)
 	static SlmStatement statement = {
 		"SELECT o.source, o.key, o.etag, o.size, o.object_time, o.rows_total, o.rows_rejected + o.rows_expired, "
 		"s.url, s.server, s.owner::oid::bigint, coalesce(a.id, 0), a.url, a.server, a.owner::oid::bigint, a.key, a.etag, a.bytes, "
-		"a.row_map, array_position(a.objects, o.id)::bigint "
+		"a.row_map, array_position(a.objects, o.id)::bigint, o.format_id "
 		"FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source "
 		"LEFT JOIN sellometer.archives a ON o.state = 'archived' AND a.source = o.source AND a.key = o.archive_key AND o.id = ANY (a.objects) "
 		"WHERE o.id = $1",
@@ -112,6 +112,7 @@ look_up_object(Reload *reload, int64 id)
 		reload->url = slm_text(context, 0, 8);
 		reload->server = slm_text(context, 0, 9);
 		reload->owner = (Oid) slm_int64(0, 10, 0);
+		object->format_id = slm_int64(0, 20, 0);
 	}
 	else
 	{
@@ -129,6 +130,8 @@ look_up_object(Reload *reload, int64 id)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("%s can't be read any more", reload->what), errdetail("The source was dropped."),
 				 errhint("sellometer_add_source() it again.")));
+	/* an archive has none */
+	object->format = slm_format_get(object->format_id);
 }
 
 /* --- reading --- */

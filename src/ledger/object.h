@@ -8,6 +8,7 @@
 #include "datatype/timestamp.h"
 #include "dedup/checksum.h"
 #include "ledger/source.h"
+#include "ledger/source_format.h"
 #include "pure/dictionary.h"
 #include "pure/chunk.h"
 #include "store/store.h"
@@ -48,6 +49,8 @@ typedef struct SlmObject
 	int			attempts;
 	TimestampTz object_time;	/* DT_NOBEGIN: not known */
 	bool		time_doubtful;	/* times in its source's keys are not to be trusted now (key_time.h) */
+	int64		format_id;		/* 0: it has none */
+	const SlmFormat *format;	/* NULL: likewise */
 	int64		resume_row;
 	int64		rejected_before;	/* rows of earlier parts that were rejected */
 	bool		reloaded;		/* it is loaded already: errors don't say how to load it */
@@ -60,6 +63,7 @@ typedef struct SlmObject
 	uint64		rows_total;
 	uint64		rows_rejected;
 	uint64		rows_expired;
+	uint64		rows_ignored;	/* of its beginning, up to where it was read, whose events its format passes over */
 	TimestampTz latest_expired; /* DT_NOBEGIN: none is */
 	TimestampTz first_event;	/* DT_NOEND: no row */
 	TimestampTz last_event;

@@ -376,7 +376,8 @@ SlmReading *
 slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *key, const SlmChecksumKey *checksum)
 {
 	/* of what was read from end to end before, by this process, it is known */
-	SlmReaderOptions options = {.latest = clock->latest,.content_secret = object->has_checksum ? NULL : checksum->secret};
+	SlmReaderOptions options = {.latest = clock->latest,.content_secret = object->has_checksum ? NULL : checksum->secret,
+	.format = object->format};
 	SlmReading *reading = palloc0(sizeof(SlmReading));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
@@ -482,6 +483,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 			reading->ahead[i].hash = slm_dictionary_hash(dictionary, &reading->ahead[i].row.event);
 	}
 	pump(reading);
+	object->rows_ignored = slm_reader_stats(reading->reader)->rows_ignored;
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0 && !object->judged)
 		slm_reading_judge_gaps(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)

@@ -59,9 +59,9 @@ typedef struct ParseWorker
 	int			ntransfers;		/* started, and not read yet */
 } ParseWorker;
 
-/* Sources and hash key come from tables. */
+/* Sources, hash key and formats come from tables. */
 static void
-look_up(ParseWorker *worker)
+look_up(ParseWorker *worker, SlmTask *task)
 {
 	StartTransactionCommand();
 	if (!slm_extension_lock())
@@ -79,6 +79,8 @@ look_up(ParseWorker *worker)
 	}
 	else
 		slm_view_state_refresh(worker->views);
+	for (int i = 0; i < task->nobjects; i++)
+		task->objects[i].format = slm_format_get(task->objects[i].format_id);
 	PopActiveSnapshot();
 	SPI_finish();
 	CommitTransactionCommand();
@@ -114,7 +116,7 @@ take_task(ParseWorker *worker, bool wait)
 	hand->context = context;
 	slm_task_receive(&buf, &hand->task);
 	slm_alive_at("look up sources", false);
-	look_up(worker);
+	look_up(worker, &hand->task);
 	worker->hands[worker->nhands++] = hand;
 	return true;
 }

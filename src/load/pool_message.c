@@ -70,6 +70,7 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 		pq_sendint64(buf, objects[i].size);
 		pq_sendint64(buf, objects[i].object_time);
 		pq_sendbyte(buf, objects[i].time_doubtful);
+		pq_sendint64(buf, objects[i].format_id);
 		send_text(buf, objects[i].source);
 		send_text(buf, objects[i].key);
 		send_text(buf, objects[i].etag);
@@ -106,6 +107,7 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 		object->size = pq_getmsgint64(buf);
 		object->object_time = pq_getmsgint64(buf);
 		object->time_doubtful = pq_getmsgbyte(buf);
+		object->format_id = pq_getmsgint64(buf);
 		object->source = receive_text(buf);
 		object->key = receive_text(buf);
 		object->etag = receive_text(buf);
@@ -134,6 +136,7 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint64(buf, object->rows_total);
 	pq_sendint64(buf, object->rows_rejected);
 	pq_sendint64(buf, object->rows_expired);
+	pq_sendint64(buf, object->rows_ignored);
 	pq_sendint64(buf, object->latest_expired);
 	pq_sendint64(buf, object->first_event);
 	pq_sendint64(buf, object->last_event);
@@ -191,6 +194,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->rows_total = pq_getmsgint64(buf);
 	object->rows_rejected = pq_getmsgint64(buf);
 	object->rows_expired = pq_getmsgint64(buf);
+	object->rows_ignored = pq_getmsgint64(buf);
 	object->latest_expired = pq_getmsgint64(buf);
 	object->first_event = pq_getmsgint64(buf);
 	object->last_event = pq_getmsgint64(buf);

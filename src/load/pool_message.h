@@ -12,7 +12,7 @@
 typedef struct SlmTask
 {
 	int			nobjects;
-	SlmObject  *objects;		/* id, source, key, etag, size, object_time */
+	SlmObject  *objects;		/* id, source, key, etag, size, object_time, format_id */
 	SlmClock	clock;			/* of its tiers what slm_tiers_floor() needs */
 } SlmTask;
 

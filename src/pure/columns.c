@@ -140,8 +140,8 @@ needs_quotes(SlmSlice name)
 	return false;
 }
 
-static bool
-add_quoted(SlmSlice field, SlmText *out)
+bool
+slm_text_add_quoted(SlmText *out, SlmSlice field)
 {
 	const char *p = field.data;
 	const char *end = p + field.len;
@@ -166,7 +166,7 @@ slm_columns_header(const SlmColumns *columns, SlmText *out)
 		SlmSlice	name = columns->names[c];
 
 		if ((c > 0 && !slm_text_add(out, ",", 1)) ||
-			!(needs_quotes(name) ? add_quoted(name, out) : slm_text_add(out, name.data, name.len)))
+			!(needs_quotes(name) ? slm_text_add_quoted(out, name) : slm_text_add(out, name.data, name.len)))
 			return false;
 	}
 	return slm_text_add(out, "\n", 1);
@@ -210,7 +210,7 @@ slm_columns_row(const SlmColumns *columns, const SlmSchema *schema, SlmSlice rec
 bool
 slm_single_field(SlmSlice row, SlmText *out)
 {
-	return add_quoted(row, out) && slm_text_add(out, "\n", 1);
+	return slm_text_add_quoted(out, row) && slm_text_add(out, "\n", 1);
 }
 
 bool

@@ -19,6 +19,9 @@ typedef struct SlmText
 /* Add to a text; false if out of memory. */
 extern bool slm_text_add(SlmText *text, const char *data, size_t len);
 
+/* Add a field in quotes, those in it doubled; false if out of memory. */
+extern bool slm_text_add_quoted(SlmText *text, SlmSlice field);
+
 /*
  * The names of all headers so far, in the order in which they were first seen.  Names are the same if they differ but in
  * ASCII case and blanks around them; a name that a header has twice is two columns.  Zero-initialised is empty.

@@ -1,7 +1,7 @@
 /*
- * reader.c: the reader as callers see it: what kind of bytes they are, the header, and the counting.
+ * reader.c: the reader as callers see it: the header, and the counting.
  *
- *   fed bytes --[inflate]--> csv's window --> record --> event or reject
+ *   fed bytes --[intake]--> csv's window --> record --> event or reject
  */
 #include "pure/reader.h"
 
@@ -9,36 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pure/content.h"
 #include "pure/diagnose.h"
 #include "pure/event.h"
-#include "pure/header.h"
-#include "pure/inflate.h"
-
-typedef enum SlmSourceKind
-{
-	SOURCE_UNKNOWN,				/* not even two bytes yet */
-	SOURCE_PLAIN,
-	SOURCE_GZIP
-} SlmSourceKind;
+#include "pure/intake.h"
 
 struct SlmReader
 {
 	SlmReaderOptions options;
 	SlmReaderStats stats;
 	SlmTimeCache cache;
-	SlmSourceKind kind;
-	SlmInflate	inflate;
-	SlmContent *content;		/* NULL: not wanted */
+	SlmIntake	intake;			/* its error is raised when the rows before it have been handed out */
 	SlmCsv		csv;
 	SlmHeaders	headers;
-	const uint8_t *in;			/* fed, and not taken yet */
-	size_t		in_len;
-	bool		in_last;
-	uint8_t		first_byte;		/* the first byte of the input, if it was fed alone */
-	bool		has_first_byte;
 	uint64_t	bytes_passed;	/* of records that are no rows */
-	SlmReadErrorCode input_error;	/* to be raised when the rows before it have been handed out */
 	SlmReadErrorCode error;
 	char		message[SLM_MESSAGE_SIZE];
 };
@@ -51,14 +34,15 @@ slm_reader_create(const SlmReaderOptions *options)
 	if (reader == NULL)
 		return NULL;
 	reader->options = *options;
-	if (options->content_secret != NULL)
-		reader->content = slm_content_create(options->content_secret);
-	if ((options->content_secret != NULL && reader->content == NULL) || !slm_csv_init(&reader->csv, slm_scan_best()))
+	if (!slm_intake_init(&reader->intake, options->content_secret, options->format) || !slm_csv_init(&reader->csv, slm_scan_best()))
 	{
 		slm_reader_free(reader);
 		return NULL;
 	}
 	reader->csv.trusted = options->archive;
+	/* the header that it gets is no line of the file */
+	if (options->format != NULL && options->format->no_header)
+		reader->csv.line = 0;
 	return reader;
 }
 
@@ -67,9 +51,8 @@ slm_reader_free(SlmReader *reader)
 {
 	if (reader == NULL)
 		return;
-	slm_content_free(reader->content);
+	slm_intake_free(&reader->intake);
 	slm_csv_free(&reader->csv);
-	slm_inflate_free(&reader->inflate);
 	free(reader);
 }
 
@@ -86,18 +69,16 @@ slm_reader_use_scan(SlmReader *reader, int routine)
 void
 slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bool is_last)
 {
-	reader->in = bytes;
-	reader->in_len = len;
-	reader->in_last = is_last;
+	slm_intake_feed(&reader->intake, bytes, len, is_last);
 	reader->stats.bytes_in += len;
 }
 
 bool
 slm_reader_content(const SlmReader *reader, uint8_t *sum)
 {
-	if (reader->content != NULL)
-		slm_content_sum(reader->content, sum);
-	return reader->content != NULL;
+	if (reader->intake.content != NULL)
+		slm_content_sum(reader->intake.content, sum);
+	return reader->intake.content != NULL;
 }
 
 SlmReadErrorCode
@@ -121,129 +102,19 @@ fail(SlmReader *reader, SlmReadErrorCode code, const char *message)
 	return SLM_READ_FAILED;
 }
 
-/*
- * Tell gzip from plain by the first two bytes.  False if they are not all there yet; a single byte is then set aside,
- * since the caller takes the fed bytes back.
- */
-static bool
-find_kind(SlmReader *reader)
-{
-	const uint8_t *in = reader->in;
-	size_t		have = reader->has_first_byte + reader->in_len;
-
-	if (have < 2 && !reader->in_last)
-	{
-		if (reader->in_len > 0)
-		{
-			reader->first_byte = in[0];
-			reader->has_first_byte = true;
-			reader->in_len = 0;
-		}
-		return false;
-	}
-	reader->kind = SOURCE_PLAIN;
-	if (have >= 2)
-	{
-		uint8_t		first = reader->has_first_byte ? reader->first_byte : in[0];
-		uint8_t		second = reader->has_first_byte ? in[0] : in[1];
-
-		if (first == 0x1f && second == 0x8b)
-			reader->kind = SOURCE_GZIP;
-	}
-	if (reader->kind == SOURCE_GZIP && !slm_inflate_init(&reader->inflate))
-		reader->input_error = SLM_READ_ERROR_MEMORY;
-	return true;
-}
-
-/* Put up to room plain or inflated bytes from *in to out; returns how many. */
-static size_t
-take_bytes(SlmReader *reader, const uint8_t **in, size_t *in_len, char *out, size_t room)
-{
-	size_t		taken;
-
-	if (reader->kind == SOURCE_PLAIN)
-	{
-		taken = *in_len < room ? *in_len : room;
-		/* an empty feed may come with a null pointer, which memcpy must not see */
-		if (taken > 0)
-			memcpy(out, *in, taken);
-		*in += taken;
-		*in_len -= taken;
-		return taken;
-	}
-	switch (slm_inflate_run(&reader->inflate, in, in_len, out, room, &taken))
-	{
-		case SLM_INFLATE_OK:
-			break;
-		case SLM_INFLATE_DAMAGED:
-			reader->input_error = SLM_READ_ERROR_GZIP;
-			break;
-		case SLM_INFLATE_MEMORY:
-			reader->input_error = SLM_READ_ERROR_MEMORY;
-			break;
-	}
-	return taken;
-}
-
 /* Move bytes into the window.  False if nothing changed, so that more must be fed. */
 static bool
 fill_window(SlmReader *reader)
 {
-	const size_t room = SLM_CSV_BLOCK;
-	size_t		taken = 0;
-	char	   *out;
+	size_t		taken;
 	bool		ended;
 
-	if (reader->input_error != SLM_READ_ERROR_NONE)
+	if (!slm_intake_fill(&reader->intake, slm_csv_room(&reader->csv), &taken, &ended))
 		return false;
-	if (reader->kind == SOURCE_UNKNOWN && !find_kind(reader))
-		return false;
-
-	out = slm_csv_room(&reader->csv);
-	if (reader->has_first_byte && reader->input_error == SLM_READ_ERROR_NONE)
-	{
-		const uint8_t *first = &reader->first_byte;
-		size_t		one = 1;
-
-		taken = take_bytes(reader, &first, &one, out, room);
-		reader->has_first_byte = false;
-	}
-	if (reader->input_error == SLM_READ_ERROR_NONE)
-		taken += take_bytes(reader, &reader->in, &reader->in_len, out + taken, room - taken);
-
-	ended = reader->in_last && reader->in_len == 0 && reader->input_error == SLM_READ_ERROR_NONE;
-	if (ended && reader->kind == SOURCE_GZIP)
-	{
-		/* a full window may have left something inside zlib */
-		if (taken == room)
-			ended = false;
-		else if (!slm_inflate_at_end(&reader->inflate))
-		{
-			reader->input_error = SLM_READ_ERROR_GZIP_SHORT;
-			ended = false;
-		}
-	}
-	/* here the bytes are in the processor's cache */
-	if (reader->content != NULL)
-		slm_content_add(reader->content, out, taken);
 	slm_csv_added(&reader->csv, taken, ended);
 	reader->stats.bytes_csv += taken;
-	return taken > 0 || ended;
-}
-
-static SlmReadStatus
-input_failed(SlmReader *reader)
-{
-	switch (reader->input_error)
-	{
-		case SLM_READ_ERROR_GZIP:
-			return fail(reader, reader->input_error, slm_inflate_at_end(&reader->inflate)
-						? "there is something behind the gzip data that is no gzip data" : "the gzip data is damaged");
-		case SLM_READ_ERROR_GZIP_SHORT:
-			return fail(reader, reader->input_error, "the gzip data ends too early");
-		default:
-			return fail(reader, reader->input_error, "out of memory");
-	}
+	reader->stats.rows_ignored = slm_intake_ignored(&reader->intake);
+	return true;
 }
 
 static void
@@ -371,7 +242,7 @@ end_object(SlmReader *reader)
 
 	if (slm_headers_missing(&reader->headers, &reader->error, reader->message))
 		return SLM_READ_FAILED;
-	if (stats->rows_total == 0 && stats->bytes_csv > explained)
+	if (stats->rows_total == 0 && stats->rows_ignored == 0 && stats->bytes_csv > explained)
 		return fail(reader, SLM_READ_ERROR_NOT_CSV, "no row was found, though there is more than a header line");
 	return SLM_READ_END;
 }
@@ -404,7 +275,9 @@ slm_reader_next(SlmReader *reader, SlmReadRow *row)
 			case SLM_CSV_MORE:
 				if (fill_window(reader))
 					break;
-				return reader->input_error != SLM_READ_ERROR_NONE ? input_failed(reader) : SLM_READ_MORE;
+				if (reader->intake.error == SLM_READ_ERROR_NONE)
+					return SLM_READ_MORE;
+				return fail(reader, reader->intake.error, reader->intake.message);
 			case SLM_CSV_END:
 				return end_object(reader);
 		}

@@ -1,11 +1,11 @@
 /*
  * reader.h: a stream of bytes in, events and rejected rows out.
  *
- *   bytes --feed--> [inflate] --> [scan] --> record --> [event] --next--> SlmEvent | SlmReject
- *                                              |
- *                                              header, also a repeated one: no row
+ *   bytes --feed--> [unpack] --> [format] --> [scan] --> record --> [event] --next--> SlmEvent | SlmReject
+ *                                                          |
+ *                                                          header, also a repeated one: no row
  *
- * The caller pushes bytes (gzip is recognised by its magic; multi-member too) and pulls rows:
+ * The caller pushes bytes (gzip, zstd, bzip2 and xz are recognised by their magic; several in a row too) and pulls rows:
  *
  *   r = slm_reader_create(&opts);
  *   while (bytes come)
@@ -18,7 +18,7 @@
 #ifndef SLM_PURE_READER_H
 #define SLM_PURE_READER_H
 
-#include "pure/types.h"
+#include "pure/format.h"
 
 typedef struct SlmReader SlmReader;
 
@@ -65,8 +65,8 @@ typedef enum SlmReadErrorCode
 {
 	SLM_READ_ERROR_NONE,
 	SLM_READ_ERROR_MEMORY,
-	SLM_READ_ERROR_GZIP,		/* damaged gzip data */
-	SLM_READ_ERROR_GZIP_SHORT,	/* gzip data that ends too early */
+	SLM_READ_ERROR_GZIP,		/* damaged gzip, zstd, bzip2 or xz data */
+	SLM_READ_ERROR_GZIP_SHORT,	/* such data that ends too early */
 	SLM_READ_ERROR_NOT_CSV,		/* no header where it should be: binary, too long, none of the known columns, rows in it; or no row */
 	SLM_READ_ERROR_COLUMN		/* a required column is missing, or a known one stands twice */
 } SlmReadErrorCode;
@@ -76,15 +76,17 @@ typedef struct SlmReaderOptions
 	SlmTime		latest;			/* an event later than this is rejected as future; INT64_MAX = no limit */
 	bool		archive;		/* written by this program: one header, and what a quote means is beyond doubt */
 	const uint8_t *content_secret;	/* for slm_reader_content(): see content.h; NULL: not wanted */
+	const SlmFormat *format;	/* the file's own, which must stay; NULL: none */
 } SlmReaderOptions;
 
 /* What was seen so far; owned by the reader. */
 typedef struct SlmReaderStats
 {
 	uint64_t	bytes_in;		/* as fed */
-	uint64_t	bytes_csv;		/* after inflating */
+	uint64_t	bytes_csv;		/* after unpacking, and as the format has written them */
 	uint64_t	rows_total;		/* events + rejects */
 	uint64_t	rows_rejected;
+	uint64_t	rows_ignored;	/* whose events are none of the format's: not in the total */
 	int			unknown_columns;	/* columns in a header that are not known, the unnamed index column not counted */
 } SlmReaderStats;
 
@@ -107,7 +109,7 @@ extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
  */
 extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *status);
 
-/* After SLM_READ_END: the checksum of all that was read, after inflating.  False if it was not wanted. */
+/* After SLM_READ_END: the checksum of all that was read, after unpacking.  False if it was not wanted. */
 extern bool slm_reader_content(const SlmReader *reader, uint8_t *sum);
 
 /* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */

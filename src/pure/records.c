@@ -15,7 +15,7 @@
 #include "pure/assert.h"
 #include "pure/datetime.h"
 #include "pure/header.h"
-#include "pure/inflate.h"
+#include "pure/intake.h"
 #include "pure/line.h"
 
 struct SlmRecords
@@ -24,14 +24,7 @@ struct SlmRecords
 	SlmHeaders	headers;
 	bool		has_first;		/* the first record was handed out */
 	SlmTimeCache time_cache;
-	SlmInflate	inflate;
-	bool		known;			/* whether it is gzip */
-	bool		gzip;
-	uint8_t		head[2];		/* the first bytes, until they are handed on */
-	size_t		nhead;
-	const uint8_t *in;
-	size_t		in_len;
-	bool		in_last;
+	SlmIntake	intake;
 	SlmRecordsStatus error;		/* SLM_RECORDS_ROW: none */
 	bool		ended;
 
@@ -45,11 +38,11 @@ struct SlmRecords
 };
 
 SlmRecords *
-slm_records_create(bool archive)
+slm_records_create(bool archive, const SlmFormat *format)
 {
 	SlmRecords *records = calloc(1, sizeof(SlmRecords));
 
-	if (records != NULL && !slm_csv_init(&records->csv, slm_scan_best()))
+	if (records != NULL && (!slm_intake_init(&records->intake, NULL, format) || !slm_csv_init(&records->csv, slm_scan_best())))
 	{
 		slm_records_free(records);
 		return NULL;
@@ -65,7 +58,7 @@ slm_records_free(SlmRecords *records)
 	if (records == NULL)
 		return;
 	slm_csv_free(&records->csv);
-	slm_inflate_free(&records->inflate);
+	slm_intake_free(&records->intake);
 	free(records->held);
 	free(records);
 }
@@ -74,94 +67,27 @@ void
 slm_records_feed(SlmRecords *records, const void *bytes, size_t len, bool is_last)
 {
 	/* what was handed over before is used up, and there was to be more */
-	SLM_ASSERT(records->in_len == 0 && !records->in_last);
-	records->in = bytes;
-	records->in_len = len;
-	records->in_last = is_last;
-}
-
-/* Tell gzip by the first two bytes; false if they are not there yet. */
-static bool
-find_kind(SlmRecords *records)
-{
-	while (records->nhead < 2 && records->in_len > 0)
-	{
-		records->head[records->nhead++] = *records->in++;
-		records->in_len--;
-	}
-	if (records->nhead < 2 && !records->in_last)
-		return false;
-	records->known = true;
-	records->gzip = records->nhead == 2 && records->head[0] == 0x1f && records->head[1] == 0x8b;
-	if (records->gzip && !slm_inflate_init(&records->inflate))
-		records->error = SLM_RECORDS_MEMORY;
-	return true;
-}
-
-/* Move plain or inflated bytes from *in to out; returns how many. */
-static size_t
-take(SlmRecords *records, const uint8_t **in, size_t *in_len, char *out, size_t room)
-{
-	size_t		taken = *in_len < room ? *in_len : room;
-
-	if (records->gzip)
-	{
-		switch (slm_inflate_run(&records->inflate, in, in_len, out, room, &taken))
-		{
-			case SLM_INFLATE_OK:
-				break;
-			case SLM_INFLATE_DAMAGED:
-				records->error = SLM_RECORDS_DAMAGED;
-				break;
-			case SLM_INFLATE_MEMORY:
-				records->error = SLM_RECORDS_MEMORY;
-				break;
-		}
-		return taken;
-	}
-	if (taken > 0)
-		memcpy(out, *in, taken);
-	*in += taken;
-	*in_len -= taken;
-	return taken;
+	SLM_ASSERT(records->intake.in_len == 0 && !records->intake.in_last);
+	slm_intake_feed(&records->intake, bytes, len, is_last);
 }
 
 /* Move bytes into the window; false if more must be fed first, or if there is an error. */
 static bool
 fill_window(SlmRecords *records)
 {
-	char	   *out;
-	size_t		taken = 0;
+	size_t		taken;
 	bool		ended;
 
-	if (!records->known && !find_kind(records))
-		return false;
-	if (records->error != SLM_RECORDS_ROW)
-		return false;
-	out = slm_csv_room(&records->csv);
-	if (records->nhead > 0)
+	if (slm_intake_fill(&records->intake, slm_csv_room(&records->csv), &taken, &ended))
 	{
-		const uint8_t *head = records->head;
-
-		/* the window has room for these two, and inflating them gives nothing */
-		taken = take(records, &head, &records->nhead, out, SLM_CSV_BLOCK);
+		slm_csv_added(&records->csv, taken, ended);
+		return true;
 	}
-	if (records->error == SLM_RECORDS_ROW)
-		taken += take(records, &records->in, &records->in_len, out + taken, SLM_CSV_BLOCK - taken);
-	ended = records->in_last && records->in_len == 0 && records->error == SLM_RECORDS_ROW;
-	if (ended && records->gzip)
-	{
-		/* a full window may have left something inside zlib */
-		if (taken == SLM_CSV_BLOCK)
-			ended = false;
-		else if (!slm_inflate_at_end(&records->inflate))
-		{
-			records->error = SLM_RECORDS_DAMAGED;
-			ended = false;
-		}
-	}
-	slm_csv_added(&records->csv, taken, ended);
-	return taken > 0 || ended;
+	if (records->intake.error == SLM_READ_ERROR_MEMORY)
+		records->error = SLM_RECORDS_MEMORY;
+	else if (records->intake.error != SLM_READ_ERROR_NONE)
+		records->error = SLM_RECORDS_DAMAGED;
+	return false;
 }
 
 /* Add to the broken row that is held. */

@@ -16,7 +16,7 @@ RETURNS TABLE (event_time timestamptz, event_type sellometer.event_type, product
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'sellometer_parse_csv_bytea';
 COMMENT ON FUNCTION @extschema@.sellometer_parse_csv(bytea) IS
-	'the cleaned events of CSV (UTF-8, plain or gzip); rejected rows are left out with one warning that counts them';
+	'the cleaned events of CSV (UTF-8, plain or packed); rejected rows are left out with one warning that counts them';
 
 CREATE FUNCTION @extschema@.sellometer_category_levels(code text,
 	OUT category_l1 text, OUT category_l2 text, OUT category_l3 text)

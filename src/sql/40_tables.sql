@@ -1,4 +1,15 @@
 /* Where objects come from. */
+CREATE TABLE sellometer.source_formats (
+	id				bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	source			text NOT NULL,
+	format			jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(format) OPERATOR(pg_catalog.=) 'object'),
+	set_at			timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE sellometer.source_formats IS
+	'Formats that sources have, or had when objects were loaded that can be read again; see docs/formats.md';
+COMMENT ON COLUMN sellometer.source_formats.source IS 'the source that it was made for, as it was called then';
+COMMENT ON COLUMN sellometer.source_formats.format IS 'as sellometer_set_format() was given it; it never changes';
+
 CREATE TABLE sellometer.sources (
 	name			text PRIMARY KEY,
 	url				text NOT NULL,
@@ -21,7 +32,8 @@ CREATE TABLE sellometer.sources (
 	key_offset		interval NOT NULL DEFAULT '0',
 	key_offset_seen	interval,
 	key_doubt		integer NOT NULL DEFAULT 1,
-	unreadable_since timestamptz
+	unreadable_since timestamptz,
+	format_id		bigint REFERENCES sellometer.source_formats (id)
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
@@ -31,6 +43,8 @@ COMMENT ON COLUMN sellometer.sources.archive_url IS 'where sellometer_archive() 
 COMMENT ON COLUMN sellometer.sources.owner IS 'role whose user mapping and rights count';
 COMMENT ON COLUMN sellometer.sources.same_content IS
 	'an object that holds the same as one that is counted already under another name: skip, or count it as well';
+COMMENT ON COLUMN sellometer.sources.format_id IS
+	'by which format of sellometer.source_formats its objects are read; NULL: they have none of their own';
 COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source has reached';
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
@@ -96,6 +110,8 @@ CREATE TABLE sellometer.objects (
 	checksum		uuid,
 	unwanted		boolean NOT NULL DEFAULT false,
 	excluded		boolean NOT NULL DEFAULT false,
+	rows_ignored	bigint NOT NULL DEFAULT 0 CHECK (rows_ignored >= 0),
+	format_id		bigint,
 	UNIQUE (source, key, etag),
 	-- nothing is lost
 	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired
@@ -120,6 +136,8 @@ CREATE INDEX objects_unwanted ON sellometer.objects (checksum) WHERE unwanted;
 CREATE INDEX objects_excluded ON sellometer.objects (source) WHERE excluded;
 CREATE INDEX objects_unread ON sellometer.objects (etag) WHERE unwanted AND checksum IS NULL;
 COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
+COMMENT ON COLUMN sellometer.objects.rows_ignored IS 'rows besides of events that the source''s format passes over';
+COMMENT ON COLUMN sellometer.objects.format_id IS 'the format of sellometer.source_formats that it was loaded with; NULL: none';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
 COMMENT ON COLUMN sellometer.objects.etag IS 'says which content it is; of a file: made of inode, size and time';
 COMMENT ON COLUMN sellometer.objects.size IS 'bytes';

@@ -86,13 +86,13 @@ COMMENT ON FUNCTION sellometer.adopt_objects(text) IS
 
 CREATE FUNCTION @extschema@.sellometer_add_source(
 	name text, url text, server text DEFAULT NULL, archive_url text DEFAULT NULL, enabled boolean DEFAULT true,
-	include text[] DEFAULT NULL, exclude text[] DEFAULT NULL)
+	include text[] DEFAULT NULL, exclude text[] DEFAULT NULL, format jsonb DEFAULT NULL)
 RETURNS void
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_add_source';
-COMMENT ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[]) IS
-	'Watch s3://bucket/prefix/ or file:///directory/ for objects; include, exclude: patterns of keys that are loaded, and that are not';
+COMMENT ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[], jsonb) IS
+	'Watch s3://bucket/prefix/ or file:///directory/ for objects; include, exclude: patterns of keys that are loaded, and that are not; format: how they are to be read, as sellometer_set_format() takes it';
 
 CREATE FUNCTION @extschema@.sellometer_drop_source(name text)
 RETURNS void
@@ -207,7 +207,7 @@ $$;
 COMMENT ON FUNCTION sellometer.apply_patterns(text) IS
 	'Skip what waits or has failed and is left out by include or exclude of its source; have what was so, and is not any more, wait again';
 
-REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[], jsonb) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text, text[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_move_source(text, text, text, text) FROM PUBLIC;

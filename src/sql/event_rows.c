@@ -36,6 +36,8 @@ struct SlmEventRows
 	SlmReader  *reader;
 	bool		convert;		/* the database is in another encoding than UTF-8 */
 	Datum		type_values[SLM_EVENT_TYPES];
+	uint64		most;			/* of events */
+	uint64		events;
 	uint64		rejected[SLM_REJECT_REASONS];
 	uint64		total_rejected;
 	uint64		first_line;		/* of the first row that was rejected */
@@ -51,14 +53,15 @@ free_reader(void *arg)
 }
 
 SlmEventRows *
-slm_event_rows_begin(FunctionCallInfo fcinfo)
+slm_event_rows_begin(FunctionCallInfo fcinfo, const SlmFormat *format)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer event rows", ALLOCSET_DEFAULT_SIZES);
 	SlmEventRows *rows = MemoryContextAllocZero(context, sizeof(SlmEventRows));
-	SlmReaderOptions options = {0};
+	SlmReaderOptions options = {.format = format};
 
 	InitMaterializedSRF(fcinfo, 0);
 	rows->context = context;
+	rows->most = PG_UINT64_MAX;
 	rows->row_context = AllocSetContextCreate(context, "sellometer event row", ALLOCSET_SMALL_SIZES);
 	rows->rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	if (rows->rsinfo->setDesc->natts != RESULT_COLUMNS)
@@ -75,6 +78,18 @@ slm_event_rows_begin(FunctionCallInfo fcinfo)
 	rows->on_reset.arg = rows;
 	MemoryContextRegisterResetCallback(context, &rows->on_reset);
 	return rows;
+}
+
+void
+slm_event_rows_limit(SlmEventRows *rows, uint64 most)
+{
+	rows->most = most;
+}
+
+bool
+slm_event_rows_full(const SlmEventRows *rows)
+{
+	return rows->events >= rows->most;
 }
 
 /* UTF-8 as text in the database's encoding. */
@@ -155,8 +170,13 @@ add_piece(SlmEventRows *rows, const char *data, size_t len, bool last)
 	while ((status = slm_reader_next(rows->reader, &row)) == SLM_READ_EVENT || status == SLM_READ_REJECT)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (slm_event_rows_full(rows))
+			return;
 		if (status == SLM_READ_EVENT && slm_clean_event(&row.event, rows->buf, &clean, &row.reject))
+		{
 			put_event(rows, &row.event, &clean);
+			rows->events++;
+		}
 		else
 			count_reject(rows, row.line, &row.reject);
 	}
@@ -171,6 +191,8 @@ slm_event_rows_add(SlmEventRows *rows, const char *data, size_t len, bool last)
 	{
 		size_t		piece = Min(len, PIECE);
 
+		if (slm_event_rows_full(rows))
+			return;
 		CHECK_FOR_INTERRUPTS();
 		add_piece(rows, data, piece, last && piece == len);
 		data += piece;
@@ -215,5 +237,8 @@ slm_event_rows_end(SlmEventRows *rows)
 				 errdetail("Reasons: %s. The first is in line " UINT64_FORMAT ": %s.", reasons.data, rows->first_line,
 						   first_detail(rows))));
 	}
+	if (slm_reader_stats(rows->reader)->rows_ignored > 0)
+		ereport(NOTICE,
+				(errmsg("rows of events that the format passes over: " UINT64_FORMAT, slm_reader_stats(rows->reader)->rows_ignored)));
 	MemoryContextDelete(rows->context);
 }

@@ -21,7 +21,7 @@ sellometer_parse_csv_text(PG_FUNCTION_ARGS)
 	const char *bytes = VARDATA_ANY(data);
 	size_t		len = VARSIZE_ANY_EXHDR(data);
 	char	   *converted = pg_server_to_any(bytes, (int) len, PG_UTF8);
-	SlmEventRows *rows = slm_event_rows_begin(fcinfo);
+	SlmEventRows *rows = slm_event_rows_begin(fcinfo, NULL);
 
 	if (converted != bytes)
 		len = strlen(converted);
@@ -35,7 +35,7 @@ Datum
 sellometer_parse_csv_bytea(PG_FUNCTION_ARGS)
 {
 	bytea	   *data = PG_GETARG_BYTEA_PP(0);
-	SlmEventRows *rows = slm_event_rows_begin(fcinfo);
+	SlmEventRows *rows = slm_event_rows_begin(fcinfo, NULL);
 
 	slm_event_rows_add(rows, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data), true);
 	slm_event_rows_end(rows);

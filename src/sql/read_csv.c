@@ -7,6 +7,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+#include "ledger/source_format.h"
 #include "sql/event_rows.h"
 #include "store/store.h"
 
@@ -18,7 +19,7 @@ add_context(void *arg)
 	errcontext("reading \"%s\"", slm_store_display((const char *) arg));
 }
 
-/* read_csv(url text, server text) → setof events */
+/* read_csv(url text, server text, format jsonb) → setof events */
 Datum
 sellometer_read_csv(PG_FUNCTION_ARGS)
 {
@@ -38,7 +39,7 @@ sellometer_read_csv(PG_FUNCTION_ARGS)
 				 errmsg("url must not be null")));
 	context.arg = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	store = slm_store_open(context.arg, server, GetUserId());
-	rows = slm_event_rows_begin(fcinfo);
+	rows = slm_event_rows_begin(fcinfo, PG_ARGISNULL(2) ? NULL : slm_format_compile(PG_GETARG_JSONB_P(2), CurrentMemoryContext));
 
 	context.callback = add_context;
 	context.previous = error_context_stack;

@@ -12,6 +12,7 @@
 #include "server/as_owner.h"
 #include "server/locks.h"
 #include "server/spi.h"
+#include "sql/format_calls.h"
 #include "store/store.h"
 #include "upkeep/runs.h"
 #include "utils/acl.h"
@@ -301,17 +302,18 @@ Datum
 sellometer_add_source(PG_FUNCTION_ARGS)
 {
 	static SlmStatement insert = {
-		"INSERT INTO sellometer.sources (name, url, server, archive_url, enabled, owner, include, exclude) "
-		"VALUES ($1, $2, $3, $4, $5, $6, nullif($7, '{}'), nullif($8, '{}')) ON CONFLICT (name) DO NOTHING",
-		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, REGROLEOID, TEXTARRAYOID, TEXTARRAYOID}
+		"INSERT INTO sellometer.sources (name, url, server, archive_url, enabled, owner, include, exclude, format_id) "
+		"VALUES ($1, $2, $3, $4, $5, $6, nullif($7, '{}'), nullif($8, '{}'), nullif($9, 0)) ON CONFLICT (name) DO NOTHING",
+		9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, REGROLEOID, TEXTARRAYOID, TEXTARRAYOID, INT8OID}
 	};
 	char	   *name = text_argument(fcinfo, 0, "the name of a source");
 	char	   *url = text_argument(fcinfo, 1, "the url of a source");
 	char	   *server = text_argument(fcinfo, 2, NULL);
 	char	   *archive_url = text_argument(fcinfo, 3, NULL);
 	Patterns	patterns = patterns_arguments(fcinfo, 5);
-	char		nulls[] = "        ";
-	Datum		args[8];
+	Jsonb	   *format = PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7);
+	char		nulls[] = "         ";
+	Datum		args[9];
 
 	SPI_connect();
 	check_name_is_free(name);
@@ -329,6 +331,8 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	args[7] = patterns.exclude;
 	nulls[6] = patterns.include_null;
 	nulls[7] = patterns.exclude_null;
+	slm_format_check(name, url, server, patterns.include, patterns.exclude, format);
+	args[8] = Int64GetDatum(format == NULL ? 0 : slm_format_keep(name, format));
 	if (slm_execute(&insert, args, nulls, SPI_OK_INSERT) == 0)
 		raise_exists(name);
 	adopt_objects(name);

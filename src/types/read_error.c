@@ -31,13 +31,15 @@ slm_read_error_hint(SlmReadErrorCode code)
 	{
 		case SLM_READ_ERROR_GZIP:
 		case SLM_READ_ERROR_GZIP_SHORT:
-			return "Write the object again, whole: `gzip -t` must accept it.";
+			return "Write the object again, whole: the program that has packed it must accept it with `-t`.";
 		case SLM_READ_ERROR_NOT_CSV:
-			return "It must be comma-separated values in UTF-8, plain or in gzip, with a first line that names the columns: event_time, "
-				"event_type, product_id and price, and optionally category_id, category_code, brand, user_id and user_session.";
+			return "It must be comma-separated values in UTF-8, plain or packed, with a first line that names the columns: event_time, "
+				"event_type, product_id and price, and optionally category_id, category_code, brand, user_id and user_session.  "
+				"sellometer_sniff() helps with files in a format of their own.";
 		case SLM_READ_ERROR_COLUMN:
 			return "The first line must name the columns, each once: event_time, event_type, product_id and price, and "
-				"optionally category_id, category_code, brand, user_id and user_session.";
+				"optionally category_id, category_code, brand, user_id and user_session.  "
+				"sellometer_sniff() helps with files in a format of their own.";
 		default:
 			return NULL;
 	}

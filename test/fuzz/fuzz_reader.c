@@ -51,7 +51,7 @@ expand(const uint8_t *data, size_t size, size_t max, size_t *len)
 static uint64_t
 count_rows(const char *csv, size_t len, uint64_t seed)
 {
-	SlmRecords *records = slm_records_create(false);
+	SlmRecords *records = slm_records_create(false, NULL);
 	SlmRecordsStatus status = SLM_RECORDS_MORE;
 	SlmRawRecord record;
 	uint64_t	rows = 0;

@@ -110,6 +110,7 @@ my %SETUP = (
 	'docs/operations.md' => sub { },
 	'docs/scaling.md' => sub { usual(180, 200); watch(); },
 	'docs/files.md' => sub { },
+	'docs/formats.md' => sub { },
 	'docs/grafana.md' => sub { },
 	'docs/prometheus.md' => sub { },
 	'docs/own-additions.md' => sub { },

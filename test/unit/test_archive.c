@@ -19,7 +19,7 @@
 static SlmText
 records_of(const char *data, size_t len, size_t piece, SlmRecordsStatus *status)
 {
-	SlmRecords *records = slm_records_create(false);
+	SlmRecords *records = slm_records_create(false, NULL);
 	SlmText		text = {0};
 	size_t		at = 0;
 
@@ -209,7 +209,7 @@ pack(const char *const *objects, int n)
 			slm_columns_header(&columns, &out);
 		for (int i = 0; i < n; i++)
 		{
-			SlmRecords *records = slm_records_create(false);
+			SlmRecords *records = slm_records_create(false, NULL);
 			SlmRawRecord record;
 			bool		header = true;
 

@@ -295,7 +295,7 @@ read_object(const SlmText *object, bool archive, size_t longest)
 static void
 archive_rows(const SlmText *object, SlmColumns *columns, SlmText *out)
 {
-	SlmRecords *records = slm_records_create(false);
+	SlmRecords *records = slm_records_create(false, NULL);
 	SlmSchema	schema = {0};
 	SlmRawRecord record;
 	SlmSlice	fields[32];

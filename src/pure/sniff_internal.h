@@ -1,0 +1,82 @@
+/*
+ * sniff_internal.h: what looking at the shape (sniff.c), at names (sniff_names.c), at values (sniff_values.c) and writing it down
+ * (sniff_write.c) share.
+ */
+#ifndef SLM_PURE_SNIFF_INTERNAL_H
+#define SLM_PURE_SNIFF_INTERNAL_H
+
+#include "pure/cut.h"
+#include "pure/sniff.h"
+
+/* Different events that are told apart. */
+#define SNIFF_EVENTS	40
+
+typedef struct SniffEvent
+{
+	SlmSlice	name;
+	int			count;
+	int			type;			/* SlmEventType, or -1 */
+	bool		broad;			/* it counts only where no narrower word for its type stands */
+} SniffEvent;
+
+/* What a column holds. */
+typedef struct SniffColumn
+{
+	int			filled;			/* values that are not empty */
+	int			integers;		/* of them */
+	int			longest;		/* digits of an integer */
+	int			decimals;		/* numbers with a point or comma */
+	int			times;			/* texts that are a date at least */
+	int			events;			/* words for an event */
+} SniffColumn;
+
+typedef struct SniffSample
+{
+	SlmFormat	format;			/* as far as it is known */
+	SlmText		text;			/* UTF-8 */
+	SlmSlice   *header;			/* its cells, or NULL */
+	SlmSlice   *cell;			/* of the rows, ncolumns each */
+	int			nrows;
+	int			ncolumns;
+	int			uneven;			/* rows with another number of cells, which are not among these */
+	SniffColumn *column;
+	int			role[SLM_ROLES];	/* the column of each, or -1 */
+	SlmSure		sure[SLM_ROLES];
+	int			session_part;	/* a second column of the session, or -1 */
+	int			order;			/* a column that numbers orders, or -1 */
+	SniffEvent	event[SNIFF_EVENTS];
+	int			nevents;
+	bool		more_events;	/* than are told apart */
+	bool		has_zone;		/* times do */
+	SlmSure		sure_time;
+	const char *fixed_event;	/* of files without such a column */
+} SniffSample;
+
+static inline SlmSlice
+sniff_cell(const SniffSample *sample, int row, int column)
+{
+	return sample->cell[row * sample->ncolumns + column];
+}
+
+/* In sniff_names.c: which columns have names that are known; count how many. */
+extern int	slm_sniff_names(SniffSample *sample);
+
+/* Does a cell name a column that is known? */
+extern bool slm_sniff_is_name(SlmSlice cell);
+
+/* What type of event a word is for: -1 if none.  *broad as in SniffEvent. */
+extern int	slm_sniff_event(SlmSlice word, bool *broad);
+
+/* In sniff_values.c: look at what the columns hold. */
+extern void slm_sniff_values(SniffSample *sample);
+
+/* Columns by what they hold, where there is no header. */
+extern void slm_sniff_places(SniffSample *sample);
+
+/* How the times, numbers and events are written, which are in known columns. */
+extern void slm_sniff_forms(SniffSample *sample);
+
+/* In sniff_write.c: findings and description.  False if out of memory. */
+extern bool slm_sniff_write(SniffSample *sample, SlmSniff *sniff);
+
+#endif							/* SLM_PURE_SNIFF_INTERNAL_H */

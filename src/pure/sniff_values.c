@@ -1,0 +1,377 @@
+/*
+ * sniff_values.c: what columns hold, and how it is written.
+ */
+#include <string.h>
+
+#include "pure/sniff_internal.h"
+#include "pure/trim.h"
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* --- what a value is --- */
+
+/* Its digits if that is all there is, perhaps but for `.0`; else 0. */
+static int
+integer_length(SlmSlice value)
+{
+	uint32_t	n = 0;
+
+	while (n < value.len && is_digit(value.data[n]))
+		n++;
+	if (n > 0 && n + 2 == value.len && memcmp(value.data + n, ".0", 2) == 0)
+		return (int) n;
+	return n == value.len ? (int) n : 0;
+}
+
+/* A number with separators in it, that is no date. */
+static bool
+is_decimal(SlmSlice value)
+{
+	int			digits = 0;
+	int			points = 0;
+
+	for (uint32_t i = 0; i < value.len; i++)
+	{
+		if (is_digit(value.data[i]))
+			digits++;
+		else if (value.data[i] == '.' || value.data[i] == ',')
+			points++;
+		else if (value.data[i] != ' ' && value.data[i] != '\'' && (uint8_t) value.data[i] < 0x80)
+			return false;
+	}
+	return digits > 0 && points > 0 && digits < 16;
+}
+
+/* Is it a date in any order, with separators? */
+static bool
+is_time(SlmSlice value)
+{
+	static const SlmTimeForm forms[] = {SLM_TIME_ISO, SLM_TIME_MDY, SLM_TIME_DMY};
+	SlmFormat	format;
+	SlmTime		time;
+
+	slm_format_init(&format);
+	if (value.len < 8 || integer_length(value) > 0)
+		return false;
+	for (int i = 0; i < 3; i++)
+	{
+		format.time = forms[i];
+		if (slm_format_time(&format, value, &time) == NULL)
+			return true;
+	}
+	return false;
+}
+
+void
+slm_sniff_values(SniffSample *sample)
+{
+	for (int c = 0; c < sample->ncolumns; c++)
+	{
+		SniffColumn *column = &sample->column[c];
+
+		*column = (SniffColumn) {0};
+		for (int r = 0; r < sample->nrows; r++)
+		{
+			SlmSlice	value = slm_field_value(sniff_cell(sample, r, c));
+			int			length = integer_length(value);
+			bool		broad;
+
+			if (value.len == 0)
+				continue;
+			column->filled++;
+			column->integers += length > 0;
+			if (length > column->longest)
+				column->longest = length;
+			column->times += is_time(value);
+			column->decimals += length == 0 && is_decimal(value);
+			column->events += slm_sniff_event(value, &broad) >= 0;
+		}
+	}
+}
+
+/* --- columns by what they hold --- */
+
+static bool
+is_mostly(int n, const SniffColumn *column)
+{
+	return column->filled > 0 && n * 10 >= column->filled * 9;
+}
+
+/* Nine of ten values are a number of a time since 1970. */
+static bool
+holds_epoch(const SniffColumn *column)
+{
+	return is_mostly(column->integers, column) && (column->longest == 10 || column->longest == 13 || column->longest == 16);
+}
+
+static void
+set_role(SniffSample *sample, SlmColumn role, int column, SlmSure sure)
+{
+	sample->role[role] = column;
+	sample->sure[role] = sure;
+}
+
+/* Is the column without a role so far? */
+static bool
+is_free(const SniffSample *sample, int column)
+{
+	for (int r = 0; r < SLM_ROLES; r++)
+	{
+		if (sample->role[r] == column)
+			return false;
+	}
+	return true;
+}
+
+/* The first column from one on, that is free and of which a count is most of what it holds; -1 if there is none. */
+static int
+next_column(const SniffSample *sample, int from, int (*count) (const SniffColumn *column))
+{
+	for (int c = from; c < sample->ncolumns; c++)
+	{
+		if (is_free(sample, c) && is_mostly(count(&sample->column[c]), &sample->column[c]))
+			return c;
+	}
+	return -1;
+}
+
+static int
+count_integers(const SniffColumn *column)
+{
+	return column->integers;
+}
+
+static int
+count_decimals(const SniffColumn *column)
+{
+	return column->decimals;
+}
+
+static int
+count_events(const SniffColumn *column)
+{
+	return column->events;
+}
+
+static int
+count_times(const SniffColumn *column)
+{
+	return column->times;
+}
+
+static int
+count_texts(const SniffColumn *column)
+{
+	return column->filled;
+}
+
+void
+slm_sniff_places(SniffSample *sample)
+{
+	int			time = next_column(sample, 0, count_times);
+	int			product;
+
+	for (int c = 0; c < sample->ncolumns && time < 0; c++)
+	{
+		if (holds_epoch(&sample->column[c]))
+			time = c;
+	}
+	if (time < 0)
+		return;
+	set_role(sample, SLM_COL_EVENT_TIME, time, SLM_SURE_CERTAIN);
+	set_role(sample, SLM_COL_EVENT_TYPE, next_column(sample, 0, count_events), SLM_SURE_LIKELY);
+	product = next_column(sample, time + 1, count_integers);
+	if (product < 0)
+		product = next_column(sample, 0, count_integers);
+	set_role(sample, SLM_COL_PRODUCT_ID, product, SLM_SURE_GUESS);
+	/* what stands before the time is who, what stands behind it is what */
+	if (time > 0)
+		set_role(sample, SLM_COL_USER_SESSION, next_column(sample, 0, count_integers) < time ? next_column(sample, 0, count_integers) : -1,
+				 SLM_SURE_GUESS);
+	if (product < 0)
+		return;
+	set_role(sample, SLM_COL_PRICE, next_column(sample, 0, count_decimals), SLM_SURE_GUESS);
+	if (sample->role[SLM_COL_PRICE] < 0 && sample->ncolumns - product > 2)
+		set_role(sample, SLM_COL_PRICE, next_column(sample, product + 1, count_integers), SLM_SURE_GUESS);
+	if (sample->role[SLM_COL_PRICE] >= 0)
+		set_role(sample, (SlmColumn) SLM_ROLE_QUANTITY, next_column(sample, sample->role[SLM_COL_PRICE] + 1, count_integers), SLM_SURE_GUESS);
+	else
+		set_role(sample, SLM_COL_CATEGORY_CODE, next_column(sample, product + 1, count_texts), SLM_SURE_GUESS);
+}
+
+/* --- times --- */
+
+/* Days, months and years that begin with the day or the month: which? */
+static void
+sniff_order(SniffSample *sample, int column)
+{
+	int			mdy = 0;
+	int			dmy = 0;
+	int			points = 0;
+	int			halves = 0;
+	int			n = 0;
+
+	for (int r = 0; r < sample->nrows; r++)
+	{
+		SlmSlice	value = slm_field_value(sniff_cell(sample, r, column));
+		SlmTime		time;
+
+		if (value.len == 0)
+			continue;
+		n++;
+		sample->format.time = SLM_TIME_MDY;
+		mdy += slm_format_time(&sample->format, value, &time) == NULL;
+		sample->format.time = SLM_TIME_DMY;
+		dmy += slm_format_time(&sample->format, value, &time) == NULL;
+		points += memchr(value.data, '.', value.len) != NULL;
+		halves += value.data[value.len - 1] == 'M' || value.data[value.len - 1] == 'm';
+	}
+	sample->format.time = dmy > mdy || (dmy == mdy && points * 2 > n) ? SLM_TIME_DMY : SLM_TIME_MDY;
+	sample->sure_time = dmy != mdy ? SLM_SURE_CERTAIN : points * 2 > n || halves * 2 > n ? SLM_SURE_LIKELY : SLM_SURE_NO;
+}
+
+static void
+sniff_time(SniffSample *sample)
+{
+	int			c = sample->role[SLM_COL_EVENT_TIME];
+	const SniffColumn *column;
+	int			iso = 0;
+
+	if (c < 0)
+		return;
+	column = &sample->column[c];
+	sample->sure_time = SLM_SURE_CERTAIN;
+	if (holds_epoch(column) || (is_mostly(column->integers + column->decimals, column) && column->longest != 8 && column->longest > 8))
+	{
+		sample->format.time = column->longest <= 11 ? SLM_TIME_S : column->longest <= 14 ? SLM_TIME_MS : SLM_TIME_US;
+		return;
+	}
+	sample->format.time = SLM_TIME_ISO;
+	for (int r = 0; r < sample->nrows; r++)
+	{
+		SlmSlice	value = slm_field_value(sniff_cell(sample, r, c));
+		const char *colon = value.len == 0 ? NULL : memchr(value.data, ':', value.len);
+		SlmTime		time;
+
+		iso += value.len > 0 && slm_format_time(&sample->format, value, &time) == NULL;
+		if (colon != NULL)
+		{
+			const char *end = value.data + value.len;
+			char		last = end[-1];
+
+			sample->has_zone = sample->has_zone || last == 'Z' || last == 'C' || last == 'T' || memchr(colon, '+', (size_t) (end - colon)) != NULL ||
+				memchr(colon, '-', (size_t) (end - colon)) != NULL;
+		}
+	}
+	if (!is_mostly(iso, column))
+		sniff_order(sample, c);
+}
+
+/* --- numbers --- */
+
+static void
+sniff_price(SniffSample *sample)
+{
+	int			c = sample->role[SLM_COL_PRICE];
+	int			commas = 0;
+	int			points = 0;
+	char		thousands = '\0';
+
+	for (int r = 0; r < sample->nrows && c >= 0; r++)
+	{
+		SlmSlice	value = slm_field_value(sniff_cell(sample, r, c));
+		uint32_t	last = value.len;
+
+		/* what separates decimals comes last, and has no three digits behind it but where it is alone */
+		while (last > 0 && value.data[last - 1] != '.' && value.data[last - 1] != ',')
+			last--;
+		if (last == 0)
+			continue;
+		if (value.len - last != 3 || memchr(value.data, value.data[last - 1] == ',' ? '.' : ',', value.len) != NULL)
+		{
+			commas += value.data[last - 1] == ',';
+			points += value.data[last - 1] == '.';
+		}
+		for (uint32_t i = 0; i + 1 < last; i++)
+		{
+			char		c = value.data[i];
+
+			if (c == '.' || c == ',' || c == '\'' || c == ' ' || (uint8_t) c >= 0x80)
+				thousands = (uint8_t) c >= 0x80 ? ' ' : c;
+		}
+	}
+	if (commas > points)
+		sample->format.decimal = ',';
+	if (thousands != sample->format.decimal)
+		sample->format.thousands = thousands;
+}
+
+/* --- events --- */
+
+static SniffEvent *
+event_of(SniffSample *sample, SlmSlice name)
+{
+	for (int e = 0; e < sample->nevents; e++)
+	{
+		if (sample->event[e].name.len == name.len && memcmp(sample->event[e].name.data, name.data, name.len) == 0)
+			return &sample->event[e];
+	}
+	if (sample->nevents == SNIFF_EVENTS)
+		return NULL;
+	sample->event[sample->nevents] = (SniffEvent) {.name = name};
+	sample->event[sample->nevents].type = slm_sniff_event(name, &sample->event[sample->nevents].broad);
+	return &sample->event[sample->nevents++];
+}
+
+/* A wide word, as page_view, counts for views only where no narrower one does. */
+static void
+drop_broad(SniffSample *sample)
+{
+	for (int e = 0; e < sample->nevents; e++)
+	{
+		bool		narrower = false;
+
+		for (int other = 0; other < sample->nevents && sample->event[e].broad; other++)
+			narrower = narrower || (sample->event[other].type == sample->event[e].type && !sample->event[other].broad);
+		if (narrower)
+			sample->event[e].type = -1;
+	}
+}
+
+static void
+sniff_events(SniffSample *sample)
+{
+	int			c = sample->role[SLM_COL_EVENT_TYPE];
+	bool		any = false;
+
+	for (int r = 0; r < sample->nrows && c >= 0; r++)
+	{
+		SlmSlice	name = slm_field_value(sniff_cell(sample, r, c));
+		SniffEvent *event = name.len == 0 ? NULL : event_of(sample, name);
+
+		if (event != NULL)
+			event->count++;
+		else if (name.len > 0)
+			sample->more_events = true;
+	}
+	drop_broad(sample);
+	for (int e = 0; e < sample->nevents; e++)
+		any = any || sample->event[e].type >= 0;
+	if (c >= 0 && any)
+		return;
+	/* a column whose words are none for events is something else */
+	sample->role[SLM_COL_EVENT_TYPE] = -1;
+	sample->fixed_event = sample->order >= 0 || sample->role[SLM_COL_PRICE] >= 0 || sample->role[SLM_ROLE_QUANTITY] >= 0 ? "purchase" : "view";
+}
+
+void
+slm_sniff_forms(SniffSample *sample)
+{
+	sniff_time(sample);
+	sniff_price(sample);
+	sniff_events(sample);
+}
