@@ -21,8 +21,9 @@ static const Magic magics[] = {
 	{SLM_GZIP, "\x1f\x8b", 2}, {SLM_ZSTD, "\x28\xb5\x2f\xfd", 4}, {SLM_XZ, "\xfd" "7zXZ\0", 6}
 };
 
-/* Behind "BZh" and a digit. */
+/* Behind "BZh" and a digit: a block, or, in an empty file, the end. */
 static const char bzip2_block[] = "1AY&SY";
+static const char bzip2_end[] = "\x17rE8P\x90";
 
 static const char *const names[] = {"plain", "gzip", "zstd", "bzip2", "xz"};
 
@@ -30,12 +31,11 @@ static const char *const names[] = {"plain", "gzip", "zstd", "bzip2", "xz"};
 static bool
 begins_as_bzip2(const uint8_t *head, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-	{
-		if (i < 3 ? head[i] != (uint8_t) "BZh"[i] : i == 3 ? head[i] < '1' || head[i] > '9' : head[i] != (uint8_t) bzip2_block[i - 4])
-			return false;
-	}
-	return true;
+	size_t		behind = len > 4 ? len - 4 : 0;
+
+	if (memcmp(head, "BZh", len < 3 ? len : 3) != 0 || (len > 3 && (head[3] < '1' || head[3] > '9')))
+		return false;
+	return memcmp(head + 4, bzip2_block, behind) == 0 || memcmp(head + 4, bzip2_end, behind) == 0;
 }
 
 bool
