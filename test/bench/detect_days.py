@@ -19,18 +19,18 @@ import sys
 
 PRICES = 'price_low:6,price_high:6,price_low_few:5,price_high_few:5'
 # One day after the other; None: nothing goes wrong.  What only brings more visitors must open nothing but an alert about views.
-DAYS = [PRICES + ',sale:2,gap:1,relabel:2', None, PRICES + ',deep_sale:1,gap:1', 'crawl:1,' + PRICES, None, 'slip:1,price_low_few:3',
-        PRICES + ',relabel:2', None, 'flash:1,' + PRICES, 'deep_sale:1,slip:1']
+DAYS = [PRICES + ',sale:2,gap:1,relabel:2', None, PRICES + ',deep_sale:1,gap:1', 'crawl:1,' + PRICES, 'new:2', 'slip:1,price_low_few:3',
+        'new:1,' + PRICES + ',relabel:2', None, 'flash:1,' + PRICES, 'deep_sale:1,slip:1', 'brand_slip:1,price_high:3', 'new:2,brand_slip:1,sale:1']
 START = datetime.datetime(2019, 10, 1, 6, 0)
 MINUTE = datetime.timedelta(minutes=1)
-BARS = {'price_low': 1, 'price_high': 1, 'price_low_few': 1, 'price_high_few': 1, 'gap': 10, 'relabel': 60, 'slip': 2, 'deep_sale': 10}
+BARS = {'price_low': 1, 'price_high': 1, 'price_low_few': 1, 'price_high_few': 1, 'gap': 10, 'relabel': 60, 'slip': 2, 'brand_slip': 5, 'deep_sale': 10}
 LEAST_SALES = {'price_low': 20, 'price_high': 20, 'price_low_few': 5, 'price_high_few': 5}
 SCORES = (3, 4, 5, 6, 8, 10, 12)
 CHANGES = (0.25, 0.4, 0.5, 0.6, 0.75)
 THRESHOLDS = [(s, 0.5) for s in SCORES] + [(6, c) for c in CHANGES if c != 0.5]
 # how long after the end of a fault an alert about it may still be found: a price until it is seen otherwise, a gap when enough minutes after it
 # are complete, and then it is held for sellometer.alert_hold
-GRACE = {'gap': 25, 'slip': 60, 'crawl': 30, 'flash': 30}
+GRACE = {'gap': 25, 'slip': 60, 'brand_slip': 60, 'crawl': 30, 'flash': 30}
 
 
 def psql(database, *statements):
@@ -91,7 +91,7 @@ class Day:
         truth = os.path.join(self.args.work, 'truth')
         catalogue = os.path.join(self.args.work, 'catalogue')
         command = [self.args.traffic, 'generate', '--quiet', '--out', self.all, '--seed', str(self.seed), '--start', str(START),
-                   '--minutes', str(self.history + self.judged), '--rate', str(self.rate), '--day-curve', '0.3', '--wobble', '0.05',
+                   '--minutes', str(self.history + self.judged), '--rate', str(self.rate), '--day-curve', '0.3', '--wobble', '0.05', '--lively', str(self.args.lively),
                    '--servers', '4', '--truth', truth, '--catalogue', catalogue, '--fault-after', str(self.history)]
         subprocess.run(command + (['--fault', self.wanted] if self.wanted else []), check=True)
         with open(truth) as lines:
@@ -104,6 +104,7 @@ class Day:
             self.products = {row['product_id']: row['category_id'] for row in rows}
             self.shares = {row['product_id']: float(row['share']) for row in rows}
             self.codes = {row['product_id']: row['category_code'] or row['category_id'] for row in rows}
+            self.brands = {row['product_id']: row['brand'] for row in rows}
         self.files = collections.defaultdict(list)
         for name in os.listdir(self.all):
             self.files[name[:16]].append(name)
@@ -188,7 +189,11 @@ class Day:
                    f['from'] < fault['to'] and fault['from'] < f['to'] for f in self.faults)
 
     def members(self, fault):
-        """The products of a fault's category."""
+        """The products of a fault's category, or brand, or all."""
+        if 'brand' in fault:
+            return [p for p, b in self.brands.items() if b == fault['brand']]
+        if 'category_id' not in fault:
+            return list(self.products)
         return [p for p, c in self.products.items() if c == str(fault['category_id'])]
 
     def keys(self, fault):
@@ -200,9 +205,10 @@ class Day:
     def list_keys(self, fault):
         if 'price' in fault['fault']:
             return [('price_anomaly', str(fault['product_id']))]
-        if fault['fault'] in ('slip', 'deep_sale'):     # one alert; or, where fewer were seen, one for each product
-            products = self.products if fault['fault'] == 'slip' else self.members(fault)
+        if fault['fault'] in ('slip', 'brand_slip', 'deep_sale'):     # one alert; or, where fewer were seen, one for each product
+            products = self.members(fault)
             levels = ['all'] if fault['fault'] == 'slip' else []
+            levels += list({self.brands[p] for p in products})
             for code in {self.codes[p] for p in products}:
                 parts = (code.split('.') + [code.split('.')[-1]] * 2)[:3]
                 levels += ['.'.join(parts[:n]) for n in (1, 2, 3)]
@@ -212,7 +218,7 @@ class Day:
         if fault['fault'] == 'gap':
             return [('volume_anomaly', 'purchase')]
         if fault['fault'] == 'relabel':
-            return [('category_shift', old_label(fault))] + [('category_shift', p) for p in self.members(fault)]
+            return [('category_shift', key) for key in [old_label(fault)] + self.members(fault) + [self.brands[p] for p in self.members(fault)]]
         return []
 
     def explained(self, key, minute):
@@ -250,7 +256,7 @@ class Day:
         kind = fault['fault']
         if 'price' in kind:
             return 'first' in fault and fault.get('sales', 0) >= LEAST_SALES[kind] and not self.spoilt(fault)
-        if kind == 'deep_sale':     # of a category that is hardly looked at, nobody can tell
+        if kind in ('deep_sale', 'brand_slip'):     # of what is hardly looked at, nobody can tell
             return sum(self.shares[p] for p in self.members(fault)) * self.rate >= 5
         return kind != 'relabel' or fault.get('known', 0) >= 3
 
@@ -259,6 +265,9 @@ class Day:
             kind = fault['fault']
             if kind == 'sale':
                 self.judge_sale(fault, table)
+            elif kind == 'new':
+                new = {str(p) for p in fault['product_ids']}
+                table['new'].append((len(new), sum(a['key'] in new and a['warning'] for a in self.alerts.values())))
             elif kind in BARS and not self.is_judged(fault):
                 table['not judged'].append(kind)
             elif kind in BARS:
@@ -279,8 +288,8 @@ class Day:
     def judge_scores(self, table):
         """By other thresholds: which wrong prices would be found within a minute, and which products would be odd without being wrong."""
         wrong = [f for f in self.faults if 'price' in f['fault'] and self.is_judged(f)]
-        others = [f for f in self.faults if f['fault'] in ('slip', 'deep_sale', 'sale')]
-        touched = {p for f in others for p in (self.members(f) if 'category_id' in f else self.products)}
+        others = [f for f in self.faults if f['fault'] in ('slip', 'brand_slip', 'deep_sale', 'sale')]
+        touched = {p for f in others for p in self.members(f)}
         # a wrong price is odd for as long as it is in the window, though the right one has been seen since
         touched |= {str(f['product_id']) for f in self.faults if 'price' in f['fault']}
         for score, change in THRESHOLDS:
@@ -309,11 +318,12 @@ def report(table):
             '%.1f' % statistics.median(found) if found else '-', '%.1f' % max(found) if found else '-',
             '%.1f' % statistics.mean(table[kind + ' alerts']) if delays else '-'))
     print('not judged: %d prices of products with too few sales, never seen, or wrong twice at once; %d labels of '
-          'categories of which fewer than 3 products had sold thrice; %d sales of categories that are hardly seen' % (
-              sum('price' in kind for kind in table['not judged']), table['not judged'].count('relabel'), table['not judged'].count('deep_sale')))
+          'categories of which fewer than 3 products had sold thrice; %d sales, or slips, of categories and brands that are hardly seen' % (
+              sum('price' in kind for kind in table['not judged']), table['not judged'].count('relabel'), table['not judged'].count('deep_sale') + table['not judged'].count('brand_slip')))
     sales = table['sale']
     print('sales of -30 %%: %d, of %d products; critical alerts about them: %d' % (
         len(sales), sum(s[0] for s in sales), sum(s[1] for s in sales)))
+    print('new products: %d at %d times; alerts about them: %d' % (sum(n[0] for n in table['new']), len(table['new']), sum(n[1] for n in table['new'])))
     days = sum(table['hours']) / 24
     warnings = len(table['false']) - len(table['false critical'])
     print('judged: %.1f hours; false critical alerts: %d, %.2f a week; false warnings: %d, %.2f a day; alerts opened: %d, keys that flap: %d' % (
@@ -347,6 +357,7 @@ def main():
     parser.add_argument('--traffic', required=True)
     parser.add_argument('--work', required=True)
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--lively', type=float, default=0, help='share of products whose prices move by variants, promotions, or by the hour')
     parser.add_argument('--roc', action='store_true', help='also what other thresholds would find')
     parser.add_argument('runs', nargs='+')
     args = parser.parse_args()

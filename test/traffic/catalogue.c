@@ -340,6 +340,7 @@ catalogue_build(Catalogue *cat, const Options *options)
 	memset(cat, 0, sizeof(*cat));
 	rng_seed(&rng, options->seed, STREAM_CATALOGUE);
 	cat->seed = options->seed;
+	cat->lively = options->lively;
 	cat->n_products = (uint32_t) options->products;
 	cat->products = must_alloc(cat->n_products * sizeof(*cat->products));
 	cat->weights = must_alloc(cat->n_products * sizeof(*cat->weights));

@@ -52,6 +52,7 @@ typedef struct Product
 	int32_t		base_cents;		/* what it costs on average */
 	int32_t		cents;			/* what it costs today, faults included */
 	double		fault_factor;	/* 1, unless its price is wrong or reduced just now */
+	double		lively_factor;	/* likewise of its variants and promotions */
 	uint16_t	text_len;
 	uint16_t	price_at;		/* where in text the price starts */
 	char	   *text;			/* "id,category_id,category_code,brand,price," */
@@ -70,6 +71,7 @@ typedef struct Catalogue
 	char	  **brands;
 	uint32_t	n_brands;
 	int64_t		day;			/* days since 1970 that the prices stand for */
+	double		lively;			/* share of products whose prices change by the minute */
 } Catalogue;
 
 extern void catalogue_build(Catalogue *catalogue, const Options *options);
@@ -77,7 +79,10 @@ extern void catalogue_build(Catalogue *catalogue, const Options *options);
 /* Let prices be those of a day; a price is a pure function of seed, product and day. */
 extern void catalogue_set_day(Catalogue *catalogue, int64_t day);
 
-/* Set one product's price to today's times its fault_factor, and its text. */
+/* Let prices of lively products be those of a minute since 1970; they too are a pure function of it. */
+extern void catalogue_set_minute(Catalogue *catalogue, int64_t minute);
+
+/* Set one product's price to today's times its factors, and its text. */
 extern void product_set_price(Catalogue *catalogue, Product *product);
 
 /* Make the texts of a product anew after its category's code has changed. */

@@ -12,6 +12,8 @@
 #define SALES_BEFORE	40
 /* About these many sales, or half of them, are few. */
 #define HARDLY_SOLD		14.0
+/* So many products come new at a time. */
+#define NEW_AT_ONCE		20
 
 /* What happens at a second. */
 typedef enum ChangeKind
@@ -21,6 +23,8 @@ typedef enum ChangeKind
 	CHANGE_CODE,				/* of category `what`, to code */
 	CHANGE_GAP,					/* by `what`: +1 begins, -1 ends */
 	CHANGE_ALL_PRICES,			/* of all products, times factor */
+	CHANGE_BRAND_PRICE,			/* of all products of brand `what`, times factor */
+	CHANGE_NEW,					/* product `what` exists */
 	CHANGE_RATE,				/* of all events, times factor; `what`: +1 or -1 flash sales, in which more is bought */
 	CHANGE_CRAWL				/* crawlers' views, for each ordinary event, by factor more */
 } ChangeKind;
@@ -203,6 +207,56 @@ plan_all(Faults *faults, const char *name, Change begin, Change end, double leas
 				spell(begin.second), spell(end.second));
 }
 
+/* A well-known brand, whose products are of several categories. */
+static void
+plan_brand_slip(Faults *faults)
+{
+	const Catalogue *cat = faults->catalogue;
+	int32_t		brand = -1;
+	uint32_t	n = 0;
+	int64_t		from;
+	int64_t		to;
+
+	while (brand < 0)
+		brand = cat->products[rng_below(&faults->rng, cat->n_products < 300 ? cat->n_products : 300)].brand;
+	for (uint32_t i = 0; i < cat->n_products; i++)
+		n += cat->products[i].brand == brand;
+	choose_span(faults, 20, 60, &from, &to);
+	add_change(faults, (Change) {.second = from, .kind = CHANGE_BRAND_PRICE, .what = brand, .factor = 30});
+	add_change(faults, (Change) {.second = to, .kind = CHANGE_BRAND_PRICE, .what = brand, .factor = 1 / 30.0});
+	files_truth(faults->files, "\"fault\": \"brand_slip\", \"brand\": \"%s\", \"products\": %u, \"factor\": 30, \"from\": \"%s\", \"to\": \"%s\"",
+				cat->brands[brand], n, spell(from), spell(to));
+}
+
+/* Some products that many will look at come new, and are cheaper at first. */
+static void
+plan_new(Faults *faults)
+{
+	Catalogue  *cat = faults->catalogue;
+	int64_t		from;
+	int64_t		to;
+	char		list[NEW_AT_ONCE * 24] = "";
+	size_t		len = 0;
+
+	if (faults->hidden == NULL)
+	{
+		faults->hidden = must_alloc(cat->n_products * sizeof(*faults->hidden));
+		memset(faults->hidden, 0, cat->n_products * sizeof(*faults->hidden));
+	}
+	choose_span(faults, 20, 60, &from, &to);
+	for (int i = 0; i < NEW_AT_ONCE; i++)
+	{
+		uint32_t	p = rng_below(&faults->rng, cat->n_products / 4);
+
+		faults->hidden[p] = true;
+		add_change(faults, (Change) {.second = from, .kind = CHANGE_NEW, .what = (int) p, .factor = 1});
+		add_change(faults, (Change) {.second = from, .kind = CHANGE_PRODUCT_PRICE, .what = (int) p, .factor = 0.75});
+		add_change(faults, (Change) {.second = to, .kind = CHANGE_PRODUCT_PRICE, .what = (int) p, .factor = 1 / 0.75});
+		len += (size_t) sprintf(list + len, "%s%lld", i > 0 ? ", " : "", (long long) cat->products[p].id);
+	}
+	files_truth(faults->files, "\"fault\": \"new\", \"product_ids\": [%s], \"from\": \"%s\", \"to\": \"%s\"", list, spell(from), spell(to));
+}
+
 static bool
 plan_one_of_all(Faults *faults, const char *kind)
 {
@@ -214,6 +268,10 @@ plan_one_of_all(Faults *faults, const char *kind)
 		plan_all(faults, kind, (Change) {.kind = CHANGE_RATE, .what = 1, .factor = 5}, (Change) {.kind = CHANGE_RATE, .what = -1, .factor = 1 / 5.0}, 30, 90);
 	else if (strcmp(kind, "campaign") == 0)
 		plan_all(faults, kind, (Change) {.kind = CHANGE_RATE, .factor = 4}, (Change) {.kind = CHANGE_RATE, .factor = 1 / 4.0}, 360, 720);
+	else if (strcmp(kind, "brand_slip") == 0)
+		plan_brand_slip(faults);
+	else if (strcmp(kind, "new") == 0)
+		plan_new(faults);
 	else
 		return false;
 	return true;
@@ -379,8 +437,8 @@ plan_one(Faults *faults, const char *kind, int number)
 	else if (strcmp(kind, "cart_left") == 0 || strcmp(kind, "cart_recovered") == 0)
 		plan_cart(faults, kind[5] == 'r');
 	else
-		fail("--fault: \"%s\" is none of price_low price_high price_low_few price_high_few sale deep_sale gap relabel slip crawl flash "
-			 "campaign stock cart_left cart_recovered", kind);
+		fail("--fault: \"%s\" is none of price_low price_high price_low_few price_high_few sale deep_sale gap relabel slip brand_slip "
+			 "new crawl flash campaign stock cart_left cart_recovered", kind);
 }
 
 static void
@@ -463,7 +521,7 @@ static void
 make_change(Faults *faults, const Change *change)
 {
 	Catalogue  *cat = faults->catalogue;
-	Category   *category = &cat->categories[change->kind == CHANGE_RATE ? 0 : change->what];
+	Category   *category = &cat->categories[change->kind == CHANGE_CATEGORY_PRICE || change->kind == CHANGE_CODE ? change->what : 0];
 
 	switch (change->kind)
 	{
@@ -486,6 +544,14 @@ make_change(Faults *faults, const Change *change)
 			for (uint32_t i = 0; i < cat->n_products; i++)
 				change_price(faults, i, change->factor);
 			break;
+		case CHANGE_BRAND_PRICE:
+			for (uint32_t i = 0; i < cat->n_products; i++)
+				if (cat->products[i].brand == change->what)
+					change_price(faults, i, change->factor);
+			break;
+		case CHANGE_NEW:
+			faults->hidden[change->what] = false;
+			break;
 		case CHANGE_RATE:
 			faults->rate *= change->factor;
 			faults->flashes += change->what;
@@ -504,6 +570,15 @@ faults_second(Faults *faults, int64_t second)
 	faults->crawled = faults->crawl < 0.5 ? 0 : rng_poisson(&faults->rng, faults->crawl * faults->options->rate / 60);
 }
 
+/* An event's product; what does not exist yet is the next one that does. */
+static void
+set_product(const Faults *faults, Event *event, uint32_t p)
+{
+	while (faults->hidden != NULL && faults->hidden[p])
+		p = (p + 1) % faults->catalogue->n_products;
+	event_set_product(event, faults->catalogue, p);
+}
+
 bool
 faults_extra(Faults *faults, int64_t second, Event *event)
 {
@@ -515,7 +590,7 @@ faults_extra(Faults *faults, int64_t second, Event *event)
 		session_begin(&faults->crawler, &faults->rng);
 		event->type = VIEW;
 		event->session = &faults->crawler;
-		event_set_product(event, faults->catalogue, rng_below(&faults->rng, faults->catalogue->n_products));
+		set_product(faults, event, rng_below(&faults->rng, faults->catalogue->n_products));
 		return true;
 	}
 	if (faults->next_visit >= faults->n_visits || faults->visits[faults->next_visit].second > second)
@@ -523,7 +598,7 @@ faults_extra(Faults *faults, int64_t second, Event *event)
 	visit = &faults->visits[faults->next_visit++];
 	event->type = visit->type;
 	event->session = visit->session;
-	event_set_product(event, faults->catalogue, visit->product);
+	set_product(faults, event, visit->product);
 	return true;
 }
 
@@ -532,6 +607,8 @@ faults_event(Faults *faults, Event *event)
 {
 	int64_t    *stock;
 
+	if (faults->hidden != NULL)
+		set_product(faults, event, (uint32_t) (event->product - faults->catalogue->products));
 	if (faults->flashes > 0 && event->type == VIEW && rng_chance(&faults->rng, 0.04))
 		event->type = PURCHASE;
 	if (faults->gaps > 0 && event->type == PURCHASE)

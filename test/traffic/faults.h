@@ -3,7 +3,7 @@
  *
  * Planned before the first event, from a stream of random numbers of their own:
  *
- *   changes   at a second: a price, or all of them, a category's code, whether anything is bought, how many come
+ *   changes   at a second: a price, or all of them, a category's code, whether anything is bought, how many come, what is new
  *   stocks    of some products: what is sold out is neither put into a cart nor bought
  *   visits    of extra sessions that leave a cart behind, or come back to it
  */
@@ -34,6 +34,7 @@ typedef struct Faults
 	double		rate;			/* times as many events as without faults */
 	double		crawl;			/* crawlers' views for each event */
 	int64_t		crawled;		/* of them, left of this second */
+	bool	   *hidden;			/* products that do not exist yet; NULL: all do */
 	Session		crawler;
 } Faults;
 

@@ -54,6 +54,7 @@ generate(const Options *options)
 
 	catalogue_build(&catalogue, options);
 	catalogue_set_day(&catalogue, options->start / 86400);
+	catalogue_set_minute(&catalogue, options->start / 60);
 	if (options->catalogue != NULL)
 		catalogue_write(&catalogue, options->catalogue);
 	visitors_start(&visitors, &catalogue, options);
@@ -67,6 +68,8 @@ generate(const Options *options)
 
 		if (second % 86400 == 0)
 			catalogue_set_day(&catalogue, second / 86400);
+		if (second % 60 == 0)
+			catalogue_set_minute(&catalogue, second / 60);
 		faults_second(&faults, second);
 		n = rng_poisson(&volume.rng, faults.rate * volume_at(&volume, options, second));
 		files_time(&files, second);

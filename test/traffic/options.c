@@ -13,7 +13,7 @@
 enum
 {
 	OPT_OUT = 256, OPT_ONE_FILE, OPT_TRUTH, OPT_CATALOGUE, OPT_QUIET, OPT_SEED, OPT_START, OPT_NOW, OPT_AGO, OPT_MINUTES,
-	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WEEK_CURVE, OPT_WOBBLE, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
+	OPT_EVENTS, OPT_RATE, OPT_DAY_CURVE, OPT_WEEK_CURVE, OPT_WOBBLE, OPT_LIVELY, OPT_PRODUCTS, OPT_BRANDS, OPT_ZIPF, OPT_SESSION_GAP, OPT_FAULT,
 	OPT_FAULT_AFTER, OPT_INVENTORY, OPT_SERVERS, OPT_STICKY, OPT_SPEED, OPT_GZIP, OPT_GZIP_HIDDEN, OPT_PANDAS, OPT_ISO,
 	OPT_ODD, OPT_QUOTED, OPT_FRACTIONAL, OPT_BAD, OPT_BAD_KINDS, OPT_LATE, OPT_LATE_BY, OPT_LATE_DIR, OPT_FACTOR, OPT_HELP
 };
@@ -34,6 +34,7 @@ static const struct option long_options[] = {
 	{"day-curve", required_argument, NULL, OPT_DAY_CURVE},
 	{"week-curve", required_argument, NULL, OPT_WEEK_CURVE},
 	{"wobble", required_argument, NULL, OPT_WOBBLE},
+	{"lively", required_argument, NULL, OPT_LIVELY},
 	{"products", required_argument, NULL, OPT_PRODUCTS},
 	{"brands", required_argument, NULL, OPT_BRANDS},
 	{"zipf", required_argument, NULL, OPT_ZIPF},
@@ -90,6 +91,8 @@ static const char help_text[] =
 "  --day-curve FRACTION      day and night: 0 (default) is flat, 0.8 strong; busiest at 16:00\n"
 "  --week-curve FRACTION     Saturdays have so much less, Sundays half of that less\n"
 "  --wobble FRACTION         slow random change of the rate, e.g. 0.05\n"
+"  --lively FRACTION         of the products have two variants at 1.2 to 1.8 times the price, or promotions of 10 to 45 % for six\n"
+"                            hours, and other prices each hour (by 8 %)\n"
 "  --products N, --brands N  default 200000 and 3500\n"
 "  --zipf S                  how fast popularity falls with rank, default 1.1\n"
 "  --session-gap SECONDS     mean time between two events of a session, default 100\n"
@@ -98,7 +101,8 @@ static const char help_text[] =
 "                            price_low, price_high       a product at a tenth or ten times its price for 10-60 min\n"
 "                            price_low_few, price_high_few   likewise, of a product that is hardly sold\n"
 "                            sale, deep_sale             a category 30 % or 60 % cheaper for 2-24 hours\n"
-"                            slip                        all prices times 90 for 20-60 min\n"
+"                            slip, brand_slip            all prices times 90, or all of a brand times 30, for 20-60 min\n"
+"                            new                         twenty products come new, a quarter cheaper for 20-60 min\n"
 "                            crawl                       ten times as many views on top, each of a new session, for 30-120 min\n"
 "                            flash                       five times as many events, and more is bought, for 30-90 min\n"
 "                            campaign                    four times as many events for 6-12 hours\n"
@@ -268,6 +272,8 @@ fraction_option(Options *options, int code)
 			return &options->week_curve;
 		case OPT_WOBBLE:
 			return &options->wobble;
+		case OPT_LIVELY:
+			return &options->lively;
 		case OPT_STICKY:
 			return &options->sticky;
 		case OPT_GZIP:

@@ -55,6 +55,7 @@ typedef struct Options
 	double		day_curve;		/* 0 = flat, 0.8 = strong day and night */
 	double		week_curve;		/* 0 = all days alike, 0.7: Saturdays have 0.3, Sundays 0.65 of the other days' events */
 	double		wobble;			/* slow random change of the rate */
+	double		lively;			/* share of products with variants, promotions, or prices that change each hour */
 	int			products;
 	int			brands;
 	double		zipf;

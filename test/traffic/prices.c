@@ -77,6 +77,7 @@ prices_calibrate(Catalogue *cat, Rng *rng)
 		product->base_cents = (int32_t) (price * 100 + 0.5);
 		product->cents = product->base_cents;
 		product->fault_factor = 1.0;
+		product->lively_factor = 1.0;
 	}
 	free(order);
 }
@@ -113,7 +114,7 @@ product_set_price(Catalogue *cat, Product *product)
 	char	   *end;
 
 	cents = fmin(fmax(cents, PRICE_MIN), PRICE_MAX);
-	product->cents = (int32_t) ((int64_t) (cents + 0.5) * product->fault_factor + 0.5);
+	product->cents = (int32_t) ((int64_t) (cents + 0.5) * product->lively_factor * product->fault_factor + 0.5);
 	end = price_text(product->text + product->price_at, product->cents);
 	*end++ = ',';
 	product->text_len = (uint16_t) (end - product->text);
@@ -127,4 +128,38 @@ catalogue_set_day(Catalogue *cat, int64_t day)
 	cat->day = day;
 	for (uint32_t i = 0; i < cat->n_products; i++)
 		product_set_price(cat, &cat->products[i]);
+}
+
+/* A number from 0 to 1 that only these two make. */
+static double
+hashed(uint64_t key, int64_t what)
+{
+	return (double) (rng_mix(key ^ rng_mix((uint64_t) what)) >> 11) / 9007199254740992.0;
+}
+
+/* What a lively product costs at a minute, as a part of its usual price: an odd one has variants, an even one promotions. */
+static double
+lively_factor(uint64_t key, int64_t minute)
+{
+	double		factor = 1 + 0.08 * (2 * hashed(key + 1, minute / 60) - 1);
+	int64_t		shift = (int64_t) (key % 360);
+
+	if (key & 1)
+		return hashed(key + 2, minute) < 0.1 + 0.4 * hashed(key, 1) ? factor * (1.2 + 0.6 * hashed(key, 2)) : factor;
+	return hashed(key + 2, (minute + shift) / 360) < 0.08 ? factor * (0.55 + 0.35 * hashed(key + 3, (minute + shift) / 360)) : factor;
+}
+
+void
+catalogue_set_minute(Catalogue *cat, int64_t minute)
+{
+	for (uint32_t i = 0; i < cat->n_products && cat->lively > 0; i++)
+	{
+		Product    *product = &cat->products[i];
+		uint64_t	key = rng_mix(cat->seed ^ rng_mix((uint64_t) product->id + 1));
+
+		if (hashed(key, 0) >= cat->lively)
+			continue;
+		product->lively_factor = lively_factor(key, minute);
+		product_set_price(cat, product);
+	}
 }
