@@ -52,8 +52,9 @@ $(UPDATES): sellometer--%.sql: sql/updates/%.sql Makefile
 # The mailer, a program of its own: see docs/mailer.md.
 PREFIX ?= /usr/local
 install-mailer:
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/templates'
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/templates' '$(DESTDIR)$(PREFIX)/share/man/man8'
 	install -m 755 $(srcdir)/mailer/sellometer-mailer '$(DESTDIR)$(PREFIX)/bin/'
+	install -m 644 $(srcdir)/mailer/sellometer-mailer.8 '$(DESTDIR)$(PREFIX)/share/man/man8/'
 	install -m 644 $(srcdir)/mailer/mailer.conf '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/'
 	install -m 644 $(srcdir)/mailer/sellometer_mailer/*.py '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/'
 	install -m 644 $(srcdir)/mailer/sellometer_mailer/templates/* '$(DESTDIR)$(PREFIX)/share/sellometer-mailer/sellometer_mailer/templates/'

@@ -155,6 +155,45 @@ append_to_file("$dir/password", "pass-word-1\n");
 	IPC::Run::run([ "$dir/installed/opt/x/bin/sellometer-mailer", '--config', "$dir/shown.conf", '--dry-run' ], '<', \undef, '>&', \$out);
 	is($? . $out, '0', 'it runs where make install-mailer puts it');
 }
+# The manual page tells of every option there is
+SKIP:
+{
+	skip('there is no groff', 3) if system('command -v groff >/dev/null') != 0;
+
+	my $page = "$dir/installed/opt/x/share/man/man8/sellometer-mailer.8";
+	my ($text, $err, $help) = ('', '', '');
+
+	IPC::Run::run([ 'groff', '-man', '-ww', '-Tascii', $page ], '<', \undef, '>', \$text, '2>', \$err) or die $err;
+	is($err, '', 'the manual page is well-formed');
+	$text =~ s/.\x08|\e\[[0-9;]*m//g;
+	IPC::Run::run([ "$root/mailer/sellometer-mailer", '--help' ], '<', \undef, '>', \$help);
+	is(join(' ', grep { $text !~ /\Q$_\E\b/ } $help =~ /(--[a-z-]+)/g), '', '... and has what --help has');
+	my ($options) = slurp_file("$root/docs/mailer.md") =~ /^## Options\n(.*?)^Instead/ms;
+	is(join(' ', grep { $text !~ /\b\Q$_\E\b/ } map { /`([a-z_.]+)`/g } map { /^\|([^|]*\|[^|]*)\|/ } split(/\n/, $options)), '', '... and what docs/mailer.md has');
+}
+# The unit: what systemd says of it without running it, and that nothing of the program needs memory that is written and run
+SKIP:
+{
+	my $unit = slurp_file("$root/debian/sellometer-mailer.service");
+	my $out = '';
+
+	skip('there is no systemd-analyze', 2) if system('command -v systemd-analyze >/dev/null') != 0;
+	$unit =~ s{^ExecStart=/usr/bin/}{ExecStart=$dir/installed/opt/x/bin/}m or die;
+	$unit =~ s{^Documentation=.*\n}{}m or die;
+	append_to_file("$dir/sellometer-mailer.service", $unit);
+	IPC::Run::run([ 'systemd-analyze', 'verify', '--man=no', "$dir/sellometer-mailer.service" ], '<', \undef, '>&', \$out);
+	is($? . $out, '0', 'systemd-analyze finds nothing in the unit');
+	IPC::Run::run([ 'systemd-analyze', 'security', '--offline=true', '--threshold=35', "$dir/sellometer-mailer.service" ], '<', \undef, '>&', \$out);
+	is($?, 0, '... and little that the service may do') or diag($out);
+}
+{
+	my $out = '';
+	# PR_SET_MDWE, which MemoryDenyWriteExecute= is like; not known before Linux 6.3
+	my $run = 'import ctypes, os, sys; ctypes.CDLL(None).prctl(65, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])';
+
+	IPC::Run::run([ 'python3', '-c', $run, "$root/mailer/sellometer-mailer", '--config', "$dir/shown.conf", '--dry-run' ], '<', \undef, '>&', \$out);
+	is($? . $out, '0', 'it runs where no memory may be written and run');
+}
 
 # --- mails ---
 
