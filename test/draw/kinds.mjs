@@ -47,7 +47,7 @@ const NAMES = [
 	[/ table .*\/ (behind the clock|took|lasted|lasts|lead time)$/, 'seconds'],
 	[/ table .*\/ (observed|expected|rows\/s|sold an hour|line)$/, 'number'],
 	[/ table .*\/ (product|brand|category|name|key|kind|step|severity|state|source|detail|hint|what|reason|raw|object|column|sqlstate|task|phase|process)$/, 'text'],
-	[/ table .*\/ (source, and its last error|what failed, and its error|what it is, and what to do|error|outcome|procedure|tier|kept for|day|day \(UTC\)|compared)$/, 'text'],
+	[/ table .*\/ (source, and its last error|what failed, and its error|the row, and its error|what it is, and what to do|error|outcome|procedure|tier|kept for|day|day \(UTC\)|compared)$/, 'text'],
 	[/ stat .* vs /, 'share'],
 	[/per 100 views \/ /, 'number'],
 	[/^operations \w+ (Behind the clock|From arrival to table)| stat Behind the clock/, 'seconds'],
