@@ -12,7 +12,11 @@ SELECT 's' || i % 10, i, i % 10, i + 0.5, timestamptz '2019-10-01 10:00' + i * i
 FROM generate_series(1, 20) i;
 UPDATE sellometer.state SET head = '2019-10-01 11:12';
 CALL sellometer_detect();
-SELECT severity, dimension, key, event_time, observed, detail FROM sellometer.alerts WHERE kind = 'left_in_cart';
+SELECT severity, dimension, key, event_time, observed, detail, hint FROM sellometer.alerts WHERE kind = 'left_in_cart';
+SELECT set_config('sellometer.quiet_hours', to_char(now(), 'HH24:MI-') || to_char(now() + interval '3 hours', 'HH24:MI'), false) IS NULL AS quiet;
+CALL sellometer_detect();
+SELECT regexp_replace(hint, '[0-9-]{10} [0-9:]{5}', 'TIME') AS hint FROM sellometer.alerts WHERE kind = 'left_in_cart';
+RESET sellometer.quiet_hours;
 -- who has left something first, with all of it
 SELECT * FROM sellometer_remind(2);
 SELECT * FROM sellometer_remind(2);

@@ -70,6 +70,8 @@ static int	shift_min_sales;
 static int	shift_min_events;
 static int	shift_min_products;
 static double shift_share;
+static int	stock_min_products;
+static double stock_share;
 static int	volume_lateness;
 static int	volume_min_events;
 static double volume_low;
@@ -161,7 +163,7 @@ static const IntSetting settings[] = {
 		NULL, &price_min_sales, 5, 1, INT_MAX, 0},
 	{"sellometer.price_few_sales", "Products with fewer sales are judged by a wider band.",
 		"It is made of the spread of prices in their category, and is the wider the fewer their sales are.", &price_few_sales, 20, 1, INT_MAX, 0},
-	{"sellometer.price_min_products", "Products of a category, or of all, whose prices must have changed together for one alert about it.",
+	{"sellometer.price_min_products", "Products of a category, a brand, or of all, whose prices must have changed together for one alert about it.",
 		"Fewer are told one by one.", &price_min_products, 5, 2, INT_MAX, 0},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
 		"It is forgotten at once when the product is seen at a usual price again.", &slm_price_window, 900, 60, DAYS(1), GUC_UNIT_S},
@@ -171,8 +173,10 @@ static const IntSetting settings[] = {
 		NULL, &shift_min_sales, 3, 1, INT_MAX, 0},
 	{"sellometer.shift_min_events", "Events under another category before a product or category is taken for moved.",
 		NULL, &shift_min_events, 10, 1, INT_MAX, 0},
-	{"sellometer.shift_min_products", "Products that must have moved together for one alert about their category.",
+	{"sellometer.shift_min_products", "Products that must have moved together for one alert about their category, their brand, or all.",
 		"Fewer are told one by one.", &shift_min_products, 3, 1, INT_MAX, 0},
+	{"sellometer.stock_min_products", "Products of a category, a brand, or of all, whose stock must not last for one alert about it.",
+		"Fewer are told one by one.", &stock_min_products, 5, 2, INT_MAX, 0},
 	{"sellometer.shift_window", "How far behind the head labels are looked at.",
 		NULL, &slm_shift_window, 1800, 60, DAYS(1), GUC_UNIT_S},
 	{"sellometer.volume_lateness", "How far behind the head minutes are taken for complete when volumes are judged.",
@@ -201,10 +205,12 @@ static const RealSetting real_settings[] = {
 		NULL, &price_mad_floor, 0.05, 0.001, 10},
 	{"sellometer.price_min_change", "A price is odd only if it is at least this share below the usual one, or the usual one below it.",
 		"0.5: half or double.", &price_min_change, 0.5, 0, 1},
-	{"sellometer.price_share", "Share of what was seen since of a category, or of all, whose prices must have changed together.",
+	{"sellometer.price_share", "Share of what was seen since of a category, a brand, or of all, whose prices must have changed together.",
 		NULL, &price_share, 0.5, 0, 1},
-	{"sellometer.shift_share", "Share of a category's products that must have moved together.",
+	{"sellometer.shift_share", "Share of a category's, a brand's, or all products seen since that must have moved together.",
 		NULL, &shift_share, 0.5, 0, 1},
+	{"sellometer.stock_share", "Share of a category's, a brand's, or of all products in sellometer.inventory whose stock must not last for one alert about it.",
+		NULL, &stock_share, 0.5, 0, 1},
 	{"sellometer.volume_low", "A share of the usual number of events that is too small.",
 		NULL, &volume_low, 0.5, 0, 1},
 	{"sellometer.volume_critical", "Likewise, for a critical alert.",

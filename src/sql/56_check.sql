@@ -29,7 +29,7 @@ BEGIN
 		SELECT replace(j.job, 'sellometer_', 'job '),
 			j.scheduled AND j.active AND j.status IS DISTINCT FROM 'failed' OR NOT j.scheduled AND h.severity = 'ok',
 			CASE WHEN NOT j.scheduled THEN h.detail ELSE concat_ws(', ', 'scheduled', CASE WHEN NOT j.active THEN 'not active' END,
-				coalesce(format('last run at %s', j.last_run), 'has not run yet'), j.status, nullif(rtrim(j.message, E'\n'), '')) END,
+				coalesce(format('last run at %s', sellometer.moment(j.last_run)), 'has not run yet'), j.status, nullif(rtrim(j.message, E'\n'), '')) END,
 			CASE WHEN NOT j.scheduled THEN h.hint
 				WHEN NOT j.active THEN 'SELECT sellometer_schedule() renews the jobs.'
 				WHEN j.status = 'failed' THEN coalesce(sellometer.jobs_cannot_run(NULL), 'See cron.job_run_details.') END

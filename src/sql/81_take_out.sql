@@ -118,7 +118,7 @@ BEGIN
 	last_event := o.last_event;
 	meaning := CASE WHEN lost
 		THEN format('%s rows stay counted as they are; replay leaves alone the minutes from %s to %s, and coarser buckets that they are in; '
-			'replace and unload of others go on, and say what may not be exact', rows, o.first_event, o.last_event)
+			'replace and unload of others go on, and say what may not be exact', rows, sellometer.shop_time(o.first_event), sellometer.shop_time(o.last_event))
 		ELSE 'it is read again where it is needed' END;
 END
 $$;

@@ -60,7 +60,7 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT format('process %s has given no sign of life since %s, at: %s; %s', pid, last, at, CASE state
+	SELECT format('process %s has given no sign of life since %s, at: %s; %s', pid, sellometer.moment(last), at, CASE state
 		WHEN 'stopped' THEN 'it is stopped'
 		WHEN 'waits for a lock' THEN 'it waits for a lock' || coalesce(' of process ' || nullif(array_to_string(array_remove(b.pids, 0), ', '), ''), '')
 			|| CASE WHEN 0 = ANY (b.pids) THEN ' of a prepared transaction' ELSE '' END
@@ -127,7 +127,7 @@ WITH alive AS MATERIALIZED (
 	SELECT * FROM sellometer.signs_of_life()
 ), entry AS MATERIALIZED (
 	SELECT e.*, e.database = pg_catalog.current_database() AS here, e.pid IS NULL AND e.failures > 0 AS failing,
-		pg_catalog.format('%s (SQLSTATE %s), %s in a row, last at %s', coalesce(sellometer.shown(e.message), 'an error'), e.sqlstate, e.failures, e.failed_at) AS why,
+		pg_catalog.format('%s (SQLSTATE %s), %s in a row, last at %s', coalesce(sellometer.shown(e.message), 'an error'), e.sqlstate, e.failures, sellometer.moment(e.failed_at)) AS why,
 		coalesce(sellometer.shown(e.hint), CASE e.sqlstate
 			WHEN '3D000' THEN 'Create it, or take it out of sellometer.database and restart the server.'
 			WHEN '55000' THEN 'ALTER DATABASE … ALLOW_CONNECTIONS true; or take it out of sellometer.database and restart the server.'
@@ -200,10 +200,10 @@ SELECT CASE p.name WHEN 'load' THEN 'loading' ELSE 'procedure ' || p.name END AS
 		WHEN p.name IN ('load', 'rollup', 'prune', 'merge_backlog', 'archive', 'detect', 'health') THEN 'warning' ELSE 'info' END AS severity,
 	CASE WHEN p.failures > 0 THEN p.failing_since END AS since,
 	CASE WHEN p.failures = 0 AND p.failed_at IS NOT NULL
-			THEN pg_catalog.format('well; the last error was at %s: %s', p.failed_at, coalesce(sellometer.shown(p.message), 'SQLSTATE ' || p.sqlstate))
+			THEN pg_catalog.format('well; the last error was at %s: %s', sellometer.moment(p.failed_at), coalesce(sellometer.shown(p.message), 'SQLSTATE ' || p.sqlstate))
 		WHEN p.failures = 0 THEN 'no error since the server was started'
 		ELSE pg_catalog.format('%s (SQLSTATE %s), %s in a row, last at %s', coalesce(sellometer.shown(p.message), 'an error'), p.sqlstate,
-			p.failures, p.failed_at) END AS detail,
+			p.failures, sellometer.moment(p.failed_at)) END AS detail,
 	CASE WHEN p.failures > 0 THEN coalesce(sellometer.shown(p.hint), CASE
 		WHEN p.sqlstate = '53100' THEN 'Free space on the disk of the database.'
 		WHEN p.message IS NULL THEN 'The message is in the server''s log, and here for who may read sellometer.sources.last_error.'
@@ -233,12 +233,12 @@ WITH job AS (
 SELECT name,
 	CASE WHEN verdict = 'well' THEN 'ok' WHEN verdict = 'unknown' THEN 'info' WHEN verdict = 'failed' AND NOT recent THEN 'critical' ELSE 'warning' END AS severity,
 	CASE WHEN verdict NOT IN ('well', 'unknown') THEN CASE WHEN verdict = 'late' THEN greatest(last_run, since) ELSE since END END AS since,
-	CASE verdict WHEN 'failed' THEN pg_catalog.format('its last run, at %s, failed%s', last_run, ': ' || sellometer.shown(pg_catalog.rtrim(message, E'\n')))
+	CASE verdict WHEN 'failed' THEN pg_catalog.format('its last run, at %s, failed%s', sellometer.moment(last_run), ': ' || sellometer.shown(pg_catalog.rtrim(message, E'\n')))
 		WHEN 'unknown' THEN 'no worker looks at the jobs, and nobody has called it lately'
 		WHEN 'missing' THEN coalesce(sellometer.shown(message), 'it is not scheduled, and nobody has called it lately')
 		WHEN 'inactive' THEN 'it is scheduled, but not active'
-		WHEN 'late' THEN pg_catalog.format('it is scheduled for every %s, and has not run since %s', every, greatest(last_run, since))
-		ELSE CASE WHEN scheduled THEN 'scheduled' || coalesce(', ran last at ' || last_run, '')
+		WHEN 'late' THEN pg_catalog.format('it is scheduled every %s, and has not run since %s', sellometer.in_words(every), sellometer.moment(greatest(last_run, since)))
+		ELSE CASE WHEN scheduled THEN 'scheduled' || coalesce(', ran last at ' || sellometer.moment(last_run), '')
 			WHEN recent THEN 'not scheduled, but called all the same' ELSE 'not scheduled, and nothing to be done' END END AS detail,
 	CASE verdict WHEN 'failed' THEN 'See cron.job_run_details.  "connection failed": set cron.use_background_workers = on and restart the server.'
 		WHEN 'missing' THEN 'SELECT sellometer_schedule() has pg_cron call it; or CALL it from elsewhere.'
@@ -257,8 +257,8 @@ SELECT 'source ' || sellometer.shown(s.name) AS name,
 			ELSE 'it can''t be listed: why is in sellometer.sources, for who may read last_error there' END
 		WHEN 'unreadable' THEN 'none of its objects that were tried can be read: see error in sellometer.objects'
 		WHEN 'partly' THEN pg_catalog.format('can be listed, but for: %s', sellometer.shown(pg_catalog.array_to_string(s.unreadable_entries, '; ')))
-		WHEN 'late' THEN pg_catalog.format('was last listed whole at %s', s.listed_at)
-		ELSE coalesce('listed at ' || s.listed_at, 'not listed yet') END AS detail,
+		WHEN 'late' THEN pg_catalog.format('was last listed whole at %s', sellometer.moment(s.listed_at))
+		ELSE coalesce('listed at ' || sellometer.moment(s.listed_at), 'not listed yet') END AS detail,
 	CASE v.verdict WHEN 'restored' THEN pg_catalog.format('SELECT sellometer_enable_source(%L, true) has it loaded into this database.', s.name)
 		WHEN 'partly' THEN 'What lies there is not loaded: let the server read it, or leave it out: sellometer_alter_source() with exclude.'
 		WHEN 'failing' THEN 'sellometer_check() tries it, and says what is wrong.' END AS hint
@@ -390,24 +390,25 @@ SELECT 'arrivals of ' || sellometer.shown(name) AS name,
 	CASE verdict WHEN 'silent' THEN last END AS since,
 	CASE verdict WHEN 'unknown' THEN 'too few objects, or rows of the past: no rhythm to judge by'
 		WHEN 'waiting' THEN 'objects wait to be loaded'
-		WHEN 'silent' THEN pg_catalog.format('nothing has come since %s; its longest pause before was %s', last, pause)
-		WHEN 'pause' THEN pg_catalog.format('nothing has come since %s, as at this time a day or a week ago', last)
-		WHEN 'fewer' THEN pg_catalog.format('%s objects in %s, where %s are usual', sellometer.loaded_between(name, now - width, now), width,
+		WHEN 'silent' THEN pg_catalog.format('nothing has come since %s; its longest pause before was %s', sellometer.moment(last), sellometer.in_words(pause))
+		WHEN 'pause' THEN pg_catalog.format('nothing has come since %s, as at this time a day or a week ago', sellometer.moment(last))
+		WHEN 'fewer' THEN pg_catalog.format('%s objects in %s, where %s are usual', sellometer.loaded_between(name, now - width, now), sellometer.in_words(width),
 			sellometer.usually_loaded(name, now, width))
-		ELSE pg_catalog.format('the last came at %s', last) END AS detail,
+		ELSE pg_catalog.format('the last came at %s', sellometer.moment(last)) END AS detail,
 	CASE verdict WHEN 'silent' THEN 'Does whoever writes there still run?  A source that is to rest: sellometer_enable_source() with false.'
 		WHEN 'fewer' THEN 'Do all servers still write?' END AS hint
 FROM judged;
 COMMENT ON VIEW sellometer.health_arrivals IS 'Rows of sellometer.health about whether objects come as they use to';
 
 CREATE VIEW sellometer.health AS
-SELECT * FROM sellometer.health_server
-UNION ALL SELECT * FROM sellometer.health_workers
-UNION ALL SELECT * FROM sellometer.health_processes
-UNION ALL SELECT * FROM sellometer.health_jobs
-UNION ALL SELECT * FROM sellometer.health_sources
-UNION ALL SELECT * FROM sellometer.health_objects
-UNION ALL SELECT * FROM sellometer.health_arrivals;
+SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, hint FROM (
+	SELECT * FROM sellometer.health_server
+	UNION ALL SELECT * FROM sellometer.health_workers
+	UNION ALL SELECT * FROM sellometer.health_processes
+	UNION ALL SELECT * FROM sellometer.health_jobs
+	UNION ALL SELECT * FROM sellometer.health_sources
+	UNION ALL SELECT * FROM sellometer.health_objects
+	UNION ALL SELECT * FROM sellometer.health_arrivals) h;
 COMMENT ON VIEW sellometer.health IS 'How everything is, a row a thing, also of what is well; cheap: ask it every ten seconds';
 COMMENT ON COLUMN sellometer.health.name IS 'what it is about';
 COMMENT ON COLUMN sellometer.health.severity IS

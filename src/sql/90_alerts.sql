@@ -112,46 +112,6 @@ COMMENT ON FUNCTION sellometer.severity_rank(text) IS 'Severities as numbers, th
 
 /* --- words --- */
 
-/* In the zone of the shop, as people write it.  Each abbreviation is that of its time: CET and CEST. */
-CREATE FUNCTION sellometer.shop_zone()
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce(nullif(pg_catalog.current_setting('sellometer.timezone', true), ''), pg_catalog.current_setting('TimeZone'));
-COMMENT ON FUNCTION sellometer.shop_zone() IS 'The zone of times in words: sellometer.timezone, or that of the session';
-
-CREATE FUNCTION sellometer.shop_time(t timestamptz, of timestamptz DEFAULT NULL)
-RETURNS text
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO'
-AS $$
-DECLARE
-	zone text := sellometer.shop_zone();
-	before text := current_setting('TimeZone');
-	words text;
-BEGIN
-	PERFORM set_config('TimeZone', zone, true);
-	words := to_char(t, CASE WHEN t::date = of::date THEN 'HH24:MI TZ' ELSE 'YYYY-MM-DD HH24:MI TZ' END);
-	PERFORM set_config('TimeZone', before, true);
-	RETURN words;
-END
-$$;
-COMMENT ON FUNCTION sellometer.shop_time(timestamptz, timestamptz) IS
-	'A time in words, in the zone of the shop; without the day if another time is of the same';
-
-/* As people say it: 3.4 days, 5 hours, 12 minutes. */
-CREATE FUNCTION sellometer.in_words(t interval)
-RETURNS text
-LANGUAGE sql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE WHEN s >= 172800 THEN trim_scale(round(s / 86400, 1)) || ' days'
-		WHEN s >= 7200 THEN trim_scale(round(s / 3600, 1)) || ' hours'
-		WHEN round(s / 60) = 1 THEN '1 minute' ELSE round(s / 60) || ' minutes' END
-	FROM extract(epoch FROM t) s
-$$;
-COMMENT ON FUNCTION sellometer.in_words(interval) IS 'A length of time as people say it';
-
 CREATE FUNCTION sellometer.key_in_words(dimension text, key text)
 RETURNS text
 LANGUAGE sql STABLE

@@ -3,7 +3,7 @@
  *
  *   recent offers + sold_products --> products of which any two prices are far apart
  *     --> sales before the minute in which a price was first seen --> odd ones
- *       --> of a category, or of all, with most of what was seen of it since: one alert    --> else: one alert for each product
+ *       --> of a brand, a category, or all, with most of what was seen of it since: one alert    --> else: one alert for each product
  *
  * An odd price has no part in what is usual, however much is sold at it: from the first sale at an odd price on, what was
  * usual before stays so.  After sellometer.price_adopt it is usual: sales count whatever they were, and what was told for so long is not
@@ -64,10 +64,12 @@ AS $$
 	WITH labels AS MATERIALIZED (
 		SELECT DISTINCT ON (p.product_id) p.product_id, p.category FROM sellometer.sold_products p
 		WHERE p.product_id IN (SELECT unnest(products)) ORDER BY p.product_id, p.sales DESC, p.category
+	), categories AS MATERIALIZED (
+		SELECT l.category FROM labels l GROUP BY l.category
 	), spreads AS (
 		SELECT p.category, percentile_cont(0.5) WITHIN GROUP (ORDER BY sellometer.log_price(p.high) - sellometer.log_price(p.low)) / 4 AS log_mad
 		FROM sellometer.sold_products p
-		WHERE p.sales >= current_setting('sellometer.price_few_sales')::bigint AND p.category IN (SELECT l.category FROM labels l) GROUP BY p.category
+		WHERE p.sales >= current_setting('sellometer.price_few_sales')::bigint AND p.category IN (SELECT c.category FROM categories c) GROUP BY p.category
 	)
 	SELECT l.product_id, s.log_mad FROM labels l JOIN spreads s USING (category)
 $$;
@@ -162,33 +164,25 @@ COMMENT ON FUNCTION sellometer.odd_prices(timestamptz, bigint[], numeric[], time
 
 /* Prices that were seen of late, of products that were sold often enough; lowest and highest: of any sale. */
 CREATE FUNCTION sellometer.recent_prices(head timestamptz)
-RETURNS TABLE (product_id bigint, price numeric, category text, first_seen timestamptz, last_seen timestamptz, lowest numeric, highest numeric)
+RETURNS TABLE (product_id bigint, price numeric, category text, first_seen timestamptz, last_seen timestamptz, lowest numeric, highest numeric, brand text)
 LANGUAGE sql STABLE ROWS 20000
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
 SET jit = off
 AS $$
-	WITH sold AS MATERIALIZED (
-		SELECT p.product_id, min(p.low) AS low, max(p.high) AS high FROM sellometer.sold_products p GROUP BY p.product_id
-		HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
+	WITH offers AS MATERIALIZED (
+		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.price_window'), head + interval '10 minutes')
+	), sold AS MATERIALIZED (		-- only of what was seen: what was ever sold is many times as much
+		SELECT p.product_id, min(p.low) AS low, max(p.high) AS high, max(p.brand) AS brand
+		FROM sellometer.sold_products p JOIN (SELECT o.product_id FROM offers o GROUP BY o.product_id) o USING (product_id)
+		GROUP BY p.product_id HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
+	), prices AS MATERIALIZED (
+		SELECT o.product_id, o.price, max(o.category) AS category, min(o.first_seen) AS first_seen, max(o.last_seen) AS last_seen
+		FROM offers o WHERE o.product_id IN (SELECT s.product_id FROM sold s) GROUP BY o.product_id, o.price
 	)
-	SELECT r.product_id, r.price, max(r.category), min(r.first_seen), max(r.last_seen), s.low, s.high
-	FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.price_window'), head + interval '10 minutes') r
-	JOIN sold s USING (product_id)
-	GROUP BY r.product_id, r.price, s.low, s.high
+	SELECT r.product_id, r.price, r.category, r.first_seen, r.last_seen, s.low, s.high, s.brand FROM prices r JOIN sold s USING (product_id)
 $$;
 COMMENT ON FUNCTION sellometer.recent_prices(timestamptz) IS 'Prices that were seen of late, of products that were sold often enough to be judged';
-
-/* What a product is of, from all down to its category: one alert tells of the first of these of which most has changed. */
-CREATE FUNCTION sellometer.groups_of(category text)
-RETURNS TABLE (level integer, dimension text, key text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 4
-SET search_path = pg_catalog, pg_temp
-AS $$
-	VALUES (0, 'all', 'all'), (1, 'category_l1', split_part(category, '.', 1)),
-		(2, 'category_l2', split_part(category, '.', 1) || '.' || split_part(category, '.', 2)), (3, 'category_l3', category)
-$$;
-COMMENT ON FUNCTION sellometer.groups_of(text) IS 'What a product of a category is of';
 
 CREATE FUNCTION sellometer.change_in_words(change float8)
 RETURNS text
@@ -215,15 +209,22 @@ AS $$
 			-ln(1.000001 - current_setting('sellometer.price_critical_change')::float8) AS critical,
 			sellometer.setting_length('sellometer.price_adopt') AS adopt, head - sellometer.setting_length('sellometer.offer_retention') AS forgotten
 	), alerts AS MATERIALIZED (		-- long: told for so long that it is usual by now
-		SELECT a.*, CASE WHEN a.observed > 0 AND a.dimension <> 'product_id' THEN ln(a.observed::float8) END AS change,
+		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN a.key::bigint END AS product_id,
+			CASE WHEN a.observed > 0 AND a.dimension <> 'product_id' THEN ln(a.observed::float8) END AS change,
 			coalesce(a.well_since, head) - a.began >= s.adopt AS long
 		FROM sellometer.alerts a, setting s
 		WHERE a.kind = 'price_anomaly' AND (a.closed_at IS NULL OR a.began >= s.forgotten AND a.well_since - a.began >= s.adopt)
-	), seen AS MATERIALIZED (
+	), all_seen AS MATERIALIZED (
 		SELECT * FROM sellometer.recent_prices(head)
-	), suspects AS MATERIALIZED (	-- any two prices are as far apart as the least change that is odd
-		SELECT product_id FROM seen GROUP BY product_id
+	), all_suspects AS MATERIALIZED (	-- any two prices are as far apart as the least change that is odd
+		SELECT product_id FROM all_seen GROUP BY product_id
 		HAVING least(min(price), min(lowest)) <= greatest(max(price), max(highest)) * (1.000002 - current_setting('sellometer.price_min_change')::numeric)
+	), part AS MATERIALIZED (		-- of so many that they have something in common one in nth tells what that is
+		SELECT 1 + count(*) / 4000 AS nth FROM all_suspects
+	), seen AS MATERIALIZED (
+		SELECT s.* FROM part p, all_seen s WHERE p.nth = 1 OR hashint8(s.product_id) % p.nth = 0 OR s.product_id IN (SELECT a.product_id FROM alerts a WHERE a.closed_at IS NULL)
+	), suspects AS MATERIALIZED (
+		SELECT product_id FROM all_suspects WHERE product_id IN (SELECT product_id FROM seen)
 	), judged AS MATERIALIZED (
 		SELECT o.*, s.category, s.first_seen, s.last_seen FROM (
 			SELECT array_agg(product_id) AS products, array_agg(price) AS prices, array_agg(first_seen) AS first_seen
@@ -236,78 +237,68 @@ AS $$
 		SELECT DISTINCT ON (j.product_id) j.*, sign(j.change) AS direction
 		FROM judged j LEFT JOIN last_usual u USING (product_id)
 		WHERE coalesce(u.last_seen <= j.last_seen + interval '2 minutes', true)
-			AND NOT EXISTS (SELECT FROM alerts a WHERE a.key = j.product_id::text AND a.dimension = 'product_id' AND a.long
+			AND NOT EXISTS (SELECT FROM alerts a WHERE a.product_id = j.product_id AND a.long
 				AND abs(sellometer.log_price(a.observed) - sellometer.log_price(j.price)) <= 0.2)
 		ORDER BY j.product_id, j.last_seen DESC, j.score DESC
-	), places AS MATERIALIZED (		-- of each category that was seen
-		SELECT c.category, g.* FROM (SELECT DISTINCT category FROM seen) c, LATERAL sellometer.groups_of(c.category) g
-	), placed AS MATERIALIZED (
-		SELECT o.product_id, o.direction, o.change, o.score, o.first_seen, o.last_seen, g.level, g.dimension, g.key
-		FROM odd o JOIN places g USING (category)
-		WHERE NOT EXISTS (SELECT FROM alerts a WHERE (a.dimension, a.key) = (g.dimension, g.key) AND a.long AND abs(a.change - o.change) <= 0.3)
-	), onsets AS MATERIALIZED (
-		SELECT level, dimension, key, direction, count(*) AS n, percentile_disc(0.5) WITHIN GROUP (ORDER BY first_seen) AS onset, min(first_seen) AS first_seen,
-			max(last_seen) AS last_seen, percentile_disc(0.5) WITHIN GROUP (ORDER BY change) AS change
-		FROM placed GROUP BY level, dimension, key, direction
-	), since AS (				-- of what was seen since half of it had changed, how much has?
-		SELECT n.dimension, n.key, n.direction, count(*) AS seen
-		FROM (SELECT product_id, max(category) AS category, max(last_seen) AS last_seen FROM seen WHERE EXISTS (SELECT FROM onsets WHERE n >= 2) GROUP BY product_id) p
-		JOIN places g USING (category) JOIN onsets n ON n.dimension = g.dimension AND n.key = g.key AND n.n >= 2
-		WHERE p.last_seen >= n.onset GROUP BY n.dimension, n.key, n.direction
-	), candidates AS MATERIALIZED (
-		SELECT DISTINCT ON (n.dimension, n.key) n.*, c.seen, x.odd
-		FROM setting s, onsets n JOIN since c USING (dimension, key, direction)
-		JOIN (SELECT p.dimension, p.key, p.direction, count(*) AS odd FROM placed p JOIN onsets n USING (dimension, key, direction) WHERE p.last_seen >= n.onset GROUP BY 1, 2, 3) x
-			USING (dimension, key, direction)
-		-- what is open goes on until hardly anything is left of it
-		LEFT JOIN alerts a ON (a.dimension, a.key) = (n.dimension, n.key) AND a.closed_at IS NULL
-		WHERE CASE WHEN a.id IS NULL THEN x.odd >= s.min_products AND x.odd >= s.share * c.seen ELSE n.n >= 2 AND x.odd >= s.share / 3 * c.seen END
-		ORDER BY n.dimension, n.key, n.n DESC
-	), groups AS MATERIALIZED (		-- not where one of its parts has nearly all of it
-		SELECT * FROM candidates c WHERE NOT EXISTS (SELECT FROM candidates d WHERE d.level > c.level AND d.direction = c.direction AND d.n >= 0.9 * c.n)
-	), grouped AS MATERIALIZED (	-- what is much farther off than most of them is told of by itself
-		SELECT DISTINCT ON (p.product_id) p.product_id, g.dimension, g.key
-		FROM placed p JOIN groups g USING (level, dimension, key, direction) WHERE abs(p.change - g.change) <= 1 ORDER BY p.product_id, g.level
-	), covered AS MATERIALIZED (
-		SELECT o.product_id FROM odd o JOIN places g USING (category) JOIN alerts x ON x.dimension = g.dimension AND x.key = g.key
-		WHERE abs(x.change - o.change) <= CASE WHEN x.closed_at IS NULL THEN 1 ELSE 0.3 END
+	), wanted AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything is odd
+		SELECT product_id, max(category) AS category, coalesce(max(brand), '') AS brand, max(last_seen) AS last_seen FROM seen
+		WHERE (SELECT count(*) FROM odd) >= current_setting('sellometer.price_min_products')::bigint OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id')
+		GROUP BY product_id
+	), labelled AS MATERIALIZED (
+		SELECT w.product_id, coalesce(o.category, w.category) AS category, w.brand, coalesce(o.last_seen, w.last_seen) AS last_seen
+		FROM wanted w LEFT JOIN odd o USING (product_id)
+	), covered AS MATERIALIZED (	-- what an alert tells of already; adopted: has told of for long enough
+		SELECT o.product_id, bool_or(x.long) AS adopted
+		FROM (SELECT o.product_id, o.change, l.category, l.brand FROM odd o JOIN labelled l USING (product_id)
+			WHERE EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') OFFSET 0) o
+		CROSS JOIN LATERAL sellometer.groups_of(o.category, o.brand) g JOIN alerts x ON x.dimension = g.dimension AND x.key = g.key
+		WHERE abs(x.change - o.change) <= CASE WHEN x.closed_at IS NULL AND NOT x.long THEN 1 ELSE 0.3 END GROUP BY o.product_id
+	), grouped AS MATERIALIZED (
+		SELECT g.* FROM (
+			SELECT array_agg(l.product_id) AS products, array_agg(l.category) AS categories, array_agg(l.brand) AS brands,
+				array_agg(coalesce(o.direction, 0)::integer) AS directions, array_agg(o.change) AS changes, array_agg(o.first_seen) AS first_seen,
+				array_agg(l.last_seen) AS last_seen
+			FROM labelled l LEFT JOIN (SELECT * FROM odd WHERE product_id NOT IN (SELECT product_id FROM covered WHERE adopted)) o USING (product_id)) x
+		CROSS JOIN setting s
+		CROSS JOIN LATERAL sellometer.common_groups('price_anomaly', x.products, x.categories, x.brands, x.directions, x.changes, x.first_seen, x.last_seen,
+			s.min_products, s.share) g
 	), told AS MATERIALIZED (		-- broad ones, with an example
-		SELECT g.*, e.product_id, e.price, e.log_median, a.began
-		FROM groups g JOIN (SELECT DISTINCT ON (m.dimension, m.key) m.dimension, m.key, o.product_id, o.price, o.log_median FROM grouped m JOIN odd o USING (product_id)
-			ORDER BY m.dimension, m.key, o.sales DESC, o.product_id) e USING (dimension, key)
+		SELECT DISTINCT ON (g.dimension, g.key) g.*, o.price, o.log_median, a.began
+		FROM grouped g JOIN odd o USING (product_id)
 		LEFT JOIN alerts a ON (a.dimension, a.key) = (g.dimension, g.key) AND a.closed_at IS NULL
+		ORDER BY g.dimension, g.key, o.sales DESC, o.product_id
 	)
-	SELECT CASE WHEN abs(t.change) >= s.critical THEN 'critical' ELSE 'warning' END, t.dimension, t.key, t.last_seen,
+	SELECT CASE WHEN abs(t.change) >= s.critical THEN 'critical' ELSE 'warning' END, t.dimension, t.key, t.group_last,
 		round(exp(t.change)::numeric, 2), 1, round((t.odd::numeric / t.seen), 2)::float8,
-		format('%s of the %s products of %s that were seen since %s cost %s usual: %s for one, at %s, usually %s', t.odd, t.seen, sellometer.key_in_words(t.dimension, t.key),
-			sellometer.shop_time(coalesce(t.began, t.first_seen), head), sellometer.change_in_words(t.change), sellometer.key_in_words('product_id', t.product_id::text),
+		format('%s of the %s products of %s that were seen since %s cost %s usual: %s for one, at %s, usually %s', CASE WHEN p.nth > 1 THEN 'about ' ELSE '' END || t.odd * p.nth, t.seen * p.nth, sellometer.key_in_words(t.dimension, t.key),
+			sellometer.shop_time(coalesce(t.began, t.group_first), head), sellometer.change_in_words(t.change), sellometer.key_in_words('product_id', t.product_id::text),
 			sellometer.price_in_words(t.price), sellometer.price_in_words(exp(t.log_median)::numeric)),
-		'Is it a campaign?  Then sellometer_mute() it.  Else see the feed of prices: another currency, net for gross, a shifted column?', t.first_seen
-	FROM told t, setting s
+		'Is it a campaign?  Then sellometer_mute() it.  Else see the feed of prices: another currency, net for gross, a shifted column?', t.group_first
+	FROM told t, setting s, part p
 	UNION ALL
 	SELECT CASE WHEN abs(o.change) >= s.critical AND (o.sales >= s.few_sales OR o.score >= 2 * s.score) THEN 'critical' ELSE 'warning' END,
 		'product_id', o.product_id::text, o.last_seen, o.price, CASE WHEN o.log_median > -4.5 THEN round(exp(o.log_median)::numeric, 2) ELSE 0 END, round(o.score::numeric, 1)::float8,
 		format('%s %s since %s, usually %s, over %s sales', sellometer.key_in_words('product_id', o.product_id::text), sellometer.price_in_words(o.price, 'costs '),
 			sellometer.shop_time(coalesce(a.began, o.first_seen), head), sellometer.price_in_words(exp(o.log_median)::numeric), o.sales),
 		format('Correct the price.  If it is meant: sellometer_mute(''price_anomaly'', ''%s'', now() + interval ''1 day'').', o.product_id), o.first_seen
-	FROM odd o CROSS JOIN setting s LEFT JOIN alerts a ON a.dimension = 'product_id' AND a.key = o.product_id::text AND a.closed_at IS NULL
+	FROM odd o CROSS JOIN setting s LEFT JOIN alerts a ON a.product_id = o.product_id AND a.closed_at IS NULL
 	WHERE NOT EXISTS (SELECT FROM grouped g WHERE g.product_id = o.product_id)
 		-- while one alert tells of many, they are not told of one by one, nor what of them has been told for long enough
 		AND NOT EXISTS (SELECT FROM covered c WHERE c.product_id = o.product_id)
 	UNION ALL
 	-- what has an open alert: over, if one tells of it with others, or it was told for long enough; well, if it is seen at another price
 	SELECT CASE WHEN a.long OR g.product_id IS NOT NULL THEN 'over' ELSE 'well' END, a.dimension, a.key, head, NULL, NULL, NULL, 'usual', NULL, NULL
-	FROM alerts a LEFT JOIN grouped g ON g.product_id::text = a.key
+	FROM alerts a LEFT JOIN grouped g ON g.product_id = a.product_id
 	WHERE a.closed_at IS NULL AND a.dimension = 'product_id'
-		AND (a.long OR g.product_id IS NOT NULL OR a.key IN (SELECT p.product_id::text FROM seen p))
+		AND (a.long OR g.product_id IS NOT NULL OR a.product_id IN (SELECT p.product_id FROM seen p))
 	UNION ALL
 	SELECT CASE WHEN a.long THEN 'over' ELSE 'well' END, a.dimension, a.key, head, NULL, NULL, NULL, 'usual', NULL, NULL
 	FROM alerts a
 	WHERE a.closed_at IS NULL AND a.dimension <> 'product_id' AND (a.long OR EXISTS (
-		SELECT FROM places g WHERE (g.dimension, g.key) = (a.dimension, a.key)))
+		SELECT FROM labelled l, LATERAL sellometer.groups_of(l.category, l.brand) g WHERE (g.dimension, g.key) = (a.dimension, a.key)))
 $$;
 COMMENT ON FUNCTION sellometer.detect_price_anomaly(timestamptz) IS
-	'Products that are listed or sold at a price far from what they were sold for before; one for a category, or for all, where most has changed';
+	'Products that are listed or sold at a price far from what they were sold for before; one for a brand, a category, or for all, where most has changed';
 INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('price_anomaly', true);
 
 REVOKE ALL ON FUNCTION sellometer.usual_prices(bigint[], timestamptz[], date) FROM PUBLIC;

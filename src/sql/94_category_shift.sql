@@ -1,7 +1,7 @@
 /*
  * Changed labels: products that were sold under one category and are now listed under another only.
  *
- *   recent offers + usual labels --> products that have moved --> of a category with its products: one alert
+ *   recent offers + usual labels --> products that have moved --> of a brand, a category, or all, with most of its products: one alert
  *                                                             --> else: one alert for each product
  *
  * As with prices, a new label has no part in what is usual for as long as sellometer.price_adopt; then sales under it count.
@@ -71,19 +71,16 @@ AS $$
 	WITH setting AS MATERIALIZED (
 		SELECT current_setting('sellometer.shift_min_sales')::bigint AS min_sales, current_setting('sellometer.shift_min_events')::bigint AS min_events,
 			current_setting('sellometer.shift_min_products')::bigint AS min_products, current_setting('sellometer.shift_share')::float8 AS share
-	), offers AS MATERIALIZED (
-		SELECT r.product_id, r.category, sum(r.events) AS events, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
-		FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes') r
-		WHERE r.product_id IN (SELECT p.product_id FROM sellometer.sold_products p)
-		GROUP BY r.product_id, r.category
-	), sold AS MATERIALIZED (		-- nearly all: under the label that they are seen under, and no other
-		SELECT p.product_id, min(p.category) AS category, sum(p.sales)::bigint AS sales,
-			least(min(p.category), n.low) <> greatest(max(p.category), n.high) AS suspect
-		FROM sellometer.sold_products p
-		JOIN (SELECT product_id, min(category) AS low, max(category) AS high FROM offers GROUP BY product_id) n USING (product_id)
-		GROUP BY p.product_id, n.low, n.high
+	), recent AS MATERIALIZED (
+		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes')
+	), listed AS MATERIALIZED (
+		SELECT product_id, min(category) AS low, max(category) AS high, max(last_seen) AS last_seen FROM recent GROUP BY product_id
+	), sold AS MATERIALIZED (		-- nearly all: once, under the label that they are seen under, and no other
+		SELECT product_id, p.category, p.brand, p.sales, p.category <> l.low OR p.category <> l.high AS suspect, l.last_seen
+		FROM sellometer.sold_products p JOIN listed l USING (product_id)
 	), suspects AS MATERIALIZED (
-		SELECT o.* FROM offers o WHERE o.product_id IN (SELECT product_id FROM sold WHERE suspect)
+		SELECT r.product_id, r.category, sum(r.events) AS events, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
+		FROM recent r WHERE r.product_id IN (SELECT product_id FROM sold WHERE suspect) GROUP BY r.product_id, r.category
 	), usual AS MATERIALIZED (
 		SELECT u.* FROM (
 			SELECT array_agg(product_id) AS products, array_agg(category) AS categories, array_agg(first_seen) AS first_seen FROM suspects) a
@@ -98,51 +95,68 @@ AS $$
 	), products AS MATERIALIZED (	-- moved: the usual label is not in use beside the new one
 		SELECT e.*, e.new IS NOT NULL AND coalesce(e.usual_last <= e.first_seen + interval '2 minutes', true) AS moved
 		FROM seen e JOIN setting s ON e.sales >= s.min_sales
-	), known AS MATERIALIZED (
-		SELECT old, sum(n) AS all_products FROM (
-			SELECT d.category AS old, count(*) AS n FROM sold d JOIN setting s ON d.sales >= s.min_sales WHERE NOT d.suspect GROUP BY d.category
+	), moved AS MATERIALIZED (
+		SELECT p.*, sellometer.shift_level(p.old, p.new) AS what FROM products p WHERE p.moved
+	), alerts AS MATERIALIZED (
+		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN a.key::bigint END AS product_id FROM sellometer.alerts a
+		WHERE a.kind = 'category_shift' AND a.closed_at IS NULL
+	), worthwhile AS MATERIALIZED (
+		SELECT count(m.product_id) >= min(s.min_products) OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') AS known
+		FROM setting s LEFT JOIN moved m ON true
+	), known AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything has moved
+		SELECT k.product_id, k.category, coalesce(k.brand, '') AS brand, k.last_seen FROM (
+			SELECT d.product_id, d.category, d.brand, d.last_seen FROM sold d, setting s WHERE (SELECT w.known FROM worthwhile w) AND d.sales >= s.min_sales AND d.product_id NOT IN (SELECT product_id FROM suspects)
 			UNION ALL
-			SELECT old, count(*) FROM products GROUP BY old) k
-		GROUP BY old
-	), categories AS MATERIALIZED (
-		SELECT c.*, k.all_products, c.products::float8 / k.all_products AS share
-		FROM (SELECT old, new, count(*) AS products, sum(events) AS events, min(first_seen) AS first_seen, max(last_seen) AS last_seen
-			FROM products WHERE moved GROUP BY old, new) c
-		JOIN known k USING (old)
-	), whole AS MATERIALIZED (
-		SELECT DISTINCT ON (c.old) c.* FROM categories c, setting s
-		WHERE c.products >= s.min_products AND c.events >= s.min_events AND c.share >= s.share ORDER BY c.old, c.products DESC, c.new
+			SELECT p.product_id, p.old, b.brand, greatest(p.usual_last, p.last_seen)
+			FROM products p JOIN (SELECT product_id, max(brand) AS brand FROM sold WHERE suspect GROUP BY product_id) b USING (product_id)) k
+	), grouped AS MATERIALIZED (
+		SELECT g.* FROM (
+			SELECT array_agg(k.product_id) AS products, array_agg(k.category) AS categories, array_agg(k.brand) AS brands,
+				array_agg(CASE WHEN m.product_id IS NULL THEN 0 ELSE 1 END) AS directions, array_agg(0::float8) AS changes,
+				array_agg(m.first_seen) AS first_seen, array_agg(coalesce(m.last_seen, k.last_seen)) AS last_seen
+			FROM known k LEFT JOIN moved m USING (product_id) WHERE (SELECT w.known FROM worthwhile w)) x
+		CROSS JOIN setting s
+		CROSS JOIN LATERAL sellometer.common_groups('category_shift', x.products, x.categories, x.brands, x.directions, x.changes, x.first_seen, x.last_seen,
+			s.min_products, s.share) g
+	), whole AS MATERIALIZED (		-- with an example: what most of its products have come under
+		SELECT g.dimension, g.key, max(g.odd) AS odd, max(g.seen) AS seen, sum(m.events) AS events, min(m.first_seen) AS first_seen, max(m.last_seen) AS last_seen,
+			count(*) AS n, count(*) FILTER (WHERE m.what = 'category_l1') AS n_l1, mode() WITHIN GROUP (ORDER BY m.old) AS old, mode() WITHIN GROUP (ORDER BY m.new) AS new,
+			mode() WITHIN GROUP (ORDER BY m.what) AS what, count(DISTINCT m.old) AS olds, count(DISTINCT m.new) AS news
+		FROM grouped g JOIN moved m USING (product_id) GROUP BY g.dimension, g.key
+	), told AS MATERIALIZED (
+		SELECT w.*, a.began FROM whole w CROSS JOIN setting s LEFT JOIN alerts a ON a.dimension = w.dimension AND a.key = w.key WHERE w.events >= s.min_events
 	)
-	SELECT CASE sellometer.shift_level(old, new) WHEN 'category_l1' THEN 'critical' ELSE 'warning' END, 'category_l3', old, last_seen,
-		products::numeric, all_products::numeric, share,
-		format('%s of the %s products of %s that were seen are listed under %s since %s: %s has changed', products, all_products,
-			sellometer.key_in_words('category_l3', old), sellometer.key_label('category_l3', new),
-			sellometer.shop_time(first_seen, head), sellometer.shift_level(old, new)),
-		format('Correct the category at its source.  Until then sellometer_override_category(%L, category_id => …) counts it as before.', sellometer.key_label('category_l3', old)), first_seen
-	FROM whole
+	SELECT CASE WHEN n_l1 * 2 > n THEN 'critical' ELSE 'warning' END, dimension, key, last_seen, odd::numeric, seen::numeric, round(odd::numeric / seen, 2)::float8,
+		format('%s of the %s products of %s that were seen are listed under %s since %s: %s has changed', odd, seen, sellometer.key_in_words(dimension, key),
+			CASE WHEN news = 1 THEN sellometer.key_label('category_l3', new) ELSE format('other categories, as %s for %s,', sellometer.key_label('category_l3', new), sellometer.key_label('category_l3', old)) END,
+			sellometer.shop_time(coalesce(began, first_seen), head), what),
+		CASE WHEN olds = 1 THEN format('Correct the category at its source.  Until then sellometer_override_category(%L, category_id => …) counts it as before.', sellometer.key_label('category_l3', old))
+			ELSE 'Correct the categories at their source.  Until then sellometer_override_category() counts them as before.' END, first_seen
+	FROM told
 	UNION ALL
 	SELECT 'warning', 'product_id', product_id::text, last_seen, p.events, p.sales, 1,
 		format('product %s is listed under %s since %s, usually under %s, over %s sales', product_id, sellometer.key_label('category_l3', new),
 			sellometer.shop_time(first_seen, head), sellometer.key_label('category_l3', old), sales),
 		format('Correct the category at its source.  Until then sellometer_override_category(%L, product_id => %s) counts it as before.', sellometer.key_label('category_l3', old), product_id), first_seen
-	FROM products p, setting s
-	WHERE p.moved AND p.events >= s.min_events AND NOT EXISTS (SELECT FROM whole w WHERE w.old = p.old AND w.new = p.new)
+	FROM moved p, setting s
+	WHERE p.events >= s.min_events AND NOT EXISTS (SELECT FROM grouped g JOIN told t USING (dimension, key) WHERE g.product_id = p.product_id)
 	UNION ALL
-	-- what has an open alert, and is seen under the usual label alone, is well; a category, if a product of it is so that had moved
-	SELECT 'well', a.dimension, a.key, head, NULL, NULL, NULL, 'under its usual label', NULL, NULL
-	FROM sellometer.alerts a
-	WHERE a.kind = 'category_shift' AND a.closed_at IS NULL AND CASE a.dimension
-		WHEN 'product_id' THEN EXISTS (SELECT FROM sold d WHERE d.product_id::text = a.key AND NOT d.suspect)
-			OR EXISTS (SELECT FROM products p WHERE p.product_id::text = a.key AND NOT p.moved)
-		ELSE EXISTS (SELECT FROM products p WHERE p.old = a.key AND NOT p.moved AND p.usual_last > a.event_time)
-			OR EXISTS (SELECT FROM sold d JOIN offers o USING (product_id) WHERE d.category = a.key AND NOT d.suspect AND o.last_seen > a.event_time) END
+	-- what has an open alert, and is seen under the usual label alone, is well; a group, if a product of it is seen so since
+	SELECT CASE WHEN a.product_id IN (SELECT g.product_id FROM grouped g JOIN told t USING (dimension, key)) THEN 'over' ELSE 'well' END,
+		a.dimension, a.key, head, NULL, NULL, NULL, 'under its usual label', NULL, NULL
+	FROM alerts a
+	WHERE CASE a.dimension
+		WHEN 'product_id' THEN a.product_id IN (SELECT d.product_id FROM sold d) AND a.product_id NOT IN (SELECT product_id FROM suspects)
+			OR a.product_id IN (SELECT p.product_id FROM products p WHERE NOT p.moved)
+			OR a.product_id IN (SELECT g.product_id FROM grouped g JOIN told t USING (dimension, key))
+		ELSE EXISTS (SELECT FROM known k CROSS JOIN LATERAL sellometer.groups_of(k.category, k.brand) g
+			WHERE (g.dimension, g.key) = (a.dimension, a.key) AND k.last_seen > a.event_time AND k.product_id NOT IN (SELECT m.product_id FROM moved m)) END
 	UNION ALL
 	SELECT 'over', a.dimension, a.key, head, NULL, NULL, NULL, 'usual by now', NULL, NULL
-	FROM sellometer.alerts a
-	WHERE a.kind = 'category_shift' AND a.closed_at IS NULL AND a.began < head - sellometer.setting_length('sellometer.price_adopt')
+	FROM alerts a WHERE a.began < head - sellometer.setting_length('sellometer.price_adopt')
 $$;
 COMMENT ON FUNCTION sellometer.detect_category_shift(timestamptz) IS
-	'Categories and products that are listed under another label than they were sold under before';
+	'Products that are listed under another label than they were sold under before; one for a brand, a category, or for all, where most are';
 INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('category_shift', true);
 
 REVOKE ALL ON FUNCTION sellometer.shift_level(text, text) FROM PUBLIC;

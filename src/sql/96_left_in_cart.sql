@@ -135,6 +135,75 @@ COMMENT ON VIEW sellometer.carts_to_remind IS
 	'What is left in carts and was in no reminder, but of users who want none; to be given out when pause and quiet hours are over';
 COMMENT ON COLUMN sellometer.carts_to_remind.guest IS 'the session, if there is no user';
 
+/* As sellometer.reminder_paused_until() has it, of all at once. */
+CREATE FUNCTION sellometer.busy_with_reminders(at_time timestamptz)
+RETURNS TABLE (user_id bigint, user_session text)
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT r.user_id, r.user_session FROM sellometer.reminders r
+	WHERE r.state IN ('waiting', 'sending') OR (r.state IN ('given', 'sent', 'failed')
+		AND coalesce(r.sent_at, r.sending_at, r.reminded_at) > at_time - sellometer.reminder_pause())
+$$;
+COMMENT ON FUNCTION sellometer.busy_with_reminders(timestamptz) IS 'Users, and guests'' sessions, who have a reminder on the way, or had one within sellometer.reminder_pause';
+
+/*
+ * Up to n people who left something since then, those who did so first.  Carts are looked at in that order, and no further than until there are
+ * enough people: of many more that wait, nothing is read.
+ */
+CREATE FUNCTION sellometer.people_to_remind(n integer, since timestamptz, at_time timestamptz, OUT users bigint[], OUT guests text[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	at_once bigint := n * 4::bigint + 100;
+	carts bigint;
+	people bigint;
+BEGIN
+	LOOP
+		EXECUTE '
+			WITH first AS MATERIALIZED (
+				SELECT c.user_id, c.guest, c.since FROM sellometer.carts_to_remind c
+				WHERE c.since >= $1
+					AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($2) b WHERE b.user_id = c.user_id)
+					AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($2) b WHERE b.user_session = c.guest)
+				ORDER BY c.since, c.user_id, c.guest LIMIT $3
+			), people AS (
+				SELECT f.user_id, f.guest, min(f.since) AS since FROM first f GROUP BY f.user_id, f.guest ORDER BY 3, 1, 2 LIMIT $4
+			)
+			SELECT array_agg(p.user_id ORDER BY p.since, p.user_id) FILTER (WHERE p.user_id IS NOT NULL),
+				array_agg(p.guest ORDER BY p.since, p.guest) FILTER (WHERE p.guest IS NOT NULL), count(*), (SELECT count(*) FROM first)
+			FROM people p' INTO users, guests, people, carts USING since, at_time, at_once, n;
+		EXIT WHEN n IS NULL OR people >= n OR carts < at_once;
+		at_once := at_once * 4;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.people_to_remind(integer, timestamptz, timestamptz) IS
+	'Up to n people to whom a reminder is due of what they left since a time, those who left something first';
+
+/* What of the carts of these people is to be given out: of a product in several sessions of a user, the last. */
+CREATE FUNCTION sellometer.carts_of_people(users bigint[], guests text[], since timestamptz)
+RETURNS SETOF sellometer.carts_to_remind
+LANGUAGE sql STABLE ROWS 500
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+	WITH theirs AS MATERIALIZED (
+		SELECT c.user_session, c.product_id FROM unnest(users) u (user_id) JOIN sellometer.carts c USING (user_id)
+		WHERE c.cart_at >= since AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at)
+			AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
+		UNION ALL
+		SELECT c.user_session, c.product_id FROM unnest(guests) g (user_session) JOIN sellometer.carts c USING (user_session) WHERE c.user_id IS NULL
+	)
+	SELECT DISTINCT ON (c.user_id, c.guest, c.product_id) c.*
+	FROM theirs t JOIN sellometer.carts_to_remind c USING (user_session, product_id)
+	WHERE c.since >= carts_of_people.since
+	ORDER BY c.user_id, c.guest, c.product_id, c.since DESC, c.user_session
+$$;
+COMMENT ON FUNCTION sellometer.carts_of_people(bigint[], text[], timestamptz) IS 'What these users, and guests'' sessions, left since a time and is in no reminder';
+
 /*
  * Whole persons: a user with all sessions, a guest with one; those who left something first come first.  Two callers at the same time:
  * the second waits for the first to commit, and gets what that has left over.  The row that they wait for is that of the detector.
@@ -148,30 +217,24 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	present timestamptz := clock_timestamp();
+	first timestamptz;
+	people record;
 BEGIN
 	IF sellometer.quiet_until(present) IS NOT NULL THEN
 		RETURN;
 	END IF;
 	PERFORM FROM sellometer.detectors d WHERE d.kind = 'left_in_cart' FOR NO KEY UPDATE;
+	-- what is longer than any time that there are carts of is as long
+	first := (((SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout()) AT TIME ZONE 'UTC'
+		- CASE WHEN within IS NOT NULL THEN greatest(least(within, '1000 years'), '-1000 years') END) AT TIME ZONE 'UTC';
+	SELECT * INTO people FROM sellometer.people_to_remind(n, first, present);
 	RETURN QUERY
-	WITH busy AS MATERIALIZED (		-- as sellometer.reminder_paused_until() has it, of all at once
-		SELECT r.user_id, r.user_session FROM sellometer.reminders r
-		WHERE r.state IN ('waiting', 'sending') OR (r.state IN ('given', 'sent', 'failed')
-			AND coalesce(r.sent_at, r.sending_at, r.reminded_at) > present - sellometer.reminder_pause())
-	), waiting AS MATERIALIZED (
-		SELECT DISTINCT ON (c.user_id, c.guest, c.product_id) c.*
-		FROM sellometer.carts_to_remind c
-		-- what is longer than any time that there are carts of is as long
-		WHERE c.since >= (((SELECT head FROM sellometer.state) - sellometer.cart_timeout()) AT TIME ZONE 'UTC'
-				- CASE WHEN within IS NOT NULL THEN greatest(least(within, '1000 years'), '-1000 years') END) AT TIME ZONE 'UTC'
-			AND NOT EXISTS (SELECT FROM busy b WHERE b.user_id = c.user_id) AND NOT EXISTS (SELECT FROM busy b WHERE b.user_session = c.guest)
-		ORDER BY c.user_id, c.guest, c.product_id, c.since DESC, c.user_session
-	), next AS (
-		SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest ORDER BY 3, 1, 2 LIMIT n
+	WITH waiting AS MATERIALIZED (
+		SELECT * FROM sellometer.carts_of_people(people.users, people.guests, first)
 	), given AS (
 		INSERT INTO sellometer.reminders AS r (user_id, user_session, state, reminded_at, next_attempt)
 		SELECT p.user_id, p.guest, CASE WHEN confirm THEN 'waiting' ELSE 'given' END, present, CASE WHEN confirm THEN present END
-		FROM next p ORDER BY p.since, p.user_id, p.guest
+		FROM (SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest) p ORDER BY p.since, p.user_id, p.guest
 		RETURNING r.id, r.user_id, r.user_session
 	), items AS (
 		INSERT INTO sellometer.reminder_items AS i (reminder_id, user_id, user_session, product_id, since)
@@ -398,12 +461,13 @@ COMMENT ON FUNCTION sellometer.forget_reminders(bigint, text[]) IS
 INSERT INTO sellometer.detectors (kind) VALUES ('left_in_cart');
 
 CREATE FUNCTION sellometer.detect_left_in_cart(head timestamptz)
-RETURNS SETOF sellometer.finding
+RETURNS SETOF sellometer.hinted_finding
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	recent timestamptz := head - sellometer.cart_timeout() - interval '1 hour';
+	quiet timestamptz := sellometer.quiet_until(clock_timestamp());
 	l record;
 	w record;
 BEGIN
@@ -412,17 +476,22 @@ BEGIN
 	INTO l FROM sellometer.left_in_cart c WHERE c.since > recent;
 	SELECT count(DISTINCT c.user_session) AS sessions, count(DISTINCT c.user_id) + count(DISTINCT c.guest) AS people
 	INTO w FROM sellometer.carts_to_remind c WHERE c.since > recent;
-	IF w.people > 0 AND sellometer.quiet_until(clock_timestamp()) IS NULL THEN
+	IF w.people > 0 AND quiet IS NULL THEN
 		PERFORM pg_notify('sellometer_left_in_cart', json_build_object('sessions', w.sessions, 'people', w.people)::text);
 	END IF;
 	IF l.products > 0 THEN
 		RETURN NEXT ROW('info', 'user_session', 'all', l.newest, l.products, NULL, NULL,
-			format('within an hour %s worth %s %s left in %s; %s',
-				CASE l.products WHEN 1 THEN '1 product' ELSE l.products || ' products' END, l.worth,
+			format('%s%s %s left in %s between %s and %s; %s',
+				CASE l.products WHEN 1 THEN '1 product' ELSE to_char(l.products, 'FM999,999,999,990') || ' products' END,
+				CASE WHEN l.worth > 0 THEN ' worth ' || sellometer.price_in_words(l.worth) ELSE '' END,
 				CASE l.products WHEN 1 THEN 'was' ELSE 'were' END,
-				CASE l.sessions WHEN 1 THEN '1 cart' ELSE l.sessions || ' carts' END,
-				CASE w.people WHEN 0 THEN 'everybody was reminded, or wants no reminders' WHEN 1 THEN '1 person has no reminder yet'
-					ELSE w.people || ' people have no reminder yet' END))::sellometer.finding;
+				CASE l.sessions WHEN 1 THEN '1 cart' ELSE to_char(l.sessions, 'FM999,999,999,990') || ' carts' END,
+				sellometer.shop_time(recent, head), sellometer.shop_time(recent + interval '1 hour', head),
+				CASE w.people WHEN 0 THEN 'everybody was reminded, or wants no reminders' WHEN 1 THEN '1 person has had no reminder yet'
+					ELSE to_char(w.people, 'FM999,999,999,990') || ' people have had no reminder yet' END),
+			CASE WHEN w.people = 0 THEN NULL
+				WHEN quiet IS NOT NULL THEN format('Nobody is reminded before %s: sellometer.quiet_hours.', sellometer.shop_time(quiet))
+				ELSE 'Does sellometer-mailer run, or what else sends reminders?  It is to call sellometer_remind().' END, NULL)::sellometer.hinted_finding;
 	END IF;
 END
 $$;
@@ -431,6 +500,9 @@ COMMENT ON FUNCTION sellometer.detect_left_in_cart(timestamptz) IS
 
 REVOKE ALL ON FUNCTION sellometer.quiet_until(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.reminder_paused_until(bigint, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.busy_with_reminders(timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.people_to_remind(integer, timestamptz, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.carts_of_people(bigint[], text[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.reminder_left(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.withdraw_reminder(bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.prune_reminders(timestamptz) FROM PUBLIC;

@@ -222,7 +222,7 @@ BEGIN
 	IF n = 0 THEN
 		RETURN;
 	END IF;
-	told := format('the stock of %s products was taken before %s, up to where sales are known', n, k.floor);
+	told := format('the stock of %s products was taken before %s, up to where sales are known', n, sellometer.shop_time(k.floor));
 	why := format('Tier "%s" has nothing before that, and coarser tiers do not tell the hours: more may be sold than is taken off.', k.tier);
 	IF k.granularity < interval '1 hour' THEN
 		RAISE WARNING USING MESSAGE = told, DETAIL = why, HINT = remedy;
@@ -313,6 +313,52 @@ COMMENT ON COLUMN sellometer.low_inventory.judged_at IS 'the head when it was ju
 
 INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('low_inventory', true);
 
+/* Of few nobody asks what they have in common; of more, all of the inventory is looked at. */
+CREATE FUNCTION sellometer.low_groups(head timestamptz)
+RETURNS TABLE (product_id bigint, dimension text, key text, odd bigint, seen bigint)
+LANGUAGE plpgsql STABLE ROWS 100
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	min_products bigint := current_setting('sellometer.stock_min_products');
+BEGIN
+	IF (SELECT count(*) FROM (SELECT FROM sellometer.inventory_cover c WHERE c.low LIMIT min_products) x) < min_products
+		AND NOT EXISTS (SELECT FROM sellometer.alerts a WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension <> 'product_id') THEN
+		RETURN;
+	END IF;
+	RETURN QUERY
+	WITH items AS MATERIALIZED (
+		SELECT c.product_id, c.low FROM sellometer.inventory_cover c
+	), labels AS MATERIALIZED (
+		SELECT DISTINCT ON (s.product_id) s.product_id, s.category, s.brand FROM sellometer.sold_products s JOIN items i USING (product_id)
+		ORDER BY s.product_id, s.last_sold DESC NULLS LAST, s.brand DESC, s.category
+	), lists AS (
+		SELECT array_agg(i.product_id) AS products, array_agg(l.category) AS categories, array_agg(l.brand) AS brands, array_agg(i.low::integer) AS directions
+		FROM items i LEFT JOIN labels l USING (product_id)
+	)
+	SELECT g.product_id, g.dimension, g.key, g.odd, g.seen
+	FROM lists l CROSS JOIN LATERAL (SELECT array_fill(head, ARRAY[cardinality(l.products)]) AS times, array_fill(0::float8, ARRAY[cardinality(l.products)]) AS changes) x
+	CROSS JOIN LATERAL sellometer.common_groups('low_inventory', l.products, l.categories, l.brands, l.directions, x.changes, x.times, x.times,
+		min_products, current_setting('sellometer.stock_share')::float8) g;
+END
+$$;
+COMMENT ON FUNCTION sellometer.low_groups(timestamptz) IS
+	'Of products whose stock does not last: the category, brand, or all, of whose stock most does not last, if there is one';
+
+CREATE FUNCTION sellometer.low_in_words(l sellometer.low_inventory, head timestamptz)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN l.stock_left <= 0 THEN format('%s: nothing is left of %s, %s were sold since %s; new stock takes %s', sellometer.key_in_words('product_id', l.product_id::text),
+			l.stock, l.sold, sellometer.shop_time(l.as_of, head), sellometer.in_words(l.lead_time))
+		ELSE format('%s: %s are left of %s; at %s sold %s that lasts for %s, and new stock takes %s', sellometer.key_in_words('product_id', l.product_id::text),
+			l.stock_left, l.stock, trim_scale(CASE WHEN l.sold_hourly >= 1 THEN round(l.sold_hourly, 1) ELSE round(l.sold_hourly * 24, 1) END),
+			CASE WHEN l.sold_hourly >= 1 THEN 'an hour' ELSE 'a day' END, sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END
+$$;
+COMMENT ON FUNCTION sellometer.low_in_words(sellometer.low_inventory, timestamptz) IS 'How much is left of a product, and how long that lasts';
+
 CREATE FUNCTION sellometer.detect_low_inventory(head timestamptz)
 RETURNS SETOF sellometer.hinted_finding
 LANGUAGE plpgsql
@@ -321,27 +367,42 @@ AS $$
 BEGIN
 	PERFORM sellometer.refresh_inventory(head);
 	RETURN QUERY
+	WITH low AS MATERIALIZED (
+		SELECT l AS product, l.* FROM sellometer.low_inventory l
+	), grouped AS MATERIALIZED (
+		SELECT * FROM sellometer.low_groups(head)
+	), told AS (					-- with the most urgent for one
+		SELECT DISTINCT ON (g.dimension, g.key) g.dimension, g.key, g.odd, g.seen, l.product, l.judged_at,
+			count(*) FILTER (WHERE l.stock_left <= 0) OVER (PARTITION BY g.dimension, g.key) AS gone
+		FROM grouped g JOIN low l USING (product_id)
+		ORDER BY g.dimension, g.key, l.cover / extract(epoch FROM l.lead_time)::float8, l.product_id
+	)
+	SELECT CASE WHEN t.gone * 2 >= t.odd THEN 'critical' ELSE 'warning' END, t.dimension, t.key, t.judged_at, t.odd::numeric, t.seen::numeric, round(t.odd::numeric / t.seen, 2)::float8,
+		format('stock of %s of the %s products of %s does not last until an order is there, and of %s nothing is left; %s', t.odd, t.seen,
+			sellometer.key_in_words(t.dimension, t.key), t.gone, sellometer.low_in_words(t.product, head)),
+		'Order more now: sellometer.low_inventory has them all, the most urgent first.  If there is some, take stock: sellometer.inventory.', NULL::timestamptz
+	FROM told t
+	UNION ALL
 	SELECT CASE WHEN l.stock_left > 0 THEN 'warning' ELSE 'critical' END, 'product_id', l.product_id::text, l.judged_at,
 		round(extract(epoch FROM l.cover) / 3600, 2), round(extract(epoch FROM l.lead_time) / 3600, 2),
-		(extract(epoch FROM l.lead_time) / nullif(extract(epoch FROM l.cover), 0))::float8,
-		CASE WHEN l.stock_left <= 0 THEN format('%s: nothing is left of %s, %s were sold since %s; new stock takes %s', sellometer.key_in_words('product_id', l.product_id::text),
-				l.stock, l.sold, sellometer.shop_time(l.as_of, head), sellometer.in_words(l.lead_time))
-			ELSE format('%s: %s are left of %s; at %s sold %s that lasts for %s, and new stock takes %s', sellometer.key_in_words('product_id', l.product_id::text),
-				l.stock_left, l.stock, trim_scale(CASE WHEN l.sold_hourly >= 1 THEN round(l.sold_hourly, 1) ELSE round(l.sold_hourly * 24, 1) END),
-				CASE WHEN l.sold_hourly >= 1 THEN 'an hour' ELSE 'a day' END, sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END,
+		(extract(epoch FROM l.lead_time) / nullif(extract(epoch FROM l.cover), 0))::float8, sellometer.low_in_words(l.product, head),
 		CASE WHEN l.stock_left <= 0 THEN 'Order more, and take the product off sale.  If there is some, take stock: sellometer.inventory.' ELSE 'Order more now, or it sells out before the order is there.' END, NULL
-	FROM sellometer.low_inventory l
+	FROM low l WHERE l.product_id NOT IN (SELECT g.product_id FROM grouped g)
 	UNION ALL
 	-- what lasts hardly longer than an order takes would be low again soon, unless stock was taken anew
-	SELECT CASE WHEN c.product_id IS NULL OR c.cover IS NULL OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of) THEN 'over' ELSE 'well' END,
+	SELECT CASE WHEN g.product_id IS NOT NULL OR c.product_id IS NULL OR c.cover IS NULL OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of) THEN 'over' ELSE 'well' END,
 		'product_id', a.key, head, NULL::numeric, NULL::numeric, NULL::float8, 'lasts', NULL, NULL::timestamptz
-	FROM sellometer.alerts a LEFT JOIN (sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)) ON c.product_id = a.key::bigint
-	WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL
-		AND (c.product_id IS NULL OR NOT c.low AND (c.cover IS NULL OR c.cover >= 1.25 * i.lead_time OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of)));
+	FROM sellometer.alerts a LEFT JOIN (sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)) ON c.product_id::text = a.key
+	LEFT JOIN grouped g ON g.product_id = c.product_id
+	WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension = 'product_id'
+		AND (g.product_id IS NOT NULL OR c.product_id IS NULL OR NOT c.low AND (c.cover IS NULL OR c.cover >= 1.25 * i.lead_time OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of)))
+	UNION ALL
+	SELECT 'well', a.dimension, a.key, head, NULL, NULL, NULL, 'lasts', NULL, NULL FROM sellometer.alerts a
+	WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension <> 'product_id';
 END
 $$;
 COMMENT ON FUNCTION sellometer.detect_low_inventory(timestamptz) IS
-	'Products whose stock does not last until new stock can be there: observed is how many hours it lasts, expected the lead time';
+	'Products whose stock does not last until new stock can be there: observed is how many hours it lasts, expected the lead time; one for a brand, a category, or for all, where that is so of most';
 
 REVOKE ALL ON FUNCTION sellometer.mark_inventory() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.stock_counts_from(bigint[]) FROM PUBLIC;
@@ -354,4 +415,5 @@ REVOKE ALL ON FUNCTION sellometer.was_ever_sold(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.tell_old_stock(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.judge_inventory(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.refresh_inventory(timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.low_groups(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.detect_low_inventory(timestamptz) FROM PUBLIC;

@@ -42,7 +42,7 @@ INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, obser
 	('low_inventory', 'warning', 'product_id', '1005115', timestamptz :now - interval '4 hours', 4, 30, 0.4,
 		'4 left, which last 2 hours; new stock takes 3 days', timestamptz :now - interval '4 hours', NULL),
 	('left_in_cart', 'info', 'user_session', 'all', timestamptz :now - interval '2 hours', 7, NULL, NULL,
-		'within an hour 7 products worth 812.11 were left in 6 carts; 6 without a reminder', timestamptz :now - interval '2 hours', NULL),
+		'7 products worth $812.11 were left in 6 carts between 13:00 UTC and 14:00 UTC; 6 people have had no reminder yet', timestamptz :now - interval '2 hours', NULL),
 	('volume_anomaly', 'critical', 'event_type', 'view', timestamptz :now - interval '35 minutes', 0, 300, 99,
 		'no view events in 5 minutes up to 14:03 UTC, usually 30', timestamptz :now - interval '33 minutes', timestamptz :now - interval '5 minutes'),
 	('category_shift', 'warning', 'category_l1', 'electronics', timestamptz :now - interval '9 days', 60, NULL, 60,
