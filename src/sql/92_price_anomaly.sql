@@ -162,27 +162,53 @@ $$;
 COMMENT ON FUNCTION sellometer.odd_prices(timestamptz, bigint[], numeric[], timestamptz[]) IS
 	'Which of these prices of products, seen since, are far from what the products were sold for before';
 
-/* Prices that were seen of late, of products that were sold often enough; lowest and highest: of any sale. */
+/*
+ * Prices that were seen of late, of products of which one of them is as far from any sale as the least change that is odd.  All others can't be
+ * odd, and are most: of them nothing is added up.  What has an alert is looked at however it is.
+ */
 CREATE FUNCTION sellometer.recent_prices(head timestamptz)
-RETURNS TABLE (product_id bigint, price numeric, category text, first_seen timestamptz, last_seen timestamptz, lowest numeric, highest numeric, brand text)
+RETURNS TABLE (product_id bigint, price numeric, category text, first_seen timestamptz, last_seen timestamptz)
+LANGUAGE sql STABLE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+SET jit = off
+SET work_mem = '64MB'
+AS $$
+	WITH offers AS MATERIALIZED (
+		SELECT o.product_id, o.price, o.category, o.first_seen, o.last_seen
+		FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.price_window'), head + interval '10 minutes') o
+	), suspects AS MATERIALIZED (
+		SELECT o.product_id FROM sellometer.sold_products p JOIN offers o USING (product_id),
+			(SELECT 1.000002 - current_setting('sellometer.price_min_change')::numeric AS part) s
+		WHERE least(o.price, p.low) <= greatest(o.price, p.high) * s.part
+		UNION SELECT a.key::bigint FROM sellometer.alerts a WHERE a.kind = 'price_anomaly' AND a.dimension = 'product_id' AND a.closed_at IS NULL
+	), sold AS MATERIALIZED (
+		SELECT p.product_id FROM sellometer.sold_products p WHERE p.product_id IN (SELECT x.product_id FROM suspects x)
+		GROUP BY p.product_id HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
+	)
+	SELECT o.product_id, o.price, max(o.category), min(o.first_seen), max(o.last_seen)
+	FROM offers o WHERE o.product_id IN (SELECT s.product_id FROM sold s) GROUP BY o.product_id, o.price
+$$;
+COMMENT ON FUNCTION sellometer.recent_prices(timestamptz) IS
+	'Prices that were seen of late, of products of which one of them is far from a price that they were sold for, and that were sold often enough to be judged';
+
+/* What groups are made of.  A product's brand is the one that it was last sold under. */
+CREATE FUNCTION sellometer.recent_labels(head timestamptz)
+RETURNS TABLE (product_id bigint, category text, brand text, last_seen timestamptz)
 LANGUAGE sql STABLE ROWS 20000
 SET search_path = pg_catalog, pg_temp
 SET enable_nestloop = off
 SET jit = off
+SET work_mem = '64MB'
 AS $$
-	WITH offers AS MATERIALIZED (
-		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.price_window'), head + interval '10 minutes')
-	), sold AS MATERIALIZED (		-- only of what was seen: what was ever sold is many times as much
-		SELECT p.product_id, min(p.low) AS low, max(p.high) AS high, max(p.brand) AS brand
-		FROM sellometer.sold_products p JOIN (SELECT o.product_id FROM offers o GROUP BY o.product_id) o USING (product_id)
-		GROUP BY p.product_id HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
-	), prices AS MATERIALIZED (
-		SELECT o.product_id, o.price, max(o.category) AS category, min(o.first_seen) AS first_seen, max(o.last_seen) AS last_seen
-		FROM offers o WHERE o.product_id IN (SELECT s.product_id FROM sold s) GROUP BY o.product_id, o.price
-	)
-	SELECT r.product_id, r.price, r.category, r.first_seen, r.last_seen, s.low, s.high, s.brand FROM prices r JOIN sold s USING (product_id)
+	SELECT p.product_id, max(o.category), coalesce(max(p.brand), ''), max(o.last_seen)
+	FROM sellometer.sold_products p JOIN (
+		SELECT r.product_id, max(r.category) AS category, max(r.last_seen) AS last_seen
+		FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.price_window'), head + interval '10 minutes') r GROUP BY r.product_id) o USING (product_id)
+	GROUP BY p.product_id HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
 $$;
-COMMENT ON FUNCTION sellometer.recent_prices(timestamptz) IS 'Prices that were seen of late, of products that were sold often enough to be judged';
+COMMENT ON FUNCTION sellometer.recent_labels(timestamptz) IS
+	'Products that were seen of late and were sold often enough to be judged, with what they are of';
 
 CREATE FUNCTION sellometer.change_in_words(change float8)
 RETURNS text
@@ -216,19 +242,14 @@ AS $$
 		WHERE a.kind = 'price_anomaly' AND (a.closed_at IS NULL OR a.began >= s.forgotten AND a.well_since - a.began >= s.adopt)
 	), all_seen AS MATERIALIZED (
 		SELECT * FROM sellometer.recent_prices(head)
-	), all_suspects AS MATERIALIZED (	-- any two prices are as far apart as the least change that is odd
-		SELECT product_id FROM all_seen GROUP BY product_id
-		HAVING least(min(price), min(lowest)) <= greatest(max(price), max(highest)) * (1.000002 - current_setting('sellometer.price_min_change')::numeric)
 	), part AS MATERIALIZED (		-- of so many that they have something in common one in nth tells what that is
-		SELECT 1 + count(*) / 4000 AS nth FROM all_suspects
+		SELECT 1 + count(DISTINCT product_id) / 4000 AS nth FROM all_seen
 	), seen AS MATERIALIZED (
 		SELECT s.* FROM part p, all_seen s WHERE p.nth = 1 OR hashint8(s.product_id) % p.nth = 0 OR s.product_id IN (SELECT a.product_id FROM alerts a WHERE a.closed_at IS NULL)
-	), suspects AS MATERIALIZED (
-		SELECT product_id FROM all_suspects WHERE product_id IN (SELECT product_id FROM seen)
 	), judged AS MATERIALIZED (
 		SELECT o.*, s.category, s.first_seen, s.last_seen FROM (
 			SELECT array_agg(product_id) AS products, array_agg(price) AS prices, array_agg(first_seen) AS first_seen
-			FROM seen JOIN suspects USING (product_id)) x
+			FROM seen) x
 		CROSS JOIN LATERAL sellometer.odd_prices(head, x.products, x.prices, x.first_seen) o JOIN seen s USING (product_id, price)
 	), last_usual AS MATERIALIZED (
 		SELECT s.product_id, max(s.last_seen) AS last_seen FROM seen s LEFT JOIN judged j USING (product_id, price)
@@ -241,12 +262,12 @@ AS $$
 				AND abs(sellometer.log_price(a.observed) - sellometer.log_price(j.price)) <= 0.2)
 		ORDER BY j.product_id, j.last_seen DESC, j.score DESC
 	), wanted AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything is odd
-		SELECT product_id, max(category) AS category, coalesce(max(brand), '') AS brand, max(last_seen) AS last_seen FROM seen
-		WHERE (SELECT count(*) FROM odd) >= current_setting('sellometer.price_min_products')::bigint OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id')
-		GROUP BY product_id
+		SELECT CASE WHEN (SELECT count(*) FROM odd) >= current_setting('sellometer.price_min_products')::bigint
+			OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') THEN head END AS head
 	), labelled AS MATERIALIZED (
-		SELECT w.product_id, coalesce(o.category, w.category) AS category, w.brand, coalesce(o.last_seen, w.last_seen) AS last_seen
-		FROM wanted w LEFT JOIN odd o USING (product_id)
+		SELECT l.product_id, coalesce(o.category, l.category) AS category, l.brand, coalesce(o.last_seen, l.last_seen) AS last_seen
+		FROM wanted w CROSS JOIN LATERAL sellometer.recent_labels(w.head) l CROSS JOIN part p LEFT JOIN odd o USING (product_id)
+		WHERE w.head IS NOT NULL AND (p.nth = 1 OR hashint8(l.product_id) % p.nth = 0 OR o.product_id IS NOT NULL)
 	), covered AS MATERIALIZED (	-- what an alert tells of already; adopted: has told of for long enough
 		SELECT o.product_id, bool_or(x.long) AS adopted
 		FROM (SELECT o.product_id, o.change, l.category, l.brand FROM odd o JOIN labelled l USING (product_id)
@@ -290,7 +311,7 @@ AS $$
 	SELECT CASE WHEN a.long OR g.product_id IS NOT NULL THEN 'over' ELSE 'well' END, a.dimension, a.key, head, NULL, NULL, NULL, 'usual', NULL, NULL
 	FROM alerts a LEFT JOIN grouped g ON g.product_id = a.product_id
 	WHERE a.closed_at IS NULL AND a.dimension = 'product_id'
-		AND (a.long OR g.product_id IS NOT NULL OR a.product_id IN (SELECT p.product_id FROM seen p))
+		AND (a.long OR g.product_id IS NOT NULL OR a.product_id IN (SELECT s.product_id FROM all_seen s))
 	UNION ALL
 	SELECT CASE WHEN a.long THEN 'over' ELSE 'well' END, a.dimension, a.key, head, NULL, NULL, NULL, 'usual', NULL, NULL
 	FROM alerts a
@@ -306,4 +327,5 @@ REVOKE ALL ON FUNCTION sellometer.price_spreads(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.adopted_prices(bigint[], numeric[], date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.odd_prices(timestamptz, bigint[], numeric[], timestamptz[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.recent_prices(timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.recent_labels(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.detect_price_anomaly(timestamptz) FROM PUBLIC;

@@ -73,14 +73,10 @@ AS $$
 			current_setting('sellometer.shift_min_products')::bigint AS min_products, current_setting('sellometer.shift_share')::float8 AS share
 	), recent AS MATERIALIZED (
 		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes')
-	), listed AS MATERIALIZED (
-		SELECT product_id, min(category) AS low, max(category) AS high, max(last_seen) AS last_seen FROM recent GROUP BY product_id
-	), sold AS MATERIALIZED (		-- nearly all: once, under the label that they are seen under, and no other
-		SELECT product_id, p.category, p.brand, p.sales, p.category <> l.low OR p.category <> l.high AS suspect, l.last_seen
-		FROM sellometer.sold_products p JOIN listed l USING (product_id)
-	), suspects AS MATERIALIZED (
+	), suspects AS MATERIALIZED (	-- nearly all are seen under the only label that they were sold under
 		SELECT r.product_id, r.category, sum(r.events) AS events, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
-		FROM recent r WHERE r.product_id IN (SELECT product_id FROM sold WHERE suspect) GROUP BY r.product_id, r.category
+		FROM recent r WHERE r.product_id IN (SELECT p.product_id FROM sellometer.sold_products p JOIN recent x USING (product_id) WHERE p.category <> x.category)
+		GROUP BY r.product_id, r.category
 	), usual AS MATERIALIZED (
 		SELECT u.* FROM (
 			SELECT array_agg(product_id) AS products, array_agg(category) AS categories, array_agg(first_seen) AS first_seen FROM suspects) a
@@ -105,10 +101,13 @@ AS $$
 		FROM setting s LEFT JOIN moved m ON true
 	), known AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything has moved
 		SELECT k.product_id, k.category, coalesce(k.brand, '') AS brand, k.last_seen FROM (
-			SELECT d.product_id, d.category, d.brand, d.last_seen FROM sold d, setting s WHERE (SELECT w.known FROM worthwhile w) AND d.sales >= s.min_sales AND d.product_id NOT IN (SELECT product_id FROM suspects)
+			SELECT p.product_id, p.category, p.brand, r.last_seen
+			FROM sellometer.sold_products p JOIN (SELECT product_id, max(last_seen) AS last_seen FROM recent WHERE (SELECT w.known FROM worthwhile w) GROUP BY product_id) r USING (product_id), setting s
+			WHERE (SELECT w.known FROM worthwhile w) AND p.sales >= s.min_sales AND p.product_id NOT IN (SELECT product_id FROM suspects)
 			UNION ALL
 			SELECT p.product_id, p.old, b.brand, greatest(p.usual_last, p.last_seen)
-			FROM products p JOIN (SELECT product_id, max(brand) AS brand FROM sold WHERE suspect GROUP BY product_id) b USING (product_id)) k
+			FROM products p JOIN (SELECT d.product_id, max(d.brand) AS brand FROM sellometer.sold_products d
+				WHERE (SELECT w.known FROM worthwhile w) AND d.product_id IN (SELECT product_id FROM suspects) GROUP BY d.product_id) b USING (product_id)) k
 	), grouped AS MATERIALIZED (
 		SELECT g.* FROM (
 			SELECT array_agg(k.product_id) AS products, array_agg(k.category) AS categories, array_agg(k.brand) AS brands,
@@ -146,7 +145,7 @@ AS $$
 		a.dimension, a.key, head, NULL, NULL, NULL, 'under its usual label', NULL, NULL
 	FROM alerts a
 	WHERE CASE a.dimension
-		WHEN 'product_id' THEN a.product_id IN (SELECT d.product_id FROM sold d) AND a.product_id NOT IN (SELECT product_id FROM suspects)
+		WHEN 'product_id' THEN a.product_id IN (SELECT r.product_id FROM recent r) AND a.product_id NOT IN (SELECT product_id FROM suspects)
 			OR a.product_id IN (SELECT p.product_id FROM products p WHERE NOT p.moved)
 			OR a.product_id IN (SELECT g.product_id FROM grouped g JOIN told t USING (dimension, key))
 		ELSE EXISTS (SELECT FROM known k CROSS JOIN LATERAL sellometer.groups_of(k.category, k.brand) g
