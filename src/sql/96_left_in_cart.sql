@@ -135,47 +135,63 @@ COMMENT ON VIEW sellometer.carts_to_remind IS
 	'What is left in carts and was in no reminder, but of users who want none; to be given out when pause and quiet hours are over';
 COMMENT ON COLUMN sellometer.carts_to_remind.guest IS 'the session, if there is no user';
 
-/* As sellometer.reminder_paused_until() has it, of all at once. */
+/* As sellometer.reminder_paused_until() has it, of all at once; becomes part of the query that it stands in. */
 CREATE FUNCTION sellometer.busy_with_reminders(at_time timestamptz)
 RETURNS TABLE (user_id bigint, user_session text)
 LANGUAGE sql STABLE ROWS 1000
-SET search_path = pg_catalog, pg_temp
-AS $$
+BEGIN ATOMIC
 	SELECT r.user_id, r.user_session FROM sellometer.reminders r
 	WHERE r.state IN ('waiting', 'sending') OR (r.state IN ('given', 'sent', 'failed')
-		AND coalesce(r.sent_at, r.sending_at, r.reminded_at) > at_time - sellometer.reminder_pause())
-$$;
+		AND coalesce(r.sent_at, r.sending_at, r.reminded_at) > at_time - sellometer.reminder_pause());
+END;
 COMMENT ON FUNCTION sellometer.busy_with_reminders(timestamptz) IS 'Users, and guests'' sessions, who have a reminder on the way, or had one within sellometer.reminder_pause';
 
 /*
- * Up to n people who left something since then, those who did so first.  Carts are looked at in that order, and no further than until there are
- * enough people: of many more that wait, nothing is read.
+ * Up to n people who left something since then, those who did so first.  Carts are looked at in that order, some hundred and then ever more at once,
+ * and no further than until there are enough people: of many more that wait, nothing is read.
  */
 CREATE FUNCTION sellometer.people_to_remind(n integer, since timestamptz, at_time timestamptz, OUT users bigint[], OUT guests text[])
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET join_collapse_limit = 20
+SET from_collapse_limit = 20
 AS $$
 DECLARE
-	at_once bigint := n * 4::bigint + 100;
-	carts bigint;
-	people bigint;
+	at_once bigint := coalesce(n, 2000000000) * 4::bigint + 100;
+	until timestamptz := (SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout();
+	place record;
+	more record;
 BEGIN
+	users := '{}';
+	guests := '{}';
+	SELECT since AS cart_at, '' AS user_session, 0::bigint AS product_id INTO place;
 	LOOP
-		EXECUTE '
-			WITH first AS MATERIALIZED (
-				SELECT c.user_id, c.guest, c.since FROM sellometer.carts_to_remind c
-				WHERE c.since >= $1
-					AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($2) b WHERE b.user_id = c.user_id)
-					AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($2) b WHERE b.user_session = c.guest)
-				ORDER BY c.since, c.user_id, c.guest LIMIT $3
-			), people AS (
-				SELECT f.user_id, f.guest, min(f.since) AS since FROM first f GROUP BY f.user_id, f.guest ORDER BY 3, 1, 2 LIMIT $4
+		EXECUTE format('
+			WITH batch AS MATERIALIZED (
+				SELECT c.cart_at, c.user_session, c.product_id FROM sellometer.carts c
+				WHERE c.cart_at >= $1 AND c.cart_at <= $4 AND (c.cart_at, c.user_session, c.product_id) > ($1, $2, $3)
+					AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at) AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
+				ORDER BY c.cart_at, c.user_session, c.product_id LIMIT %s
+			), people AS MATERIALIZED (
+				SELECT c.user_id, c.guest, min(c.since) AS since
+				FROM batch b JOIN sellometer.carts_to_remind c USING (user_session, product_id)
+				WHERE NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($5) y WHERE y.user_id = c.user_id)
+					AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($5) y WHERE y.user_session = c.guest)
+					AND NOT EXISTS (SELECT FROM unnest($6) u WHERE u = c.user_id) AND NOT EXISTS (SELECT FROM unnest($7) g WHERE g = c.guest)
+				GROUP BY c.user_id, c.guest ORDER BY 3, 1, 2 LIMIT $8
 			)
-			SELECT array_agg(p.user_id ORDER BY p.since, p.user_id) FILTER (WHERE p.user_id IS NOT NULL),
-				array_agg(p.guest ORDER BY p.since, p.guest) FILTER (WHERE p.guest IS NOT NULL), count(*), (SELECT count(*) FROM first)
-			FROM people p' INTO users, guests, people, carts USING since, at_time, at_once, n;
-		EXIT WHEN n IS NULL OR people >= n OR carts < at_once;
+			SELECT (SELECT array_agg(p.user_id) FROM people p WHERE p.user_id IS NOT NULL) AS users,
+				(SELECT array_agg(p.guest) FROM people p WHERE p.guest IS NOT NULL) AS guests', at_once)
+		INTO more USING place.cart_at, place.user_session, place.product_id, until, at_time, users, guests, n - cardinality(users) - cardinality(guests);
+		users := users || more.users;
+		guests := guests || more.guests;
+		EXIT WHEN cardinality(users) + cardinality(guests) >= n;
+		SELECT c.cart_at, c.user_session, c.product_id INTO place FROM sellometer.carts c
+		WHERE c.cart_at >= place.cart_at AND c.cart_at <= until AND (c.cart_at, c.user_session, c.product_id) > (place.cart_at, place.user_session, place.product_id)
+			AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at) AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
+		ORDER BY c.cart_at, c.user_session, c.product_id OFFSET at_once - 1 LIMIT 1;
+		EXIT WHEN NOT FOUND;
 		at_once := at_once * 4;
 	END LOOP;
 END
@@ -189,6 +205,8 @@ RETURNS SETOF sellometer.carts_to_remind
 LANGUAGE sql STABLE ROWS 500
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET join_collapse_limit = 20
+SET from_collapse_limit = 20
 AS $$
 	WITH theirs AS MATERIALIZED (
 		SELECT c.user_session, c.product_id FROM unnest(users) u (user_id) JOIN sellometer.carts c USING (user_id)
