@@ -147,8 +147,8 @@ END;
 COMMENT ON FUNCTION sellometer.busy_with_reminders(timestamptz) IS 'Users, and guests'' sessions, who have a reminder on the way, or had one within sellometer.reminder_pause';
 
 /*
- * Up to n people who left something since then, those who did so first.  Carts are looked at in that order, some hundred and then ever more at once,
- * and no further than until there are enough people: of many more that wait, nothing is read.
+ * Up to n people who left something since then, those who did so first, if the oldest carts have so many; else NULL.  So of many more that wait
+ * nothing is read.
  */
 CREATE FUNCTION sellometer.people_to_remind(n integer, since timestamptz, at_time timestamptz, OUT users bigint[], OUT guests text[])
 LANGUAGE plpgsql STABLE
@@ -157,47 +157,29 @@ SET jit = off
 SET join_collapse_limit = 20
 SET from_collapse_limit = 20
 AS $$
-DECLARE
-	at_once bigint := coalesce(n, 2000000000) * 4::bigint + 100;
-	until timestamptz := (SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout();
-	place record;
-	more record;
 BEGIN
-	users := '{}';
-	guests := '{}';
-	SELECT since AS cart_at, '' AS user_session, 0::bigint AS product_id INTO place;
-	LOOP
-		EXECUTE format('
-			WITH batch AS MATERIALIZED (
-				SELECT c.cart_at, c.user_session, c.product_id FROM sellometer.carts c
-				WHERE c.cart_at >= $1 AND c.cart_at <= $4 AND (c.cart_at, c.user_session, c.product_id) > ($1, $2, $3)
-					AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at) AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
-				ORDER BY c.cart_at, c.user_session, c.product_id LIMIT %s
-			), people AS MATERIALIZED (
-				SELECT c.user_id, c.guest, min(c.since) AS since
-				FROM batch b JOIN sellometer.carts_to_remind c USING (user_session, product_id)
-				WHERE NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($5) y WHERE y.user_id = c.user_id)
-					AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($5) y WHERE y.user_session = c.guest)
-					AND NOT EXISTS (SELECT FROM unnest($6) u WHERE u = c.user_id) AND NOT EXISTS (SELECT FROM unnest($7) g WHERE g = c.guest)
-				GROUP BY c.user_id, c.guest ORDER BY 3, 1, 2 LIMIT $8
-			)
-			SELECT (SELECT array_agg(p.user_id) FROM people p WHERE p.user_id IS NOT NULL) AS users,
-				(SELECT array_agg(p.guest) FROM people p WHERE p.guest IS NOT NULL) AS guests', at_once)
-		INTO more USING place.cart_at, place.user_session, place.product_id, until, at_time, users, guests, n - cardinality(users) - cardinality(guests);
-		users := users || more.users;
-		guests := guests || more.guests;
-		EXIT WHEN cardinality(users) + cardinality(guests) >= n;
-		SELECT c.cart_at, c.user_session, c.product_id INTO place FROM sellometer.carts c
-		WHERE c.cart_at >= place.cart_at AND c.cart_at <= until AND (c.cart_at, c.user_session, c.product_id) > (place.cart_at, place.user_session, place.product_id)
-			AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at) AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
-		ORDER BY c.cart_at, c.user_session, c.product_id OFFSET at_once - 1 LIMIT 1;
-		EXIT WHEN NOT FOUND;
-		at_once := at_once * 4;
-	END LOOP;
+	IF n IS NULL OR n > 10000 THEN
+		RETURN;
+	END IF;
+	EXECUTE format('
+		WITH oldest AS MATERIALIZED (
+			SELECT c.user_session, c.product_id FROM sellometer.carts c
+			WHERE c.cart_at >= $1 AND c.cart_at <= $2 AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at)
+				AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
+			ORDER BY c.cart_at LIMIT %s
+		), people AS MATERIALIZED (
+			SELECT c.user_id, c.guest, min(c.since) AS since FROM oldest JOIN sellometer.carts_to_remind c USING (user_session, product_id)
+			WHERE NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($3) y WHERE y.user_id = c.user_id)
+				AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($3) y WHERE y.user_session = c.guest)
+			GROUP BY c.user_id, c.guest ORDER BY 3, 1, 2 LIMIT $4
+		)
+		SELECT (SELECT array_agg(p.user_id) FROM people p WHERE p.user_id IS NOT NULL),
+			(SELECT array_agg(p.guest) FROM people p WHERE p.guest IS NOT NULL) WHERE (SELECT count(*) FROM people) >= $4', n * 4 + 100)
+	INTO users, guests USING since, (SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout(), at_time, n;
 END
 $$;
 COMMENT ON FUNCTION sellometer.people_to_remind(integer, timestamptz, timestamptz) IS
-	'Up to n people to whom a reminder is due of what they left since a time, those who left something first';
+	'n people to whom a reminder is due of what they left since a time, those who left something first; NULL: there are not so many among the oldest carts';
 
 /* What of the carts of these people is to be given out: of a product in several sessions of a user, the last. */
 CREATE FUNCTION sellometer.carts_of_people(users bigint[], guests text[], since timestamptz)
@@ -237,6 +219,7 @@ DECLARE
 	present timestamptz := clock_timestamp();
 	first timestamptz;
 	people record;
+	enough boolean;
 BEGIN
 	IF sellometer.quiet_until(present) IS NOT NULL THEN
 		RETURN;
@@ -246,13 +229,24 @@ BEGIN
 	first := (((SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout()) AT TIME ZONE 'UTC'
 		- CASE WHEN within IS NOT NULL THEN greatest(least(within, '1000 years'), '-1000 years') END) AT TIME ZONE 'UTC';
 	SELECT * INTO people FROM sellometer.people_to_remind(n, first, present);
+	enough := people.users IS NOT NULL OR people.guests IS NOT NULL;
 	RETURN QUERY
-	WITH waiting AS MATERIALIZED (
-		SELECT * FROM sellometer.carts_of_people(people.users, people.guests, first)
+	WITH busy AS MATERIALIZED (
+		SELECT * FROM sellometer.busy_with_reminders(present)
+	), waiting AS MATERIALIZED (
+		SELECT * FROM sellometer.carts_of_people(people.users, people.guests, first) WHERE enough
+		UNION ALL
+		(SELECT DISTINCT ON (c.user_id, c.guest, c.product_id) c.*
+		FROM sellometer.carts_to_remind c
+		WHERE NOT enough AND c.since >= first
+			AND NOT EXISTS (SELECT FROM busy b WHERE b.user_id = c.user_id) AND NOT EXISTS (SELECT FROM busy b WHERE b.user_session = c.guest)
+		ORDER BY c.user_id, c.guest, c.product_id, c.since DESC, c.user_session)
+	), next AS (
+		SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest ORDER BY 3, 1, 2 LIMIT n
 	), given AS (
 		INSERT INTO sellometer.reminders AS r (user_id, user_session, state, reminded_at, next_attempt)
 		SELECT p.user_id, p.guest, CASE WHEN confirm THEN 'waiting' ELSE 'given' END, present, CASE WHEN confirm THEN present END
-		FROM (SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest) p ORDER BY p.since, p.user_id, p.guest
+		FROM next p ORDER BY p.since, p.user_id, p.guest
 		RETURNING r.id, r.user_id, r.user_session
 	), items AS (
 		INSERT INTO sellometer.reminder_items AS i (reminder_id, user_id, user_session, product_id, since)
