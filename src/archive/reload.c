@@ -446,7 +446,7 @@ slm_reload_object(int64 id)
 	object->outcome = SLM_OBJECT_WAITING;
 	object->median = DT_NOBEGIN;
 	object->latest_expired = reload->latest_expired;
-	(void) slm_apply(&reload->batch, object, 1, reload->state, true, NULL);
+	(void) slm_apply(&reload->batch, object, 1, reload->state, DT_NOBEGIN, true, NULL);
 	taken = record(reload);
 	SLM_CRASH_POINT("reload.recorded");
 	MemoryContextSwitchTo(outer);

@@ -57,6 +57,9 @@ typedef struct SlmObject
 	bool		judged;			/* all of its times are known: time_limit is valid, and the same for all of its parts */
 	TimestampTz time_limit;		/* later rows are clock jumps; DT_NOEND: none is */
 
+	TimestampTz reach;			/* a large object that was looked through: where the head will be once all of it is loaded, or later;
+								 * DT_NOBEGIN: not known */
+
 	SlmTransfer *transfer;		/* under way, or NULL */
 	SlmOutcome	outcome;
 	int			number;			/* in the batch, if loaded */

@@ -320,6 +320,22 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 	return fit;
 }
 
+TimestampTz
+slm_ledger_reach(const char *const *sources, int nsources)
+{
+	static SlmStatement statement = {
+		"SELECT max(o.object_time) FROM unnest($1) AS n (name) JOIN sellometer.sources s ON s.name = n.name AND s.key_doubt = 0 "
+		"CROSS JOIN LATERAL (SELECT o.object_time FROM sellometer.objects o WHERE o.source = s.name AND o.state = 'pending' "
+		"AND o.object_time <= clock_timestamp() AND o.next_attempt IS NULL "
+		"ORDER BY o.object_time DESC OFFSET " CppAsString2(SLM_REACH_OBJECTS) " - 1 LIMIT 1) o",
+		1, {TEXTARRAYOID}
+	};
+	Datum		names = name_array(sources, nsources);
+
+	slm_execute_by_index(&statement, &names, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, DT_NOBEGIN);
+}
+
 /* What is due, of sources that can be read, and no larger than may be: the rest no effort would load. */
 static SlmWaiting
 count_waiting(const char *state)

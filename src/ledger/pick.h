@@ -36,6 +36,15 @@ typedef struct SlmPick
  */
 extern int	slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming);
 
+/*
+ * Where the head will be at least once what these sources have waiting is loaded, by their keys, whose times have fitted so far: the last objects
+ * but a few, any of which brings it there.  DT_NOBEGIN if there are too few to tell.  Needs SPI.
+ */
+extern TimestampTz slm_ledger_reach(const char *const *sources, int nsources);
+
+/* With fewer waiting, that is not known. */
+#define SLM_REACH_OBJECTS	20
+
 /* Put pending objects of these sources that are late by now, as seen from the head, into the backlog; those that others have locked stay. */
 extern void slm_ledger_sort_out_late(const char *const *sources, int nsources, TimestampTz head);
 

@@ -39,10 +39,22 @@ judge_keys(SlmReading *reading, uint64 n)
 	return false;
 }
 
+/* Does a part of so many rows end before this one? */
+static bool
+is_full(const SlmReading *reading, uint32 nrows, const SlmRowAhead *ahead)
+{
+	if (nrows < (uint32) slm_chunk_rows)
+		return false;
+	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * SLM_ROW_BYTES >= slm_budget_part())
+		return true;
+	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
+}
+
 /* One event where rows are only counted: would it be rejected when it is loaded?  False if the outcome is set. */
 static bool
-validate_event(SlmReading *reading, const SlmReadRow *row)
+validate_event(SlmReading *reading, const SlmRowAhead *ahead)
 {
+	const SlmReadRow *row = &ahead->row;
 	char		buf[SLM_CLEAN_BUFFER];
 	SlmCleanEvent clean;
 	SlmReject	reject;
@@ -54,7 +66,14 @@ validate_event(SlmReading *reading, const SlmReadRow *row)
 		slm_reading_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
 		return true;
 	}
-	if (!slm_key_count_add(reading->keys, &row->event))
+	/* as the part will, unless its names take so much memory that it ends sooner */
+	if (is_full(reading, reading->reach.n, ahead))
+	{
+		slm_reach_end_part(&reading->reach, SLM_MIN_ROWS_OF_CLOCK);
+		reading->latest = DT_NOBEGIN;
+	}
+	reading->latest = Max(reading->latest, row->event.time);
+	if (!slm_key_count_add(reading->keys, &row->event) || !slm_reach_add(&reading->reach, row->event.time))
 	{
 		slm_object_fail_by_memory(reading->object);
 		return false;
@@ -93,7 +112,7 @@ take_event(SlmReading *reading, const SlmRowAhead *ahead)
 	TimestampTz time = row->event.time;
 
 	if (reading->chunk == NULL)
-		return validate_event(reading, row);
+		return validate_event(reading, ahead);
 	offer = slm_dictionary_offer_by_hash(reading->dictionary, &row->event, ahead->hash, &first, &error);
 	if (offer == SLM_NO_OFFER)
 	{
@@ -203,11 +222,7 @@ ends_part(const SlmReading *reading, const SlmRowAhead *ahead)
 
 	if (reading->memory + nrows * ROW_BYTES >= slm_budget_part() && nrows > 0)
 		return true;
-	if (nrows < (uint32) slm_chunk_rows)
-		return false;
-	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * SLM_ROW_BYTES >= slm_budget_part())
-		return true;
-	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
+	return is_full(reading, nrows, ahead);
 }
 
 /* One row; false if the outcome is set. */
@@ -225,7 +240,8 @@ take_row(SlmReading *reading, const SlmRowAhead *ahead)
 	reading->object->rows_total++;
 	if (ahead->status == SLM_READ_EVENT)
 	{
-		reading->latest = Max(reading->latest, ahead->row.event.time);
+		if (reading->chunk != NULL)
+			reading->latest = Max(reading->latest, ahead->row.event.time);
 		if (!reading->object->judged && !slm_gaps_add(&reading->gaps, ahead->row.event.time))
 		{
 			slm_object_fail_by_memory(reading->object);
@@ -370,6 +386,7 @@ free_reader(void *arg)
 	if (reading->keys != NULL)
 		slm_key_count_free(reading->keys);
 	slm_gaps_free(&reading->gaps);
+	slm_reach_free(&reading->reach);
 }
 
 SlmReading *
@@ -507,11 +524,16 @@ slm_reading_validate(SlmReading *reading)
 	{
 		reading->keys = MemoryContextAllocZero(reading->context, sizeof(SlmKeyCount));
 		reading->keys->key = *reading->key;
+		reading->reach.head = DT_NOBEGIN;
+		reading->latest = DT_NOBEGIN;
+		reading->whole_hours = true;
 	}
 	pump(reading);
 	if (reading->object->outcome != SLM_OBJECT_LOADED)
 		return;
 	slm_reading_judge_gaps(reading);
+	slm_reach_end_part(&reading->reach, SLM_MIN_ROWS_OF_CLOCK);
+	reading->object->reach = Min(reading->reach.head, reading->object->time_limit);
 	reading->jumps = slm_gaps_rows_after(&reading->gaps, reading->object->time_limit);
 	reading->object->rows_rejected += reading->jumps;
 	slm_reading_judge_rejects(reading);

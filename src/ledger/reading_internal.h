@@ -8,6 +8,7 @@
 #include "ledger/refused.h"
 #include "pure/gaps.h"
 #include "pure/key_count.h"
+#include "pure/reach.h"
 #include "pure/reader.h"
 
 /* One of the rows that are read before the first of them is looked at, so that what its offer is looked up in is in the cache by then. */
@@ -53,7 +54,11 @@ struct SlmReading
 	TimestampTz latest;			/* event of the part at hand */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
 	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
+	SlmReach	reach;			/* of such a one, which is gone through part by part, too */
 };
+
+/* So few rows at the end of a large object say nothing about how far the data has got. */
+#define SLM_MIN_ROWS_OF_CLOCK	100
 
 /* What can be done about an object that is at fault, to be said in its error. */
 #define SLM_GIVE_AGAIN	"put it there again under the same key, or put it aside with sellometer_skip()"

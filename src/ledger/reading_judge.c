@@ -15,9 +15,6 @@
 
 #define MIN_ROWS_TO_FAIL	100 /* a smaller object isn't judged by its share of rejected rows, unless it is all of them */
 
-/* So few rows at the end of a large object say nothing about how far the data has got. */
-#define MIN_ROWS_OF_CLOCK	100
-
 /* What to do about too many rejected rows: name the settings that would help. */
 static void
 append_remedy(const SlmReading *reading, StringInfo message, bool all)
@@ -134,7 +131,7 @@ slm_reading_judge_times(SlmReading *reading, const SlmClock *clock)
 		slm_object_fail_by_memory(object);
 		return;
 	}
-	if (object->resume_row == 0 || chunk->nrows >= MIN_ROWS_OF_CLOCK)
+	if (object->resume_row == 0 || chunk->nrows >= SLM_MIN_ROWS_OF_CLOCK)
 		object->median = median;
 	drop_expired(reading, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
 }

@@ -68,6 +68,7 @@ typedef struct Apply
 	bool		limited;		/* names of a minute are: what is loaded, not what counted once already */
 	const SlmCallback *often;
 	TimestampTz head;
+	TimestampTz reach;			/* of what waits; DT_NOBEGIN: not known */
 	SlmTiers   *tiers;
 
 	/* of the tier at hand; what is malloc'ed is freed by end_stages() */
@@ -104,6 +105,51 @@ begin_cells(Apply *apply, int tier)
 	slm_background_start(&apply->cells_thread, make_cells, apply, apply->batch->groups.ngroups);
 }
 
+/* How many buckets of a granularity, from a time on and before another, the cells have something of, up to 2. */
+static int
+count_buckets(const SlmCells *cells, SlmGranularity granularity, TimestampTz from, TimestampTz before)
+{
+	TimestampTz last = DT_NOBEGIN;
+	int			n = 0;
+
+	for (uint32 i = 0; i < cells->nbuckets && n < 2; i++)
+	{
+		TimestampTz start = cells->buckets[i].start;
+
+		if (start < from || start >= before || start < last)
+			continue;
+		last = slm_bucket_next(granularity, slm_bucket_start(granularity, start));
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Buckets of a coarser tier that are complete with this batch, and of which the tier at hand has nothing yet, get their rows with it: to
+ * add them up from the finer rows afterwards would cost more.  One that others have begun may be in their way, and is rolled up; so it is done for
+ * batches of several such buckets only.
+ */
+static void
+roll_along(Apply *apply)
+{
+	SlmTiers   *tiers = apply->tiers;
+	const SlmCells *cells = &apply->cells;
+	TimestampTz last = cells->buckets[cells->nbuckets - 1].start;
+
+	for (int t = apply->tier + 1; t < tiers->n; t++)
+	{
+		const SlmTier *tier = &tiers->tiers[t];
+		TimestampTz limit;
+
+		if (tier->finer != apply->tier)
+			continue;
+		limit = slm_rollup_limit(tiers, t, Max(apply->head, apply->reach));
+		limit = Min(limit, slm_bucket_next(tier->granularity, slm_bucket_start(tier->granularity, last)));
+		if (count_buckets(cells, tier->granularity, tier->watermark, limit) >= 2)
+			slm_rollup_along(tiers, t, limit);
+	}
+}
+
 /*
  * A bucket that one tier does not keep must be before the watermarks of those that are added up from it, or it would be in none:
  * so the rollup is brought that far first.
@@ -120,12 +166,14 @@ begin_deltas(Apply *apply)
 	slm_thread_join(&apply->cells_thread);
 	if (!apply->cells_made)
 		slm_out_of_memory();
-	refused = slm_choose_buckets(tiers, apply->tier, apply->head, &apply->cells);
+	refused = slm_choose_buckets(tiers, apply->tier, apply->head, apply->reach, &apply->cells);
 	for (int t = apply->tier + 1; t < tiers->n; t++)
 	{
 		if (tiers->tiers[t].finer == apply->tier)
 			slm_rollup_past(tiers, t, refused);
 	}
+	if (!apply->replace)
+		roll_along(apply);
 	apply->minute_keys = NULL;
 	if (apply->tier == 0 && apply->limited)
 		apply->minute_keys = slm_minute_keys_before(&tiers->tiers[0], &apply->cells);
@@ -211,7 +259,7 @@ slm_write_tiers(SlmBatch *batch, TimestampTz head, bool replace)
 	Apply	   *apply = palloc(sizeof(Apply));
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	*apply = (Apply) {.batch = batch,.replace = replace,.head = head};
+	*apply = (Apply) {.batch = batch,.replace = replace,.head = head,.reach = DT_NOBEGIN};
 	apply->tiers = slm_tiers_read();
 	PG_TRY();
 	{
@@ -295,7 +343,7 @@ apply_locked(Apply *apply)
 }
 
 SlmApplied
-slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace,
+slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, TimestampTz reach, bool replace,
 		  const SlmCallback *often)
 {
 	Apply	   *apply = palloc(sizeof(Apply));
@@ -306,8 +354,8 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	for (int i = 0; i < nobjects; i++)
 		Assert(objects[i].number < (int) batch->nobjects);
 
-	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.replace = replace,
-	.limited = true,.often = often};
+	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.reach = reach,
+	.replace = replace,.limited = true,.often = often};
 	slm_rejects_record(objects, nobjects);
 	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());

@@ -19,9 +19,10 @@ typedef struct SlmApplied
 
 /*
  * In a transaction whose caller has picked the objects: take the lock, decide the views, write the tiers, the view log,
- * the heads and the ledger.  replace and often: see slm_tier_write().
+ * the heads and the ledger.  reach: where the head will be once what waits is loaded, as far as is known, or DT_NOBEGIN: what
+ * tiers won't keep by then goes to coarser ones at once.  replace and often: see slm_tier_write().
  */
-extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, bool replace,
+extern SlmApplied slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views, TimestampTz reach, bool replace,
 							const SlmCallback *often);
 
 /* Under the lock, as a part of that: write the batch's groups to all tiers.  Returns the number of rows written. */

@@ -149,6 +149,7 @@ begin(SlmIngest *ingest, const SlmObject *like, const SlmClock *clock)
 	ingest->large = large;
 	*object = *like;
 	object->transfer = NULL;
+	object->reach = DT_NOBEGIN;
 	object->source = pstrdup(like->source);
 	object->key = pstrdup(like->key);
 	object->etag = pstrdup(like->etag);

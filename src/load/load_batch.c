@@ -57,6 +57,7 @@ typedef struct Loading
 	SlmObject  *objects;
 	int			n;
 	int			upcoming;		/* objects behind the n that come next */
+	TimestampTz reach;			/* of all that wait: see slm_ledger_reach() */
 	int			done;			/* objects gone through */
 	SlmBatchResult *result;
 } Loading;
@@ -181,7 +182,10 @@ load_batch(Loading *loading)
 	slm_progress_phase("apply");
 	ingest->views->upcoming = bytes_of(loading->objects + loading->done, loading->n - loading->done + loading->upcoming) /
 		Max(bytes_of(loading->objects, loading->done), 1.0);
-	applied = slm_apply(&ingest->batch, loading->objects, loading->done, ingest->views, replace, feed.pool ? &feeding : NULL);
+	if (large >= 0)
+		loading->reach = Max(loading->reach, loading->objects[large].reach);
+	applied = slm_apply(&ingest->batch, loading->objects, loading->done, ingest->views, loading->reach, replace,
+						feed.pool ? &feeding : NULL);
 	add_applied(&loading->result->applied, &applied);
 	slm_key_times_learn(loading->objects, loading->done, applied.head);
 	sum_up(loading);
@@ -342,6 +346,8 @@ pick(Loading *loading)
 		pick.limit = 1;
 	}
 	n = slm_ledger_pick(&pick, &loading->objects, &loading->upcoming);
+	loading->reach = loading->clock->live && loading->upcoming >= SLM_REACH_OBJECTS ?
+		slm_ledger_reach(scope->sources, scope->nsources) : DT_NOBEGIN;
 	if (n == 0 && pick.nnot_these > 0)
 	{
 		pick.no_parts = false;

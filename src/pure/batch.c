@@ -257,13 +257,12 @@ slm_batch_memory(const SlmBatch *batch)
 
 /* Hoare's quickselect with the middle element as pivot. */
 SlmTime
-slm_median_time(SlmTime *times, size_t n)
+slm_select_time(SlmTime *times, size_t n, size_t k)
 {
-	size_t		k = (n - 1) / 2;
 	size_t		lo = 0;
 	size_t		hi = n - 1;
 
-	SLM_ASSERT(n > 0);
+	SLM_ASSERT(k < n);
 
 	while (lo < hi)
 	{
@@ -292,4 +291,11 @@ slm_median_time(SlmTime *times, size_t n)
 			lo = j + 1;
 	}
 	return times[k];
+}
+
+SlmTime
+slm_median_time(SlmTime *times, size_t n)
+{
+	SLM_ASSERT(n > 0);
+	return slm_select_time(times, n, (n - 1) / 2);
 }

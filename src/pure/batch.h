@@ -100,6 +100,9 @@ extern uint32_t slm_batch_view_lists(const SlmBatch *batch, SlmViewList *lists);
 
 extern size_t slm_batch_memory(const SlmBatch *batch);
 
+/* The time that k of n others are not later than (0: the first of all); reorders them.  k < n. */
+extern SlmTime slm_select_time(SlmTime *times, size_t n, size_t k);
+
 /* The lower median of n times; reorders them.  n > 0. */
 extern SlmTime slm_median_time(SlmTime *times, size_t n);
 

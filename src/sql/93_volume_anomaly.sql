@@ -228,6 +228,8 @@ AS $$
 		SELECT j.*, u.until, CASE WHEN j.observed <= j.too_few THEN j.expected_low WHEN j.observed >= j.too_many THEN j.expected_high END AS expected
 		FROM sellometer.volumes_until(head) u (until), sellometer.judged_volumes(u.until) j
 		WHERE j.basis IN ('weeks', 'days', 'hours') AND (j.event_type <> 'view' OR j.basis = 'weeks')
+			-- history that is on its way is in the hours alone
+			AND u.until - interval '60 minutes' >= (SELECT t.kept_from FROM sellometer.tiers t ORDER BY t.position LIMIT 1)
 	), judged AS (
 		SELECT *, (observed - expected) / sqrt(expected + (0.1 * expected) ^ 2) AS score,
 			observed <= expected * current_setting('sellometer.volume_critical')::float8 AS critical

@@ -29,12 +29,19 @@ needed_from(const SlmTiers *tiers, int t, TimestampTz head)
 	return TIMESTAMP_IS_NOEND(complete) ? complete : slm_bucket_start(tiers->tiers[t].partition, complete);
 }
 
+/* The first partition that a tier makes at a head. */
+static TimestampTz
+first_made(const SlmTiers *tiers, int t, TimestampTz head)
+{
+	return Min(slm_tier_floor(&tiers->tiers[t], head), needed_from(tiers, t, head));
+}
+
 /* The first partition that a tier still makes or has: whatever is older, it refuses. */
 static TimestampTz
-first_partition(const SlmTiers *tiers, int t, TimestampTz head, const SlmCells *cells)
+first_partition(const SlmTiers *tiers, int t, TimestampTz head, TimestampTz reach, const SlmCells *cells)
 {
 	const SlmTier *tier = &tiers->tiers[t];
-	TimestampTz first = Min(slm_tier_floor(tier, head), needed_from(tiers, t, head));
+	TimestampTz first = first_made(tiers, t, head);
 
 	if (cells->nbuckets > 0 && cells->buckets[0].partition < first)
 	{
@@ -44,14 +51,15 @@ first_partition(const SlmTiers *tiers, int t, TimestampTz head, const SlmCells *
 		if (n > 0)
 			first = Min(first, starts[0]);
 	}
-	return first;
+	/* what it has and won't keep: the rest of that need not go there first */
+	return reach > head ? Max(first, first_made(tiers, t, reach)) : first;
 }
 
 TimestampTz
-slm_choose_buckets(SlmTiers *tiers, int t, TimestampTz head, SlmCells *cells)
+slm_choose_buckets(SlmTiers *tiers, int t, TimestampTz head, TimestampTz reach, SlmCells *cells)
 {
 	SlmTier    *tier = &tiers->tiers[t];
-	TimestampTz first = first_partition(tiers, t, head, cells);
+	TimestampTz first = first_partition(tiers, t, head, reach, cells);
 	TimestampTz takes_from = slm_tier_takes_from(tiers, t);
 	TimestampTz newest_refused = DT_NOBEGIN;
 

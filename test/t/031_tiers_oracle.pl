@@ -7,7 +7,7 @@ use warnings FATAL => 'all';
 use IPC::Run ();
 use POSIX qw(strftime);
 use PostgreSQL::Test::Utils;
-use SlmHistory qw(unexpected_in_log);
+use SlmHistory qw(can_make_chunks_small unexpected_in_log);
 use SlmRandom;
 use SlmTest;
 use Test::More;
@@ -15,6 +15,9 @@ use Time::Local qw(timegm);
 
 my %TIERS = (half_hour => "'30 minutes', '3 days'", six_hours => "'6 hours', '2 months'", day => "'1 day', '5 years'",
 	week => "'7 days', '6 years'", month => "'1 month', '7 years'");
+my $node = slm_node('tiers_oracle', extension => 0,
+	conf => "sellometer.database = ''\nfsync = off\nlog_checkpoints = off\nautovacuum_naptime = 1s\n");
+my $small = can_make_chunks_small($node);
 my @CALLS = map { "CALL sellometer_$_()" } qw(ingest merge_backlog rollup prune);
 
 # --- events ---
@@ -45,6 +48,23 @@ sub random_events
 	return sort { $a->[0] <=> $b->[0] } @events;
 }
 
+# Some runs of objects become one, of several parts, whose rows may be in any order.
+sub with_large_ones
+{
+	my (@objects) = @_;
+	my @merged;
+
+	while (@objects)
+	{
+		my @some = splice(@objects, 0, chance(0.1) ? 2 + int rand 200 : 1);
+		my @lines = map { @{ $_->{lines} } } @some;
+
+		@lines = shuffled(@lines) if @some > 1 && chance(0.3);
+		push @merged, { time => $some[0]{time}, lines => \@lines };
+	}
+	return @merged;
+}
+
 # Objects of up to an hour or so, some with a row of another day.
 sub random_objects
 {
@@ -64,6 +84,7 @@ sub random_objects
 			push @{ $objects[-1]{lines} }, splice(@$other, int rand @$other, 1) if @$other > 1;
 		}
 	}
+	@objects = with_large_ones(@objects) if chance(0.5);
 	for my $i (0 .. $#objects)
 	{
 		$objects[$i]{key} = strftime('%Y-%m-%d-%H-%M-%S', gmtime $objects[$i]{time}) . "-$i.csv";
@@ -153,6 +174,9 @@ sub differences
 		UNION ALL
 		SELECT name, ok, detail FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks)' AND name NOT IN ('pg_cron', 'worker')
 		UNION ALL
+		SELECT 'kept_from', false, format('%s, head %s', t.kept_from, s.head_of_all)
+		FROM sellometer.tiers t, sellometer.status s WHERE t.name = 'minute' AND t.kept_from > sellometer.bucket_start(t.partition_width, s.head_of_all - t.retention)
+		UNION ALL
 		SELECT procedure, false, outcome || coalesce(detail::text, '') FROM sellometer.runs WHERE outcome IN ('running', 'failed')});
 }
 
@@ -170,7 +194,8 @@ sub random_history
 	my $retention = pick('2 hours', '6 hours', '24 hours');
 	my @objects = in_order_of_arrival($start, random_objects(random_events(pick(200, 1000, 3000), $start, $days * 86400)));
 
-	$node->safe_psql('postgres', "ALTER SYSTEM SET $_") foreach ("sellometer.live_lateness = '$lateness'", "sellometer.batch_bytes = '$batch'");
+	$node->safe_psql('postgres', "ALTER SYSTEM SET $_")
+		foreach ("sellometer.live_lateness = '$lateness'", "sellometer.batch_bytes = '$batch'", $small ? 'sellometer.debug_chunk_rows = 100' : ());
 	$node->reload;
 	$node->safe_psql('shop', "SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
 		SELECT sellometer_add_source('s', 'file://$dir/'); SELECT sellometer_alter_tier('minute', '$retention')");
@@ -192,8 +217,6 @@ sub random_history
 	return;
 }
 
-my $node = slm_node('tiers_oracle', extension => 0,
-	conf => "sellometer.database = ''\nfsync = off\nlog_checkpoints = off\nautovacuum_naptime = 1s\n");
 my ($first, $last) = ($ENV{SLM_SEEDS} // '1-35') =~ /^(\d+)(?:-(\d+))?$/ or die 'SLM_SEEDS must be like 7 or 1-35';
 
 random_history($node, $_) foreach ($first .. $last // $first);

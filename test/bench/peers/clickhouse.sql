@@ -1,4 +1,5 @@
--- The same work in ClickHouse: the five minute tables, views counted once, the results in MergeTree.  {files}: glob of the CSV files.
+-- The same work in ClickHouse: five tables of minutes from {from} on and five of hours, views counted once, the results in MergeTree.
+-- {files}: glob of the CSV files.
 CREATE DATABASE shop;
 
 CREATE TABLE shop.events ENGINE = Memory AS
@@ -23,15 +24,15 @@ GROUP BY minute, event_type, product_id, brand, category;
 
 CREATE TABLE shop.product_id_minute ENGINE = MergeTree ORDER BY (product_id, event_time, event_type) AS
 	SELECT minute AS event_time, product_id, event_type, toInt32(sum(count)) AS count, sum(gmv) AS gmv
-	FROM shop.finest GROUP BY event_time, product_id, event_type;
+	FROM shop.finest WHERE minute >= '{from}' GROUP BY event_time, product_id, event_type;
 CREATE TABLE shop.brand_minute ENGINE = MergeTree ORDER BY (brand, event_time, event_type) AS
 	SELECT minute AS event_time, brand, event_type, toInt32(sum(count)) AS count, sum(gmv) AS gmv
-	FROM shop.finest GROUP BY event_time, brand, event_type;
+	FROM shop.finest WHERE minute >= '{from}' GROUP BY event_time, brand, event_type;
 CREATE TABLE shop.category_l3_minute ENGINE = MergeTree ORDER BY (category_l3, event_time, event_type) AS
 	SELECT minute AS event_time, toLowCardinality(concat(l[1], '.', if(l[2] = '', l[1], l[2]), '.',
 			multiIf(l[3] != '', l[3], l[2] != '', l[2], l[1]))) AS category_l3,
 		event_type, toInt32(sum(count)) AS count, sum(gmv) AS gmv
-	FROM (SELECT *, splitByChar('.', toString(category)) AS l FROM shop.finest) GROUP BY event_time, category_l3, event_type;
+	FROM (SELECT *, splitByChar('.', toString(category)) AS l FROM shop.finest WHERE minute >= '{from}') GROUP BY event_time, category_l3, event_type;
 CREATE TABLE shop.category_l2_minute ENGINE = MergeTree ORDER BY (category_l2, event_time, event_type) AS
 	SELECT event_time, toLowCardinality(concat(splitByChar('.', toString(category_l3))[1], '.', splitByChar('.', toString(category_l3))[2])) AS category_l2,
 		event_type, toInt32(sum(t.count)) AS count, sum(t.gmv) AS gmv
@@ -40,3 +41,27 @@ CREATE TABLE shop.category_l1_minute ENGINE = MergeTree ORDER BY (category_l1, e
 	SELECT event_time, toLowCardinality(splitByChar('.', toString(category_l2))[1]) AS category_l1, event_type, toInt32(sum(t.count)) AS count,
 		sum(t.gmv) AS gmv
 	FROM shop.category_l2_minute t GROUP BY event_time, category_l1, event_type;
+
+CREATE TABLE shop.finest_hour ENGINE = Memory AS
+SELECT toStartOfHour(minute) AS hour, event_type, product_id, brand, category, toInt32(sum(f.count)) AS count, sum(f.gmv) AS gmv
+FROM shop.finest f GROUP BY hour, event_type, product_id, brand, category;
+
+CREATE TABLE shop.product_id_hour ENGINE = MergeTree ORDER BY (product_id, event_time, event_type) AS
+	SELECT hour AS event_time, product_id, event_type, toInt32(sum(count)) AS count, sum(gmv) AS gmv
+	FROM shop.finest_hour GROUP BY event_time, product_id, event_type;
+CREATE TABLE shop.brand_hour ENGINE = MergeTree ORDER BY (brand, event_time, event_type) AS
+	SELECT hour AS event_time, brand, event_type, toInt32(sum(count)) AS count, sum(gmv) AS gmv
+	FROM shop.finest_hour GROUP BY event_time, brand, event_type;
+CREATE TABLE shop.category_l3_hour ENGINE = MergeTree ORDER BY (category_l3, event_time, event_type) AS
+	SELECT hour AS event_time, toLowCardinality(concat(l[1], '.', if(l[2] = '', l[1], l[2]), '.',
+			multiIf(l[3] != '', l[3], l[2] != '', l[2], l[1]))) AS category_l3,
+		event_type, toInt32(sum(count)) AS count, sum(gmv) AS gmv
+	FROM (SELECT *, splitByChar('.', toString(category)) AS l FROM shop.finest_hour) GROUP BY event_time, category_l3, event_type;
+CREATE TABLE shop.category_l2_hour ENGINE = MergeTree ORDER BY (category_l2, event_time, event_type) AS
+	SELECT event_time, toLowCardinality(concat(splitByChar('.', toString(category_l3))[1], '.', splitByChar('.', toString(category_l3))[2])) AS category_l2,
+		event_type, toInt32(sum(t.count)) AS count, sum(t.gmv) AS gmv
+	FROM shop.category_l3_hour t GROUP BY event_time, category_l2, event_type;
+CREATE TABLE shop.category_l1_hour ENGINE = MergeTree ORDER BY (category_l1, event_time, event_type) AS
+	SELECT event_time, toLowCardinality(splitByChar('.', toString(category_l2))[1]) AS category_l1, event_type, toInt32(sum(t.count)) AS count,
+		sum(t.gmv) AS gmv
+	FROM shop.category_l2_hour t GROUP BY event_time, category_l1, event_type;

@@ -21,8 +21,8 @@ class DuckDB:
     def stored(self):
         return 0
 
-    def minute_csv(self, dimension, file):
-        self.run(f"""COPY (SELECT strftime(event_time, '%Y-%m-%d %H:%M:00+00'), event_type, {dimension}, count, gmv FROM {dimension}_minute)
+    def tier_csv(self, dimension, tier, file):
+        self.run(f"""COPY (SELECT strftime(event_time, '%Y-%m-%d %H:%M:00+00'), event_type, {dimension}, count, gmv FROM {dimension}_{tier})
             TO '{file}' (HEADER false)""")
 
 
@@ -43,11 +43,11 @@ class ClickHouse:
     def stored(self):
         return int(self.ask("SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'shop'")[0][0])
 
-    def minute_csv(self, dimension, file):
+    def tier_csv(self, dimension, tier, file):
         if os.path.exists(file):
             os.remove(file)
         self.run(f"""SELECT formatDateTime(event_time, '%Y-%m-%d %H:%i:00+00', 'UTC'), event_type, {dimension}, count, gmv
-            FROM shop.{dimension}_minute INTO OUTFILE '{file}' FORMAT CSV""")
+            FROM shop.{dimension}_{tier} INTO OUTFILE '{file}' FORMAT CSV""")
 
 
 ENGINES = {'duckdb': DuckDB, 'clickhouse': ClickHouse}

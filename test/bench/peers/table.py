@@ -15,6 +15,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('runs')
     parser.add_argument('--events', type=int)
+    parser.add_argument('--rate', type=int)
+    parser.add_argument('--objects', type=int)
     parser.add_argument('--bytes', type=int)
     parser.add_argument('--rows', type=int)
     parser.add_argument('--machine')
@@ -35,7 +37,8 @@ def main():
                      'events_per_second': round(args.events / seconds), 'cpu_seconds': round(cpu, 1),
                      'peak_mb': round(memory), 'bytes': round(stored)})
     first = rows[0]['seconds']
-    print(f'{args.events:,} events, {args.bytes / 1e6:,.0f} MB of CSV, {args.rows:,} rows in five tables; the same rows from all.')
+    print(f'{args.rate:,} events a minute: {args.events:,} events, {args.objects:,} files, {args.bytes / 1e6:,.0f} MB of CSV, {args.rows:,} rows in ten tables; '
+          'the same rows from all.')
     print(f'{args.machine}; {datetime.date.today()}; medians of {len(runs[rows[0]["what"]])} rounds.\n')
     print('|  | seconds | events/s | time, as a multiple | CPU s | peak MB | MB stored |')
     print('|---|---|---|---|---|---|---|')
@@ -46,7 +49,7 @@ def main():
         print(f'| {row["name"]} | {row["seconds"]:.1f} | {row["events_per_second"]:,} | {row["ratio"]:.2f} '
               f'| {cpu} | {row["peak_mb"]:,} | {stored} |')
     with open(args.json, 'w') as out:
-        json.dump({'events': args.events, 'csv_bytes': args.bytes, 'rows': args.rows, 'machine': args.machine,
+        json.dump({'events': args.events, 'rate': args.rate, 'objects': args.objects, 'csv_bytes': args.bytes, 'rows': args.rows, 'machine': args.machine,
                    'date': str(datetime.date.today()), 'runs': rows}, out, indent=1)
 
 
