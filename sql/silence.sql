@@ -22,14 +22,17 @@ $$;
 CREATE VIEW pg_temp.found AS
 SELECT severity, key, observed, expected, regexp_replace(detail, '[0-9-]* ?[0-9]{2}:[0-9]{2} UTC', 'TIME') AS detail FROM sellometer.alerts WHERE closed_at IS NULL ORDER BY key;
 INSERT INTO sellometer.sources (name, url, listed_at) SELECT n, 'file:///tmp/' || n || '/', now()
-FROM unnest(ARRAY['both', 'dead', 'half', 'hourly', 'third', 'replay', 'few', 'failing', 'night']) n;
+FROM unnest(ARRAY['both', 'dead', 'half', 'hourly', 'third', 'replay', 'few', 'failing', 'night', 'brief']) n;
+INSERT INTO sellometer.sources (name, url, listed_at) VALUES ('unlisted', 'file:///tmp/unlisted/', now() - interval '1 hour');
 -- well; nothing for half an hour; one of two for half an hour; one a hour, the last 90 minutes ago; one of three; files of the past
 SELECT pg_temp.files('both', '3 hours', '1 minute', 1, 2), pg_temp.files('dead', '3 hours', '30 minutes', 1, 2),
 	pg_temp.files('half', '3 hours', '30 minutes', 1, 1), pg_temp.files('half', '3 hours', '1 minute', 2, 2),
 	pg_temp.files('hourly', '20 hours', '90 minutes', 1, 1, '1 hour'),
 	pg_temp.files('third', '3 hours', '20 minutes', 1, 1), pg_temp.files('third', '3 hours', '1 minute', 2, 3),
 	pg_temp.files('replay', '3 hours', '30 minutes', 1, 1, old => '10 days'), pg_temp.files('few', '35 minutes', '30 minutes', 1, 1),
-	pg_temp.files('failing', '3 hours', '30 minutes', 1, 1),
+	pg_temp.files('failing', '3 hours', '30 minutes', 1, 1), pg_temp.files('unlisted', '3 hours', '30 minutes', 1, 1),
+	-- one of two that wrote ten files and no more: nobody knows how it writes
+	pg_temp.files('brief', '3 hours', '1 minute', 1, 1), pg_temp.files('brief', '3 hours', '171 minutes', 2, 2),
 	-- from midnight to six nothing comes, by its clock: now it is night, as yesterday
 	pg_temp.files('night', '30 hours', '24 hours 20 minutes', 1, 1), pg_temp.files('night', '19 hours', '30 minutes', 1, 1);
 INSERT INTO sellometer.objects (source, key, etag, size, last_modified, state, error) SELECT 'failing', 'x' || i, 'e', 1, now(), 'failed', 'bad' FROM generate_series(1, 3) i;

@@ -91,6 +91,21 @@ TABLE pg_temp.found;
 CALL pg_temp.past('2019-10-24 08:00+00', '29 days');
 SELECT pg_temp.now_are(4, 16);
 TABLE pg_temp.found;
+-- more come, and buy: no more than three times as much as these would
+CALL pg_temp.past('2019-10-24 08:00+00', '29 days');
+SELECT pg_temp.now_are(2.5, 4);
+TABLE pg_temp.found;
+-- a small shop: a bit less than half of so few may be chance; in half an hour without any it is not
+CALL pg_temp.past('2019-10-24 08:00+00', '29 days');
+UPDATE sellometer.totals SET count = ceil(count / 8.0);
+SELECT pg_temp.now_are(1, 0.45);
+TABLE pg_temp.found;
+CALL pg_temp.past('2019-10-24 08:00+00', '29 days');
+UPDATE sellometer.totals SET count = ceil(count / 40.0);
+UPDATE sellometer.totals SET count = 0 WHERE tier = 'minute' AND event_type = 'purchase' AND event_time >= '2019-10-24 07:25+00';
+SELECT severity, key, observed FROM pg_temp.found;
+CALL pg_temp.past('2019-10-24 08:00+00', '29 days');
+SELECT pg_temp.now_are(4, 16);
 -- and nothing is bought among all that crawl: it is
 SELECT pg_temp.now_are(3, 0);
 TABLE pg_temp.found;
@@ -129,7 +144,7 @@ SELECT round(high) AS of_a_campaign FROM sellometer.usual_volumes('2019-10-24 08
 INSERT INTO sellometer.calendar VALUES ('2019-10-17', '2019-10-20', 4);
 SELECT round(high) AS without_it FROM sellometer.usual_volumes('2019-10-24 08:00+00') WHERE minutes = 60 AND event_type = 'view';
 UPDATE sellometer.calendar SET factor = NULL;
-SELECT round(high) AS nor_is_it_known FROM sellometer.usual_volumes('2019-10-24 08:00+00') WHERE minutes = 60 AND event_type = 'view';
+SELECT round(high) AS nor_is_it_known, days FROM sellometer.usual_volumes('2019-10-24 08:00+00') WHERE minutes = 60 AND event_type = 'view';
 INSERT INTO sellometer.calendar VALUES ('2019-10-17', '2019-10-20', 0);
 INSERT INTO sellometer.calendar VALUES ('2019-10-17', '2019-10-17', 1);
 SET sellometer.timezone = 'Mars/Olympus';
