@@ -54,8 +54,14 @@ CALL pg_temp.events('view', 3000, 3000, 100, '2019-10-01 13:00');
 CALL pg_temp.look('2019-10-01 13:01');
 SELECT dimension, key, observed FROM pg_temp.open;
 -- a product of the brand that is much farther off is told of by itself
-SELECT pg_temp.offer('view', 15, 15, 1, 1, '2019-10-01 13:02', 'a.b.c', 'acme');
+SELECT pg_temp.offer('view', 15, 15, 1, 1, '2019-10-01 13:02', 'a.b.c', 'acme'), pg_temp.offer('view', 16, 16, 1, 90000, '2019-10-01 13:02', 'a.b.c', 'acme');
 CALL pg_temp.look('2019-10-01 13:03');
+SELECT dimension, key, observed FROM pg_temp.open;
+
+-- all of a brand, but these are few: one by one
+DELETE FROM sellometer.alerts;
+SELECT pg_temp.offer('purchase', 400, 403, 30, 100, '2019-10-01 08:00', 'p.q.r', 'tiny'), pg_temp.offer('view', 400, 403, 1, 1000, '2019-10-01 14:00', 'p.q.r', 'tiny');
+CALL pg_temp.look('2019-10-01 14:01');
 SELECT dimension, key, observed FROM pg_temp.open;
 
 -- labels: of a brand, in three categories; then of all
