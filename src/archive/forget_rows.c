@@ -265,7 +265,8 @@ is_event(const SlmPersonRow *row)
 
 	for (int c = 0; c < SLM_COLUMNS; c++)
 		field[c] = inside(row, c);
-	return slm_utf8_check(row->text.data, row->text.len) == row->text.len && slm_event_parse(field, &cache, PG_INT64_MAX, &event, &reject);
+	return slm_utf8_check(row->text.data, row->text.len) == row->text.len && slm_event_parse(field, &cache, PG_INT64_MAX, &event, &reject) &&
+		slm_event_parse_more(field, &event, &reject);
 }
 
 static void

@@ -50,12 +50,14 @@
 
 #define SLICE	((SlmGranularity) {.usecs = USECS_PER_HOUR})
 
+#define OFFER_TYPE_BITS	32
+
 /* A tuple of a sort. */
 enum
 {
 	COL_TIME,
 	COL_FINGERPRINT,
-	COL_OFFER_TYPE,				/* offer * 4 + type */
+	COL_OFFER_TYPE,				/* offer * 4 + type; above these bits, pieces beyond the first */
 	COLS
 };
 
@@ -125,7 +127,7 @@ take_event(const SlmEvent *event, void *arg)
 	ExecClearTuple(slot);
 	slot->tts_values[COL_TIME] = Int64GetDatum(event->time);
 	slot->tts_values[COL_FINGERPRINT] = Int64GetDatum((int64) fingerprint);
-	slot->tts_values[COL_OFFER_TYPE] = Int64GetDatum((int64) offer * SLM_EVENT_TYPES + event->type);
+	slot->tts_values[COL_OFFER_TYPE] = Int64GetDatum((int64) event->more << OFFER_TYPE_BITS | ((int64) offer * SLM_EVENT_TYPES + event->type));
 	memset(slot->tts_isnull, false, COLS * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
 	tuplesort_puttupleslot(replay->into->sort, slot);
@@ -177,8 +179,9 @@ advance(ReplayRows *rows)
 	offer_type = DatumGetInt64(slot_getattr(rows->slot, COL_OFFER_TYPE + 1, &isnull));
 	rows->row.time = DatumGetInt64(slot_getattr(rows->slot, COL_TIME + 1, &isnull));
 	rows->row.fingerprint = (uint64) DatumGetInt64(slot_getattr(rows->slot, COL_FINGERPRINT + 1, &isnull));
-	rows->row.offer = (SlmOfferId) (offer_type / SLM_EVENT_TYPES);
-	rows->row.type = (uint8) (offer_type % SLM_EVENT_TYPES);
+	rows->row.more = offer_type >> OFFER_TYPE_BITS;
+	rows->row.offer = (SlmOfferId) ((uint32) offer_type / SLM_EVENT_TYPES);
+	rows->row.type = (uint32) offer_type % SLM_EVENT_TYPES;
 }
 
 /* The earlier of the two next rows; NULL if there is none. */
@@ -405,7 +408,7 @@ add_row(Replay *replay, const SlmChunkRow *row)
 	{
 		TimestampTz minute = slm_bucket_start((SlmGranularity) {.usecs = USECS_PER_MINUTE}, row->time);
 
-		ok = slm_batch_count(batch, (int32) (minute / USECS_PER_MINUTE), row->offer, row->type, 1);
+		ok = slm_batch_count(batch, (int32) (minute / USECS_PER_MINUTE), row->offer, (uint8) row->type, slm_row_pieces(row));
 	}
 	if (!ok)
 		slm_out_of_memory();

@@ -159,8 +159,8 @@ take_old(const SlmEvent *event, void *arg)
 	}
 	else
 	{
-		count(take, event->time, offer, event->type, -1);
-		slm_offers_take_old(&take->offers, event->time, offer, event->type);
+		count(take, event->time, offer, event->type, -slm_event_pieces(event));
+		slm_offers_take_old(&take->offers, event->time, offer, event->type, slm_event_pieces(event));
 	}
 	if (slm_is_cart_event(event))
 		take_old_cart(take, event);
@@ -243,7 +243,7 @@ take_other(const SlmEvent *event, void *arg)
 	if (slm_is_cart_event(event))
 		take_other_cart(take, event);
 	if (fingerprint == 0 && (offer = slm_event_offer(take->state, event)) != SLM_NO_OFFER)
-		slm_offers_take_other(&take->offers, event->time, offer, event->type);
+		slm_offers_take_other(&take->offers, event->time, offer, event->type, slm_event_pieces(event));
 	if (fingerprint == 0 || event->time < take->first - slm_view_window_usecs() || event->time > take->last + slm_view_window_usecs() ||
 		slm_views_find(&take->old, fingerprint) == NULL)
 		return;

@@ -58,14 +58,14 @@ row_key(TimestampTz day, SlmOfferId offer, SlmEventType type)
 
 /* An event whose row of history is to be made anew. */
 static void
-add(SlmBatch *batch, TimestampTz time, SlmOfferId offer, SlmEventType type)
+add(SlmBatch *batch, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces)
 {
-	if (!slm_batch_count(batch, (int32) (slm_bucket_start(MINUTE, time) / USECS_PER_MINUTE), offer, type, 1))
+	if (!slm_batch_count(batch, (int32) (slm_bucket_start(MINUTE, time) / USECS_PER_MINUTE), offer, type, pieces))
 		slm_out_of_memory();
 }
 
 void
-slm_offers_take_old(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type)
+slm_offers_take_old(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces)
 {
 	TimestampTz day = slm_bucket_start(DAY, time);
 	SlmOfferId	without = without_brand(rewrite, offer);
@@ -77,18 +77,18 @@ slm_offers_take_old(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offe
 	row->time = day;
 	row->offer = without;
 	row->owner = type;
-	add(&rewrite->accounted, time, without, type);
+	add(&rewrite->accounted, time, without, type, pieces);
 }
 
 void
-slm_offers_take_other(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type)
+slm_offers_take_other(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces)
 {
 	SlmOfferId	without = without_brand(rewrite, offer);
 
 	if (slm_views_find(&rewrite->rows, row_key(slm_bucket_start(DAY, time), without, type)) == NULL)
 		return;
-	add(&rewrite->events, time, offer, type);
-	add(&rewrite->accounted, time, without, type);
+	add(&rewrite->events, time, offer, type, pieces);
+	add(&rewrite->accounted, time, without, type, pieces);
 }
 
 void
@@ -97,7 +97,7 @@ slm_offers_take_new(SlmOffersRewrite *rewrite, const SlmChunkRow *rows, size_t n
 	for (size_t i = 0; i < nrows; i++)
 	{
 		if (rows[i].fingerprint == 0)
-			add(&rewrite->events, rows[i].time, rows[i].offer, rows[i].type);
+			add(&rewrite->events, rows[i].time, rows[i].offer, rows[i].type, slm_row_pieces(&rows[i]));
 	}
 }
 

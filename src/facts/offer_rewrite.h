@@ -26,9 +26,9 @@ typedef struct SlmOffersRewrite
 extern void slm_offers_init(SlmOffersRewrite *rewrite, SlmDictionary *dictionary);
 extern void slm_offers_free(SlmOffersRewrite *rewrite);
 
-/* An event (no view with a session) of the old content; of others, which is taken if it is in a row with one of these. */
-extern void slm_offers_take_old(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type);
-extern void slm_offers_take_other(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type);
+/* An event (no view with a session) of some pieces, of the old content; of others, which is taken if it is in a row with one of these. */
+extern void slm_offers_take_old(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces);
+extern void slm_offers_take_other(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces);
 
 /* The rows of the new content. */
 extern void slm_offers_take_new(SlmOffersRewrite *rewrite, const SlmChunkRow *rows, size_t nrows);

@@ -356,6 +356,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 
 	*apply = (Apply) {.batch = batch,.objects = objects,.nobjects = nobjects,.views = views,.reach = reach,
 	.replace = replace,.limited = true,.often = often};
+	slm_totals_check_groups(&batch->groups);
 	slm_rejects_record(objects, nobjects);
 	slm_offer_log_write(batch);
 	slm_view_state_prepare(views, batch, slm_head_read());

@@ -238,7 +238,7 @@ slm_batch_add(SlmBatch *batch, const SlmChunkRow *rows, size_t nrows)
 		}
 		batch->counts[object].counted++;
 		if (row->fingerprint != 0 ? !slm_batch_merge_view(batch, object, row->fingerprint, row->time, row->offer)
-			: !slm_batch_count(batch, slm_minute_of(row->time), row->offer, row->type, 1))
+			: !slm_batch_count(batch, slm_minute_of(row->time), row->offer, (uint8_t) row->type, slm_row_pieces(row)))
 			return false;
 	}
 	return true;

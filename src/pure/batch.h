@@ -21,8 +21,16 @@ typedef struct SlmChunkRow
 	SlmTime		time;
 	uint64_t	fingerprint;	/* of a view with a session; else 0 */
 	SlmOfferId	offer;
-	uint8_t		type;			/* SlmEventType */
+	uint32_t	type : 8;		/* SlmEventType */
+	uint32_t	more : 24;		/* pieces beyond the first; of a view 0 */
 } SlmChunkRow;
+
+/* How much a row that is no view with a session counts. */
+static inline int32_t
+slm_row_pieces(const SlmChunkRow *row)
+{
+	return (int32_t) row->more + 1;
+}
 
 /* What became of the rows of one object. */
 typedef struct SlmRowCounts

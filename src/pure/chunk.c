@@ -33,6 +33,7 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 
 	SLM_ASSERT(offer < SLM_MAX_OFFERS);
 	SLM_ASSERT(event->type < SLM_EVENT_TYPES);
+	SLM_ASSERT(event->more < SLM_MAX_QUANTITY && (event->type != SLM_VIEW || event->more == 0));
 	/* raws and lines are found by going along with the rows */
 	SLM_ASSERT(chunk->nrows == 0 || line >= chunk->lines[chunk->nrows - 1]);
 
@@ -46,6 +47,7 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	row->time = event->time;
 	row->offer = offer;
 	row->type = event->type;
+	row->more = event->more;
 	row->fingerprint = event->type == SLM_VIEW && event->session.len > 0
 		? slm_view_fingerprint(key, event->session, event->product_id) : 0;
 	chunk->lines[chunk->nrows] = line;

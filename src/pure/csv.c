@@ -65,11 +65,15 @@ slm_csv_set_columns(SlmCsv *csv, size_t nfields, size_t least, const int *column
 	memset(csv->roles, SLM_COLUMNS, nfields);
 	csv->nfields = nfields;
 	csv->least = least;
+	csv->ncolumns = SLM_USUAL_COLUMNS;
 	for (int c = 0; c < SLM_COLUMNS; c++)
 	{
 		csv->column_field[c] = column_field[c];
-		if (column_field[c] >= 0)
-			csv->roles[column_field[c]] = (uint8_t) c;
+		if (column_field[c] < 0)
+			continue;
+		csv->roles[column_field[c]] = (uint8_t) c;
+		if (c >= SLM_USUAL_COLUMNS)
+			csv->ncolumns = SLM_COLUMNS;
 	}
 	return true;
 }
@@ -200,7 +204,7 @@ cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
 	if (csv->nfields == 0)
 		return;
 
-	for (int c = 0; c < SLM_COLUMNS; c++)
+	for (int c = 0; c < csv->ncolumns; c++)
 		record->field[c] = (SlmSlice) {csv->buf, 0};
 	rest = record->raw;
 	/* undoing doubled quotes writes to the record */
@@ -281,7 +285,7 @@ cut_plain_record(SlmCsv *csv, SlmRecord *record)
 	/* field i lies between positions i - 1 and i */
 	position[-1] = (uint32_t) csv->start - 1;
 	csv->cursor += last + line_end;
-	for (int c = 0; c < SLM_COLUMNS; c++)
+	for (int c = 0; c < csv->ncolumns; c++)
 	{
 		int			i = csv->column_field[c];
 

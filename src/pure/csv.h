@@ -64,6 +64,7 @@ typedef struct SlmCsv
 	SlmCsvWalk	walk;
 	size_t		nfields;		/* what the header has; 0 until it is known */
 	size_t		least;			/* of these, those up to the last one that has a name */
+	int			ncolumns;		/* columns that are cut out: SLM_USUAL_COLUMNS, or SLM_COLUMNS if the header has others */
 	uint8_t    *roles;			/* of each field: the SlmColumn it is, or SLM_COLUMNS */
 	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
 	char	   *raw;			/* room for a record as it came, where the window's copy is written to */
@@ -76,7 +77,7 @@ typedef struct SlmRecord
 	int64_t		invalid_at;		/* offset of the first byte that is no valid UTF-8 or NUL, or -1 */
 	size_t		nfields;		/* empty ones beyond the header's not counted, and those without a name at its end not missed */
 	const char *fault;			/* of SLM_CSV_BAD_QUOTE: what is wrong, a static string */
-	SlmSlice	field[SLM_COLUMNS]; /* without outer quotes; empty where the header has no such column */
+	SlmSlice	field[SLM_COLUMNS]; /* without outer quotes; empty where the header has no such column; only the first csv->ncolumns are set */
 } SlmRecord;
 
 typedef enum SlmCsvStatus

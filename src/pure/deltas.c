@@ -78,7 +78,7 @@ slm_cells_make(const SlmGroups *groups, SlmGranularity bucket, SlmGranularity pa
 {
 	bool		ok;
 
-	*out = (SlmCells) {.maxcells = groups->ngroups};
+	*out = (SlmCells) {.maxcells = groups->ngroups,.overflow = groups->overflow};
 	/* a bucket is in one partition */
 	SLM_ASSERT(slm_granularity_is_multiple(partition, bucket));
 	out->items = slm_table_alloc_dirty(out->maxcells, sizeof(SlmSortItem));

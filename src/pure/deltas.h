@@ -43,6 +43,7 @@ typedef struct SlmCells
 	uint32_t	nbuckets;
 	SlmCell    *cells;
 	uint64_t	ncells;
+	bool		overflow;		/* of the groups: they tell nothing */
 	SlmTotal   *totals;			/* by bucket and type; slm_deltas_make() of SLM_PRODUCT_ID fills them, for wanted buckets */
 
 	/* the offers that the cells name, ascending, and the price of each by its number: found by the first slm_deltas_make() */

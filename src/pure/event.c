@@ -12,14 +12,14 @@
 
 static const char *const column_names[SLM_COLUMNS] = {
 	"event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id",
-	"user_session"
+	"user_session", "quantity"
 };
 
 static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_from_cart", "purchase"};
 
 static const char *const reject_names[SLM_REJECT_REASONS] = {
 	"bad_time", "bad_event_type", "bad_product_id", "bad_price", "bad_category_id", "bad_user_id", "bad_encoding",
-	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long"
+	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity"
 };
 
 const char *
@@ -151,6 +151,7 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 		return reject_value(reject, SLM_REJECT_BAD_PRICE, SLM_COL_PRICE, field);
 	if (!optional_id(field[SLM_COL_USER_ID], &event->has_user_id, &event->user_id))
 		return reject_value(reject, SLM_REJECT_BAD_USER_ID, SLM_COL_USER_ID, field);
+	event->more = 0;
 	event->category_code = field[SLM_COL_CATEGORY_CODE];
 	event->brand = field[SLM_COL_BRAND];
 	event->session = field[SLM_COL_USER_SESSION];
@@ -158,5 +159,28 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 		event->session = slm_field_value(event->session);
 	if (event->time > latest)
 		return reject_value(reject, SLM_REJECT_FUTURE, SLM_COL_EVENT_TIME, field);
+	return true;
+}
+
+/* Pieces, a whole number; empty is one.  more: those beyond the first.  False if it can't be used. */
+static bool
+parse_quantity(SlmSlice text, uint32_t *more)
+{
+	int64_t		n;
+
+	if (slm_field_value(text).len == 0)
+		return true;
+	if (!slm_parse_id(text, false, &n) || n < 1 || n > SLM_MAX_QUANTITY)
+		return false;
+	*more = (uint32_t) n - 1;
+	return true;
+}
+
+bool
+slm_event_parse_more(const SlmSlice field[SLM_COLUMNS], SlmEvent *event, SlmReject *reject)
+{
+	/* a view is one view, however many pieces of the product are on the page */
+	if (event->type != SLM_VIEW && !parse_quantity(field[SLM_COL_QUANTITY], &event->more))
+		return reject_value(reject, SLM_REJECT_BAD_QUANTITY, SLM_COL_QUANTITY, field);
 	return true;
 }

@@ -16,6 +16,12 @@
 extern bool slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime latest,
 							SlmEvent *event, SlmReject *reject);
 
+/*
+ * The same for the columns behind the usual ones, of a record that slm_event_parse() could use.  To be called where the header has one
+ * of them.
+ */
+extern bool slm_event_parse_more(const SlmSlice field[SLM_COLUMNS], SlmEvent *event, SlmReject *reject);
+
 /* The type that a text names, blanks and case ignored.  text: followed by SLM_PAD readable bytes.  False if none. */
 extern bool slm_parse_event_type(SlmSlice text, SlmEventType *type);
 

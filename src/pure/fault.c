@@ -134,6 +134,27 @@ fault_of_id(SlmSlice s, bool may_be_negative)
 	return "is out of the range of a bigint";
 }
 
+/* Negative, also if it is no whole number. */
+static bool
+is_negative(SlmSlice s)
+{
+	return s.len > 1 && s.data[0] == '-' && is_number((SlmSlice) {s.data + 1, s.len - 1});
+}
+
+static const char *
+fault_of_quantity(SlmSlice s)
+{
+	SlmSlice	whole = {s.data, 0};
+
+	if (is_negative(s))
+		return "is negative: what is given back is not counted";
+	while (whole.len < s.len && s.data[whole.len] != '.')
+		whole.len++;
+	if (!is_number(s) || !is_made_of(s, "0123456789.+") || !is_made_of((SlmSlice) {s.data + whole.len, s.len - whole.len}, ".0"))
+		return has_not_ascii(s) ? NOT_ASCII : "is no whole number";
+	return is_made_of(whole, "+0") ? "is none: a row is of one piece at least" : "is over 100000";
+}
+
 const char *
 slm_fault(SlmRejectReason reason, SlmSlice value)
 {
@@ -156,6 +177,8 @@ slm_fault(SlmRejectReason reason, SlmSlice value)
 			return fault_of_id(s, true);
 		case SLM_REJECT_BAD_PRICE:
 			return fault_of_price(s);
+		case SLM_REJECT_BAD_QUANTITY:
+			return fault_of_quantity(s);
 		case SLM_REJECT_FUTURE:
 			return "is later than now by more than sellometer.max_clock_skew";
 		default:

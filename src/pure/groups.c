@@ -84,7 +84,8 @@ count_slot(SlmGroups *groups, SlmMinute *minute, uint32_t name, int32_t by)
 		minute->ngroups++;
 		groups->ngroups++;
 	}
-	slot->count += by;
+	if (__builtin_add_overflow(slot->count, by, &slot->count))
+		groups->overflow = true;
 	return true;
 }
 
@@ -205,6 +206,7 @@ slm_groups_take(SlmGroups *groups, SlmGroups *others)
 				return false;
 		}
 	}
+	groups->overflow |= others->overflow;
 	slm_groups_reset(others);
 	return true;
 }
@@ -244,6 +246,7 @@ slm_groups_reset(SlmGroups *groups)
 		memset(groups->index, 0, groups->nindex * sizeof(uint32_t));
 	groups->nminutes = 0;
 	groups->ngroups = 0;
+	groups->overflow = false;
 }
 
 void

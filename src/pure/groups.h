@@ -42,6 +42,7 @@ typedef struct SlmGroups
 	uint32_t   *index;			/* number of a minute + 1, by a hash of it; 0: free */
 	uint32_t	nindex;			/* a power of two, or 0 */
 	uint32_t	last;			/* number of the minute that was asked for last */
+	bool		overflow;		/* a count has passed what it can hold: what is here is of no use */
 	uint64_t	ngroups;
 	size_t		memory;			/* of all tables, in bytes */
 } SlmGroups;
@@ -55,7 +56,7 @@ slm_minute_of(SlmTime time)
 	return (int32_t) (time / SLM_USECS_PER_MIN - (time % SLM_USECS_PER_MIN < 0));
 }
 
-/* Count events (by: how many).  False if out of memory. */
+/* Count events (by: how many, in pieces).  False if out of memory; sets overflow where there are too many. */
 extern bool slm_groups_count(SlmGroups *groups, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
 
 /* Count all that others has, too, and empty it.  False if out of memory. */

@@ -213,7 +213,8 @@ read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *
 		reject_encoding(record, reject);
 	else if (record->nfields != reader->csv.nfields)
 		reject_count(record->nfields, reader->csv.nfields, reject);
-	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject))
+	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject) &&
+			 (reader->csv.ncolumns == SLM_USUAL_COLUMNS || slm_event_parse_more(record->field, &row->event, reject)))
 		return SLM_READ_EVENT;
 	return read_other(reader, status, record, row);
 }

@@ -30,12 +30,20 @@ typedef struct SlmEvent
 	int64_t		user_id;		/* valid if has_user_id */
 	SlmMoney	price;
 	SlmEventType type;
+	uint32_t	more;			/* pieces beyond the first, below SLM_MAX_QUANTITY; of a view 0 */
 	bool		has_category_id;
 	bool		has_user_id;
 	SlmSlice	category_code;	/* as it came, outer quotes removed; slm_clean_category() trims and fills it */
 	SlmSlice	brand;			/* as it came, outer quotes removed; slm_clean_brand() trims and fills it */
 	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
 } SlmEvent;
+
+/* How many pieces it is of. */
+static inline int32_t
+slm_event_pieces(const SlmEvent *event)
+{
+	return (int32_t) event->more + 1;
+}
 
 typedef struct SlmReject
 {

@@ -21,6 +21,7 @@ typedef struct SerializedHead
 	uint64_t	carts_len;
 	uint32_t	ncategories;
 	uint32_t	nbrands;
+	uint64_t	overflow;		/* of the groups */
 } SerializedHead;
 
 typedef struct SerializedOffer
@@ -122,7 +123,7 @@ pack(Packing *p, SlmSerialized *serialized)
 
 	p->head = (SerializedHead) {
 		.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,.nothers = batch->nothers,.nobjects = batch->nobjects,
-		.carts_len = slm_carts_packed_size(&batch->carts)
+		.carts_len = slm_carts_packed_size(&batch->carts),.overflow = batch->groups.overflow
 	};
 	serialized->len[0] = rows_size(&p->head);
 	serialized->data[0] = malloc(serialized->len[0]);
@@ -265,6 +266,7 @@ add_others(const SerializedHead *head, const SlmView *others, const SlmOfferId *
 static bool
 add_groups(const SerializedHead *head, const SlmGroup *groups, const SlmOfferId *own, SlmBatch *batch)
 {
+	batch->groups.overflow |= head->overflow != 0;
 	for (uint64_t i = 0; i < head->ngroups; i++)
 	{
 		if (groups[i].offer >= head->noffers || groups[i].type >= SLM_EVENT_TYPES ||

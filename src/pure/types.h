@@ -57,10 +57,16 @@ typedef enum SlmColumn
 	SLM_COL_BRAND,
 	SLM_COL_PRICE,
 	SLM_COL_USER_ID,
-	SLM_COL_USER_SESSION
+	SLM_COL_USER_SESSION,
+	/* looked for in rows only where the header has one of them */
+	SLM_COL_QUANTITY
 } SlmColumn;
 
-#define SLM_COLUMNS	9
+#define SLM_COLUMNS			10
+#define SLM_USUAL_COLUMNS	9	/* those before SLM_COL_QUANTITY */
+
+/* How many pieces a row may tell of: more is no quantity, but an id or a price in the wrong column. */
+#define SLM_MAX_QUANTITY	100000
 
 /* Why a row was rejected.  slm_reject_name() gives the code that stands in sellometer.rejected_rows. */
 typedef enum SlmRejectReason
@@ -77,10 +83,11 @@ typedef enum SlmRejectReason
 	SLM_REJECT_KEY_TOO_LONG,	/* a brand or category that can't be an index key */
 	SLM_REJECT_FUTURE,
 	SLM_REJECT_CLOCK_JUMP,
-	SLM_REJECT_TOO_LONG			/* a line over 1 MB */
+	SLM_REJECT_TOO_LONG,		/* a line over 1 MB */
+	SLM_REJECT_BAD_QUANTITY
 } SlmRejectReason;
 
-#define SLM_REJECT_REASONS	13
+#define SLM_REJECT_REASONS	14
 
 /* The longest key (brand, or category joined from three levels) in bytes: well below a btree tuple's 2704. */
 #define SLM_MAX_KEY_BYTES	1000

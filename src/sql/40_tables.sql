@@ -216,7 +216,7 @@ COMMENT ON TABLE sellometer.rejected_rows IS
 COMMENT ON COLUMN sellometer.rejected_rows.line IS 'line number in the object; the header is line 1';
 COMMENT ON COLUMN sellometer.rejected_rows.column_name IS 'column at fault; NULL: the row as a whole';
 COMMENT ON COLUMN sellometer.rejected_rows.reason IS
-	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
+	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_quantity, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
 COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
 COMMENT ON COLUMN sellometer.rejected_rows.raw IS E'up to 1 kB of the line; bytes that are no text are shown as \\xHH';
 
@@ -418,7 +418,7 @@ COMMENT ON TABLE sellometer.totals IS 'Sums over all keys by tier, event type an
 COMMENT ON COLUMN sellometer.totals.tier IS 'name of the tier';
 COMMENT ON COLUMN sellometer.totals.event_time IS 'start of the interval';
 COMMENT ON COLUMN sellometer.totals.count IS 'number of events';
-COMMENT ON COLUMN sellometer.totals.gmv IS 'sum of the events'' prices';
+COMMENT ON COLUMN sellometer.totals.gmv IS 'sum of the events'' prices, by pieces';
 COMMENT ON COLUMN sellometer.totals.event_type IS 'view, cart, remove_from_cart or purchase';
 COMMENT ON COLUMN sellometer.totals.grown_count IS
 	'by how much, at most, any key''s count has grown since the bucket was added up: see sellometer.leaders';

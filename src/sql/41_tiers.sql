@@ -66,7 +66,7 @@ BEGIN
 		EXECUTE format('ALTER TABLE sellometer.%I REPLICA IDENTITY FULL', t);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
 			format('Sums by %s, event type and %s of event time, in UTC', d.dimension, tier));
-		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices, always with four decimals');
+		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices, by pieces, always with four decimals');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.count IS %L', t, 'number of events');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.event_time IS %L', t, 'start of the interval');
 	END LOOP;
@@ -126,7 +126,7 @@ BEGIN
 				SELECT %2$I, event_time, gmv, count, gmv / count AS avg_price FROM sellometer.%3$I WHERE event_type = %4$L',
 				v, d.dimension, 'realtime_' || d.dimension || '_' || tier, e);
 			EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', v,
-				format('%s events by %s and %s: gmv is the sum of the price', e, d.dimension, tier));
+				format('%s events by %s and %s: gmv is the sum of the price of all pieces', e, d.dimension, tier));
 		END LOOP;
 	END LOOP;
 END

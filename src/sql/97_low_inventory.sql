@@ -17,7 +17,7 @@ COMMENT ON TABLE sellometer.inventory IS 'Yours to fill: what was in stock, and 
 COMMENT ON COLUMN sellometer.inventory.product_id IS 'product';
 COMMENT ON COLUMN sellometer.inventory.stock IS 'pieces in stock';
 COMMENT ON COLUMN sellometer.inventory.as_of IS
-	'when that was so, in event time; each purchase takes a piece from the first full minute on that is not before it';
+	'when that was so, in event time; each purchase takes its pieces from the first full minute on that is not before it';
 COMMENT ON COLUMN sellometer.inventory.lead_time IS 'time that it takes from an order to new stock';
 
 CREATE TABLE sellometer.inventory_marks (product_id bigint NOT NULL);

@@ -22,7 +22,7 @@
 #include "types/money.h"
 #include "types/read_error.h"
 
-#define RESULT_COLUMNS	12
+#define RESULT_COLUMNS	13
 
 /* Bytes that the reader is given at a time, so that interrupts are processed even where no row comes out of it. */
 #define PIECE	(1024 * 1024)
@@ -124,7 +124,8 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 		text_datum(rows, category->key, category->l3_len),
 		NumericGetDatum(slm_price_to_numeric(event->price)),
 		Int64GetDatum(event->user_id),
-		text_datum(rows, event->session.data, event->session.len)
+		text_datum(rows, event->session.data, event->session.len),
+		Int32GetDatum(slm_event_pieces(event))
 	};
 
 	nulls[3] = !event->has_category_id;

@@ -21,6 +21,7 @@
 #include "tiers/tier_insert.h"
 #include "tiers/tier_merge.h"
 #include "tiers/tier_write.h"
+#include "tiers/totals.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -166,6 +167,11 @@ slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *a
 		Assert(!cells->buckets[i].wanted || cells->buckets[i].start < tier->watermark);
 	present = present_buckets(tier, cells, &npresent);
 	for (const SlmDeltas *deltas; (deltas = slm_dimension_deltas_next(all, &dimension)) != NULL;)
+	{
+		/* the first dimension has them */
+		if (dimension == SLM_PRODUCT_ID)
+			slm_totals_check(tier, cells);
 		written += write_deltas(tier, dimension, deltas, dictionary, present, npresent, replace, often);
+	}
 	return written;
 }

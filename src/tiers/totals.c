@@ -13,21 +13,82 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-/* Arrays for unnest(); args[0] is the tier. */
+/*
+ * Tiers below a day count in 32 bits.  Events never come to that many, but pieces may, if a column that holds something else is called
+ * quantity.  A day that has as few as fit is one that any of these tiers can add up.
+ */
 static void
+refuse(const char *type, TimestampTz day)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("a day has more than %d pieces of one event type", PG_INT32_MAX),
+			 type == NULL ? errdetail("In one minute and of one product.") : errdetail("Type %s, %s.", type, timestamptz_to_str(day)),
+			 errhint("Does the column \"quantity\" hold pieces?")));
+}
+
+static bool
+is_narrow(const SlmTier *tier)
+{
+	return strcmp(slm_tier_count_type(tier), "integer") == 0;
+}
+
+void
+slm_totals_check_groups(const SlmGroups *groups)
+{
+	if (groups->overflow)
+		refuse(NULL, 0);
+}
+
+void
+slm_totals_check(const SlmTier *tier, const SlmCells *cells)
+{
+	if (cells->overflow)
+		refuse(NULL, 0);
+	for (uint32 i = 0; is_narrow(tier) && i < cells->nbuckets * SLM_EVENT_TYPES; i++)
+	{
+		if (cells->totals[i].grown_count > PG_INT32_MAX)
+			refuse(slm_event_type_name(i % SLM_EVENT_TYPES), cells->buckets[i / SLM_EVENT_TYPES].start);
+	}
+}
+
+/* Does a bucket hold so many that a day of such would have too many?  Then look at the days. */
+static void
+check_days(const SlmTier *tier, const SlmCells *cells, int64 most)
+{
+	static SlmStatement statement = {
+		"SELECT event_type::text, date_bin('1 day', event_time, '2000-01-01 00:00:00+00') FROM sellometer.totals "
+		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= $2 AND event_time < $3 "
+		"GROUP BY 1, 2 HAVING sum(count) > 2147483647 LIMIT 1",
+		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	SlmGranularity day = {.usecs = USECS_PER_DAY};
+	Datum		args[3] = {CStringGetTextDatum(tier->name)};
+
+	if (!is_narrow(tier) || most <= PG_INT32_MAX / (USECS_PER_DAY / tier->granularity.usecs))
+		return;
+	args[1] = TimestampTzGetDatum(slm_bucket_start(day, cells->buckets[0].start));
+	args[2] = TimestampTzGetDatum(slm_bucket_next(day, slm_bucket_start(day, cells->buckets[cells->nbuckets - 1].start)));
+	if (slm_execute(&statement, args, NULL, SPI_OK_SELECT) > 0)
+		refuse(slm_text(CurrentMemoryContext, 0, 1), slm_int64(0, 2, 0));
+}
+
+/* Arrays for unnest(); args[0] is the tier.  Returns the largest count of one of the rows. */
+static int64
 add_rows(Datum *args)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv, grown_count, grown_gmv) "
+		"WITH added AS (INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv, grown_count, grown_gmv) "
 		"SELECT $1, d.event_time, d.event_type::sellometer.event_type, d.count, d.gmv, d.grown_count, d.grown_gmv "
 		"FROM unnest($2, $3, $4, $5, $6, $7) AS d (event_time, event_type, count, gmv, grown_count, grown_gmv) "
 		"ON CONFLICT (tier, event_type, event_time) DO UPDATE SET count = t.count + excluded.count, "
 		"gmv = t.gmv + excluded.gmv, grown_count = t.grown_count + excluded.grown_count, "
-		"grown_gmv = t.grown_gmv + excluded.grown_gmv",
+		"grown_gmv = t.grown_gmv + excluded.grown_gmv RETURNING t.count) SELECT max(count) FROM added",
 		7, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
 	};
 
-	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	return slm_int64(0, 1, 0);
 }
 
 /* A view that moved may have been the only one of its bucket. */
@@ -81,7 +142,7 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells)
 	args[0] = CStringGetTextDatum(tier->name);
 	for (int c = 0; c < 6; c++)
 		args[c + 1] = slm_array(columns[c], NULL, n, types[c]);
-	add_rows(args);
+	check_days(tier, cells, add_rows(args));
 	if (shrinks)
 		delete_empty(args);
 }

@@ -10,7 +10,16 @@
 #include "pure/deltas.h"
 #include "tiers/tier.h"
 
-/* Add the cells' wanted buckets to the tier's totals. */
+/* An error if these have more than they can count. */
+extern void slm_totals_check_groups(const SlmGroups *groups);
+
+/*
+ * An error if they have more than the tier's columns can hold.  To be called before its tables are written, when the deltas of
+ * SLM_PRODUCT_ID are made.
+ */
+extern void slm_totals_check(const SlmTier *tier, const SlmCells *cells);
+
+/* Add the cells' wanted buckets to the tier's totals; an error if a day has more pieces then than a tier below a day can hold. */
 extern void slm_totals_add(const SlmTier *tier, const SlmCells *cells);
 
 /* Replace the totals of the tier's bucket at start by the sum of the finer tier's, which must be complete there. */

@@ -33,7 +33,8 @@ CREATE UNLOGGED TABLE oracle.raw (
 	brand			text,
 	price			text,
 	user_id			text,
-	user_session	text
+	user_session	text,
+	quantity		text
 );
 
 -- The objects; useless: why one can't be used as a whole, else ''.
@@ -115,6 +116,11 @@ RETURN CASE
 		CASE WHEN value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN value::numeric::bigint END
 END;
 
+/* Pieces, or NULL if the text is no number of pieces.  Empty is one. */
+CREATE FUNCTION oracle.quantity_of(value text) RETURNS integer
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN value = '' THEN 1 WHEN value ~ '^[+]?\d{1,60}(\.0*)?$' AND value::numeric BETWEEN 1 AND 100000 THEN value::numeric::integer END;
+
 /*
  * A price, or NULL if the text is none: four decimals, and what floating point leaves behind them; an exponent must be negative.
  */
@@ -165,6 +171,7 @@ BEGIN
 	CREATE UNLOGGED TABLE oracle.event AS
 	SELECT object, line, t, event_type, product_id, price,
 		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session, user_id,
+		CASE WHEN event_type = 'view' THEN 1 ELSE pieces END AS quantity,
 		CASE
 			WHEN flaw <> '' THEN flaw
 			WHEN t IS NULL THEN 'bad_time'
@@ -173,6 +180,7 @@ BEGIN
 			WHEN price IS NULL THEN 'bad_price'
 			WHEN category_id_text <> '' AND category_id IS NULL THEN 'bad_category_id'
 			WHEN user_id_text <> '' AND user_id IS NULL THEN 'bad_user_id'
+			WHEN t <= present + max_clock_skew AND event_type <> 'view' AND pieces IS NULL THEN 'bad_quantity'
 			WHEN octet_length(brand) > max_key_bytes OR octet_length(l3) > max_key_bytes OR code_bytes > max_key_bytes
 				THEN 'key_too_long'
 			WHEN t > present + max_clock_skew THEN 'future'
@@ -181,7 +189,7 @@ BEGIN
 		SELECT r.object, r.line, r.flaw, tt.t, lower(r.type COLLATE "C") AS event_type,
 			oracle.bigint_of(r.product) AS product_id, pt.value AS price, r.brand_value AS brand, r.session AS user_session,
 			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id_text,
-			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id
+			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id, oracle.quantity_of(r.quantity) AS pieces
 		-- most values are plain ones, for which the functions need not be called; apart, so that bigint_of() is given a column
 		FROM (SELECT object, line, flaw, event_time, price, category_code, category_id,
 				CASE WHEN event_type IN ('view', 'cart', 'purchase') THEN event_type ELSE oracle.trimmed(event_type) END AS type,
@@ -191,7 +199,8 @@ BEGIN
 				CASE WHEN octet_length(user_session) > 9 AND ascii(user_session) BETWEEN 33 AND 126 AND ascii(right(user_session, 1)) BETWEEN 33 AND 126 THEN user_session
 					WHEN user_session <> '' THEN oracle.value_of(user_session) ELSE '' END AS session,
 				CASE WHEN category_id ~ '^[0-9]+$' THEN category_id WHEN category_id <> '' THEN oracle.value_of(category_id) ELSE '' END AS category_id_text,
-				CASE WHEN user_id ~ '^[0-9]+$' THEN user_id WHEN user_id <> '' THEN oracle.value_of(user_id) ELSE '' END AS user_id_text
+				CASE WHEN user_id ~ '^[0-9]+$' THEN user_id WHEN user_id <> '' THEN oracle.value_of(user_id) ELSE '' END AS user_id_text,
+				CASE WHEN quantity <> '' THEN oracle.value_of(quantity) ELSE '' END AS quantity
 			FROM oracle.raw OFFSET 0) r
 		JOIN oracle.time_text tt USING (event_time)
 		JOIN oracle.price_text pt USING (price)
@@ -246,11 +255,11 @@ BEGIN
 	WITH usable AS NOT MATERIALIZED (
 		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed)
-	SELECT t, event_type, product_id, brand, l1, l2, l3, price FROM usable
+	SELECT t, event_type, product_id, brand, l1, l2, l3, price, quantity FROM usable
 	WHERE event_type <> 'view' OR user_session = ''
 	UNION ALL
 	(SELECT DISTINCT ON (user_session COLLATE "C", product_id)
-		t, event_type, product_id, brand, l1, l2, l3, price FROM usable
+		t, event_type, product_id, brand, l1, l2, l3, price, quantity FROM usable
 	WHERE event_type = 'view' AND user_session <> ''
 	ORDER BY user_session COLLATE "C", product_id, t, price, l3 COLLATE "C", brand COLLATE "C");
 	ANALYZE oracle.counted;
@@ -308,7 +317,7 @@ BEGIN
 		EXECUTE format('DROP TABLE IF EXISTS oracle.%I', dimension || '_' || tier);
 		EXECUTE format('CREATE UNLOGGED TABLE oracle.%I AS
 			SELECT %s AS event_time, %s AS %I, event_type,
-				count(*) AS count, sum(price)::numeric(60, 4) AS gmv
+				sum(quantity)::bigint AS count, sum(price * quantity)::numeric(60, 4) AS gmv
 			FROM oracle.counted GROUP BY 1, 2, 3',
 			dimension || '_' || tier, oracle.bucket(granularity), key, dimension);
 		EXECUTE format('ANALYZE oracle.%I', dimension || '_' || tier);
@@ -485,7 +494,7 @@ RETURNS TABLE (side text, day date, product_id bigint, event_type text, price nu
 	first_seen timestamptz, last_seen timestamptz, brand text)
 LANGUAGE sql AS $$
 	WITH expected AS (
-		SELECT (t AT TIME ZONE 'UTC')::date, product_id, event_type, price, l3, count(*),
+		SELECT (t AT TIME ZONE 'UTC')::date, product_id, event_type, price, l3, sum(quantity)::bigint,
 			date_bin('1 minute', min(t), '2000-01-03 00:00:00+00'), date_bin('1 minute', max(t), '2000-01-03 00:00:00+00'),
 			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1]
 		FROM oracle.event e JOIN oracle.object_total o USING (object)
@@ -511,12 +520,12 @@ LANGUAGE sql AS $$
 		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed AND event_type = 'purchase'),
 	expected AS (
-		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, count(*), min(price), max(price),
+		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, sum(quantity)::bigint, min(price), max(price),
 			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1],
 			date_bin('1 minute', max(t), '2000-01-03 00:00:00+00')
 		FROM sold GROUP BY product_id, l3
 		UNION ALL
-		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, count(*), NULL, NULL, NULL, NULL
+		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, sum(quantity)::bigint, NULL, NULL, NULL, NULL
 		FROM sold, sellometer.state WHERE t >= head - interval '1 day' GROUP BY 1, 2, 3, 4, 5),
 	actual AS (
 		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, category, sales, low, high, brand, last_sold FROM sellometer.sold_products

@@ -40,7 +40,7 @@ use Test::More;
 
 our @EXPORT = qw(
   random_history everything_agrees wait_until_loaded unexpected_in_log
-  link_object files_below can_make_chunks_small
+  link_object files_below can_make_chunks_small with_quantity
 );
 
 my @SETTINGS = (
@@ -100,6 +100,24 @@ sub twin_of
 	return join('', map { "$_\n" } $header, @lines);
 }
 
+=pod
+
+=item with_quantity($content)
+
+The same rows with a column of pieces, some of which are none; undef where that can't be told line by line.
+
+=cut
+
+sub with_quantity
+{
+	my ($content) = @_;
+	my ($header, @lines) = split(/\n/, $content);
+
+	return undef unless defined $header && $header =~ /^,?event_time,[a-z_,]+$/ && $content !~ /["\r\0]/;
+	return join("\n", "$header,quantity",
+		(map { "$_," . (chance(0.01) ? pick('0', '-1', '1.5', '100001', 'x', '2;') : pick('', '', 1, 1, 1, 2, 3, 12, '+4', '2.0', ' 7 ', 1000)) } @lines), '');
+}
+
 # Objects that can't be loaded, and such as are hardly any.
 sub odd_objects
 {
@@ -139,7 +157,10 @@ sub make_objects
 	{
 		my $twin = chance(0.05) ? twin_of(slurp_file("$dir/$key")) : undef;
 
+		my $counted = chance(0.3) ? with_quantity(slurp_file("$dir/$key")) : undef;
+
 		write_file("$dir/twins/$key", $twin) if defined $twin;
+		write_file("$dir/$key", $counted) if defined $counted;
 		if (chance(0.1))
 		{
 			make_path("$dir/part");

@@ -201,9 +201,9 @@ sub tell_oracle
 		DROP TABLE IF EXISTS staged;
 		CREATE TABLE staged ($shape->{columns}, line bigint GENERATED ALWAYS AS IDENTITY);
 		COPY staged (} . join(', ', map { (split)[0] } split(/, /, $shape->{columns})) . qq{) FROM '$path' ($options);
-		INSERT INTO oracle.raw (object, line, flaw, event_time, event_type, product_id, category_id, category_code, brand, price, user_id, user_session)
-		SELECT '$key', line, '', to_char(t.a AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), b, c, coalesce(d, ''), coalesce(e, ''), coalesce(f, ''), g, coalesce(h, ''), coalesce(i, '')
-		FROM (SELECT line, } . $shape->{raw} . qq{ FROM staged WHERE } . ($shape->{where} // 'true') . qq{) t (line, a, b, c, d, e, f, g, h, i);
+		INSERT INTO oracle.raw (object, line, flaw, event_time, event_type, product_id, category_id, category_code, brand, price, user_id, user_session, quantity)
+		SELECT '$key', line, '', to_char(t.a AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), b, c, coalesce(d, ''), coalesce(e, ''), coalesce(f, ''), g, coalesce(h, ''), coalesce(i, ''), coalesce(j, '')
+		FROM (SELECT line, } . $shape->{raw} . ', ' . ($shape->{quantity} // "''") . qq{ FROM staged WHERE } . ($shape->{where} // 'true') . qq{) t (line, a, b, c, d, e, f, g, h, i, j);
 		INSERT INTO oracle.object (object) VALUES ('$key') ON CONFLICT DO NOTHING});
 	return;
 }

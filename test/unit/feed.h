@@ -85,6 +85,8 @@ note_row(Transcript *t, SlmReadStatus status, const SlmReadRow *row)
 			note(t, " c%lld", (long long) e->category_id);
 		if (e->has_user_id)
 			note(t, " u%lld", (long long) e->user_id);
+		if (e->more > 0)
+			note(t, " q%d", slm_event_pieces(e));
 		note_text(t, "code", e->category_code);
 		note_text(t, "brand", e->brand);
 		note_text(t, "session", e->session);

@@ -398,6 +398,15 @@ static void
 test_faults(void)
 {
 	fault_is(SLM_REJECT_BAD_PRICE, "-1.00", "is negative");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "-1", "is negative: what is given back is not counted");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "-1.5", "is negative: what is given back is not counted");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "1.5", "is no whole number");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "1,5", "is no whole number");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "1e3", "is no whole number");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "two", "is no whole number");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "0.0", "is none: a row is of one piece at least");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "100001.0", "is over 100000");
+	fault_is(SLM_REJECT_BAD_QUANTITY, "99999999999999999999", "is over 100000");
 	fault_is(SLM_REJECT_BAD_PRICE, "1.23456", "has more than 4 decimals");
 	fault_is(SLM_REJECT_BAD_PRICE, "0001.23456", "has more than 4 decimals");
 	fault_is(SLM_REJECT_BAD_PRICE, "1e-05", "has an exponent that leaves more than 4 decimals");

@@ -39,6 +39,7 @@ typedef struct Event
 	int			category;
 	int			brand;
 	int			object;
+	int			more;			/* pieces beyond the first */
 } Event;
 
 static Event events[EVENTS];
@@ -62,6 +63,7 @@ make_history(uint64_t seed)
 		e->category = (int) rnd(6);
 		e->brand = (int) rnd(3);
 		e->object = (int) rnd(40);
+		e->more = e->type == SLM_VIEW || rnd(2) ? 0 : (int) rnd(rnd(20) ? 5 : SLM_MAX_QUANTITY);
 	}
 }
 
@@ -80,6 +82,7 @@ as_event(const Event *e, char *session)
 	event.product_id = e->product;
 	event.price = e->price;
 	event.type = (SlmEventType) e->type;
+	event.more = (uint32_t) e->more;
 	event.category_code = slice(categories[e->category]);
 	event.brand = slice(brands[e->brand]);
 	snprintf(session, 32, "session-%d", e->session);
@@ -177,9 +180,9 @@ count_naively(void)
 
 		if (!counts(i))
 			continue;
-		expected.count[e->time / MINUTE][e->type][e->product]++;
-		expected.gmv[e->time / MINUTE][e->type][e->product] += e->price;
-		expected.hour_category[e->time / MINUTE / 60][e->type][category_number(slice(l3_of(e)))]++;
+		expected.count[e->time / MINUTE][e->type][e->product] += 1 + e->more;
+		expected.gmv[e->time / MINUTE][e->type][e->product] += (long long) (1 + e->more) * e->price;
+		expected.hour_category[e->time / MINUTE / 60][e->type][category_number(slice(l3_of(e)))] += 1 + e->more;
 	}
 }
 
@@ -399,6 +402,40 @@ compare_times(const void *a, const void *b)
 	SlmTime		y = *(const SlmTime *) b;
 
 	return (x > y) - (x < y);
+}
+
+/* More than a group can hold is told, wherever it comes from; and forgotten with the groups. */
+static void
+test_overflow(void)
+{
+	SlmHashKey	key = slm_hash_key(3, 4);
+	SlmDictionary *dictionary = slm_dictionary_create(&key);
+	SlmDictionary *elsewhere = slm_dictionary_create(&key);
+	SlmOfferId	offer = slm_dictionary_clean_offer(dictionary, 1, 100, slice("a.a.a"), slice("acme"));
+	SlmGroups	more = {0};
+	SlmCells	cells;
+	SlmBatch	batch;
+	SlmBatch	other;
+	SlmSerialized serialized;
+
+	slm_batch_init(&batch, dictionary);
+	slm_batch_init(&other, elsewhere);
+	UNIT_OK(slm_batch_count(&batch, 5, offer, SLM_PURCHASE, INT32_MAX) && !batch.groups.overflow, "as many as can be");
+	UNIT_OK(slm_groups_count(&more, 5, offer, SLM_PURCHASE, 1) && slm_groups_take(&batch.groups, &more) && batch.groups.overflow, "one more, from others");
+	slm_cells_make(&batch.groups, (SlmGranularity) {.usecs = MINUTE}, (SlmGranularity) {.usecs = MINUTE}, &cells);
+	UNIT_OK(cells.overflow, "cells know");
+	if (!slm_batch_serialize(&batch, &serialized) || !send_serialized(&serialized, &other))
+		abort();
+	UNIT_OK(other.groups.overflow, "as do other processes");
+	slm_batch_reset(&batch);
+	UNIT_OK(slm_batch_count(&batch, 5, offer, SLM_PURCHASE, -7) && !batch.groups.overflow, "the next batch is another one");
+	UNIT_OK(slm_batch_count(&batch, 5, offer, SLM_PURCHASE, INT32_MIN) && batch.groups.overflow, "fewer than can be");
+	slm_cells_free(&cells);
+	slm_groups_free(&more);
+	slm_batch_free(&batch);
+	slm_batch_free(&other);
+	slm_dictionary_free(dictionary);
+	slm_dictionary_free(elsewhere);
 }
 
 static void
@@ -627,6 +664,7 @@ main(void)
 	test_key_count();
 	for (uint64_t seed = 1; seed <= 10; seed++)
 		run_history(seed);
+	test_overflow();
 	test_median();
 	test_sort();
 	test_granularity();
