@@ -81,4 +81,9 @@ SELECT count(*) FROM sellometer.sources;
 -- days and months that can't be told apart
 SELECT pg_temp.put('b.csv', 'ts,event_type,product_id,price', '3/4/2019,view,7,1.5');
 SELECT item, value, sure, detail FROM sellometer_sniff(:'url' || 'b.csv') WHERE item = 'event_time';
+-- our words, but times without seconds
+SELECT pg_temp.put('b.csv', 'event_time,event_type,product_id,price', '2019-04-03 12:00,view,7,1.5');
+SELECT regexp_replace(value, 'file:[^'']*', 'URL') AS value FROM sellometer_sniff(:'url' || 'b.csv') WHERE item = 'call';
+SELECT pg_temp.put('b.csv', 'event_time,event_type,product_id,price', '2019-04-03 12:00:00,view,7,1.5');
+SELECT regexp_replace(value, 'file:[^'']*', 'URL') AS value FROM sellometer_sniff(:'url' || 'b.csv') WHERE item = 'call';
 COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -r sellometer_formats_test';

@@ -48,6 +48,7 @@ typedef struct SniffSample
 	int			nevents;
 	bool		more_events;	/* than are told apart */
 	bool		has_zone;		/* times do */
+	bool		odd_time;		/* times are such that files without a format can't have them */
 	SlmSure		sure_time;
 	const char *fixed_event;	/* of files without such a column */
 } SniffSample;

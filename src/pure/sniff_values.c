@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "pure/datetime.h"
 #include "pure/sniff_internal.h"
 #include "pure/trim.h"
 
@@ -234,6 +235,20 @@ sniff_order(SniffSample *sample, int column)
 	sample->sure_time = dmy != mdy ? SLM_SURE_CERTAIN : points * 2 > n || halves * 2 > n ? SLM_SURE_LIKELY : SLM_SURE_NO;
 }
 
+/* Can the reader read it without a format? */
+static bool
+is_plain_time(SlmSlice value)
+{
+	char		text[64 + SLM_PAD] = "";
+	SlmTimeCache cache = {0};
+	SlmTime		time;
+
+	if (value.len > 64)
+		return false;
+	memcpy(text, value.data, value.len);
+	return slm_parse_time((SlmSlice) {text, value.len}, &cache, &time);
+}
+
 static void
 sniff_time(SniffSample *sample)
 {
@@ -257,7 +272,11 @@ sniff_time(SniffSample *sample)
 		const char *colon = value.len == 0 ? NULL : memchr(value.data, ':', value.len);
 		SlmTime		time;
 
-		iso += value.len > 0 && slm_format_time(&sample->format, value, &time) == NULL;
+		if (value.len > 0 && slm_format_time(&sample->format, value, &time) == NULL)
+		{
+			iso++;
+			sample->odd_time = sample->odd_time || !is_plain_time(value);
+		}
 		if (colon != NULL)
 		{
 			const char *end = value.data + value.len;

@@ -278,7 +278,10 @@ put_rest(Writer *writer)
 		put_text(writer, "escape", "backslash");
 	if (format->encoding == SLM_CP1252)
 		put_text(writer, "encoding", "cp1252");
-	if (format->time != SLM_TIME_ISO)
+	/* these two say nothing new, but that there is a format */
+	if (format->encoding >= SLM_UTF16LE)
+		put_text(writer, "encoding", "utf8");
+	if (format->time != SLM_TIME_ISO || writer->sample->odd_time)
 		put_text(writer, "time", time_words[format->time]);
 	if (format->decimal == ',')
 		put_text(writer, "decimal", ",");
@@ -297,7 +300,7 @@ tell_shape(Writer *writer)
 
 	find(writer, "encoding", encodings[format->encoding], format->encoding == SLM_CP1252 ? SLM_SURE_GUESS : SLM_SURE_CERTAIN, "%s",
 		 format->encoding == SLM_CP1252 ? "it is no UTF-8; cp1252 holds all of latin1: look at names with accents" :
-		 format->encoding >= SLM_UTF16LE ? "its byte order mark says so, and needs no word in the format" : "");
+		 format->encoding >= SLM_UTF16LE ? "its byte order mark says so; any format will do for that" : "");
 	if (sample->ncolumns == 0)
 	{
 		find(writer, "delimiter", "none", SLM_SURE_NO, "nothing cuts the lines into as many columns each: it is no table of text");

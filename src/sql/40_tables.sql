@@ -33,7 +33,7 @@ CREATE TABLE sellometer.sources (
 	key_offset_seen	interval,
 	key_doubt		integer NOT NULL DEFAULT 1,
 	unreadable_since timestamptz,
-	format_id		bigint REFERENCES sellometer.source_formats (id)
+	format_id		bigint
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';

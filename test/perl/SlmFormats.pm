@@ -58,6 +58,8 @@ sub draw_format
 	$format{thousands} = pick(grep { $_ ne $decimal } '.', ',', ' ', "'") if chance(0.4);
 	$format{minor_units} = $minor if defined $minor;
 	$format{quote} = pick("'", 'none') if chance(0.3);
+	# without quotes nothing else may look like the delimiter
+	$format{delimiter} = '~' if ($format{quote} // '') eq 'none';
 	$format{escape} = 'backslash' if chance(0.3);
 	$format{encoding} = pick('cp1252', 'latin1', 'utf8') if chance(0.5);
 	$format{header} = JSON::PP::false if chance(0.3);
