@@ -174,7 +174,7 @@ BEGIN
 			GROUP BY c.user_id, c.guest ORDER BY 3, 1, 2 LIMIT $4
 		)
 		SELECT (SELECT array_agg(p.user_id) FROM people p WHERE p.user_id IS NOT NULL),
-			(SELECT array_agg(p.guest) FROM people p WHERE p.guest IS NOT NULL) WHERE (SELECT count(*) FROM people) >= $4', n * 4 + 100)
+			(SELECT array_agg(p.guest) FROM people p WHERE p.guest IS NOT NULL) WHERE (SELECT count(*) FROM people) >= $4', n::bigint * 4 + 100)
 	INTO users, guests USING since, (SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout(), at_time, n;
 END
 $$;
