@@ -58,7 +58,8 @@ cmp_ok($expected{hour}{bytes_expected}, '>', 3 * $expected{hour}{bytes}, 'that w
 my $rows = value(q{SELECT sum(n) FROM (SELECT count(*) AS n FROM sellometer.product_id_hour UNION ALL SELECT count(*) FROM sellometer.brand_hour
 	UNION ALL SELECT count(*) FROM sellometer.category_l1_hour UNION ALL SELECT count(*) FROM sellometer.category_l2_hour
 	UNION ALL SELECT count(*) FROM sellometer.category_l3_hour) x});
-is($found{hour}{rows}, $rows, 'rows are those of all dimensions');
+# a partition that was filled, and added to since, is reckoned by its pages
+cmp_ok(abs($found{hour}{rows} / $rows - 1), '<', 0.02, 'rows are those of all dimensions');
 value('ANALYZE');
 cmp_ok(abs({ capacity(0) }->{hour}{rows} / $rows - 1), '<', 0.02, 'as statistics have them, too');
 foreach my $days ('NULL', '-1', '1e9', "'NaN'")
