@@ -7,6 +7,12 @@
  * not it, but the part; nor one of which a part has all but some that are too few for an alert about many.  What is open goes on until hardly anything is odd, also of what only a part has left.
  */
 
+CREATE FUNCTION sellometer.product_of_key(key text)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN key ~ '^-?[0-9]{1,19}$' THEN CASE WHEN key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN key::bigint END END;
+COMMENT ON FUNCTION sellometer.product_of_key(text) IS 'The product that an alert''s key names; NULL if it names none';
+
 /* Becomes part of the query that it stands in.  What nothing is known of has an empty category and brand. */
 CREATE FUNCTION sellometer.groups_of(category text, brand text)
 RETURNS TABLE (level integer, dimension text, key text)

@@ -94,7 +94,7 @@ AS $$
 	), moved AS MATERIALIZED (
 		SELECT p.*, sellometer.shift_level(p.old, p.new) AS what FROM products p WHERE p.moved
 	), alerts AS MATERIALIZED (
-		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN a.key::bigint END AS product_id FROM sellometer.alerts a
+		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN sellometer.product_of_key(a.key) END AS product_id FROM sellometer.alerts a
 		WHERE a.kind = 'category_shift' AND a.closed_at IS NULL
 	), worthwhile AS MATERIALIZED (
 		SELECT count(m.product_id) >= min(s.min_products) OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') AS known
