@@ -8,7 +8,7 @@
                                 values, and to hostile ones; say how long they took; fail if p95 is over the bar, if given
     check.py times [--runs N] [--now TIME]
                                 the same, but each N times in a session (3) after a first one that is not counted, and print the
-                                median and 95th percentile of each query, in ms
+                                median and 95th percentile of each query, in ms, and which are not quick
     check.py form run           both of the first
     check.py write DIR          write the known data of known.py to a directory; with --late, what comes late
     check.py values --admin USER

@@ -60,6 +60,9 @@ class Run:
         self.times = {name: [] for name in RANGES}
         self.slow = []
 
+    # what is quick enough, in ms, for table()
+    QUICK = 20
+
     def values(self, board, start):
         """What to set the variables to: by setting, variable, and value."""
         settings = {"All": {}, "one": {}, "several": {}, "hostile": {}}
@@ -95,7 +98,7 @@ class Run:
         results = list(self.psql.run(statements * (1 + self.again)))
         for i, result in enumerate(results[len(statements):]):
             if not isinstance(result, str):
-                self.repeated.setdefault(todo[i % len(todo)][0], {}).setdefault(label, []).append(result[3])
+                self.repeated.setdefault(todo[i % len(todo)][0], {}).setdefault(label, []).append((result[3], setting))
         for (title, _, fmt, _), sql, result in zip(todo, statements, results):
             if isinstance(result, str):
                 faults += [title, sql, result]
@@ -126,18 +129,26 @@ class Run:
         for took, label, setting, title in sorted(self.slow, reverse=True)[:5]:
             self.tap.note(f"{took:8.1f} ms  {title}, {label}, variables: {setting}")
 
-
     def table(self):
-        """Median and 95th percentile of what was repeated."""
-        def figures(times):
-            times = sorted(times)
-            return f"{times[len(times) // 2]:9.1f} {times[math.ceil(len(times) * 0.95) - 1]:8.1f}" if times else f"{'':18}"
+        """Median and 95th percentile of what was repeated; and which are not quick, with what is chosen."""
+        def median_and_p95(asked):
+            times = sorted(took for took, _ in asked)
+            return times[len(times) // 2], times[math.ceil(len(times) * 0.95) - 1]
+
+        def figures(asked):
+            return "{:9.1f} {:8.1f}".format(*median_and_p95(asked)) if asked else f"{'':18}"
 
         print(f"{'median and p95, ms':72}" + "".join(f"{label:>18}" for label in RANGES))
         for title, by_label in sorted(self.repeated.items()):
             print(f"{title:72}" + "".join(figures(by_label.get(label, [])) for label in RANGES))
-        print(f"{'all':72}" + "".join(figures([time for by_label in self.repeated.values() for time in by_label.get(label, [])])
+        print(f"{'all':72}" + "".join(figures([one for by_label in self.repeated.values() for one in by_label.get(label, [])])
                                     for label in RANGES))
+        print(f"\nnot under {self.QUICK} ms at the 95th percentile, by what is chosen")
+        for title, by_label in sorted(self.repeated.items()):
+            for label, asked in by_label.items():
+                if median_and_p95(asked)[1] >= self.QUICK:
+                    settings = dict.fromkeys(setting for _, setting in asked)
+                    print(f"{title}, {label}: " + ", ".join("{} {:.1f} {:.1f}".format(s, *median_and_p95([one for one in asked if one[1] == s])) for s in settings))
 
 
 def check_run(tap, bar, now, again=0):
