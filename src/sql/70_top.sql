@@ -66,11 +66,13 @@ $$;
 COMMENT ON FUNCTION sellometer.rows_of(text, text, text, timestamptz, timestamptz, text[]) IS
 	'SQL for the rows of a part of a tier, of some keys or of all (NULL)';
 
+/* What is asked for is mostly in memory: pages that an index leads to cost hardly more than the next ones. */
 CREATE FUNCTION sellometer.top_of_rows(rows_sql text, by text, n integer, OUT key text, OUT gmv numeric, OUT count bigint)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET work_mem = '64MB'
+SET random_page_cost = 1.1
 SET jit = off
 AS $$
 BEGIN
