@@ -2,11 +2,18 @@
 from parts import (GREEN, MONEY, NUMBER, ORANGE, RED, SECONDS, SEVERITY, TIME, any_of, column, dashboard, freshness, label, lines, query_variable,
                    seconds, sql, stat, steps, table)
 
-DECIMAL = column(NUMBER, width=95)
+AMOUNT = column(width=95)
 KEY_SHOWN, PRODUCT = column(width=290, inspect=True), column(least=140, inspect=True)
 
 # What products are called, or the categories that they were mostly sold in.
 ALERT_NAME = "sellometer.key_name(dimension, key)"
+
+# Of these alerts what was observed is the price of a product; of all others a number of whatever the kind is about, of groups a factor.
+OF_PRICE = "kind = 'price_anomaly' AND dimension = 'product_id'"
+
+
+def amount(of):
+    return f"CASE WHEN {OF_PRICE} THEN sellometer.price_in_words({of}) ELSE rtrim(to_char({of}, 'FM999,999,999,999,999,990.99'), '.') END AS {of}"
 
 
 def alerts_carts():
@@ -22,12 +29,12 @@ def alerts_carts():
         freshness()[1],
         table("Open alerts", "What is wrong now, the worst first, with the reason in words. Event time is that of the events that show it.",
               sql(f"""
-            SELECT severity, replace(kind, '_', ' ') AS kind, {label('dimension', 'key')} AS key, detail, observed, expected, {seconds('event_time')} AS "event time",
+            SELECT severity, replace(kind, '_', ' ') AS kind, {label('dimension', 'key')} AS key, detail, {amount('observed')}, {amount('expected')}, {seconds('event_time')} AS "event time",
                 {seconds('opened_at')} AS "time"
             {open_alerts} AND {any_of("kind", "kind")}
             ORDER BY severity = 'critical' DESC, severity = 'warning' DESC, opened_at DESC, id DESC
             LIMIT 500"""), 24, 26, columns={
-                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": KEY_SHOWN, "detail": column(least=385, wrap=True), "observed": DECIMAL, "expected": DECIMAL, "event time": TIME, "time": TIME}),
+                "severity": column(width=85, color=SEVERITY), "kind": column(width=120), "key": KEY_SHOWN, "detail": column(least=385, wrap=True), "observed": AMOUNT, "expected": AMOUNT, "event time": TIME, "time": TIME}),
         lines("Alerts by event time", "Events that alerts are about, by kind.",
               sql("""
             SELECT $__timeGroupAlias(event_time, $__interval), replace(kind, '_', ' ') AS metric, count(*) AS value

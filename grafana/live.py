@@ -1,6 +1,6 @@
 """Live: sales as they happen, and what one chooses to look at."""
-from parts import (BEST_BY, COUNT, EVENTS, KEY, KEY_IN_LINK, MONEY, NOT_FINAL, NUMBER, RANGE, RATIO, SHARE, chosen, column, dashboard, freshness, funnel,
-                   label, lines, parted, per_minute, query_variable, row, series, sql, stat, table, total)
+from parts import (ALERT_MARKS, BEST_BY, COUNT, EVENT_NAMES, EVENTS, KEY, KEY_IN_LINK, MONEY, NOT_FINAL, NUMBER, RANGE, RATIO, SHARE, chosen, column, dashboard, freshness, funnel,
+                   label, lines, not_final_mark, parted, per_minute, query_variable, row, series, sql, stat, table, total)
 
 # dimension, variable, title of one and of many
 CHOICES = [("product_id", "product", "Product", "products"), ("brand", "brand", "Brand", "brands"),
@@ -41,10 +41,12 @@ def chosen_totals():
     return table("${event:text}: what is chosen", "Number and GMV in the range of all that is chosen above, and the share of all.", sql(f"""
         WITH everything AS MATERIALIZED (
             SELECT * FROM sellometer_total('${{event}}', {RANGE}))
-        SELECT {label('dimension', 'key')} AS "name", kind, count AS "number", gmv AS "GMV", avg_price AS price, gmv / nullif((SELECT gmv FROM everything), 0) AS share
+        SELECT {label('dimension', 'key')} AS "name", gmv AS "GMV", count AS "number", gmv / nullif((SELECT gmv FROM everything), 0) AS share, avg_price AS price, kind
         FROM (SELECT 0 AS n, '' AS kind, '' AS dimension, 'All' AS key, gmv, count, avg_price FROM everything
             UNION ALL {union}) t
-        ORDER BY n, gmv DESC, key COLLATE "C" """), 24, 12, columns={"number": COUNT, "GMV": column(MONEY, width=105, decimals=2), "price": column(MONEY, width=85, decimals=2), "share": column(RATIO, width=75, decimals=2), "name": column(least=140, inspect=True), "kind": column(width=200)})
+        ORDER BY n, gmv DESC, key COLLATE "C" """), 14, 12, columns={
+            "name": column(least=140, inspect=True), "GMV": column(MONEY, width=105, decimals=2), "number": COUNT,
+            "share": column(RATIO, width=75, decimals=2), "price": column(MONEY, width=85, decimals=2), "kind": column(width=165)})
 
 
 def variables():
@@ -74,25 +76,25 @@ def live():
         *freshness(),
         lines("GMV per minute", "What purchases came to, by event time, per minute whatever the width of the points. Dashed: files on their way may still "
               "change it. Nothing is drawn behind the newest data.",
-              per_minute(parted("s.gmv / w.minutes", "GMV per minute"), series()), MONEY, 16, 9, overrides=[NOT_FINAL]),
-        table("From view to purchase", "Views (once a session), carts and purchases in the range, with rates.", funnel(), 8, 9,
+              per_minute(parted("s.gmv / w.minutes", "GMV per minute"), series()), MONEY, 10, 12, overrides=[NOT_FINAL]),
+        chosen_totals(),
+        table("From view to purchase", "Views (once a session), carts and purchases in the range, with rates.", funnel(), 8, 8,
               columns={"number": COUNT, "of views": SHARE, "of previous": SHARE}),
         lines("Events per minute", "Each type of event, per minute; the scale is logarithmic above 1, as views are many more than purchases.",
               per_minute("e AS metric, s.count / w.minutes AS value",
-                         "SELECT e, s.* FROM unnest(enum_range(NULL::sellometer.event_type)::text[]) e "
-                         f"CROSS JOIN LATERAL ({series('e')}) s", "1, 2"), NUMBER, 12, 8,
+                         f"SELECT e, s.* FROM (VALUES {', '.join(str(event) for event in EVENT_NAMES)}) v (type, e) "
+                         f"CROSS JOIN LATERAL ({series('v.type')}) s", "1, 2"), NUMBER, 8, 8, min=0,
               overrides=[{"matcher": {"id": "byType", "options": "number"}, "properties": [
                   {"id": "custom.scaleDistribution", "value": {"type": "symlog", "log": 10, "linearThreshold": 1}}]}]),
         lines("Average price", "Average price of what was bought, and of what was put in the cart; a gap where nothing was.",
               [sql(f"""
             SELECT event_time AS "time", avg_price AS "{name}"
             FROM ({series(f"'{event}'")}) s
-            ORDER BY 1""") for event, name in (("purchase", "Bought"), ("cart", "Put in cart"))], MONEY, 12, 8, points="auto"),
-        row("Best, and chosen"),
-        *(top(*choice) for choice in CHOICES[:-1]), top(*CHOICES[-1], width=24),
-        chosen_totals()]
+            ORDER BY 1""") for event, name in (("purchase", "Bought"), ("cart", "Put in cart"))], MONEY, 8, 8, points="auto"),
+        row("Best"),
+        *(top(*choice) for choice in CHOICES[:-1]), top(*CHOICES[-1], width=24)]
     for dimension, variable, one, many in CHOICES:
         panels += [row(f"Chosen {many}"),
                    of_chosen(dimension, variable, many, "s.gmv", "GMV", MONEY), of_chosen(dimension, variable, many, "s.count", "number", NUMBER)]
     return dashboard("sellometer-live", "Sellometer: Live", "Sales as they happen, by event time.", panels, [EVENTS, BEST_BY, *variables()],
-                     alerts_shown=True)
+                     marks=[not_final_mark(), *ALERT_MARKS])

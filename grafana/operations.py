@@ -10,7 +10,7 @@ OUTCOME = named(failed=RED, died=RED, done=GREEN, held=ORANGE)
 SOURCES = sql("""
     SELECT coalesce(h.state, 'ok') AS state, concat_ws(': ', sellometer.shown(s.source), nullif(concat_ws(' | ',
             CASE WHEN strpos(coalesce(h.detail, ''), s.last_error) > 0 THEN NULL ELSE s.last_error END, h.detail), '')) AS "source, and its last error",
-        date_trunc('second', s.last_error_at) AS "error at", date_trunc('second', s.head) AS "data up to"
+        date_trunc('second', s.last_error_at) AS "error at"
     FROM sellometer.status s
     LEFT JOIN LATERAL (
         SELECT (array_agg(x.severity ORDER BY array_position(ARRAY['critical', 'warning', 'info', 'ok'], x.severity)))[1] AS state,
@@ -48,10 +48,10 @@ FAILURES = """
 
 def first_screen():
     return [
-        table("Sources", "Each source, the worst first, with the whole of its last error and what health says of it.", SOURCES, 12, 12, columns={
+        table("Sources", "Each source, the worst first, with the whole of its last error and what health says of it.", SOURCES, 12, 15, columns={
             "state": column(width=75, color=SEVERITY), "source, and its last error": column(least=280, wrap=True),
-            "error at": TIME, "data up to": TIME}),
-        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 12, 12, columns={
+            "error at": TIME}),
+        table("Health", "What is not well, the worst first: all of sellometer.health that is warning or critical.", HEALTH, 12, 15, columns={
             "severity": column(width=75, color=SEVERITY), "what it is, and what to do": column(least=280, wrap=True), "time": TIME}),
         freshness()[1],
         stat("From arrival to table", "Time from an object's arrival to its rows being visible: the last one's, or the age of the oldest that waits.",
@@ -115,21 +115,22 @@ def arrivals():
             WHERE $__timeFilter(rejected_at)
             GROUP BY 1, 2
             ORDER BY 1, 2"""), NUMBER, 8, 9, stack=True, bars=True, legend=("sum",), decimals=0),
-        table("Sources in numbers", "What waits of each source, how fast it is loaded, and how often it was listed.",
+        table("Sources in numbers", "Up to where each source's data is, what waits of it, how fast it is loaded, and how often it was listed.",
               sql("""
-            SELECT sellometer.shown(source) AS source, extract(epoch FROM event_lag) AS "behind the clock", pending_objects AS waiting, failed_objects AS failed,
+            SELECT sellometer.shown(source) AS source, date_trunc('second', head) AS "data up to", extract(epoch FROM event_lag) AS "behind the clock", pending_objects AS waiting, failed_objects AS failed,
                 backlog_objects AS backlog, pending_bytes AS "waiting bytes", rows_per_second AS "rows/s", list_requests AS lists
             FROM sellometer.status
-            ORDER BY pending_bytes DESC, status.source"""), 24, 6, columns={"source": column(least=150), "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT, "backlog": COUNT, "waiting bytes": column(BYTES, width=120),
+            ORDER BY pending_bytes DESC, status.source"""), 24, 6, columns={"source": column(least=150), "data up to": TIME, "behind the clock": column(SECONDS, width=140), "waiting": COUNT, "failed": COUNT, "backlog": COUNT, "waiting bytes": column(BYTES, width=120),
                                                                      "rows/s": column(NUMBER, width=80, decimals=1), "lists": COUNT}),
-        table("Rejected rows", "The newest of those kept as examples: where each stands, what was wrong, and the whole line.",
+        table("Rejected rows", "The newest of those kept as examples: where each stands, what was wrong, and the line, of very long ones the beginning.",
               sql("""
             SELECT date_trunc('second', rejected_at) AS "time",
-                concat_ws(': ', source, key || ', line ' || line, column_name, reason, nullif(detail, '')) || coalesce(' | ' || nullif(raw, ''), '') AS "the row, and its error"
+                concat_ws(': ', source, key || ', line ' || line, coalesce(nullif(detail, ''), concat_ws(': ', column_name, reason)))
+                    || coalesce(' | ' || nullif(left(raw, 250), ''), '') || CASE WHEN length(raw) > 250 THEN ' … (more in sellometer.rejected_rows)' ELSE '' END AS "the row, and its error"
             FROM sellometer.rejected_rows
             WHERE $__timeFilter(rejected_at)
             ORDER BY rejected_at DESC, source, key, line
-            LIMIT 200"""), 24, 14, columns={"time": TIME, "the row, and its error": column(least=180, wrap=True)}),
+            LIMIT 200"""), 24, 25, columns={"time": TIME, "the row, and its error": column(least=180, wrap=True)}),
         table("Failed objects", "Each with the reason. sellometer_retry(source, key) has it loaded again, sellometer_skip(source, key) never.",
               sql("""
             SELECT source || ': ' || key AS object, error, sqlstate, attempts, date_trunc('second', next_attempt) AS "next attempt", size, date_trunc('second', discovered_at) AS "time"

@@ -236,8 +236,8 @@ def custom_variable(name, label, values, description=""):
             "options": options, "current": {"selected": True, "text": values[0][1], "value": values[0][0]}}
 
 
-EVENTS = custom_variable("event", "Event", [("purchase", "Purchases"), ("cart", "Put in cart"), ("view", "Views"),
-                                            ("remove_from_cart", "Removed from cart")], "What is counted")
+EVENT_NAMES = [("purchase", "Purchases"), ("cart", "Put in cart"), ("view", "Views"), ("remove_from_cart", "Removed from cart")]
+EVENTS = custom_variable("event", "Event", EVENT_NAMES, "What is counted")
 BEST_BY = custom_variable("by", "Best by", [("gmv", "GMV"), ("count", "Number")], "What the lists are ordered by")
 DIMENSIONS = [("brand", "Brand"), ("product_id", "Product"), ("category_l1", "Category"),
               ("category_l2", "Category, two levels"), ("category_l3", "Category, three levels")]
@@ -275,11 +275,23 @@ def alert_marks(severity, color):
             ORDER BY 1, 2"""), "table", "Anno")}
 
 
-def dashboard(uid, title, description, panels, variables=(), time="now-6h", refresh="30s", alerts_shown=False, zone="browser"):
+ALERT_MARKS = [alert_marks("critical", RED), alert_marks("warning", ORANGE)]
+
+
+def not_final_mark():
+    """A shade over the minutes that files on their way may still change, on whatever is drawn over time."""
+    return {"datasource": SOURCE, "enable": True, "hide": False, "iconColor": "super-light-blue", "name": "Not final",
+            "target": target(sql("""
+            SELECT greatest(final_to, $__timeFrom()::timestamptz) AS "time", least(head, $__timeTo()::timestamptz) AS timeend,
+                'Not final: files on their way may still change it' AS text
+            FROM (SELECT head, date_trunc('minute', head - sellometer.setting_length('sellometer.live_lateness', '5min')) AS final_to FROM sellometer.state) s
+            WHERE final_to < $__timeTo() AND head > $__timeFrom()"""), "table", "Anno")}
+
+
+def dashboard(uid, title, description, panels, variables=(), time="now-6h", refresh="30s", marks=(), zone="browser"):
     annotations = [{"builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana --"}, "enable": True, "hide": True,
                     "iconColor": "rgba(0, 211, 255, 1)", "name": "Annotations & Alerts", "type": "dashboard"}]
-    if alerts_shown:
-        annotations += [alert_marks("critical", RED), alert_marks("warning", ORANGE)]
+    annotations += marks
     return {"uid": uid, "title": title, "description": description, "tags": ["sellometer"], "schemaVersion": 41, "version": 1,
             "editable": True, "graphTooltip": 1, "timezone": zone, "weekStart": "", "fiscalYearStartMonth": 0,
             "refresh": refresh, "time": {"from": time, "to": "now"}, "timepicker": {},

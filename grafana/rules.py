@@ -1,5 +1,5 @@
 """Alert rules.  A column of text is a label, and each combination of labels an instance, told of by itself."""
-from alerts_carts import ALERT_NAME
+from alerts_carts import ALERT_NAME, OF_PRICE
 from parts import SOURCE, sql
 
 OPERATIONS, ALERTS, LIVE = "sellometer-operations", "sellometer-alerts", "sellometer-live"
@@ -38,19 +38,20 @@ def status_value(value):
 def of_alerts(severity, value):
     """
     An instance for each open alert: what it is about are the labels, which stay as they are while it lasts.  Of an alert without an observed or
-    expected value the summary must not say a number, and there is none to say: which it has are labels too.
+    expected value the summary must not say a number, and there is none to say: which it has are labels too, and what stands before a price.
     """
     return sql(f"""
-        SELECT now() AS "time", kind, key, coalesce({ALERT_NAME}, '') AS name, CASE WHEN observed IS NULL THEN '' ELSE 'yes' END AS has_observed,
-            CASE WHEN expected IS NULL THEN '' ELSE 'yes' END AS has_expected, {value} AS value
+        SELECT now() AS "time", kind, dimension, key, coalesce({ALERT_NAME}, '') AS name, CASE WHEN observed IS NULL THEN '' ELSE 'yes' END AS has_observed,
+            CASE WHEN expected IS NULL THEN '' ELSE 'yes' END AS has_expected, CASE WHEN {OF_PRICE} THEN sellometer.currency_sign() ELSE '' END AS currency,
+            {value} AS value
         FROM sellometer.alerts
         WHERE closed_at IS NULL AND severity = '{severity}'
-        ORDER BY 2, 3""")
+        ORDER BY 2, 3, 4""")
 
 
 def alert_rule(severity, title, wait):
     return rule(f"alerts-{severity}", title, "{{ $labels.kind }}: {{ $labels.key }}{{ if $labels.name }} ({{ $labels.name }}){{ end }}."
-                "{{ if $labels.has_observed }} Observed: {{ $values.observed }}.{{ end }}{{ if $labels.has_expected }} Expected: {{ $values.expected }}.{{ end }}"
+                "{{ if $labels.has_observed }} Observed: {{ $labels.currency }}{{ $values.observed }}.{{ end }}{{ if $labels.has_expected }} Expected: {{ $labels.currency }}{{ $values.expected }}.{{ end }}"
                 " The reason is in sellometer.alerts, and in Open alerts.",
                 of_alerts(severity, "1"), 0, (ALERTS, "Open alerts"), wait, severity,
                 values={"observed": of_alerts(severity, "coalesce(observed, 0)"), "expected": of_alerts(severity, "coalesce(expected, 0)")})

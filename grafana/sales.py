@@ -1,5 +1,5 @@
 """Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
-from parts import (BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
+from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
                    custom_variable, dashboard, funnel, label, lines, query_variable, row, sql, stat, table, total)
 
 TODAY = "date_trunc('day', head, 'UTC')"
@@ -125,6 +125,7 @@ def days():
 
 
 def by_dimension():
+    # a row that only says why nothing can be compared chooses nothing
     click = ("Choose it too", "/d/sellometer-sales?${__url_time_range}&${event:queryparam}&${step:queryparam}&${by:queryparam}&${dimension:queryparam}"
              f"&${{brand:queryparam}}&${{category:queryparam}}&${{key:queryparam}}&var-key={KEY_IN_LINK}")
     return [
@@ -143,11 +144,12 @@ def by_dimension():
             FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 20, '${{by}}')"""), 12, 12,
               columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=80, decimals=2),
                        "share": column(RATIO, width=70, decimals=2)}),
-        table("Movers", "The twenty that have changed most against the range before, up or down; if that is not kept "
+        table("Movers", "The twenty that have changed most against the range before, up or down, each adds itself to the choice by a click; if that is not kept "
               "whole, a line that says so.", sql(f"""
-            SELECT coalesce({label("'${dimension}'", 'key')}, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number"
+            SELECT coalesce({label("'${dimension}'", 'key')}, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number",
+                coalesce(key, 'All') AS key
             FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 24, 12,
-              columns={"name": column(least=140, inspect=True), "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
+              columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
                        "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE)})]
 
 
@@ -187,4 +189,4 @@ def sales():
         query_variable("key", "Key", sql(f"""
             SELECT key AS __value, {label("'${dimension}'", 'key')} AS __text
             FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 50)"""), refresh=2, description="The 50 best of the range, or any that you type"),
-    ], time="now-14d", refresh="5m", alerts_shown=True, zone="utc")
+    ], time="now-14d", refresh="5m", marks=ALERT_MARKS, zone="utc")

@@ -137,8 +137,8 @@ export function* zeroFaults(item, says, world) {
 	}
 }
 
-/* Marks of alerts: where in event time they are, and not so many that nothing else is seen. */
-export function* markFaults(item) {
+/* Marks of alerts: where in event time they are, and not so many that nothing else is seen.  Minutes that may still change are shaded, up to the newest data. */
+export function* markFaults(item, world) {
 	for (const { refId, columns, error } of item.annotations) {
 		const times = columns.find((c) => c.name === 'time')?.values;
 
@@ -146,6 +146,14 @@ export function* markFaults(item) {
 			yield `annotation ${refId}: ${error ?? 'no time'}`;
 		} else if (times.length > MANY_MARKS || times.some((time) => time < item.from || time > item.to)) {
 			yield `annotation ${refId}: ${times.length} marks, from ${new Date(Math.min(...times)).toISOString()}`;
+		}
+	}
+	if (item.name === 'live.json') {
+		const { columns } = item.annotations.find(({ refId }) => refId === 'Not final') ?? { columns: [] };
+		const [time, end] = ['time', 'timeend'].map((name) => columns.find((c) => c.name === name)?.values ?? []);
+
+		if (time.length !== 1 || Math.abs(end[0] - world.head) > 1000 || !(time[0] < end[0])) {
+			yield `annotation Not final: from ${time} to ${end}, the data end at ${world.head}`;
 		}
 	}
 }

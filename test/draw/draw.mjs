@@ -23,7 +23,7 @@ const browser = await open();
 // a dashboard can have a zone of its own
 const zoneOf = (item, viewer) => (item.board.timezone === 'utc' ? 'UTC' : viewer);
 const faultsOf = (item, says, complaints, where) => [...complaints, ...textFaults(item, says, where),
-	...(item.empty ? [] : [...zeroFaults(item, says, where), ...markFaults(item)])];
+	...(item.empty ? [] : [...zeroFaults(item, says, where), ...markFaults(item, where)])];
 
 async function texts(timeZone, chosen) {
 	const page = await openPage(browser, built, { width: WIDTHS[0], timeZone });

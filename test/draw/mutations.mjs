@@ -116,9 +116,17 @@ export const mutations = [
 	{
 		name: 'a wall of marks', board: 'live.json', expected: /^annotation .*: 500 marks/,
 		change(item) {
-			const { columns } = item.annotations[0];
+			const { columns } = item.annotations.find((one) => one.refId === 'Alerts: critical');
 
 			columns.find((c) => c.name === 'time').values = new Array(500).fill(item.to);
+		}
+	},
+	{
+		name: 'minutes that may still change without a shade', board: 'live.json', expected: /^annotation Not final: /,
+		change(item) {
+			const shade = item.annotations.find((one) => one.refId === 'Not final');
+
+			shade.columns = shade.columns.filter((c) => c.name !== 'timeend');
 		}
 	},
 	{

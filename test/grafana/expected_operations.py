@@ -5,7 +5,7 @@ from decimal import Decimal
 from expand import ask
 from expected_sales import label
 from frames import Anything, Begins, Near
-from known import DAY, HEAD, HOUR, MINUTE, NOW
+from known import DAY, HEAD, HOUR, MINUTE, NOW, Known
 from oracle import keys
 from oracles import oracle
 
@@ -57,16 +57,14 @@ TEXT = "source, and its last error"
 @oracle("operations", "Sources")
 def sources(c):
     failed = f"2019-11-20-12-10-no-price.csv: {NO_PRICE}"
-    return [{"state": "critical", TEXT: f"partner: {NOT_READABLE}", "error at": NOW - 20 * MINUTE,
-             "data up to": NOW - 3 * HOUR},
-            {"state": "warning", TEXT: Begins(f"shop: 1 have failed, the last: {failed}; 1 are tried again and again, the last: 2019-11-20-14-30-again.csv: "), "error at": NOW - 2 * HOUR + timedelta(seconds=20),
-             "data up to": HEAD}]
+    return [{"state": "critical", TEXT: f"partner: {NOT_READABLE}", "error at": NOW - 20 * MINUTE},
+            {"state": "warning", TEXT: Begins(f"shop: 1 have failed, the last: {failed}; 1 are tried again and again, the last: 2019-11-20-14-30-again.csv: "), "error at": NOW - 2 * HOUR + timedelta(seconds=20)}]
 
 
 @oracle("operations", "Sources in numbers")
 def sources_in_numbers(c):
     lists = {row["name"]: row["list_requests"] for row in table(c, "SELECT * FROM sellometer.sources")}
-    return [{"source": source, "behind the clock": since(head), "waiting": waiting, "failed": waiting, "backlog": waiting, "waiting bytes": size, "rows/s": 0, "lists": lists[source]}
+    return [{"source": source, "data up to": head, "behind the clock": since(head), "waiting": waiting, "failed": waiting, "backlog": waiting, "waiting bytes": size, "rows/s": 0, "lists": lists[source]}
             for source, head, waiting, size in (("shop", HEAD, 1, 4711), ("partner", NOW - 3 * HOUR, 0, 0))]
 
 
@@ -148,15 +146,21 @@ def arrival_over_time(c):
 def rejected(c):
     """Line 42 to 46 of the one file: forty good rows come first."""
     reasons = ["bad_event_type", "bad_product_id", "bad_price", "bad_price", "column_count"]
-    columns = ["event_type", "product_id", "price", "price", None]
-    rows = [{"reason": reason, "line": line, "column": column, "time": NOW - 5 * MINUTE - timedelta(seconds=line)} for line, reason, column in zip(range(42, 47), reasons, columns)]
+    details = ['event_type "bought" is none of view, cart, remove_from_cart, purchase', 'product_id "n/a" stands for no value', 'price "-1" is negative',
+               'price "12,50 and what else there was to say about it and what else there was ..." has something beside the number (a currency?)',
+               "2 fields where the header has 9"]
+    rows = [{"reason": reason, "line": line, "detail": detail, "time": NOW - 5 * MINUTE - timedelta(seconds=line)} for line, reason, detail in zip(range(42, 47), reasons, details)]
     return in_range(c, rows)
+
+
+SOME_BAD = "2019-11-20-11-45-some-bad.csv"
 
 
 @oracle("operations", "Rejected rows")
 def rejected_rows(c):
-    return [{"time": row["time"], "the row, and its error": Begins(": ".join(filter(None, (f"shop: 2019-11-20-11-45-some-bad.csv, line {row['line']}", row["column"], row["reason"]))))}
-            for row in rejected(c)]
+    lines = Known().files[SOME_BAD].split("\n")
+    cut = lambda text: text if len(text) <= 250 else f"{text[:250]} … (more in sellometer.rejected_rows)"
+    return [{"time": row["time"], "the row, and its error": f"shop: {SOME_BAD}, line {row['line']}: {row['detail']} | {cut(lines[row['line'] - 1])}"} for row in rejected(c)]
 
 
 oracle("operations", "Rejected rows by reason")(lambda c: buckets(c, rejected(c), "reason", "time", c.step))
@@ -211,13 +215,23 @@ oracle("alerts-carts", "Running out")(lambda c: [{"products": len(running_out(c)
 oracle("alerts-carts", "Left in cart")(lambda c: [{"carts": len(left(c))}])
 
 
+def amount(row, column):
+    """Prices of products are money, all else are numbers of what the kind is about."""
+    value = row[column]
+    if value is None:
+        return None
+    if row["kind"] == "price_anomaly" and row["dimension"] == "product_id":
+        return f"${value:,.2f}"
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
 @oracle("alerts-carts", "Open alerts")
 def open_alerts(c):
     order = ["9007199254740993", "1004856", "1005115", "all"]
     kinds = c.values["kind"]
     found = {row["key"]: row for row in alerts(c) if row["closed_at"] is None and (not kinds or row["kind"] in kinds)}
-    return [{"severity": row["severity"], "kind": row["words"], "key": row["label"], "detail": row["detail"], "observed": row["observed"],
-             "expected": row["expected"], "event time": row["event_time"], "time": row["opened_at"]}
+    return [{"severity": row["severity"], "kind": row["words"], "key": row["label"], "detail": row["detail"], "observed": amount(row, "observed"),
+             "expected": amount(row, "expected"), "event time": row["event_time"], "time": row["opened_at"]}
             for key in order if key in found for row in [found[key]]]
 
 
@@ -280,6 +294,12 @@ def marks(severity):
                  for (kind, _), rows in groups.items()]
         return sorted(found, key=lambda row: (row["time"], row["text"]))
     return expected
+
+
+@oracle("live", "annotation Not final")
+def not_final(c):
+    """The minutes up to the head that may still change."""
+    return [{"time": HEAD.replace(second=0) - 5 * MINUTE, "timeend": HEAD, "text": "Not final: files on their way may still change it"}]
 
 
 for board in ("live", "sales"):

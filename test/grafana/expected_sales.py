@@ -81,7 +81,8 @@ def gmv_per_minute(c):
 
 @oracle("live", "Events per minute")
 def events_per_minute(c):
-    return {kind: {time: value for time, value, _ in per_minute(c, kind, lambda s: s.count)} for kind in TYPES}
+    names = {"purchase": "Purchases", "cart": "Put in cart", "view": "Views", "remove_from_cart": "Removed from cart"}
+    return {names[kind]: {time: value for time, value, _ in per_minute(c, kind, lambda s: s.count)} for kind in TYPES}
 
 
 @oracle("live", "Average price")
@@ -165,7 +166,7 @@ def what_is_chosen(c):
     for dimension, variable, one in CHOICES:
         sums = [(key, c.o.total(c.start, c.end, event(c), (dimension, key))) for key in chosen(c, variable) if key]
         rows += [(label(c.o, dimension, key), one, s) for key, s in sorted(sums, key=lambda pair: (-pair[1].gmv, pair[0].encode())) if s.count]
-    return [{"name": key, "kind": kind, "number": s.count, "GMV": s.gmv, "price": s.price, "share": ratio(s.gmv, everything.gmv)}
+    return [{"name": key, "GMV": s.gmv, "number": s.count, "share": ratio(s.gmv, everything.gmv), "price": s.price, "kind": kind}
             for key, kind, s in rows]
 
 
@@ -339,8 +340,8 @@ def movers(c):
     found = c.o.movers(c.values["dimension"], c.start, c.end, event(c), 20, c.values["by"])
     if found is None:       # of thirty days before thirty days
         reason = f"the earlier range begins at {c.start - (c.end - c.start):%Y-%m-%d %H:%M} UTC, and what is kept whole begins at {HOURS_FROM:%Y-%m-%d %H:%M} UTC"
-        return [{"name": reason, "GMV": None, "GMV before": None, "Δ GMV": None, "number": None, "Δ number": None}]
-    return [{"name": label(c.o, c.values["dimension"], key), "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count}
+        return [{"name": reason, "GMV": None, "GMV before": None, "Δ GMV": None, "number": None, "Δ number": None, "key": "All"}]
+    return [{"name": label(c.o, c.values["dimension"], key), "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count, "key": key}
             for key, now, earlier in found]
 
 
