@@ -37,6 +37,23 @@
 	ExecInsertIndexTuples(result, slot, estate, false, true, is_there, NIL)
 #endif
 
+/* What simple_table_tuple_update() says of indexes, and the entries that it calls for. */
+#if PG_VERSION_NUM >= 160000
+typedef TU_UpdateIndexes SlmUpdatedIndexes;
+#define slm_exec_update_index_tuples(result, slot, estate, indexes) \
+	do { \
+		if ((result)->ri_NumIndices > 0 && (indexes) != TU_None) \
+			ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL, (indexes) == TU_Summarizing); \
+	} while (0)
+#else
+typedef bool SlmUpdatedIndexes;
+#define slm_exec_update_index_tuples(result, slot, estate, indexes) \
+	do { \
+		if ((result)->ri_NumIndices > 0 && (indexes)) \
+			ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL); \
+	} while (0)
+#endif
+
 /* The index of a table's primary key. */
 #if PG_VERSION_NUM >= 180000
 #define slm_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel, false)

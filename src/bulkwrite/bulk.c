@@ -47,6 +47,7 @@ struct SlmBulk
 	ResultRelInfo *result;
 	BulkInsertState bistate;
 	CommandId	cid;
+	TupleDesc	desc;			/* that of the table, but one that slots need not be counted for */
 	TupleTableSlot *slots[ROWS_PER_INSERT];
 	int			nslots;			/* made so far */
 
@@ -86,6 +87,7 @@ begin_direct(SlmBulk *bulk)
 	ExecOpenIndices(bulk->result, false);
 	bulk->bistate = GetBulkInsertState();
 	bulk->cid = GetCurrentCommandId(true);
+	bulk->desc = CreateTupleDescCopy(RelationGetDescr(bulk->rel));
 }
 
 /* "INSERT INTO sellometer.t (a, b) SELECT * FROM unnest($1, $2)" */
@@ -268,7 +270,7 @@ take_direct(SlmBulk *bulk)
 	Assert(bulk->nrows <= bulk->nslots);
 
 	if (bulk->nrows == bulk->nslots)
-		bulk->slots[bulk->nslots++] = table_slot_create(bulk->rel, NULL);
+		bulk->slots[bulk->nslots++] = MakeSingleTupleTableSlot(bulk->desc, table_slot_callbacks(bulk->rel));
 	slot = bulk->slots[bulk->nrows];
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts * sizeof(bool));
@@ -331,6 +333,7 @@ end_direct(SlmBulk *bulk)
 	Assert(bulk->nrows == 0);
 	for (int i = 0; i < bulk->nslots; i++)
 		ExecDropSingleTupleTableSlot(bulk->slots[i]);
+	FreeTupleDesc(bulk->desc);
 	FreeBulkInsertState(bulk->bistate);
 	table_finish_bulk_insert(bulk->rel, 0);
 	ExecCloseIndices(bulk->result);

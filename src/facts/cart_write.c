@@ -12,13 +12,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/table.h"
 #include "bulkwrite/bulk.h"
+#include "bulkwrite/by_key.h"
 #include "catalog/catalog.h"
-#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
-#include "compat.h"
 #include "facts/cart_write.h"
 #include "guc.h"
 #include "nodes/makefuncs.h"
@@ -27,11 +25,8 @@
 #include "server/spi.h"
 #include "types/money.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define ROWS_PER_MERGE	20000
@@ -113,88 +108,34 @@ merge(const SlmCart **carts, int n)
 
 /* --- which are there --- */
 
-typedef struct Lookup
-{
-	Relation	index;
-	IndexScanDesc scan;
-	TupleTableSlot *slot;
-	Snapshot	snapshot;
-} Lookup;
+static const int key_columns[] = {SESSION, PRODUCT};
 
-/* Is the table as we have made it, with its key? */
-static bool
-is_plain(Relation rel)
-{
-	Oid			key;
-	Relation	index;
-	int			places[SLM_MAX_COLUMNS];
-	bool		plain;
-
-	if (!slm_bulk_is_direct(rel, &shape) || !slm_may_write(rel, &shape, places))
-		return false;
-	key = slm_primary_key_index(rel);
-	if (!OidIsValid(key))
-		return false;
-	index = index_open(key, AccessShareLock);
-	plain = index->rd_index->indnkeyatts == 2 && index->rd_index->indkey.values[0] == places[SESSION] + 1 &&
-		index->rd_index->indkey.values[1] == places[PRODUCT] + 1;
-	index_close(index, NoLock);
-	return plain;
-}
-
-/* Whoever else writes carts holds the writer's lock, or only deletes: what is not there now will not be. */
-static void
-lookup_begin(Lookup *lookup, Relation rel)
-{
-	lookup->index = index_open(slm_primary_key_index(rel), AccessShareLock);
-	lookup->slot = table_slot_create(rel, NULL);
-	lookup->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	lookup->scan = slm_index_beginscan(rel, lookup->index, lookup->snapshot, 2);
-}
-
-static bool
-is_there(Lookup *lookup, const SlmCart *cart, text *session)
-{
-	ScanKeyData keys[2];
-
-	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid, C_COLLATION_OID, F_TEXTEQ,
-						   PointerGetDatum(session));
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cart->product_id));
-	index_rescan(lookup->scan, keys, 2, NULL, 0);
-	return index_getnext_slot(lookup->scan, ForwardScanDirection, lookup->slot);
-}
-
-static void
-lookup_end(Lookup *lookup)
-{
-	index_endscan(lookup->scan);
-	UnregisterSnapshot(lookup->snapshot);
-	ExecDropSingleTupleTableSlot(lookup->slot);
-	index_close(lookup->index, AccessShareLock);
-}
-
-/* Move those that are in the table before the others; returns how many there are. */
+/*
+ * Move those that are in the table before the others; returns how many there are.  Whoever else writes carts holds the writer's lock, or only
+ * deletes: what is not there now will not be.
+ */
 static int
 known_first(Relation rel, const SlmCart **carts, int n)
 {
 	const SlmCart **others = palloc(sizeof(SlmCart *) * n);
 	text	   *session = palloc(VARHDRSZ + SLM_MAX_CART_SESSION);
+	SlmByKey   *by_key = slm_by_key_begin(rel, &shape, key_columns, lengthof(key_columns));
 	int			nknown = 0;
 	int			nothers = 0;
-	Lookup		lookup;
 
-	lookup_begin(&lookup, rel);
 	for (int i = 0; i < n; i++)
 	{
+		Datum		key[lengthof(key_columns)] = {PointerGetDatum(session), Int64GetDatum(carts[i]->product_id)};
+
 		Assert(carts[i]->session.len <= SLM_MAX_CART_SESSION);
 		SET_VARSIZE(session, VARHDRSZ + carts[i]->session.len);
 		memcpy(VARDATA(session), carts[i]->session.data, carts[i]->session.len);
-		if (is_there(&lookup, carts[i], session))
+		if (slm_by_key_find(by_key, key) != NULL)
 			carts[nknown++] = carts[i];
 		else
 			others[nothers++] = carts[i];
 	}
-	lookup_end(&lookup);
+	slm_by_key_end(by_key);
 	memcpy(&carts[nknown], others, sizeof(SlmCart *) * nothers);
 	return nknown;
 }
@@ -256,7 +197,7 @@ write_all(const SlmCarts *carts, const uint32 *order, TimestampTz from, const Sl
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer carts", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Relation	rel = table_openrv(makeRangeVar("sellometer", "carts", -1), RowExclusiveLock);
-	bool		plain = is_plain(rel);
+	bool		plain = slm_by_key_possible(rel, &shape, key_columns, lengthof(key_columns));
 
 	if (!plain)
 		slm_check_insertable(rel, &shape);

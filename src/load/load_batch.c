@@ -34,8 +34,8 @@
 #include "utils/resowner.h"
 #include "utils/timestamp.h"
 
-/* Batches of backlog are kept so small that the writer's lock is held about this long. */
-#define LATE_HELD_MS			300
+/* Batches of backlog are kept so small that the writer's lock is held about this long at most: live files may wait for that. */
+#define LATE_HELD_MS			1000
 #define LEAST_LATE_BYTES		(64 * 1024)
 
 static double
@@ -363,7 +363,7 @@ adapt_late_bytes(SlmIngest *ingest, const SlmBatchResult *result)
 {
 	if (result->applied.held_ms > LATE_HELD_MS)
 		ingest->late_bytes = Max(Min(ingest->late_bytes, result->bytes) / 2, LEAST_LATE_BYTES);
-	else if (result->applied.held_ms < LATE_HELD_MS / 3.0)
+	else if (result->applied.held_ms < LATE_HELD_MS / 2.0)
 		ingest->late_bytes = Min(ingest->late_bytes * 2, (int64) slm_batch_bytes * 1024);
 }
 

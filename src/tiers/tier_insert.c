@@ -18,30 +18,6 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-/* What is no pointer to something. */
-static void
-set_plain_values(const SlmTierTarget *target, const int *at, const SlmDelta *row, Datum *values)
-{
-	Assert(row->type < SLM_EVENT_TYPES);
-	/* a bucket that has none yet can't lose any */
-	Assert(row->count > 0 && row->gmv >= 0);
-	Assert(target->shape->columns[SLM_TIER_COUNT].type == INT8OID || row->count == (int32) row->count);
-	values[at[SLM_TIER_TIME]] = TimestampTzGetDatum(row->time);
-	values[at[SLM_TIER_TYPE]] = ObjectIdGetDatum(target->event_types[row->type]);
-	values[at[SLM_TIER_COUNT]] = target->shape->columns[SLM_TIER_COUNT].type == INT8OID ? Int64GetDatum(row->count)
-		: Int32GetDatum((int32) row->count);
-}
-
-static void
-set_values(SlmTierTarget *target, const SlmDelta *row, Datum *values)
-{
-	static const int at[SLM_TIER_COLUMNS] = {SLM_TIER_TIME, SLM_TIER_KEY, SLM_TIER_TYPE, SLM_TIER_COUNT, SLM_TIER_GMV};
-
-	values[SLM_TIER_KEY] = slm_target_key(target, row->key);
-	values[SLM_TIER_GMV] = NumericGetDatum(slm_money_to_numeric(row->gmv));
-	set_plain_values(target, at, row, values);
-}
-
 uint64
 slm_tier_insert(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const bool *wanted)
 {
@@ -52,7 +28,7 @@ slm_tier_insert(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const 
 	for (uint64 i = 0; i < run->nrows; i++)
 	{
 		if (wanted == NULL || wanted[i])
-			set_values(target, &run->rows[i], slm_bulk_row(bulk, NULL));
+			slm_target_values(target, &run->rows[i], slm_bulk_row(bulk, NULL));
 	}
 	inserted = slm_bulk_end(bulk);
 	table_close(rel, NoLock);
@@ -96,7 +72,7 @@ new_row(void *arg, uint64 i, Datum *values)
 	}
 	slm_money_put_numeric(row->gmv, new->gmv);
 	values[new->at[SLM_TIER_GMV]] = PointerGetDatum(new->gmv);
-	set_plain_values(target, new->at, row, values);
+	slm_target_plain_values(target, new->at, row, values);
 }
 
 /* All rows, to a new table with its key. */

@@ -1,168 +1,128 @@
 /*
  * tier_merge.c: rows of buckets that have some already, added to these.
+ *
+ *   partition is plain:  each row is looked up by its key   there is none --> bulk insert
+ *                                                           live data     --> replaced in its place
+ *                                                           backlog       --> deleted, and what both come to inserted in bulk
+ *   else:                tier_merge_sql.c
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "bulkwrite/by_key.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "server/alive.h"
 #include "server/locks.h"
-#include "server/spi.h"
 #include "tiers/tier_merge.h"
+#include "tiers/tier_merge_sql.h"
 #include "types/money.h"
-#include "utils/builtins.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
-static char *
-upsert_sql(const char *partition, const char *key, const char *count_type)
+/* Deleting and replacing see as often as inserting to what has to be seen to. */
+#define ROWS_PER_LOOK	1000
+
+static const int key_columns[] = {SLM_TIER_KEY, SLM_TIER_TIME, SLM_TIER_TYPE};
+
+/* What a row that is there and a change of it come to. */
+static SlmDelta
+add(const SlmTierTarget *target, const Datum *there, const SlmDelta *row)
 {
-	return psprintf("INSERT INTO sellometer.%1$s AS t (event_time, %2$s, event_type, count, gmv) "
-					"SELECT * FROM unnest($1, $2, $3, $4::%3$s[], $5) "
-					"ON CONFLICT (%2$s, event_time, event_type) DO UPDATE "
-					"SET count = t.count + excluded.count, gmv = t.gmv + excluded.gmv",
-					partition, key, count_type);
+	SlmDelta	sum = *row;
+	int128		gmv;
+
+	if (!slm_money_sum_from_numeric(there[SLM_TIER_GMV], &gmv))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("column gmv of table \"sellometer.%s\" has a value that is no sum of prices", target->shape->table)));
+	sum.count += target->shape->columns[SLM_TIER_COUNT].type == INT8OID ? DatumGetInt64(there[SLM_TIER_COUNT])
+		: DatumGetInt32(there[SLM_TIER_COUNT]);
+	sum.gmv += gmv;
+	return sum;
 }
 
-/* The rows of $1 to $5, as d, and those that they replace, which are gone then, as old; what both come to. */
-#define TAKE_OLD \
-	"WITH d AS (SELECT * FROM unnest($1, $2, $3, $4, $5) AS d (event_time, %2$s, event_type, count, gmv)), " \
-	"old AS (DELETE FROM sellometer.%1$s AS t USING d " \
-	"WHERE t.%2$s = d.%2$s AND t.event_time = d.event_time AND t.event_type = d.event_type " \
-	"RETURNING t.event_time, t.%2$s, t.event_type, t.count::bigint, t.gmv)"
-#define SUM_UP \
-	"SELECT event_time, %2$s, event_type, sum(count)::%3$s AS count, sum(gmv) AS gmv " \
-	"FROM (SELECT * FROM old UNION ALL SELECT * FROM d) AS u (event_time, %2$s, event_type, count, gmv) " \
-	"GROUP BY 1, 2, 3 HAVING sum(count) <> 0"
-#define PUT_NEW	"INSERT INTO sellometer.%1$s (event_time, %2$s, event_type, count, gmv) "
-
-static char *
-replace_sql(const char *partition, const char *key, const char *count_type)
-{
-	return psprintf(TAKE_OLD " " PUT_NEW SUM_UP, partition, key, count_type);
-}
-
-/* Likewise; gives how many of the rows that should have been inserted were not, by a trigger. */
-static char *
-counting_replace_sql(const char *partition, const char *key, const char *count_type)
-{
-	return psprintf(TAKE_OLD ", new AS MATERIALIZED (" SUM_UP "), "
-					"put AS (" PUT_NEW "SELECT event_time, %2$s, event_type, count, gmv FROM new RETURNING 1) "
-					"SELECT (SELECT count(*) FROM new) - (SELECT count(*) FROM put)",
-					partition, key, count_type);
-}
-
-/* One piece of rows as five arrays, to a statement. */
 static void
-merge_piece(SlmTierTarget *target, SPIPlanPtr plan, const SlmDelta **rows, int n, bool replacing)
+merge_row(SlmTierTarget *target, SlmByKey *by_key, SlmBulk *bulk, const SlmDelta *row, bool replace)
 {
 	MemoryContext old = MemoryContextSwitchTo(target->scratch);
-	Oid			key_type = target->dimension == SLM_PRODUCT_ID ? INT8OID : TEXTOID;
-	Datum	   *values[5];
-	Datum		args[5];
-	int			result;
+	Datum		key[lengthof(key_columns)];
+	Datum		values[SLM_TIER_COLUMNS];
+	const Datum *there;
+	SlmDelta	sum = *row;
+	bool		insert = true;
 
-	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	Assert(n > 0 && n <= SLM_ROWS_PER_STATEMENT);
-
-	for (int c = 0; c < 5; c++)
-		values[c] = palloc(sizeof(Datum) * n);
-	for (int i = 0; i < n; i++)
+	key[0] = slm_target_key(target, row->key);
+	key[1] = TimestampTzGetDatum(row->time);
+	key[2] = ObjectIdGetDatum(target->event_types[row->type]);
+	there = slm_by_key_find(by_key, key);
+	if (there != NULL)
 	{
-		/* a row that may become empty is replaced, which takes it away */
-		Assert(replacing || rows[i]->count > 0);
-		values[0][i] = TimestampTzGetDatum(rows[i]->time);
-		values[1][i] = slm_target_key(target, rows[i]->key);
-		values[2][i] = ObjectIdGetDatum(target->event_types[rows[i]->type]);
-		values[3][i] = Int64GetDatum(rows[i]->count);
-		values[4][i] = NumericGetDatum(slm_money_to_numeric(rows[i]->gmv));
+		sum = add(target, there, row);
+		insert = replace && sum.count != 0;
+		if (replace || sum.count == 0)
+			slm_by_key_delete(by_key);
+		else
+		{
+			slm_target_values(target, &sum, values);
+			slm_by_key_update(by_key, values);
+		}
 	}
-	args[0] = slm_array(values[0], NULL, n, TIMESTAMPTZOID);
-	args[1] = slm_array(values[1], NULL, n, key_type);
-	args[2] = slm_array(values[2], NULL, n, target->event_type_oid);
-	args[3] = slm_array(values[3], NULL, n, INT8OID);
-	args[4] = slm_array(values[4], NULL, n, NUMERICOID);
-	result = SPI_execute_plan(plan, args, NULL, false, 0);
-	if (result != SPI_OK_INSERT && result != SPI_OK_SELECT)
-		elog(ERROR, "unexpected result %d of a merge", result);
-	if (result == SPI_OK_SELECT ? slm_int64(0, 1, 0) > 0 : !replacing && SPI_processed != (uint64) n)
-		slm_bulk_incomplete(n, target->shape->table);
-	SPI_freetuptable(SPI_tuptable);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(target->scratch);
-	slm_alive();
-	CHECK_FOR_INTERRUPTS();
+	if (insert && sum.count != 0)
+		slm_target_values(target, &sum, slm_bulk_row(bulk, NULL));
 }
 
-static SPIPlanPtr
-prepare_merge(SlmTierTarget *target, const char *partition, bool replace)
+static uint64
+merge_by_key(SlmTierTarget *target, Relation rel, const SlmDeltaRun *run, const bool *wanted, bool replace)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Oid			types[5] = {TIMESTAMPTZARRAYOID, target->dimension == SLM_PRODUCT_ID ? INT8ARRAYOID : TEXTARRAYOID,
-	get_array_type(target->event_type_oid), INT8ARRAYOID, NUMERICARRAYOID};
-	const char *key = slm_dimension_name(target->dimension);
-	const char *count_type = slm_tier_count_type(target->tier);
-	char	   *sql = !replace ? upsert_sql(quote_identifier(partition), key, count_type) :
-		target->has_triggers ? counting_replace_sql(quote_identifier(partition), key, count_type) :
-		replace_sql(quote_identifier(partition), key, count_type);
-	SPIPlanPtr	plan = SPI_prepare(sql, 5, types);
+	SlmByKey   *by_key = slm_by_key_begin(rel, target->shape, key_columns, lengthof(key_columns));
+	SlmBulk    *bulk = slm_bulk_begin(rel, target->shape, target->often);
+	uint64		merged = 0;
 
-	if (plan == NULL)
-		elog(ERROR, "could not prepare: %s", sql);
-	MemoryContextSwitchTo(context);
-	return plan;
+	for (uint64 i = 0; i < run->nrows; i++)
+	{
+		if (!wanted[i])
+			continue;
+		merge_row(target, by_key, bulk, &run->rows[i], replace);
+		if (++merged % ROWS_PER_LOOK == 0)
+		{
+			slm_alive();
+			CHECK_FOR_INTERRUPTS();
+		}
+	}
+	(void) slm_bulk_end(bulk);
+	slm_by_key_end(by_key);
+	return merged;
 }
 
-/*
- * Until the end of the nest level: find the rows of a piece by the primary key.  The planner would rather read and hash a
- * whole partition for some thousand rows, as it takes each of them for a read from disk.
- */
-static void
-prefer_index(void)
+static bool
+any_wanted(const SlmDeltaRun *run, const bool *wanted)
 {
-	static const char *const settings[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
-
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	for (uint64 i = 0; i < run->nrows; i++)
+	{
+		if (wanted[i])
+			return true;
+	}
+	return false;
 }
 
 uint64
-slm_tier_merge(SlmTierTarget *target, const char *partition, const SlmDeltaRun *run, const bool *wanted, bool replace)
+slm_tier_merge(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const bool *wanted, bool replace)
 {
-	const SlmDelta **piece = palloc(sizeof(SlmDelta *) * SLM_ROWS_PER_STATEMENT);
-	uint64		merged = 0;
-	int			nest_level = NewGUCNestLevel();
+	Relation	rel;
+	uint64		merged;
 
-	prefer_index();
-	for (int pass = 0; pass < 2; pass++)
-	{
-		bool		replacing = pass == 1;
-		SPIPlanPtr	plan = NULL;
-		int			n = 0;
-		Size		bytes = 0;
-
-		for (uint64 i = 0; i <= run->nrows; i++)
-		{
-			if (i < run->nrows && wanted[i] && (replace || run->rows[i].count <= 0) == replacing)
-			{
-				bytes += slm_target_key_size(target, &run->rows[i]);
-				piece[n++] = &run->rows[i];
-			}
-			if (n == 0 || (n < SLM_ROWS_PER_STATEMENT && bytes < SLM_BYTES_PER_STATEMENT && i < run->nrows))
-				continue;
-			if (plan == NULL)
-				plan = prepare_merge(target, partition, replacing);
-			merge_piece(target, plan, piece, n, replacing);
-			merged += n;
-			n = 0;
-			bytes = 0;
-		}
-		if (plan != NULL)
-			SPI_freeplan(plan);
-	}
-	AtEOXact_GUC(true, nest_level);
-	pfree(piece);
+	if (!any_wanted(run, wanted))
+		return 0;
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	rel = table_open(relid, RowExclusiveLock);
+	if (slm_by_key_possible(rel, target->shape, key_columns, lengthof(key_columns)))
+		merged = merge_by_key(target, rel, run, wanted, replace);
+	else
+		merged = slm_tier_merge_sql(target, rel, run, wanted, replace);
+	table_close(rel, NoLock);
 	return merged;
 }

@@ -7,10 +7,9 @@
 #include "tiers/tier_target.h"
 
 /*
- * Merge the rows for which wanted says true into a partition, by INSERT … ON CONFLICT or (replace) by DELETE and INSERT; returns their
- * number.  Rows whose count does not grow can empty a row that is there, which only the replacing statement sees to; both kinds never
- * name the same row, so their order is of no matter.  With SPI.
+ * Merge the rows for which wanted says true into a partition, in place or (replace) by DELETE and INSERT; returns their number.  A row that
+ * becomes empty is deleted.  With SPI, under the writer's lock.
  */
-extern uint64 slm_tier_merge(SlmTierTarget *target, const char *partition, const SlmDeltaRun *run, const bool *wanted, bool replace);
+extern uint64 slm_tier_merge(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const bool *wanted, bool replace);
 
 #endif							/* SLM_TIERS_TIER_MERGE_H */

@@ -6,8 +6,10 @@
 #include "catalog/pg_type.h"
 #include "tiers/tier_target.h"
 #include "types/event_type.h"
+#include "types/money.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 /* Bytes of long keys that are kept from one row to the next, as most are few and come often. */
 #define MAX_KEPT_KEYS		((Size) 4 * 1024 * 1024)
@@ -38,6 +40,29 @@ Size
 slm_target_key_size(const SlmTierTarget *target, const SlmDelta *row)
 {
 	return target->dimension == SLM_PRODUCT_ID ? 0 : slm_dictionary_text(target->dictionary, target->dimension, row->key).len;
+}
+
+void
+slm_target_plain_values(const SlmTierTarget *target, const int *at, const SlmDelta *row, Datum *values)
+{
+	Assert(row->type < SLM_EVENT_TYPES);
+	/* what a row comes to is not below zero, or it is none */
+	Assert(row->count > 0 && row->gmv >= 0);
+	Assert(target->shape->columns[SLM_TIER_COUNT].type == INT8OID || row->count == (int32) row->count);
+	values[at[SLM_TIER_TIME]] = TimestampTzGetDatum(row->time);
+	values[at[SLM_TIER_TYPE]] = ObjectIdGetDatum(target->event_types[row->type]);
+	values[at[SLM_TIER_COUNT]] = target->shape->columns[SLM_TIER_COUNT].type == INT8OID ? Int64GetDatum(row->count)
+		: Int32GetDatum((int32) row->count);
+}
+
+void
+slm_target_values(SlmTierTarget *target, const SlmDelta *row, Datum *values)
+{
+	static const int at[SLM_TIER_COLUMNS] = {SLM_TIER_TIME, SLM_TIER_KEY, SLM_TIER_TYPE, SLM_TIER_COUNT, SLM_TIER_GMV};
+
+	values[SLM_TIER_KEY] = slm_target_key(target, row->key);
+	values[SLM_TIER_GMV] = NumericGetDatum(slm_money_to_numeric(row->gmv));
+	slm_target_plain_values(target, at, row, values);
 }
 
 void

@@ -24,7 +24,6 @@ typedef struct SlmTierTarget
 	Size		kept_keys;		/* bytes of these */
 	Oid			event_types[SLM_EVENT_TYPES];
 	Oid			event_type_oid;
-	bool		has_triggers;	/* the partition at hand, which are somebody's */
 	MemoryContext scratch;		/* reset after each piece of rows */
 	MemoryContext text_context; /* holds keys[] */
 } SlmTierTarget;
@@ -43,6 +42,13 @@ extern void slm_target_done(SlmTierTarget *target);
 
 /* A row's key as a value: in the current memory context, or kept until the target is done with. */
 extern Datum slm_target_key(SlmTierTarget *target, SlmKeyId key);
+
+/*
+ * The values of the row that a delta is for a bucket that had none: all, in the shape's order and the current memory context; or, for a thread,
+ * those that are no pointers, put where at says.  Count is above zero, gmv not below.
+ */
+extern void slm_target_values(SlmTierTarget *target, const SlmDelta *row, Datum *values);
+extern void slm_target_plain_values(const SlmTierTarget *target, const int *at, const SlmDelta *row, Datum *values);
 
 /* About how many bytes a row's key takes. */
 extern Size slm_target_key_size(const SlmTierTarget *target, const SlmDelta *row);

@@ -12,8 +12,6 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "server/locks.h"
 #include "server/spi.h"
@@ -77,16 +75,6 @@ present_buckets(const SlmTier *tier, const SlmCells *cells, int *npresent)
 	return present;
 }
 
-static bool
-has_triggers(Oid relid)
-{
-	Relation	rel = table_open(relid, RowExclusiveLock);
-	bool		has = rel->trigdesc != NULL;
-
-	table_close(rel, NoLock);
-	return has;
-}
-
 static uint64
 write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *present, int npresent, bool replace)
 {
@@ -108,10 +96,7 @@ write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *pres
 			bsearch(&run->rows[i].time, present, npresent, sizeof(TimestampTz), compare_times) != NULL;
 		fresh[i] = !merge[i];
 	}
-	target->has_triggers = has_triggers(relid);
-	/* rows that are kept elsewhere can't be merged by ON CONFLICT */
-	replace = replace || get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE;
-	written = slm_tier_merge(target, partition, run, merge, replace);
+	written = slm_tier_merge(target, relid, run, merge, replace);
 	written += slm_tier_insert(target, relid, run, fresh);
 	pfree(merge);
 	pfree(fresh);
