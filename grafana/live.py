@@ -21,7 +21,7 @@ def top(dimension, variable, one, many, width=12):
     return table(f"Top {many}", f"The ten {many} that come first in the range, of the brands and categories that are chosen; a click adds one to the choice.", sql(f"""
         SELECT {label(f"'{dimension}'", 'key')} AS "{name}", gmv AS "GMV", count AS "number", avg_price AS price, key
         FROM sellometer_top_of('{dimension}', '${{event}}', {chosen('brand')}, {CATEGORIES}, {RANGE}, 10, '${{by}}')"""), width, 12,
-                 columns={name: column(link=link_to(variable), least=140, inspect=True), "GMV": column(MONEY, bar=True, width=110), "number": column(NUMBER, width=80, decimals=0),
+                 columns={name: column(link=link_to(variable), least=180, inspect=True), "GMV": column(MONEY, bar=True, width=110), "number": column(NUMBER, width=80, decimals=0),
                           "price": column(MONEY, width=85, decimals=2), "key": KEY})
 
 
@@ -45,7 +45,7 @@ def chosen_totals():
         FROM (SELECT 0 AS n, '' AS kind, '' AS dimension, 'All' AS key, gmv, count, avg_price FROM everything
             UNION ALL {union}) t
         ORDER BY n, gmv DESC, key COLLATE "C" """), 14, 12, columns={
-            "name": column(least=140, inspect=True), "GMV": column(MONEY, width=105, decimals=2), "number": COUNT,
+            "name": column(least=180, inspect=True), "GMV": column(MONEY, width=105, decimals=2), "number": COUNT,
             "share": column(RATIO, width=75, decimals=2), "price": column(MONEY, width=85, decimals=2), "kind": column(width=165)})
 
 

@@ -191,7 +191,7 @@ def column(unit=TEXT, width=None, link=None, wrap=False, inspect=False, color=No
     return properties
 
 
-COUNT, PRICE = column(NUMBER, width=80, decimals=0), column(MONEY, decimals=2)
+COUNT = column(NUMBER, width=80, decimals=0)
 SHARE, SPAN, SIZE = column(RATIO, decimals=2), column(SECONDS), column(BYTES)
 TIME = column("time:YYYY-MM-DD HH:mm:ss", width=165)    # without a format, milliseconds where all of a column are within a minute
 LONG = column(inspect=True)

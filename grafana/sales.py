@@ -1,5 +1,5 @@
 """Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
-from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, PRICE, RANGE, RATIO, SHARE, chosen, column,
+from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, RANGE, RATIO, SHARE, chosen, column,
                    custom_variable, dashboard, funnel, label, lines, query_variable, row, sql, stat, table, total)
 
 TODAY = "date_trunc('day', head, 'UTC')"
@@ -53,7 +53,7 @@ def today_table():
             UNION ALL
             SELECT n, name, earlier_count, earlier_gmv, earlier_avg_price, count_change, gmv_change,
                 coalesce(reason, to_char(earlier_from AT TIME ZONE 'UTC', 'Dy FMDD Mon HH24:MI') || to_char(earlier_to AT TIME ZONE 'UTC', ' – HH24:MI') || ' UTC') FROM c) x
-        ORDER BY n"""), 16, 7, columns={"number": COUNT, "GMV": PRICE, "price": PRICE, "number Δ%": CHANGED, "GMV Δ%": CHANGED,
+        ORDER BY n"""), 16, 7, columns={"day": column(least=95), "number": COUNT, "GMV": column(MONEY, least=95, decimals=2), "price": column(MONEY, least=80, decimals=2), "number Δ%": CHANGED, "GMV Δ%": CHANGED,
                                         "compared": column(width=235, inspect=True)})
 
 
@@ -142,14 +142,14 @@ def by_dimension():
         table("Best twenty", "Of the brands and categories that are chosen, with the share of all; a click adds one to the choice.", sql(f"""
             SELECT {label("'${dimension}'", 'key')} AS "name", gmv AS "GMV", count AS "number", avg_price AS price, gmv / nullif({total('gmv', EVENT)}, 0) AS share, key
             FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 20, '${{by}}')"""), 12, 12,
-              columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=80, decimals=2),
+              columns={"name": column(link=click, least=180, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=80, decimals=2),
                        "share": column(RATIO, width=70, decimals=2)}),
         table("Movers", "The twenty that have changed most against the range before, up or down, each adds itself to the choice by a click; if that is not kept "
               "whole, a line that says so.", sql(f"""
             SELECT coalesce({label("'${dimension}'", 'key')}, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number",
                 coalesce(key, 'All') AS key
             FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 24, 12,
-              columns={"name": column(link=click, least=140, inspect=True), "key": KEY, "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
+              columns={"name": column(link=click, least=180, inspect=True), "key": KEY, "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
                        "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE)})]
 
 

@@ -70,26 +70,26 @@ function* tableFaults(table, rows, wrapped, width) {
 			yield `the head "${text}" is cut`;
 		}
 	}
-	if (width >= NARROW) {
-		yield* cellFaults(table);
-	}
+	yield* cellFaults(table, width < NARROW ? whole : table.headers, width < NARROW ? SHORT : LONG);
 }
 
 // Numbers, ids, times and errors must be whole, and what says which thing is meant, up to a length that hardly any has.  Other texts may be
 // longer than there is room for in a line, but lines must be whole.
 const NUMERIC = /^[-$\d][\d.,:%$ -]*( ?[A-Za-z]{1,5})?$/;
 const ERROR = /error$|what to do$/;
-const NAME = /^(product|brand|category|name|key|source|procedure|tier|kind|day \(UTC\))$/;
+const NAME = /^(product|brand|category|name|key|source|procedure|tier|kind|day|step|day \(UTC\))$/;
 const LONG = 40;				// characters: an id of 19 digits with another one behind it, or three levels of a category
+const SHORT = 12;				// on a telephone: a name of two words
 
-function* cellFaults(table) {
+/* Of the columns whose heads are to be seen whole. */
+function* cellFaults(table, heads, most) {
 	const names = new Set();
 
 	for (const { cells } of table.rows) {
 		cells.forEach(({ text, wide, high }, column) => {
 			const name = table.headers[column]?.text;
 
-			if (text.length > 0 && (high > SLACK || wide > SLACK && (NUMERIC.test(text) || ERROR.test(name) || NAME.test(name) && text.length <= LONG))) {
+			if (heads.includes(table.headers[column]) && text.length > 0 && (high > SLACK && (most === LONG || text.length <= most) || wide > SLACK && (NUMERIC.test(text) || ERROR.test(name) || NAME.test(name) && text.length <= most))) {
 				names.add(name);
 			}
 		});

@@ -98,6 +98,10 @@ export const mutations = [
 			.push({ id: 'custom.width', value: 40 })
 	},
 	{
+		name: 'a name that is cut on a telephone', board: 'sales.json', expected: /^Today so far: cells of "day" are cut/, width: 390,
+		change: (item) => override(panelOf(item, 'Today so far'), 'day', 'custom.minWidth', 50)
+	},
+	{
 		name: 'an error that is cut', board: 'operations.json', expected: /^the error of the source that fails is not to be seen whole/,
 		change: (item) => override(panelOf(item, 'Sources'), 'source, and its last error', 'custom.cellOptions', { type: 'auto' })
 	},
