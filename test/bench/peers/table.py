@@ -11,9 +11,20 @@ NAMES = {
 }
 
 
+def read(path):
+    """What was measured, by what was run: lists of numbers."""
+    measured = {}
+    with open(path) as lines:
+        for line in lines:
+            what, *numbers = line.rstrip('\n').split('\t')
+            measured.setdefault(what, []).append([float(n) for n in numbers])
+    return measured
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('runs')
+    parser.add_argument('steps', help="of Sellometer's loads: seconds of ingest, rollup, prune, and of the session's thread")
     parser.add_argument('--events', type=int)
     parser.add_argument('--rate', type=int)
     parser.add_argument('--objects', type=int)
@@ -23,11 +34,8 @@ def main():
     parser.add_argument('--json')
     args = parser.parse_args()
 
-    runs = {}
-    with open(args.runs) as lines:
-        for line in lines:
-            what, *numbers = line.rstrip('\n').split('\t')
-            runs.setdefault(what, []).append([float(n) for n in numbers])
+    runs = read(args.runs)
+    steps = {what: [statistics.median(column) for column in zip(*rows)] for what, rows in read(args.steps).items()}
     rows = []
     for what, name in NAMES.items():
         if what not in runs:
@@ -48,6 +56,13 @@ def main():
         cpu = f'{row["cpu_seconds"]:.1f}' if row['cpu_seconds'] else '–'
         print(f'| {row["name"]} | {row["seconds"]:.1f} | {row["events_per_second"]:,} | {row["ratio"]:.2f} '
               f'| {cpu} | {row["peak_mb"]:,} | {stored} |')
+    if steps:
+        print()
+    for what, (ingest, rollup, prune, thread) in steps.items():
+        print(f"{NAMES[what]}: ingest {ingest:.2f} s, rollup {rollup:.2f} s, prune {prune:.2f} s; the session's own thread worked {thread:.2f} s.")
+    for row in rows:
+        if row['what'] in steps:
+            row['steps'] = dict(zip(('ingest', 'rollup', 'prune', 'thread'), steps[row['what']]))
     with open(args.json, 'w') as out:
         json.dump({'events': args.events, 'rate': args.rate, 'objects': args.objects, 'csv_bytes': args.bytes, 'rows': args.rows, 'machine': args.machine,
                    'date': str(datetime.date.today()), 'runs': rows}, out, indent=1)
