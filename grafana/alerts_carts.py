@@ -8,6 +8,9 @@ KEY_SHOWN, PRODUCT = column(width=290, inspect=True), column(least=140, inspect=
 # What products are called, or the categories that they were mostly sold in.
 ALERT_NAME = "sellometer.key_name(dimension, key)"
 
+# So many are counted; and of so many events that put something into a cart those that it is left of are read.
+MOST_CARTS, MANY_CARTS = 10000, 20000
+
 # Of these alerts what was observed is the price of a product; of all others a number of whatever the kind is about, of groups a factor.
 OF_PRICE = "kind = 'price_anomaly' AND dimension = 'product_id'"
 
@@ -25,7 +28,9 @@ def alerts_carts():
              width=5, thresholds=steps((None, GREEN), (1, ORANGE)), decimals=0),
         stat("Running out", "Products whose stock will not last until new stock can be there.",
              "SELECT count(*) AS products FROM sellometer.low_inventory", width=5, thresholds=steps((None, GREEN), (1, ORANGE)), decimals=0),
-        stat("Left in cart", "Products that wait in a cart.", "SELECT count(*) AS carts FROM sellometer.left_in_cart", width=5, decimals=0),
+        stat("Left in cart", f"Products that wait in a cart; no more than {MOST_CARTS:,} are counted.",
+             f"SELECT count(*) AS carts FROM (SELECT FROM sellometer.left_in_cart LIMIT {MOST_CARTS}) l", width=5, decimals=0,
+             mappings=[{"type": "value", "options": {str(MOST_CARTS): {"text": f"{MOST_CARTS:,}+", "index": 0}}}]),
         freshness()[1],
         table("Open alerts", "What is wrong now, the worst first, with the reason in words. Event time is that of the events that show it.",
               sql(f"""
@@ -58,10 +63,13 @@ def alerts_carts():
             FROM sellometer.low_inventory
             LIMIT 500"""), 12, 12, columns={"product": PRODUCT, "left": column(NUMBER, width=70), "sold an hour": column(NUMBER, width=115, decimals=2),
                                             "lasts": column(SECONDS, width=85), "lead time": column(SECONDS, width=85)}),
-        table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first.",
+        table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first; where there are very many a day, of the time of the last.",
               sql(f"""
             SELECT {label("'product_id'", 'product_id::text')} AS product, price, {seconds("since")} AS "time"
             FROM sellometer.left_in_cart
+            WHERE since >= (SELECT CASE WHEN t.count > {MANY_CARTS} THEN s.until - interval '1 day' * ({MANY_CARTS}.0 / t.count) ELSE '-infinity' END
+                FROM (SELECT date_trunc('minute', head - sellometer.cart_timeout()) AS until FROM sellometer.state) s,
+                    sellometer_total('cart', s.until - interval '1 day', s.until) t)
             ORDER BY since DESC, product_id, price
             LIMIT 500"""), 12, 12, columns={"product": PRODUCT, "price": column(MONEY, width=85, decimals=2), "time": TIME})]
     kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")

@@ -201,6 +201,13 @@ write_object($in, 'yet-more.csv', csv(map { event(event_time => '2019-10-01 12:5
 wait_until_loaded($node);
 is(remind('without a pause', 1e6), '30', 'at once');
 
+# --- few carts are read where few are wanted ---
+
+my $plan = sql(q{BEGIN; INSERT INTO sellometer.user_cart_log SELECT i, i, '2019-10-01', NULL FROM generate_series(1, 20000) i; ANALYZE sellometer.carts;
+	EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT FROM sellometer.left_in_cart; ROLLBACK});
+like($plan, qr/Hash Anti Join.*Batches: 1 /s, 'what is not folded yet is hashed, and at once');
+unlike($plan, qr/Batches: (?!1 )/, 'no cart has to wait for others');
+
 # --- a user is forgotten ---
 
 my $user = sql('SELECT max(user_id) FROM sellometer.reminders r WHERE EXISTS (SELECT FROM sellometer.user_cart_times u WHERE u.user_id = r.user_id)');
