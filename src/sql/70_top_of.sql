@@ -68,7 +68,8 @@ COMMENT ON FUNCTION sellometer.products_of(text[], text[]) IS
 
 /*
  * SQL for the rows of a range that are of the choice, as key, count, gmv; NULL: none.  Where products are named, whichever is cheaper finds their
- * rows in each partition, the index or a look at all; of an hour of many products naming them takes longer than reading the others too.
+ * rows in each partition, the index or a look at all.  Of many products that takes longer than reading the others too in an hour, and in so many days
+ * that there were 100,000 to look up; of views, which most rows are of, half a million.
  */
 CREATE FUNCTION sellometer.rows_of_labels(
 	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz)
@@ -86,7 +87,8 @@ BEGIN
 	RETURN (SELECT format('SELECT %s AS key, r.count, r.gmv FROM (%s) r JOIN unnest(%L::bigint[], %L::text[]) l (product_id, label) ON l.product_id = r.key',
 			CASE dimension WHEN 'product_id' THEN 'r.key' ELSE 'l.label' END,
 			string_agg(sellometer.rows_of('product_id', event_type, p.tier, p.piece_from, p.piece_to,
-					CASE WHEN cardinality(products) <= 5000 OR range_from < range_to - interval '1 hour' THEN products END),
+					CASE WHEN cardinality(products) <= 5000 OR range_from < range_to - interval '1 hour'
+						AND range_from > range_to - interval '1 day' * (CASE event_type WHEN 'view' THEN 500000.0 ELSE 100000 END / cardinality(products) - 1) THEN products END),
 				' UNION ALL '),
 			products, labels)
 		FROM sellometer.pieces(range_from, range_to, NULL) p HAVING count(*) > 0 AND products IS NOT NULL);
