@@ -1,7 +1,7 @@
 /*
  * faults.h: things that go wrong in a shop, with ground truth about each.
  *
- * Planned before the first event, from a stream of random numbers of their own:
+ * Planned before the first event (faults_plan.c), from a stream of random numbers of their own:
  *
  *   changes   at a second: a price, or all of them, a category's code, whether anything is bought, how many come, what is new
  *   stocks    of some products: what is sold out is neither put into a cart nor bought
