@@ -7,6 +7,8 @@ KEY_SHOWN, PRODUCT = column(width=290, inspect=True), column(least=140, inspect=
 
 # What products are called, or the categories that they were mostly sold in.
 ALERT_NAME = "sellometer.key_name(dimension, key)"
+# What a key is of, where the kind of alert does not say it.
+ALERT_ABOUT = "CASE WHEN dimension IN ('all', 'event_type', 'source', 'user_session') THEN '' ELSE split_part(dimension, '_', 1) END"
 
 # So many are counted; and of so many events that put something into a cart those that it is left of are read.
 MOST_CARTS, MANY_CARTS = 10000, 20000

@@ -1,5 +1,5 @@
 """Alert rules.  A column of text is a label, and each combination of labels an instance, told of by itself."""
-from alerts_carts import ALERT_NAME, OF_PRICE
+from alerts_carts import ALERT_ABOUT, ALERT_NAME, OF_PRICE
 from parts import SOURCE, sql
 
 OPERATIONS, ALERTS, LIVE = "sellometer-operations", "sellometer-alerts", "sellometer-live"
@@ -41,7 +41,7 @@ def of_alerts(severity, value):
     expected value the summary must not say a number, and there is none to say: which it has are labels too, and what stands before a price.
     """
     return sql(f"""
-        SELECT now() AS "time", kind, dimension, key, coalesce({ALERT_NAME}, '') AS name, CASE WHEN observed IS NULL THEN '' ELSE 'yes' END AS has_observed,
+        SELECT now() AS "time", kind, dimension, key, {ALERT_ABOUT} AS about, coalesce({ALERT_NAME}, '') AS name, CASE WHEN observed IS NULL THEN '' ELSE 'yes' END AS has_observed,
             CASE WHEN expected IS NULL THEN '' ELSE 'yes' END AS has_expected, CASE WHEN {OF_PRICE} THEN sellometer.currency_sign() ELSE '' END AS currency,
             {value} AS value
         FROM sellometer.alerts
@@ -50,7 +50,7 @@ def of_alerts(severity, value):
 
 
 def alert_rule(severity, title, wait):
-    return rule(f"alerts-{severity}", title, "{{ $labels.kind }}: {{ $labels.key }}{{ if $labels.name }} ({{ $labels.name }}){{ end }}."
+    return rule(f"alerts-{severity}", title, "{{ $labels.kind }}: {{ if $labels.about }}{{ $labels.about }} {{ end }}{{ $labels.key }}{{ if $labels.name }} ({{ $labels.name }}){{ end }}."
                 "{{ if $labels.has_observed }} Observed: {{ $labels.currency }}{{ $values.observed }}.{{ end }}{{ if $labels.has_expected }} Expected: {{ $labels.currency }}{{ $values.expected }}.{{ end }}"
                 " The reason is in sellometer.alerts, and in Open alerts.",
                 of_alerts(severity, "1"), 0, (ALERTS, "Open alerts"), wait, severity,

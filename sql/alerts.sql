@@ -107,6 +107,28 @@ UPDATE sellometer.mutes SET until = now();
 CALL sellometer_detect();
 SELECT count(*) FROM sellometer.mutes;
 
+-- a brand that is called like a category has an alert of its own, which is held, closed and muted for itself
+DELETE FROM alerts_found;
+INSERT INTO alerts_found (kind, severity, dimension, key, observed) VALUES ('odd', 'warning', 'brand', 'alike', 1), ('odd', 'critical', 'category_l1', 'alike', 2);
+CALL sellometer_detect();
+SELECT dimension, severity, observed FROM sellometer.alerts WHERE key = 'alike' AND closed_at IS NULL ORDER BY 1;
+UPDATE alerts_found SET severity = 'critical', observed = 3 WHERE dimension = 'brand';
+CALL sellometer_detect();
+SELECT dimension, severity, observed FROM sellometer.alerts WHERE key = 'alike' AND closed_at IS NULL ORDER BY 1;
+SELECT sellometer_mute('odd', 'alike', dimension => 'brand');
+CALL sellometer_detect();
+SELECT dimension, closed_at IS NOT NULL AS closed FROM sellometer.alerts WHERE key = 'alike' ORDER BY id;
+SELECT sellometer_mute('odd', 'alike');
+SELECT sellometer_mute('odd', 'alike', now());
+CALL sellometer_detect();
+SELECT dimension, closed_at IS NOT NULL AS closed FROM sellometer.alerts WHERE key = 'alike' ORDER BY id;
+SELECT sellometer_mute('odd', 'alike', NULL, 'brand');
+CALL sellometer_detect();
+DELETE FROM alerts_found WHERE dimension = 'category_l1';
+CALL sellometer_detect();
+SELECT dimension, closed_at IS NOT NULL AS closed FROM sellometer.alerts WHERE key = 'alike' ORDER BY id;
+INSERT INTO alerts_found (kind, severity, key, observed) VALUES ('even', 'info', 'a', 2);
+
 -- of a detector that is disabled nothing stays open
 UPDATE sellometer.detectors SET enabled = false WHERE kind = 'odd';
 CALL sellometer_detect();
@@ -117,7 +139,7 @@ INSERT INTO alerts_found (kind, severity, key, observed, detail) VALUES ('even',
 CALL sellometer_detect();
 SELECT count(*), max(length(key)), max(length(detail)) FROM alerts_seen WHERE NOT closed;
 
--- one open alert for each kind and key
+-- one open alert for each kind, dimension and key
 \set VERBOSITY terse
 INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, detail) VALUES ('even', 'info', 'brand', 'a', now(), '');
 INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, detail) VALUES ('even', 'bad', 'brand', 'z', now(), '');

@@ -5,7 +5,7 @@
  *                       --> new: opened    still so: updated    no longer so for sellometer.alert_hold, over, or muted: closed
  *
  * A detector is a function sellometer.detect_<kind>(head timestamptz) RETURNS SETOF sellometer.finding, or hinted_finding, and a row of
- * sellometer.detectors.  It only reads; at most one finding a key counts, the worst.  A finding of severity "well" or "over" says of
+ * sellometer.detectors.  It only reads; of findings with the same dimension and key the worst counts.  A finding of severity "well" or "over" says of
  * what has an open alert that it is no longer so; "over" closes at once, as when somebody has mended it.
  */
 CREATE TABLE sellometer.alerts (
@@ -28,11 +28,11 @@ CREATE TABLE sellometer.alerts (
 	well_since	timestamptz,
 	told		text
 );
-CREATE UNIQUE INDEX alerts_open ON sellometer.alerts (kind, key) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX alerts_open ON sellometer.alerts (kind, dimension, key) WHERE closed_at IS NULL;
 CREATE INDEX alerts_opened ON sellometer.alerts (opened_at);
-CREATE INDEX alerts_began ON sellometer.alerts (kind, key, began);
+CREATE INDEX alerts_began ON sellometer.alerts (kind, dimension, key, began);
 COMMENT ON TABLE sellometer.alerts IS
-	'What sellometer_detect() has found: one open alert for each (kind, key), and the newest 100,000 that were closed';
+	'What sellometer_detect() has found: one open alert for each (kind, dimension, key), and the newest 100,000 that were closed';
 COMMENT ON COLUMN sellometer.alerts.kind IS 'what is wrong: one of sellometer.detectors';
 COMMENT ON COLUMN sellometer.alerts.severity IS 'info, warning or critical';
 COMMENT ON COLUMN sellometer.alerts.dimension IS 'what the key is: product_id, brand, category_l1 …, event_type, source; all: of everything';
@@ -96,13 +96,15 @@ CREATE TABLE sellometer.mutes (
 	until		timestamptz NOT NULL,
 	muted_by	text NOT NULL DEFAULT SESSION_USER,
 	muted_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	UNIQUE NULLS NOT DISTINCT (kind, key)
+	dimension	text,
+	UNIQUE NULLS NOT DISTINCT (kind, dimension, key)
 );
 -- a key that may be null identifies no row that is published
 ALTER TABLE sellometer.mutes REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.mutes IS 'What nobody wants to hear of for a while: see sellometer_mute()';
 COMMENT ON COLUMN sellometer.mutes.key IS 'NULL: every key of the kind';
 COMMENT ON COLUMN sellometer.mutes.until IS 'by the wall clock';
+COMMENT ON COLUMN sellometer.mutes.dimension IS 'what the key is; NULL: whatever it is';
 
 CREATE FUNCTION sellometer.severity_rank(severity text)
 RETURNS integer
@@ -179,65 +181,66 @@ $$;
 COMMENT ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) IS
 	'NOTIFY sellometer_alert: an alert was opened, worsened or closed';
 
-CREATE FUNCTION sellometer.close_alerts(kind text, keys text[])
+CREATE FUNCTION sellometer.close_alerts(kind text, ids bigint[])
 RETURNS bigint
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH closed AS (
 		UPDATE sellometer.alerts a SET closed_at = clock_timestamp(), updated_at = clock_timestamp()
-		WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.key IN (SELECT unnest($2)))
+		WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.id IN (SELECT unnest($2)))
 		RETURNING a
 	), told AS MATERIALIZED (
 		SELECT sellometer.notify_alert('closed', a) FROM closed
 	)
 	SELECT count(*) FROM told
 $$;
-COMMENT ON FUNCTION sellometer.close_alerts(text, text[]) IS
-	'Close the open alerts of a kind: those of the keys, NULL: all of them; gives their number';
+COMMENT ON FUNCTION sellometer.close_alerts(text, bigint[]) IS
+	'Close open alerts of a kind: those with these ids, NULL: all of them; gives their number';
 
-CREATE FUNCTION sellometer.is_muted(kind text, key text)
+CREATE FUNCTION sellometer.is_muted(kind text, dimension text, key text)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT EXISTS (SELECT FROM sellometer.mutes m WHERE m.kind = $1 AND (m.key IS NULL OR m.key = $2) AND m.until > now())
+	SELECT EXISTS (SELECT FROM sellometer.mutes m
+		WHERE m.kind = $1 AND (m.dimension IS NULL OR m.dimension = $2) AND (m.key IS NULL OR m.key = $3) AND m.until > now())
 $$;
-COMMENT ON FUNCTION sellometer.is_muted(text, text) IS 'Does nobody want to hear of this now?';
+COMMENT ON FUNCTION sellometer.is_muted(text, text, text) IS 'Does nobody want to hear of this now?';
 
 /*
  * How long an alert stays open when it is no longer found: what came and went before within a day stays six times as long each time, so
  * that nobody is told of the same again and again.
  */
-CREATE FUNCTION sellometer.alert_hold(kind text, key text, at_time timestamptz)
+CREATE FUNCTION sellometer.alert_hold(kind text, dimension text, key text, at_time timestamptz)
 RETURNS interval
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT sellometer.setting_length('sellometer.alert_hold', '10min') * 6 ^ least(count(*), 3)::float8
-	FROM sellometer.alerts a WHERE a.kind = $1 AND a.key = $2 AND a.began > at_time - interval '24 hours' AND a.closed_at IS NOT NULL
+	FROM sellometer.alerts a WHERE a.kind = $1 AND a.dimension = $2 AND a.key = $3 AND a.began > at_time - interval '24 hours' AND a.closed_at IS NOT NULL
 $$;
-COMMENT ON FUNCTION sellometer.alert_hold(text, text, timestamptz) IS 'How long an alert stays open when it is no longer found';
+COMMENT ON FUNCTION sellometer.alert_hold(text, text, text, timestamptz) IS 'How long an alert stays open when it is no longer found';
 
 /* Close what has been well for long enough, note since when the rest is; gives how many were closed. */
-CREATE FUNCTION sellometer.close_what_is_well(kind text, at_time timestamptz, well text[], over text[])
+CREATE FUNCTION sellometer.close_what_is_well(kind text, at_time timestamptz, well bigint[], over bigint[])
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	keys text[] := over;
+	ids bigint[] := over;
 BEGIN
 	UPDATE sellometer.alerts a SET well_since = at_time
-	WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since IS NULL AND a.key IN (SELECT unnest(well || over));
-	keys := keys || ARRAY(SELECT a.key FROM sellometer.alerts a
+	WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since IS NULL AND a.id IN (SELECT unnest(well || over));
+	ids := ids || ARRAY(SELECT a.id FROM sellometer.alerts a
 		WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since <= at_time
-			AND (a.severity = 'info' OR at_time - a.well_since >= sellometer.alert_hold($1, a.key, at_time)));
-	RETURN CASE WHEN cardinality(keys) = 0 THEN 0 ELSE sellometer.close_alerts(kind, keys) END;
+			AND (a.severity = 'info' OR at_time - a.well_since >= sellometer.alert_hold($1, a.dimension, a.key, at_time)));
+	RETURN CASE WHEN cardinality(ids) = 0 THEN 0 ELSE sellometer.close_alerts(kind, ids) END;
 END
 $$;
-COMMENT ON FUNCTION sellometer.close_what_is_well(text, timestamptz, text[], text[]) IS
-	'Close alerts that are over, and those that have not been found for long enough; gives their number';
+COMMENT ON FUNCTION sellometer.close_what_is_well(text, timestamptz, bigint[], bigint[]) IS
+	'Close alerts (by id) that are over, and of those that are well those that have not been found for long enough; gives their number';
 
 /*
  * Make the open alerts of a kind what its detector finds now.  An alert that goes on keeps its row: what is new about it is
@@ -250,8 +253,8 @@ AS $$
 DECLARE
 	detector sellometer.detectors;
 	at_time timestamptz := head;
-	well text[];
-	over text[];
+	well bigint[];
+	over bigint[];
 BEGIN
 	SELECT * INTO detector FROM sellometer.detectors d WHERE d.kind = $1;
 	IF detector.by_clock THEN
@@ -259,37 +262,36 @@ BEGIN
 	END IF;
 	EXECUTE format('
 		WITH said AS MATERIALIZED (
-			SELECT DISTINCT ON (f.key) f.*%s FROM sellometer.%I($2) f
-			ORDER BY f.key, f.severity IN (''well'', ''over''), sellometer.severity_rank(f.severity) DESC, f.score DESC NULLS LAST, f.event_time DESC
+			SELECT DISTINCT ON (f.dimension, f.key) f.*%s FROM sellometer.%I($2) f
+			ORDER BY f.dimension, f.key, f.severity IN (''well'', ''over''), sellometer.severity_rank(f.severity) DESC, f.score DESC NULLS LAST, f.event_time DESC
 		), found AS MATERIALIZED (
-			SELECT * FROM said f WHERE f.severity NOT IN (''well'', ''over'') AND NOT sellometer.is_muted($1, f.key)
+			SELECT * FROM said f WHERE f.severity NOT IN (''well'', ''over'') AND NOT sellometer.is_muted($1, f.dimension, f.key)
 		), old AS MATERIALIZED (
 			SELECT * FROM sellometer.alerts WHERE kind = $1 AND closed_at IS NULL
 		), added AS (
 			INSERT INTO sellometer.alerts AS a (kind, severity, dimension, key, event_time, observed, expected, score, detail, hint, link, began, told)
 			SELECT $1, f.severity, f.dimension, f.key, f.event_time, f.observed, f.expected, f.score, f.detail, f.hint,
 				sellometer.alert_link($1, f.dimension, f.key), coalesce(f.began, $2), f.severity
-			FROM found f WHERE NOT EXISTS (SELECT FROM old WHERE old.key = f.key)
+			FROM found f WHERE NOT EXISTS (SELECT FROM old WHERE old.dimension = f.dimension AND old.key = f.key)
 			RETURNING a
 		), changed AS (
-			UPDATE sellometer.alerts a SET severity = f.severity, dimension = f.dimension, event_time = f.event_time,
-				observed = f.observed, expected = f.expected, score = f.score, detail = f.detail, hint = f.hint, well_since = NULL,
+			UPDATE sellometer.alerts a SET severity = f.severity, event_time = f.event_time, observed = f.observed, expected = f.expected, score = f.score, detail = f.detail, hint = f.hint, well_since = NULL,
 				told = CASE WHEN sellometer.severity_rank(f.severity) > sellometer.severity_rank(old.told) THEN f.severity ELSE old.told END,
 				updated_at = clock_timestamp()
-			FROM found f JOIN old USING (key)
-			WHERE a.id = old.id AND (f.severity, f.dimension, f.event_time, f.observed, f.expected, f.score, f.detail, f.hint, NULL::timestamptz)
-				IS DISTINCT FROM (old.severity, old.dimension, old.event_time, old.observed, old.expected, old.score, old.detail, old.hint, old.well_since)
+			FROM found f JOIN old USING (dimension, key)
+			WHERE a.id = old.id AND (f.severity, f.event_time, f.observed, f.expected, f.score, f.detail, f.hint, NULL::timestamptz)
+				IS DISTINCT FROM (old.severity, old.event_time, old.observed, old.expected, old.score, old.detail, old.hint, old.well_since)
 			RETURNING a, sellometer.severity_rank(f.severity) > sellometer.severity_rank(coalesce(old.told, old.severity)) AS worse
 		), told AS MATERIALIZED (
 			SELECT ''opened'' AS action, sellometer.notify_alert(''opened'', a) FROM added
 			UNION ALL
 			SELECT ''worsened'', sellometer.notify_alert(''worsened'', a) FROM changed WHERE worse
 		), gone AS MATERIALIZED (
-			SELECT old.key, CASE WHEN sellometer.is_muted($1, old.key) THEN ''over'' ELSE s.severity END AS severity
-			FROM old LEFT JOIN said s USING (key) WHERE NOT EXISTS (SELECT FROM found f WHERE f.key = old.key)
+			SELECT old.id, CASE WHEN sellometer.is_muted($1, old.dimension, old.key) THEN ''over'' ELSE s.severity END AS severity
+			FROM old LEFT JOIN said s USING (dimension, key) WHERE NOT EXISTS (SELECT FROM found f WHERE f.dimension = old.dimension AND f.key = old.key)
 		)
 		SELECT count(*) FILTER (WHERE action = ''opened''), count(*) FILTER (WHERE action = ''worsened''),
-			ARRAY(SELECT key FROM gone WHERE severity = ''well'' OR severity IS NULL AND NOT $3), ARRAY(SELECT key FROM gone WHERE severity = ''over'')
+			ARRAY(SELECT id FROM gone WHERE severity = ''well'' OR severity IS NULL AND NOT $3), ARRAY(SELECT id FROM gone WHERE severity = ''over'')
 		FROM told', CASE WHEN EXISTS (SELECT FROM pg_proc p WHERE p.oid = to_regprocedure(format('sellometer.%I(timestamptz)', 'detect_' || kind))
 			AND p.prorettype = 'sellometer.finding'::regtype) THEN ', NULL::text AS hint, NULL::timestamptz AS began' ELSE '' END, 'detect_' || kind)
 	INTO opened, worsened, well, over USING kind, at_time, detector.tells_well;
@@ -326,7 +328,7 @@ AS 'MODULE_PATHNAME', 'sellometer_detect';
 COMMENT ON PROCEDURE @extschema@.sellometer_detect() IS
 	'Look for what is wrong: open, update and close sellometer.alerts, with NOTIFY sellometer_alert';
 
-CREATE FUNCTION @extschema@.sellometer_mute(kind text, key text DEFAULT NULL, until timestamptz DEFAULT 'infinity')
+CREATE FUNCTION @extschema@.sellometer_mute(kind text, key text DEFAULT NULL, until timestamptz DEFAULT 'infinity', dimension text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -337,23 +339,24 @@ BEGIN
 			MESSAGE = format('there is no kind of alert "%s"', $1),
 			HINT = format('Kinds are %s.', (SELECT string_agg(d.kind, ', ' ORDER BY d.kind) FROM sellometer.detectors d));
 	END IF;
-	DELETE FROM sellometer.mutes m WHERE m.kind = $1 AND m.key IS NOT DISTINCT FROM $2;
+	DELETE FROM sellometer.mutes m WHERE m.kind = $1 AND m.key IS NOT DISTINCT FROM $2 AND m.dimension IS NOT DISTINCT FROM $4;
 	IF $3 > now() THEN
-		INSERT INTO sellometer.mutes (kind, key, until) VALUES ($1, $2, $3);
-		PERFORM sellometer.close_alerts($1, CASE WHEN $2 IS NOT NULL THEN ARRAY[$2] END);
+		INSERT INTO sellometer.mutes (kind, key, until, dimension) VALUES ($1, $2, $3, $4);
+		PERFORM sellometer.close_alerts($1, ARRAY(SELECT a.id FROM sellometer.alerts a
+			WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.key = $2) AND ($4 IS NULL OR a.dimension = $4)));
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz) IS
-	'No alerts of a kind about a key (NULL: about any) until then; a time that is over, or NULL: speak again';
+COMMENT ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz, text) IS
+	'No alerts of a kind about a key (NULL: about any) until then; of one dimension only, if it is given; a time that is over, or NULL: speak again';
 
-REVOKE ALL ON FUNCTION sellometer.is_muted(text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.alert_hold(text, text, timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.close_what_is_well(text, timestamptz, text[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.is_muted(text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.alert_hold(text, text, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.close_what_is_well(text, timestamptz, bigint[], bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.close_alerts(text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.close_alerts(text, bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.run_detector(text, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.tidy_alerts() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE sellometer.detect() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_detect() FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz, text) FROM PUBLIC;

@@ -142,15 +142,15 @@ for my $rule ([ 'Critical alert', 'critical' ], [ 'Warning', 'warning' ])
 
 	is(firing($title), '', "$title: none is open");
 	$open->('1004856', '13.15');
-	my ($labels, $first, $second) = ('currency=$, dimension=product_id, has_expected=yes, has_observed=yes', 'key=1004856, kind=price_anomaly, name=electronics.smartphone',
+	my ($labels, $first, $second) = ('about=product, currency=$, dimension=product_id, has_expected=yes, has_observed=yes', 'key=1004856, kind=price_anomaly, name=electronics.smartphone',
 		'key=9007199254740993, kind=price_anomaly, name=A name, of an id beyond 2^53');
 	is(firing($title), "$labels, $first", "$title: a wrong price");
 	$open->('9007199254740993', '1315.10');
 	is(firing($title), "$labels, $first; $labels, $second",
 		'... a second one is an instance of its own');
-	like(summary($title, '1004856'), qr/^price_anomaly: 1004856 \(electronics\.smartphone\)\. Observed: \$13\.15\. Expected: \$131\.51\. The reason/,
+	like(summary($title, '1004856'), qr/^price_anomaly: product 1004856 \(electronics\.smartphone\)\. Observed: \$13\.15\. Expected: \$131\.51\. The reason/,
 		'... which says of what, what was seen, and what is usual');
-	like(summary($title, '9007199254740993'), qr/^price_anomaly: 9007199254740993 \(A name, of an id beyond 2\^53\)\. Observed: \$1315\.1\. Expected: \$131\.51\./,
+	like(summary($title, '9007199254740993'), qr/^price_anomaly: product 9007199254740993 \(A name, of an id beyond 2\^53\)\. Observed: \$1315\.1\. Expected: \$131\.51\./,
 		'... likewise, by the name that somebody has given it');
 	sql(q{UPDATE sellometer.alerts SET observed = 14, detail = 'otherwise' WHERE key = '1004856'});
 	is(scalar(() = firing($title) =~ /key=1004856/g), 1, '... that goes on as the same instance while its numbers change');
@@ -160,7 +160,9 @@ for my $rule ([ 'Critical alert', 'critical' ], [ 'Warning', 'warning' ])
 	sql(qq{INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, observed, expected, detail) VALUES
 		('left_in_cart', '$severity', 'user_session', 'all', now(), 7, NULL, 'no number is usual'), ('own', '$severity', 'brand', 'a', now(), NULL, NULL, 'no number at all')});
 	like(summary($title, 'all'), qr/^left_in_cart: all\. Observed: 7\. The reason/, '... what has no expected value says of none');
-	like(summary($title, 'a'), qr/^own: a\. The reason/, '... nor of an observed one');
+	like(summary($title, 'a'), qr/^own: brand a\. The reason/, '... nor of an observed one');
+	sql(qq{INSERT INTO sellometer.alerts (kind, severity, dimension, key, event_time, detail) VALUES ('own', '$severity', 'category_l1', 'a', now(), '')});
+	is(scalar(() = firing($title) =~ /kind=own/g), 2, '... and a category of the same name is another instance');
 	sql(q{UPDATE sellometer.alerts SET closed_at = now() WHERE closed_at IS NULL});
 	is(firing($title), '', '... and both');
 }
