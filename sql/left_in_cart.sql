@@ -46,6 +46,7 @@ INSERT INTO sellometer.carts (user_session, product_id, user_id, price, cart_at)
 	('u-a', 101, 50, 1, '2019-10-01 10:01'), ('u-b', 101, 50, 2, '2019-10-01 10:02'), ('u-b', 102, 50, 3, '2019-10-01 10:03'),
 	('u-b', 103, 50, 4, '2019-10-01 10:03'), ('u-b', 104, 50, 5, '2019-10-01 10:03'), ('g-a', 101, NULL, 6, '2019-10-01 10:00'),
 	('o-a', 101, 51, 7, '2019-10-01 10:00'), ('g-a', 103, NULL, 8, '2019-10-01 10:00');
+INSERT INTO sellometer.cart_changes SELECT min(cart_at) FROM sellometer.carts WHERE product_id > 100;
 INSERT INTO sellometer.user_carts VALUES (50, 103, NULL, '2019-10-01 10:03'), (50, 104, '2019-10-01 10:02:59', NULL);
 SELECT sellometer_reminder_opt_out(51);
 SELECT state, count(*) FROM sellometer.cart_states WHERE user_id IN (50, 51) GROUP BY state ORDER BY state;

@@ -92,6 +92,8 @@ slm_carts_rewrite(SlmCarts *old, SlmCarts *others, SlmCarts *new, TimestampTz he
 	}
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(scratch);
+	/* what was bought, or in a reminder, may be left again */
+	slm_carts_have_changed(DT_NOBEGIN);
 	slm_carts_write(others, head, NULL);
 	slm_carts_write(new, head, NULL);
 }

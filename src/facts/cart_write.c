@@ -1,5 +1,5 @@
 /*
- * cart_write.c: from a batch's carts to rows of sellometer.carts and sellometer.user_cart_log.
+ * cart_write.c: from a batch's carts to rows of sellometer.carts, sellometer.user_cart_log and sellometer.cart_changes.
  *
  * A row holds the last time of each type of event, so to merge is to take the later one: whatever the order of batches,
  * the outcome is the same.  New carts are inserted in bulk, and only the others go through SQL.  In a large batch nearly all are new:
@@ -276,6 +276,32 @@ append_users(SlmCarts *carts, TimestampTz from, const SlmCallback *callback)
 /* --- both --- */
 
 void
+slm_carts_have_changed(TimestampTz from)
+{
+	static SlmStatement statement = {
+		"INSERT INTO sellometer.cart_changes (cart_at) VALUES ($1)", 1, {TIMESTAMPTZOID}
+	};
+	Datum		arg = TimestampTzGetDatum(from);
+
+	slm_execute(&statement, &arg, NULL, SPI_OK_INSERT);
+}
+
+/* The earliest cart event of a batch, if it has any. */
+static void
+tell_reminders(const SlmCarts *carts, TimestampTz from)
+{
+	TimestampTz earliest = DT_NOEND;
+
+	for (uint32 i = 0; i < carts->n; i++)
+	{
+		if (carts->carts[i].cart != SLM_NEVER && carts->carts[i].cart >= from)
+			earliest = Min(earliest, carts->carts[i].cart);
+	}
+	if (earliest != DT_NOEND)
+		slm_carts_have_changed(earliest);
+}
+
+void
 slm_carts_write(SlmCarts *carts, TimestampTz head, const SlmCallback *callback)
 {
 	uint32	   *volatile order;
@@ -296,6 +322,7 @@ slm_carts_write(SlmCarts *carts, TimestampTz head, const SlmCallback *callback)
 		free(order);
 	}
 	PG_END_TRY();
+	tell_reminders(carts, kept_from(head));
 }
 
 uint64

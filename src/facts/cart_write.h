@@ -1,5 +1,5 @@
 /*
- * cart_write.h: from a batch's carts to rows of sellometer.carts and sellometer.user_cart_log.
+ * cart_write.h: from a batch's carts to rows of sellometer.carts, sellometer.user_cart_log and sellometer.cart_changes.
  */
 #ifndef SLM_FACTS_CART_WRITE_H
 #define SLM_FACTS_CART_WRITE_H
@@ -15,6 +15,9 @@
  * slm_bulk_begin().
  */
 extern void slm_carts_write(SlmCarts *carts, TimestampTz head, const SlmCallback *callback);
+
+/* Have sellometer_remind() look again at all that was put into carts since then; slm_carts_write() does so of what it writes. */
+extern void slm_carts_have_changed(TimestampTz from);
 
 /* Delete the rows whose last event is that old, and reminders of then, if it is time again; returns how many carts. */
 extern uint64 slm_carts_prune(TimestampTz head);

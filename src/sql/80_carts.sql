@@ -21,6 +21,8 @@ CREATE TABLE sellometer.carts (
 -- what is still in a cart; at the same time as a removal or a purchase it is not
 CREATE INDEX carts_open ON sellometer.carts (cart_at)
 	WHERE cart_at IS NOT NULL AND (removed_at IS NULL OR cart_at > removed_at) AND (purchased_at IS NULL OR cart_at > purchased_at);
+CREATE INDEX carts_open_user ON sellometer.carts (user_id)
+	WHERE user_id IS NOT NULL AND cart_at IS NOT NULL AND (removed_at IS NULL OR cart_at > removed_at) AND (purchased_at IS NULL OR cart_at > purchased_at);
 COMMENT ON TABLE sellometer.carts IS
 	'Products that a session has put into its cart, taken out or bought, with the last time of each; see the view cart_states';
 COMMENT ON COLUMN sellometer.carts.user_session IS 'session; events without one have no cart';

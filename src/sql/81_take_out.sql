@@ -38,6 +38,7 @@ BEGIN
 	IF reached >= moved_to THEN
 		RETURN;
 	END IF;
+	INSERT INTO sellometer.cart_changes VALUES ('-infinity');
 	UPDATE sellometer.state st SET head = reached, carts_from = least(st.carts_from, behind),
 		views_from = CASE WHEN st.views_from IS NOT NULL THEN least(st.views_from, behind) END;
 	UPDATE sellometer.tiers t SET kept_from = sellometer.bucket_end(t.granularity, behind) WHERE t.kept_from > behind;

@@ -119,91 +119,6 @@ $$;
 COMMENT ON FUNCTION sellometer.reminder_paused_until(bigint, text) IS
 	'When sellometer.reminder_pause after the last reminder to a user, or else a guest''s session, is over; NULL: there was none';
 
-/* --- what --- */
-
-CREATE VIEW sellometer.carts_to_remind AS
-	SELECT c.user_id, c.user_session, c.product_id, c.price, c.since,
-		CASE WHEN c.user_id IS NULL THEN c.user_session END AS guest
-	FROM sellometer.left_in_cart c
-	WHERE NOT EXISTS (SELECT FROM sellometer.reminder_items i
-			WHERE i.user_session = c.user_session AND i.product_id = c.product_id AND i.since = c.since)
-		-- the same product in two sessions of a user is one, since it was last put into a cart
-		AND NOT EXISTS (SELECT FROM sellometer.reminder_items i
-			WHERE i.user_id = c.user_id AND i.product_id = c.product_id AND i.since >= c.since)
-		AND NOT EXISTS (SELECT FROM sellometer.reminder_opt_outs o WHERE o.user_id = c.user_id);
-COMMENT ON VIEW sellometer.carts_to_remind IS
-	'What is left in carts and was in no reminder, but of users who want none; to be given out when pause and quiet hours are over';
-COMMENT ON COLUMN sellometer.carts_to_remind.guest IS 'the session, if there is no user';
-
-/* As sellometer.reminder_paused_until() has it, of all at once; becomes part of the query that it stands in. */
-CREATE FUNCTION sellometer.busy_with_reminders(at_time timestamptz)
-RETURNS TABLE (user_id bigint, user_session text)
-LANGUAGE sql STABLE ROWS 1000
-BEGIN ATOMIC
-	SELECT r.user_id, r.user_session FROM sellometer.reminders r
-	WHERE r.state IN ('waiting', 'sending') OR (r.state IN ('given', 'sent', 'failed')
-		AND coalesce(r.sent_at, r.sending_at, r.reminded_at) > at_time - sellometer.reminder_pause());
-END;
-COMMENT ON FUNCTION sellometer.busy_with_reminders(timestamptz) IS 'Users, and guests'' sessions, who have a reminder on the way, or had one within sellometer.reminder_pause';
-
-/*
- * Up to n people who left something since then, those who did so first, if the oldest carts have so many; else NULL.  So of many more that wait
- * nothing is read.
- */
-CREATE FUNCTION sellometer.people_to_remind(n integer, since timestamptz, at_time timestamptz, OUT users bigint[], OUT guests text[])
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-SET join_collapse_limit = 20
-SET from_collapse_limit = 20
-AS $$
-BEGIN
-	IF n IS NULL OR n > 10000 THEN
-		RETURN;
-	END IF;
-	EXECUTE format('
-		WITH oldest AS MATERIALIZED (
-			SELECT c.user_session, c.product_id FROM sellometer.carts c
-			WHERE c.cart_at >= $1 AND c.cart_at <= $2 AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at)
-				AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
-			ORDER BY c.cart_at LIMIT %s
-		), people AS MATERIALIZED (
-			SELECT c.user_id, c.guest, min(c.since) AS since FROM oldest JOIN sellometer.carts_to_remind c USING (user_session, product_id)
-			WHERE NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($3) y WHERE y.user_id = c.user_id)
-				AND NOT EXISTS (SELECT FROM sellometer.busy_with_reminders($3) y WHERE y.user_session = c.guest)
-			GROUP BY c.user_id, c.guest ORDER BY 3, 1, 2 LIMIT $4
-		)
-		SELECT (SELECT array_agg(p.user_id) FROM people p WHERE p.user_id IS NOT NULL),
-			(SELECT array_agg(p.guest) FROM people p WHERE p.guest IS NOT NULL) WHERE (SELECT count(*) FROM people) >= $4', n::bigint * 4 + 100)
-	INTO users, guests USING since, (SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout(), at_time, n;
-END
-$$;
-COMMENT ON FUNCTION sellometer.people_to_remind(integer, timestamptz, timestamptz) IS
-	'n people to whom a reminder is due of what they left since a time, those who left something first; NULL: there are not so many among the oldest carts';
-
-/* What of the carts of these people is to be given out: of a product in several sessions of a user, the last. */
-CREATE FUNCTION sellometer.carts_of_people(users bigint[], guests text[], since timestamptz)
-RETURNS SETOF sellometer.carts_to_remind
-LANGUAGE sql STABLE ROWS 500
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-SET join_collapse_limit = 20
-SET from_collapse_limit = 20
-AS $$
-	WITH theirs AS MATERIALIZED (
-		SELECT c.user_session, c.product_id FROM unnest(users) u (user_id) JOIN sellometer.carts c USING (user_id)
-		WHERE c.cart_at >= since AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at)
-			AND (c.purchased_at IS NULL OR c.cart_at > c.purchased_at)
-		UNION ALL
-		SELECT c.user_session, c.product_id FROM unnest(guests) g (user_session) JOIN sellometer.carts c USING (user_session) WHERE c.user_id IS NULL
-	)
-	SELECT DISTINCT ON (c.user_id, c.guest, c.product_id) c.*
-	FROM theirs t JOIN sellometer.carts_to_remind c USING (user_session, product_id)
-	WHERE c.since >= carts_of_people.since
-	ORDER BY c.user_id, c.guest, c.product_id, c.since DESC, c.user_session
-$$;
-COMMENT ON FUNCTION sellometer.carts_of_people(bigint[], text[], timestamptz) IS 'What these users, and guests'' sessions, left since a time and is in no reminder';
-
 /*
  * Whole persons: a user with all sessions, a guest with one; those who left something first come first.  Two callers at the same time:
  * the second waits for the first to commit, and gets what that has left over.  The row that they wait for is that of the detector.
@@ -219,7 +134,6 @@ DECLARE
 	present timestamptz := clock_timestamp();
 	first timestamptz;
 	people record;
-	enough boolean;
 BEGIN
 	IF sellometer.quiet_until(present) IS NOT NULL THEN
 		RETURN;
@@ -229,20 +143,11 @@ BEGIN
 	first := (((SELECT s.head FROM sellometer.state s) - sellometer.cart_timeout()) AT TIME ZONE 'UTC'
 		- CASE WHEN within IS NOT NULL THEN greatest(least(within, '1000 years'), '-1000 years') END) AT TIME ZONE 'UTC';
 	SELECT * INTO people FROM sellometer.people_to_remind(n, first, present);
-	enough := people.users IS NOT NULL OR people.guests IS NOT NULL;
 	RETURN QUERY
-	WITH busy AS MATERIALIZED (
-		SELECT * FROM sellometer.busy_with_reminders(present)
-	), waiting AS MATERIALIZED (
-		SELECT * FROM sellometer.carts_of_people(people.users, people.guests, first) WHERE enough
-		UNION ALL
-		(SELECT DISTINCT ON (c.user_id, c.guest, c.product_id) c.*
-		FROM sellometer.carts_to_remind c
-		WHERE NOT enough AND c.since >= first
-			AND NOT EXISTS (SELECT FROM busy b WHERE b.user_id = c.user_id) AND NOT EXISTS (SELECT FROM busy b WHERE b.user_session = c.guest)
-		ORDER BY c.user_id, c.guest, c.product_id, c.since DESC, c.user_session)
+	WITH waiting AS MATERIALIZED (
+		SELECT * FROM sellometer.carts_of_people(people.users, people.guests, first)
 	), next AS (
-		SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest ORDER BY 3, 1, 2 LIMIT n
+		SELECT w.user_id, w.guest, min(w.since) AS since FROM waiting w GROUP BY w.user_id, w.guest
 	), given AS (
 		INSERT INTO sellometer.reminders AS r (user_id, user_session, state, reminded_at, next_attempt)
 		SELECT p.user_id, p.guest, CASE WHEN confirm THEN 'waiting' ELSE 'given' END, present, CASE WHEN confirm THEN present END
@@ -365,6 +270,7 @@ BEGIN
 	WHERE r.id = withdraw_reminder.id AND r.state IN ('waiting', 'sending');
 	IF FOUND THEN
 		DELETE FROM sellometer.reminder_items i WHERE i.reminder_id = withdraw_reminder.id;
+		PERFORM sellometer.look_again(x.user_id, x.user_session, '-infinity') FROM sellometer.reminders x WHERE x.id = withdraw_reminder.id;
 	END IF;
 END
 $$;
@@ -436,6 +342,11 @@ BEGIN
 	WHERE r.state IN ('waiting', 'sending') AND NOT EXISTS (SELECT FROM sellometer.reminder_items i WHERE i.reminder_id = r.id AND i.since >= before)
 		AND r.id IN (SELECT l.id FROM sellometer.reminders l WHERE l.state IN ('waiting', 'sending') FOR UPDATE SKIP LOCKED);
 	DELETE FROM sellometer.reminder_items i WHERE i.since < before;
+	-- one row tells as much as all of them
+	WITH gone AS (
+		DELETE FROM sellometer.cart_changes WHERE ctid IN (SELECT c.ctid FROM sellometer.cart_changes c FOR UPDATE SKIP LOCKED) RETURNING cart_at
+	)
+	INSERT INTO sellometer.cart_changes SELECT min(cart_at) FROM gone HAVING count(*) > 0;
 	DELETE FROM sellometer.reminders r WHERE r.id IN (
 		SELECT o.id FROM sellometer.reminders o
 		WHERE o.state NOT IN ('waiting', 'sending') AND coalesce(o.sent_at, o.sending_at, o.reminded_at) < now() - sellometer.reminder_pause()
@@ -456,6 +367,7 @@ DECLARE
 BEGIN
 	DELETE FROM sellometer.reminder_opt_outs o WHERE o.user_id = person;
 	GET DIAGNOSTICS n = ROW_COUNT;
+	DELETE FROM sellometer.reminder_revisits v WHERE v.user_id = person OR v.user_session = ANY (sessions);
 	DELETE FROM sellometer.reminder_items i WHERE i.user_id = person OR i.user_session = ANY (sessions)
 		OR i.reminder_id IN (SELECT r.id FROM sellometer.reminders r WHERE r.user_id = person OR r.user_session = ANY (sessions));
 	GET DIAGNOSTICS m = ROW_COUNT;
@@ -512,9 +424,6 @@ COMMENT ON FUNCTION sellometer.detect_left_in_cart(timestamptz) IS
 
 REVOKE ALL ON FUNCTION sellometer.quiet_until(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.reminder_paused_until(bigint, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.busy_with_reminders(timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.people_to_remind(integer, timestamptz, timestamptz) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.carts_of_people(bigint[], text[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.reminder_left(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.withdraw_reminder(bigint, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.prune_reminders(timestamptz) FROM PUBLIC;

@@ -54,7 +54,8 @@ sub customer
 	my $user = $next++;
 
 	sql(sprintf(q{INSERT INTO shop.customers VALUES (%d, $a$%s$a$, $a$%s$a$);
-		INSERT INTO sellometer.carts (user_session, product_id, user_id, price, cart_at) VALUES ('s%d', %d, %d, 9.5, '2019-10-01 10:30Z')},
+		INSERT INTO sellometer.carts (user_session, product_id, user_id, price, cart_at) VALUES ('s%d', %d, %d, 9.5, '2019-10-01 10:30Z');
+		INSERT INTO sellometer.cart_changes VALUES ('2019-10-01 10:30Z')},
 			$user, $email, $name // 'Ann', $user, $product // 1, $user));
 	return $user;
 }
@@ -229,7 +230,7 @@ sql(q{INSERT INTO sellometer.sold_products SELECT p, 'a.b.c', p, 10, 10 FROM gen
 	INSERT INTO sellometer.products VALUES (3, 'Case', 'https://shop.example/3', NULL)});
 {
 	my $user = customer('bob@example.org');
-	sql("INSERT INTO sellometer.carts (user_session, product_id, user_id, price, cart_at) VALUES ('t$user', 4, $user, 3, '2019-10-01 10:31Z')");
+	sql("INSERT INTO sellometer.carts (user_session, product_id, user_id, price, cart_at) VALUES ('t$user', 4, $user, 3, '2019-10-01 10:31Z'); INSERT INTO sellometer.cart_changes VALUES ('2019-10-01 10:31Z')");
 	once($plain);
 	my ($mail) = map { decode_qp($_) } new_mails();
 	like($mail, qr/you may also like: Case, 10.00/, 'similar products');
@@ -453,7 +454,7 @@ sub hook { my ($path, %more) = @_; return config('reminders.via' => 'webhook', '
 	'webhook.reminders.token_file' => "$dir/token", 'webhook.reminders.secret_file' => "$dir/secret", %more); }
 {
 	my $user = customer('unused@example.org', 'Ann', 66);
-	sql(q{INSERT INTO sellometer.carts (user_session, product_id, price, cart_at) VALUES ('guest', 1, 9.5, '2019-10-01 10:00Z')});
+	sql(q{INSERT INTO sellometer.carts (user_session, product_id, price, cart_at) VALUES ('guest', 1, 9.5, '2019-10-01 10:00Z'); INSERT INTO sellometer.cart_changes VALUES ('2019-10-01 10:00Z')});
 	my ($status, $out, $err) = once(hook('/hook'));
 	my @new = new_requests();
 	is(scalar @new, 2, 'a request each, for guests too');
