@@ -510,7 +510,7 @@ slm_viewlog_unpack(const char *data, size_t len, SlmTime hour, SlmTime not_befor
 /* --- sums by offer --- */
 
 static SlmViewLogResult
-sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, const SlmViews *but, SlmViewLogOffer *offers)
+sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime late, SlmTime to, const SlmViews *but, SlmViewLogOffer *offers)
 {
 	Input	   *in = &u->in;
 
@@ -534,12 +534,17 @@ sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime to, const SlmViews 
 		offer->first = offer->views == 0 || time < offer->first ? time : offer->first;
 		offer->last = offer->views == 0 || time > offer->last ? time : offer->last;
 		offer->views++;
+		if (time >= late)
+		{
+			offer->late_first = offer->late_views == 0 || time < offer->late_first ? time : offer->late_first;
+			offer->late_views++;
+		}
 	}
 	return SLM_VIEWLOG_OK;
 }
 
 SlmViewLogResult
-slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to, const SlmViews *but,
+slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime late, SlmTime to, const SlmViews *but,
 				   SlmViewLogOffer **offers, uint32_t *noffers)
 {
 	Unpacker	u = {0};
@@ -566,7 +571,7 @@ slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, Slm
 			(*offers)[i].category = u.strings[offer->category];
 			(*offers)[i].brand = u.strings[u.ncategories + offer->brand];
 		}
-		result = sum_entries(&u, hour, from, to, but, *offers);
+		result = sum_entries(&u, hour, from, late, to, but, *offers);
 	}
 	free(u.strings);
 	free(u.offers);

@@ -63,13 +63,15 @@ typedef struct SlmViewLogOffer
 	uint64_t	views;			/* 0: none of the entries in question */
 	SlmTime		first;
 	SlmTime		last;
+	uint64_t	late_views;		/* of them, those from `late` on */
+	SlmTime		late_first;
 } SlmViewLogOffer;
 
 /*
- * Sum up a block by offer: its entries with from <= time < to, but for those whose fingerprint stands in but.  *offers is
- * malloc'ed, the caller frees it, and may point to NULL.  A view that has moved since stands in the log at both times.
+ * Sum up a block by offer: its entries with from <= time < to, and those of them from late on, but for those whose fingerprint stands in
+ * but.  *offers is malloc'ed, the caller frees it, and may point to NULL.  A view that has moved since stands in the log at both times.
  */
-extern SlmViewLogResult slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime to,
+extern SlmViewLogResult slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime late, SlmTime to,
 										   const SlmViews *but, SlmViewLogOffer **offers, uint32_t *noffers);
 
 #endif							/* SLM_PURE_VIEWLOG_H */

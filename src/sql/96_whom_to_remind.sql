@@ -175,7 +175,7 @@ BEGIN
 	LOOP
 		SELECT * INTO new FROM sellometer.people_of_carts(progress.looked_to, until, most);
 		SELECT array_agg(j.user_id) AS users, array_agg(j.guest) AS guests, array_agg(j.since) AS times, array_agg(j.due) AS due, array_agg(j.told_at) AS told,
-			count(*) FILTER (WHERE j.due) AS n
+			count(*) FILTER (WHERE j.due AND j.since <= new.upto) AS n		-- of others, somebody may have left something before
 		INTO judged FROM sellometer.judged_people(
 			ARRAY(SELECT unnest(new.users) UNION SELECT unnest(again_users)), ARRAY(SELECT unnest(new.guests) UNION SELECT unnest(again_guests)), first, at_time) j;
 		EXIT WHEN judged.n >= n OR most IS NULL OR new.carts < most;

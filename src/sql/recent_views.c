@@ -4,6 +4,9 @@
  *   view log, blocks of the hours in question --sum by offer--> offers (dictionary's numbers) --> rows
  *      and other_listings, of sessions that saw several offers of a product --the first of each--^
  *
+ * Detectors ask for two spans that end together, sellometer.price_window and sellometer.shift_window: during a run of sellometer_detect() the
+ * log is read once for both, and for all who ask.
+ *
  * Of what a session saw of a product, the first view of each offer is seen and no other: so what is seen is a function of the
  * set of events.  The log alone is not: it has a repeated view if that came before the one that counts, and not if it came
  * after.
@@ -16,9 +19,11 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "guc.h"
 #include "miscadmin.h"
 #include "pure/viewlog.h"
 #include "server/out_of_memory.h"
+#include "sql/recent_views.h"
 #include "types/money.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -26,15 +31,19 @@
 #include "utils/timestamp.h"
 
 #define ROWS_PER_FETCH	32
+#define AHEAD_OF_HEAD	(10 * USECS_PER_MINUTE)	/* that far detectors look beyond it: src/sql/92_price_anomaly.sql, 94_category_shift.sql */
 #define COLUMNS				6
 
 PG_FUNCTION_INFO_V1(sellometer_recent_views);
 
+/* late: of the shorter of two spans */
 typedef struct Seen
 {
 	uint64		views;
 	TimestampTz first;
 	TimestampTz last;
+	uint64		late_views;
+	TimestampTz late_first;
 } Seen;
 
 typedef struct First
@@ -46,6 +55,7 @@ typedef struct First
 typedef struct Summary
 {
 	TimestampTz from;
+	TimestampTz late;			/* where the shorter span begins */
 	TimestampTz to;
 	SlmDictionary *dictionary;
 	SlmViews	watched;		/* fingerprints of sessions and products that were seen at several offers */
@@ -53,6 +63,10 @@ typedef struct Summary
 	Seen	   *seen;			/* by number of the offer */
 	uint32		maxseen;
 } Summary;
+
+/* What a run of sellometer_detect() has read, in its memory context; see slm_recent_views_keep(). */
+static MemoryContext keeping = NULL;
+static Summary *kept = NULL;
 
 static void
 summary_free(void *arg)
@@ -66,7 +80,7 @@ summary_free(void *arg)
 
 /* The dictionary's numbers are nobody's business outside, so any key will do that nobody can guess. */
 static Summary *
-summary_create(TimestampTz from, TimestampTz to)
+summary_create(TimestampTz from, TimestampTz late, TimestampTz to)
 {
 	Summary    *summary = palloc0(sizeof(Summary));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
@@ -81,6 +95,7 @@ summary_create(TimestampTz from, TimestampTz to)
 	callback->arg = summary;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	summary->from = from;
+	summary->late = late;
 	summary->to = to;
 	summary->firsts = hash_create("sellometer listings", 1024, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	summary->maxseen = 1024;
@@ -112,7 +127,7 @@ without_brand(Summary *summary, SlmOfferId offer)
 }
 
 static void
-see(Summary *summary, SlmOfferId id, uint64 views, TimestampTz first, TimestampTz last)
+see(Summary *summary, SlmOfferId id, const SlmViewLogOffer *of)
 {
 	Seen	   *seen;
 
@@ -125,9 +140,12 @@ see(Summary *summary, SlmOfferId id, uint64 views, TimestampTz first, TimestampT
 		summary->maxseen = n;
 	}
 	seen = &summary->seen[id];
-	seen->first = seen->views == 0 ? first : Min(seen->first, first);
-	seen->last = seen->views == 0 ? last : Max(seen->last, last);
-	seen->views += views;
+	seen->first = seen->views == 0 ? of->first : Min(seen->first, of->first);
+	seen->last = seen->views == 0 ? of->last : Max(seen->last, of->last);
+	seen->views += of->views;
+	if (of->late_views > 0)
+		seen->late_first = seen->late_views == 0 ? of->late_first : Min(seen->late_first, of->late_first);
+	seen->late_views += of->late_views;
 }
 
 static void
@@ -148,15 +166,14 @@ add_offers(Summary *summary, TimestampTz hour, const char *data, size_t len)
 
 	PG_TRY();
 	{
-		check(slm_viewlog_offers(data, len, hour, summary->from, summary->to, &summary->watched, (SlmViewLogOffer **) &offers, &n),
+		check(slm_viewlog_offers(data, len, hour, summary->from, summary->late, summary->to, &summary->watched, (SlmViewLogOffer **) &offers, &n),
 			  hour);
 		for (uint32 i = 0; i < n; i++)
 		{
 			const SlmViewLogOffer *offer = &offers[i];
 
 			if (offer->views > 0)
-				see(summary, clean_offer(summary, offer->product_id, offer->price, offer->category), offer->views,
-					offer->first, offer->last);
+				see(summary, clean_offer(summary, offer->product_id, offer->price, offer->category), offer);
 		}
 	}
 	PG_FINALLY();
@@ -202,8 +219,10 @@ see_firsts(Summary *summary)
 	hash_seq_init(&scan, summary->firsts);
 	while ((first = hash_seq_search(&scan)) != NULL)
 	{
+		SlmViewLogOffer one = {.views = 1,.first = first->time,.last = first->time,.late_views = first->time >= summary->late,.late_first = first->time};
+
 		if (first->time >= summary->from && first->time < summary->to)
-			see(summary, (SlmOfferId) first->key[1], 1, first->time, first->time);
+			see(summary, (SlmOfferId) first->key[1], &one);
 	}
 }
 
@@ -280,7 +299,7 @@ read_all(Summary *summary)
 }
 
 static void
-put_rows(const Summary *summary, ReturnSetInfo *result)
+put_rows(const Summary *summary, bool late, ReturnSetInfo *result)
 {
 	uint32		n = Min(slm_dictionary_offers(summary->dictionary), summary->maxseen);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer rows", ALLOCSET_DEFAULT_SIZES);
@@ -293,11 +312,11 @@ put_rows(const Summary *summary, ReturnSetInfo *result)
 		const Seen *seen = &summary->seen[i];
 		Datum		values[COLUMNS] = {Int64GetDatum(offer->product_id),
 			PointerGetDatum(cstring_to_text_with_len(category.data, category.len)),
-			NumericGetDatum(slm_price_to_numeric(offer->price)), Int64GetDatum(seen->views),
-		TimestampTzGetDatum(seen->first), TimestampTzGetDatum(seen->last)};
+			NumericGetDatum(slm_price_to_numeric(offer->price)), Int64GetDatum(late ? seen->late_views : seen->views),
+		TimestampTzGetDatum(late ? seen->late_first : seen->first), TimestampTzGetDatum(seen->last)};
 		bool		nulls[COLUMNS] = {0};
 
-		if (seen->views == 0)
+		if ((late ? seen->late_views : seen->views) == 0)
 			continue;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 		if (i % 1024 == 1023)
@@ -307,17 +326,85 @@ put_rows(const Summary *summary, ReturnSetInfo *result)
 	MemoryContextDelete(scratch);
 }
 
+/* --- once for several who ask --- */
+
+static void
+forget_kept(void *arg)
+{
+	keeping = NULL;
+	kept = NULL;
+}
+
+void
+slm_recent_views_keep(MemoryContext context)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
+
+	callback->func = forget_kept;
+	MemoryContextRegisterResetCallback(context, callback);
+	keeping = context;
+	kept = NULL;
+}
+
+static Summary *
+summary_read(TimestampTz from, TimestampTz late, TimestampTz to)
+{
+	Summary    *summary = summary_create(from, late, to);
+
+	SPI_connect();
+	read_all(summary);
+	SPI_finish();
+	return summary;
+}
+
+/* Where the two spans of detectors begin, of which this is one; false: it is none. */
+static bool
+detectors_spans(TimestampTz from, TimestampTz to, TimestampTz *longer, TimestampTz *shorter)
+{
+	TimestampTz head = to - AHEAD_OF_HEAD;
+
+	if (TIMESTAMP_NOT_FINITE(from) || TIMESTAMP_NOT_FINITE(to))
+		return false;
+	*longer = head - (int64) Max(slm_price_window, slm_shift_window) * USECS_PER_SEC;
+	*shorter = head - (int64) Min(slm_price_window, slm_shift_window) * USECS_PER_SEC;
+	return from == *longer || from == *shorter;
+}
+
+/* What was read before, or is read now and kept; NULL: the call is none of a detector in such a run. */
+static const Summary *
+kept_summary(TimestampTz from, TimestampTz to)
+{
+	TimestampTz longer;
+	TimestampTz shorter;
+
+	if (keeping == NULL || !detectors_spans(from, to, &longer, &shorter))
+		return NULL;
+	if (kept == NULL || kept->from != longer || kept->late != shorter || kept->to != to)
+	{
+		MemoryContext old = MemoryContextSwitchTo(AllocSetContextCreate(keeping, "sellometer recent views", ALLOCSET_DEFAULT_SIZES));
+
+		kept = summary_read(longer, shorter, to);
+		MemoryContextSwitchTo(old);
+	}
+	return kept;
+}
+
 /* recent_views(from timestamptz, to timestamptz) → setof (product_id, category, price, views, first_seen, last_seen) */
 Datum
 sellometer_recent_views(PG_FUNCTION_ARGS)
 {
-	Summary    *summary = summary_create(PG_GETARG_TIMESTAMPTZ(0), PG_GETARG_TIMESTAMPTZ(1));
+	TimestampTz from = PG_GETARG_TIMESTAMPTZ(0);
+	TimestampTz to = PG_GETARG_TIMESTAMPTZ(1);
+	const Summary *known = kept_summary(from, to);
+	Summary    *own = known == NULL ? summary_read(from, from, to) : NULL;
 
 	InitMaterializedSRF(fcinfo, 0);
-	SPI_connect();
-	read_all(summary);
-	SPI_finish();
-	put_rows(summary, (ReturnSetInfo *) fcinfo->resultinfo);
-	summary_free(summary);
+	if (known != NULL)
+		put_rows(known, from == known->late, (ReturnSetInfo *) fcinfo->resultinfo);
+	else
+	{
+		put_rows(own, false, (ReturnSetInfo *) fcinfo->resultinfo);
+		summary_free(own);
+	}
 	return (Datum) 0;
 }

@@ -79,7 +79,7 @@ class Day:
         self.database = 'day_%d_%d' % (rate, seed)
         self.all = os.path.join(args.work, 'all')
         self.source = os.path.join(args.work, 'in')
-        self.alerts = {}       # id -> kind, key, at: the minute after which it was open, and after which it was critical
+        self.alerts = {}       # id -> kind, key, at: the minute after which it was open, and after which it was critical; found: all after which it was so
         self.detect_ms = []
         self.faults = []
         self.products = {}     # product_id -> category_id
@@ -126,13 +126,15 @@ class Day:
             self.appear(minute)
             out = self.session.ask('CALL sellometer_ingest()', 'SELECT extract(epoch FROM clock_timestamp())',
                                    'CALL sellometer_detect()', 'SELECT extract(epoch FROM clock_timestamp())',
-                                   'SELECT id, kind, key, severity, detail FROM sellometer.alerts WHERE closed_at IS NULL')
+                                   'SELECT id, kind, key, severity, well_since IS NULL, detail FROM sellometer.alerts WHERE closed_at IS NULL')
             self.detect_ms.append((float(out[1]) - float(out[0])) * 1000)
             if self.args.roc:
                 self.note_scores(minute + MINUTE)
             for line in out[2:]:
-                number, kind, key, severity, detail = line.split('\t')
-                alert = self.alerts.setdefault(number, {'kind': kind, 'key': key, 'at': minute + MINUTE, 'detail': detail, 'warning': severity != 'info'})
+                number, kind, key, severity, found, detail = line.split('\t')
+                alert = self.alerts.setdefault(number, {'kind': kind, 'key': key, 'at': minute + MINUTE, 'detail': detail, 'warning': severity != 'info', 'found': []})
+                if found == 't':
+                    alert['found'].append(minute + MINUTE)
                 if severity == 'critical' and 'critical' not in alert:
                     alert['critical'] = minute + MINUTE
             if i % 15 == 14:
@@ -146,8 +148,7 @@ class Day:
         lines = self.session.ask(
             "SET sellometer.price_score = %g; SET sellometer.price_min_change = %g" % (min(SCORES), min(CHANGES)),
             "SELECT o.product_id, o.score, o.change FROM (SELECT array_agg(product_id) AS products, array_agg(price) AS prices, "
-            "array_agg(first_seen) AS first_seen FROM sellometer.recent_prices((SELECT head FROM sellometer.state)) r "
-            "WHERE least(price, lowest) <= greatest(price, highest) * 0.75) s, "
+            "array_agg(first_seen) AS first_seen FROM sellometer.recent_prices((SELECT head FROM sellometer.state)) r) s, "
             "sellometer.odd_prices((SELECT head FROM sellometer.state), s.products, s.prices, s.first_seen) o",
             "RESET sellometer.price_score; RESET sellometer.price_min_change")
         for line in lines:
@@ -273,10 +274,11 @@ class Day:
             elif kind in BARS:
                 begin = fault.get('first', fault['from'])
                 keys = self.keys(fault)
-                found = [a for a in self.alerts.values() if (a['kind'], a['key']) in keys and a['at'] > begin and
-                         (fault['to'] is None or a['at'] <= fault['to'] + MINUTE)]
-                table[kind].append((min(a['at'] for a in found) - begin).total_seconds() / 60 if found else None)
-                table[kind + ' alerts'].append(len(found))
+                inside = [a for a in self.alerts.values() if (a['kind'], a['key']) in keys and (fault['to'] is None or a['at'] <= fault['to'] + MINUTE)]
+                # one that is still held, of the same wrong once before, is found again and told no more
+                found = [m for a in inside for m in a['found'] if m > begin and (fault['to'] is None or m <= fault['to'] + MINUTE)]
+                table[kind].append((min(found) - begin).total_seconds() / 60 if found else None)
+                table[kind + ' alerts'].append(sum(a['at'] > begin for a in inside))
                 if not found or table[kind][-1] > BARS[kind]:
                     table['missed'].append('%s: %s' % (self.database, json.dumps({k: v for k, v in fault.items() if k != 'keys'}, default=str)))
         self.judge_false(table)
@@ -368,8 +370,12 @@ def main():
             day = Day(args, args.seed + i, rate, history, judged, DAYS[i % len(DAYS)])
             day.generate()
             day.play()
+            known = {kind: len(table[kind]) for kind in ('missed', 'false', 'flapping')}
             day.judge(table)
             print('day %d of %d' % (i + 1, days), file=sys.stderr)
+            for kind, n in known.items():
+                for line in table[kind][n:]:
+                    print('  %s: %s' % (kind, line), file=sys.stderr, flush=True)
         if days:
             print('\n%d days at %d events a minute, each %d minutes of history and %d minutes judged'
                   % (days, rate, history, judged))
