@@ -171,7 +171,38 @@ SELECT sellometer_override_category('a', 1, 2);
 SELECT sellometer_override_category('a');
 SELECT sellometer_override_category(' ', 1);
 
+-- views are read once for all detectors of a run, who see what each would see by itself
+INSERT INTO detect_events (event_time, product_id, price, user_session) SELECT timestamptz '2019-11-10 13:00+00' + i * interval '20 s', 40 + i % 3, 1 + i % 2, 's' || i % 7
+FROM generate_series(0, 120) i;
+SELECT pg_temp.put('v1.csv');
+CALL sellometer_ingest();
+CREATE VIEW detect_views AS
+SELECT w.length, v.* FROM sellometer.state s, (VALUES (interval '15 minutes'), ('30 minutes'), ('20 minutes')) w (length),
+	LATERAL sellometer.recent_views(s.head - w.length, s.head + interval '10 minutes') v;
+CREATE TABLE detect_seen AS TABLE detect_views;
+SELECT length, count(*), sum(views), min(first_seen), max(last_seen) FROM detect_seen GROUP BY length ORDER BY length;
+CREATE FUNCTION sellometer.detect_other_views(head timestamptz) RETURNS SETOF sellometer.finding LANGUAGE sql AS $$
+	SELECT 'warning', 'all', d.length::text, head, count(*), 0, 0::float8, 'differ' FROM (
+		(TABLE public.detect_views EXCEPT TABLE public.detect_seen) UNION ALL (TABLE public.detect_seen EXCEPT TABLE public.detect_views)) d GROUP BY d.length
+$$;
+INSERT INTO sellometer.detectors VALUES ('other_views');
+CALL sellometer_detect();
+SELECT key, observed FROM sellometer.alerts WHERE kind = 'other_views';
+UPDATE detect_seen SET views = views + 1 WHERE length = '15 minutes' AND product_id = 40;
+CALL sellometer_detect();
+SELECT key, observed FROM sellometer.alerts WHERE kind = 'other_views';
+DELETE FROM sellometer.detectors WHERE kind = 'other_views';
+CREATE VIEW detect_reads AS SELECT sum(seq_scan + coalesce(idx_scan, 0)) AS n FROM pg_stat_all_tables WHERE schemaname = 'sellometer' AND relname ~ '^view_log';
+SELECT pg_stat_force_next_flush();
+SELECT n AS before FROM detect_reads \gset
+SELECT count(*) FROM detect_views WHERE length = '30 minutes';
+SELECT pg_stat_force_next_flush();
+SELECT n - :before AS once, n AS before FROM detect_reads \gset
+CALL sellometer_detect();
+SELECT pg_stat_force_next_flush();
+SELECT n - :before = :once AS once FROM detect_reads;
+
 SET client_min_messages = warning;
 DROP EXTENSION sellometer CASCADE;
-DROP TABLE detect_events;
+DROP TABLE detect_events, detect_seen;
 COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_detect_test';

@@ -131,6 +131,16 @@ CALL sellometer_detect();
 SELECT dimension, key FROM pg_temp.open;
 RESET sellometer.stock_min_products;
 
+-- of what was sold in the last minutes alone, seven of a brand are too few for all, and for the category that many others are of
+UPDATE sellometer.state SET head = '2019-11-20 10:00+00';
+SELECT pg_temp.offer('purchase', 1000, 1006, 6, 1, '2019-11-20 08:00+00', 'm.n.o', 'rare'), pg_temp.offer('purchase', 1100, 1199, 6, 1, '2019-11-20 09:55+00', 'm.n.o', 'common');
+SELECT sellometer.fold_offers() > 0 AS folded;
+SELECT t.first_seen, g.* FROM (VALUES (interval '10 minutes'), (interval '0')) t (first_seen),
+	LATERAL (SELECT array_agg(p::bigint) AS products, array_agg(1) AS directions, array_agg(s.head - t.first_seen) AS first_seen FROM generate_series(1000, 1006) p, sellometer.state s) x,
+	sellometer.state s, sellometer.possible_groups(s.head, x.products, x.directions, x.first_seen, 5, 0.5, 5) g ORDER BY 1 DESC, 2, 3;
+SELECT count(*) AS too_few FROM sellometer.possible_groups('2019-11-20 10:00+00', '{1000,1001}', '{1,1}', '{2019-11-20 10:00+00,2019-11-20 10:00+00}', 5, 0.5, 5);
+SELECT count(*) AS both_ways FROM sellometer.possible_groups('2019-11-20 10:00+00', '{1000,1001,1002,1003,1004}', '{1,1,1,-1,-1}', array_fill('2019-11-20 10:00+00'::timestamptz, '{5}'), 5, 0.5, 5);
+
 COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -rf sellometer_groups_test';
 SET client_min_messages = warning;
 DROP TABLE groups_events;

@@ -76,6 +76,7 @@ CREATE TABLE sellometer.other_listings (
 	price		numeric NOT NULL,
 	category	text COLLATE "C" NOT NULL
 );
+CREATE INDEX other_listings_seen ON sellometer.other_listings USING brin (seen) WITH (pages_per_range = 32);
 -- without a key, rows are published whole
 ALTER TABLE sellometer.other_listings REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.other_listings IS

@@ -27,10 +27,10 @@ COMMENT ON FUNCTION sellometer.groups_of(text, text) IS 'What a product of a cat
 
 /*
  * direction: 0: not odd; odd ones of different directions have nothing in common.  change: how much of it; what is farther from the middle of
- * its group than 1 is not told of with it.
+ * its group than 1 is not told of with it.  among: no other groups than these, as dimension=key, of which all products are there; empty: any.
  */
 CREATE FUNCTION sellometer.common_groups(kind text, products bigint[], categories text[], brands text[], directions integer[], changes float8[],
-	first_seen timestamptz[], last_seen timestamptz[], min_products bigint, share float8)
+	first_seen timestamptz[], last_seen timestamptz[], min_products bigint, share float8, among text[] DEFAULT '{}')
 RETURNS TABLE (product_id bigint, level integer, dimension text, key text, direction integer, odd bigint, seen bigint, change float8,
 	group_first timestamptz, group_last timestamptz)
 LANGUAGE sql STABLE STRICT ROWS 1000
@@ -53,6 +53,7 @@ AS $$
 			min(p.first_seen) AS first_seen, max(p.last_seen) AS last_seen, percentile_disc(0.5) WITHIN GROUP (ORDER BY p.change) AS change,
 			bool_or(o.key IS NOT NULL) AS open
 		FROM placed p LEFT JOIN open o ON o.dimension = p.dimension AND o.key = p.key
+		WHERE cardinality(among) = 0 OR p.dimension || '=' || p.key = ANY (among)
 		GROUP BY p.level, p.dimension, p.key, p.direction HAVING count(*) >= CASE WHEN bool_or(o.key IS NOT NULL) THEN 2 ELSE min_products END
 	), labels AS MATERIALIZED (
 		SELECT DISTINCT i.category, i.brand FROM items i
@@ -87,7 +88,43 @@ AS $$
 	FROM placed p JOIN groups g USING (level, dimension, key, direction)
 	WHERE abs(p.change - g.change) <= 1 ORDER BY p.product_id, g.n DESC, g.level
 $$;
-COMMENT ON FUNCTION sellometer.common_groups(text, bigint[], text[], text[], integer[], float8[], timestamptz[], timestamptz[], bigint, float8) IS
+COMMENT ON FUNCTION sellometer.common_groups(text, bigint[], text[], text[], integer[], float8[], timestamptz[], timestamptz[], bigint, float8, text[]) IS
 	'Of products, some of which are odd: for each odd one the category, brand, or all, of which most is odd, if there is one';
 
-REVOKE ALL ON FUNCTION sellometer.common_groups(text, bigint[], text[], text[], integer[], float8[], timestamptz[], timestamptz[], bigint, float8) FROM PUBLIC;
+/*
+ * Of some odd products: the groups that they may be a share of.  Not those of which they are few beside what was sold of it in the last minutes alone,
+ * as all of that was seen: then nobody need look at what else was.  By any of their labels, since three in four of them had come, and by half of the
+ * share: so what is left out is surely none, however they are labelled.
+ */
+CREATE FUNCTION sellometer.possible_groups(head timestamptz, products bigint[], directions integer[], first_seen timestamptz[], min_products bigint, share float8,
+	min_sales bigint)
+RETURNS TABLE (dimension text, key text)
+LANGUAGE sql STABLE STRICT ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+SET jit = off
+AS $$
+	WITH groups AS MATERIALIZED (
+		SELECT g.dimension, g.key, o.direction, count(DISTINCT o.product_id) AS n,
+			greatest(date_trunc('minute', percentile_disc(0.75) WITHIN GROUP (ORDER BY o.first_seen), 'UTC') + interval '1 minute', head - interval '4 minutes') AS since
+		FROM unnest(products, directions, first_seen) o (product_id, direction, first_seen)
+		JOIN (SELECT * FROM sellometer.sold_products x WHERE x.product_id = ANY (products)) p USING (product_id)
+		CROSS JOIN LATERAL sellometer.groups_of(p.category, p.brand) g
+		GROUP BY g.dimension, g.key, o.direction HAVING count(DISTINCT o.product_id) >= min_products
+	), sold AS MATERIALIZED (
+		SELECT r.product_id, r.category, max(r.minute) AS minute FROM sellometer.recent_sales r
+		WHERE r.minute >= (SELECT min(g.since) FROM groups g) GROUP BY r.product_id, r.category
+	), others AS (
+		SELECT x.dimension, x.key, x.direction, count(*) AS n
+		FROM sold s JOIN sellometer.sold_products p USING (product_id, category) CROSS JOIN LATERAL sellometer.groups_of(p.category, p.brand) g
+		JOIN groups x ON x.dimension = g.dimension AND x.key = g.key
+		WHERE p.sales >= min_sales AND s.minute >= x.since AND s.product_id NOT IN (SELECT unnest(products))
+		GROUP BY x.dimension, x.key, x.direction
+	)
+	SELECT DISTINCT g.dimension, g.key FROM groups g LEFT JOIN others o USING (dimension, key, direction) WHERE g.n * 2 >= share * coalesce(o.n, 0)
+$$;
+COMMENT ON FUNCTION sellometer.possible_groups(timestamptz, bigint[], integer[], timestamptz[], bigint, float8, bigint) IS
+	'Brands, categories, and all, of which these odd products may be a share; all others are surely none';
+
+REVOKE ALL ON FUNCTION sellometer.possible_groups(timestamptz, bigint[], integer[], timestamptz[], bigint, float8, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.common_groups(text, bigint[], text[], text[], integer[], float8[], timestamptz[], timestamptz[], bigint, float8, text[]) FROM PUBLIC;

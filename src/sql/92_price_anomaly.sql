@@ -63,7 +63,7 @@ SET jit = off
 AS $$
 	WITH labels AS MATERIALIZED (
 		SELECT DISTINCT ON (p.product_id) p.product_id, p.category FROM sellometer.sold_products p
-		WHERE p.product_id IN (SELECT unnest(products)) ORDER BY p.product_id, p.sales DESC, p.category
+		WHERE p.product_id = ANY (products) ORDER BY p.product_id, p.sales DESC, p.category
 	), categories AS MATERIALIZED (
 		SELECT l.category FROM labels l GROUP BY l.category
 	), spreads AS (
@@ -123,7 +123,7 @@ AS $$
 			SELECT u.product_id, u.price, date_trunc('minute', u.first_seen, 'UTC'), false
 			FROM unnest(products, prices, first_seen) u (product_id, price, first_seen)) p
 		JOIN (SELECT b.product_id, sellometer.log_price(min(b.low)) AS low, sellometer.log_price(max(b.high)) AS high FROM sellometer.sold_products b
-			WHERE b.product_id IN (SELECT unnest(products)) GROUP BY b.product_id) b USING (product_id), setting s
+			WHERE b.product_id = ANY (products) GROUP BY b.product_id) b USING (product_id), setting s
 		WHERE greatest(sellometer.log_price(p.price) - b.low, b.high - sellometer.log_price(p.price)) >= s.least - 0.000001
 		GROUP BY p.product_id, p.price
 	), spreads AS MATERIALIZED (
@@ -183,7 +183,7 @@ AS $$
 		WHERE least(o.price, p.low) <= greatest(o.price, p.high) * s.part
 		UNION SELECT sellometer.product_of_key(a.key) FROM sellometer.alerts a WHERE a.kind = 'price_anomaly' AND a.dimension = 'product_id' AND a.closed_at IS NULL
 	), sold AS MATERIALIZED (
-		SELECT p.product_id FROM sellometer.sold_products p WHERE p.product_id IN (SELECT x.product_id FROM suspects x)
+		SELECT p.product_id FROM sellometer.sold_products p WHERE p.product_id = ANY (ARRAY(SELECT x.product_id FROM suspects x))
 		GROUP BY p.product_id HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
 	)
 	SELECT o.product_id, o.price, max(o.category), min(o.first_seen), max(o.last_seen)
@@ -262,8 +262,11 @@ AS $$
 				AND abs(sellometer.log_price(a.observed) - sellometer.log_price(j.price)) <= 0.2)
 		ORDER BY j.product_id, j.last_seen DESC, j.score DESC
 	), wanted AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything is odd
-		SELECT CASE WHEN (SELECT count(*) FROM odd) >= current_setting('sellometer.price_min_products')::bigint
-			OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') THEN head END AS head
+		SELECT CASE WHEN EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') THEN head
+			WHEN (SELECT count(*) FROM odd) < current_setting('sellometer.price_min_products')::bigint THEN NULL
+			WHEN EXISTS (SELECT FROM (SELECT array_agg(o.product_id) AS products, array_agg(o.direction::integer) AS directions, array_agg(o.first_seen) AS first_seen
+				FROM odd o) x, setting s, sellometer.possible_groups(head, x.products, x.directions, x.first_seen, s.min_products, s.share,
+				current_setting('sellometer.price_min_sales')::bigint)) THEN head END AS head
 	), labelled AS MATERIALIZED (
 		SELECT l.product_id, coalesce(o.category, l.category) AS category, l.brand, coalesce(o.last_seen, l.last_seen) AS last_seen
 		FROM wanted w CROSS JOIN LATERAL sellometer.recent_labels(w.head) l CROSS JOIN part p LEFT JOIN odd o USING (product_id)

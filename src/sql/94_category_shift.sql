@@ -96,27 +96,37 @@ AS $$
 	), alerts AS MATERIALIZED (
 		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN sellometer.product_of_key(a.key) END AS product_id FROM sellometer.alerts a
 		WHERE a.kind = 'category_shift' AND a.closed_at IS NULL
+	), possible AS MATERIALIZED (	-- groups; all of them, while an alert about one is open
+		SELECT 'all' AS dimension, 'all' AS key WHERE EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id')
+		UNION
+		SELECT g.dimension, g.key FROM (SELECT array_agg(m.product_id) AS products, array_agg(1) AS directions, array_agg(m.first_seen) AS first_seen FROM moved m) x, setting s,
+			sellometer.possible_groups(head, x.products, x.directions, x.first_seen, s.min_products, s.share, s.min_sales) g WHERE cardinality(x.products) >= s.min_products
 	), worthwhile AS MATERIALIZED (
-		SELECT count(m.product_id) >= min(s.min_products) OR EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') AS known
-		FROM setting s LEFT JOIN moved m ON true
+		SELECT count(*) > 0 AS known, CASE WHEN EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') THEN '{}'
+			ELSE array_agg(p.dimension || '=' || p.key) END AS among FROM possible p
+	), wanted AS MATERIALIZED (		-- what is of these groups
+		SELECT p.product_id, p.category, p.brand FROM setting s, sellometer.sold_products p
+		WHERE (SELECT w.known FROM worthwhile w) AND p.sales >= s.min_sales
+			AND EXISTS (SELECT FROM possible q WHERE q.dimension = 'all' OR NOT EXISTS (SELECT FROM possible x WHERE x.dimension = 'all')
+				AND CASE q.dimension WHEN 'brand' THEN p.brand = q.key ELSE p.category = q.key OR starts_with(p.category, q.key || '.') END)
 	), known AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything has moved
 		SELECT k.product_id, k.category, coalesce(k.brand, '') AS brand, k.last_seen FROM (
 			SELECT p.product_id, p.category, p.brand, r.last_seen
-			FROM sellometer.sold_products p JOIN (SELECT product_id, max(last_seen) AS last_seen FROM recent WHERE (SELECT w.known FROM worthwhile w) GROUP BY product_id) r USING (product_id), setting s
-			WHERE (SELECT w.known FROM worthwhile w) AND p.sales >= s.min_sales AND p.product_id NOT IN (SELECT product_id FROM suspects)
+			FROM wanted p JOIN (SELECT x.product_id, max(x.last_seen) AS last_seen FROM recent x WHERE x.product_id IN (SELECT n.product_id FROM wanted n) GROUP BY x.product_id) r USING (product_id)
+			WHERE p.product_id NOT IN (SELECT product_id FROM suspects)
 			UNION ALL
 			SELECT p.product_id, p.old, b.brand, greatest(p.usual_last, p.last_seen)
 			FROM products p JOIN (SELECT d.product_id, max(d.brand) AS brand FROM sellometer.sold_products d
-				WHERE (SELECT w.known FROM worthwhile w) AND d.product_id IN (SELECT product_id FROM suspects) GROUP BY d.product_id) b USING (product_id)) k
+				WHERE (SELECT w.known FROM worthwhile w) AND d.product_id = ANY (ARRAY(SELECT x.product_id FROM suspects x)) GROUP BY d.product_id) b USING (product_id)) k
 	), grouped AS MATERIALIZED (
 		SELECT g.* FROM (
 			SELECT array_agg(k.product_id) AS products, array_agg(k.category) AS categories, array_agg(k.brand) AS brands,
 				array_agg(CASE WHEN m.product_id IS NULL THEN 0 ELSE 1 END) AS directions, array_agg(0::float8) AS changes,
 				array_agg(m.first_seen) AS first_seen, array_agg(coalesce(m.last_seen, k.last_seen)) AS last_seen
 			FROM known k LEFT JOIN moved m USING (product_id) WHERE (SELECT w.known FROM worthwhile w)) x
-		CROSS JOIN setting s
+		CROSS JOIN setting s CROSS JOIN worthwhile w
 		CROSS JOIN LATERAL sellometer.common_groups('category_shift', x.products, x.categories, x.brands, x.directions, x.changes, x.first_seen, x.last_seen,
-			s.min_products, s.share) g
+			s.min_products, s.share, w.among) g
 	), whole AS MATERIALIZED (		-- with an example: what most of its products have come under
 		SELECT g.dimension, g.key, max(g.odd) AS odd, max(g.seen) AS seen, sum(m.events) AS events, min(m.first_seen) AS first_seen, max(m.last_seen) AS last_seen,
 			count(*) AS n, count(*) FILTER (WHERE m.what = 'category_l1') AS n_l1, mode() WITHIN GROUP (ORDER BY m.old) AS old, mode() WITHIN GROUP (ORDER BY m.new) AS new,

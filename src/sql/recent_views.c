@@ -13,14 +13,19 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
+#include "access/tableam.h"
+#include "bulkwrite/plain.h"
 #include "catalog/pg_type.h"
 #include "dedup/view_log.h"
 #include "dedup/view_state.h"
 #include "executor/spi.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "pure/viewlog.h"
 #include "server/out_of_memory.h"
 #include "sql/recent_views.h"
@@ -28,6 +33,8 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #define ROWS_PER_FETCH	32
@@ -254,22 +261,106 @@ read_rows(Summary *summary, const char *sql, TimestampTz from, TimestampTz to,
 	SPI_cursor_close(portal);
 }
 
-static void
-take_other(Summary *summary, HeapTuple row, TupleDesc desc)
+/* --- other listings --- */
+
+enum
 {
-	bool		isnull;
+	FINGERPRINT, SEEN, PRODUCT, PRICE, CATEGORY, LISTING_COLUMNS
+};
+
+static const SlmShape listing_shape = {
+	"other_listings", LISTING_COLUMNS, {
+		[FINGERPRINT] = {"fingerprint", INT8OID},[SEEN] = {"seen", TIMESTAMPTZOID},[PRODUCT] = {"product_id", INT8OID},
+		[PRICE] = {"price", NUMERICOID},[CATEGORY] = {"category", TEXTOID}
+	}
+};
+
+static void
+watch(Summary *summary, uint64 fingerprint)
+{
 	bool		found;
-	uint64		fingerprint = (uint64) DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-	TimestampTz seen = DatumGetTimestampTz(SPI_getbinval(row, desc, 2, &isnull));
-	int64		product_id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-	int64		price = DatumGetInt64(SPI_getbinval(row, desc, 4, &isnull));
-	text	   *category = DatumGetTextPP(SPI_getbinval(row, desc, 5, &isnull));
-	SlmSlice	key = {VARDATA_ANY(category), VARSIZE_ANY_EXHDR(category)};
 
 	if (slm_views_add(&summary->watched, fingerprint, &found) == NULL)
 		slm_out_of_memory();
-	keep_earliest(summary, fingerprint, clean_offer(summary, product_id, price, key), seen);
 }
+
+/* A listing of a session and product that is watched; the values in the order of the columns. */
+static void
+take_listing(Summary *summary, const Datum *values)
+{
+	text	   *category = DatumGetTextPP(values[CATEGORY]);
+	SlmSlice	key = {VARDATA_ANY(category), VARSIZE_ANY_EXHDR(category)};
+	SlmMoney	price;
+
+	if (!slm_money_from_numeric(values[PRICE], &price))
+		elog(ERROR, "a price in sellometer.other_listings is no money");
+	keep_earliest(summary, (uint64) DatumGetInt64(values[FINGERPRINT]), clean_offer(summary, DatumGetInt64(values[PRODUCT]), price, key),
+				  DatumGetTimestampTz(values[SEEN]));
+}
+
+static void
+take_row(Summary *summary, HeapTuple row, TupleDesc desc)
+{
+	Datum		values[LISTING_COLUMNS];
+	bool		isnull;
+
+	for (int i = 0; i < LISTING_COLUMNS; i++)
+		values[i] = SPI_getbinval(row, desc, i + 1, &isnull);
+	watch(summary, (uint64) DatumGetInt64(values[FINGERPRINT]));
+	take_listing(summary, values);
+}
+
+/* Of a plain table: watch whose listings are in the span, or take those of who is watched. */
+static void
+scan_listings(Summary *summary, Relation rel, const int *places, bool take)
+{
+	TableScanDesc scan = table_beginscan(rel, GetActiveSnapshot(), 0, NULL);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Datum		values[LISTING_COLUMNS];
+	bool		isnull;
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		values[FINGERPRINT] = slot_getattr(slot, places[FINGERPRINT] + 1, &isnull);
+		values[SEEN] = slot_getattr(slot, places[SEEN] + 1, &isnull);
+		CHECK_FOR_INTERRUPTS();
+		if (!take)
+		{
+			if (DatumGetTimestampTz(values[SEEN]) >= summary->from && DatumGetTimestampTz(values[SEEN]) < summary->to)
+				watch(summary, (uint64) DatumGetInt64(values[FINGERPRINT]));
+		}
+		else if (slm_views_find(&summary->watched, (uint64) DatumGetInt64(values[FINGERPRINT])) != NULL)
+		{
+			for (int i = PRODUCT; i < LISTING_COLUMNS; i++)
+				values[i] = slot_getattr(slot, places[i] + 1, &isnull);
+			take_listing(summary, values);
+		}
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	table_endscan(scan);
+}
+
+/* What is outside of the span tells whether a listing in it was the first. */
+static void
+read_listings(Summary *summary)
+{
+	Relation	rel = table_openrv(makeRangeVar("sellometer", pstrdup(listing_shape.table), -1), AccessShareLock);
+	int			places[SLM_MAX_COLUMNS];
+
+	if (slm_may_read(rel, &listing_shape, places))
+	{
+		scan_listings(summary, rel, places, false);
+		if (summary->watched.nviews > 0)
+			scan_listings(summary, rel, places, true);
+	}
+	else
+		read_rows(summary, "SELECT fingerprint, seen, product_id, price, category FROM sellometer.other_listings "
+				  "WHERE fingerprint IN (SELECT fingerprint FROM sellometer.other_listings WHERE seen >= $1 AND seen < $2)",
+				  summary->from, summary->to, take_row);
+	table_close(rel, NoLock);
+}
+
+/* --- the log --- */
 
 static void
 take_block(Summary *summary, HeapTuple row, TupleDesc desc)
@@ -290,9 +381,7 @@ take_block(Summary *summary, HeapTuple row, TupleDesc desc)
 static void
 read_all(Summary *summary)
 {
-	read_rows(summary, "SELECT fingerprint, seen, product_id, (price * 10000)::bigint, category FROM sellometer.other_listings "
-			  "WHERE fingerprint IN (SELECT fingerprint FROM sellometer.other_listings WHERE seen >= $1 AND seen < $2)",
-			  summary->from, summary->to, take_other);
+	read_listings(summary);
 	read_rows(summary, "SELECT hour, block FROM sellometer.view_log WHERE hour > $1 AND hour < $2",
 			  summary->from - USECS_PER_HOUR, summary->to, take_block);
 	see_firsts(summary);
