@@ -119,8 +119,11 @@ SET sellometer.timezone = 'Berlin';
 RESET sellometer.timezone;
 RESET sellometer.reminder_pause;
 
--- all is bought: closed, by a late purchase just as well
+-- all is bought: closed after sellometer.alert_hold, by a late purchase just as well
 UPDATE sellometer.carts SET purchased_at = cart_at;
+CALL sellometer_detect();
+SELECT well_since IS NOT NULL AS well, closed_at IS NOT NULL AS closed FROM sellometer.alerts WHERE kind = 'left_in_cart';
+UPDATE sellometer.state SET head = head + interval '10 minutes';
 CALL sellometer_detect();
 SELECT key, closed_at IS NOT NULL AS closed FROM sellometer.alerts WHERE kind = 'left_in_cart';
 

@@ -156,7 +156,7 @@ static const IntSetting settings[] = {
 	{"sellometer.ledger_retention", "How long the ledger keeps rows of objects that are gone from their source, and archived or too old for every tier.",
 		"Since they were last dealt with, by the clock.  Their contents stay known.  0: for ever.", &slm_ledger_retention, DAYS(365), 0, INT_MAX, GUC_UNIT_S},
 	{"sellometer.alert_hold", "An alert closes when it was no longer found for so long.",
-		"In event time.  One that opens again within a day is held six times as long each time.", &alert_hold, 600, 0, DAYS(7), GUC_UNIT_S},
+		"In event time.  One that opens again within a day is held until that day is over.  0: what is no longer found is over.", &alert_hold, 600, 0, DAYS(7), GUC_UNIT_S},
 	{"sellometer.silent_after", "A source, or a server that writes into it, is not called silent sooner than this after its last file.",
 		"Nor before three times the pause that is usual between two of its files.", &silent_after, 300, 10, DAYS(7), GUC_UNIT_S},
 	{"sellometer.price_min_sales", "Sales of a product before its price is judged.",

@@ -209,18 +209,19 @@ $$;
 COMMENT ON FUNCTION sellometer.is_muted(text, text, text) IS 'Does nobody want to hear of this now?';
 
 /*
- * How long an alert stays open when it is no longer found: what came and went before within a day stays six times as long each time, so
- * that nobody is told of the same again and again.
+ * What came before within a day stays open until that day is over: so a key opens at most twice in 24 hours, and nobody is told of the
+ * same again and again.  Of what is closed at once, without a hold, that is not so.
  */
-CREATE FUNCTION sellometer.alert_hold(kind text, dimension text, key text, at_time timestamptz)
-RETURNS interval
+CREATE FUNCTION sellometer.may_close(alert sellometer.alerts, at_time timestamptz)
+RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sellometer.setting_length('sellometer.alert_hold', '10min') * 6 ^ least(count(*), 3)::float8
-	FROM sellometer.alerts a WHERE a.kind = $1 AND a.dimension = $2 AND a.key = $3 AND a.began > at_time - interval '24 hours' AND a.closed_at IS NOT NULL
+	SELECT at_time - alert.well_since >= h.hold AND (h.hold = '0' OR NOT EXISTS (SELECT FROM sellometer.alerts a
+		WHERE a.kind = alert.kind AND a.dimension = alert.dimension AND a.key = alert.key AND a.began > at_time - interval '24 hours' AND a.closed_at IS NOT NULL))
+	FROM sellometer.setting_length('sellometer.alert_hold', '10min') h (hold)
 $$;
-COMMENT ON FUNCTION sellometer.alert_hold(text, text, text, timestamptz) IS 'How long an alert stays open when it is no longer found';
+COMMENT ON FUNCTION sellometer.may_close(sellometer.alerts, timestamptz) IS 'Has an open alert that is no longer found been held for long enough?';
 
 /* Close what has been well for long enough, note since when the rest is; gives how many were closed. */
 CREATE FUNCTION sellometer.close_what_is_well(kind text, at_time timestamptz, well bigint[], over bigint[])
@@ -234,8 +235,7 @@ BEGIN
 	UPDATE sellometer.alerts a SET well_since = at_time
 	WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since IS NULL AND a.id IN (SELECT unnest(well || over));
 	ids := ids || ARRAY(SELECT a.id FROM sellometer.alerts a
-		WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since <= at_time
-			AND (a.severity = 'info' OR at_time - a.well_since >= sellometer.alert_hold($1, a.dimension, a.key, at_time)));
+		WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since <= at_time AND sellometer.may_close(a, at_time));
 	RETURN CASE WHEN cardinality(ids) = 0 THEN 0 ELSE sellometer.close_alerts(kind, ids) END;
 END
 $$;
@@ -351,7 +351,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz, text) I
 	'No alerts of a kind about a key (NULL: about any) until then; of one dimension only, if it is given; a time that is over, or NULL: speak again';
 
 REVOKE ALL ON FUNCTION sellometer.is_muted(text, text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.alert_hold(text, text, text, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.may_close(sellometer.alerts, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.close_what_is_well(text, timestamptz, bigint[], bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.close_alerts(text, bigint[]) FROM PUBLIC;
