@@ -232,7 +232,9 @@ AS $$
 DECLARE
 	ids bigint[] := over;
 BEGIN
-	UPDATE sellometer.alerts a SET well_since = at_time
+	-- found again, it has another detail
+	UPDATE sellometer.alerts a SET well_since = at_time, updated_at = clock_timestamp(),
+		detail = a.detail || CASE WHEN a.id = ANY (over) THEN '' ELSE format(' (not so any more since %s)', sellometer.shop_time(at_time)) END
 	WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since IS NULL AND a.id IN (SELECT unnest(well || over));
 	ids := ids || ARRAY(SELECT a.id FROM sellometer.alerts a
 		WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since <= at_time AND sellometer.may_close(a, at_time));

@@ -73,6 +73,7 @@ is(join(',', map { after(1, $_ % 3 == 0) } 1 .. 30), ',' x 29, '... and goes and
 is(after(1, 0), '', '... and goes');
 is(after(9, 0), '', '... for nine minutes');
 is(in_shop(q{SELECT well_since - began FROM sellometer.alerts WHERE key = '8'}), '00:31:00', '... which is noted');
+like(in_shop(q{SELECT detail FROM sellometer.alerts WHERE key = '8'}), qr/^ \(not so any more since 2019-10-01 1\d:32 UTC\)$/, '... and told in its detail');
 is(after(2, 0), 'closed test 8 warning', '... and for more than ten');
 is(after(5, 1), 'opened test 8 warning', '... it comes again');
 is(join(',', map { after(30, $_ % 5 == 0) } 1 .. 45), ',' x 44, '... and goes and comes: it stays open for the rest of the day');

@@ -183,6 +183,20 @@ is(remind('again', 1e6), '0', 'nobody twice');
 cmp_ok(sql(q{BEGIN; SELECT FROM sellometer_remind(); SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_all_tables WHERE relid = 'sellometer.carts'::regclass; COMMIT}),
 	'<', sql('SELECT count(*) / 4 FROM sellometer.left_in_cart'), '... nor are their carts looked at again');
 
+# What comes late is of a time that was looked at; so is what is left since a file that told otherwise was taken out
+write_object($in, 'late.csv', csv(map { event(event_time => '2019-10-01 10:02:00', event_type => 'cart', product_id => $_ * 10 + 7, user_id => $_ * 10 + 7,
+	user_session => "late-$_") } 1 .. 40));
+wait_until_loaded($node);
+is(remind('what comes late', 1e6), '40', 'late ones');
+is(remind('the same again', 1e6), '0', '... once');
+for my $key (grep { -e "$in/$_" } @keys[8 .. 11])
+{
+	sql("SELECT sellometer_unload('shop', '$key')");
+	unlink("$in/$key");
+}
+cmp_ok(remind('left again', 1e6), '>', 0, 'of what was bought, or taken out, by files that are gone');
+is(remind('no more', 1e6), '0', '... once');
+
 # More comes: left an hour later
 write_object($in, 'more.csv', csv(map { my $h = $_; map { event(event_time => "2019-10-01 12:5$_:00", event_type => 'cart', product_id => $h * 10 + $_,
 	user_id => $h * 10, user_session => "more-$h") } 0 .. 1 } 1 .. HISTORIES / 2));
