@@ -55,7 +55,9 @@ CREATE VIEW sellometer.carts_in_no_reminder AS
 		CASE WHEN c.user_id IS NULL THEN c.user_session END AS guest
 	FROM sellometer.left_in_cart c
 	WHERE NOT EXISTS (SELECT FROM sellometer.reminder_items i
-			WHERE i.user_session = c.user_session AND i.product_id = c.product_id AND i.since = c.since)
+			WHERE i.user_session = c.user_session AND i.product_id = c.product_id
+				-- later, to the guest: of a cart event that was taken out since
+				AND (i.since = c.since OR i.since > c.since AND i.user_id IS NULL AND c.user_id IS NULL))
 		-- the same product in two sessions of a user is one, since it was last put into a cart
 		AND NOT EXISTS (SELECT FROM sellometer.reminder_items i
 			WHERE i.user_id = c.user_id AND i.product_id = c.product_id AND i.since >= c.since);
