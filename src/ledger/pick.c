@@ -94,6 +94,29 @@ cut_at_span(const SlmObject *objects, int n, int64 max_span)
 	return n;
 }
 
+/* Cut them as far in time, and at such an end, as becomes where they go. */
+static int
+cut_in_time(const SlmPick *pick, const SlmObject *objects, int n, int all)
+{
+	bool		history = n > 0 && !TIMESTAMP_IS_NOBEGIN(objects[0].object_time) && objects[0].object_time < pick->history_before;
+	int64		span = pick->max_span;
+	int			fit;
+	int			cut;
+
+	if (history)
+	{
+		TimestampTz next = slm_bucket_next(pick->history_whole, slm_bucket_start(pick->history_whole, objects[0].object_time));
+
+		span = Max(span, slm_bucket_next(pick->history_whole, next) - objects[0].object_time);
+	}
+	fit = cut_at_span(objects, n, span);
+	/* if all that waits fits, there is nothing to be gained by stopping early */
+	if (fit == all && all < pick->limit)
+		return fit;
+	cut = history ? cut_at_partition(objects, fit, pick->history_whole) : fit;
+	return cut < fit ? cut : cut_at_partition(objects, fit, pick->whole);
+}
+
 /*
  * Leave those that are late and stand before all others, if they are so far from these that no batch would hold both: whoever always has
  * some of long ago would keep the others waiting.  They come behind the rest; returns how many are left.
@@ -311,11 +334,7 @@ slm_ledger_pick(const SlmPick *pick, SlmObject **objects, int *upcoming)
 	}
 	qsort(*objects, n, sizeof(SlmObject), compare_times);
 	n = leave_late(pick, *objects, n);
-	fit = fit_first(pick, *objects, n);
-	fit = cut_at_span(*objects, fit, pick->max_span);
-	/* if all that waits fits, there is nothing to be gained by stopping early */
-	if (fit < n || n >= pick->limit)
-		fit = cut_at_partition(*objects, fit, pick->whole);
+	fit = cut_in_time(pick, *objects, fit_first(pick, *objects, n), n);
 	*upcoming = n - fit;
 	return fit;
 }

@@ -22,6 +22,9 @@ typedef struct SlmPick
 	int64		limit_bytes;
 	SlmGranularity whole;		/* end with a whole one of these if there is one: then partitions are filled at once */
 	int64		max_span;		/* of the objects' times, in microseconds, so that housekeeping can keep in step; 0: any */
+	/* before this it is history, whose rows go to coarser tables: whole is then of those, and max_span reaches to the end of the next; DT_NOBEGIN: none */
+	TimestampTz history_before;
+	SlmGranularity history_whole;
 	TimestampTz late_before;	/* leave what is before this for the next time, if the rest is too far from it for one batch; DT_NOBEGIN: nothing */
 	bool		no_parts;		/* leave out large objects: those of which parts are committed already, or of SLM_LARGE_BYTES */
 	const int64 *not_these;		/* leave out these, by id */

@@ -39,15 +39,49 @@ judge_keys(SlmReading *reading, uint64 n)
 	return false;
 }
 
+/* Of the events of the part at hand. */
+static void
+forget_times(SlmReading *reading)
+{
+	reading->earliest = DT_NOEND;
+	reading->latest = DT_NOBEGIN;
+}
+
+static void
+note_time(SlmReading *reading, TimestampTz time)
+{
+	reading->earliest = Min(reading->earliest, time);
+	reading->latest = Max(reading->latest, time);
+}
+
+static TimestampTz
+end_of(TimestampTz time, int64 width)
+{
+	return time - time % width + width;
+}
+
+/* Would the rest of the day, if it is as the part has been so far, fit into it, too?  Days are what partitions of hours are made of. */
+static bool
+day_fits(const SlmReading *reading, uint32 nrows, uint32 most)
+{
+	double		span = (double) (reading->latest - reading->earliest);
+
+	return span > 0 && nrows + nrows * (double) (end_of(reading->latest, USECS_PER_DAY) - reading->latest) / span <= most;
+}
+
 /* Does a part of so many rows end before this one? */
 static bool
 is_full(const SlmReading *reading, uint32 nrows, const SlmRowAhead *ahead)
 {
+	uint32		most = (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART;
+
 	if (nrows < (uint32) slm_chunk_rows)
 		return false;
-	if (!reading->whole_hours || nrows >= (uint32) slm_chunk_rows * MAX_CHUNKS_PER_PART || nrows * SLM_ROW_BYTES >= slm_budget_part())
+	if (!reading->whole_hours || nrows >= most || nrows * SLM_ROW_BYTES >= slm_budget_part())
 		return true;
-	return ahead->status == SLM_READ_EVENT && ahead->row.event.time >= reading->latest - reading->latest % USECS_PER_HOUR + USECS_PER_HOUR;
+	if (ahead->status != SLM_READ_EVENT || ahead->row.event.time < end_of(reading->latest, USECS_PER_HOUR))
+		return false;
+	return ahead->row.event.time >= end_of(reading->latest, USECS_PER_DAY) || !day_fits(reading, nrows, most);
 }
 
 /* One event where rows are only counted: would it be rejected when it is loaded?  False if the outcome is set. */
@@ -70,9 +104,9 @@ validate_event(SlmReading *reading, const SlmRowAhead *ahead)
 	if (is_full(reading, reading->reach.n, ahead))
 	{
 		slm_reach_end_part(&reading->reach, SLM_MIN_ROWS_OF_CLOCK);
-		reading->latest = DT_NOBEGIN;
+		forget_times(reading);
 	}
-	reading->latest = Max(reading->latest, row->event.time);
+	note_time(reading, row->event.time);
 	if (!slm_key_count_add(reading->keys, &row->event) || !slm_reach_add(&reading->reach, row->event.time))
 	{
 		slm_object_fail_by_memory(reading->object);
@@ -241,7 +275,7 @@ take_row(SlmReading *reading, const SlmRowAhead *ahead)
 	if (ahead->status == SLM_READ_EVENT)
 	{
 		if (reading->chunk != NULL)
-			reading->latest = Max(reading->latest, ahead->row.event.time);
+			note_time(reading, ahead->row.event.time);
 		if (!reading->object->judged && !slm_gaps_add(&reading->gaps, ahead->row.event.time))
 		{
 			slm_object_fail_by_memory(reading->object);
@@ -481,7 +515,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 		slm_chunk_reset(chunk);
 		reading->part_row = reading->row;
 		slm_reading_forget_refused(reading);
-		reading->latest = DT_NOBEGIN;
+		forget_times(reading);
 		reading->memory = 0;
 		slm_dictionary_begin_part(dictionary);
 	}
@@ -525,7 +559,7 @@ slm_reading_validate(SlmReading *reading)
 		reading->keys = MemoryContextAllocZero(reading->context, sizeof(SlmKeyCount));
 		reading->keys->key = *reading->key;
 		reading->reach.head = DT_NOBEGIN;
-		reading->latest = DT_NOBEGIN;
+		forget_times(reading);
 		reading->whole_hours = true;
 	}
 	pump(reading);

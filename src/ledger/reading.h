@@ -34,7 +34,7 @@ extern bool slm_reading_skip(SlmReading *reading, uint64 rows);
 
 /*
  * Read the next rows, at most SLM_CHUNK_ROWS, into chunk; with whole_hours up to four times as many, if so the chunk can end
- * before the first event of a later hour.  Judge their times (clock jumps only where the object is judged, or this is all of
+ * before the first event of a later hour, or even day.  Judge their times (clock jumps only where the object is judged, or this is all of
  * it), and set the object's outcome and all that
  * follows it in the struct: LOADED if the object is at its end, PART if more is to come, or what went wrong.  Never
  * raises an error for what is in the object.

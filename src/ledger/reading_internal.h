@@ -51,7 +51,8 @@ struct SlmReading
 	bool		starved;		/* for want of bytes */
 
 	bool		whole_hours;	/* a part may be larger, to end where an hour does */
-	TimestampTz latest;			/* event of the part at hand */
+	TimestampTz earliest;		/* event of the part at hand */
+	TimestampTz latest;			/* likewise */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
 	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
 	SlmReach	reach;			/* of such a one, which is gone through part by part, too */

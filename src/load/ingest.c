@@ -57,6 +57,7 @@ slm_ingest_begin(SlmViewState *views, bool persistent)
 	ingest->batch_context = AllocSetContextCreate(context, "sellometer batch", ALLOCSET_DEFAULT_SIZES);
 	ingest->sources = slm_sources_create();
 	ingest->late_bytes = FIRST_LATE_BYTES;
+	ingest->many = true;
 	slm_secure_transaction();
 	ingest->views = views ? views : slm_view_state_create(persistent);
 	MemoryContextSwitchTo(old);

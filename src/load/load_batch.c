@@ -321,6 +321,23 @@ not_this_turn(const SlmIngest *ingest, SlmPick *pick)
 	}
 }
 
+/*
+ * What is so old that the finest tier won't keep it once all that waits is loaded goes to the tier above at once.  Its partitions are wider: with as much
+ * as fills one, they get their indexes built, and not entry by entry.
+ */
+static void
+set_history(SlmPick *pick, const SlmTiers *tiers, TimestampTz reach)
+{
+	pick->history_before = DT_NOBEGIN;
+	for (int t = tiers->n - 1; t > 0; t--)
+	{
+		if (tiers->tiers[t].finer == 0)
+			pick->history_whole = tiers->tiers[t].partition;
+	}
+	if (tiers->n > 1)
+		pick->history_before = slm_tier_floor(&tiers->tiers[0], reach);
+}
+
 static int
 pick(Loading *loading)
 {
@@ -330,8 +347,12 @@ pick(Loading *loading)
 		.limit_bytes = loading->clock->live ? (int64) slm_batch_bytes * 1024 : ingest->late_bytes,
 		.whole = loading->clock->tiers->tiers[0].partition,
 	.max_span = loading->clock->tiers->tiers[0].retention.usecs / 4,.late_before = DT_NOBEGIN};
+	TimestampTz reach = DT_NOBEGIN;
 	int			n;
 
+	if (loading->clock->live && ingest->many)
+		reach = slm_ledger_reach(scope->sources, scope->nsources);
+	set_history(&pick, loading->clock->tiers, reach);
 	not_this_turn(ingest, &pick);
 	/* every other time: so neither keeps the other waiting for more than a batch */
 	if (loading->clock->live && !scope->apart)
@@ -346,8 +367,10 @@ pick(Loading *loading)
 		pick.limit = 1;
 	}
 	n = slm_ledger_pick(&pick, &loading->objects, &loading->upcoming);
-	loading->reach = loading->clock->live && loading->upcoming >= SLM_REACH_OBJECTS ?
-		slm_ledger_reach(scope->sources, scope->nsources) : DT_NOBEGIN;
+	ingest->many = loading->clock->live && loading->upcoming >= SLM_REACH_OBJECTS;
+	if (ingest->many && TIMESTAMP_IS_NOBEGIN(reach))
+		reach = slm_ledger_reach(scope->sources, scope->nsources);
+	loading->reach = ingest->many ? reach : DT_NOBEGIN;
 	if (n == 0 && pick.nnot_these > 0)
 	{
 		pick.no_parts = false;

@@ -300,6 +300,23 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 	$node->reload;
 }
 
+# History goes day by day, as partitions of hours do, once keys are known to tell the times; what the minutes keep in shorter batches.
+{
+	my $dir = fresh();
+
+	value("SELECT sellometer_enable_source('s', false)");
+	for my $day (17 .. 20)
+	{
+		put($dir, sprintf('2019-11-%d %02d:%02d', $day, $_ / 3, $_ % 3 * 20), 2) foreach (0 .. 71);
+	}
+	value("SELECT sellometer_enable_source('s', true)");
+	loaded($dir);
+	is(value("SELECT string_agg(batches::text, ' ' ORDER BY day) FROM (SELECT (object_time AT TIME ZONE 'UTC')::date AS day, count(DISTINCT xmin::text) AS batches
+			FROM sellometer.objects GROUP BY 1) d WHERE day IN ('2019-11-18', '2019-11-19')"), '1 1', 'a day of history is one batch');
+	is(value("SELECT count(*) FROM sellometer.purchase_brand_hour WHERE event_time < '2019-11-20Z' AND count = 6"), 72, 'whose hours are whole');
+	is(value($WRONG), '', 'all agrees after history');
+}
+
 # A tier that keeps for longer; its rights, and its end
 {
 	my $dir = fresh();
