@@ -348,9 +348,10 @@ pick(Loading *loading)
 		.whole = loading->clock->tiers->tiers[0].partition,
 	.max_span = loading->clock->tiers->tiers[0].retention.usecs / 4,.late_before = DT_NOBEGIN};
 	TimestampTz reach = DT_NOBEGIN;
+	bool		many;
 	int			n;
 
-	if (loading->clock->live && ingest->many)
+	if (loading->clock->live && ingest->many && !scope->apart)
 		reach = slm_ledger_reach(scope->sources, scope->nsources);
 	set_history(&pick, loading->clock->tiers, reach);
 	not_this_turn(ingest, &pick);
@@ -367,10 +368,12 @@ pick(Loading *loading)
 		pick.limit = 1;
 	}
 	n = slm_ledger_pick(&pick, &loading->objects, &loading->upcoming);
-	ingest->many = loading->clock->live && loading->upcoming >= SLM_REACH_OBJECTS;
-	if (ingest->many && TIMESTAMP_IS_NOBEGIN(reach))
+	many = loading->clock->live && loading->upcoming >= SLM_REACH_OBJECTS;
+	if (!scope->apart)
+		ingest->many = many;
+	if (many && TIMESTAMP_IS_NOBEGIN(reach))
 		reach = slm_ledger_reach(scope->sources, scope->nsources);
-	loading->reach = ingest->many ? reach : DT_NOBEGIN;
+	loading->reach = many ? reach : DT_NOBEGIN;
 	if (n == 0 && pick.nnot_these > 0)
 	{
 		pick.no_parts = false;

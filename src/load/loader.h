@@ -25,7 +25,7 @@ typedef struct SlmIngest
 	int64		large_id;		/* an object that is known to be large; 0 = none */
 	struct SlmPool *pool;		/* parse workers, during a surge; else NULL */
 	int64		late_bytes;		/* for a batch of backlog: as much as does not hold up live loading for long */
-	bool		many;			/* so many wait, as far as is known, that slm_ledger_reach() can tell how far they go */
+	bool		many;			/* so many wait, as far as is known, that slm_ledger_reach() can tell how far they go; of sources that are well */
 	int			one_by_one;		/* a batch has failed: so many objects are loaded alone, to find the culprit */
 } SlmIngest;
 

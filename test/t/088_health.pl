@@ -240,13 +240,17 @@ $node->safe_psql('postgres', 'ALTER DATABASE shop RESET ALL');
 
 # --- progress of one large object ---
 
-# Of more rows than a part has: held up at the first, it has been looked through to its end.
+# Of more rows than a part has, which ends with the day: held up at the first, it has been looked through to its end.
 my $rows = 1_100_000;
 my $blocker = '';
 my $held = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('shop') ], '<', \$blocker, '>', \my $holds);
 $blocker .= "BEGIN; SELECT sellometer.hold_loading(); SELECT 'held';\n";
 $held->pump until $holds =~ /held/;
-my $month = join('', "event_time,event_type,product_id,price\n", map { '2019-10-02 ' . sprintf('%02d:%02d:%02d', $_ / 46800, $_ / 780 % 60, $_ / 13 % 60) . ",view,7,1\n" } 1 .. $rows);
+my $month = join('', "event_time,event_type,product_id,price\n", map {
+	my $second = int($_ / 13) + 5640;
+
+	sprintf("2019-10-%02d %02d:%02d:%02d,view,7,1\n", 2 + $second / 86400, $second / 3600 % 24, $second / 60 % 60, $second % 60)
+} 1 .. $rows);
 write_object($in, '2019-10-02.csv', $month);
 my $size = length($month);
 wait_until($node, q{SELECT phase = 'apply' FROM sellometer.progress WHERE task = 'load'});
