@@ -98,16 +98,19 @@ cut_at_span(const SlmObject *objects, int n, int64 max_span)
 static int
 cut_in_time(const SlmPick *pick, const SlmObject *objects, int n, int all)
 {
-	bool		history = n > 0 && !TIMESTAMP_IS_NOBEGIN(objects[0].object_time) && objects[0].object_time < pick->history_before;
+	bool		history = false;
 	int64		span = pick->max_span;
 	int			fit;
 	int			cut;
 
-	if (history)
+	/* only if all up to there is: where finer rows are written too, larger batches cost more than they save */
+	if (n > 0 && !TIMESTAMP_IS_NOBEGIN(objects[0].object_time) && objects[0].object_time < pick->history_before)
 	{
 		TimestampTz next = slm_bucket_next(pick->history_whole, slm_bucket_start(pick->history_whole, objects[0].object_time));
 
-		span = Max(span, slm_bucket_next(pick->history_whole, next) - objects[0].object_time);
+		history = next <= pick->history_before;
+		if (history)
+			span = Max(span, slm_bucket_next(pick->history_whole, next) - objects[0].object_time);
 	}
 	fit = cut_at_span(objects, n, span);
 	/* if all that waits fits, there is nothing to be gained by stopping early */

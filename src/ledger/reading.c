@@ -60,13 +60,15 @@ end_of(TimestampTz time, int64 width)
 	return time - time % width + width;
 }
 
-/* Would the rest of the day, if it is as the part has been so far, fit into it, too?  Days are what partitions of hours are made of. */
+/*
+ * Would the rest of the day, if it is as the part has been so far, not make it much larger?  Days are what partitions of hours are made of.
+ */
 static bool
-day_fits(const SlmReading *reading, uint32 nrows, uint32 most)
+day_fits(const SlmReading *reading, uint32 nrows)
 {
 	double		span = (double) (reading->latest - reading->earliest);
 
-	return span > 0 && nrows + nrows * (double) (end_of(reading->latest, USECS_PER_DAY) - reading->latest) / span <= most;
+	return span > 0 && nrows + nrows * (double) (end_of(reading->latest, USECS_PER_DAY) - reading->latest) / span <= 2.0 * slm_chunk_rows;
 }
 
 /* Does a part of so many rows end before this one? */
@@ -81,7 +83,7 @@ is_full(const SlmReading *reading, uint32 nrows, const SlmRowAhead *ahead)
 		return true;
 	if (ahead->status != SLM_READ_EVENT || ahead->row.event.time < end_of(reading->latest, USECS_PER_HOUR))
 		return false;
-	return ahead->row.event.time >= end_of(reading->latest, USECS_PER_DAY) || !day_fits(reading, nrows, most);
+	return ahead->row.event.time >= end_of(reading->latest, USECS_PER_DAY) || !day_fits(reading, nrows);
 }
 
 /* One event where rows are only counted: would it be rejected when it is loaded?  False if the outcome is set. */
