@@ -4,23 +4,15 @@
 #include "postgres.h"
 
 #include "archive/history.h"
+#include "archive/history_piece.h"
 #include "archive/missing.h"
 #include "catalog/pg_type.h"
-#include "compat.h"
-#include "guc.h"
 #include "ledger/relocate.h"
-#include "ledger/source_format.h"
-#include "ledger/windows.h"
 #include "miscadmin.h"
-#include "pure/rowmap.h"
 #include "server/locks.h"
-#include "server/out_of_memory.h"
 #include "server/progress.h"
 #include "server/spi.h"
-#include "store/store.h"
 #include "upkeep/runs.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -45,42 +37,16 @@ struct SlmHistory
 	List	   *missing;		/* of SlmMissing */
 };
 
-/* One archive or object, as it is being read. */
-typedef struct HistoryPiece
+/* What is read of a piece now. */
+typedef struct Turn
 {
 	SlmHistory *history;
 	TimestampTz from;
 	TimestampTz to;
 	SlmHistoryCallback callback;
 	void	   *arg;
-
-	int64		id;
-	char	   *what;			/* for messages */
-	char	   *url;
-	char	   *server;
-	Oid			owner;
-	char	   *key;
-	char	   *etag;
-	int64		size;
 	int64		skip;			/* rows that were read before */
-	int64		end;			/* rows that are to be read; the rest is not loaded yet */
-	int64		row;
-
-	/* of an archive */
-	bytea	   *row_map;
-	SlmRowMapReader map;
-	int64	   *first_rows;		/* by number of the object: its rows count from this one on */
-	int64	   *seen;			/* likewise: rows of it so far */
-	int			nobjects;
-	bool		any;			/* of one of them rows count */
-
-	/* of an object */
-	SlmWindows	windows;
-	int64		first_row;		/* rows before this one were taken out */
-	const SlmFormat *format;	/* that it was loaded with; an archive has none */
-
-	SlmReader  *reader;
-} HistoryPiece;
+} Turn;
 
 SlmHistory *
 slm_history_create(void)
@@ -134,177 +100,17 @@ slm_history_lock(void)
 
 /* --- rows --- */
 
-/* Does the row that was just read count by its time? */
 static bool
-counted(HistoryPiece *piece, TimestampTz time)
+take_row(SlmPiece *piece, const SlmReadRow *row, bool is_event, SlmRowFate fate)
 {
-	uint32		object;
-	bool		counted;
-	int64		row;
+	const Turn *turn = piece->arg;
 
-	if (piece->row_map == NULL)
-	{
-		piece->history->only_rows = piece->row + 1;
-		return slm_windows_counted(&piece->windows, piece->row, time) && piece->row >= piece->first_row;
-	}
-	if (!slm_row_map_next(&piece->map, &object, &counted) || object >= piece->nobjects)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("%s does not fit its row map in sellometer.archives", piece->what),
-				 errdetail("Row " INT64_FORMAT " of it is not there.", piece->row + 1)));
-	row = piece->seen[object]++;
-	if (row < piece->first_rows[object])
-		return false;
-	piece->history->only_rows = row + 1;
-	return counted;
-}
-
-static void
-fail_by_reader(const HistoryPiece *piece)
-{
-	const char *message;
-
-	(void) slm_reader_error(piece->reader, &message);
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("%s can't be read any more", piece->what), errdetail_internal("%s", message)));
-}
-
-/* Take all rows that the reader can give; false at the end. */
-static bool
-take_rows(HistoryPiece *piece)
-{
-	SlmReadRow	row;
-
-	for (;;)
-	{
-		SlmReadStatus status;
-		bool		event = false;
-
-		if (piece->row >= piece->end)
-			return false;
-		status = slm_reader_next(piece->reader, &row);
-		switch (status)
-		{
-			case SLM_READ_MORE:
-				return true;
-			case SLM_READ_END:
-				return false;
-			case SLM_READ_FAILED:
-				fail_by_reader(piece);
-				break;
-			default:
-				event = status == SLM_READ_EVENT;
-				break;
-		}
-		/* a row that can't be read has no time, but a place in the map */
-		if (counted(piece, event ? row.event.time : DT_NOBEGIN) && event && piece->row >= piece->skip &&
-			row.event.time >= piece->from && row.event.time < piece->to)
-			piece->callback(&row.event, piece->arg);
-		piece->row++;
-		if (piece->history->stopped)
-			return false;
-	}
-}
-
-/* It is gone or another: go on without it, if the caller judges what that means; else an error. */
-static void
-go_without(HistoryPiece *piece, const SlmStoreError *error, bool any_read)
-{
-	bool		is_gone = error->kind == SLM_STORE_NOT_FOUND || error->kind == SLM_STORE_CHANGED;
-
-	if (is_gone && !any_read && piece->history->tolerant && piece->row_map == NULL)
-	{
-		MemoryContext old = MemoryContextSwitchTo(piece->history->context);
-
-		piece->history->missing = lappend(piece->history->missing, slm_missing_of(piece->id));
-		MemoryContextSwitchTo(old);
-		return;
-	}
-	ereport(ERROR,
-			(errcode(error->sqlstate),
-			 errmsg("%s can't be read, and without it sums would be wrong", piece->what),
-			 errdetail_internal("%s", error->message),
-			 is_gone && piece->history->only != 0 ? errhint("Without it nobody can tell what it counted: that stays counted.") :
-			 is_gone ? errhint("Nothing has been changed.  If it is lost for good, sellometer_declare_lost() has its rows stay counted as they "
-							   "are, and what can be done without it goes on.") :
-			 error->hint ? errhint("%s", error->hint) : errhint("Nothing has been changed.")));
-}
-
-/* False: it could not be read, and is noted as missing. */
-static bool
-pump(HistoryPiece *piece, SlmTransfer *transfer)
-{
-	SlmStoreError error;
-	const char *data;
-	size_t		len;
-	bool		any_read = false;
-
-	do
-	{
-		switch (slm_transfer_read(transfer, SLM_WAIT_FOR_EVER, &data, &len, &error))
-		{
-			case SLM_TRANSFER_DATA:
-				slm_reader_feed(piece->reader, data, len, false);
-				any_read = true;
-				break;
-			case SLM_TRANSFER_END:
-				slm_reader_feed(piece->reader, NULL, 0, true);
-				break;
-			default:
-				go_without(piece, &error, any_read);
-				return false;
-		}
-		CHECK_FOR_INTERRUPTS();
-	} while (take_rows(piece));
-	return true;
-}
-
-static void
-read_piece(HistoryPiece *piece)
-{
-	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL,.format = piece->format};
-	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
-	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
-	volatile bool there = false;
-
-	PG_TRY();
-	{
-		piece->reader = slm_reader_create(&options);
-		if (piece->reader == NULL ||
-			(piece->row_map != NULL && !slm_row_map_read(&piece->map, VARDATA_ANY(piece->row_map),
-														 VARSIZE_ANY_EXHDR(piece->row_map))))
-			slm_out_of_memory();
-		there = pump(piece, transfer);
-	}
-	PG_FINALLY();
-	{
-		slm_reader_free(piece->reader);
-		slm_row_map_close(&piece->map);
-	}
-	PG_END_TRY();
-	slm_transfer_close(transfer);
-	slm_store_close(store);
-	if (!there)
-		return;
-	if (piece->row != piece->end && !piece->history->stopped)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("%s has " INT64_FORMAT " rows, where " INT64_FORMAT " are on record", piece->what, piece->row, piece->end)));
-	slm_progress_add(1, piece->size, piece->row - piece->skip);
-}
-
-/* What is still to be read of a piece; false if nothing is.  It counts as read from now on. */
-static bool
-claim(HistoryPiece *piece, int64 id, int64 end)
-{
-	bool		found;
-	Progress   *progress = hash_search(piece->history->progress, &id, HASH_ENTER, &found);
-
-	piece->skip = found ? progress->rows : 0;
-	piece->end = end;
-	progress->rows = end;
-	return !found || piece->skip < end;
+	if (fate != SLM_FATE_FOREIGN)
+		turn->history->only_rows = piece->own_row + 1;
+	if (is_event && fate == SLM_FATE_TAKEN && piece->row >= turn->skip &&
+		row->event.time >= turn->from && row->event.time < turn->to)
+		turn->callback(&row->event, turn->arg);
+	return !turn->history->stopped;
 }
 
 /* --- what can't be read --- */
@@ -321,119 +127,80 @@ slm_history_missing(const SlmHistory *history)
 	return history->missing;
 }
 
-/* --- archives --- */
-
-/* From which row on rows of an object count; of one that is left out for a part, from behind that. */
-static int64
-first_row(const SlmHistory *history, int64 id, int64 unloaded)
-{
-	if (history->only != 0 && id != history->only)
-		return SLM_HISTORY_END;
-	return id == history->leave_out ? Max(unloaded, history->leave_out_rows) : unloaded;
-}
-
-/*
- * Which rows of the archive's objects count: none of one that was replaced or unloaded, or not those that have been taken out so far.  All
- * of one whose row the ledger does not keep any more: see ledger_prune.h.
- */
+/* It is gone or another: go on without it, if the caller judges what that means; else an error. */
 static void
-find_live(HistoryPiece *piece)
+go_without(const SlmPiece *piece, const SlmStoreError *error, bool any_read)
 {
-	static SlmStatement statement = {
-		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0) FROM sellometer.archives a "
-		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) LEFT JOIN sellometer.objects l ON l.id = o.id "
-		"WHERE a.id = $1 AND (l.id IS NULL OR (l.state = 'archived' AND NOT l.lost))",
-		1, {INT8OID}
-	};
-	Datum		arg = Int64GetDatum(piece->id);
-	MemoryContext context = CurrentMemoryContext;
-	int			n = (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	SlmHistory *history = ((Turn *) piece->arg)->history;
+	bool		is_gone = slm_piece_is_gone(error);
 
-	piece->nobjects = n == 0 ? 0 : (int) slm_int64(0, 2, 0);
-	piece->first_rows = MemoryContextAlloc(context, Max(piece->nobjects, 1) * sizeof(int64));
-	piece->seen = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(int64));
-	for (int i = 0; i < piece->nobjects; i++)
-		piece->first_rows[i] = SLM_HISTORY_END;
-	for (int i = 0; i < n; i++)
+	if (is_gone && !any_read && history->tolerant && piece->row_map == NULL)
 	{
-		int64		first = first_row(piece->history, slm_int64(i, 3, 0), slm_int64(i, 4, 0));
+		MemoryContext old = MemoryContextSwitchTo(history->context);
 
-		piece->first_rows[slm_int64(i, 1, 0) - 1] = first;
-		piece->any |= first < SLM_HISTORY_END;
+		history->missing = lappend(history->missing, slm_missing_of(piece->id));
+		MemoryContextSwitchTo(old);
+		return;
 	}
+	ereport(ERROR,
+			(errcode(error->sqlstate),
+			 errmsg("%s can't be read, and without it sums would be wrong", piece->what),
+			 errdetail_internal("%s", error->message),
+			 is_gone && history->only != 0 ? errhint("Without it nobody can tell what it counted: that stays counted.") :
+			 is_gone ? errhint("Nothing has been changed.  If it is lost for good, sellometer_declare_lost() has its rows stay counted as they "
+							   "are, and what can be done without it goes on.") :
+			 error->hint ? errhint("%s", error->hint) : errhint("Nothing has been changed.")));
+}
+
+/* --- pieces --- */
+
+/* What is still to be read of a piece; false if nothing is.  It counts as read from now on. */
+static bool
+claim(Turn *turn, int64 id, int64 end)
+{
+	bool		found;
+	Progress   *progress = hash_search(turn->history->progress, &id, HASH_ENTER, &found);
+
+	turn->skip = found ? progress->rows : 0;
+	progress->rows = end;
+	return !found || turn->skip < end;
 }
 
 static void
-read_archive(HistoryPiece *piece)
+read_piece(SlmPiece *piece)
 {
-	static SlmStatement statement = {
-		"SELECT url, server, owner::oid::bigint, key, etag, rows, bytes, row_map, source FROM sellometer.archives WHERE id = $1",
-		1, {INT8OID}
-	};
-	Datum		arg = Int64GetDatum(piece->id);
-	MemoryContext context = CurrentMemoryContext;
-	bool		isnull;
-	int64		rows;
+	const Turn *turn = piece->arg;
+	SlmStoreError error;
+	bool		any_read;
 
-	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) != 1)
-		elog(ERROR, "an archive's row is gone");
-	piece->url = slm_text(context, 0, 1);
-	piece->server = slm_text(context, 0, 2);
-	piece->owner = (Oid) slm_int64(0, 3, 0);
-	piece->key = slm_text(context, 0, 4);
-	piece->etag = slm_text(context, 0, 5);
-	piece->size = slm_int64(0, 7, 0);
-	piece->row_map = DatumGetByteaPCopy(slm_value(0, 8, &isnull));
-	piece->what = psprintf("archive \"%s\" of source \"%s\"", piece->key, slm_text(context, 0, 9));
-	rows = slm_int64(0, 6, 0);
-	SPI_freetuptable(SPI_tuptable);
-	if (!claim(piece, -piece->id, rows))
+	if (!slm_piece_open(piece))
 		return;
-	find_live(piece);
-	if (piece->any)				/* else all of its objects were replaced */
+	if (slm_piece_read(piece, &error, &any_read))
+		slm_progress_add(1, piece->size, piece->row - turn->skip);
+	else
+		go_without(piece, &error, any_read);
+}
+
+static void
+read_archive(SlmPiece *piece, int64 id)
+{
+	slm_piece_of_archive(piece, id);
+	if (claim(piece->arg, -id, piece->end))
 		read_piece(piece);
 }
 
-/* --- objects --- */
-
 static void
-read_object(HistoryPiece *piece)
+read_object(SlmPiece *piece, int64 id)
 {
-	static SlmStatement statement = {
-		"SELECT s.url, s.server, s.owner::oid::bigint, o.key, o.etag, CASE WHEN o.state = 'done' THEN o.rows_total ELSE o.resume_row END, "
-		"o.size, o.first_event, o.last_event, (EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint, "
-		"o.source, o.unloaded_rows, o.format_id FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
-		1, {INT8OID}
-	};
-	Datum		arg = Int64GetDatum(piece->id);
-	MemoryContext context = CurrentMemoryContext;
-	char	   *source;
-	int64		format_id;
-
-	if (slm_execute(&statement, &arg, NULL, SPI_OK_SELECT) != 1)
-		elog(ERROR, "an object's row is gone");
-	source = slm_text(context, 0, 11);
-	piece->url = slm_text(context, 0, 1);
-	piece->server = slm_text(context, 0, 2);
-	piece->owner = (Oid) slm_int64(0, 3, 0);
-	piece->key = slm_text(context, 0, 4);
-	piece->etag = slm_text(context, 0, 5);
-	piece->size = slm_int64(0, 7, 0);
-	piece->what = psprintf("object \"%s\" of source \"%s\"", slm_store_display(piece->key), source);
+	slm_piece_of_object(piece, id);
 	if (piece->url == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s can't be read, and without it sums would be wrong", piece->what),
 				 errdetail("The source was dropped."),
 				 errhint("sellometer_add_source() it again.")));
-	piece->first_row = first_row(piece->history, piece->id, slm_int64(0, 12, 0));
-	if (piece->first_row == SLM_HISTORY_END || !claim(piece, piece->id, slm_int64(0, 6, 0)))
-		return;
-	format_id = slm_int64(0, 13, 0);
-	slm_windows_read(&piece->windows, piece->id, slm_int64(0, 10, 0) != 0, slm_int64(0, 8, DT_NOEND),
-					 slm_int64(0, 9, DT_NOBEGIN));
-	piece->format = slm_format_get(format_id);
-	read_piece(piece);
+	if (piece->first_row != SLM_HISTORY_END && claim(piece->arg, id, piece->end))
+		read_piece(piece);
 }
 
 /* --- all --- */
@@ -453,17 +220,19 @@ find_ids(SlmStatement *statement, const Datum *args, int *n)
 }
 
 static int
-read_all(const HistoryPiece *like, const int64 *ids, int n, void (*read) (HistoryPiece *piece))
+read_all(const Turn *like, const int64 *ids, int n, void (*read) (SlmPiece *piece, int64 id))
 {
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer history", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	const SlmHistory *history = like->history;
 
 	for (int i = 0; i < n; i++)
 	{
-		HistoryPiece piece = *like;
+		Turn		turn = *like;
+		SlmPiece	piece = {.only = history->only,.leave_out = history->leave_out,.leave_out_rows = history->leave_out_rows,
+		.take = take_row,.arg = &turn};
 
-		piece.id = ids[i];
-		read(&piece);
+		read(&piece, ids[i]);
 		MemoryContextReset(scratch);
 	}
 	MemoryContextSwitchTo(old);
@@ -484,7 +253,7 @@ slm_history_read(SlmHistory *history, TimestampTz from, TimestampTz to, SlmHisto
 		"AND NOT lost AND ($3 = 0 OR id = $3) ORDER BY id",
 		3, {TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}
 	};
-	HistoryPiece like = {.history = history,.from = from,.to = to,.callback = callback,.arg = arg};
+	Turn		like = {.history = history,.from = from,.to = to,.callback = callback,.arg = arg};
 	Datum		args[3] = {TimestampTzGetDatum(from), TimestampTzGetDatum(to), Int64GetDatum(history->only)};
 	int			n;
 	int			read = 0;
