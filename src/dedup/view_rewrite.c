@@ -63,11 +63,9 @@ views_of_log(TimestampTz from, TimestampTz to)
 	return (uint64) slm_int64(0, 1, 0);
 }
 
-typedef void (*TakeView) (const SlmView *view, void *arg);
-
-/* Each entry of each block of an hour; within a block a fingerprint stands once. */
+/* Each entry of each block of an hour, of those in only, or all (NULL); within a block a fingerprint stands once. */
 static void
-read_hour(SlmDictionary *dictionary, TimestampTz hour, TakeView take, void *arg)
+read_hour(SlmDictionary *dictionary, TimestampTz hour, const SlmViews *only, SlmTakeView take, void *arg)
 {
 	static SlmStatement statement = {"SELECT block, views::bigint FROM sellometer.view_log WHERE hour = $1", 1, {TIMESTAMPTZOID}};
 	Datum		args[1] = {TimestampTzGetDatum(hour)};
@@ -81,9 +79,10 @@ read_hour(SlmDictionary *dictionary, TimestampTz hour, TakeView take, void *arg)
 		SlmViews	views = {0};
 		SlmViewLogResult result;
 
-		if (!slm_views_reserve(&views, slm_int64(i, 2, 0)))
+		/* they come in the order of their slots, and would heap up in a table that is yet to grow */
+		if (!slm_views_reserve(&views, only == NULL ? slm_int64(i, 2, 0) : Min((uint64) slm_int64(i, 2, 0), only->nviews)))
 			slm_out_of_memory();
-		result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN, NULL, dictionary, &views);
+		result = slm_viewlog_unpack(VARDATA(block), VARSIZE(block) - VARHDRSZ, hour, PG_INT64_MIN, only, dictionary, &views);
 
 		for (uint64 s = 0; result == SLM_VIEWLOG_OK && s < views.nslots; s++)
 		{
@@ -103,6 +102,16 @@ read_hour(SlmDictionary *dictionary, TimestampTz hour, TakeView take, void *arg)
 }
 
 /* --- reading --- */
+
+void
+slm_view_log_each(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, const SlmViews *only, SlmTakeView take, void *arg)
+{
+	int			n;
+	TimestampTz *hours = hours_of_log(from, to, &n);
+
+	for (int i = 0; i < n; i++)
+		read_hour(dictionary, hours[i], only, take, arg);
+}
 
 typedef struct Reading
 {
@@ -147,7 +156,7 @@ slm_view_log_read(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, c
 	if (!slm_views_reserve(known, known->nviews + (only != NULL ? only->nviews : views_of_log(from, to))))
 		slm_out_of_memory();
 	for (int i = 0; i < n; i++)
-		read_hour(dictionary, hours[i], keep_earliest, &reading);
+		read_hour(dictionary, hours[i], NULL, keep_earliest, &reading);
 }
 
 /* --- taking out --- */
@@ -202,7 +211,7 @@ cut_hour(SlmDictionary *dictionary, TimestampTz hour, Rest *rest)
 		delete_hour(hour);
 		return;
 	}
-	read_hour(dictionary, hour, keep_or_cut, rest);
+	read_hour(dictionary, hour, NULL, keep_or_cut, rest);
 	if (rest->cut == 0)
 		return;
 	delete_hour(hour);

@@ -12,6 +12,13 @@
 extern TimestampTz slm_view_log_from(void);
 
 /*
+ * Call back for each entry of the hours that from and to are in, and those between; of those in only, if it is not NULL.  A fingerprint has
+ * an entry for each time at which it counted, also if an earlier one counts now.  The view is valid during the call.
+ */
+typedef void (*SlmTakeView) (const SlmView *view, void *arg);
+extern void slm_view_log_each(SlmDictionary *dictionary, TimestampTz from, TimestampTz to, const SlmViews *only, SlmTakeView take, void *arg);
+
+/*
  * Read the entries with from <= time < to into known, of each fingerprint the earliest; of those in only, if it is not
  * NULL.
  */

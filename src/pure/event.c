@@ -147,13 +147,13 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 		return reject_value(reject, SLM_REJECT_BAD_PRODUCT_ID, SLM_COL_PRODUCT_ID, field);
 	if (!optional_id(field[SLM_COL_CATEGORY_ID], &event->has_category_id, &event->category_id))
 		return reject_value(reject, SLM_REJECT_BAD_CATEGORY_ID, SLM_COL_CATEGORY_ID, field);
+	event->category_code = field[SLM_COL_CATEGORY_CODE];
+	event->brand = field[SLM_COL_BRAND];
 	if (!slm_parse_price(field[SLM_COL_PRICE], &event->price))
 		return reject_value(reject, SLM_REJECT_BAD_PRICE, SLM_COL_PRICE, field);
 	if (!optional_id(field[SLM_COL_USER_ID], &event->has_user_id, &event->user_id))
 		return reject_value(reject, SLM_REJECT_BAD_USER_ID, SLM_COL_USER_ID, field);
 	event->more = 0;
-	event->category_code = field[SLM_COL_CATEGORY_CODE];
-	event->brand = field[SLM_COL_BRAND];
 	event->session = field[SLM_COL_USER_SESSION];
 	if (__builtin_expect(!slm_is_value(event->session), false))
 		event->session = slm_field_value(event->session);

@@ -57,8 +57,16 @@ typedef struct SlmReadRow
 	uint64_t	line;			/* line number of the row's first line; the object's first is 1 */
 	SlmSlice	raw;			/* the row's first bytes, at most 1 kB, as they came; valid as the slices below */
 	SlmEvent	event;			/* after SLM_READ_EVENT; slices are valid until the next call of slm_reader_next() */
+								/* after SLM_READ_REJECT, what the columns before reject.column say: see slm_row_tells() */
 	SlmReject	reject;			/* after SLM_READ_REJECT */
 } SlmReadRow;
+
+/* Does the row, an event or a rejected one, tell in its event what this column says? */
+static inline bool
+slm_row_tells(const SlmReadRow *row, bool is_event, SlmColumn column)
+{
+	return is_event || (int) column < row->reject.column;
+}
 
 typedef enum SlmReadStatus
 {

@@ -24,6 +24,7 @@
 bool		slm_extension_gone;
 
 static bool committed;			/* a worker has, and not secured since */
+static bool looking;			/* statements see what the query sees that calls us */
 
 bool
 slm_extension_lock(void)
@@ -37,6 +38,16 @@ slm_extension_lock(void)
 	return get_extension_oid("sellometer", true) == extension;
 }
 
+/* It is there, and ours, and stays so. */
+static void
+hold_extension(void)
+{
+	slm_extension_gone = !slm_extension_lock();
+	if (slm_extension_gone)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
+	slm_check_version(get_extension_oid("sellometer", false));
+}
+
 static void
 secure(void)
 {
@@ -45,10 +56,7 @@ secure(void)
 				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 				 errmsg("sellometer needs the isolation level read committed here"),
 				 errhint("Call it in a transaction of that level, or outside of any transaction block with SET default_transaction_isolation = 'read committed' before.")));
-	slm_extension_gone = !slm_extension_lock();
-	if (slm_extension_gone)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("extension \"sellometer\" has been dropped")));
-	slm_check_version(get_extension_oid("sellometer", false));
+	hold_extension();
 	slm_as_owner_begin(get_extension_oid("sellometer", false));
 	/* below a CALL the portal keeps a snapshot; a background worker has no portal */
 	if (ActivePortal != NULL)
@@ -82,6 +90,23 @@ slm_secure_function(void)
 
 	secure();
 	return level;
+}
+
+int
+slm_look_begin(void)
+{
+	int			level = slm_pin_function();
+
+	hold_extension();
+	Assert(ActiveSnapshotSet());
+	looking = true;
+	return level;
+}
+
+void
+slm_look_end(void)
+{
+	looking = false;
 }
 
 /*
@@ -168,7 +193,7 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 			elog(ERROR, "could not keep the plan of: %s", statement->sql);
 		statement->plan = plan;
 	}
-	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, false, 0);
+	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, looking, 0);
 	MemoryContextSwitchTo(context);
 	take_result(result, expected, statement->sql);
 	return SPI_processed;
@@ -200,7 +225,7 @@ slm_execute_once(const char *sql, int expected)
 	int			result;
 
 	Assert(may_execute());
-	result = SPI_execute(sql, false, 0);
+	result = SPI_execute(sql, looking, 0);
 	MemoryContextSwitchTo(context);
 	take_result(result, expected, sql);
 	return SPI_processed;
@@ -213,7 +238,7 @@ slm_execute_args(const char *sql, int nargs, Oid *types, Datum *values, int expe
 	int			result;
 
 	Assert(may_execute());
-	result = SPI_execute_with_args(sql, nargs, types, values, NULL, false, 0);
+	result = SPI_execute_with_args(sql, nargs, types, values, NULL, looking, 0);
 	MemoryContextSwitchTo(context);
 	take_result(result, expected, sql);
 	return SPI_processed;

@@ -44,6 +44,14 @@ extern void slm_secure_transaction(void);
  */
 extern int	slm_secure_function(void);
 
+/*
+ * For a function that only looks: its statements see what the statement that calls it sees, whatever the isolation level, and can't
+ * write; a standby will do.  The extension stays, and settings are those of pins.h until AtEOXact_GUC(true, level) for the level that is
+ * returned.  slm_look_end() is to be called in any case, also after an error.
+ */
+extern int	slm_look_begin(void);
+extern void slm_look_end(void);
+
 /* Commit, and begin the next transaction: slm_secure_transaction() must follow before its first statement. */
 extern void slm_commit(void);
 

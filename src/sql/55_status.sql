@@ -29,7 +29,7 @@ COMMENT ON FUNCTION sellometer.is_configured() IS 'Does sellometer.database name
 CREATE VIEW sellometer.progress AS SELECT * FROM sellometer.progress_entries();
 COMMENT ON VIEW sellometer.progress IS 'Work under way, by server process';
 COMMENT ON COLUMN sellometer.progress.pid IS 'server process';
-COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, replace, unload or detect';
+COMMENT ON COLUMN sellometer.progress.task IS 'load, merge_backlog, rollup, prune, archive, replay, replace, unload, detect or events';
 COMMENT ON COLUMN sellometer.progress.phase IS 'what of the task is being done: the bucket that is rolled up, the kind of alert …';
 COMMENT ON COLUMN sellometer.progress.objects_done IS 'objects that are through, since it started';
 COMMENT ON COLUMN sellometer.progress.objects_total IS 'done and waiting, as far as known';
