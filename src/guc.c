@@ -104,7 +104,7 @@ static const IntSetting settings[] = {
 		"In sellometer.health; one that computes, or reads or writes its tables, after ten times as long.", &slm_stuck_after, 60, 1, HOURS(24), GUC_UNIT_S},
 	{"sellometer.live_lateness", "An object this far behind the head is backlog.",
 		"It then waits for sellometer_merge_backlog().", &slm_live_lateness, 300, 0, DAYS(30), GUC_UNIT_S},
-	{"sellometer.view_window", "Views of a product by a session count once if they span less than this.",
+	{"sellometer.view_window", "Views of a product by a session, and other events of an id, count once if they span less than this.",
 		"The state of this window is kept in memory for speed.", &slm_view_window, DAYS(1), 60, DAYS(365), GUC_UNIT_S},
 	{"sellometer.view_log_retention", "How far behind the head the view log is kept, to correct late views.",
 		"Never less than sellometer.view_window.", &slm_view_log_retention, DAYS(31), 60, DAYS(3650), GUC_UNIT_S},

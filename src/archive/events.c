@@ -4,13 +4,14 @@
  *   look.h --each row of what overlaps--> wanted? --> verdict, but for views of sessions --> sort by time --> events_views.c --> put()
  *
  * What counted was decided when an object was loaded, and that is what is told here: rows that were left out are known by their numbers
- * (refused.h, rowmap.h), and so all others were taken.  Which view of a session counts is in the view log.  Nothing is judged by settings,
+ * (refused.h, rowmap.h), and so all others were taken.  Which view of a session counts, and which event of an id, is in the view log.  Nothing is judged by settings,
  * a head or a clock of now.  Labels are those that the loader's own code gives: of categories, by the overrides that there are now.
  */
 #include "postgres.h"
 
 #include "archive/events_internal.h"
 #include "archive/look.h"
+#include "catalog/pg_collation_d.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
@@ -184,7 +185,7 @@ unquoted(SlmSlice raw)
 	return slm_store_display_text(text.data, text.len);
 }
 
-/* *pending: it is a view whose verdict the view log has. */
+/* *pending: it is a view, or an event with an id, whose verdict the view log has. */
 static SlmVerdict
 judge(const Row *row, Why *why, SlmReject *reject, bool *pending)
 {
@@ -207,7 +208,7 @@ judge(const Row *row, Why *why, SlmReject *reject, bool *pending)
 	}
 	if (!look->taken)
 		return left_out_by_time(look, why);
-	*pending = row->event.type == SLM_VIEW && row->event.session.len > 0;
+	*pending = row->event.type == SLM_VIEW ? row->event.session.len > 0 : row->event.line != 0;
 	return SLM_VERDICT_COUNTED;
 }
 
@@ -263,6 +264,8 @@ set_values(const SlmEventSearch *search, const Row *row, Datum *values, bool *nu
 		set_slice(values, nulls, SLM_FOUND_SESSION, event->session);
 	if (tells(row, SLM_COL_QUANTITY))
 		slm_found_set(values, nulls, SLM_FOUND_QUANTITY, Int32GetDatum(slm_event_pieces(event)));
+	if (tells(row, SLM_COL_EVENT_ID) && event->line != 0)
+		set_slice(values, nulls, SLM_FOUND_EVENT_ID, event->event_id);
 	set_labels(search, row, values, nulls);
 }
 
@@ -285,6 +288,7 @@ set_verdict(const SlmEventSearch *search, const Row *row, Datum *values, bool *n
 	}
 	slm_found_set(values, nulls, FOUND_FINGERPRINT, Int64GetDatum((int64) slm_event_fingerprint(search->state, &row->event)));
 	slm_found_set(values, nulls, FOUND_MONEY, Int64GetDatum(row->event.price));
+	slm_found_set(values, nulls, FOUND_PIECES, Int64GetDatum(row->event.line));
 }
 
 static Datum
@@ -348,8 +352,8 @@ static TupleDesc
 make_desc(void)
 {
 	static const Oid types[FOUND_COLS] = {
-		INT8OID, OIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, INT8OID, TEXTOID, INT4OID, TEXTOID, TEXTOID,
-		TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID
+		INT8OID, OIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, INT8OID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
+		TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID
 	};
 	TupleDesc	desc = CreateTemplateTupleDesc(FOUND_COLS);
 
@@ -358,19 +362,24 @@ make_desc(void)
 	return desc;
 }
 
+/* By time; of what may repeat each other at a time, the one that counts first: as slm_dictionary_compare() has it. */
 static void
 begin_sort(SlmEventSearch *search)
 {
-	AttrNumber	columns[3] = {SLM_FOUND_TIME + 1, FOUND_OBJECT_ID + 1, FOUND_NUMBER + 1};
-	Oid			operators[3] = {Int8LessOperator, Int8LessOperator, Int8LessOperator};
-	Oid			collations[3] = {InvalidOid, InvalidOid, InvalidOid};
-	bool		nulls_first[3] = {false, false, false};
+	AttrNumber	columns[7] = {
+		SLM_FOUND_TIME + 1, FOUND_MONEY + 1, SLM_FOUND_CATEGORY_L3 + 1, SLM_FOUND_BRAND + 1, FOUND_PIECES + 1, FOUND_OBJECT_ID + 1, FOUND_NUMBER + 1
+	};
+	Oid			operators[7] = {
+		Int8LessOperator, Int8LessOperator, TextLessOperator, TextLessOperator, Int8LessOperator, Int8LessOperator, Int8LessOperator
+	};
+	Oid			collations[7] = {InvalidOid, InvalidOid, C_COLLATION_OID, C_COLLATION_OID, InvalidOid, InvalidOid, InvalidOid};
+	bool		nulls_first[7] = {false};
 
 	search->desc = make_desc();
 	search->slot = MakeSingleTupleTableSlot(search->desc, &TTSOpsVirtual);
 	search->sorted = MakeSingleTupleTableSlot(search->desc, &TTSOpsMinimalTuple);
 	/* each slice is gone through twice */
-	search->sort = tuplesort_begin_heap(search->desc, 3, columns, operators, collations, nulls_first, maintenance_work_mem, NULL,
+	search->sort = tuplesort_begin_heap(search->desc, lengthof(columns), columns, operators, collations, nulls_first, maintenance_work_mem, NULL,
 										TUPLESORT_RANDOMACCESS);
 }
 

@@ -26,8 +26,9 @@ enum
 {
 	FOUND_OBJECT_ID = SLM_FOUND_COLUMNS,
 	FOUND_NUMBER,				/* of the row in its object */
-	FOUND_FINGERPRINT,			/* of a view whose verdict is still to be told; else null */
+	FOUND_FINGERPRINT,			/* of a view, or an event with an id, whose verdict is still to be told; else null */
 	FOUND_MONEY,				/* its price */
+	FOUND_PIECES,				/* its slm_line(), 0 of a view */
 	FOUND_COLS
 };
 

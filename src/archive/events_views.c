@@ -1,5 +1,5 @@
 /*
- * events_views.c: which of the views that were found count.
+ * events_views.c: which of the views that were found count, and which of the events with ids: what is said of views goes for them.
  *
  *   sort --a slice: as many views as memory holds--> fingerprints --view log--> entries: when each of them counted
  *     ^ once more                                                                  |
@@ -205,9 +205,9 @@ slice_of(Datum value)
 static SlmOfferId
 offer_of(Slice *slice, const Datum *values)
 {
-	SlmOfferId	offer = slm_dictionary_clean_offer(slice->search->state->dictionary, DatumGetInt64(values[SLM_FOUND_PRODUCT_ID]),
-												   DatumGetInt64(values[FOUND_MONEY]), slice_of(values[SLM_FOUND_CATEGORY_L3]),
-												   slice_of(values[SLM_FOUND_BRAND]));
+	SlmOfferId	offer = slm_dictionary_clean_line(slice->search->state->dictionary, DatumGetInt64(values[SLM_FOUND_PRODUCT_ID]),
+												  DatumGetInt64(values[FOUND_MONEY]), slice_of(values[SLM_FOUND_CATEGORY_L3]),
+												  slice_of(values[SLM_FOUND_BRAND]), (uint32) DatumGetInt64(values[FOUND_PIECES]));
 
 	if (offer == SLM_NO_OFFER)
 		slm_out_of_memory();
@@ -241,7 +241,7 @@ is_own(const Slice *slice, const SlmView *entry, const Viewed *view)
 
 	if (slm_is_same_offer(dictionary, entry->offer, view->offer))
 		return true;
-	if (counted->price != now->price ||
+	if (counted->price != now->price || counted->line != now->line ||
 		slm_slice_compare(slm_dictionary_text(dictionary, SLM_BRAND, counted->keys[SLM_BRAND]),
 						  slm_dictionary_text(dictionary, SLM_BRAND, now->keys[SLM_BRAND])) != 0)
 		return false;

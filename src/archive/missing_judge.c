@@ -58,7 +58,7 @@ count_views(const SlmTakeOut *take, const SlmMissing *missing)
 	return n;
 }
 
-/* What is taken out of carts in the hours of a missing object, as (minute, product, number). */
+/* What is taken out of carts in the hours of a missing object, with ids and without, as (minute, product, number). */
 static int
 own_events(const SlmTakeOut *take, const SlmMissing *missing, Datum *minutes, Datum *products, Datum *counts)
 {
@@ -66,6 +66,17 @@ own_events(const SlmTakeOut *take, const SlmMissing *missing, Datum *minutes, Da
 	SlmGroup	group;
 	int			n = 0;
 
+	for (uint64 i = 0; i < take->taken.nslots; i++)
+	{
+		const SlmView *view = &take->taken.slots[i];
+		uint32		line = view->fingerprint == 0 ? 0 : slm_dictionary_line(take->state->dictionary, view->offer);
+
+		if (line == 0 || view->time < missing->first - USECS_PER_DAY || view->time > missing->last + USECS_PER_DAY)
+			continue;
+		minutes[n] = TimestampTzGetDatum((TimestampTz) slm_minute_of(view->time) * USECS_PER_MINUTE);
+		products[n] = Int64GetDatum(slm_dictionary_get(take->state->dictionary, view->offer)->product_id);
+		counts[n++] = Int64GetDatum(slm_line_pieces(line));
+	}
 	while (slm_groups_next(&scan, &group))
 	{
 		TimestampTz minute = (TimestampTz) group.minute * USECS_PER_MINUTE;
@@ -96,7 +107,7 @@ count_carts(const SlmTakeOut *take, const SlmMissing *missing)
 		return 0;
 	for (int c = 0; c < 7; c++)
 		columns[c] = MemoryContextAllocHuge(CurrentMemoryContext,
-											sizeof(Datum) * Max(c < 2 ? carts->n : c < 5 ? take->batch.groups.ngroups : carts->nusers, 1));
+											sizeof(Datum) * Max(c < 2 ? carts->n : c < 5 ? take->batch.groups.ngroups + take->taken.nviews : carts->nusers, 1));
 	for (uint32 i = 0; i < carts->n; i++)
 	{
 		columns[0][i] = PointerGetDatum(cstring_to_text_with_len(carts->carts[i].session.data, (int) carts->carts[i].session.len));

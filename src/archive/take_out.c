@@ -52,6 +52,13 @@ count(SlmTakeOut *take, TimestampTz time, SlmOfferId offer, SlmEventType type, i
 		slm_out_of_memory();
 }
 
+static void
+count_entry(SlmTakeOut *take, const SlmView *view, int sign)
+{
+	if (!slm_batch_count_entry(&take->batch, view, sign))
+		slm_out_of_memory();
+}
+
 /* Before views of a table go into another one, slot by slot: in that order they would heap up in a table that is yet to grow. */
 static void
 reserve(SlmViews *views, uint64 more)
@@ -154,6 +161,7 @@ take_old(const SlmEvent *event, void *arg)
 	if (fingerprint != 0)
 	{
 		keep_earliest(take, &take->old, fingerprint, event->time, offer);
+		take->offers.has_lines |= event->line != 0;
 		take->first = Min(take->first, event->time);
 		take->last = Max(take->last, event->time);
 	}
@@ -242,8 +250,9 @@ take_other(const SlmEvent *event, void *arg)
 
 	if (slm_is_cart_event(event))
 		take_other_cart(take, event);
-	if (fingerprint == 0 && (offer = slm_event_offer(take->state, event)) != SLM_NO_OFFER)
-		slm_offers_take_other(&take->offers, event->time, offer, event->type, slm_event_pieces(event));
+	/* what has an id is counted by what is deduplicated; but it may be in one of our rows */
+	if ((fingerprint == 0 || event->line != 0) && (offer = slm_event_offer(take->state, event)) != SLM_NO_OFFER)
+		slm_offers_take_other(&take->offers, event->time, offer, event->type, event->line != 0 ? 0 : slm_event_pieces(event));
 	if (fingerprint == 0 || event->time < take->first - slm_view_window_usecs() || event->time > take->last + slm_view_window_usecs() ||
 		slm_views_find(&take->old, fingerprint) == NULL)
 		return;
@@ -251,7 +260,8 @@ take_other(const SlmEvent *event, void *arg)
 	if (offer == SLM_NO_OFFER)
 		return;
 	keep_earliest(take, &take->others, fingerprint, event->time, offer);
-	slm_listings_take(&take->listings, &(SlmView) {.fingerprint = fingerprint,.time = event->time,.offer = offer});
+	if (event->line == 0)
+		slm_listings_take(&take->listings, &(SlmView) {.fingerprint = fingerprint,.time = event->time,.offer = offer});
 }
 
 /*
@@ -380,12 +390,12 @@ pass_on_taken(SlmTakeOut *take, SlmViewList *stay)
 
 		if (view->fingerprint == 0)
 			continue;
-		count(take, view->time, view->offer, SLM_VIEW, -1);
+		count_entry(take, view, -1);
 		cut(take, view->fingerprint);
 		heir = slm_views_find(&take->others, view->fingerprint);
 		if (heir == NULL)
 			continue;
-		count(take, heir->time, heir->offer, SLM_VIEW, 1);
+		count_entry(take, heir, 1);
 		keep_earliest(take, &take->known, heir->fingerprint, heir->time, heir->offer);
 		add_view(stay, heir);
 	}
@@ -485,6 +495,7 @@ slm_take_out_write(SlmTakeOut *take, TimestampTz head)
 	slm_carts_rewrite(&take->old_carts, &take->other_carts, &take->batch.carts, head);
 	slm_missing_span(take, &first, &last);
 	slm_offers_rewrite(&take->offers, first, last);
+	slm_offer_log_write(take->state->dictionary, &take->batch.lines);
 	slm_stock_note(&take->batch);
 	MemoryContextSwitchTo(outer);
 }

@@ -11,6 +11,7 @@
 #include "dedup/view_state.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "pure/chunk.h"
 #include "pure/granularity.h"
 #include "pure/memory.h"
 #include "pure/viewlog.h"
@@ -38,7 +39,7 @@ slm_event_key(const SlmViewState *state, const SlmEvent *event)
 uint64
 slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event)
 {
-	return event->type == SLM_VIEW && event->session.len > 0 ? slm_event_key(state, event) : 0;
+	return slm_fingerprint_of(&state->key, event);
 }
 
 SlmOfferId

@@ -105,7 +105,7 @@ extern void slm_view_state_end(SlmViewState *state);
 /* The transaction that deduplicated has committed. */
 extern void slm_view_state_committed(SlmViewState *state);
 
-/* What tells an event from others of its session and product; slm_event_fingerprint(): 0, if it is no view that is merged with others. */
+/* What tells an event from others of its session and product; slm_event_fingerprint(): see slm_fingerprint_of(). */
 extern uint64 slm_event_key(const SlmViewState *state, const SlmEvent *event);
 extern uint64 slm_event_fingerprint(const SlmViewState *state, const SlmEvent *event);
 

@@ -5,7 +5,8 @@
  *                                           purchases: by minute too, as a price is judged by what was sold before
  *   views of sessions that saw several offers of a product ---------------> sellometer.other_listings
  *
- * A row is a sum, a least and a greatest of events that are never taken back (views that may move are not among them), so
+ * A row is a sum, a least and a greatest of events.  Views, which may move, are not among them; events with ids may: one that an
+ * earlier one has taken the place of is counted off, and first and last may go on to tell of it.  But for that,
  * what rows add up to does not depend on how events were batched.  sellometer.fold_offers() adds them up later, in the
  * process that wants to know: loading only appends, to tables without index.
  */
@@ -154,8 +155,7 @@ writer_put(Writer *writer, const Row *row)
 	SlmSlice	brand = slm_dictionary_text(writer->dictionary, SLM_BRAND, offer->keys[SLM_BRAND]);
 	Datum	   *values = slm_bulk_row(writer->bulk, NULL);
 
-	/* nothing there is ever taken back */
-	Assert(row->count > 0 && row->first <= row->last);
+	Assert(row->first <= row->last);
 
 	values[COL_DAY] = DateADTGetDatum(row->day);
 	values[COL_PRODUCT] = Int64GetDatum(offer->product_id);
@@ -176,9 +176,8 @@ writer_close(Writer *writer)
 }
 
 void
-slm_offer_log_write(const SlmBatch *batch)
+slm_offer_log_write(const SlmDictionary *dictionary, const SlmGroups *groups)
 {
-	const SlmGroups *groups = &batch->groups;
 	SlmSortItem *items;
 	Writer		writer;
 	PGRUsage	start;
@@ -187,7 +186,7 @@ slm_offer_log_write(const SlmBatch *batch)
 		return;
 	pg_rusage_init(&start);
 	items = sort_groups(groups);
-	writer_open(&writer, batch->dictionary);
+	writer_open(&writer, dictionary);
 	for (uint64 i = 0; i < groups->ngroups;)
 	{
 		uint64		key = items[i].key;
@@ -243,7 +242,8 @@ write_some(const SlmDictionary *dictionary, const SlmView *views, uint32 n, Time
 		const SlmOffer *offer = slm_dictionary_get(dictionary, views[i].offer);
 		SlmSlice	category = slm_dictionary_text(dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]);
 
-		if (views[i].time < from)
+		/* an event with an id is no listing */
+		if (views[i].time < from || offer->line != 0)
 			continue;
 		values[0][used] = Int64GetDatum((int64) views[i].fingerprint);
 		values[1][used] = TimestampTzGetDatum(views[i].time);

@@ -9,10 +9,11 @@
 #include "pure/batch.h"
 
 /*
- * Append to sellometer.offer_log what the batch counts already: all but views with a session, which the view log has.  In
- * the batch's transaction, before its views are deduplicated; needs no lock, as nothing there is ever changed.
+ * Append to sellometer.offer_log what groups count, which are no views with a session: the view log has these.  In the batch's transaction:
+ * before its views are deduplicated, and after that once more what this has come to for events with ids (the batch's lines), of
+ * which some may be counted less.  Needs no lock, as nothing there is ever changed.
  */
-extern void slm_offer_log_write(const SlmBatch *batch);
+extern void slm_offer_log_write(const SlmDictionary *dictionary, const SlmGroups *groups);
 
 /*
  * The view log has of each session and product the view that counts, and maybe some that did count.  Of other offers that a

@@ -35,7 +35,7 @@ slm_offers_free(SlmOffersRewrite *rewrite)
 	slm_batch_free(&rewrite->accounted);
 }
 
-/* History doesn't tell brands apart. */
+/* History doesn't tell brands apart, nor what has an id from what has none. */
 static SlmOfferId
 without_brand(const SlmOffersRewrite *rewrite, SlmOfferId offer)
 {
@@ -87,6 +87,11 @@ slm_offers_take_other(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId of
 
 	if (slm_views_find(&rewrite->rows, row_key(slm_bucket_start(DAY, time), without, type)) == NULL)
 		return;
+	if (pieces == 0)
+	{
+		rewrite->has_lines = true;
+		return;
+	}
 	add(&rewrite->events, time, offer, type, pieces);
 	add(&rewrite->accounted, time, without, type, pieces);
 }
@@ -154,8 +159,8 @@ forget_rows(const SlmOffersRewrite *rewrite)
 }
 
 /*
- * Some others could not be read: what rows of history have beyond all that could be is theirs, and stays, with times that they may
- * have.
+ * Some others could not be read, or which of them count is not known here, as they have ids: what rows of history have beyond all that is
+ * accounted for is theirs, and stays, with times that they may have.
  */
 static void
 forget_but(const SlmOffersRewrite *rewrite, TimestampTz first, TimestampTz last)
@@ -187,8 +192,8 @@ forget_but(const SlmOffersRewrite *rewrite, TimestampTz first, TimestampTz last)
 	}
 	for (int c = 0; c < 6; c++)
 		args[c] = slm_array(values[c], NULL, n, types[c]);
-	args[6] = TimestampTzGetDatum(slm_bucket_start(MINUTE, first));
-	args[7] = TimestampTzGetDatum(slm_bucket_start(MINUTE, last));
+	args[6] = TimestampTzGetDatum(TIMESTAMP_NOT_FINITE(first) ? first : slm_bucket_start(MINUTE, first));
+	args[7] = TimestampTzGetDatum(TIMESTAMP_NOT_FINITE(last) ? last : slm_bucket_start(MINUTE, last));
 	if (n > 0)
 		slm_execute(&statement, args, NULL, SPI_OK_SELECT);
 }
@@ -197,9 +202,11 @@ void
 slm_offers_rewrite(const SlmOffersRewrite *rewrite, TimestampTz missing_first, TimestampTz missing_last)
 {
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	if (missing_first <= missing_last)
+	if (rewrite->has_lines)
+		forget_but(rewrite, DT_NOBEGIN, DT_NOEND);
+	else if (missing_first <= missing_last)
 		forget_but(rewrite, missing_first, missing_last);
 	else
 		forget_rows(rewrite);
-	slm_offer_log_write(&rewrite->events);
+	slm_offer_log_write(rewrite->dictionary, &rewrite->events.groups);
 }

@@ -21,12 +21,16 @@ typedef struct SlmOffersRewrite
 	SlmViews	rows;			/* of history, by row_key(); time: the day, offer: without a brand, owner: the type */
 	SlmBatch	events;			/* what they are to hold, and the new content's */
 	SlmBatch	accounted;		/* what they hold of the old content and of others, without brands */
+	bool		has_lines;		/* some of them may hold events with ids, too, which are not accounted for */
 } SlmOffersRewrite;
 
 extern void slm_offers_init(SlmOffersRewrite *rewrite, SlmDictionary *dictionary);
 extern void slm_offers_free(SlmOffersRewrite *rewrite);
 
-/* An event (no view with a session) of some pieces, of the old content; of others, which is taken if it is in a row with one of these. */
+/*
+ * An event without a fingerprint, of some pieces, of the old content; of others, which is taken if it is in a row with one of these.  Of
+ * no pieces: one with an id.
+ */
 extern void slm_offers_take_old(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces);
 extern void slm_offers_take_other(SlmOffersRewrite *rewrite, TimestampTz time, SlmOfferId offer, SlmEventType type, int32 pieces);
 

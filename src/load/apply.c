@@ -4,7 +4,7 @@
  *   before the lock     rejected rows; sales and listings --> offer log; what there is to decide views against
  *   the writer's lock
  *     decide            which objects are new still, which views count; the head moves on
- *     facts             listings, carts, products of the inventory that were sold
+ *     facts             listings, sales with ids, carts, products of the inventory that were sold
  *     finest tier       cells --> which buckets it takes --> deltas, dimension by dimension
  *     view log
  *                       --> its five tables, totals
@@ -324,6 +324,7 @@ apply_locked(Apply *apply)
 		begin_cells(apply, 0);
 	}
 	slm_listing_write(batch, apply->head);
+	slm_offer_log_write(batch->dictionary, &batch->lines);
 	apply->head = slm_head_advance(apply->objects, apply->nobjects, apply->head);
 	slm_carts_write(&batch->carts, apply->head, apply->often);
 	slm_stock_note(batch);
@@ -358,7 +359,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	.replace = replace,.limited = true,.often = often};
 	slm_totals_check_groups(&batch->groups);
 	slm_rejects_record(objects, nobjects);
-	slm_offer_log_write(batch);
+	slm_offer_log_write(batch->dictionary, &batch->groups);
 	slm_view_state_prepare(views, batch, slm_head_read());
 	apply->applied.wait_ms = slm_writer_lock();
 	INSTR_TIME_SET_CURRENT(start);

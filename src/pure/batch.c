@@ -30,6 +30,7 @@ slm_batch_free(SlmBatch *batch)
 {
 	slm_groups_free(&batch->groups);
 	slm_groups_free(&batch->second);
+	slm_groups_free(&batch->lines);
 	slm_views_free(&batch->views);
 	free_runs(batch);
 	free(batch->runs);
@@ -44,6 +45,18 @@ slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type,
 {
 	SLM_ASSERT(offer < slm_dictionary_offers(batch->dictionary));
 	return slm_groups_count(&batch->groups, minute, offer, type, by);
+}
+
+bool
+slm_batch_count_entry(SlmBatch *batch, const SlmView *view, int32_t sign)
+{
+	uint32_t	line = slm_dictionary_line(batch->dictionary, view->offer);
+	int32_t		minute = slm_minute_of(view->time);
+
+	if (line == 0)
+		return slm_batch_count(batch, minute, view->offer, SLM_VIEW, sign);
+	return slm_batch_count(batch, minute, view->offer, (uint8_t) slm_line_type(line), sign * slm_line_pieces(line)) &&
+		slm_groups_count(&batch->lines, minute, view->offer, (uint8_t) slm_line_type(line), sign * slm_line_pieces(line));
 }
 
 bool
@@ -209,6 +222,7 @@ slm_batch_reset(SlmBatch *batch)
 {
 	slm_groups_reset(&batch->groups);
 	slm_groups_reset(&batch->second);
+	slm_groups_reset(&batch->lines);
 	if (batch->views.nslots > 0)
 		memset(batch->views.slots, 0, batch->views.nslots * sizeof(SlmView));
 	batch->views.nviews = 0;
@@ -251,7 +265,8 @@ slm_batch_memory(const SlmBatch *batch)
 
 	for (uint32_t r = 0; r < batch->nruns; r++)
 		runs += batch->runs[r].block_size;
-	return slm_groups_memory(&batch->groups) + slm_groups_memory(&batch->second) + slm_views_memory(&batch->views) + runs +
+	return slm_groups_memory(&batch->groups) + slm_groups_memory(&batch->second) + slm_groups_memory(&batch->lines) +
+		slm_views_memory(&batch->views) + runs +
 		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts) + batch->maxothers * sizeof(SlmView);
 }
 

@@ -1,10 +1,12 @@
 /*
  * batch.h: the rows of some objects, grouped at the finest grain.
  *
- *   chunk rows --+-- view with a session --> views  (fingerprint -> the earliest so far)
+ *   chunk rows --+-- view with a session, --> views  (fingerprint -> the earliest so far)
+ *                |   event with an id
  *                +-- all else -------------> groups (minute, type, offer -> count)
  *   of them, those that tell about carts --> carts (folded by the caller: slm_carts_fold())
  *
+ * An event with an id is treated as a view is, and called one: only what its offer says of its line makes it count as what it is.
  * GMV needs no place in a group: an offer has one price.  Only when the writer holds the lock does it decide which views
  * count; slm_batch_deduplicate_views() then turns them into groups too.
  */
@@ -19,13 +21,13 @@
 typedef struct SlmChunkRow
 {
 	SlmTime		time;
-	uint64_t	fingerprint;	/* of a view with a session; else 0 */
+	uint64_t	fingerprint;	/* of a view with a session, or an event with an id; else 0 */
 	SlmOfferId	offer;
 	uint32_t	type : 8;		/* SlmEventType */
 	uint32_t	more : 24;		/* pieces beyond the first; of a view 0 */
 } SlmChunkRow;
 
-/* How much a row that is no view with a session counts. */
+/* How much a row without a fingerprint counts. */
 static inline int32_t
 slm_row_pieces(const SlmChunkRow *row)
 {
@@ -44,6 +46,7 @@ typedef struct SlmBatch
 	SlmDictionary *dictionary;		/* not owned */
 	SlmGroups	groups;
 	SlmGroups	second;			/* while a second thread deduplicates views: what it counts */
+	SlmGroups	lines;			/* of groups, what was counted for events with ids when they were deduplicated */
 	SlmViews	views;			/* owner = number of the object */
 	SlmViewList *runs;			/* more views, whose fingerprints may stand in several runs and in views */
 	uint32_t	nruns;
@@ -77,6 +80,12 @@ extern bool slm_batch_begin_object(SlmBatch *batch);
 extern bool slm_batch_count(SlmBatch *batch, int32_t minute, SlmOfferId offer, uint8_t type, int32_t by);
 extern bool slm_batch_merge_view(SlmBatch *batch, uint32_t object, uint64_t fingerprint, SlmTime time, SlmOfferId offer);
 extern bool slm_batch_add_other(SlmBatch *batch, const SlmView *view);
+
+/*
+ * Count what an entry of a table of views stands for, once (1) or once less (-1): a view, or an event with an id, which is noted in lines
+ * too.  False if out of memory.
+ */
+extern bool slm_batch_count_entry(SlmBatch *batch, const SlmView *view, int32_t sign);
 extern bool slm_batch_add_run(SlmBatch *batch, SlmViewList *run);
 
 /* Move the runs' views to the table of views, for those who look for some of them.  False if out of memory. */
@@ -99,7 +108,7 @@ extern void slm_batch_reset(SlmBatch *batch);
  *
  * A session may see a product at several offers.  Of each, its earliest view counts now or did earlier, or is in others, in
  * whatever order and batches rows come: a view is dropped only for one of the same offer.  Where others has one of a
- * fingerprint, it also has what counts or did count: so the earliest of each can be told.
+ * fingerprint, it also has what counts or did count: so the earliest of each can be told.  Events with ids are among them too, of which nobody wants to know that.
  */
 extern bool slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known);
 

@@ -34,6 +34,7 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	SLM_ASSERT(offer < SLM_MAX_OFFERS);
 	SLM_ASSERT(event->type < SLM_EVENT_TYPES);
 	SLM_ASSERT(event->more < SLM_MAX_QUANTITY && (event->type != SLM_VIEW || event->more == 0));
+	SLM_ASSERT(event->line == 0 || (event->type != SLM_VIEW && event->line == slm_line(event->type, event->more)));
 	/* raws and lines are found by going along with the rows */
 	SLM_ASSERT(chunk->nrows == 0 || line >= chunk->lines[chunk->nrows - 1]);
 
@@ -48,8 +49,7 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	row->offer = offer;
 	row->type = event->type;
 	row->more = event->more;
-	row->fingerprint = event->type == SLM_VIEW && event->session.len > 0
-		? slm_view_fingerprint(key, event->session, event->product_id) : 0;
+	row->fingerprint = slm_fingerprint_of(key, event);
 	chunk->lines[chunk->nrows] = line;
 	if (chunk->nrows == 0 || event->time < chunk->earliest)
 		chunk->earliest = event->time;

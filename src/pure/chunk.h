@@ -41,6 +41,18 @@ typedef struct SlmChunk
 /* Told of each row that is taken out again: its line, its time, and the line's text (empty if it was not kept). */
 typedef void (*SlmChunkReject) (void *arg, uint64_t line, SlmTime time, SlmSlice raw);
 
+/*
+ * What tells an event from others that it may be a repetition of: a view's session and product; another event's id, product and type.  0: it
+ * counts, whatever else there is.
+ */
+static inline uint64_t
+slm_fingerprint_of(const SlmHashKey *key, const SlmEvent *event)
+{
+	if (event->type == SLM_VIEW)
+		return event->session.len > 0 ? slm_view_fingerprint(key, event->session, event->product_id) : 0;
+	return event->line != 0 ? slm_line_fingerprint(key, event->event_id, event->product_id, event->type) : 0;
+}
+
 /* Add an event whose offer is known.  False if out of memory. */
 extern bool slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, SlmOfferId offer,
 						  uint64_t line, SlmSlice raw, SlmTime max_jump);

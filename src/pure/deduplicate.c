@@ -34,6 +34,7 @@ typedef struct Part
 	uint64_t	last;
 	uint64_t	end;			/* slots of known before it are the part's alone; 0: all are, and it may grow */
 	SlmGroups  *groups;
+	SlmGroups  *lines;			/* likewise, of events with ids */
 	uint64_t   *repeated;		/* by object */
 	uint64_t	added;			/* to known, which doesn't count them where it has an end */
 	bool		ok;
@@ -57,6 +58,20 @@ counted_here(const Part *part, const SlmView *counted)
 		return NULL;
 	view = &part->lists[list].views[place];
 	return view->fingerprint == counted->fingerprint && view->owner == SLM_VIEW_COUNTS ? view : NULL;
+}
+
+/*
+ * Count an entry (1), or take it off (-1): a view, or an event with an id, where the dictionary has_lines: else it need not be asked.  False if
+ * out of memory.
+ */
+static inline bool
+count_entry(const SlmDictionary *dictionary, bool has_lines, SlmGroups *groups, SlmGroups *lines, const SlmView *view, int32_t sign)
+{
+	uint32_t	line = has_lines ? slm_dictionary_line(dictionary, view->offer) : 0;
+
+	if (line != 0)
+		return slm_groups_count(lines, slm_minute_of(view->time), view->offer, (uint8_t) slm_line_type(line), sign * slm_line_pieces(line));
+	return slm_groups_count(groups, slm_minute_of(view->time), view->offer, SLM_VIEW, sign);
 }
 
 /*
@@ -94,7 +109,7 @@ deduplicate_view(Part *part, SlmView *view, uint64_t place)
 		}
 		if (here != NULL)
 			here->owner = SLM_VIEW_REPEATED;
-		else if (!slm_groups_count(part->groups, slm_minute_of(counted->time), counted->offer, SLM_VIEW, -1))
+		else if (!count_entry(part->batch->dictionary, slm_dictionary_has_lines(part->batch->dictionary), part->groups, part->lines, counted, -1))
 			return false;
 	}
 	else
@@ -215,7 +230,7 @@ take_over(Part *whole, const Part *half)
 		whole->repeated[i] += half->repeated[i];
 	for (uint32_t i = 0; ok && i < half->others->nothers; i++)
 		ok = slm_batch_add_other(whole->others, &half->others->others[i]);
-	return ok;
+	return ok && slm_groups_take(whole->lines, half->lines);
 }
 
 /* Those that have waited, with the whole table at hand. */
@@ -244,6 +259,7 @@ deduplicate_by_two(Part *whole, SlmGroups *second)
 	halves[1].last = UINT64_MAX - waiting;
 	halves[1].end = whole->known->nslots;
 	halves[1].groups = second;
+	halves[1].lines = &others.lines;
 	halves[1].others = &others;
 	halves[1].repeated = calloc((size_t) whole->batch->nobjects + 1, sizeof(uint64_t));
 	ok = halves[1].repeated != NULL;
@@ -265,9 +281,11 @@ deduplicate_by_two(Part *whole, SlmGroups *second)
 
 typedef struct Count
 {
+	const SlmDictionary *dictionary;
 	const SlmViewList *lists;
 	uint32_t	nlists;
 	SlmGroups  *groups;
+	SlmGroups  *lines;
 	bool		ok;
 } Count;
 
@@ -277,6 +295,7 @@ count_lists(void *arg)
 {
 	Count	   *count = arg;
 	const SlmView *counted[SLM_SIFT];
+	bool		has_lines = slm_dictionary_has_lines(count->dictionary);
 
 	count->ok = true;
 	for (uint32_t l = 0; l < count->nlists; l++)
@@ -288,7 +307,7 @@ count_lists(void *arg)
 			uint32_t	n = slm_views_sift(list->views + from, list->n - from < SLM_SIFT ? list->n - from : SLM_SIFT, counted);
 
 			for (uint32_t i = 0; count->ok && i < n; i++)
-				count->ok = slm_groups_count(count->groups, slm_minute_of(counted[i]->time), counted[i]->offer, SLM_VIEW, 1);
+				count->ok = count_entry(count->dictionary, has_lines, count->groups, count->lines, counted[i], 1);
 		}
 	}
 }
@@ -298,16 +317,21 @@ static bool
 count_by_two(const Part *whole, SlmGroups *second)
 {
 	uint32_t	half = whole->nlists / 2;
+	SlmGroups	lines = {0};
+	const SlmDictionary *dictionary = whole->batch->dictionary;
 	Count		counts[2] = {
-		{.lists = whole->lists,.nlists = half,.groups = whole->groups},
-		{.lists = whole->lists + half,.nlists = whole->nlists - half,.groups = second}
+		{.dictionary = dictionary,.lists = whole->lists,.nlists = half,.groups = whole->groups,.lines = whole->lines},
+		{.dictionary = dictionary,.lists = whole->lists + half,.nlists = whole->nlists - half,.groups = second,.lines = &lines}
 	};
 	SlmThread	thread;
+	bool		ok;
 
 	slm_thread_start(&thread, count_lists, &counts[1]);
 	count_lists(&counts[0]);
 	slm_thread_join(&thread);
-	return counts[0].ok && counts[1].ok && slm_groups_take(whole->groups, second);
+	ok = counts[0].ok && counts[1].ok && slm_groups_take(whole->groups, second) && slm_groups_take(whole->lines, &lines);
+	slm_groups_free(&lines);
+	return ok;
 }
 
 /* --- the whole batch --- */
@@ -366,6 +390,24 @@ note_counted(SlmBatch *batch, const SlmViews *known)
 	return ok;
 }
 
+/* What was counted for events with ids, to all others; and noted apart.  False if out of memory. */
+static bool
+take_lines(SlmBatch *batch, SlmGroups *lines)
+{
+	SlmGroupScan scan = {.groups = lines};
+	SlmGroup	group;
+
+	if (lines->ngroups == 0)
+		return true;
+	batch->groups.overflow |= lines->overflow;
+	while (slm_groups_next(&scan, &group))
+	{
+		if (!slm_groups_count(&batch->groups, group.minute, group.offer, group.type, group.count))
+			return false;
+	}
+	return slm_groups_take(&batch->lines, lines);
+}
+
 static bool
 deduplicate(SlmBatch *batch, Part *whole)
 {
@@ -373,7 +415,7 @@ deduplicate(SlmBatch *batch, Part *whole)
 		whole->ok = deduplicate_by_two(whole, &batch->second) && count_by_two(whole, &batch->second);
 	else
 	{
-		Count		count = {.lists = whole->lists,.nlists = whole->nlists,.groups = whole->groups};
+		Count		count = {.dictionary = batch->dictionary,.lists = whole->lists,.nlists = whole->nlists,.groups = whole->groups,.lines = whole->lines};
 
 		deduplicate_part(whole);
 		count_lists(&count);
@@ -384,7 +426,7 @@ deduplicate(SlmBatch *batch, Part *whole)
 		batch->counts[i].counted -= whole->repeated[i];
 		batch->counts[i].duplicate += whole->repeated[i];
 	}
-	whole->ok = whole->ok && note_counted(batch, whole->known);
+	whole->ok = whole->ok && note_counted(batch, whole->known) && take_lines(batch, whole->lines);
 	return whole->ok;
 }
 
@@ -407,7 +449,9 @@ slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known)
 	uint64_t	nviews = slm_batch_views(batch);
 	SlmViewList *lists;
 	uint64_t   *bases;
-	Part		whole = {.batch = batch,.nlists = batch->nruns + 1,.others = batch,.known = known,.last = UINT64_MAX,.groups = &batch->groups};
+	SlmGroups	lines = {0};
+	Part		whole = {.batch = batch,.nlists = batch->nruns + 1,.others = batch,.known = known,.last = UINT64_MAX,.groups = &batch->groups,
+	.lines = &lines};
 	bool		ok = find_lists(batch, &lists, &bases);
 
 	SLM_ASSERT(known != &batch->views);
@@ -424,5 +468,6 @@ slm_batch_deduplicate_views(SlmBatch *batch, SlmViews *known)
 	free(lists);
 	free(bases);
 	free(whole.repeated);
+	slm_groups_free(&lines);
 	return ok;
 }

@@ -30,6 +30,7 @@ typedef struct RawOffer
 	bool		has_category_id;
 	uint32_t	period;			/* of overrides */
 	SlmTime		time;			/* of the event, in that period */
+	uint32_t	line;
 } RawOffer;
 
 typedef struct Slot
@@ -70,6 +71,7 @@ struct SlmDictionary
 	uint32_t	maxnamed[SLM_DIMENSIONS];
 	uint32_t	nnamed;
 	bool		counts_named;	/* they are counted as offers come */
+	bool		has_lines;
 };
 
 SlmDictionary *
@@ -128,20 +130,20 @@ hash_raw(const SlmDictionary *dictionary, const RawOffer *raw)
 	const SlmHashKey *key = &dictionary->key;
 	uint64_t	h = slm_hash_int(key, (uint64_t) raw->product_id, (uint64_t) raw->price);
 
-	h = slm_hash_int(key, h ^ ((uint64_t) raw->period << 2 | raw->has_category_id), (uint64_t) raw->category_id);
+	h = slm_hash_int(key, h ^ ((uint64_t) raw->line << 40 ^ ((uint64_t) raw->period << 2 | raw->has_category_id)), (uint64_t) raw->category_id);
 	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
 	return slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
 }
 
 /* Offers of clean values are looked up by the numbers of their keys. */
 static uint64_t
-hash_clean(const SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
+hash_clean(const SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand, uint32_t line)
 {
 	const SlmHashKey *key = &dictionary->key;
 	uint64_t	h = slm_hash_int(key, (uint64_t) product_id, (uint64_t) price);
 
 	/* the bit that no hash of a row has set there */
-	h = slm_hash_int(key, h ^ 2, (uint64_t) category << 32 | brand);
+	h = slm_hash_int(key, h ^ 2 ^ (uint64_t) line << 40, (uint64_t) category << 32 | brand);
 	return slm_hash_mix(h ^ key->k[3], key->k[1]);
 }
 
@@ -252,6 +254,7 @@ fill_keys(SlmDictionary *dictionary, const RawOffer *raw, SlmOffer *offer, SlmDi
 	*error = SLM_DICTIONARY_MEMORY;
 	offer->product_id = raw->product_id;
 	offer->price = raw->price;
+	offer->line = raw->line;
 	offer->has_brand = raw->brand.len > 0;
 	offer->has_category = raw->category.len > 0;
 	offer->keys[SLM_BRAND] = slm_dictionary_brand(dictionary, brand);
@@ -274,6 +277,7 @@ add_offer(SlmDictionary *dictionary, const SlmOffer *offer, uint64_t hash)
 	for (s = (uint32_t) hash & (dictionary->nslots - 1); dictionary->slots[s].offer != 0;)
 		s = (s + 1) & (dictionary->nslots - 1);
 	dictionary->offers[dictionary->noffers] = *offer;
+	dictionary->has_lines |= offer->line != 0;
 	dictionary->slots[s].hash = hash;
 	dictionary->slots[s].part = dictionary->part;
 	dictionary->slots[s].offer = ++dictionary->noffers;
@@ -319,7 +323,7 @@ raw_offer(const SlmDictionary *dictionary, const SlmEvent *event)
 	return (RawOffer) {
 		.product_id = event->product_id,.price = event->price,.category = event->category_code,.brand = event->brand,
 		.has_category_id = event->has_category_id,.category_id = event->has_category_id ? event->category_id : 0,
-		.time = event->time,.period = period_of(dictionary, event->time)
+		.time = event->time,.period = period_of(dictionary, event->time),.line = event->line
 	};
 }
 
@@ -458,9 +462,15 @@ slm_dictionary_add_text(SlmDictionary *dictionary, SlmDimension dimension, SlmSl
 SlmOfferId
 slm_dictionary_offer_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
 {
-	uint64_t	hash = hash_clean(dictionary, product_id, price, category, brand);
+	return slm_dictionary_line_of(dictionary, product_id, price, category, brand, 0);
+}
+
+SlmOfferId
+slm_dictionary_line_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand, uint32_t line)
+{
+	uint64_t	hash = hash_clean(dictionary, product_id, price, category, brand, line);
 	SlmOfferId	id = find(dictionary, hash);
-	SlmOffer	offer = {.product_id = product_id,.price = price};
+	SlmOffer	offer = {.product_id = product_id,.price = price,.line = line};
 
 	if (id != SLM_NO_OFFER)
 		return id;
@@ -476,18 +486,24 @@ slm_dictionary_offer_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney 
 SlmOfferId
 slm_dictionary_clean_offer(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmSlice category, SlmSlice brand)
 {
+	return slm_dictionary_clean_line(dictionary, product_id, price, category, brand, 0);
+}
+
+SlmOfferId
+slm_dictionary_clean_line(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmSlice category, SlmSlice brand, uint32_t line)
+{
 	SlmKeyId	category_key = slm_dictionary_category(dictionary, category);
 	SlmKeyId	brand_key = slm_dictionary_brand(dictionary, brand);
 
 	if (category_key == SLM_NO_KEY || brand_key == SLM_NO_KEY)
 		return SLM_NO_OFFER;
-	return slm_dictionary_offer_of(dictionary, product_id, price, category_key, brand_key);
+	return slm_dictionary_line_of(dictionary, product_id, price, category_key, brand_key, line);
 }
 
 void
 slm_dictionary_prefetch(const SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
 {
-	__builtin_prefetch(&dictionary->slots[(uint32_t) hash_clean(dictionary, product_id, price, category, brand) &
+	__builtin_prefetch(&dictionary->slots[(uint32_t) hash_clean(dictionary, product_id, price, category, brand, 0) &
 									   (dictionary->nslots - 1)]);
 }
 
@@ -508,6 +524,19 @@ slm_dictionary_get(const SlmDictionary *dictionary, SlmOfferId offer)
 {
 	SLM_ASSERT(offer < dictionary->noffers);
 	return &dictionary->offers[offer];
+}
+
+bool
+slm_dictionary_has_lines(const SlmDictionary *dictionary)
+{
+	return dictionary->has_lines;
+}
+
+uint32_t
+slm_dictionary_line(const SlmDictionary *dictionary, SlmOfferId offer)
+{
+	SLM_ASSERT(offer < dictionary->noffers);
+	return dictionary->offers[offer].line;
 }
 
 uint32_t
@@ -572,7 +601,7 @@ slm_dictionary_compare(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId
 	if (c == 0)
 		c = slm_slice_compare(slm_dictionary_text(dictionary, SLM_BRAND, x->keys[SLM_BRAND]),
 							  slm_dictionary_text(dictionary, SLM_BRAND, y->keys[SLM_BRAND]));
-	return c;
+	return c != 0 ? c : (x->line > y->line) - (x->line < y->line);
 }
 
 size_t

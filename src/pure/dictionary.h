@@ -38,8 +38,9 @@ typedef struct SlmOffer
 	int64_t		product_id;
 	SlmMoney	price;
 	SlmKeyId	keys[SLM_DIMENSIONS];
-	bool		has_brand;		/* did the row name one?  else the key is made of other columns, or there was no row */
-	bool		has_category;
+	uint32_t	line : 24;		/* of events that count once per id, slm_line(); else 0.  Such offers are others than those of the same values without it */
+	uint32_t	has_brand : 1;	/* did the row name one?  else the key is made of other columns, or there was no row */
+	uint32_t	has_category : 1;
 } SlmOffer;
 
 typedef struct SlmDictionary SlmDictionary;
@@ -99,6 +100,15 @@ extern SlmOfferId slm_dictionary_offer_of(SlmDictionary *dictionary, int64_t pro
 									   SlmKeyId brand);
 extern SlmOfferId slm_dictionary_clean_offer(SlmDictionary *dictionary, int64_t product_id, SlmMoney price,
 										  SlmSlice category, SlmSlice brand);
+/* The same of an offer with a line: the others are of those with 0. */
+extern SlmOfferId slm_dictionary_line_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category,
+									  SlmKeyId brand, uint32_t line);
+extern SlmOfferId slm_dictionary_clean_line(SlmDictionary *dictionary, int64_t product_id, SlmMoney price,
+										 SlmSlice category, SlmSlice brand, uint32_t line);
+
+/* Has any offer a line?  Then the line of one, which is 0 for most. */
+extern bool slm_dictionary_has_lines(const SlmDictionary *dictionary);
+extern uint32_t slm_dictionary_line(const SlmDictionary *dictionary, SlmOfferId offer);
 
 /* The number of any dimension's key as such, of no offer: it has no parent.  SLM_NO_KEY if out of memory. */
 extern SlmKeyId slm_dictionary_add_text(SlmDictionary *dictionary, SlmDimension dimension, SlmSlice text);
@@ -121,7 +131,7 @@ extern SlmSlice slm_dictionary_text(const SlmDictionary *dictionary, SlmDimensio
 extern SlmKeyId slm_dictionary_parent(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId key);
 extern int64_t slm_dictionary_product(const SlmDictionary *dictionary, SlmKeyId key);
 
-/* Which of two views at the same time counts: lower price, then category, then brand, bytewise.  <0, 0, >0. */
+/* Which of two views at the same time counts: lower price, then category, then brand, bytewise, then fewer pieces.  <0, 0, >0. */
 extern int	slm_dictionary_compare(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId b);
 
 /* Bytewise order of two slices, a prefix before what it begins; <0, 0, >0. */

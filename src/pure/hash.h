@@ -132,4 +132,15 @@ slm_view_fingerprint(const SlmHashKey *key, SlmSlice session, int64_t product_id
 	return h ? h : 1;
 }
 
+/*
+ * The fingerprint of an event of a type (no view) with an id: a product's line of it.  Never 0, and as strong as that of a view.
+ */
+static inline uint64_t
+slm_line_fingerprint(const SlmHashKey *key, SlmSlice event_id, int64_t product_id, uint32_t type)
+{
+	uint64_t	h = slm_hash_bytes(key, slm_hash_int(key, type, (uint64_t) product_id), event_id.data, event_id.len);
+
+	return h ? h : 1;
+}
+
 #endif							/* SLM_PURE_HASH_H */

@@ -31,12 +31,39 @@ typedef struct SlmEvent
 	SlmMoney	price;
 	SlmEventType type;
 	uint32_t	more;			/* pieces beyond the first, below SLM_MAX_QUANTITY; of a view 0 */
+	uint32_t	line;			/* of an event that counts once per id, type and pieces: see slm_line(); else 0, and event_id is not set */
 	bool		has_category_id;
 	bool		has_user_id;
 	SlmSlice	category_code;	/* as it came, outer quotes removed; slm_clean_category() trims and fills it */
 	SlmSlice	brand;			/* as it came, outer quotes removed; slm_clean_brand() trims and fills it */
 	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
+	SlmSlice	event_id;		/* valid if line is not 0; never empty */
 } SlmEvent;
+
+/*
+ * What an event that counts once per id counts, in a number that is never 0: its type (which is not SLM_VIEW) and its pieces beyond the
+ * first.
+ */
+static inline uint32_t
+slm_line(SlmEventType type, uint32_t more)
+{
+	return more << 2 | (uint32_t) type;
+}
+
+static inline SlmEventType
+slm_line_type(uint32_t line)
+{
+	return (SlmEventType) (line & 3);
+}
+
+static inline int32_t
+slm_line_pieces(uint32_t line)
+{
+	return (int32_t) (line >> 2) + 1;
+}
+
+/* No line is as large. */
+#define SLM_MAX_LINE	(SLM_MAX_QUANTITY << 2)
 
 /* How many pieces it is of. */
 static inline int32_t

@@ -30,6 +30,7 @@ typedef struct SerializedOffer
 	SlmMoney	price;
 	uint32_t	category;
 	uint32_t	brand;
+	uint64_t	line;
 } SerializedOffer;
 
 typedef struct Packing
@@ -101,7 +102,7 @@ put_offers(Packing *p, char *data)
 		offers[i] = (SerializedOffer) {
 			.product_id = offer->product_id,.price = offer->price,
 			.category = slm_number(&p->numbers.categories, offer->keys[SLM_CATEGORY_L3]),
-			.brand = slm_number(&p->numbers.brands, offer->keys[SLM_BRAND])
+			.brand = slm_number(&p->numbers.brands, offer->keys[SLM_BRAND]),.line = offer->line
 		};
 	}
 	data = put_strings((char *) (offers + p->numbers.offers.n), p, &p->numbers.categories, SLM_CATEGORY_L3);
@@ -211,7 +212,7 @@ translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKe
 
 	for (uint64_t i = 0; i < head->noffers; i++)
 	{
-		if (offers[i].category >= head->ncategories || offers[i].brand >= head->nbrands)
+		if (offers[i].category >= head->ncategories || offers[i].brand >= head->nbrands || offers[i].line >= SLM_MAX_LINE)
 			return false;
 	}
 	for (uint64_t i = 0; i < head->noffers; i++)
@@ -220,8 +221,8 @@ translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKe
 
 		if (i + SLM_AHEAD < head->noffers)
 			slm_dictionary_prefetch(dictionary, next->product_id, next->price, keys[next->category], brands[next->brand]);
-		own[i] = slm_dictionary_offer_of(dictionary, offers[i].product_id, offers[i].price, keys[offers[i].category],
-									  brands[offers[i].brand]);
+		own[i] = slm_dictionary_line_of(dictionary, offers[i].product_id, offers[i].price, keys[offers[i].category],
+									 brands[offers[i].brand], (uint32_t) offers[i].line);
 		if (own[i] == SLM_NO_OFFER)
 			return false;
 	}

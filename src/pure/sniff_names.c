@@ -34,7 +34,7 @@ static const char *const user_names[] = {
 };
 static const char *const session_names[] = {"usersession", "sessionid", "domainsessionid", "gasessionid", "visitid", "session", NULL};
 static const char *const quantity_names[] = {"quantity", "qty", "lineitemquantity", "itemquantity", "tiquantity", "quantityordered", "units", NULL};
-static const char *const event_id_names[] = {"eventid", "messageid", NULL};
+static const char *const event_id_names[] = {"eventid", "messageid", "insertid", "eventuuid", "eventguid", "dedupid", "idempotencykey", NULL};
 static const char *const currency_names[] = {"currency", "currencycode", NULL};
 static const char *const order_names[] = {"orderid", "transactionid", "tiorderid", "invoiceno", "invoice", "name", "ordernumber", NULL};
 

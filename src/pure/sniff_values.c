@@ -4,8 +4,12 @@
 #include <string.h>
 
 #include "pure/datetime.h"
+#include "pure/line.h"
 #include "pure/sniff_internal.h"
 #include "pure/trim.h"
+
+/* Lines of one order are not farther apart. */
+#define ORDER_ROWS	50
 
 static bool
 is_digit(char c)
@@ -387,10 +391,96 @@ sniff_events(SniffSample *sample)
 	sample->fixed_event = sample->order >= 0 || sample->role[SLM_COL_PRICE] >= 0 || sample->role[SLM_ROLE_QUANTITY] >= 0 ? "purchase" : "view";
 }
 
+/* --- ids --- */
+
+/* The type of a row's event; -1 if it is none. */
+static int
+row_type(SniffSample *sample, int row)
+{
+	int			c = sample->role[SLM_COL_EVENT_TYPE];
+	const SniffEvent *event = c < 0 ? NULL : event_of(sample, slm_field_value(sniff_cell(sample, row, c)));
+
+	if (c < 0)
+		return strcmp(sample->fixed_event, "purchase") == 0 ? SLM_PURCHASE : -1;
+	return event == NULL ? -1 : event->type;
+}
+
+static bool
+same_value(const SniffSample *sample, int column, int a, int b)
+{
+	SlmSlice	x = slm_field_value(sniff_cell(sample, a, column));
+	SlmSlice	y = slm_field_value(sniff_cell(sample, b, column));
+
+	return x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+}
+
+/* Is all the same but the time: one row that was written twice? */
+static bool
+is_repetition(const SniffSample *sample, int a, int b)
+{
+	for (int c = 0; c < sample->ncolumns; c++)
+	{
+		if (c != sample->role[SLM_COL_EVENT_TIME] && !same_value(sample, c, a, b))
+			return false;
+	}
+	return true;
+}
+
+/* Is there another line of the row's order and product among the last rows? */
+static bool
+is_second_line(const SniffSample *sample, int row)
+{
+	for (int before = row - 1; before >= 0 && before >= row - ORDER_ROWS; before--)
+	{
+		if (same_value(sample, sample->order, before, row) && same_value(sample, sample->role[SLM_COL_PRODUCT_ID], before, row) &&
+			!is_repetition(sample, before, row))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * An order's number, with the product, is the id of a line where purchases alone have one, and no two the same.  What is just called name is an
+ * order's if it is written like one: #1001.
+ */
+static bool
+tells_lines(SniffSample *sample)
+{
+	bool		by_name = slm_is_name(slm_trim(sample->header[sample->order]), "name");
+	int			lines = 0;
+
+	for (int r = 0; r < sample->nrows; r++)
+	{
+		SlmSlice	order = slm_field_value(sniff_cell(sample, r, sample->order));
+
+		if (order.len == 0)
+			continue;
+		if (row_type(sample, r) != SLM_PURCHASE || is_second_line(sample, r) || (by_name && order.data[0] != '#'))
+			return false;
+		lines++;
+	}
+	return lines > 0;
+}
+
+static void
+sniff_ids(SniffSample *sample)
+{
+	int		   *role = &sample->role[SLM_ROLE_EVENT_ID];
+
+	if (*role >= 0 && sample->column[*role].filled == 0)
+		*role = -1;
+	if (*role < 0 && sample->order >= 0 && sample->role[SLM_COL_PRODUCT_ID] >= 0 && !sample->format.no_header && tells_lines(sample))
+	{
+		*role = sample->order;
+		sample->sure[SLM_ROLE_EVENT_ID] = SLM_SURE_GUESS;
+	}
+}
+
 void
 slm_sniff_forms(SniffSample *sample)
 {
 	sniff_time(sample);
 	sniff_price(sample);
 	sniff_events(sample);
+	sniff_ids(sample);
 }

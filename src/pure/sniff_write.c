@@ -152,7 +152,7 @@ is_own_name(const SniffSample *sample, int role)
 static bool
 must_say(const SniffSample *sample, int role)
 {
-	return sample->role[role] >= 0 && role != SLM_ROLE_EVENT_ID && role != SLM_ROLE_CURRENCY &&
+	return sample->role[role] >= 0 && role != SLM_ROLE_CURRENCY &&
 		(!is_own_name(sample, role) || (role == SLM_COL_USER_SESSION && sample->session_part >= 0));
 }
 
@@ -371,6 +371,9 @@ remark(const SniffSample *sample, int role)
 			return sample->session_part >= 0 ? "; with what numbers the sessions of each" :
 				sample->sure[role] == SLM_SURE_GUESS && !sample->format.no_header
 				? "; there is no session in the file: one visitor's views of a product count once within sellometer.view_window" : "";
+		case SLM_ROLE_EVENT_ID:
+			return sample->role[role] == sample->order ? "; each product of an order counts once: if one can stand in two lines of it, add the line's number, as in [\"order_id\", \"line\"]"
+				: "; carts, removals and purchases count once for each id and product";
 		default:
 			return "";
 	}
@@ -386,7 +389,7 @@ tell_columns(Writer *writer)
 	{
 		SlmSlice	value;
 
-		if (sample->role[r] < 0 || r == SLM_ROLE_EVENT_ID || r == SLM_ROLE_CURRENCY)
+		if (sample->role[r] < 0 || r == SLM_ROLE_CURRENCY)
 			continue;
 		name_column(sample, sample->role[r], name);
 		value = first_value(sample, sample->role[r]);

@@ -12,6 +12,7 @@
 #include "pure/sort.h"
 
 #define VERSION			2
+#define VERSION_LINES	3		/* of a block in which offers have lines */
 #define USECS_PER_HOUR	(60 * SLM_USECS_PER_MIN)
 #define MAX_VARINT		10
 #define MAX_BLOCK_VIEWS	1000000 /* so that a block stays far below the 1 GB of a bytea */
@@ -20,6 +21,7 @@ typedef struct Packer
 {
 	const SlmDictionary *dictionary;
 	SlmOfferNumbering numbers;
+	bool		lines;			/* an offer of the block has one */
 } Packer;
 
 static SlmTime
@@ -172,6 +174,11 @@ number_all(Packer *packer, Cursor cursor, uint32_t nviews)
 	for (uint32_t i = 0; i < nviews; i++)
 		slm_number(&packer->numbers.offers, next_view(&cursor)->offer);
 	slm_number_keys(&packer->numbers, packer->dictionary);
+	packer->lines = false;
+	if (!slm_dictionary_has_lines(packer->dictionary))
+		return;
+	for (uint32_t i = 0; i < packer->numbers.offers.n && !packer->lines; i++)
+		packer->lines = slm_dictionary_line(packer->dictionary, packer->numbers.offers.global[i]) != 0;
 }
 
 static char *
@@ -203,7 +210,7 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	number_all(packer, *cursor, nviews);
 	size = 1 + 4 * MAX_VARINT + strings_size(packer, &packer->numbers.categories, SLM_CATEGORY_L3) +
 		strings_size(packer, &packer->numbers.brands, SLM_BRAND) +
-		(size_t) packer->numbers.offers.n * 4 * MAX_VARINT + (size_t) nviews * (8 + 2 * MAX_VARINT);
+		(size_t) packer->numbers.offers.n * 5 * MAX_VARINT + (size_t) nviews * (8 + 2 * MAX_VARINT);
 	block->size = SLM_VIEWLOG_HEAD + size;
 	block->data = slm_table_alloc_dirty(block->size, 1);
 	if (block->data == NULL)
@@ -213,7 +220,7 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 	block->nviews = nviews;
 
 	p = block->data;
-	*p++ = VERSION;
+	*p++ = packer->lines ? VERSION_LINES : VERSION;
 	p = put_varint(p, nviews);
 	p = put_varint(p, packer->numbers.categories.n);
 	p = put_varint(p, packer->numbers.brands.n);
@@ -228,6 +235,8 @@ pack_block(Packer *packer, Cursor *cursor, SlmTime hour, uint32_t nviews, SlmVie
 		p = put_varint(p, (uint64_t) offer->price);
 		p = put_varint(p, slm_number(&packer->numbers.categories, offer->keys[SLM_CATEGORY_L3]));
 		p = put_varint(p, slm_number(&packer->numbers.brands, offer->keys[SLM_BRAND]));
+		if (packer->lines)
+			p = put_varint(p, offer->line);
 	}
 	p = put_views(p, packer, cursor, hour, nviews);
 	block->len = (size_t) (p - block->data);
@@ -392,6 +401,7 @@ typedef struct BlockOffer
 	uint64_t	price;
 	uint32_t	category;
 	uint32_t	brand;
+	uint32_t	line;
 	SlmOfferId	offer;
 } BlockOffer;
 
@@ -412,8 +422,11 @@ read_head(Unpacker *u)
 {
 	Input	   *in = &u->in;
 
-	if (in->p >= in->end || *in->p++ != VERSION)
+	bool		lines;
+
+	if (in->p >= in->end || (*in->p != VERSION && *in->p != VERSION_LINES))
 		return SLM_VIEWLOG_CORRUPT;
+	lines = *in->p++ == VERSION_LINES;
 	u->nviews = get_count(in);
 	u->ncategories = get_count(in);
 	u->nbrands = get_count(in);
@@ -427,13 +440,17 @@ read_head(Unpacker *u)
 	for (uint32_t i = 0; i < u->noffers && !in->bad; i++)
 	{
 		BlockOffer *offer = &u->offers[i];
+		uint64_t	line;
 
 		offer->product_id = get_varint(in);
 		offer->price = get_varint(in);
 		offer->category = get_varint(in);
 		offer->brand = get_varint(in);
 		offer->offer = SLM_NO_OFFER;
-		if (offer->category >= u->ncategories || offer->brand >= u->nbrands)
+		line = lines ? get_varint(in) : 0;
+		offer->line = (uint32_t) line;
+		if (offer->category >= u->ncategories || offer->brand >= u->nbrands || line >= SLM_MAX_LINE ||
+			(line != 0 && slm_line_type((uint32_t) line) == SLM_VIEW))
 			in->bad = true;
 	}
 	return in->bad ? SLM_VIEWLOG_CORRUPT : SLM_VIEWLOG_OK;
@@ -445,9 +462,8 @@ offer_of(Unpacker *u, uint32_t i)
 	BlockOffer *offer = &u->offers[i];
 
 	if (offer->offer == SLM_NO_OFFER)
-		offer->offer = slm_dictionary_clean_offer(u->dictionary, (int64_t) offer->product_id, (SlmMoney) offer->price,
-											   u->strings[offer->category],
-											   u->strings[u->ncategories + offer->brand]);
+		offer->offer = slm_dictionary_clean_line(u->dictionary, (int64_t) offer->product_id, (SlmMoney) offer->price,
+											  u->strings[offer->category], u->strings[u->ncategories + offer->brand], offer->line);
 	return offer->offer;
 }
 
@@ -528,7 +544,7 @@ sum_entries(Unpacker *u, SlmTime hour, SlmTime from, SlmTime late, SlmTime to, c
 		local = get_varint(in);
 		if (in->bad || local >= u->noffers)
 			return SLM_VIEWLOG_CORRUPT;
-		if (time < from || time >= to || slm_views_find(but, fingerprint) != NULL)
+		if (u->offers[local].line != 0 || time < from || time >= to || slm_views_find(but, fingerprint) != NULL)
 			continue;
 		offer = &offers[local];
 		offer->first = offer->views == 0 || time < offer->first ? time : offer->first;

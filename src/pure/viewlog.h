@@ -6,7 +6,7 @@
  * the order in which blocks are read.
  *
  * A block: version (1 byte), numbers of entries, categories, brands and offers; the strings of the categories and of the
- * brands (length, bytes); the offers (product_id, price, category, brand); the entries (fingerprint as 8 bytes little
+ * brands (length, bytes); the offers (product_id, price, category, brand; in a block of version 3 also the line, see slm_line(), 0 of a view); the entries (fingerprint as 8 bytes little
  * endian, time, offer).  A time is twice the seconds after the block's hour, or, if it is no whole second, twice the microseconds
  * and one.  All numbers but the fingerprints are LEB128 varints.
  */
@@ -69,7 +69,7 @@ typedef struct SlmViewLogOffer
 
 /*
  * Sum up a block by offer: its entries with from <= time < to, and those of them from late on, but for those whose fingerprint stands in
- * but.  *offers is malloc'ed, the caller frees it, and may point to NULL.  A view that has moved since stands in the log at both times.
+ * but.  Entries of events with ids are no views, and not among them.  *offers is malloc'ed, the caller frees it, and may point to NULL.  A view that has moved since stands in the log at both times.
  */
 extern SlmViewLogResult slm_viewlog_offers(const char *data, size_t len, SlmTime hour, SlmTime from, SlmTime late, SlmTime to,
 										   const SlmViews *but, SlmViewLogOffer **offers, uint32_t *noffers);

@@ -5,6 +5,9 @@
  * brand.  An SlmViews maps the fingerprint of (session, product) to the view that counts so far.  A batch has one of
  * its own rows; a backend that loads for long keeps one of all rows inside the view window.
  *
+ * So does an event with an id, per product and type; ties go to the fewest pieces at last.  It stands among the views, and its offer has a
+ * line: see SlmOffer.
+ *
  * Open addressing, linear probing, in the order of the fingerprints (slot = fingerprint * nslots / 2^64), so the table
  * can have any size and grows by one pass from left to right.
  */

@@ -148,7 +148,7 @@ COMMENT ON COLUMN sellometer.objects.object_time IS 'the time that stands in the
 COMMENT ON COLUMN sellometer.objects.head IS 'how far it has moved the head: the greatest median time of its parts';
 COMMENT ON COLUMN sellometer.objects.rows_total IS 'rows_counted + rows_duplicate + rows_rejected + rows_expired, once done';
 COMMENT ON COLUMN sellometer.objects.rows_counted IS 'rows that are in the sums';
-COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that its session had seen already';
+COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that its session had seen already, and other events whose id had come already';
 COMMENT ON COLUMN sellometer.objects.rows_rejected IS 'rows that could not be used: see sellometer.rejected_rows';
 COMMENT ON COLUMN sellometer.objects.rows_expired IS 'rows older than the retention of every tier';
 COMMENT ON COLUMN sellometer.objects.first_event IS 'earliest time of its rows';
@@ -344,11 +344,11 @@ CREATE TABLE sellometer.view_log (
 ) PARTITION BY RANGE (hour);
 ALTER TABLE sellometer.view_log ALTER COLUMN block SET STORAGE EXTERNAL, REPLICA IDENTITY FULL;
 CREATE SEQUENCE sellometer.view_log_seq_seq OWNED BY NONE;
-COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, packed by batch and hour; only added to, but by replay, replace and unload';
-COMMENT ON COLUMN sellometer.view_log.hour IS 'of the views'' event time';
+COMMENT ON TABLE sellometer.view_log IS 'Views that are counted, and other events with ids, packed by batch and hour; only added to, but by replay, replace and unload';
+COMMENT ON COLUMN sellometer.view_log.hour IS 'of the event time';
 COMMENT ON COLUMN sellometer.view_log.seq IS 'number of the batch that counted them; batches commit in this order';
-COMMENT ON COLUMN sellometer.view_log.views IS 'number of views in the block';
-COMMENT ON COLUMN sellometer.view_log.block IS 'session fingerprints, times, products, prices, categories and brands';
+COMMENT ON COLUMN sellometer.view_log.views IS 'number of entries in the block';
+COMMENT ON COLUMN sellometer.view_log.block IS 'fingerprints of sessions and ids, times, products, prices, categories, brands, and pieces';
 
 CREATE TABLE sellometer.tiers (
 	name			text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,23}$'),

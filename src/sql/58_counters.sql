@@ -17,7 +17,7 @@ COMMENT ON COLUMN sellometer.counters.source IS 'name of the source';
 COMMENT ON COLUMN sellometer.counters.objects IS 'objects loaded to their end';
 COMMENT ON COLUMN sellometer.counters.bytes IS 'their size, as they are in the source';
 COMMENT ON COLUMN sellometer.counters.rows_counted IS 'rows that came into the sums';
-COMMENT ON COLUMN sellometer.counters.rows_duplicate IS 'views of a product that its session had seen already';
+COMMENT ON COLUMN sellometer.counters.rows_duplicate IS 'views of a product that its session had seen already, and other events whose id had come already';
 COMMENT ON COLUMN sellometer.counters.rows_rejected IS 'rows that could not be used';
 COMMENT ON COLUMN sellometer.counters.rows_expired IS 'rows older than the retention of every tier';
 COMMENT ON COLUMN sellometer.counters.failed_attempts IS 'attempts to load an object that failed';

@@ -6,6 +6,8 @@
  *                            recent_sales, of purchases one for each minute, for sellometer.price_adopt
  *                            sold_products, what there is of each product              ; the log's rows go
  *
+ * An event with an id that an earlier one has taken the place of is in the log once more, with a negative count.
+ *
  * Together they are a function of the set of events.  History less what was sold since gives what was sold before any recent
  * minute: so an event can be judged by what was before it, whenever it came.  Views with a session are not among them: the
  * view log has each that counts, with its price and category, and other_listings those of sessions that saw another one.
@@ -36,7 +38,7 @@ COMMENT ON TABLE sellometer.offer_history IS
 COMMENT ON COLUMN sellometer.offer_history.day IS 'of the events, in UTC';
 COMMENT ON COLUMN sellometer.offer_history.count IS 'number of events';
 COMMENT ON COLUMN sellometer.offer_history.first_seen IS 'minute of the first event';
-COMMENT ON COLUMN sellometer.offer_history.last_seen IS 'minute of the last event';
+COMMENT ON COLUMN sellometer.offer_history.last_seen IS 'minute of the last event; of events with ids, first and last may be of a repetition that counted once';
 COMMENT ON COLUMN sellometer.offer_history.category IS 'as in category_l3';
 COMMENT ON COLUMN sellometer.offer_history.brand IS 'of the last event: which comes after what in a minute nobody knows, so of several brands in it the greatest';
 
@@ -104,6 +106,7 @@ DECLARE
 	watched timestamptz := head - greatest(sellometer.setting_length('sellometer.price_window'),
 		sellometer.setting_length('sellometer.shift_window')) - sellometer.setting_length('sellometer.view_window') - interval '1 hour';
 	folded bigint;
+	moved bigint[];
 BEGIN
 	LOCK TABLE sellometer.sold_products IN SHARE ROW EXCLUSIVE MODE;
 	WITH taken AS MATERIALIZED (
@@ -128,7 +131,13 @@ BEGIN
 			high = greatest(p.high, excluded.high), last_sold = greatest(p.last_sold, excluded.last_sold),
 			brand = CASE WHEN (p.last_sold, p.brand) > (excluded.last_sold, excluded.brand) THEN p.brand ELSE excluded.brand END
 	)
-	SELECT count(*) INTO folded FROM taken;
+	SELECT count(*), array_agg(DISTINCT product_id) FILTER (WHERE count <= 0) INTO folded, moved FROM taken;
+	-- an event with an id that an earlier one has taken the place of
+	IF moved IS NOT NULL THEN
+		DELETE FROM sellometer.offer_history WHERE product_id = ANY (moved) AND count <= 0;
+		DELETE FROM sellometer.recent_sales WHERE product_id = ANY (moved) AND count <= 0;
+		PERFORM sellometer.count_sold(moved);
+	END IF;
 	DELETE FROM sellometer.recent_sales WHERE minute < recent;
 	DELETE FROM sellometer.other_listings WHERE seen < watched;
 	RETURN folded;

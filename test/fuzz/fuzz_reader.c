@@ -113,6 +113,7 @@ check_rows(const char *csv, size_t len, uint64_t seed)
 			MUST(e->price >= 0 && e->price < SLM_PRICE_LIMIT, "price %lld", (long long) e->price);
 			MUST(e->product_id >= 0, "product %lld", (long long) e->product_id);
 			MUST(e->more < SLM_MAX_QUANTITY && (e->type != SLM_VIEW || e->more == 0), "%u more pieces", e->more);
+			MUST(e->line == 0 || (e->event_id.len > 0 && e->type != SLM_VIEW && e->line == slm_line(e->type, e->more)), "line %u", e->line);
 			MUST(slm_utf8_check(e->brand.data, e->brand.len) == e->brand.len, "brand");
 			MUST(slm_utf8_check(e->session.data, e->session.len) == e->session.len, "session");
 			if (slm_clean_event(e, buf, &clean, &row.reject))

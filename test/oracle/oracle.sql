@@ -34,7 +34,8 @@ CREATE UNLOGGED TABLE oracle.raw (
 	price			text,
 	user_id			text,
 	user_session	text,
-	quantity		text
+	quantity		text,
+	event_id		text
 );
 
 -- The objects; useless: why one can't be used as a whole, else ''.
@@ -171,7 +172,7 @@ BEGIN
 	CREATE UNLOGGED TABLE oracle.event AS
 	SELECT object, line, t, event_type, product_id, price,
 		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session, user_id,
-		CASE WHEN event_type = 'view' THEN 1 ELSE pieces END AS quantity,
+		CASE WHEN event_type = 'view' THEN 1 ELSE pieces END AS quantity, CASE WHEN event_type = 'view' THEN '' ELSE event_id END AS event_id,
 		CASE
 			WHEN flaw <> '' THEN flaw
 			WHEN t IS NULL THEN 'bad_time'
@@ -189,7 +190,7 @@ BEGIN
 		SELECT r.object, r.line, r.flaw, tt.t, lower(r.type COLLATE "C") AS event_type,
 			oracle.bigint_of(r.product) AS product_id, pt.value AS price, r.brand_value AS brand, r.session AS user_session,
 			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id_text,
-			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id, oracle.quantity_of(r.quantity) AS pieces
+			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id, oracle.quantity_of(r.quantity) AS pieces, r.event_id
 		-- most values are plain ones, for which the functions need not be called; apart, so that bigint_of() is given a column
 		FROM (SELECT object, line, flaw, event_time, price, category_code, category_id,
 				CASE WHEN event_type IN ('view', 'cart', 'purchase') THEN event_type ELSE oracle.trimmed(event_type) END AS type,
@@ -200,7 +201,8 @@ BEGIN
 					WHEN user_session <> '' THEN oracle.value_of(user_session) ELSE '' END AS session,
 				CASE WHEN category_id ~ '^[0-9]+$' THEN category_id WHEN category_id <> '' THEN oracle.value_of(category_id) ELSE '' END AS category_id_text,
 				CASE WHEN user_id ~ '^[0-9]+$' THEN user_id WHEN user_id <> '' THEN oracle.value_of(user_id) ELSE '' END AS user_id_text,
-				CASE WHEN quantity <> '' THEN oracle.value_of(quantity) ELSE '' END AS quantity
+				CASE WHEN quantity <> '' THEN oracle.value_of(quantity) ELSE '' END AS quantity,
+				CASE WHEN event_id <> '' THEN oracle.value_of(event_id) ELSE '' END AS event_id
 			FROM oracle.raw OFFSET 0) r
 		JOIN oracle.time_text tt USING (event_time)
 		JOIN oracle.price_text pt USING (price)
@@ -246,7 +248,7 @@ BEGIN
 END
 $$;
 
-/* The rows that count: of a session's views of a product the first, everything else. */
+/* The rows that count: of a session's views of a product the first, of the other events of an id, product and type the first, everything else. */
 CREATE FUNCTION oracle.build_counted() RETURNS void
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 BEGIN
@@ -255,15 +257,26 @@ BEGIN
 	WITH usable AS NOT MATERIALIZED (
 		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed)
-	SELECT t, event_type, product_id, brand, l1, l2, l3, price, quantity FROM usable
-	WHERE event_type <> 'view' OR user_session = ''
+	SELECT t, event_type, product_id, brand, l1, l2, l3, price, quantity, false AS of_session FROM usable
+	WHERE CASE WHEN event_type = 'view' THEN user_session = '' ELSE event_id = '' END
 	UNION ALL
 	(SELECT DISTINCT ON (user_session COLLATE "C", product_id)
-		t, event_type, product_id, brand, l1, l2, l3, price, quantity FROM usable
+		t, event_type, product_id, brand, l1, l2, l3, price, quantity, true FROM usable
 	WHERE event_type = 'view' AND user_session <> ''
-	ORDER BY user_session COLLATE "C", product_id, t, price, l3 COLLATE "C", brand COLLATE "C");
+	ORDER BY user_session COLLATE "C", product_id, t, price, l3 COLLATE "C", brand COLLATE "C")
+	UNION ALL
+	(SELECT DISTINCT ON (event_id COLLATE "C", product_id, event_type)
+		t, event_type, product_id, brand, l1, l2, l3, price, quantity, false FROM usable
+	WHERE event_id <> ''
+	ORDER BY event_id COLLATE "C", product_id, event_type, t, price, l3 COLLATE "C", brand COLLATE "C", quantity);
 	ANALYZE oracle.counted;
 END
+$$;
+
+/* Are there events with ids? */
+CREATE FUNCTION oracle.has_ids() RETURNS boolean
+LANGUAGE sql STABLE AS $$
+	SELECT EXISTS (SELECT FROM oracle.raw WHERE event_id <> '')
 $$;
 
 /* What a session last did with a product: put it into the cart (at which price, as which user), took it out, bought it. */
@@ -487,7 +500,8 @@ $$;
 
 /*
  * Days, products, prices and categories at which sellometer.offer_history, with what is not folded into it yet, differs:
- * all events but views with a session, by number, first and last minute, and brand in the last.
+ * all events but views with a session, by number, first and last minute, and brand in the last.  Where there are ids, a repetition that
+ * counted once may be earlier than the first or later than the last, and have had another brand.
  */
 CREATE FUNCTION oracle.diff_offers()
 RETURNS TABLE (side text, day date, product_id bigint, event_type text, price numeric, category text, count bigint,
@@ -497,14 +511,21 @@ LANGUAGE sql AS $$
 		SELECT (t AT TIME ZONE 'UTC')::date, product_id, event_type, price, l3, sum(quantity)::bigint,
 			date_bin('1 minute', min(t), '2000-01-03 00:00:00+00'), date_bin('1 minute', max(t), '2000-01-03 00:00:00+00'),
 			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1]
-		FROM oracle.event e JOIN oracle.object_total o USING (object)
-		WHERE e.reason IS NULL AND NOT o.failed AND (event_type <> 'view' OR user_session = '')
+		FROM oracle.counted WHERE NOT of_session
 		GROUP BY 1, 2, 3, 4, 5),
-	actual AS (
+	summed AS (
 		SELECT day, product_id, event_type::text, price, category, sum(count)::bigint, min(first_seen), max(last_seen),
 			(array_agg(brand ORDER BY last_seen DESC, brand COLLATE "C" DESC))[1]
 		FROM (TABLE sellometer.offer_history UNION ALL TABLE sellometer.offer_log) u (day, product_id, event_type, count, first_seen, last_seen, price, category, brand)
-		GROUP BY 1, 2, 3, 4, 5)
+		GROUP BY 1, 2, 3, 4, 5
+		HAVING sum(count) <> 0),
+	actual AS (
+		SELECT s.day, s.product_id, s.event_type, s.price, s.category, s.count,
+			CASE WHEN (SELECT oracle.has_ids()) THEN greatest(s.first_seen, e.first_seen) ELSE s.first_seen END,
+			CASE WHEN (SELECT oracle.has_ids()) THEN least(s.last_seen, e.last_seen) ELSE s.last_seen END,
+			CASE WHEN (SELECT oracle.has_ids()) THEN coalesce(e.brand, s.brand) ELSE s.brand END
+		FROM summed s (day, product_id, event_type, price, category, count, first_seen, last_seen, brand)
+		LEFT JOIN expected e (day, product_id, event_type, price, category, count, first_seen, last_seen, brand) USING (day, product_id, event_type, price, category))
 	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
 	UNION ALL
 	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
@@ -517,8 +538,7 @@ CREATE FUNCTION oracle.diff_sold()
 RETURNS TABLE (side text, what text, product_id bigint, minute timestamptz, price numeric, category text, count bigint, low numeric, high numeric, brand text, last_sold timestamptz)
 LANGUAGE sql AS $$
 	WITH sold AS (
-		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
-		WHERE e.reason IS NULL AND NOT o.failed AND event_type = 'purchase'),
+		SELECT * FROM oracle.counted WHERE event_type = 'purchase'),
 	expected AS (
 		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, l3, sum(quantity)::bigint, min(price), max(price),
 			(array_agg(brand ORDER BY date_bin('1 minute', t, '2000-01-03 00:00:00+00') DESC, brand COLLATE "C" DESC))[1],
@@ -528,7 +548,11 @@ LANGUAGE sql AS $$
 		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, sum(quantity)::bigint, NULL, NULL, NULL, NULL
 		FROM sold, sellometer.state WHERE t >= head - interval '1 day' GROUP BY 1, 2, 3, 4, 5),
 	actual AS (
-		SELECT 'product', product_id, NULL::timestamptz, NULL::numeric, category, sales, low, high, brand, last_sold FROM sellometer.sold_products
+		SELECT 'product', s.product_id, NULL::timestamptz, NULL::numeric, s.category, s.sales, s.low, s.high,
+			CASE WHEN (SELECT oracle.has_ids()) THEN coalesce(e.brand, s.brand) ELSE s.brand END,
+			CASE WHEN (SELECT oracle.has_ids()) THEN least(s.last_sold, e.last_sold) ELSE s.last_sold END
+		FROM sellometer.sold_products s
+		LEFT JOIN expected e (what, product_id, minute, price, category, sales, low, high, brand, last_sold) ON (e.what, e.product_id, e.category) = ('product', s.product_id, s.category)
 		UNION ALL
 		SELECT 'minute', product_id, minute, price, category, count, NULL, NULL, NULL, NULL FROM sellometer.recent_sales, sellometer.state
 		WHERE minute >= head - interval '1 day')

@@ -38,8 +38,8 @@ use SlmTest qw(gzipped);
 our @EXPORT = qw(format_object format_literal format_rows);
 
 my @REQUIRED = qw(event_time event_type product_id price);
-my @OPTIONAL = qw(category_id category_code brand user_id user_session);
-my @ALL = qw(event_time event_type product_id category_id category_code brand price user_id user_session);
+my @OPTIONAL = qw(category_id category_code brand user_id user_session event_id);
+my @ALL = qw(event_time event_type product_id category_id category_code brand price user_id user_session event_id);
 my %EVENTS = (view => [ 'view', 'View', 'page_view', 'Product Viewed' ], cart => [ 'cart', 'addtocart', 'add_to_cart' ],
 	remove_from_cart => [ 'remove_from_cart', 'Removed!' ], purchase => [ 'purchase', 'transaction', 'order', 'Käufe' ]);
 my $DAY = 1572134400;	# 2019-10-27
@@ -97,7 +97,7 @@ sub draw_columns
 		my $constant = { event_type => 'purchase', price => $object->{format}{minor_units} ? '250' : '2', brand => 'all of one', category_code => 'toys' }->{$role};
 
 		if (defined $constant && chance(0.15)) { $format->{constants}{$role} = $object->{constant}{$role} = $constant; }
-		elsif ($role eq 'user_session' && chance(0.3)) { push @columns, [ $role, 0 ], [ $role, 1 ]; }
+		elsif ($role =~ /^(user_session|event_id)$/ && chance(0.3)) { push @columns, [ $role, 0 ], [ $role, 1 ]; }
 		else { push @columns, [$role]; }
 	}
 	@columns = shuffled(@columns, map { ["note$_"] } 1 .. int rand 3);
@@ -138,7 +138,8 @@ sub known_row
 		brand => pick('', "b$seed", "B; $seed, or | and ~", "say \"$seed\" 'x'", "two\nlines $seed", "Ünï $seed", "a\\b $seed"),
 		price => sprintf('%d.%04d', pick(0, int rand 9, int rand 2000, int rand 3_000_000), pick(0, 5000, 100 * int rand 100)),
 		user_id => pick('', 1 + int rand 99),
-		user_session => pick('', map { "f$seed-s$_" } 1 .. 6));
+		user_session => pick('', map { "f$seed-s$_" } 1 .. 6),
+		event_id => pick('', map { "o$seed-$_" } 1 .. 12));
 
 	$row{brand} = "b$seed" if $object->{plain};
 	$row{price} = int($row{price} * 10**$object->{format}{minor_units} + 0.001) / 10**$object->{format}{minor_units} if defined $object->{format}{minor_units};

@@ -40,7 +40,7 @@ use Test::More;
 
 our @EXPORT = qw(
   random_history everything_agrees wait_until_loaded unexpected_in_log
-  link_object files_below can_make_chunks_small with_quantity
+  link_object files_below can_make_chunks_small with_quantity with_ids
 );
 
 my @SETTINGS = (
@@ -100,6 +100,14 @@ sub twin_of
 	return join('', map { "$_\n" } $header, @lines);
 }
 
+# Has the line as many fields as the header?  Another one is to stay one that hasn't: an empty field behind all others is none.
+sub is_whole
+{
+	my ($line, $header) = @_;
+
+	return ($line =~ tr/,//) == ($header =~ tr/,//);
+}
+
 =pod
 
 =item with_quantity($content)
@@ -115,7 +123,53 @@ sub with_quantity
 
 	return undef unless defined $header && $header =~ /^,?event_time,[a-z_,]+$/ && $content !~ /["\r\0]/;
 	return join("\n", "$header,quantity",
-		(map { "$_," . (chance(0.01) ? pick('0', '-1', '1.5', '100001', 'x', '2;') : pick('', '', 1, 1, 1, 2, 3, 12, '+4', '2.0', ' 7 ', 1000)) } @lines), '');
+		(map { "$_," . (!is_whole($_, $header) ? 1 : chance(0.01) ? pick('0', '-1', '1.5', '100001', 'x', '2;') : pick('', '', 1, 1, 1, 2, 3, 12, '+4', '2.0', ' 7 ', 1000)) } @lines), '');
+}
+
+# The same event once more, as producers write it: as it was, or at another time of the hour, price, session, or in another form.
+sub written_again
+{
+	my ($line, $header) = @_;
+	my @names = split(/,/, $header, -1);
+	my @fields = split(/,/, $line, -1);
+	my %at = map { ($names[$_] => $_) } 0 .. $#names;
+
+	return $line if !is_whole($line, $header) || chance(0.5);
+	$fields[ $at{event_time} ] =~ s/:(\d\d):\d\d/sprintf(':%02d:%02d', chance(0.5) ? $1 : int rand 60, int rand 60)/e;
+	$fields[ $at{price} ] = pick('0.5', '33.20', '100000') if chance(0.2);
+	$fields[ $at{brand} ] = pick('', 'zz', 'acme') if defined $at{brand} && chance(0.2);
+	$fields[ $at{user_session} ] = pick('', 'once-more') if defined $at{user_session} && chance(0.2);
+	$fields[ $at{quantity} ] = pick('', 1, 2, 5) if defined $at{quantity} && chance(0.3);
+	return join(',', @fields);
+}
+
+=pod
+
+=item with_ids($content, $written)
+
+The same rows with a column of event ids: none, an id of its own, or an order's number; and among them some rows once more that $written, a
+hash that is kept from one file to the next, has. undef where that can't be told line by line.
+
+=cut
+
+sub with_ids
+{
+	my ($content, $written) = @_;
+	my ($header, @lines) = split(/\n/, $content);
+	my @rows;
+
+	return undef unless defined $header && $header =~ /^,?event_time,[a-z_,]+$/ && $content !~ /["\r\0]/;
+	$header .= ',event_id';
+	my $earlier = $written->{$header} //= [];
+	for my $line (@lines)
+	{
+		my $id = !is_whole("$line,", $header) ? 'x' : chance(0.15) ? pick('', '', 'null', ' ') : chance(0.3) ? 'o' . int rand 300 : 'e' . ++$written->{n};
+
+		push @rows, "$line,$id";
+		push @rows, written_again($earlier->[ int rand @$earlier ], $header) if @$earlier && chance(0.15);
+		push @$earlier, "$line,$id" if chance(0.3);
+	}
+	return join("\n", $header, @rows, '');
 }
 
 # Objects that can't be loaded, and such as are hardly any.
@@ -148,6 +202,8 @@ sub make_objects
 	my ($dir, $seed, $events) = @_;
 	my $minutes = pick(5, 20, 60, 200, 500);
 	my $start = sprintf('2019-10-%02d %02d:%02d:00', pick(1, 17, 31), int rand 24, int rand 60);
+	my $ids = chance(0.3);
+	my %written;
 	my @shape = map { ("--$_" => pick(0, 0.1, 0.5)) } qw(gzip gzip-hidden pandas iso odd quoted fractional-seconds);
 
 	traffic($dir, '--seed' => $seed, '--events' => $events, '--rate' => int($events / $minutes) || 1,
@@ -161,6 +217,8 @@ sub make_objects
 
 		write_file("$dir/twins/$key", $twin) if defined $twin;
 		write_file("$dir/$key", $counted) if defined $counted;
+		my $with_ids = $ids && chance(0.8) ? with_ids(slurp_file("$dir/$key"), \%written) : undef;
+		write_file("$dir/$key", $with_ids) if defined $with_ids;
 		if (chance(0.1))
 		{
 			make_path("$dir/part");

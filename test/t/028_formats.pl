@@ -34,7 +34,9 @@ sub failure
 my @PRODUCTS = map { +{ id => 1000 + $_ * 7, price => sprintf('%d.%02d', 1 + $_ * 3, ($_ * 37) % 100), brand => ('acme', 'Ørsted', 'b, c', 'say "x"')[$_ % 4],
 		category => ('toys', 'garden.tools', 'books.kids.picture')[$_ % 3] } } 1 .. 12;
 
-# Events of two hours, in the order of time; each is about a product.
+my $orders = 0;
+
+# Events of two hours, in the order of time; each is about a product, and of an order of its own.
 sub events
 {
 	my ($begin, $n, @types) = @_;
@@ -45,8 +47,16 @@ sub events
 		my $visitor = 1 + int(rand 6);
 
 		$time += int(rand 60);
-		+{ %$product, time => $time, type => $types[rand @types], visitor => $visitor, session => $visitor * 10 + int(($time - $begin) / 3600), n => 1 + int(rand 3) }
+		+{ %$product, time => $time, type => $types[rand @types], visitor => $visitor, session => $visitor * 10 + int(($time - $begin) / 3600), n => 1 + int(rand 3), order => ++$orders }
 	} 1 .. $n;
+}
+
+# Some of them once more at the end, as whoever sends at least once does; a second later, which is not when it was.
+sub again
+{
+	my @events = @_;
+
+	return (@events, map { +{ %$_, time => $_->{time} + 1 } } grep { rand() < 0.2 } @events);
 }
 
 # UTC, written as strftime does.
@@ -75,10 +85,10 @@ my %SHAPES = (
 		write => sub {
 			my %name = (view => 'view', cart => 'addtocart', purchase => 'transaction');
 			return lines(',', [qw(timestamp visitorid event itemid transactionid)],
-				map { [ $_->{time} * 1000 + $_->{n}, $_->{visitor}, $name{ $_->{type} }, $_->{id}, $_->{type} eq 'purchase' ? $_->{session} : '' ] } events(1433221332, 200, @TYPES));
+				map { [ $_->{time} * 1000 + $_->{n}, $_->{visitor}, $name{ $_->{type} }, $_->{id}, $_->{type} eq 'purchase' ? $_->{order} : '' ] } again(events(1433221332, 200, @TYPES)));
 		},
 		columns => 'ts bigint, visitor text, event text, item text, tx text',
-		raw => q{to_timestamp(ts / 1000.0), CASE event WHEN 'addtocart' THEN 'cart' WHEN 'transaction' THEN 'purchase' ELSE event END, item, '', '', '', '0', visitor, visitor}
+		raw => q{to_timestamp(ts / 1000.0), CASE event WHEN 'addtocart' THEN 'cart' WHEN 'transaction' THEN 'purchase' ELSE event END, item, '', '', '', '0', visitor, visitor}, event_id => 'tx', sniffed_id => 'transactionid'
 	},
 	'YooChoose clicks' => {
 		write => sub { lines(',', map { [ $_->{session}, utc('%Y-%m-%dT%H:%M:%S.277Z', $_->{time}), $_->{id}, $_->{visitor} ] } events(1396867869, 200, 'view')) },
@@ -115,22 +125,22 @@ my %SHAPES = (
 	'Shopify orders' => {
 		write => sub {
 			return lines(',', [ 'Name', 'Email', 'Financial Status', 'Paid at', 'Currency', 'Created at', 'Lineitem quantity', 'Lineitem name', 'Lineitem price', 'Lineitem sku', 'Vendor' ],
-				map { [ "#$_->{session}", "a$_->{visitor}\@example.com", 'paid', '', 'EUR', utc('%Y-%m-%d %H:%M:%S', $_->{time} - 4 * 3600) . ' -0400', $_->{n}, "A \"big\"\n$_->{id}", $_->{price}, $_->{id}, $_->{brand} ] }
+				map { [ "#$_->{order}", "a$_->{visitor}\@example.com", 'paid', '', 'EUR', utc('%Y-%m-%d %H:%M:%S', $_->{time} - 4 * 3600) . ' -0400', $_->{n}, "A \"big\"\n$_->{id}", $_->{price}, $_->{id}, $_->{brand} ] }
 				  events(1569916800, 150, 'purchase'));
 		},
 		columns => 'name text, email text, status text, paid text, currency text, ts timestamptz, quantity text, title text, price text, sku text, vendor text',
-		raw => q{ts, 'purchase', sku, '', '', vendor, price, '', ''}, quantity => 'quantity'
+		raw => q{ts, 'purchase', sku, '', '', vendor, price, '', ''}, quantity => 'quantity', event_id => 'name', sniffed_id => 'Name'
 	},
 	'Segment' => {
 		write => sub {
 			my %name = (view => 'Product Viewed', cart => 'Product Added', purchase => 'Order Completed', remove => 'Product Removed', other => 'Signed Up');
 			return lines(',', [qw(messageId type anonymousId userId event originalTimestamp timestamp context.ip properties.product_id properties.category properties.brand properties.price properties.quantity)],
-				map { [ "ajs-$_->{time}-$_->{id}-" . int(rand 1e9), 'track', sprintf('%08x-anon', $_->{visitor}), '', $name{ $_->{type} }, utc('%Y-%m-%dT%H:%M:%S.000Z', $_->{time} - 5), utc('%Y-%m-%dT%H:%M:%S.123Z', $_->{time}), '10.0.0.1', $_->{id}, $_->{category}, $_->{brand}, $_->{price}, $_->{n} ] }
-				  events(1569916800, 250, @TYPES, 'remove', 'other'));
+				map { [ "ajs-$_->{order}", 'track', sprintf('%08x-anon', $_->{visitor}), '', $name{ $_->{type} }, utc('%Y-%m-%dT%H:%M:%S.000Z', $_->{time} - 5), utc('%Y-%m-%dT%H:%M:%S.123Z', $_->{time}), '10.0.0.1', $_->{id}, $_->{category}, $_->{brand}, $_->{price}, $_->{n} ] }
+				  again(events(1569916800, 250, @TYPES, 'remove', 'other')));
 		},
 		columns => 'message text, type text, anonymous text, usr text, event text, original timestamptz, ts timestamptz, ip text, product text, category text, brand text, price text, quantity text',
 		raw => q{ts, CASE event WHEN 'Product Viewed' THEN 'view' WHEN 'Product Added' THEN 'cart' WHEN 'Product Removed' THEN 'remove_from_cart' ELSE 'purchase' END, product, '', category, brand, price, '', anonymous},
-		where => q{event <> 'Signed Up'}, quantity => 'quantity'
+		where => q{event <> 'Signed Up'}, quantity => 'quantity', event_id => 'message', sniffed_id => 'messageId'
 	},
 	'Snowplow' => {
 		write => sub {
@@ -201,9 +211,9 @@ sub tell_oracle
 		DROP TABLE IF EXISTS staged;
 		CREATE TABLE staged ($shape->{columns}, line bigint GENERATED ALWAYS AS IDENTITY);
 		COPY staged (} . join(', ', map { (split)[0] } split(/, /, $shape->{columns})) . qq{) FROM '$path' ($options);
-		INSERT INTO oracle.raw (object, line, flaw, event_time, event_type, product_id, category_id, category_code, brand, price, user_id, user_session, quantity)
-		SELECT '$key', line, '', to_char(t.a AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), b, c, coalesce(d, ''), coalesce(e, ''), coalesce(f, ''), g, coalesce(h, ''), coalesce(i, ''), coalesce(j, '')
-		FROM (SELECT line, } . $shape->{raw} . ', ' . ($shape->{quantity} // "''") . qq{ FROM staged WHERE } . ($shape->{where} // 'true') . qq{) t (line, a, b, c, d, e, f, g, h, i, j);
+		INSERT INTO oracle.raw (object, line, flaw, event_time, event_type, product_id, category_id, category_code, brand, price, user_id, user_session, quantity, event_id)
+		SELECT '$key', line, '', to_char(t.a AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), b, c, coalesce(d, ''), coalesce(e, ''), coalesce(f, ''), g, coalesce(h, ''), coalesce(i, ''), coalesce(j, ''), coalesce(k, '')
+		FROM (SELECT line, } . $shape->{raw} . ', ' . ($shape->{quantity} // "''") . ', ' . ($shape->{event_id} // "''") . qq{ FROM staged WHERE } . ($shape->{where} // 'true') . qq{) t (line, a, b, c, d, e, f, g, h, i, j, k);
 		INSERT INTO oracle.object (object) VALUES ('$key') ON CONFLICT DO NOTHING});
 	return;
 }
@@ -262,6 +272,7 @@ foreach my $name (sort keys %SHAPES)
 	{
 		is(value("SELECT count(*) FROM sellometer_sniff('file://$dir/a.csv') WHERE sure = 'no'"), '0', "$name: sniff is sure enough") or diag(value("SELECT * FROM sellometer_sniff('file://$dir/a.csv')"));
 	}
+	is(value("SELECT value FROM sellometer_sniff('file://$dir/a.csv') WHERE item = 'event_id'"), $shape->{sniffed_id} // '', "$name: which column is an id");
 	note($call);
 	value($call);
 	value("SELECT sellometer_alter_source('shop', archive_url => 'file://$dir.archive/')");

@@ -1,5 +1,5 @@
-# Pieces: whatever comes of files in any order, replay, unload, replace and archives is what plain SQL makes of the rows that are left.
-# SLM_SEEDS: which seeds to run, e.g. "1-100" or "7" (default: two).
+# Pieces and event ids: whatever comes of files in any order, replay, unload, replace and archives is what plain SQL makes of the rows that are left.
+# SLM_SEEDS: which seeds to run, e.g. "1-100" or "7" (default: three); even ones have ids.
 use strict;
 use warnings FATAL => 'all';
 
@@ -11,14 +11,15 @@ use Test::More;
 
 my $node = slm_node('quantity', conf => "fsync = off\nlog_checkpoints = off\nsellometer.poll_interval = 50ms\nsellometer.debug_chunk_rows = 300\n");
 die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
-my ($first, $last) = ($ENV{SLM_SEEDS} // '1-2') =~ /^(\d+)(?:-(\d+))?$/;
+my ($first, $last) = ($ENV{SLM_SEEDS} // '1-3') =~ /^(\d+)(?:-(\d+))?$/;
 
 sub value { return $node->safe_psql('shop', 'SET client_min_messages = warning; ' . $_[0]); }
 
-# Rows of a shop where much is bought, with a column of pieces, mostly.
+# Rows of a shop where much is bought, with columns of pieces and of ids, mostly.
 sub make_files
 {
 	my ($dir, $seed) = @_;
+	my %written;
 
 	traffic($dir, '--seed' => $seed, '--start' => '2019-10-01 00:35:00', '--minutes' => 40, '--servers' => 1, '--rate' => 60, '--products' => 40, '--session-gap' => 200,
 		'--bad' => 0.01, '--bad-kinds' => 'bad_time,bad_price,column_count', '--gzip' => 0);
@@ -27,6 +28,7 @@ sub make_files
 		my $content = slurp_file("$dir/$key") =~ s/(UTC),view,/"$1," . pick('view', 'view', 'purchase', 'purchase', 'cart', 'remove_from_cart') . ','/gre;
 
 		$content = with_quantity($content) // die "no quantity for $key" if chance(0.8);
+		$content = with_ids($content, \%written) // die "no ids for $key" if $seed % 2 == 0 && chance(0.8);
 		write_file("$dir/$key", chance(0.2) ? gzipped($content) : $content);
 	}
 	return;
@@ -67,9 +69,16 @@ sub history
 	{
 		link_object("$dir/now", "$dir/in", $key);
 		wait_until_loaded($node) if chance(0.05);
+		if (chance(0.05))
+		{
+			$node->stop('immediate');
+			$node->start;
+		}
 	}
 	wait_until_loaded($node);
 	agrees("$dir/now", "seed $seed", 'true');
+	note(value(q{SELECT format('%s events of %s ids, %s of them counted', count(*), count(DISTINCT event_id), (SELECT count(*) FROM (SELECT DISTINCT event_id, product_id, event_type FROM oracle.event
+		WHERE event_id <> '' AND reason IS NULL) d)) FROM oracle.event WHERE event_id <> '' AND reason IS NULL}));
 
 	my @keys = shuffled(files_below("$dir/now"));
 	for my $key (splice(@keys, 0, 4))

@@ -37,10 +37,10 @@ sub load_oracle
 	append_to_file("$dir.rows", format_rows(@objects));
 	value(qq{
 		CREATE TEMP TABLE known (zone text, object text, line bigint, flaw text, event_time text, event_type text, product_id text, category_id text,
-			category_code text, brand text, price text, user_id text, user_session text);
+			category_code text, brand text, price text, user_id text, user_session text, event_id text);
 		COPY known FROM '$dir.rows' (FORMAT csv, ENCODING 'UTF8');
 		INSERT INTO oracle.raw SELECT object, line, flaw, to_char((event_time::timestamp AT TIME ZONE zone) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), event_type,
-			product_id, category_id, category_code, brand, price, user_id, user_session FROM known});
+			product_id, category_id, category_code, brand, price, user_id, user_session, '', event_id FROM known});
 	value('INSERT INTO oracle.object (object) VALUES ' . join(', ', map { "('$_->{key}')" } @objects));
 	value('SELECT oracle.build()');
 	return;
@@ -120,7 +120,7 @@ sub archive_and_change
 # Hours end when there is something behind them.
 sub later_object
 {
-	my %row = map { ($_ => '') } qw(category_id category_code brand user_id user_session);
+	my %row = map { ($_ => '') } qw(category_id category_code brand user_id user_session event_id);
 
 	return { seed => 0, key => 'later.csv', content => "event_time,event_type,product_id,price\n2019-10-27 14:00:00,view,1,2.50\n", format => { delimiter => ',' }, zone => 'UTC', ignored => 0,
 		rows => [ { %row, line => 2, flaw => '', event_time => '2019-10-27 14:00:00', event_type => 'view', product_id => 1, price => '2.50' } ] };

@@ -112,18 +112,20 @@ sub ledger_is
 	return;
 }
 
-# Each duplicate has a view that counts instead: of its session and product, not later, and where it says.
+# Each duplicate has an event that counts instead: of its session or id, product and type, not later, and where it says.
 sub duplicates_are
 {
 	my ($name) = @_;
 
 	local $Test::Builder::Level = $Test::Builder::Level + 2;
 	is(value("SELECT d.source, d.object, d.line, d.event_time, d.counted_time, d.counted_object, d.counted_line FROM found d WHERE verdict = 'duplicate'
-		AND NOT EXISTS (SELECT FROM found c WHERE c.verdict = 'counted' AND c.type = 'view' AND d.type = 'view' AND c.user_session = d.user_session
+		AND NOT EXISTS (SELECT FROM found c WHERE c.verdict = 'counted' AND c.type = d.type
+			AND CASE WHEN d.type = 'view' THEN c.user_session = d.user_session ELSE c.event_id = d.event_id END
 			AND c.product_id = d.product_id AND c.event_time <= d.event_time AND c.event_time = d.counted_time
-			AND c.object = d.counted_object AND c.line = d.counted_line) LIMIT 5"), '', "$name: each duplicate names the view that counts");
-	is(value("SELECT user_session, product_id, count(*) FROM found WHERE verdict = 'counted' AND type = 'view' AND user_session IS NOT NULL
-		GROUP BY 1, 2 HAVING count(*) <> 1 LIMIT 5"), '', '... of which there is one a session and product');
+			AND c.object = d.counted_object AND c.line = d.counted_line) LIMIT 5"), '', "$name: each duplicate names the event that counts");
+	is(value("SELECT type, CASE WHEN type = 'view' THEN user_session ELSE event_id END, product_id, count(*) FROM found
+		WHERE verdict = 'counted' AND CASE WHEN type = 'view' THEN user_session ELSE event_id END IS NOT NULL
+		GROUP BY 1, 2, 3 HAVING count(*) <> 1 LIMIT 5"), '', '... of which there is one a session, or id, and product');
 	return;
 }
 
@@ -229,10 +231,13 @@ traffic($dir{now}, '--seed' => $seed, '--minutes' => 240, '--servers' => 2, '--r
 	'--quoted' => 0.02, '--iso' => 0.1, '--sticky' => 0.3, '--bad' => 0.03, '--session-gap' => 300);
 traffic("$dir{now}/large", '--seed' => $seed + 1, '--events' => 1500, '--servers' => 1, '--rate' => 1500, '--products' => 60,
 	'--start' => '2019-10-01 01:10:00', '--minutes' => 1, '--bad' => 0.02);
+my %written;
 for my $key (files_below($dir{now}))
 {
 	my $counted = chance(0.2) ? with_quantity(slurp_file("$dir{now}/$key")) : undef;
 	write_file("$dir{now}/$key", $counted) if defined $counted;
+	my $with_ids = chance(0.4) ? with_ids(slurp_file("$dir{now}/$key"), \%written) : undef;
+	write_file("$dir{now}/$key", $with_ids) if defined $with_ids;
 }
 my @keys = files_below($dir{now});
 my %late = map { $_ => 1 } grep { /-[1-4][0-9]-/ && chance(0.3) } @keys;
@@ -262,7 +267,7 @@ cmp_ok(value('SELECT count(DISTINCT object_id) FROM sellometer.object_parts'), '
 all_is_well('as loaded', calls => 30);
 oracle_says_so('as loaded');
 is(value("SELECT count(*) > 0 FROM found WHERE $_"), 't', "there are rows: $_") foreach ("verdict = 'duplicate'", "verdict = 'expired'", "reason = 'clock_jump'",
-	"reason = 'bad_price' AND product_id IS NOT NULL", "verdict = 'counted' AND quantity > 1", "verdict = 'duplicate' AND object <> counted_object");
+	"reason = 'bad_price' AND product_id IS NOT NULL", "verdict = 'counted' AND quantity > 1", "verdict = 'duplicate' AND object <> counted_object", "verdict = 'duplicate' AND event_id IS NOT NULL");
 is(value("SELECT event_time, verdict FROM sellometer_events('product_id', '1', '2019-07-01', '2019-08-02') ORDER BY 1 LIMIT 1"),
 	'2019-07-01 10:00:01+00|expired', 'what was too old when it was loaded is found by its time, where no tier reaches');
 is(value("SELECT count(*), count(DISTINCT verdict) FROM sellometer_events(NULL, NULL, '2019-07-01', '2019-08-02')"), '18|1', '... all of it');
@@ -386,9 +391,9 @@ is(value("SELECT DISTINCT category_code, category_l3 FROM found WHERE product_id
 value("UPDATE sellometer.state SET views_from = '2019-10-01 02:30Z'; DELETE FROM sellometer.view_log WHERE hour < '2019-10-01 02:00Z'");
 find_all();
 is(value("SELECT b.*, f.verdict FROM before b JOIN found f USING (source, object, line, archive)
-	WHERE b.verdict <> f.verdict AND (f.verdict <> 'unknown' OR b.type <> 'view' OR b.user_session IS NULL) LIMIT 3"), '', 'where the log does not reach back, nothing is guessed');
+	WHERE b.verdict <> f.verdict AND (f.verdict <> 'unknown' OR (b.type <> 'view' OR b.user_session IS NULL) AND b.event_id IS NULL) LIMIT 3"), '', 'where the log does not reach back, nothing is guessed');
 cmp_ok(value("SELECT count(*) FROM found WHERE verdict = 'unknown'"), '>', 0, '... it says that it is not known');
-is(value("SELECT count(*) FROM found WHERE verdict = 'unknown' AND (type <> 'view' OR user_session IS NULL)"), '0', '... of views of sessions alone');
+is(value("SELECT count(*) FROM found WHERE verdict = 'unknown' AND (type <> 'view' OR user_session IS NULL) AND event_id IS NULL"), '0', '... of views of sessions, and events with ids, alone');
 cmp_ok(value("SELECT count(*) FROM found WHERE verdict = 'duplicate' AND event_time >= '2019-10-01 02:30Z'"), '>', 0, '... duplicates are known as far as the log reaches');
 
 # --- what is asked for ---

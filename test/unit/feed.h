@@ -87,6 +87,8 @@ note_row(Transcript *t, SlmReadStatus status, const SlmReadRow *row)
 			note(t, " u%lld", (long long) e->user_id);
 		if (e->more > 0)
 			note(t, " q%d", slm_event_pieces(e));
+		if (e->line != 0)
+			note_text(t, "id", e->event_id);
 		note_text(t, "code", e->category_code);
 		note_text(t, "brand", e->brand);
 		note_text(t, "session", e->session);

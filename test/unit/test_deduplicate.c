@@ -308,7 +308,7 @@ know(SlmViews *known, const SlmView *view)
 }
 
 static void
-test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
+test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown, bool lines)
 {
 	SlmHashKey	key = slm_hash_key(seed, 5);
 	SlmDictionary *dictionary = slm_dictionary_create(&key);
@@ -320,7 +320,7 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 
 	state = seed * 1000003;
 	for (int i = 0; i < OFFERS; i++)
-		slm_dictionary_clean_offer(dictionary, 1, 100 + i, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4});
+		slm_dictionary_clean_line(dictionary, 1, 100 + i, (SlmSlice) {"a.b.c", 5}, (SlmSlice) {"acme", 4}, lines && i % 4 > 0 ? slm_line((SlmEventType) (i % 4), (uint32_t) i / 5) : 0);
 	for (int s = 0; s < 2; s++)
 	{
 		slm_batch_init(&sides[s].batch, dictionary);
@@ -368,7 +368,8 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 	UNIT_OK(same_counts, "seed %llu: rows counted and repeated of each object", (unsigned long long) seed);
 	UNIT_OK(same_views(&sides[0].known, &sides[1].known, dictionary), "seed %llu: views known", (unsigned long long) seed);
 	UNIT_OK(same_groups(&sides[0].batch.groups, &sides[1].batch.groups), "seed %llu: groups", (unsigned long long) seed);
-	for (int s = 0; s < 2; s++)
+	UNIT_OK(same_groups(&sides[0].batch.lines, &sides[1].batch.lines) && (sides[0].batch.lines.ngroups > 0) == lines, "seed %llu: lines", (unsigned long long) seed);
+	for (int s = 0; s < 2 && !lines; s++)
 	{
 		UNIT_OK(others_tell(all, nall, &sides[s].log, &sides[s].batch, &before), "seed %llu: others", (unsigned long long) seed);
 		for (int minute = 0; minute < 12; minute += 4)
@@ -390,7 +391,8 @@ test_two_threads(uint64_t seed, uint32_t distinct, uint32_t nknown)
 int
 main(void)
 {
-	test_two_threads(1, 400000, 200000);
-	test_two_threads(2, 3000000, 0);
+	test_two_threads(1, 400000, 200000, false);
+	test_two_threads(2, 3000000, 0, false);
+	test_two_threads(3, 400000, 200000, true);
 	return unit_done();
 }

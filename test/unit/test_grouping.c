@@ -40,6 +40,7 @@ typedef struct Event
 	int			brand;
 	int			object;
 	int			more;			/* pieces beyond the first */
+	int			id;				/* 0 = none */
 } Event;
 
 static Event events[EVENTS];
@@ -63,6 +64,7 @@ make_history(uint64_t seed)
 		e->category = (int) rnd(6);
 		e->brand = (int) rnd(3);
 		e->object = (int) rnd(40);
+		e->id = e->type == SLM_VIEW ? 0 : (int) rnd(30);
 		e->more = e->type == SLM_VIEW || rnd(2) ? 0 : (int) rnd(rnd(20) ? 5 : SLM_MAX_QUANTITY);
 	}
 }
@@ -74,7 +76,7 @@ slice(const char *s)
 }
 
 static SlmEvent
-as_event(const Event *e, char *session)
+as_event(const Event *e, char *session, char *id)
 {
 	SlmEvent	event = {0};
 
@@ -88,6 +90,13 @@ as_event(const Event *e, char *session)
 	snprintf(session, 32, "session-%d", e->session);
 	if (e->session > 0)
 		event.session = slice(session);
+	/* as long as a session's, and the same bytes as some: they have nothing to do with each other */
+	snprintf(id, 32, "session-%d", e->id);
+	if (e->id > 0)
+	{
+		event.event_id = slice(id);
+		event.line = slm_line(event.type, event.more);
+	}
 	return event;
 }
 
@@ -123,7 +132,7 @@ compare_views(const Event *a, const Event *b)
 		return strcmp(l3_of(a), l3_of(b));
 	brand_of(a, x);
 	brand_of(b, y);
-	return strcmp(x, y);
+	return strcmp(x, y) != 0 ? strcmp(x, y) : a->more - b->more;
 }
 
 static bool
@@ -131,14 +140,15 @@ counts(int i)
 {
 	const Event *e = &events[i];
 
-	if (e->type != SLM_VIEW || e->session == 0)
+	if (e->type == SLM_VIEW ? e->session == 0 : e->id == 0)
 		return true;
 	for (int j = 0; j < EVENTS; j++)
 	{
 		const Event *f = &events[j];
 		int			c;
 
-		if (j == i || f->type != SLM_VIEW || f->session != e->session || f->product != e->product)
+		if (j == i || f->type != e->type || f->product != e->product ||
+			(e->type == SLM_VIEW ? f->session != e->session : f->id != e->id))
 			continue;
 		c = compare_views(f, e);
 		if (c < 0 || (c == 0 && j < i))
@@ -254,11 +264,12 @@ add_object(const SlmHashKey *key, SlmBatch *batch, int object)
 {
 	SlmChunk	chunk = {0};
 	char		session[32];
+	char		id[32];
 	uint64_t	rows;
 
 	for (int i = 0; i < EVENTS; i++)
 	{
-		SlmEvent	event = as_event(&events[i], session);
+		SlmEvent	event = as_event(&events[i], session, id);
 		SlmDictionaryError error;
 
 		if (events[i].object == object)

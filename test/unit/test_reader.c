@@ -223,6 +223,15 @@ test_headers(void)
 		  "7: bad_quantity 9 (quantity \"-7\" is negative: what is given back is not counted) raw=[-7,2019-10-01 00:00:00,cart,5,1]\n"
 		  "9: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
 		  "rows 7 rejected 1 csv 319 unknown 0\n");
+	reads("ids", TEXT("event_id,event_time,event_type,product_id,price,quantity\n"
+					  "a b,2019-10-01 00:00:00,cart,5,1,3\n\" \",2019-10-01 00:00:00,cart,5,1,\n7,2019-10-01 00:00:00,view,5,1,3\n"
+					  "N/A,2019-10-01 00:00:00,purchase,5,1,\nevent_time,event_type,product_id,price\n2019-10-01 00:00:00,cart,5,1\n"),
+		  "2: 623203200000000 cart 5 10000 q3 id=[a b] code=[] brand=[] session=[]\n"
+		  "3: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
+		  "4: 623203200000000 view 5 10000 code=[] brand=[] session=[]\n"
+		  "5: 623203200000000 purchase 5 10000 code=[] brand=[] session=[]\n"
+		  "7: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
+		  "rows 5 rejected 0 csv 265 unknown 0\n");
 	fails("a missing column", TEXT("event_time,event_type,price\n"), SLM_READ_ERROR_COLUMN);
 	fails("a column twice", TEXT("event_time,event_type,product_id,price,price\n"), SLM_READ_ERROR_COLUMN);
 	fails("no known column", TEXT("<html>\n<body>\n"), SLM_READ_ERROR_NOT_CSV);
