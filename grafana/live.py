@@ -53,7 +53,7 @@ def variables():
     def rank(dimension):
         return sql(f"""
         SELECT key AS __value, {label(f"'{dimension}'", 'key')} AS __text
-        FROM (SELECT {dimension}::text AS key FROM sellometer.purchase_{dimension}_rank LIMIT 200) r""")
+        FROM (SELECT t.key FROM sellometer.state CROSS JOIN LATERAL sellometer_top('{dimension}', 'purchase', head - interval '1 hour', head, 200) t) r""")
 
     return [query_variable(variable, one, rank(dimension), description="The best sellers of the hour before the newest data, or any that you type")
             for dimension, variable, one, _ in CHOICES]

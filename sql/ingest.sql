@@ -117,7 +117,7 @@ SELECT * FROM pg_temp.ledger WHERE key LIKE '2019-10-01-10-09%';
 SELECT * FROM pg_temp.products WHERE event_time = '2019-10-01 10:09';
 
 -- a view counts once a session, at its first time, however the objects come; without a session always
-TRUNCATE sellometer.objects, sellometer.rejected_rows, sellometer.view_log, sellometer.totals, sellometer.leaders, sellometer.product_id_minute, sellometer.brand_minute,
+TRUNCATE sellometer.objects, sellometer.rejected_rows, sellometer.view_log, sellometer.totals, sellometer.segments, sellometer.product_id_minute, sellometer.brand_minute,
 	sellometer.category_l1_minute, sellometer.category_l2_minute, sellometer.category_l3_minute;
 UPDATE sellometer.state SET head = NULL;
 SELECT pg_temp.sh('rm *');

@@ -333,6 +333,7 @@ write_tier(Replay *replay, int t)
 	const SlmTier *tier = &replay->tiers->tiers[t];
 	const Range *range = &replay->ranges[t];
 	SlmDimensionDeltas *deltas;
+	SlmSegments *segments;
 
 	if (range->first >= range->end)
 		return;
@@ -346,16 +347,18 @@ write_tier(Replay *replay, int t)
 		bucket->wanted = bucket->start >= range->first && bucket->start < range->end;
 	}
 	deltas = slm_dimension_deltas_begin(&replay->cells, replay->state->dictionary);
+	segments = slm_segments_create(&replay->cells);
 	PG_TRY();
 	{
-		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->dictionary, false, NULL);
+		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->dictionary, false, segments, NULL);
+		slm_totals_add(tier, &replay->cells, segments);
 	}
 	PG_FINALLY();
 	{
 		slm_dimension_deltas_end(deltas);
+		slm_segments_free(segments);
 	}
 	PG_END_TRY();
-	slm_totals_add(tier, &replay->cells);
 }
 
 /* Decide the views of the hour, and write what it holds. */

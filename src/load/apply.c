@@ -78,6 +78,7 @@ typedef struct Apply
 	bool		cells_made;
 	SlmMinuteKeys *minute_keys;
 	SlmDimensionDeltas *deltas;
+	SlmSegments *segments;
 
 	SlmApplied	applied;
 } Apply;
@@ -205,11 +206,13 @@ write_tables(Apply *apply)
 
 	Assert(apply->deltas != NULL);
 
-	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, dictionary, apply->replace, apply->often);
+	apply->segments = slm_segments_create(&apply->cells);
+	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, dictionary, apply->replace, apply->segments, apply->often);
 	slm_dimension_deltas_end(apply->deltas);
 	apply->deltas = NULL;
 	SLM_CRASH_POINT("apply.tier");
-	slm_totals_add(tier, &apply->cells);
+	slm_totals_add(tier, &apply->cells, apply->segments);
+	slm_segments_free(apply->segments);
 	slm_minute_keys_check(tier, apply->minute_keys);
 	SLM_CHECK_COUNTS(tier, &apply->cells);
 	if (!TIMESTAMP_IS_NOBEGIN(tier->rolling))
@@ -250,6 +253,7 @@ end_stages(Apply *apply)
 {
 	slm_thread_join(&apply->cells_thread);
 	slm_dimension_deltas_end(apply->deltas);
+	slm_segments_free(apply->segments);
 	slm_cells_free(&apply->cells);
 }
 

@@ -277,7 +277,6 @@ add_to_total(SlmTotal *total, int64_t count, SlmMoneySum gmv)
 	total->count += count;
 	total->gmv += gmv;
 	total->grown_count += count > 0 ? count : 0;
-	total->grown_gmv += gmv > 0 ? gmv : 0;
 }
 
 /* Add up the cells of equal sort keys, which stand side by side.  totals: NULL if they are not asked for. */

@@ -34,7 +34,6 @@ typedef struct SlmTotal
 	int64_t		count;
 	SlmMoneySum gmv;
 	int64_t		grown_count;	/* what grows, without what shrinks: no key grows by more */
-	SlmMoneySum grown_gmv;
 } SlmTotal;
 
 typedef struct SlmCells

@@ -175,8 +175,8 @@ take_result(int result, int expected, const char *sql)
 	note_rows();
 }
 
-uint64
-slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
+static uint64
+execute(SlmStatement *statement, const Datum *values, const char *nulls, bool read_only, int expected)
 {
 	MemoryContext context = CurrentMemoryContext;	/* SPI leaves its own behind */
 	int			result;
@@ -193,9 +193,36 @@ slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int
 			elog(ERROR, "could not keep the plan of: %s", statement->sql);
 		statement->plan = plan;
 	}
-	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, looking, 0);
+	result = SPI_execute_plan(statement->plan, (Datum *) values, nulls, read_only || looking, 0);
 	MemoryContextSwitchTo(context);
 	take_result(result, expected, statement->sql);
+	return SPI_processed;
+}
+
+uint64
+slm_execute(SlmStatement *statement, const Datum *values, const char *nulls, int expected)
+{
+	return execute(statement, values, nulls, false, expected);
+}
+
+uint64
+slm_query(SlmStatement *statement, const Datum *values)
+{
+	Assert(ActiveSnapshotSet());
+	return execute(statement, values, NULL, true, SPI_OK_SELECT);
+}
+
+uint64
+slm_query_once(const char *sql)
+{
+	MemoryContext context = CurrentMemoryContext;
+	int			result;
+
+	Assert(may_execute());
+	Assert(ActiveSnapshotSet());
+	result = SPI_execute(sql, true, 0);
+	MemoryContextSwitchTo(context);
+	take_result(result, SPI_OK_SELECT, sql);
 	return SPI_processed;
 }
 

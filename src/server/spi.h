@@ -64,6 +64,13 @@ extern uint64 slm_execute(SlmStatement *statement, const Datum *values, const ch
 /* Likewise; rows are found by an index, however small the tables were when the plan was made. */
 extern uint64 slm_execute_by_index(SlmStatement *statement, const Datum *values, const char *nulls, int expected);
 
+/*
+ * Read in the active snapshot: what several of these give is of one state.  Rows as those of slm_execute(), but the caller may free them
+ * (SPI_freetuptable(SPI_tuptable)).
+ */
+extern uint64 slm_query(SlmStatement *statement, const Datum *values);
+extern uint64 slm_query_once(const char *sql);
+
 /* Execute a command that is used but once, e.g. DDL. */
 extern uint64 slm_execute_once(const char *sql, int expected);
 

@@ -410,8 +410,8 @@ CREATE TABLE sellometer.totals (
 	event_time	timestamptz NOT NULL,
 	count		bigint NOT NULL,
 	gmv			numeric NOT NULL,
-	grown_count	bigint NOT NULL DEFAULT 0,
-	grown_gmv	numeric NOT NULL DEFAULT 0,
+	changes		bigint NOT NULL DEFAULT 1,
+	made		bigint NOT NULL DEFAULT pg_catalog.pg_current_xact_id()::text::bigint,
 	PRIMARY KEY (tier, event_type, event_time)
 );
 COMMENT ON TABLE sellometer.totals IS 'Sums over all keys by tier, event type and event time, in UTC: what sellometer_series() reads without a key';
@@ -420,53 +420,67 @@ COMMENT ON COLUMN sellometer.totals.event_time IS 'start of the interval';
 COMMENT ON COLUMN sellometer.totals.count IS 'number of events';
 COMMENT ON COLUMN sellometer.totals.gmv IS 'sum of the events'' prices, by pieces';
 COMMENT ON COLUMN sellometer.totals.event_type IS 'view, cart, remove_from_cart or purchase';
-COMMENT ON COLUMN sellometer.totals.grown_count IS
-	'by how much, at most, any key''s count has grown since the bucket was added up: see sellometer.leaders';
-COMMENT ON COLUMN sellometer.totals.grown_gmv IS 'likewise of gmv';
-
-/* The best keys of each bucket of the coarser tiers: see leaders.c. */
-CREATE TABLE sellometer.leaders (
-	tier		text NOT NULL,
-	dimension	text NOT NULL,
-	event_type	sellometer.event_type NOT NULL,
-	measure		text NOT NULL CHECK (measure IN ('gmv', 'count')),
-	event_time	timestamptz NOT NULL,
-	keys		text[] NOT NULL,
-	amounts		numeric[] NOT NULL,
-	others		numeric NOT NULL,
-	grown		numeric NOT NULL,
-	PRIMARY KEY (tier, event_type, event_time, dimension, measure)
-);
-COMMENT ON TABLE sellometer.leaders IS 'The best keys of each bucket of a tier, so that sellometer_top() need not read all';
-COMMENT ON COLUMN sellometer.leaders.tier IS 'name of the tier';
-COMMENT ON COLUMN sellometer.leaders.dimension IS 'what the keys are';
-COMMENT ON COLUMN sellometer.leaders.event_type IS 'view, cart, remove_from_cart or purchase';
-COMMENT ON COLUMN sellometer.leaders.measure IS 'what they are best by: gmv or count';
-COMMENT ON COLUMN sellometer.leaders.event_time IS 'start of the interval';
-COMMENT ON COLUMN sellometer.leaders.keys IS 'the best 100, or all if there are no more, best first';
-COMMENT ON COLUMN sellometer.leaders.amounts IS 'gmv or count of each when the list was made';
-COMMENT ON COLUMN sellometer.leaders.others IS 'no other key had more than this when the list was made';
-COMMENT ON COLUMN sellometer.leaders.grown IS 'grown_gmv or grown_count of sellometer.totals when the list was made: what it has grown by since, a key may have more';
+COMMENT ON COLUMN sellometer.totals.changes IS 'how often the bucket has changed since it was made: see sellometer.segments';
+COMMENT ON COLUMN sellometer.totals.made IS 'by which transaction it was made: one that is made anew is another';
 
 /*
- * Whatever makes a bucket anew deletes its totals first, and with them go lists that would say nothing about it any more.  No
+ * A copy of the tiers' rows that is quick to add up: see segments.h.  What is in the bytes, segment.h tells; they are dense, and to try to
+ * compress them would cost more than it saves.
+ */
+CREATE TABLE sellometer.segments (
+	tier		text NOT NULL,
+	event_type	sellometer.event_type NOT NULL,
+	event_time	timestamptz NOT NULL,
+	whole		boolean NOT NULL,
+	since		bigint NOT NULL,
+	upto		bigint NOT NULL CHECK (upto > since),
+	made		bigint NOT NULL,
+	product_id	bytea NOT NULL,
+	brand		bytea NOT NULL,
+	category_l1	bytea NOT NULL,
+	category_l2	bytea NOT NULL,
+	category_l3	bytea NOT NULL,
+	PRIMARY KEY (tier, event_type, event_time, whole, upto) INCLUDE (since, made)
+);
+ALTER TABLE sellometer.segments ALTER product_id SET STORAGE EXTERNAL, ALTER brand SET STORAGE EXTERNAL, ALTER category_l1 SET STORAGE EXTERNAL,
+	ALTER category_l2 SET STORAGE EXTERNAL, ALTER category_l3 SET STORAGE EXTERNAL;
+COMMENT ON TABLE sellometer.segments IS 'What was added to the buckets of a tier, by key: the rows once more, as bytes that are quick to add up; what is missing is made anew';
+COMMENT ON COLUMN sellometer.segments.tier IS 'name of the tier';
+COMMENT ON COLUMN sellometer.segments.event_type IS 'view, cart, remove_from_cart or purchase';
+COMMENT ON COLUMN sellometer.segments.event_time IS 'start of the bucket, or of the partition';
+COMMENT ON COLUMN sellometer.segments.whole IS 'of all buckets of a partition';
+COMMENT ON COLUMN sellometer.segments.since IS 'it has the changes after this one ...';
+COMMENT ON COLUMN sellometer.segments.upto IS '... up to this one, as sellometer.totals counts them; whole: 0 up to so many in all';
+COMMENT ON COLUMN sellometer.segments.made IS 'of the bucket as this transaction made it; whole: these added up';
+COMMENT ON COLUMN sellometer.segments.product_id IS 'count and gmv of each product';
+COMMENT ON COLUMN sellometer.segments.brand IS 'likewise of each brand';
+COMMENT ON COLUMN sellometer.segments.category_l1 IS 'likewise of each category of one level';
+COMMENT ON COLUMN sellometer.segments.category_l2 IS 'of two levels';
+COMMENT ON COLUMN sellometer.segments.category_l3 IS 'of three levels';
+
+/*
+ * Whatever makes a bucket anew deletes its totals first, and with them go segments, whose changes are counted from 1 again.  No
  * foreign key: see rejected_rows.
  */
-CREATE FUNCTION sellometer.forget_leaders()
+CREATE FUNCTION sellometer.forget_segments()
 RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	DELETE FROM sellometer.leaders l USING gone
-	WHERE l.tier = gone.tier AND l.event_type = gone.event_type AND l.event_time = gone.event_time;
+	DELETE FROM sellometer.segments s USING gone
+	WHERE s.tier = gone.tier AND s.event_type = gone.event_type AND s.event_time = gone.event_time AND NOT s.whole;
+	DELETE FROM sellometer.segments s
+	USING (SELECT g.tier, g.event_type, min(g.event_time) AS first, max(g.event_time) AS last FROM gone g GROUP BY 1, 2) g, sellometer.tiers t
+	WHERE s.tier = g.tier AND s.event_type = g.event_type AND s.whole AND t.name = g.tier AND s.event_time <= g.last
+		AND (s.event_time AT TIME ZONE 'UTC' + t.partition_width) AT TIME ZONE 'UTC' > g.first;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION sellometer.forget_leaders() IS 'Have the lists of leaders go with the totals of their bucket';
-REVOKE ALL ON FUNCTION sellometer.forget_leaders() FROM PUBLIC;
-CREATE TRIGGER forget_leaders AFTER DELETE ON sellometer.totals
-	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_leaders();
+COMMENT ON FUNCTION sellometer.forget_segments() IS 'Have segments go with the totals of their bucket';
+REVOKE ALL ON FUNCTION sellometer.forget_segments() FROM PUBLIC;
+CREATE TRIGGER forget_segments AFTER DELETE ON sellometer.totals
+	REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION sellometer.forget_segments();
 
 /* Not logged: after a crash the rollup that wants to know begins anew. */
 CREATE UNLOGGED TABLE sellometer.rollup_changes (

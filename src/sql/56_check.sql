@@ -147,6 +147,24 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
+	-- what is added up quickly is what the rows add up to, key by key
+	name := 'segments';
+	n := 0;
+	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+		FOR t IN SELECT e AS event_type, string_agg(format('SELECT %I::text AS key, count, gmv FROM sellometer.%I
+					WHERE event_type = %L AND event_time >= %L AND event_time < %L', d.dimension, d.dimension || '_' || p.tier, e, p.piece_from, p.piece_to),
+				' UNION ALL ') AS rows_sql
+				FROM unnest(enum_range(NULL::sellometer.event_type)) e, sellometer.pieces('-infinity', 'infinity', NULL) p GROUP BY e LOOP
+			EXECUTE format('SELECT $1 + count(*) FROM (SELECT key, sum(count) AS count, sum(gmv) AS gmv FROM (%s) x GROUP BY 1) a
+				FULL JOIN sellometer.sums(%L, %L, ''-infinity'', ''infinity'', NULL, NULL, NULL, NULL) b ON b.key = a.key
+				WHERE a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv', t.rows_sql, d.dimension, t.event_type) INTO n USING n;
+		END LOOP;
+	END LOOP;
+	ok := n = 0;
+	detail := CASE WHEN ok THEN 'segments have what the rows of the tiers have' ELSE format('sums of %s keys differ from those of their rows', n) END;
+	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.  DELETE FROM sellometer.segments and CALL sellometer_rollup() make them anew.' END;
+	RETURN NEXT;
+
 	-- invariant 4: the rows of a coarse bucket are the sum of the finer ones, wherever both are kept whole
 	FOR t IN SELECT c.name, c.granularity, f.name AS finer,
 				sellometer.bucket_end(c.granularity, greatest(c.kept_from, k.floor)) AS kept_from,

@@ -66,16 +66,14 @@ $$;
 COMMENT ON FUNCTION sellometer.products_of(text[], text[]) IS
 	'Products that were last sold under one of some brands and in one of some categories, of any level; an empty list: any';
 
-/*
- * SQL for the rows of a range that are of the choice, as key, count, gmv; NULL: none.  Where products are named, whichever is cheaper finds their
- * rows in each partition, the index or a look at all.  Of many products that takes longer than reading the others too in an hour, and in so many days
- * that there were 100,000 to look up; of views, which most rows are of, half a million.
- */
-CREATE FUNCTION sellometer.rows_of_labels(
-	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz)
-RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+/* Of products by their labels. */
+CREATE FUNCTION sellometer.top_by_labels(
+	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz, n integer, by text,
+	OUT key text, OUT gmv numeric, OUT count bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
 	products text[];
@@ -84,38 +82,56 @@ BEGIN
 	EXECUTE format('SELECT array_agg(product_id::text), array_agg(%s) FROM sellometer.products_of($1, $2)',
 		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 'brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 'category') END)
 	INTO products, labels USING brands, categories;
-	RETURN (SELECT format('SELECT %s AS key, r.count, r.gmv FROM (%s) r JOIN unnest(%L::bigint[], %L::text[]) l (product_id, label) ON l.product_id = r.key',
-			CASE dimension WHEN 'product_id' THEN 'r.key' ELSE 'l.label' END,
-			string_agg(sellometer.rows_of('product_id', event_type, p.tier, p.piece_from, p.piece_to,
-					CASE WHEN cardinality(products) <= 5000 OR range_from < range_to - interval '1 hour'
-						AND range_from > range_to - interval '1 day' * (CASE event_type WHEN 'view' THEN 500000.0 ELSE 100000 END / cardinality(products) - 1) THEN products END),
-				' UNION ALL '),
-			products, labels)
-		FROM sellometer.pieces(range_from, range_to, NULL) p HAVING count(*) > 0 AND products IS NOT NULL);
+	IF products IS NOT NULL THEN
+		RETURN QUERY SELECT * FROM sellometer.sums('product_id', event_type, range_from, range_to, products,
+			CASE WHEN dimension <> 'product_id' THEN labels END, by, n);
+	END IF;
 END
 $$;
-COMMENT ON FUNCTION sellometer.rows_of_labels(text, text, text[], text[], timestamptz, timestamptz) IS
-	'SQL for the rows of products of some brands and categories, by their labels';
+COMMENT ON FUNCTION sellometer.top_by_labels(text, text, text[], text[], timestamptz, timestamptz, integer, text) IS
+	'The best of what products of some brands and categories have, by product or by label';
 
-CREATE FUNCTION sellometer.chosen_rows(
-	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz)
-RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+/* Of categories, all that is in one of some: of their level, or of that of the coarsest that tells. */
+CREATE FUNCTION sellometer.top_in_categories(
+	dimension text, event_type text, categories text[], range_from timestamptz, range_to timestamptz, n integer, by text,
+	OUT key text, OUT gmv numeric, OUT count bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+	level integer := right(dimension, 1)::integer;
+	levels integer := (SELECT greatest(level, max(sellometer.level_of(k))) FROM unnest(categories) k);
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT %s COLLATE "C", sellometer.gmv(c.gmv), sum(c.count)::bigint FROM sellometer.sums($1, $2, $3, $4, NULL, NULL, NULL, NULL) c
+		WHERE %s GROUP BY 1 ORDER BY %s, 1 LIMIT $5',
+		sellometer.first_levels(level, levels, 'c.key'), sellometer.is_in_categories(levels, 'c.key', categories), CASE by WHEN 'gmv' THEN '2 DESC, 3 DESC' ELSE '3 DESC, 2 DESC' END)
+	USING 'category_l' || levels, event_type, range_from, range_to, n;
+END
+$$;
+COMMENT ON FUNCTION sellometer.top_in_categories(text, text, text[], timestamptz, timestamptz, integer, text) IS
+	'The best categories of one level that are in some, of any level';
+
+CREATE FUNCTION sellometer.top_of(
+	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz, n integer, by text,
+	OUT key text, OUT gmv numeric, OUT count bigint)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN dimension = 'brand' AND cardinality(categories) = 0 THEN
-			(SELECT string_agg(sellometer.rows_of('brand', event_type, p.tier, p.piece_from, p.piece_to, brands), ' UNION ALL ')
-			FROM sellometer.pieces(range_from, range_to, NULL) p)
-		WHEN dimension LIKE 'category\_l_' AND cardinality(brands) = 0 THEN
-			(SELECT format('SELECT %s AS key, count, gmv FROM (%s) c WHERE %s', sellometer.first_levels(right(dimension, 1)::integer, l.levels, 'key'),
-				string_agg(sellometer.rows_of('category_l' || l.levels, event_type, p.tier, p.piece_from, p.piece_to, NULL), ' UNION ALL '),
-				sellometer.is_in_categories(l.levels, 'key', categories))
-			FROM (SELECT greatest(right(dimension, 1)::integer, max(sellometer.level_of(k))) AS levels FROM unnest(categories) k) l,
-				sellometer.pieces(range_from, range_to, NULL) p GROUP BY l.levels)
-		ELSE sellometer.rows_of_labels(dimension, event_type, brands, categories, range_from, range_to) END
+BEGIN
+	IF dimension = 'brand' AND cardinality(categories) = 0 THEN
+		RETURN QUERY SELECT * FROM sellometer.sums('brand', event_type, range_from, range_to, brands, NULL, by, n);
+	ELSIF dimension LIKE 'category\_l_' AND cardinality(brands) = 0 THEN
+		RETURN QUERY SELECT * FROM sellometer.top_in_categories(dimension, event_type, categories, range_from, range_to, n, by);
+	ELSE
+		RETURN QUERY SELECT * FROM sellometer.top_by_labels(dimension, event_type, brands, categories, range_from, range_to, n, by);
+	END IF;
+END
 $$;
-COMMENT ON FUNCTION sellometer.chosen_rows(text, text, text[], text[], timestamptz, timestamptz) IS
-	'SQL for the rows that sellometer_top_of() adds up; NULL: there are none';
+COMMENT ON FUNCTION sellometer.top_of(text, text, text[], text[], timestamptz, timestamptz, integer, text) IS
+	'What sellometer_top_of() is, over a range whose ends are starts of buckets';
 
 CREATE FUNCTION @extschema@.sellometer_top_of(
 	dimension text, event_type text, brands text[], categories text[], "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
@@ -128,7 +144,6 @@ SET jit = off
 AS $$
 DECLARE
 	w record;
-	rows_sql text;
 BEGIN
 	brands := sellometer.chosen_keys(brands);
 	categories := sellometer.chosen_keys(categories);
@@ -140,10 +155,8 @@ BEGIN
 	PERFORM sellometer.check_top(n, by);
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	rows_sql := sellometer.chosen_rows(dimension, event_type, brands, categories, w.range_from, w.range_to);
-	IF rows_sql IS NOT NULL THEN
-		RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count FROM sellometer.top_of_rows(rows_sql, by, n) t;
-	END IF;
+	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
+	FROM sellometer.top_of(dimension, event_type, brands, categories, w.range_from, w.range_to, n, by) t;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top_of(text, text, text[], text[], timestamptz, timestamptz, integer, text) IS

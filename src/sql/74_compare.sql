@@ -214,9 +214,8 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_compare(text, text, text, timestamptz, timestamptz, interval, text) IS
 	'Events of a type of a key, or of all (NULL), over a range up to the head, and over the same part of an earlier range: back earlier by the clocks of a zone, NULL: right before, of the same length; change: 0.01 is 1 % more; reason: why there is no comparison, as where the earlier range is not kept whole';
 
-/* Of some keys, or of all (NULL), those whose sums over two ranges, the ends of which are starts of buckets, differ most. */
-CREATE FUNCTION sellometer.differences(
-	dimension text, event_type text, keys text[], range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
+CREATE FUNCTION sellometer.movers(
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
 	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
@@ -224,121 +223,17 @@ SET search_path = pg_catalog, pg_temp
 SET work_mem = '64MB'
 SET jit = off
 AS $$
-DECLARE
-	rows_sql text;
+#variable_conflict use_column
 BEGIN
-	SELECT string_agg(format('SELECT %L::boolean AS now, * FROM (%s) r', w.now,
-		sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, keys)), ' UNION ALL ')
-	INTO rows_sql
-	FROM (VALUES (true, range_from, range_to), (false, earlier_from, earlier_to)) w (now, first, after), sellometer.pieces(w.first, w.after, NULL) p;
-	IF rows_sql IS NOT NULL THEN
-		RETURN QUERY EXECUTE format('SELECT key::text, count, gmv, earlier_count, earlier_gmv, difference
-			FROM (SELECT *, %s AS difference
-				FROM (SELECT key, coalesce(sum(count) FILTER (WHERE now), 0)::bigint AS count, coalesce(sellometer.gmv(gmv) FILTER (WHERE now), 0) AS gmv,
-						coalesce(sum(count) FILTER (WHERE NOT now), 0)::bigint AS earlier_count, coalesce(sellometer.gmv(gmv) FILTER (WHERE NOT now), 0) AS earlier_gmv
-					FROM (%s) x GROUP BY key) y) z
-			WHERE difference <> 0 ORDER BY abs(difference) DESC, key::text COLLATE "C" LIMIT %s',
-			CASE by WHEN 'gmv' THEN 'gmv - earlier_gmv' ELSE '(count - earlier_count)::numeric' END, rows_sql, n);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION sellometer.differences(text, text, text[], timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS
-	'Of some keys, or of all (NULL), those whose gmv or count differs most between two ranges';
-
-/*
- * How much a key can have at most in a range, by the lists of its buckets (70_top.sql); the pieces that no list bounds are read.  No rows: the
- * lists don't tell.  The row without a key says it of all keys that have none.
- */
-CREATE FUNCTION sellometer.most_of_keys(
-	dimension text, event_type text, range_from timestamptz, range_to timestamptz, by text, OUT key text, OUT most numeric)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-AS $$
-DECLARE
-	lists record;
-	read_too text;
-BEGIN
-	SELECT count(*) AS n, count(l.bound) AS made, coalesce(sum(l.bound), 0) AS unlisted INTO lists
-	FROM sellometer.bounding_lists(dimension, event_type, range_from, range_to, by) l;
-	IF lists.n = 0 OR lists.made < lists.n THEN
-		RETURN;
-	END IF;
-	SELECT string_agg(sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, NULL), ' UNION ALL ') INTO read_too
-	FROM sellometer.bounded_pieces(range_from, range_to) p WHERE p.bound_tier IS NULL;
-	RETURN QUERY EXECUTE format('SELECT a.key, $5 + sum(a.above)
-		FROM (SELECT u.key, u.amount - l.others AS above
-				FROM sellometer.bounding_lists($1, $2, $3, $4, %L) l, unnest(l.keys, l.amounts) u (key, amount)
-			UNION ALL SELECT NULL, 0 %s) a GROUP BY a.key',
-			by, 'UNION ALL SELECT key::text, ' || CASE by WHEN 'gmv' THEN 'gmv' ELSE 'count' END || ' FROM (' || read_too || ') r')
-		USING dimension, event_type, range_from, range_to, lists.unlisted;
-END
-$$;
-COMMENT ON FUNCTION sellometer.most_of_keys(text, text, timestamptz, timestamptz, text) IS
-	'How much a key can have at most in a range, without reading all; NULL: any other key; no rows: that can''t be told';
-
-/*
- * Of two numbers that are not below zero the difference is not above the greater.  So keys that can have little in both ranges need not be read,
- * if the n-th of those that can have more differs by more than that.
- */
-CREATE FUNCTION sellometer.possible_movers(
-	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, by text,
-	OUT keys text[], OUT others numeric)
-RETURNS record
-LANGUAGE sql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH a AS MATERIALIZED (
-		SELECT * FROM sellometer.most_of_keys(dimension, event_type, range_from, range_to, by)
-	), e AS MATERIALIZED (
-		SELECT * FROM sellometer.most_of_keys(dimension, event_type, earlier_from, earlier_to, by)
-	), unlisted AS (
-		SELECT a.most AS now, e.most AS earlier FROM a CROSS JOIN e WHERE a.key IS NULL AND e.key IS NULL
-	), ranked AS (
-		SELECT k.key, k.most, row_number() OVER (ORDER BY k.most DESC) <= 300 AS promising
-		FROM (SELECT coalesce(a.key, e.key) AS key, greatest(coalesce(a.most, u.now), coalesce(e.most, u.earlier)) AS most
-			FROM (SELECT * FROM a WHERE a.key IS NOT NULL) a FULL JOIN (SELECT * FROM e WHERE e.key IS NOT NULL) e ON e.key = a.key CROSS JOIN unlisted u) k
-	)
-	SELECT array_agg(r.key) FILTER (WHERE r.promising), greatest(max(r.most) FILTER (WHERE NOT r.promising), max(u.now), max(u.earlier))
-	FROM ranked r CROSS JOIN unlisted u
-$$;
-COMMENT ON FUNCTION sellometer.possible_movers(text, text, timestamptz, timestamptz, timestamptz, timestamptz, text) IS
-	'Keys that may have changed most between two ranges, and by how much others can have at most; NULL: that can''t be told';
-
-/* Of all keys, whether all are read for it or not. */
-CREATE FUNCTION sellometer.movers(
-	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
-	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
-SET search_path = pg_catalog, pg_temp
-SET jit = off
-AS $$
-DECLARE
-	possible text[];
-	others numeric;
-	keys text[];
-	counts bigint[];
-	gmvs numeric[];
-	earlier_counts bigint[];
-	earlier_gmvs numeric[];
-	differences numeric[];
-BEGIN
-	IF n <= 100 THEN
-		SELECT p.keys, p.others INTO possible, others
-		FROM sellometer.possible_movers(dimension, event_type, range_from, range_to, earlier_from, earlier_to, by) p;
-	END IF;
-	IF others IS NOT NULL THEN
-		SELECT array_agg(d.key), array_agg(d.count), array_agg(d.gmv), array_agg(d.earlier_count), array_agg(d.earlier_gmv), array_agg(d.difference)
-		INTO keys, counts, gmvs, earlier_counts, earlier_gmvs, differences
-		FROM sellometer.differences(dimension, event_type, coalesce(possible, '{}'), range_from, range_to, earlier_from, earlier_to, n, by) d;
-		IF others = 0 OR abs(differences[n]) > others THEN
-			RETURN QUERY SELECT * FROM unnest(keys, counts, gmvs, earlier_counts, earlier_gmvs, differences);
-			RETURN;
-		END IF;
-	END IF;
-	RETURN QUERY SELECT * FROM sellometer.differences(dimension, event_type, NULL, range_from, range_to, earlier_from, earlier_to, n, by);
+	RETURN QUERY
+	SELECT z.key, z.count, z.gmv, z.earlier_count, z.earlier_gmv, z.difference
+	FROM (SELECT y.*, CASE by WHEN 'gmv' THEN y.gmv - y.earlier_gmv ELSE (y.count - y.earlier_count)::numeric END AS difference
+		FROM (SELECT coalesce(a.key, e.key) AS key, coalesce(a.count, 0) AS count, coalesce(a.gmv, 0) AS gmv,
+				coalesce(e.count, 0) AS earlier_count, coalesce(e.gmv, 0) AS earlier_gmv
+			FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, NULL, NULL, NULL) a
+			FULL JOIN sellometer.sums(dimension, event_type, earlier_from, earlier_to, NULL, NULL, NULL, NULL) e ON e.key = a.key) y) z
+	WHERE z.difference <> 0
+	ORDER BY abs(z.difference) DESC, z.key COLLATE "C" LIMIT n;
 END
 $$;
 COMMENT ON FUNCTION sellometer.movers(text, text, timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS

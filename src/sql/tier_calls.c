@@ -7,7 +7,7 @@
 #include "fmgr.h"
 #include "pure/memory.h"
 #include "server/spi.h"
-#include "upkeep/leaders.h"
+#include "upkeep/segments_make.h"
 #include "upkeep/prune.h"
 #include "upkeep/rollup_run.h"
 #include "upkeep/runs.h"
@@ -31,7 +31,7 @@ roll_up(SlmRun *run, void *arg)
 {
 	slm_rollup_all(run, true);
 	slm_table_release();
-	slm_leaders_make(run);
+	slm_segments_make(run);
 }
 
 static void

@@ -140,7 +140,7 @@ slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas 
 
 uint64
 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmDictionary *dictionary, bool replace,
-			   const SlmCallback *often)
+			   SlmSegments *segments, const SlmCallback *often)
 {
 	int			npresent;
 	TimestampTz *present;
@@ -156,6 +156,7 @@ slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *a
 		/* the first dimension has them */
 		if (dimension == SLM_PRODUCT_ID)
 			slm_totals_check(tier, cells);
+		slm_segments_add(segments, dimension, deltas, dictionary);
 		written += write_deltas(tier, dimension, deltas, dictionary, present, npresent, replace, often);
 	}
 	return written;

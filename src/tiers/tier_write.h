@@ -7,6 +7,7 @@
 #include "bulkwrite/bulk.h"
 #include "pure/deltas.h"
 #include "tiers/dimension_deltas.h"
+#include "tiers/segments.h"
 #include "tiers/tier.h"
 
 /*
@@ -16,10 +17,10 @@
  * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
  * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
  *
- * often: now and then while rows are written, or NULL.  Returns the number of rows written.
+ * segments: gets those of the deltas.  often: now and then while rows are written, or NULL.  Returns the number of rows written.
  */
 extern uint64 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmDictionary *dictionary, bool replace,
-							 const SlmCallback *often);
+							 SlmSegments *segments, const SlmCallback *often);
 
 /*
  * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.

@@ -9,6 +9,7 @@
 #include "server/locks.h"
 #include "server/spi.h"
 #include "tiers/totals.h"
+#include "types/event_type.h"
 #include "types/money.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -73,22 +74,62 @@ check_days(const SlmTier *tier, const SlmCells *cells, int64 most)
 		refuse(slm_text(CurrentMemoryContext, 0, 1), slm_int64(0, 2, 0));
 }
 
-/* Arrays for unnest(); args[0] is the tier.  Returns the largest count of one of the rows. */
-static int64
+/* Arrays for unnest(); args[0] is the tier.  Returns how many rows there are in the result: time, type, count, changes, made. */
+static int
 add_rows(Datum *args)
 {
 	static SlmStatement statement = {
-		"WITH added AS (INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv, grown_count, grown_gmv) "
-		"SELECT $1, d.event_time, d.event_type::sellometer.event_type, d.count, d.gmv, d.grown_count, d.grown_gmv "
-		"FROM unnest($2, $3, $4, $5, $6, $7) AS d (event_time, event_type, count, gmv, grown_count, grown_gmv) "
+		"INSERT INTO sellometer.totals AS t (tier, event_time, event_type, count, gmv) "
+		"SELECT $1, d.event_time, d.event_type::sellometer.event_type, d.count, d.gmv "
+		"FROM unnest($2, $3, $4, $5) AS d (event_time, event_type, count, gmv) "
 		"ON CONFLICT (tier, event_type, event_time) DO UPDATE SET count = t.count + excluded.count, "
-		"gmv = t.gmv + excluded.gmv, grown_count = t.grown_count + excluded.grown_count, "
-		"grown_gmv = t.grown_gmv + excluded.grown_gmv RETURNING t.count) SELECT max(count) FROM added",
-		7, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
+		"gmv = t.gmv + excluded.gmv, changes = t.changes + 1 RETURNING t.event_time, t.event_type, t.count, t.changes, t.made",
+		5, {TEXTOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID, INT8ARRAYOID, NUMERICARRAYOID}
 	};
 
-	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
-	return slm_int64(0, 1, 0);
+	return (int) slm_execute(&statement, args, NULL, SPI_OK_INSERT_RETURNING);
+}
+
+static uint32
+find_bucket(const SlmCells *cells, TimestampTz start)
+{
+	uint32		low = 0;
+	uint32		high = cells->nbuckets;
+
+	while (high - low > 1)
+	{
+		uint32		middle = low + (high - low) / 2;
+
+		if (cells->buckets[middle].start <= start)
+			low = middle;
+		else
+			high = middle;
+	}
+	Assert(cells->buckets[low].start == start);
+	return low;
+}
+
+/* Of the rows of the result, which are many. */
+static void
+write_segments(const SlmTier *tier, const SlmCells *cells, SlmSegments *segments, int n)
+{
+	SlmChanges *changes = palloc(sizeof(SlmChanges) * n);
+	uint32	   *buckets = palloc(sizeof(uint32) * n);
+	SlmEventType *types = palloc(sizeof(SlmEventType) * n);
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		isnull;
+
+		buckets[i] = find_bucket(cells, slm_int64(i, 1, 0));
+		types[i] = slm_event_type_of(DatumGetObjectId(slm_value(i, 2, &isnull)));
+		changes[i] = (SlmChanges) {.n = slm_int64(i, 4, 0),.made = slm_int64(i, 5, 0)};
+	}
+	for (int i = 0; i < n; i++)
+		slm_segments_write(segments, tier, buckets[i], types[i], changes[i]);
+	pfree(changes);
+	pfree(buckets);
+	pfree(types);
 }
 
 /* A view that moved may have been the only one of its bucket. */
@@ -105,17 +146,18 @@ delete_empty(Datum *args)
 }
 
 void
-slm_totals_add(const SlmTier *tier, const SlmCells *cells)
+slm_totals_add(const SlmTier *tier, const SlmCells *cells, SlmSegments *segments)
 {
 	int			max = Max(cells->nbuckets, 1) * SLM_EVENT_TYPES;
-	static const Oid types[6] = {TIMESTAMPTZOID, TEXTOID, INT8OID, NUMERICOID, INT8OID, NUMERICOID};
-	Datum	   *columns[6];
-	Datum		args[7];
+	static const Oid types[4] = {TIMESTAMPTZOID, TEXTOID, INT8OID, NUMERICOID};
+	Datum	   *columns[4];
+	Datum		args[5];
+	int64		most = 0;
 	bool		shrinks = false;
 	int			n = 0;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	for (int c = 0; c < 6; c++)
+	for (int c = 0; c < 4; c++)
 		columns[c] = palloc(sizeof(Datum) * max);
 	for (uint32 b = 0; b < cells->nbuckets; b++)
 	{
@@ -123,26 +165,29 @@ slm_totals_add(const SlmTier *tier, const SlmCells *cells)
 		{
 			const SlmTotal *total = &cells->totals[b * SLM_EVENT_TYPES + type];
 
-			Assert(total->grown_count >= Max(total->count, 0) && total->grown_gmv >= Max(total->gmv, 0));
+			Assert(total->grown_count >= Max(total->count, 0));
 
-			if (total->count == 0 && total->gmv == 0)
+			/* what has moved within the bucket leaves its sums, but not its rows */
+			if (total->count == 0 && total->grown_count == 0)
 				continue;
 			columns[0][n] = TimestampTzGetDatum(cells->buckets[b].start);
 			columns[1][n] = CStringGetTextDatum(slm_event_type_name(type));
 			columns[2][n] = Int64GetDatum(total->count);
 			columns[3][n] = NumericGetDatum(slm_money_to_numeric(total->gmv));
-			columns[4][n] = Int64GetDatum(total->grown_count);
-			columns[5][n] = NumericGetDatum(slm_money_to_numeric(total->grown_gmv));
-			shrinks |= total->count < 0;
+			shrinks |= total->count <= 0;
 			n++;
 		}
 	}
 	if (n == 0)
 		return;
 	args[0] = CStringGetTextDatum(tier->name);
-	for (int c = 0; c < 6; c++)
+	for (int c = 0; c < 4; c++)
 		args[c + 1] = slm_array(columns[c], NULL, n, types[c]);
-	check_days(tier, cells, add_rows(args));
+	n = add_rows(args);
+	for (int i = 0; i < n; i++)
+		most = Max(most, slm_int64(i, 3, 0));
+	write_segments(tier, cells, segments, n);
+	check_days(tier, cells, most);
 	if (shrinks)
 		delete_empty(args);
 }

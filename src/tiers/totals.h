@@ -8,6 +8,7 @@
 #define SLM_TIERS_TOTALS_H
 
 #include "pure/deltas.h"
+#include "tiers/segments.h"
 #include "tiers/tier.h"
 
 /* An error if these have more than they can count. */
@@ -19,8 +20,11 @@ extern void slm_totals_check_groups(const SlmGroups *groups);
  */
 extern void slm_totals_check(const SlmTier *tier, const SlmCells *cells);
 
-/* Add the cells' wanted buckets to the tier's totals; an error if a day has more pieces then than a tier below a day can hold. */
-extern void slm_totals_add(const SlmTier *tier, const SlmCells *cells);
+/*
+ * Add the cells' wanted buckets to the tier's totals, and write their segments; an error if a day has more pieces then than a tier
+ * below a day can hold.
+ */
+extern void slm_totals_add(const SlmTier *tier, const SlmCells *cells, SlmSegments *segments);
 
 /* Replace the totals of the tier's bucket at start by the sum of the finer tier's, which must be complete there. */
 extern void slm_totals_roll_up(const SlmTier *tier, const SlmTier *finer, TimestampTz start);

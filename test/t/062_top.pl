@@ -1,5 +1,5 @@
-# sellometer_top() and movers find by the lists of leaders what adding up all rows gives, also when late data has changed the buckets since; and
-# sellometer_top_of() what adding up those of some brands and categories gives.
+# sellometer_top() and movers find by segments what adding up all rows gives, also when late data has changed the buckets since, and when segments are
+# missing; and sellometer_top_of() what adding up those of some brands and categories gives.
 use strict;
 use warnings FATAL => 'all';
 
@@ -32,15 +32,14 @@ $node->safe_psql('shop', qq{
 			WHERE event_type = %3\$L AND event_time >= %4\$L AND event_time < %5\$L GROUP BY 1) x ORDER BY %6\$s, k LIMIT %7\$s',
 			dimension, dimension || '_minute', event, f, t, CASE by WHEN 'gmv' THEN 'g DESC, c DESC' ELSE 'c DESC, g DESC' END, n);
 	END \$\$;
-	-- cases in all, found by leaders, wrong
-	CREATE FUNCTION try_all(OUT cases integer, OUT by_leaders integer, OUT wrong text) LANGUAGE plpgsql AS \$\$
+	-- cases in all, wrong
+	CREATE FUNCTION try_all(OUT cases integer, OUT wrong text) LANGUAGE plpgsql AS \$\$
 	DECLARE
 		c record;
 		right_one text;
 		found text;
 	BEGIN
 		cases := 0;
-		by_leaders := 0;
 		FOR c IN SELECT * FROM ranges, unnest(ARRAY['product_id', 'brand', 'category_l2']) AS d (dimension),
 				unnest(ARRAY['purchase', 'view']) AS e (e), unnest(ARRAY['gmv', 'count']) AS m (measure),
 				unnest(ARRAY[1, 10]) AS n (n) LOOP
@@ -50,23 +49,19 @@ $node->safe_psql('shop', qq{
 			IF found IS DISTINCT FROM right_one THEN
 				wrong := format('%s: %s, not %s', c, found, right_one);
 			END IF;
-			IF EXISTS (SELECT FROM sellometer.top_by_leaders(c.dimension, c.e, c.f, c.t, c.n, c.measure)) THEN
-				by_leaders := by_leaders + 1;
-			END IF;
 		END LOOP;
 	END \$\$;
 });
 
 $node->safe_psql('shop', q{
 	-- what differs most between the halves of a range: cases in all, wrong
-	CREATE FUNCTION try_movers(OUT cases integer, OUT by_lists integer, OUT wrong text) LANGUAGE plpgsql AS $$
+	CREATE FUNCTION try_movers(OUT cases integer, OUT wrong text) LANGUAGE plpgsql AS $$
 	DECLARE
 		c record;
 		right_one text;
 		found text;
 	BEGIN
 		cases := 0;
-		by_lists := 0;
 		FOR c IN SELECT f, date_trunc('minute', f + (t - f) / 2) AS half, t, d, e, m, n FROM ranges, unnest(ARRAY['product_id', 'brand', 'category_l2']) d, unnest(ARRAY['purchase', 'view']) e,
 				unnest(ARRAY['gmv', 'count']) m, unnest(ARRAY[1, 12, 150]) n LOOP
 			cases := cases + 1;
@@ -79,8 +74,6 @@ $node->safe_psql('shop', q{
 			IF found IS DISTINCT FROM right_one THEN
 				wrong := format('%s: %s, not %s', c, found, right_one);
 			END IF;
-			by_lists := by_lists + coalesce((SELECT (p.others < min(abs(x.difference)) AND count(*) = c.n)::integer
-				FROM sellometer.possible_movers(c.d, c.e, c.half, c.t, c.f, c.half, c.m) p, sellometer.movers(c.d, c.e, c.half, c.t, c.f, c.half, c.n, c.m) x GROUP BY p.others), 0);
 		END LOOP;
 	END $$;
 	-- the best of some brands and categories: cases in all, wrong.  Of a brand in a category by what its products were last sold under.
@@ -116,16 +109,19 @@ $node->safe_psql('shop', q{
 	END $$;
 });
 
+# How many buckets, by type, have no whole chain of segments.
+my $without = q{SELECT count(*) FROM sellometer.totals x WHERE x.changes IS DISTINCT FROM (SELECT sum(s.upto - s.since) FROM sellometer.segments s
+	WHERE s.tier = x.tier AND s.event_type = x.event_type AND s.event_time = x.event_time AND NOT s.whole AND s.made = x.made AND s.upto <= x.changes)};
+
 sub try_all
 {
-	my ($when, $least) = @_;
-	my ($cases, $by_leaders, $wrong) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_all()'));
+	my ($when, $missing) = @_;
+	my ($cases, $wrong) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_all()'));
 
+	is($node->safe_psql('shop', $without), $missing, "$when: so many buckets are without segments") if defined $missing;
 	is($wrong // '', '', "$when: all $cases are right");
-	cmp_ok($by_leaders, '>=', $least * $cases, "$when: $by_leaders of them by leaders");
-	my ($movers, $by_lists, $wrong_movers) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_movers()'));
+	my ($movers, $wrong_movers) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_movers()'));
 	is($wrong_movers // '', '', "$when: all movers of $movers ranges are right");
-	cmp_ok($by_lists, '>=', $least * $movers / 10, "$when: $by_lists of them by leaders");
 	my ($chosen, $wrong_chosen) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_chosen()'));
 	is($wrong_chosen // '', '', "$when: all $chosen of chosen brands and categories are right");
 	is($node->safe_psql('shop', q{SELECT string_agg(name || ': ' || detail, ', ') FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks|pg_cron)'}), '',
@@ -136,13 +132,15 @@ sub try_all
 my $count = () = glob("$dir/*.csv");
 wait_until($node, "SELECT count(*) = $count FROM sellometer.objects WHERE state = 'done'");
 try_all('before the first rollup', 0);
+my $longest = $node->safe_psql('shop', 'SELECT max(n) FROM (SELECT count(*) AS n FROM sellometer.segments GROUP BY tier, event_type, event_time) s');
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
-is($node->safe_psql('shop', q{SELECT string_agg(DISTINCT event_time::time::text, ' ') FROM sellometer.leaders}),
-	'00:00:00 01:00:00 02:00:00 03:00:00 04:00:00', 'each hour that is rolled up has lists');
-try_all('after it', 0.5);
+is($node->safe_psql('shop', q{SELECT string_agg(DISTINCT event_time::time::text, ' ') FROM sellometer.segments WHERE tier = 'hour'}),
+	'00:00:00 01:00:00 02:00:00 03:00:00 04:00:00', 'each hour that is rolled up has segments');
+cmp_ok($node->safe_psql('shop', 'SELECT max(n) FROM (SELECT count(*) AS n FROM sellometer.segments GROUP BY tier, event_type, event_time) s'), '<=', 4,
+	"a minute has few, of $longest at most before");
+try_all('after it', 0);
 
-# One that nobody knew is the best now, and lists that were made before don't have it.  Another loses its only view, which moves.
-my $lists = $node->safe_psql('shop', 'SELECT md5(string_agg(l::text, chr(10) ORDER BY l::text)) FROM sellometer.leaders l');
+# One that nobody knew is the best now.  Another loses its only view, which moves.
 write_object($dir, '2019-10-01-02-40-9.csv', csv(
 		map { event(event_time => '2019-10-01 02:40:00', event_type => $_, product_id => 99999999, brand => 'newcomer', category_code => 'new.comer',
 				price => '9000000') } qw(purchase view cart)));
@@ -150,23 +148,47 @@ rename("$late/$_", "$dir/$_") or die "can't move: $!" foreach (map { s{.*/}{}r }
 wait_until($node, q{SELECT count(*) > 40 FROM sellometer.objects WHERE state = 'backlog'});
 $node->safe_psql('shop', 'CALL sellometer_merge_backlog()');
 is($node->safe_psql('shop', q{SELECT key FROM sellometer_top('product_id', 'view', '2019-10-01 01:00+00', '2019-10-01 04:00+00', 1)}), '99999999',
-	'one that no list knows is found');
-is($node->safe_psql('shop', 'SELECT md5(string_agg(l::text, chr(10) ORDER BY l::text)) FROM sellometer.leaders l'), $lists,
-	'the lists are as they were');
+	'one that was not known before is found');
 try_all('after late files', 0);
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
-isnt($node->safe_psql('shop', 'SELECT md5(string_agg(l::text, chr(10) ORDER BY l::text)) FROM sellometer.leaders l'), $lists,
-	'those that said too little are made anew');
-try_all('with new lists', 0.5);
+try_all('after the next rollup', 0);
 
-# Tiers come and go, and so do their lists
+# A view moves to another product's minute, and the sums of the minute stay what they were
+write_object($dir, '2019-10-01-05-57-7.csv', csv(event(event_time => '2019-10-01 05:57:30', product_id => 71, user_session => 'wanders', price => '5'),
+		event(event_time => '2019-10-01 05:57:10', product_id => 72, user_session => 'stays', price => '5')));
+wait_until($node, q{SELECT state = 'done' FROM sellometer.objects WHERE key = '2019-10-01-05-57-7.csv'});
+write_object($dir, '2019-10-01-05-57-8.csv', csv(event(event_time => '2019-10-01 05:57:05', product_id => 71, brand => 'moved', user_session => 'wanders', price => '5')));
+wait_until($node, q{SELECT state = 'done' FROM sellometer.objects WHERE key = '2019-10-01-05-57-8.csv'});
+is($node->safe_psql('shop', q{SELECT key, count FROM sellometer.sums('brand', 'view', '2019-10-01 05:57+00', '2019-10-01 05:58+00', ARRAY['moved'], NULL, 'gmv', 3)}), 'moved|1',
+	'what has moved within a minute is found under its new name');
+try_all('after a move', 0);
+
+# Segments that are missing: rows tell, until there are new ones
+srand(12);
+foreach my $share (0.02, 0.5, 1)
+{
+	my $gone = $node->safe_psql('shop', "WITH gone AS (DELETE FROM sellometer.segments s WHERE hashtext(s::text || $share) % 1000 < ($share - 0.5) * 2000 OR $share = 1
+		OR (whole AND $share > 0.1) RETURNING 1) SELECT count(*) FROM gone");
+	cmp_ok($gone, '>', 0, "$gone segments are gone");
+	cmp_ok($node->safe_psql('shop', $without), '>', 0, 'and are missing');
+	try_all("without $share of the segments");
+	$node->safe_psql('shop', 'CALL sellometer_rollup()');
+	try_all("with new ones for $share of them", 0);
+}
+is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.segments s JOIN (SELECT DISTINCT tier, event_type, event_time FROM sellometer.totals) x USING (tier, event_type, event_time)
+	WHERE s.tier = 'minute'}), $node->safe_psql('shop', q{SELECT count(*) FROM sellometer.totals WHERE tier = 'minute'}), 'new ones are one a bucket and type');
+like($node->psql('shop', q{BEGIN; UPDATE sellometer.segments SET product_id = '\xff' WHERE event_type = 'view' AND NOT whole; DELETE FROM sellometer.segments WHERE whole;
+	SELECT * FROM sellometer_top('product_id', 'view', '2019-10-01 01:00+00', '2019-10-01 04:00+00', 1)}, stderr => \my $stderr), qr/^[13]$/, 'bytes that are no segment are an error');
+like($stderr, qr/sellometer.segments has bytes that are no segment/, 'that says so');
+
+# Tiers come and go, and so do their segments
 $node->safe_psql('shop', q{SELECT sellometer_add_tier('two_hours', '2 hours', '1 year')});
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
-try_all('with another tier', 0.5);
+try_all('with another tier', 0);
 $node->safe_psql('shop', q{SELECT sellometer_drop_tier('two_hours', discard => true)});
-is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.leaders WHERE tier = 'two_hours'}), '0', 'no list of a tier that is gone');
+is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.segments WHERE tier = 'two_hours'}), '0', 'no segment of a tier that is gone');
 is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.totals WHERE tier = 'two_hours'}), '0', 'nor totals');
-try_all('without it', 0.5);
+try_all('without it', 0);
 
 $node->stop;
 done_testing();

@@ -1,0 +1,53 @@
+/*
+ * sums.h: counts and sums by key of a dimension, added up in memory.
+ */
+#ifndef SLM_TIERS_SUMS_H
+#define SLM_TIERS_SUMS_H
+
+#include "postgres.h"
+#include "pure/dictionary.h"
+#include "pure/segment.h"
+
+/* What a key has; keys are numbered from 0. */
+typedef struct SlmKeySum
+{
+	int64		product_id;		/* of SLM_PRODUCT_ID */
+	int64		count;
+	int128		gmv;			/* in 1/10000 */
+} SlmKeySum;
+
+typedef struct SlmSums
+{
+	SlmDimension dimension;
+	struct products_hash *products; /* numbers the keys of SLM_PRODUCT_ID ... */
+	uint64		seed;			/* ... by hashes with this */
+	SlmDictionary *dictionary;	/* of other dimensions */
+	uint32		n;
+	uint32		room;
+	SlmKeySum  *keys;			/* by number; may move when one is added */
+	MemoryContextCallback callback;
+} SlmSums;
+
+/* None yet; in the current memory context, and what is malloc'ed goes with it. */
+extern SlmSums *slm_sums_create(SlmDimension dimension);
+
+/* The number of a key, which has 0 and 0 if it is new: of SLM_PRODUCT_ID, of another dimension. */
+extern uint32 slm_sums_product(SlmSums *sums, int64 product_id);
+extern uint32 slm_sums_text(SlmSums *sums, SlmSlice text);
+
+/* The text of a key of another dimension than SLM_PRODUCT_ID. */
+extern SlmSlice slm_sums_text_of(const SlmSums *sums, uint32 key);
+
+/* Add what a segment of the dimension has; an error if these are no such bytes. */
+extern void slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len);
+
+/* Sort n keys into the order of the tables' primary keys. */
+extern void slm_sums_sort(const SlmSums *sums, SlmKeyId *keys, uint32 n);
+
+/* Append what a key has to a segment: malloc'ed, an error if out of memory. */
+extern void slm_sums_put(const SlmSums *sums, uint32 key, int64 count, int128 gmv, SlmSegment *segment);
+
+/* All keys whose count is not 0, in their order, likewise. */
+extern void slm_sums_put_all(const SlmSums *sums, SlmSegment *segment);
+
+#endif							/* SLM_TIERS_SUMS_H */

@@ -1,0 +1,391 @@
+/*
+ * segments_make.c: see segments_make.h.
+ *
+ *   buckets that lack segments (a rollup has made them, or a restore brought them)  --> from their rows, read once for all of a partition
+ *   buckets with many                                                               --> these added up
+ *   partitions of which all is complete                                             --> the segments of their buckets added up
+ *
+ * What is read is of one snapshot.  Changes that come meanwhile have segments of their own, and a bucket that is made anew meanwhile is another.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pure/sort.h"
+#include "server/out_of_memory.h"
+#include "server/spi.h"
+#include "tiers/segment_read.h"
+#include "tiers/segments.h"
+#include "tiers/tier_scan.h"
+#include "types/event_type.h"
+#include "upkeep/segments_make.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+/* A bucket with more is worth adding up. */
+#define MANY			4
+
+/* Rows in memory at a time; if a partition's buckets have more, they are made in parts. */
+#define MAX_ROWS		((uint64) 4 * 1024 * 1024)
+
+/* Which segments a bucket, or a partition, and type are to have. */
+typedef struct Wanted
+{
+	TimestampTz time;
+	SlmEventType type;
+	SlmChanges	changes;
+} Wanted;
+
+/* How far the work has come: each bucket has its turn but once, in case it can't be helped. */
+typedef enum Phase
+{
+	MISSING, LONG, WHOLE
+} Phase;
+
+typedef struct Place
+{
+	int			tier;
+	Phase		phase;
+	TimestampTz after;			/* buckets of the tier up to here are done */
+	bool		done;			/* there are no more tiers */
+} Place;
+
+/* --- which --- */
+
+/* Buckets after a time that lack segments or have many, of the first partition that has any; ascending by time and type. */
+static Wanted *
+find_buckets(const SlmTier *tier, Phase phase, TimestampTz after, int *n)
+{
+#define SELECT_BUCKETS(condition) {"SELECT x.event_time, x.event_type, x.changes, x.made FROM sellometer.totals x LEFT JOIN (SELECT event_type, event_time, " \
+	"count(*) AS n, min(made) AS made, count(DISTINCT made) AS makers, min(since) AS since, max(upto) AS upto, sum(upto - since) AS changes " \
+	"FROM sellometer.segments WHERE tier = $1 AND NOT whole AND event_time > $2 GROUP BY 1, 2) s " \
+	"ON s.event_type = x.event_type AND s.event_time = x.event_time WHERE x.tier = $1 AND x.event_time > $2 AND " \
+	"(s.made = x.made AND s.makers = 1 AND s.since = 0 AND s.upto = x.changes AND s.changes = x.changes " condition " ORDER BY 1, 2", 3, \
+	{TEXTOID, TIMESTAMPTZOID, INT8OID}}
+	static SlmStatement statements[] = {
+		[MISSING] = SELECT_BUCKETS(") IS NOT TRUE AND $3 > 0"),
+		[LONG] = SELECT_BUCKETS("AND s.n > $3)")
+	};
+	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after), Int64GetDatum(MANY)};
+	int			rows = (int) slm_query(&statements[phase], args);
+	Wanted	   *wanted = palloc(sizeof(Wanted) * Max(rows, 1));
+	TimestampTz end = rows == 0 ? 0 : slm_bucket_next(tier->partition, slm_bucket_start(tier->partition, slm_int64(0, 1, 0)));
+
+	for (*n = 0; *n < rows && slm_int64(*n, 1, 0) < end; (*n)++)
+	{
+		bool		isnull;
+
+		wanted[*n] = (Wanted) {.time = slm_int64(*n, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(*n, 2, &isnull))),
+			.changes = {.n = slm_int64(*n, 3, 0),.made = slm_int64(*n, 4, 0)}};
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return wanted;
+}
+
+/* The first partition after a time, of several buckets and complete, whose segments are not what its buckets have now. */
+static Wanted *
+find_partitions(const SlmTier *tier, TimestampTz after, int *n)
+{
+	static SlmStatement statement = {
+		"SELECT p.start, p.event_type, p.changes, p.made FROM (SELECT sellometer.bucket_start(t.partition_width, x.event_time) AS start, x.event_type, "
+		"sum(x.changes)::bigint AS changes, sum(x.made)::bigint AS made, count(*) AS buckets "
+		"FROM sellometer.totals x JOIN sellometer.tiers t ON t.name = x.tier WHERE x.tier = $1 AND x.event_time < $3 GROUP BY 1, 2) p "
+		"LEFT JOIN sellometer.segments s ON s.tier = $1 AND s.event_type = p.event_type AND s.event_time = p.start AND s.whole "
+		"AND s.upto = p.changes AND s.made = p.made WHERE s.upto IS NULL AND p.buckets > 1 AND p.start > $2 ORDER BY 1, 2",
+		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	TimestampTz complete = TIMESTAMP_NOT_FINITE(tier->watermark) ? tier->watermark : slm_bucket_start(tier->partition, tier->watermark);
+	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after), TimestampTzGetDatum(complete)};
+	int			rows = (int) slm_query(&statement, args);
+	Wanted	   *wanted = palloc(sizeof(Wanted) * SLM_EVENT_TYPES);
+
+	for (*n = 0; *n < rows && slm_int64(*n, 1, 0) == slm_int64(0, 1, 0); (*n)++)
+	{
+		bool		isnull;
+
+		wanted[*n] = (Wanted) {.time = slm_int64(*n, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(*n, 2, &isnull))),
+			.changes = {.n = slm_int64(*n, 3, 0),.made = slm_int64(*n, 4, 0)}};
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return wanted;
+}
+
+/* --- segments of some buckets, from their rows --- */
+
+typedef struct MadeRow
+{
+	uint32		place;			/* of the bucket and type */
+	SlmKeyId	key;
+	int64		count;
+	int128		gmv;
+} MadeRow;
+
+typedef struct Make
+{
+	const SlmTier *tier;
+	const Wanted *wanted;
+	int			n;
+	Snapshot	snapshot;
+	SlmSegment *segments;		/* by place and dimension; malloc'ed */
+	MadeRow    *rows;
+	uint64		nrows;
+	uint64		maxrows;
+} Make;
+
+static int
+compare_wanted(const void *a, const void *b)
+{
+	const Wanted *x = a;
+	const Wanted *y = b;
+
+	return x->time != y->time ? (x->time > y->time) - (x->time < y->time) : (int) x->type - (int) y->type;
+}
+
+/* False if there are more rows than may be in memory. */
+static bool
+take_row(Make *make, SlmSums *names, const SlmTierRow *row)
+{
+	Wanted		of = {.time = row->time,.type = row->type};
+	const Wanted *wanted = bsearch(&of, make->wanted, make->n, sizeof(Wanted), compare_wanted);
+
+	if (wanted == NULL)
+		return true;
+	if (make->nrows == make->maxrows)
+	{
+		if (make->maxrows >= MAX_ROWS && make->wanted[0].time != make->wanted[make->n - 1].time)
+			return false;
+		make->maxrows *= 2;
+		make->rows = repalloc_huge(make->rows, sizeof(MadeRow) * make->maxrows);
+	}
+	make->rows[make->nrows++] = (MadeRow) {
+		.place = (uint32) (wanted - make->wanted),
+		.key = names->dimension == SLM_PRODUCT_ID ? slm_sums_product(names, row->product_id) : slm_sums_text(names, row->key),
+		.count = row->count,.gmv = row->gmv
+	};
+	return true;
+}
+
+static bool
+read_rows(Make *make, SlmSums *names)
+{
+	SlmTierScan *scan = slm_tier_scan_begin(make->tier, names->dimension, make->wanted[0].time, make->wanted[make->n - 1].time + 1, make->snapshot);
+	SlmTierRow	row = {0};
+	bool		fits = true;
+
+	make->nrows = 0;
+	while (fits && slm_tier_scan_next(scan, &row))
+		fits = take_row(make, names, &row);
+	slm_tier_scan_end(scan);
+	return fits;
+}
+
+/* The rows by place and by the order of their keys. */
+static SlmSortItem *
+sort_rows(const Make *make, const SlmSums *names)
+{
+	uint32	   *order = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint32) * Max(names->n, 1));
+	SlmKeyId   *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmKeyId) * Max(names->n, 1));
+	SlmSortItem *items = MemoryContextAllocHuge(CurrentMemoryContext, 2 * sizeof(SlmSortItem) * Max(make->nrows, 1));
+
+	for (uint32 i = 0; i < names->n; i++)
+		keys[i] = i;
+	slm_sums_sort(names, keys, names->n);
+	for (uint32 i = 0; i < names->n; i++)
+		order[keys[i]] = i;
+	for (uint64 i = 0; i < make->nrows; i++)
+		items[i] = (SlmSortItem) {.key = (uint64) make->rows[i].place << 32 | order[make->rows[i].key],.index = i};
+	pfree(order);
+	pfree(keys);
+	return slm_sort_with(items, items + make->nrows, make->nrows);
+}
+
+/* False if there are more rows than may be in memory. */
+static bool
+make_dimension(Make *make, SlmDimension dimension)
+{
+	SlmSums    *names = slm_sums_create(dimension);
+	SlmSortItem *items;
+
+	make->maxrows = 1024;
+	make->rows = palloc(sizeof(MadeRow) * make->maxrows);
+	if (!read_rows(make, names))
+		return false;
+	items = sort_rows(make, names);
+	for (uint64 i = 0; i < make->nrows; i++)
+	{
+		const MadeRow *row = &make->rows[items[i].index];
+
+		slm_sums_put(names, row->key, row->count, row->gmv, &make->segments[row->place * SLM_DIMENSIONS + dimension]);
+	}
+	return true;
+}
+
+static void
+forget_segments(const SlmTier *tier, const Wanted *wanted, bool whole)
+{
+	static SlmStatement statement = {
+		"DELETE FROM sellometer.segments WHERE tier = $1 AND event_type = $2::sellometer.event_type AND event_time = $3 AND whole = $4 "
+		"AND (whole OR made <> $5 OR upto <= $6)",
+		6, {TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID}
+	};
+	Datum		args[6] = {CStringGetTextDatum(tier->name), CStringGetTextDatum(slm_event_type_name(wanted->type)),
+	TimestampTzGetDatum(wanted->time), BoolGetDatum(whole), Int64GetDatum(wanted->changes.made), Int64GetDatum(wanted->changes.n)};
+
+	slm_execute(&statement, args, NULL, SPI_OK_DELETE);
+}
+
+static void
+write_segments(const SlmTier *tier, const Wanted *wanted, bool whole, const SlmSegment *dimensions)
+{
+	forget_segments(tier, wanted, whole);
+	slm_segment_insert(tier, wanted->type, wanted->time, whole, 0, wanted->changes, dimensions);
+}
+
+static void
+free_segments(SlmSegment *segments, int n)
+{
+	for (int i = 0; segments != NULL && i < n; i++)
+		slm_segment_free(&segments[i]);
+	free(segments);
+}
+
+static SlmSegment *
+new_segments(int n)
+{
+	SlmSegment *segments = calloc(Max(n, 1), sizeof(SlmSegment));
+
+	if (segments == NULL)
+		slm_out_of_memory();
+	return segments;
+}
+
+/* Make those of the first n that are wanted; false if they have too many rows. */
+static bool
+make_missing(const SlmTier *tier, const Wanted *wanted, int n)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Make		make = {.tier = tier,.wanted = wanted,.n = n,.snapshot = GetActiveSnapshot(),.segments = new_segments(n * SLM_DIMENSIONS)};
+	volatile bool fits = true;
+
+	PG_TRY();
+	{
+		for (SlmDimension d = 0; fits && d < SLM_DIMENSIONS; d++)
+		{
+			fits = make_dimension(&make, d);
+			MemoryContextReset(context);
+		}
+		for (int i = 0; fits && i < n; i++)
+			write_segments(tier, &wanted[i], false, &make.segments[i * SLM_DIMENSIONS]);
+	}
+	PG_FINALLY();
+	{
+		free_segments(make.segments, n * SLM_DIMENSIONS);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return fits;
+}
+
+/* --- segments of what has some --- */
+
+/* Add up what is from the start of the wanted one on and before another time. */
+static void
+put_together(const SlmTier *tier, const Wanted *wanted, TimestampTz to, bool whole)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	SlmSegment *segments = new_segments(SLM_DIMENSIONS);
+
+	PG_TRY();
+	{
+		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+		{
+			SlmSums    *sums = slm_sums_create(d);
+
+			slm_segments_sum(sums, tier, wanted->type, wanted->time, to, "");
+			slm_sums_put_all(sums, &segments[d]);
+			MemoryContextReset(context);
+		}
+		write_segments(tier, wanted, whole, segments);
+	}
+	PG_FINALLY();
+	{
+		free_segments(segments, SLM_DIMENSIONS);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* --- step by step --- */
+
+/* About half of those wanted, whole buckets; at least one. */
+static int
+half_of(const Wanted *wanted, int n)
+{
+	int			half = n / 2;
+
+	while (half > 0 && wanted[half - 1].time == wanted[half].time)
+		half--;
+	while (half == 0 || (half < n && wanted[half].time == wanted[half - 1].time))
+		half++;
+	return half;
+}
+
+/* Returns the time of the last bucket that was made. */
+static TimestampTz
+make_wanted(const SlmTier *tier, Phase phase, const Wanted *wanted, int n)
+{
+	while (phase == MISSING && !make_missing(tier, wanted, n))
+		n = half_of(wanted, n);
+	for (int i = 0; phase != MISSING && i < n; i++)
+		put_together(tier, &wanted[i], phase == WHOLE ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1, phase == WHOLE);
+	return wanted[n - 1].time;
+}
+
+static void
+make_step(void *arg)
+{
+	Place	   *place = arg;
+	SlmTiers   *tiers = slm_tiers_read();
+	const SlmTier *tier = &tiers->tiers[place->tier];
+	Wanted	   *wanted;
+	int			n = 0;
+
+	place->done = place->tier >= tiers->n;
+	if (place->done || !slm_tier_hold(tier))
+		return;					/* a tier that is gone is not among those that are read the next time */
+	PushActiveSnapshot(GetLatestSnapshot());
+	wanted = place->phase == WHOLE ? find_partitions(tier, place->after, &n) : find_buckets(tier, place->phase, place->after, &n);
+	if (n > 0)
+		place->after = make_wanted(tier, place->phase, wanted, n);
+	PopActiveSnapshot();
+	if (n > 0)
+		return;
+	place->after = DT_NOBEGIN;
+	if (place->phase == WHOLE || (place->phase == LONG && place->tier == 0))
+	{
+		place->tier++;
+		place->phase = MISSING;
+	}
+	else
+		place->phase++;
+}
+
+void
+slm_segments_make(SlmRun *run)
+{
+	Place		place = {.after = DT_NOBEGIN};
+
+	while (!place.done)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (run->held || slm_run_hold(run))
+			break;
+		slm_step(run, make_step, &place);
+	}
+}
