@@ -68,13 +68,16 @@ slm_segments_add(SlmSegments *segments, SlmDimension dimension, const SlmDeltas 
 		slm_out_of_memory();
 }
 
+/* One that is in its place is of a bucket that is gone: whoever empties tables by hand leaves such. */
 void
 slm_segment_insert(const SlmTier *tier, SlmEventType type, TimestampTz start, bool whole, int64 since, SlmChanges changes,
 				   const SlmSegment *dimensions)
 {
 	static SlmStatement statement = {
 		"INSERT INTO sellometer.segments (tier, event_type, event_time, whole, since, upto, made, product_id, brand, category_l3, category_l2, category_l1) "
-		"VALUES ($1, $2::sellometer.event_type, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+		"VALUES ($1, $2::sellometer.event_type, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+		"ON CONFLICT (tier, event_type, event_time, whole, upto) DO UPDATE SET since = excluded.since, made = excluded.made, product_id = excluded.product_id, "
+		"brand = excluded.brand, category_l3 = excluded.category_l3, category_l2 = excluded.category_l2, category_l1 = excluded.category_l1",
 		7 + SLM_DIMENSIONS, {TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
 	};
 	Datum		args[7 + SLM_DIMENSIONS] = {CStringGetTextDatum(tier->name), CStringGetTextDatum(slm_event_type_name(type)),

@@ -347,6 +347,20 @@ make_wanted(const SlmTier *tier, Phase phase, const Wanted *wanted, int n)
 	return wanted[n - 1].time;
 }
 
+/* Of buckets that are gone: whoever empties tables by hand leaves such, and so does who makes one while its bucket goes. */
+static void
+forget_orphans(const SlmTier *tier)
+{
+	static SlmStatement statement = {
+		"DELETE FROM sellometer.segments s WHERE s.tier = $1 AND NOT s.whole AND NOT EXISTS "
+		"(SELECT FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time = s.event_time)",
+		1, {TEXTOID}
+	};
+	Datum		name = CStringGetTextDatum(tier->name);
+
+	slm_execute(&statement, &name, NULL, SPI_OK_DELETE);
+}
+
 static void
 make_step(void *arg)
 {
@@ -367,6 +381,8 @@ make_step(void *arg)
 	if (n > 0)
 		return;
 	place->after = DT_NOBEGIN;
+	if (place->phase == MISSING)
+		forget_orphans(tier);
 	if (place->phase == WHOLE || (place->phase == LONG && place->tier == 0))
 	{
 		place->tier++;
