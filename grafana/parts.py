@@ -6,7 +6,9 @@ several values, ${brand}, becomes literals, quoted and separated by commas; a si
 doubled.  (Never ${brand:sqlstring}: that puts a backslash before a double quote, as PostgreSQL does not.)  "All" becomes
 NULL, which the functions take as all keys, and which no key can be mistaken for.
 """
+import json
 import textwrap
+import urllib.parse
 
 SOURCE = {"type": "grafana-postgresql-datasource", "uid": "sellometer"}
 GREEN, ORANGE, RED, BLUE = "green", "orange", "red", "blue"
@@ -92,6 +94,20 @@ def label(dimension, key):
 # The key itself stands beside its label, hidden, for links.
 KEY = {"unit": TEXT, "custom.hidden": True}
 KEY_IN_LINK = "${__data.fields.key:percentencode}"
+
+
+# From a sum to its rows: a column that leads to Explore, with the query ready, and the query, hidden.  They are empty where the role that
+# asks must not call sellometer_events(), or there is no key: nobody is led to an error.
+MAY_SEE_ROWS = "has_function_privilege('sellometer_events(text, text, timestamptz, timestamptz, text)', 'EXECUTE')"
+ROWS_LINK = ("Show its rows, read again from archives and files", "/explore?schemaVersion=1&panes=" + urllib.parse.quote(json.dumps(
+    {"rows": {"datasource": SOURCE["uid"], "queries": [{"refId": "A", "datasource": SOURCE, "editorMode": "code", "format": "table", "rawQuery": True, "rawSql": "?"}]}},
+    separators=(",", ":"))).replace("%22%3F%22", "${__data.fields.query:percentencode}"))
+
+
+def rows_of(dimension, key, event):
+    query = f"format('SELECT * FROM sellometer_events(%L, %L, %L, %L, %L)', {dimension}, {key}, {RANGE}, {event})"
+    return f"""CASE WHEN {key} IS NOT NULL AND {MAY_SEE_ROWS} THEN 'show' END AS "its rows",
+                CASE WHEN {key} IS NOT NULL AND {MAY_SEE_ROWS} THEN to_json({query})::text END AS query"""
 
 
 # --- parts of a dashboard ------------------------------------------------------------------------------------------
@@ -192,6 +208,7 @@ def column(unit=TEXT, width=None, link=None, wrap=False, inspect=False, color=No
 
 
 COUNT = column(NUMBER, width=80, decimals=0)
+ROWS, ROWS_QUERY = column(width=75, link=ROWS_LINK), {"unit": TEXT, "custom.hidden": True}
 SHARE, SPAN, SIZE = column(RATIO, decimals=2), column(SECONDS), column(BYTES)
 TIME = column("time:YYYY-MM-DD HH:mm:ss", width=165)    # without a format, milliseconds where all of a column are within a minute
 LONG = column(inspect=True)

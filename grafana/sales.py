@@ -1,6 +1,6 @@
 """Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
-from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, RANGE, RATIO, SHARE, chosen, column,
-                   custom_variable, dashboard, funnel, label, lines, query_variable, row, sql, stat, table, total)
+from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, RANGE, RATIO, ROWS, ROWS_QUERY, SHARE, chosen, column,
+                   custom_variable, dashboard, funnel, label, lines, query_variable, row, rows_of, sql, stat, table, total)
 
 TODAY = "date_trunc('day', head, 'UTC')"
 MANY = column(MONEY, width=105, decimals=2)
@@ -145,12 +145,12 @@ def by_dimension():
               columns={"name": column(link=click, least=180, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=80, decimals=2),
                        "share": column(RATIO, width=70, decimals=2)}),
         table("Movers", "The twenty that have changed most against the range before, up or down, each adds itself to the choice by a click; if that is not kept "
-              "whole, a line that says so.", sql(f"""
+              "whole, a line that says so. Who may see rows is led to those of the range.", sql(f"""
             SELECT coalesce({label("'${dimension}'", 'key')}, reason) AS "name", gmv AS "GMV", earlier_gmv AS "GMV before", gmv - earlier_gmv AS "Δ GMV", count AS "number", count - earlier_count AS "Δ number",
-                coalesce(key, 'All') AS key
+                coalesce(key, 'All') AS key, {rows_of("'${dimension}'", 'key', f"'{EVENT}'")}
             FROM sellometer_movers('${{dimension}}', '{EVENT}', {RANGE}, NULL, 20, '${{by}}')"""), 24, 12,
               columns={"name": column(link=click, least=180, inspect=True), "key": KEY, "GMV": MANY, "GMV before": MANY, "Δ GMV": column(MONEY, width=105, thresholds=CHANGE, decimals=2), "number": COUNT,
-                       "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE)})]
+                       "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE), "its rows": ROWS, "query": ROWS_QUERY})]
 
 
 def sales():

@@ -46,7 +46,7 @@ const NAMES = [
 	[/ table .*\/ (size|(of |waiting )?bytes)$/, 'bytes'],
 	[/ table .*\/ (behind the clock|took|lasted|lasts|lead time)$/, 'seconds'],
 	[/ table .*\/ (rows\/s|sold an hour|line)$/, 'number'],
-	[/ table .*\/ (product|brand|category|name|key|kind|step|severity|state|source|detail|hint|what|reason|raw|object|column|sqlstate|task|phase|process|observed|expected)$/, 'text'],
+	[/ table .*\/ (product|brand|category|name|key|kind|step|severity|state|source|detail|hint|what|reason|raw|object|column|sqlstate|task|phase|process|observed|expected|its rows)$/, 'text'],
 	[/ table .*\/ (source, and its last error|what failed, and its error|the row, and its error|what it is, and what to do|error|outcome|procedure|tier|kept for|day|day \(UTC\)|compared)$/, 'text'],
 	[/ stat .* vs /, 'share'],
 	[/per 100 views \/ /, 'number'],

@@ -335,13 +335,17 @@ def best_twenty(c):
             for key, s in top_of(c, dimension, 20, ("category",))]
 
 
+# the reader must not see rows
+NO_ROWS = {"its rows": None, "query": None}
+
+
 @oracle("sales", "Movers")
 def movers(c):
     found = c.o.movers(c.values["dimension"], c.start, c.end, event(c), 20, c.values["by"])
     if found is None:       # of thirty days before thirty days
         reason = f"the earlier range begins at {c.start - (c.end - c.start):%Y-%m-%d %H:%M} UTC, and what is kept whole begins at {HOURS_FROM:%Y-%m-%d %H:%M} UTC"
-        return [{"name": reason, "GMV": None, "GMV before": None, "Δ GMV": None, "number": None, "Δ number": None, "key": "All"}]
-    return [{"name": label(c.o, c.values["dimension"], key), "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count, "key": key}
+        return [{"name": reason, "GMV": None, "GMV before": None, "Δ GMV": None, "number": None, "Δ number": None, "key": "All", **NO_ROWS}]
+    return [{"name": label(c.o, c.values["dimension"], key), "GMV": now.gmv, "GMV before": earlier.gmv, "Δ GMV": now.gmv - earlier.gmv, "number": now.count, "Δ number": now.count - earlier.count, "key": key, **NO_ROWS}
             for key, now, earlier in found]
 
 

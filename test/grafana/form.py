@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import urllib.parse
 
 import jsonschema
 import yaml
@@ -77,10 +78,22 @@ def link_faults(board):
         for override in panel.get("fieldConfig", {}).get("overrides", []):
             for one in override["properties"]:
                 for link in one["value"] if one["id"] == "links" else []:
+                    if link["url"].startswith("/explore?"):
+                        yield from explore_faults(panel, link["url"])
+                        continue
                     lost = [text for text in kept if text not in link["url"]]
                     if lost or not link["url"].startswith(f"/d/{board['uid']}?${{__url_time_range}}") or not link["url"].endswith("=${__data.fields.key:percentencode}") \
                             or {"id": "custom.hidden", "value": True} not in of_column(panel, "key"):
                         yield f"{panel['title']}: a click loses {lost}, or goes elsewhere: {link['url']}"
+
+
+def explore_faults(panel, url):
+    """It leads to Explore, with a query that a hidden column has, in JSON."""
+    mark = "${__data.fields.query:percentencode}"
+    pane = json.loads(urllib.parse.unquote(url.split("panes=", 1)[1].replace(mark, '"?"')))
+    wanted = [{"refId": "A", "datasource": SOURCE, "editorMode": "code", "format": "table", "rawQuery": True, "rawSql": "?"}]
+    if mark not in url or [one["queries"] for one in pane.values()] != [wanted] or {"id": "custom.hidden", "value": True} not in of_column(panel, "query"):
+        yield f"{panel['title']}: leads to another place of Explore: {url}"
 
 
 def variable_faults(variables, text):

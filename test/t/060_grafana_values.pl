@@ -3,6 +3,8 @@
 use strict;
 use warnings FATAL => 'all';
 
+use JSON::PP qw(decode_json);
+use PostgreSQL::Test::Utils;
 use SlmGrafana;
 use SlmTest;
 use Test::More;
@@ -35,6 +37,22 @@ $node->safe_psql('shop', 'VACUUM ANALYZE');
 
 # the bar of time is for larger data, see 060_grafana.pl; here values count
 grafana_check($node, 500, 'values', '--admin' => $node->safe_psql('shop', 'SELECT CURRENT_USER'));
+
+# Who may see rows is led to those behind a number.
+my ($from, $to) = split(/\|/, $node->safe_psql('shop', "SELECT date_trunc('hour', head) - interval '2 hours', date_trunc('hour', head) - interval '1 hour' FROM sellometer.state"));
+my ($movers) = grep { $_->{title} eq 'Movers' } @{ decode_json(slurp_file(slm_root() . '/grafana/dashboards/sales.json'))->{panels} };
+my $sql = $movers->{targets}[0]{rawSql} =~ s/\$__timeFrom\(\)/'$from'/gr =~ s/\$__timeTo\(\)/'$to'/gr =~ s/\$\{dimension\}/brand/gr =~ s/\$\{event\}/purchase/gr =~ s/\$\{by\}/gmv/gr;
+my $led = 0;
+for my $row (split(/\n/, $node->safe_psql('shop', qq{SELECT to_json(m) FROM ($sql) m WHERE "GMV" > 0})))
+{
+	my $mover = decode_json($row);
+	my $query = JSON::PP->new->allow_nonref->decode($mover->{query});
+
+	is($node->safe_psql('shop', "SELECT sum(quantity), sum(price * quantity)::numeric(40, 4) FROM ($query) r WHERE verdict = 'counted'"),
+		$node->safe_psql('shop', "SELECT $mover->{number}, $mover->{GMV}::numeric(40, 4)"), "the rows behind $mover->{name}");
+	$led++;
+}
+cmp_ok($led, '>', 3, 'rows behind several brands');
 
 $node->stop;
 done_testing();
