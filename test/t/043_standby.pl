@@ -44,6 +44,7 @@ wait_until_loaded($primary);
 $primary->safe_psql('shop', 'CALL sellometer_rollup()');
 $primary->wait_for_catchup($standby);
 is($standby->safe_psql('shop', $SUMS), $primary->safe_psql('shop', $SUMS), 'the standby shows the same sums');
+is($standby->safe_psql('shop', "SELECT count(*) > 0, count(*) FILTER (WHERE verdict = 'unknown') FROM sellometer_events(NULL, NULL, NULL, NULL)"), 't|0', '... and the rows behind them');
 is($standby->safe_psql('shop', q{SELECT pending_objects, failed_objects FROM sellometer.status}), '0|0', '... and status');
 is(processes($standby), '0', '... and has no process of sellometer');
 my ($status, $out, $err) = $standby->psql('shop', 'CALL sellometer_ingest()');
