@@ -19,8 +19,11 @@
 
 PG_FUNCTION_INFO_V1(sellometer_sums);
 
-/* Of so few keys rows are found by the index, where segments are missing. */
-#define FEW_KEYS		1000
+/* Of so few keys rows are found by the index ... */
+#define FEW_KEYS		10
+
+/* ... and of so few where segments are missing. */
+#define SOME_KEYS		1000
 
 /* --- what is asked for --- */
 
@@ -114,13 +117,13 @@ read_pieces(Datum from, Datum to, int *n)
 }
 
 static void
-add_pieces(SlmSums *sums, SlmEventType type, Datum from, Datum to, const char *only)
+add_pieces(SlmSums *sums, SlmEventType type, Datum from, Datum to, const char *only, bool few)
 {
 	int			n;
 	Piece	   *pieces = read_pieces(from, to, &n);
 
 	for (int i = 0; i < n; i++)
-		slm_segments_sum(sums, &pieces[i].tier, type, pieces[i].from, pieces[i].to, only);
+		(few ? slm_rows_sum : slm_segments_sum) (sums, &pieces[i].tier, type, pieces[i].from, pieces[i].to, only);
 }
 
 /* --- the answer --- */
@@ -261,14 +264,15 @@ sellometer_sums(PG_FUNCTION_ARGS)
 		for (int i = 0; i < nkeys; i++)
 			(void) number_key(sums, keys[i]);
 		among = sums->n;
-		if (nkeys <= FEW_KEYS)
+		if (nkeys <= SOME_KEYS)
 			only = only_keys(sums->dimension, PG_GETARG_DATUM(4));
 	}
 	if (!PG_ARGISNULL(5))
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(5), TEXTOID, -1, false, TYPALIGN_INT, &labels, NULL, &nlabels);
 	if (nlabels > 0 && (nlabels != nkeys || among != nkeys))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there are %d labels for %u different keys of %d", nlabels, among, nkeys)));
-	add_pieces(sums, type_of(text_to_cstring(PG_GETARG_TEXT_PP(1))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), only);
+	add_pieces(sums, type_of(text_to_cstring(PG_GETARG_TEXT_PP(1))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), only,
+			   !PG_ARGISNULL(4) && nkeys <= FEW_KEYS);
 	if (nlabels > 0)
 	{
 		sums = sum_labels(sums, labels, nlabels);

@@ -201,22 +201,28 @@ add_row(SlmSums *sums, uint64 row)
 	sums->keys[number].gmv += gmv;
 }
 
+void
+slm_rows_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, TimestampTz from, TimestampTz to, const char *condition)
+{
+	const char *key = slm_dimension_name(sums->dimension);
+	char	   *sql = psprintf("SELECT %s, sum(count)::bigint, sellometer.gmv(gmv) FROM sellometer.%s WHERE event_type = '%s' "
+							   "AND event_time >= '%s' AND event_time < '%s' %s GROUP BY 1", key,
+							   quote_identifier(psprintf("%s_%s", key, tier->name)), slm_event_type_name(type),
+							   pstrdup(timestamptz_to_str(from)), pstrdup(timestamptz_to_str(to)), condition);
+	uint64		n = slm_query_once(sql);
+
+	for (uint64 row = 0; row < n; row++)
+		add_row(sums, row);
+	SPI_freetuptable(SPI_tuptable);
+	pfree(sql);
+}
+
 /* Add the rows of buckets from one to another, both included, that meet a condition. */
 static void
 add_rows(Read *read, int first, int last, const char *condition)
 {
-	const char *key = slm_dimension_name(read->sums->dimension);
-	char	   *sql = psprintf("SELECT %s, sum(count)::bigint, sellometer.gmv(gmv) FROM sellometer.%s WHERE event_type = '%s' "
-							   "AND event_time >= '%s' AND event_time <= '%s' %s %s GROUP BY 1", key,
-							   quote_identifier(psprintf("%s_%s", key, read->tier->name)), slm_event_type_name(read->type),
-							   pstrdup(timestamptz_to_str(read->buckets[first].time)),
-							   pstrdup(timestamptz_to_str(read->buckets[last].time)), condition, read->only);
-	uint64		n = slm_query_once(sql);
-
-	for (uint64 row = 0; row < n; row++)
-		add_row(read->sums, row);
-	SPI_freetuptable(SPI_tuptable);
-	pfree(sql);
+	slm_rows_sum(read->sums, read->tier, read->type, read->buckets[first].time, read->buckets[last].time + 1,
+				 psprintf("%s %s", condition, read->only));
 }
 
 /* The next bucket from one on that is done, or is not. */

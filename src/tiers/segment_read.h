@@ -14,4 +14,7 @@
  */
 extern void slm_segments_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, TimestampTz from, TimestampTz to, const char *only);
 
+/* Likewise by rows alone, those that meet the condition: what few keys have is found sooner so. */
+extern void slm_rows_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, TimestampTz from, TimestampTz to, const char *condition);
+
 #endif							/* SLM_TIERS_SEGMENT_READ_H */
