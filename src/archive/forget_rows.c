@@ -282,6 +282,22 @@ add_session(const SlmPerson *person, const SlmPersonRow *row, SlmText *out)
 	add(out, pseudonym, sizeof(pseudonym));
 }
 
+/* A view is known by its session. */
+static void
+add_event_id(const SlmPerson *person, const SlmPersonRow *row, SlmText *out)
+{
+	SlmSlice	id = slm_field_value(inside(row, SLM_COL_EVENT_ID));
+	char		pseudonym[SLM_PSEUDONYM_LEN];
+	int64_t		product;
+	SlmEventType type;
+
+	if (id.len == 0 || !slm_parse_id(inside(row, SLM_COL_PRODUCT_ID), false, &product) ||
+		!slm_parse_event_type(inside(row, SLM_COL_EVENT_TYPE), &type) || type == SLM_VIEW)
+		return;
+	slm_pseudonym_write_id(&person->key, id, product, type, pseudonym);
+	add(out, pseudonym, sizeof(pseudonym));
+}
+
 /* Does a cell tell of nobody, or of somebody else: is it one that sums are made of, or another user's id? */
 static bool
 is_kept(const SlmPerson *person, const SlmPersonRow *row, int cell)
@@ -291,7 +307,7 @@ is_kept(const SlmPerson *person, const SlmPersonRow *row, int cell)
 	for (int c = 0; c < SLM_COLUMNS; c++)
 	{
 		if (row->column_cell[c] == cell)
-			return c == SLM_COL_USER_ID ? slm_parse_id(inside(row, c), true, &id) && id != person->user_id : c != SLM_COL_USER_SESSION;
+			return c == SLM_COL_USER_ID ? slm_parse_id(inside(row, c), true, &id) && id != person->user_id : c != SLM_COL_USER_SESSION && c != SLM_COL_EVENT_ID;
 	}
 	return false;
 }
@@ -329,6 +345,8 @@ slm_person_forget(const SlmPerson *person, const SlmPersonRow *row, SlmText *out
 				add(out, ",", 1);
 			if ((int) i == row->column_cell[SLM_COL_USER_SESSION])
 				add_session(person, row, out);
+			else if ((int) i == row->column_cell[SLM_COL_EVENT_ID])
+				add_event_id(person, row, out);
 			else if (is_kept(person, row, (int) i))
 				add(out, row->cells[i].data, row->cells[i].len);
 		}

@@ -138,7 +138,11 @@ slm_view_fingerprint(const SlmHashKey *key, SlmSlice session, int64_t product_id
 static inline uint64_t
 slm_line_fingerprint(const SlmHashKey *key, SlmSlice event_id, int64_t product_id, uint32_t type)
 {
-	uint64_t	h = slm_hash_bytes(key, slm_hash_int(key, type, (uint64_t) product_id), event_id.data, event_id.len);
+	uint64_t	h;
+
+	if (__builtin_expect(event_id.len == SLM_PSEUDONYM_LEN, false) && slm_pseudonym_read(key, event_id, &h))
+		return h;
+	h = slm_hash_bytes(key, slm_hash_int(key, type, (uint64_t) product_id), event_id.data, event_id.len);
 
 	return h ? h : 1;
 }

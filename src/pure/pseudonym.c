@@ -56,12 +56,22 @@ slm_pseudonym_read(const SlmHashKey *key, SlmSlice session, uint64_t *fingerprin
 		*fingerprint != 0 && mark == mark_of(key, *fingerprint);
 }
 
-void
-slm_pseudonym_write(const SlmHashKey *key, SlmSlice session, int64_t product_id, char out[SLM_PSEUDONYM_LEN])
+static void
+write_fingerprint(const SlmHashKey *key, uint64_t fingerprint, char out[SLM_PSEUDONYM_LEN])
 {
-	uint64_t	fingerprint = slm_view_fingerprint(key, session, product_id);
-
 	memcpy(out, PREFIX, PREFIX_LEN);
 	write_hex(out + PREFIX_LEN, fingerprint);
 	write_hex(out + PREFIX_LEN + DIGITS, mark_of(key, fingerprint));
+}
+
+void
+slm_pseudonym_write(const SlmHashKey *key, SlmSlice session, int64_t product_id, char out[SLM_PSEUDONYM_LEN])
+{
+	write_fingerprint(key, slm_view_fingerprint(key, session, product_id), out);
+}
+
+void
+slm_pseudonym_write_id(const SlmHashKey *key, SlmSlice event_id, int64_t product_id, uint32_t type, char out[SLM_PSEUDONYM_LEN])
+{
+	write_fingerprint(key, slm_line_fingerprint(key, event_id, product_id, type), out);
 }

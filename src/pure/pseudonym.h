@@ -1,5 +1,5 @@
 /*
- * pseudonym.h: what stands for a session whose name is to be forgotten.
+ * pseudonym.h: what stands for a session, or an event's id, whose name is to be forgotten.
  *
  * Which views count hangs on sessions, so an archive can't just lose them.  A pseudonym holds the fingerprint that the session and the
  * row's product had, and gives it back: nothing that was summed up or is known changes, and nobody can tell from it what the session was
@@ -17,5 +17,8 @@
 
 /* The pseudonym for a session (not empty) that looks at a product. */
 extern void slm_pseudonym_write(const SlmHashKey *key, SlmSlice session, int64_t product_id, char out[SLM_PSEUDONYM_LEN]);
+
+/* The same for the id (not empty) of an event of a type, with a product: it counts once per this pseudonym, as it did per id. */
+extern void slm_pseudonym_write_id(const SlmHashKey *key, SlmSlice event_id, int64_t product_id, uint32_t type, char out[SLM_PSEUDONYM_LEN]);
 
 #endif							/* SLM_PURE_PSEUDONYM_H */

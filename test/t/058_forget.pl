@@ -31,7 +31,7 @@ sub digest
 
 # --- files: of many users, with columns that nobody knows, and rows that can't be used ---
 
-my $HEADER = 'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session,email,note';
+my $HEADER = 'event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session,email,event_id,note';
 my @others = map { sprintf('0badcafe-0000-4000-8000-%012d', $_) } 1 .. 20;
 
 sub line
@@ -41,7 +41,10 @@ sub line
 		time => sprintf('2019-10-01 %02d:%02d:%02d UTC', $hour, rand 60, rand 60),
 		type => pick(qw(view view view view cart purchase remove_from_cart)), product => 1 + int rand 6, price => 1 + int rand 9, %as);
 
-	return join(',', $row{time}, $row{type}, $row{product}, 7, 'a.b', 'acme', $row{price}, $user, $session, $mail, pick('', '"x, ""y"""', 'z'));
+	# ids of two users are never the same; some come again
+	my $id = pick('', ($mail =~ /^me/ ? 'my-order-' : 'order-') . int rand 9);
+
+	return join(',', $row{time}, $row{type}, $row{product}, 7, 'a.b', 'acme', $row{price}, $user, $session, $mail, $id, pick('', '"x, ""y"""', 'z'));
 }
 
 srand($ENV{SLM_SEEDS} // 1);
@@ -82,7 +85,7 @@ sub archives
 }
 
 # What tells of the user, in all archives, and in all tables.
-my $TELLS = join('|', $USER, @mine, 'me@example\.org');
+my $TELLS = join('|', $USER, @mine, 'my-order-', 'me@example\.org');
 sub telling { my $n = 0; $n += () = /^.*(?:$TELLS).*$/mg foreach (@_); return $n; }
 sub in_archives { my %text = archives(); return telling(values %text); }
 sub in_tables

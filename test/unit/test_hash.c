@@ -48,6 +48,11 @@ test_pseudonym(const SlmHashKey *key)
 	UNIT_OK(slm_view_fingerprint(key, pseudonym, 7) == fingerprint, "... and counts as the session did");
 	slm_pseudonym_write(key, pseudonym, 7, again);
 	UNIT_OK(memcmp(text, again, sizeof(text)) == 0, "... and is its own pseudonym");
+	slm_pseudonym_write_id(key, session, 7, 3, text);
+	slm_pseudonym_write_id(key, pseudonym, 7, 3, again);
+	UNIT_OK(memcmp(text, again, sizeof(text)) == 0 && slm_line_fingerprint(key, pseudonym, 7, 3) == slm_line_fingerprint(key, session, 7, 3) &&
+			slm_line_fingerprint(key, session, 7, 3) != fingerprint && slm_line_fingerprint(key, session, 7, 1) != slm_line_fingerprint(key, session, 7, 3) &&
+			slm_line_fingerprint(key, session, 8, 3) != slm_line_fingerprint(key, session, 7, 3), "... likewise of an id, per product and type");
 	slm_pseudonym_write(key, session, 8, again);
 	UNIT_OK(memcmp(text + 10, again + 10, 16) != 0, "with another product it is another");
 	UNIT_OK(!slm_pseudonym_read(&other, pseudonym, &read), "another database does not take it for one");
