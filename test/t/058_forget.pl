@@ -162,7 +162,8 @@ value("SELECT sellometer_replay(NULL, '2019-10-01', '2019-10-02')");
 is(digest(), $was, 'a replay gives the same');
 value("SELECT sellometer_replay(NULL, '2019-10-01 09:00Z', '2019-10-01 10:00Z')");
 is(digest(), $was, '... and one of a part');
-my ($first) = grep { /,view,/ && /$mine[0]/ } split(/\n/, slurp_file("$in/2019-10-01-12-10-1.csv"));
+# one that could be used
+my ($first) = grep { /^2019[^,]*,view,\d+,7,a\.b,acme,\d+,/ && /$mine[0]|$mine[1]|$mine[2]/ && !/more$/ } split(/\n/, slurp_file("$in/2019-10-01-12-10-1.csv"));
 write_object($in, '2019-10-01-12-30-3.csv', "$HEADER\n$first\n");
 load();
 is(value("SELECT rows_duplicate FROM sellometer.objects WHERE key = '2019-10-01-12-30-3.csv'"), '1', 'a view of a session that is forgotten is still known');
