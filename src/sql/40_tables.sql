@@ -451,7 +451,7 @@ COMMENT ON COLUMN sellometer.segments.event_time IS 'start of the bucket, or of 
 COMMENT ON COLUMN sellometer.segments.whole IS 'of all buckets of a partition';
 COMMENT ON COLUMN sellometer.segments.since IS 'it has the changes after this one ...';
 COMMENT ON COLUMN sellometer.segments.upto IS '... up to this one, as sellometer.totals counts them; whole: 0 up to so many in all';
-COMMENT ON COLUMN sellometer.segments.made IS 'of the bucket as this transaction made it; whole: these added up';
+COMMENT ON COLUMN sellometer.segments.made IS 'of the bucket as this transaction made it; whole: a hash of the times, changes and makers of all its buckets';
 COMMENT ON COLUMN sellometer.segments.product_id IS 'count and gmv of each product';
 COMMENT ON COLUMN sellometer.segments.brand IS 'likewise of each brand';
 COMMENT ON COLUMN sellometer.segments.category_l1 IS 'likewise of each category of one level';
@@ -473,6 +473,7 @@ BEGIN
 	DELETE FROM sellometer.segments s
 	USING (SELECT g.tier, g.event_type, min(g.event_time) AS first, max(g.event_time) AS last FROM gone g GROUP BY 1, 2) g, sellometer.tiers t
 	WHERE s.tier = g.tier AND s.event_type = g.event_type AND s.whole AND t.name = g.tier AND s.event_time <= g.last
+		AND s.event_time >= (g.first AT TIME ZONE 'UTC' - t.partition_width - interval '1 day') AT TIME ZONE 'UTC'
 		AND (s.event_time AT TIME ZONE 'UTC' + t.partition_width) AT TIME ZONE 'UTC' > g.first;
 	RETURN NULL;
 END

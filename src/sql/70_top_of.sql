@@ -79,7 +79,8 @@ DECLARE
 	products text[];
 	labels text[];
 BEGIN
-	EXECUTE format('SELECT array_agg(product_id::text), array_agg(%s) FROM sellometer.products_of($1, $2)',
+	EXECUTE format('SELECT array_agg(p.product_id::text), array_agg(coalesce(p.label, ''''))
+		FROM (SELECT DISTINCT ON (product_id) product_id, %s AS label FROM sellometer.products_of($1, $2) ORDER BY product_id) p',
 		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 'brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 'category') END)
 	INTO products, labels USING brands, categories;
 	IF products IS NOT NULL THEN

@@ -147,14 +147,15 @@ REVOKE ALL ON FUNCTION sellometer.adopt_tiers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.disable_restored_source() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.resume_restored_sources(text) FROM PUBLIC;
 
-/* All tables that hold something, whichever of the files before made them; partitions come by themselves. */
+/* All tables that hold something, whichever of the files before made them; partitions come by themselves.  Segments are made anew. */
 DO $$
 DECLARE
 	relation regclass;
 BEGIN
 	FOR relation IN SELECT c.oid FROM pg_catalog.pg_class c
 			WHERE c.relnamespace OPERATOR(pg_catalog.=) 'sellometer'::pg_catalog.regnamespace
-				AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,S}') AND c.relpersistence OPERATOR(pg_catalog.=) 'p' LOOP
+				AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,S}') AND c.relpersistence OPERATOR(pg_catalog.=) 'p'
+				AND c.relname OPERATOR(pg_catalog.<>) 'segments' LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
 	END LOOP;
 END

@@ -184,17 +184,21 @@ compare_later(Datum a, Datum b, void *arg)
 static void
 put_key(ReturnSetInfo *rsinfo, const SlmSums *sums, uint32 key)
 {
-	SlmSlice	text = {0};
+	char		number[24];
+	SlmSlice	text;
 	Datum		values[3];
 	bool		nulls[3] = {0};
 
 	if (sums->dimension != SLM_PRODUCT_ID)
 		text = slm_sums_text_of(sums, key);
-	values[0] = sums->dimension == SLM_PRODUCT_ID ? CStringGetTextDatum(psprintf(INT64_FORMAT, sums->keys[key].product_id)) :
-		PointerGetDatum(cstring_to_text_with_len(text.data, (int) text.len));
+	else
+		text = (SlmSlice) {number, (uint32) snprintf(number, sizeof(number), INT64_FORMAT, sums->keys[key].product_id)};
+	values[0] = PointerGetDatum(cstring_to_text_with_len(text.data, (int) text.len));
 	values[1] = NumericGetDatum(slm_price_to_numeric(sums->keys[key].gmv));
 	values[2] = Int64GetDatum(sums->keys[key].count);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	pfree(DatumGetPointer(values[0]));
+	pfree(DatumGetPointer(values[1]));
 }
 
 static void

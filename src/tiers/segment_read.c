@@ -21,20 +21,14 @@
 /* Runs of buckets that are asked for one by one; of more, all at once. */
 #define MAX_RUNS	16
 
-typedef struct Bucket
-{
-	TimestampTz time;
-	SlmChanges	changes;
-	bool		done;
-} Bucket;
-
 typedef struct Read
 {
 	SlmSums    *sums;
 	const SlmTier *tier;
 	SlmEventType type;
 	const char *only;
-	Bucket	   *buckets;		/* that have totals, ascending */
+	SlmBucketChanges *buckets;	/* that have totals, ascending */
+	bool	   *done;			/* which of them are added up */
 	int			n;
 } Read;
 
@@ -50,9 +44,10 @@ read_buckets(Read *read, TimestampTz from, TimestampTz to)
 	TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
 
 	read->n = (int) slm_query(&statement, args);
-	read->buckets = palloc(sizeof(Bucket) * Max(read->n, 1));
+	read->buckets = palloc(sizeof(SlmBucketChanges) * Max(read->n, 1));
+	read->done = palloc0(sizeof(bool) * Max(read->n, 1));
 	for (int i = 0; i < read->n; i++)
-		read->buckets[i] = (Bucket) {.time = slm_int64(i, 1, 0),.changes = {.n = slm_int64(i, 2, 0),.made = slm_int64(i, 3, 0)}};
+		read->buckets[i] = (SlmBucketChanges) {.time = slm_int64(i, 1, 0),.changes = {.n = slm_int64(i, 2, 0),.made = slm_int64(i, 3, 0)}};
 	SPI_freetuptable(SPI_tuptable);
 }
 
@@ -116,20 +111,15 @@ add_whole(Read *read, int row, TimestampTz from, TimestampTz to)
 	TimestampTz end = slm_bucket_next(read->tier->partition, start);
 	int			first = find_bucket(read, start);
 	int			after = find_bucket(read, end);
-	SlmChanges	changes = {0};
+	SlmChanges	changes;
 
-	if (start < from || end > to)
+	if (start < from || end > to || memchr(read->done + first, true, after - first) != NULL)
 		return;
-	for (int i = first; i < after; i++)
-	{
-		changes.n += read->buckets[i].changes.n;
-		changes.made += read->buckets[i].changes.made;
-	}
+	changes = slm_changes_of(read->buckets + first, after - first);
 	if (changes.n != slm_int64(row, 4, 0) || changes.made != slm_int64(row, 5, 0))
 		return;
 	add_segment(read->sums, row);
-	for (int i = first; i < after; i++)
-		read->buckets[i].done = true;
+	memset(read->done + first, true, after - first);
 }
 
 /* Is no change missing in the rows from one on and before another, which are of one bucket? */
@@ -166,11 +156,11 @@ add_segments(Read *read, TimestampTz from, TimestampTz to)
 
 		for (after = row + 1; after < n && slm_int64(after, 1, 0) == time;)
 			after++;
-		if (i == read->n || read->buckets[i].time != time || read->buckets[i].done || !is_chain(row, after, read->buckets[i].changes))
+		if (i == read->n || read->buckets[i].time != time || read->done[i] || !is_chain(row, after, read->buckets[i].changes))
 			continue;
 		for (int s = row; s < after; s++)
 			add_segment(read->sums, s);
-		read->buckets[i].done = true;
+		read->done[i] = true;
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -229,7 +219,7 @@ add_rows(Read *read, int first, int last, const char *condition)
 static int
 next_that_is(const Read *read, int i, bool done)
 {
-	while (i < read->n && read->buckets[i].done != done)
+	while (i < read->n && read->done[i] != done)
 		i++;
 	return i;
 }
@@ -281,4 +271,5 @@ slm_segments_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, Timestam
 		add_missing(&read);
 	}
 	pfree(read.buckets);
+	pfree(read.done);
 }

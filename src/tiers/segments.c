@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
 #include "tiers/segments.h"
@@ -26,6 +27,21 @@ slm_segments_create(const SlmCells *cells)
 
 	segments->cells = cells;
 	return segments;
+}
+
+SlmChanges
+slm_changes_of(const SlmBucketChanges *buckets, int n)
+{
+	SlmChanges	all = {.made = n};
+
+	for (int i = 0; i < n; i++)
+	{
+		int64		numbers[] = {buckets[i].time, buckets[i].changes.made, buckets[i].changes.n};
+
+		all.n += buckets[i].changes.n;
+		all.made = (int64) hash_bytes_extended((const unsigned char *) numbers, sizeof(numbers), (uint64) all.made);
+	}
+	return all;
 }
 
 static uint64

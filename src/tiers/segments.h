@@ -3,7 +3,7 @@
  *
  * Each change of a bucket's totals has a number, 1, 2, 3 …; its segment says what it added to which keys, in each dimension.  So
  * the segments of changes 1 to n, where none is missing, add up to the bucket's rows.  Some in a row may be put together into one.
- * Whoever changes rows without leaving a segment leaves a gap, and the rows are read instead until the bucket has a new one (segments_make.h).
+ * Whatever changes totals without leaving a segment leaves a gap, and the rows are read instead until the bucket has a new one (segments_make.h).
  */
 #ifndef SLM_TIERS_SEGMENTS_H
 #define SLM_TIERS_SEGMENTS_H
@@ -29,11 +29,20 @@ typedef struct SlmChanges
 	int64		n;
 } SlmChanges;
 
+typedef struct SlmBucketChanges
+{
+	TimestampTz time;
+	SlmChanges	changes;
+} SlmBucketChanges;
+
+/* Of the n buckets of a partition together: how many changes they have, and a hash that tells them from any others. */
+extern SlmChanges slm_changes_of(const SlmBucketChanges *buckets, int n);
+
 /* Write those of a bucket and type, as its last change.  With SPI. */
 extern void slm_segments_write(SlmSegments *segments, const SlmTier *tier, uint32 bucket, SlmEventType type, SlmChanges changes);
 
 /*
- * Write what the changes after since add up to, of a bucket, or of all buckets of a partition (whole: made and n are summed up too).  Those
+ * Write what the changes after since add up to, of a bucket, or of all buckets of a partition (whole: see slm_changes_of()).  Those
  * of some dimensions may be empty.  With SPI.
  */
 extern void slm_segment_insert(const SlmTier *tier, SlmEventType type, TimestampTz start, bool whole, int64 since, SlmChanges changes,

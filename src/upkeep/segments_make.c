@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "budget.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pure/sort.h"
@@ -27,8 +28,8 @@
 /* A bucket with more is worth adding up. */
 #define MANY			4
 
-/* Rows in memory at a time; if a partition's buckets have more, they are made in parts. */
-#define MAX_ROWS		((uint64) 4 * 1024 * 1024)
+/* Rows in memory at a time, with what sorting takes; if a partition's buckets have more, they are made in parts. */
+#define MAX_ROWS		Max(slm_budget_rollup() / (sizeof(MadeRow) + 2 * sizeof(SlmSortItem)), 65536)
 
 /* Which segments a bucket, or a partition, and type are to have. */
 typedef struct Wanted
@@ -49,6 +50,7 @@ typedef struct Place
 	int			tier;
 	Phase		phase;
 	TimestampTz after;			/* buckets of the tier up to here are done */
+	TimestampTz trying;			/* up to here they are being made; DT_NOEND: none */
 	bool		done;			/* there are no more tiers */
 } Place;
 
@@ -84,32 +86,87 @@ find_buckets(const SlmTier *tier, Phase phase, TimestampTz after, int *n)
 	return wanted;
 }
 
+/* Does the segment of a partition and type say the same?  Of the rows of the result: time, type, changes, made. */
+static bool
+has_whole(const Wanted *wanted, int rows)
+{
+	for (int row = 0; row < rows; row++)
+	{
+		bool		isnull;
+
+		if (slm_int64(row, 1, 0) == wanted->time && slm_event_type_of(DatumGetObjectId(slm_value(row, 2, &isnull))) == wanted->type)
+			return slm_int64(row, 3, 0) == wanted->changes.n && slm_int64(row, 4, 0) == wanted->changes.made;
+	}
+	return false;
+}
+
+/* The partitions and types after a time and before another that have totals of several buckets. */
+static Wanted *
+read_partitions(const SlmTier *tier, TimestampTz after, TimestampTz before, int *n)
+{
+	static SlmStatement statement = {
+		"SELECT event_type, event_time, changes, made FROM sellometer.totals "
+		"WHERE tier = $1 AND event_time > $2 AND event_time < $3 ORDER BY event_type, event_time",
+		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after), TimestampTzGetDatum(before)};
+	int			rows = (int) slm_query(&statement, args);
+	SlmBucketChanges *buckets = palloc(sizeof(SlmBucketChanges) * Max(rows, 1));
+	Wanted	   *partitions = palloc(sizeof(Wanted) * Max(rows, 1));
+	bool		isnull;
+
+	*n = 0;
+	for (int row = 0; row < rows; row++)
+		buckets[row] = (SlmBucketChanges) {.time = slm_int64(row, 2, 0),.changes = {.n = slm_int64(row, 3, 0),.made = slm_int64(row, 4, 0)}};
+	for (int row = 0, end; row < rows; row = end)
+	{
+		Datum		type = slm_value(row, 1, &isnull);
+		TimestampTz start = slm_bucket_start(tier->partition, buckets[row].time);
+		TimestampTz next = slm_bucket_next(tier->partition, start);
+
+		for (end = row + 1; end < rows && buckets[end].time < next && slm_value(end, 1, &isnull) == type;)
+			end++;
+		if (end - row > 1 && start > after)
+			partitions[(*n)++] = (Wanted) {.time = start,.type = slm_event_type_of(DatumGetObjectId(type)),
+				.changes = slm_changes_of(buckets + row, end - row)};
+	}
+	SPI_freetuptable(SPI_tuptable);
+	pfree(buckets);
+	return partitions;
+}
+
 /* The first partition after a time, of several buckets and complete, whose segments are not what its buckets have now. */
 static Wanted *
 find_partitions(const SlmTier *tier, TimestampTz after, int *n)
 {
 	static SlmStatement statement = {
-		"SELECT p.start, p.event_type, p.changes, p.made FROM (SELECT sellometer.bucket_start(t.partition_width, x.event_time) AS start, x.event_type, "
-		"sum(x.changes)::bigint AS changes, sum(x.made)::bigint AS made, count(*) AS buckets "
-		"FROM sellometer.totals x JOIN sellometer.tiers t ON t.name = x.tier WHERE x.tier = $1 AND x.event_time < $3 GROUP BY 1, 2) p "
-		"LEFT JOIN sellometer.segments s ON s.tier = $1 AND s.event_type = p.event_type AND s.event_time = p.start AND s.whole "
-		"AND s.upto = p.changes AND s.made = p.made WHERE s.upto IS NULL AND p.buckets > 1 AND p.start > $2 ORDER BY 1, 2",
-		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+		"SELECT event_time, event_type, upto, made FROM sellometer.segments "
+		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time > $2 AND whole",
+		2, {TEXTOID, TIMESTAMPTZOID}
 	};
 	TimestampTz complete = TIMESTAMP_NOT_FINITE(tier->watermark) ? tier->watermark : slm_bucket_start(tier->partition, tier->watermark);
-	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after), TimestampTzGetDatum(complete)};
+	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after)};
+	int			npartitions;
+	Wanted	   *partitions = read_partitions(tier, after, complete, &npartitions);
 	int			rows = (int) slm_query(&statement, args);
-	Wanted	   *wanted = palloc(sizeof(Wanted) * SLM_EVENT_TYPES);
+	TimestampTz first = DT_NOEND;
+	int			stale = 0;
 
-	for (*n = 0; *n < rows && slm_int64(*n, 1, 0) == slm_int64(0, 1, 0); (*n)++)
+	for (int i = 0; i < npartitions; i++)
 	{
-		bool		isnull;
-
-		wanted[*n] = (Wanted) {.time = slm_int64(*n, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(*n, 2, &isnull))),
-			.changes = {.n = slm_int64(*n, 3, 0),.made = slm_int64(*n, 4, 0)}};
+		if (has_whole(&partitions[i], rows))
+			continue;
+		first = Min(first, partitions[i].time);
+		partitions[stale++] = partitions[i];
 	}
 	SPI_freetuptable(SPI_tuptable);
-	return wanted;
+	*n = 0;
+	for (int i = 0; i < stale; i++)
+	{
+		if (partitions[i].time == first)
+			partitions[(*n)++] = partitions[i];
+	}
+	return partitions;
 }
 
 /* --- segments of some buckets, from their rows --- */
@@ -294,31 +351,41 @@ make_missing(const SlmTier *tier, const Wanted *wanted, int n)
 
 /* Add up what is from the start of the wanted one on and before another time. */
 static void
-put_together(const SlmTier *tier, const Wanted *wanted, TimestampTz to, bool whole)
+put_together(const SlmTier *tier, const Wanted *wanted, TimestampTz to, SlmSegment *segments)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	SlmSegment *segments = new_segments(SLM_DIMENSIONS);
+
+	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		SlmSums    *sums = slm_sums_create(d);
+
+		slm_segments_sum(sums, tier, wanted->type, wanted->time, to, "");
+		slm_sums_put_all(sums, &segments[d]);
+		MemoryContextReset(context);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* First all is added up, then all is written: rows are locked for a moment. */
+static void
+put_all_together(const SlmTier *tier, const Wanted *wanted, int n, bool whole)
+{
+	SlmSegment *segments = new_segments(n * SLM_DIMENSIONS);
 
 	PG_TRY();
 	{
-		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		{
-			SlmSums    *sums = slm_sums_create(d);
-
-			slm_segments_sum(sums, tier, wanted->type, wanted->time, to, "");
-			slm_sums_put_all(sums, &segments[d]);
-			MemoryContextReset(context);
-		}
-		write_segments(tier, wanted, whole, segments);
+		for (int i = 0; i < n; i++)
+			put_together(tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1, &segments[i * SLM_DIMENSIONS]);
+		for (int i = 0; i < n; i++)
+			write_segments(tier, &wanted[i], whole, &segments[i * SLM_DIMENSIONS]);
 	}
 	PG_FINALLY();
 	{
-		free_segments(segments, SLM_DIMENSIONS);
+		free_segments(segments, n * SLM_DIMENSIONS);
 	}
 	PG_END_TRY();
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
 }
 
 /* --- step by step --- */
@@ -342,8 +409,8 @@ make_wanted(const SlmTier *tier, Phase phase, const Wanted *wanted, int n)
 {
 	while (phase == MISSING && !make_missing(tier, wanted, n))
 		n = half_of(wanted, n);
-	for (int i = 0; phase != MISSING && i < n; i++)
-		put_together(tier, &wanted[i], phase == WHOLE ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1, phase == WHOLE);
+	if (phase != MISSING)
+		put_all_together(tier, wanted, n, phase == WHOLE);
 	return wanted[n - 1].time;
 }
 
@@ -352,13 +419,28 @@ static void
 forget_orphans(const SlmTier *tier)
 {
 	static SlmStatement statement = {
-		"DELETE FROM sellometer.segments s WHERE s.tier = $1 AND NOT s.whole AND NOT EXISTS "
-		"(SELECT FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time = s.event_time)",
+		"DELETE FROM sellometer.segments s USING sellometer.tiers t WHERE t.name = $1 AND s.tier = t.name AND NOT EXISTS "
+		"(SELECT FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time >= s.event_time "
+		"AND CASE WHEN s.whole THEN x.event_time < (s.event_time AT TIME ZONE 'UTC' + t.partition_width) AT TIME ZONE 'UTC' ELSE x.event_time = s.event_time END)",
 		1, {TEXTOID}
 	};
 	Datum		name = CStringGetTextDatum(tier->name);
 
 	slm_execute(&statement, &name, NULL, SPI_OK_DELETE);
+}
+
+/* What comes after this phase. */
+static void
+next_phase(Place *place)
+{
+	place->after = DT_NOBEGIN;
+	if (place->phase == WHOLE || (place->phase == LONG && place->tier == 0))
+	{
+		place->tier++;
+		place->phase = MISSING;
+	}
+	else
+		place->phase++;
 }
 
 static void
@@ -370,38 +452,55 @@ make_step(void *arg)
 	Wanted	   *wanted;
 	int			n = 0;
 
+	place->trying = DT_NOEND;
 	place->done = place->tier >= tiers->n;
-	if (place->done || !slm_tier_hold(tier))
-		return;					/* a tier that is gone is not among those that are read the next time */
+	if (place->done)
+		return;
+	if (!slm_tier_hold(tier))
+	{
+		/* somebody has taken its tables; that is told elsewhere */
+		place->phase = WHOLE;
+		next_phase(place);
+		return;
+	}
 	PushActiveSnapshot(GetLatestSnapshot());
 	wanted = place->phase == WHOLE ? find_partitions(tier, place->after, &n) : find_buckets(tier, place->phase, place->after, &n);
 	if (n > 0)
+	{
+		place->trying = wanted[n - 1].time;
 		place->after = make_wanted(tier, place->phase, wanted, n);
+	}
 	PopActiveSnapshot();
 	if (n > 0)
 		return;
-	place->after = DT_NOBEGIN;
 	if (place->phase == MISSING)
 		forget_orphans(tier);
-	if (place->phase == WHOLE || (place->phase == LONG && place->tier == 0))
-	{
-		place->tier++;
-		place->phase = MISSING;
-	}
-	else
-		place->phase++;
+	next_phase(place);
 }
 
+/* Those that can't be made don't keep others from being made, but the run fails. */
 void
 slm_segments_make(SlmRun *run)
 {
 	Place		place = {.after = DT_NOBEGIN};
+	ErrorData  *first = NULL;
 
 	while (!place.done)
 	{
+		ErrorData  *error;
+
 		CHECK_FOR_INTERRUPTS();
 		if (run->held || slm_run_hold(run))
 			break;
-		slm_step(run, make_step, &place);
+		error = slm_try_step(run, make_step, &place);
+		if (error == NULL)
+			continue;
+		if (first == NULL)
+			first = error;
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || TIMESTAMP_IS_NOEND(place.trying))
+			break;
+		place.after = place.trying;
 	}
+	if (first != NULL)
+		ReThrowError(first);
 }

@@ -129,8 +129,9 @@ drop_tier(SlmTierPlan *change)
 	slm_tier_drop_relations(change->name, 'v', "DROP VIEW");
 	slm_tier_drop_relations(change->name, 't', "DROP TABLE");
 	AtEOXact_GUC(true, nest_level);
-	slm_execute(&delete, &name, NULL, SPI_OK_DELETE);
+	/* segments go with totals, by the tier's width of partitions */
 	slm_totals_prune(change->name, DT_NOEND);
+	slm_execute(&delete, &name, NULL, SPI_OK_DELETE);
 	for (int later = t + 1; later < tiers->n; later++)
 		slm_tier_move_position(tiers->tiers[later].name, -1);
 }

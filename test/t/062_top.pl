@@ -182,7 +182,7 @@ like($node->psql('shop', q{BEGIN; UPDATE sellometer.segments SET product_id = '\
 like($stderr, qr/sellometer.segments has bytes that are no segment/, 'that says so');
 
 # Tiers come and go, and so do their segments
-$node->safe_psql('shop', q{SELECT sellometer_add_tier('two_hours', '2 hours', '1 year')});
+$node->safe_psql('shop', q{SELECT sellometer_add_tier('two_hours', '2 hours', '1 year'); UPDATE sellometer.tiers SET partition_width = '4 hours' WHERE name = 'two_hours'});
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
 try_all('with another tier', 0);
 $node->safe_psql('shop', q{SELECT sellometer_drop_tier('two_hours', discard => true)});
