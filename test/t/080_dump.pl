@@ -57,7 +57,7 @@ my $contents = q{
 			ELSE 'SELECT count(*) || md5(string_agg(r::text, chr(10) ORDER BY r::text COLLATE "C")) AS x FROM sellometer.%I r' END,
 		c.relname), false, true, '')))[1]
 	FROM pg_class c WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
-		AND relname !~ '^(health|metrics)' AND relname NOT IN ('sources', 'tiers', 'status', 'progress', 'rollup_changes', 'baselines') ORDER BY 1};
+		AND relname !~ '^(health|metrics)' AND relname NOT IN ('sources', 'tiers', 'status', 'progress', 'rollup_changes', 'baselines', 'segments') ORDER BY 1};
 # What relations look like, who may do what, and what belongs to the extension.
 my $definitions = q{
 	SELECT c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.relacl,
@@ -104,7 +104,7 @@ is($old->safe_psql('shop', q{
 	SELECT c.relname FROM pg_class c JOIN pg_extension e ON extname = 'sellometer'
 	WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'S') AND relpersistence = 'p' AND c.oid <> ALL (extconfig)
 		AND EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND refobjid = e.oid AND deptype = 'e')}),
-	'', 'the rows of all tables of the extension are dumped');
+	'segments', 'the rows of all tables of the extension are dumped, but those that are a copy of others');
 is($old->safe_psql('shop', q{
 	SELECT indrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indrelid AND relkind = 'p'
 	WHERE relnamespace = 'sellometer'::regnamespace
@@ -145,7 +145,11 @@ is($new->safe_psql('shop', q{SELECT count(*) FROM sellometer.objects}), scalar(@
 my ($status, $out, $err) = $new->psql('shop', 'CALL sellometer_ingest()');
 like($err, qr/NOTICE:  restored sources are loaded into this database from now on: web/, 'CALL sellometer_ingest() resumes');
 wait_until_loaded($new);
+is($new->safe_psql('shop', q{SELECT count(*) FROM sellometer.segments s WHERE tier = 'day'}), '0', 'segments are still to be made anew');
+is($new->safe_psql('shop', q{SELECT ok FROM sellometer_check() WHERE name = 'segments'}), 't', '... and rows tell meanwhile');
 call($new, 'rollup', 'prune', 'rollup');
+is($new->safe_psql('shop', q{SELECT ok FROM sellometer_check() WHERE name = 'segments'}), 't', '... and there are new ones');
+cmp_ok($new->safe_psql('shop', q{SELECT count(*) FROM sellometer.segments s WHERE tier = 'day'}), '>', 0, '... of all tiers');
 is($new->safe_psql('shop', q{SELECT enabled, restored, last_error IS NULL FROM sellometer.sources}), 't|f|t', 'the source is as any other');
 is($new->safe_psql('shop', q{SELECT count(*), count(*) FILTER (WHERE state = 'done') FROM sellometer.objects}),
 	(@files + 1) . '|' . @files, 'each object is there once, and loaded');
