@@ -116,23 +116,103 @@ slm_sums_text_of(const SlmSums *sums, uint32 key)
 	return slm_dictionary_text(sums->dictionary, sums->dimension, key);
 }
 
-void
-slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len)
+/* So many sums of products are looked up at a time, each of whose places in memory has been asked for before: the table is larger than caches. */
+#define AT_A_TIME		32
+
+/* Bytes of a segment for each of its products, at least. */
+#define LEAST_BYTES		3
+
+/* Of a first large segment: room for all of its products at once. */
+static void
+make_room(SlmSums *sums, Size len)
 {
-	SlmSegmentReader reader = slm_segment_read(bytes, len);
+	uint32		room = (uint32) Min(len / LEAST_BYTES, 1024 * 1024);
+
+	if (sums->n > 0 || room <= sums->room)
+		return;
+	products_grow(sums->products, room);
+	sums->keys = repalloc_huge(sums->keys, sizeof(SlmKeySum) * room);
+	sums->room = room;
+}
+
+static void
+add_some_products(SlmSums *sums, const SlmSegmentSum *some, const uint32 *hashes, int n)
+{
+	uint32		numbers[AT_A_TIME];
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		found;
+		ProductEntry *entry = products_insert_hash(sums->products, some[i].product_id, hashes[i], &found);
+
+		if (!found)
+		{
+			entry->number = sums->n;
+			add_key(sums, some[i].product_id);
+		}
+		numbers[i] = entry->number;
+		__builtin_prefetch(&sums->keys[numbers[i]], 1);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		sums->keys[numbers[i]].count += some[i].count;
+		sums->keys[numbers[i]].gmv += some[i].gmv;
+	}
+}
+
+static SlmSegmentStatus
+add_products(SlmSums *sums, SlmSegmentReader *reader)
+{
+	SlmSegmentSum some[AT_A_TIME];
+	uint32		hashes[AT_A_TIME];
+	SlmSegmentStatus status = SLM_SEGMENT_SUM;
+
+	while (status == SLM_SEGMENT_SUM)
+	{
+		int			n = 0;
+
+		while (n < AT_A_TIME && (status = slm_segment_next_product(reader, &some[n])) == SLM_SEGMENT_SUM)
+		{
+			hashes[n] = hash_product(sums->seed, some[n].product_id);
+			__builtin_prefetch(&sums->products->data[hashes[n] & sums->products->sizemask]);
+			n++;
+		}
+		add_some_products(sums, some, hashes, n);
+	}
+	return status;
+}
+
+static SlmSegmentStatus
+add_texts(SlmSums *sums, SlmSegmentReader *reader)
+{
 	SlmSegmentSum sum = {0};
 	SlmSegmentStatus status;
-	bool		is_product = sums->dimension == SLM_PRODUCT_ID;
 
-	CHECK_FOR_INTERRUPTS();
-	while ((status = is_product ? slm_segment_next_product(&reader, &sum) : slm_segment_next_text(&reader, &sum)) == SLM_SEGMENT_SUM)
+	while ((status = slm_segment_next_text(reader, &sum)) == SLM_SEGMENT_SUM)
 	{
 		/* before the keys are looked at, which may move */
-		uint32		key = is_product ? slm_sums_product(sums, sum.product_id) : slm_sums_text(sums, sum.text);
+		uint32		key = slm_sums_text(sums, sum.text);
 
 		sums->keys[key].count += sum.count;
 		sums->keys[key].gmv += sum.gmv;
 	}
+	return status;
+}
+
+void
+slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len)
+{
+	SlmSegmentReader reader = slm_segment_read(bytes, len);
+	SlmSegmentStatus status;
+
+	CHECK_FOR_INTERRUPTS();
+	if (sums->dimension == SLM_PRODUCT_ID)
+	{
+		make_room(sums, len);
+		status = add_products(sums, &reader);
+	}
+	else
+		status = add_texts(sums, &reader);
 	if (status == SLM_SEGMENT_DAMAGED)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
