@@ -147,9 +147,9 @@ add_segments(Read *read, TimestampTz from, TimestampTz to)
 	int			n = query_segments(read, from, to);
 	int			row = 0;
 
-	for (; row < n && is_whole(row); row++)
+	for (; row < n && is_whole(row) && !read->sums->over; row++)
 		add_whole(read, row, from, to);
-	for (int after; row < n; row = after)
+	for (int after; row < n && !read->sums->over; row = after)
 	{
 		TimestampTz time = slm_int64(row, 1, 0);
 		int			i = find_bucket(read, time);
@@ -268,7 +268,11 @@ slm_segments_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, Timestam
 	if (read.n > 0)
 	{
 		add_segments(&read, from, to);
-		add_missing(&read);
+		/* rows of as many names as there may be would not be held to a limit */
+		if (sums->limit > 0)
+			sums->over |= next_that_is(&read, 0, false) < read.n;
+		else
+			add_missing(&read);
 	}
 	pfree(read.buckets);
 	pfree(read.done);

@@ -109,6 +109,15 @@ slm_sums_text(SlmSums *sums, SlmSlice text)
 	return key;
 }
 
+bool
+slm_sums_check(SlmSums *sums)
+{
+	Size		names = sums->products != NULL ? sums->products->size * sizeof(ProductEntry) : slm_dictionary_memory(sums->dictionary);
+
+	sums->over = sums->limit > 0 && names + sums->room * sizeof(SlmKeySum) > sums->limit;
+	return sums->over;
+}
+
 SlmSlice
 slm_sums_text_of(const SlmSums *sums, uint32 key)
 {
@@ -128,9 +137,10 @@ make_room(SlmSums *sums, Size len)
 {
 	uint32		room = (uint32) Min(len / LEAST_BYTES, 1024 * 1024);
 
-	if (sums->n > 0 || room <= sums->room)
+	if (sums->n > 0 || room <= sums->room || sums->limit > 0)
 		return;
-	products_grow(sums->products, room);
+	if (room > sums->products->size)
+		products_grow(sums->products, room);
 	sums->keys = repalloc_huge(sums->keys, sizeof(SlmKeySum) * room);
 	sums->room = room;
 }
@@ -178,6 +188,8 @@ add_products(SlmSums *sums, SlmSegmentReader *reader)
 			n++;
 		}
 		add_some_products(sums, some, hashes, n);
+		if (slm_sums_check(sums))
+			return SLM_SEGMENT_END;
 	}
 	return status;
 }
@@ -195,6 +207,8 @@ add_texts(SlmSums *sums, SlmSegmentReader *reader)
 
 		sums->keys[key].count += sum.count;
 		sums->keys[key].gmv += sum.gmv;
+		if (sums->n % 256 == 0 && slm_sums_check(sums))
+			return SLM_SEGMENT_END;
 	}
 	return status;
 }

@@ -25,6 +25,8 @@ typedef struct SlmSums
 	uint32		n;
 	uint32		room;
 	SlmKeySum  *keys;			/* by number; may move when one is added */
+	Size		limit;			/* the caller may set it: from so many bytes on nothing is added any more ... */
+	bool		over;			/* ... and what was is of no use; 0: no limit */
 	MemoryContextCallback callback;
 } SlmSums;
 
@@ -35,10 +37,13 @@ extern SlmSums *slm_sums_create(SlmDimension dimension);
 extern uint32 slm_sums_product(SlmSums *sums, int64 product_id);
 extern uint32 slm_sums_text(SlmSums *sums, SlmSlice text);
 
+/* Do they take more than their limit?  Sets over, too. */
+extern bool slm_sums_check(SlmSums *sums);
+
 /* The text of a key of another dimension than SLM_PRODUCT_ID. */
 extern SlmSlice slm_sums_text_of(const SlmSums *sums, uint32 key);
 
-/* Add what a segment of the dimension has; an error if these are no such bytes. */
+/* Add what a segment of the dimension has, up to the limit; an error if these are no such bytes. */
 extern void slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len);
 
 /* Sort n keys into the order of the tables' primary keys. */

@@ -28,8 +28,12 @@
 /* A bucket with more is worth adding up. */
 #define MANY			4
 
-/* Rows in memory at a time, with what sorting takes; if a partition's buckets have more, they are made in parts. */
-#define MAX_ROWS		Max(slm_budget_rollup() / (sizeof(MadeRow) + 2 * sizeof(SlmSortItem)), 65536)
+/*
+ * Rows in memory at a time, with what sorting takes; if a partition's buckets have more, they are made in parts.  A bucket that has more, or names that
+ * take more, goes without: its rows are read.
+ */
+#define MAX_ROWS		(slm_budget_rollup() / 2 / (sizeof(MadeRow) + 2 * sizeof(SlmSortItem)))
+#define MAX_NAMES		(slm_budget_rollup() / 2)
 
 /* Which segments a bucket, or a partition, and type are to have. */
 typedef struct Wanted
@@ -211,9 +215,9 @@ take_row(Make *make, SlmSums *names, const SlmTierRow *row)
 		return true;
 	if (make->nrows == make->maxrows)
 	{
-		if (make->maxrows >= MAX_ROWS && make->wanted[0].time != make->wanted[make->n - 1].time)
+		if (make->maxrows >= MAX_ROWS || slm_sums_check(names))
 			return false;
-		make->maxrows *= 2;
+		make->maxrows = Min(2 * make->maxrows, Max(MAX_ROWS, make->maxrows + 1));
 		make->rows = repalloc_huge(make->rows, sizeof(MadeRow) * make->maxrows);
 	}
 	make->rows[make->nrows++] = (MadeRow) {
@@ -265,6 +269,7 @@ make_dimension(Make *make, SlmDimension dimension)
 	SlmSums    *names = slm_sums_create(dimension);
 	SlmSortItem *items;
 
+	names->limit = MAX_NAMES;
 	make->maxrows = 1024;
 	make->rows = palloc(sizeof(MadeRow) * make->maxrows);
 	if (!read_rows(make, names))
@@ -349,23 +354,28 @@ make_missing(const SlmTier *tier, const Wanted *wanted, int n)
 
 /* --- segments of what has some --- */
 
-/* Add up what is from the start of the wanted one on and before another time. */
-static void
+/* Add up what is from the start of the wanted one on and before another time; false if its names take too much. */
+static bool
 put_together(const SlmTier *tier, const Wanted *wanted, TimestampTz to, SlmSegment *segments)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		fits = true;
 
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (SlmDimension d = 0; fits && d < SLM_DIMENSIONS; d++)
 	{
 		SlmSums    *sums = slm_sums_create(d);
 
+		sums->limit = MAX_NAMES;
 		slm_segments_sum(sums, tier, wanted->type, wanted->time, to, "");
-		slm_sums_put_all(sums, &segments[d]);
+		fits = !sums->over && !slm_sums_check(sums);
+		if (fits)
+			slm_sums_put_all(sums, &segments[d]);
 		MemoryContextReset(context);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return fits;
 }
 
 /* First all is added up, then all is written: rows are locked for a moment. */
@@ -373,13 +383,18 @@ static void
 put_all_together(const SlmTier *tier, const Wanted *wanted, int n, bool whole)
 {
 	SlmSegment *segments = new_segments(n * SLM_DIMENSIONS);
+	bool	   *fits = palloc0(sizeof(bool) * n);
 
 	PG_TRY();
 	{
 		for (int i = 0; i < n; i++)
-			put_together(tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1, &segments[i * SLM_DIMENSIONS]);
+			fits[i] = put_together(tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1,
+								   &segments[i * SLM_DIMENSIONS]);
 		for (int i = 0; i < n; i++)
-			write_segments(tier, &wanted[i], whole, &segments[i * SLM_DIMENSIONS]);
+		{
+			if (fits[i])
+				write_segments(tier, &wanted[i], whole, &segments[i * SLM_DIMENSIONS]);
+		}
 	}
 	PG_FINALLY();
 	{
@@ -407,7 +422,7 @@ half_of(const Wanted *wanted, int n)
 static TimestampTz
 make_wanted(const SlmTier *tier, Phase phase, const Wanted *wanted, int n)
 {
-	while (phase == MISSING && !make_missing(tier, wanted, n))
+	while (phase == MISSING && !make_missing(tier, wanted, n) && wanted[0].time != wanted[n - 1].time)
 		n = half_of(wanted, n);
 	if (phase != MISSING)
 		put_all_together(tier, wanted, n, phase == WHOLE);

@@ -32,7 +32,7 @@ for my $name (sort keys %PUBLICATIONS)
 	$subscriber->safe_psql('postgres', "CREATE DATABASE $name");
 	$subscriber->safe_psql($name, sql($script));
 	$subscriber->safe_psql($name, "CREATE SUBSCRIPTION $name CONNECTION '" . $node->connstr . " dbname=shop' PUBLICATION $name");
-	$subscriber->wait_for_subscription_sync($node, $name);
+	$subscriber->wait_for_subscription_sync($node, $name, $name);
 }
 
 is(sql(q{SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c
