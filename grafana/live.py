@@ -44,7 +44,7 @@ def chosen_totals():
         SELECT {label('dimension', 'key')} AS "name", gmv AS "GMV", count AS "number", gmv / nullif((SELECT gmv FROM everything), 0) AS share, avg_price AS price, kind
         FROM (SELECT 0 AS n, '' AS kind, '' AS dimension, 'All' AS key, gmv, count, avg_price FROM everything
             UNION ALL {union}) t
-        ORDER BY n, gmv DESC, key COLLATE "C" """), 14, 12, columns={
+        ORDER BY n, gmv DESC, key COLLATE "C" """), 16, 12, columns={
             "name": column(least=180, inspect=True), "GMV": column(MONEY, width=105, decimals=2), "number": COUNT,
             "share": column(RATIO, width=75, decimals=2), "price": column(MONEY, width=85, decimals=2), "kind": column(width=165)})
 
@@ -76,7 +76,7 @@ def live():
         *freshness(),
         lines("GMV per minute", "What purchases came to, by event time, per minute whatever the width of the points. Dashed: files on their way may still "
               "change it. Nothing is drawn behind the newest data.",
-              per_minute(parted("s.gmv / w.minutes", "GMV per minute"), series()), MONEY, 10, 12, overrides=[NOT_FINAL]),
+              per_minute(parted("s.gmv / w.minutes", "GMV per minute"), series()), MONEY, 8, 12, overrides=[NOT_FINAL]),
         chosen_totals(),
         table("From view to purchase", "Views (once a session), carts and purchases in the range, with rates.", funnel(), 8, 8,
               columns={"number": COUNT, "of views": SHARE, "of previous": SHARE}),

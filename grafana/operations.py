@@ -130,7 +130,7 @@ def arrivals():
             FROM sellometer.rejected_rows
             WHERE $__timeFilter(rejected_at)
             ORDER BY rejected_at DESC, source, key, line
-            LIMIT 200"""), 24, 25, columns={"time": TIME, "the row, and its error": column(least=180, wrap=True)}),
+            LIMIT 200"""), 24, 29, columns={"time": TIME, "the row, and its error": column(least=180, wrap=True)}),
         table("Failed objects", "Each with the reason. sellometer_retry(source, key) has it loaded again, sellometer_skip(source, key) never.",
               sql("""
             SELECT source || ': ' || key AS object, error, sqlstate, attempts, date_trunc('second', next_attempt) AS "next attempt", size, date_trunc('second', discovered_at) AS "time"

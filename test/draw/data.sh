@@ -46,6 +46,8 @@ draw_load() {
 	fi
 	sql -c 'CALL sellometer_rollup()' -c 'CALL sellometer_prune()' >/dev/null
 	draw_alerts >/dev/null
-	sql -c 'CREATE ROLE grafana LOGIN' -c "SELECT sellometer_grant_reader('grafana', errors => true)" -c 'VACUUM ANALYZE' >/dev/null
+	# who may see rows, too, so that links to them are drawn
+	sql -c 'CREATE ROLE grafana LOGIN' -c "SELECT sellometer_grant_reader('grafana', errors => true)" \
+		-c 'GRANT EXECUTE ON FUNCTION sellometer_events TO grafana' -c 'VACUUM ANALYZE' >/dev/null
 	sql -d empty -c "SELECT sellometer_grant_reader('grafana')" >/dev/null
 }

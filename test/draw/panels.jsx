@@ -37,7 +37,7 @@ export function said(panel, frames, context) {
 		name: field.name, shown: getFieldDisplayName(field, frame, frames), type: field.type, raw: [...field.values],
 		text: [...field.values].map((value) => formattedValueToString(field.display(value))),
 		hidden: Boolean(field.config.custom?.hidden || field.config.custom?.hideFrom?.viz),
-		links: frame.length > 0 ? field.getLinks({ valueRowIndex: 0 }).map((link) => link.href) : []
+		links: frame.length > 0 && (field.values[0] ?? null) !== null ? field.getLinks({ valueRowIndex: 0 }).map((link) => link.href) : []
 	})) })) };
 }
 
