@@ -81,11 +81,11 @@ add_key(SlmSums *sums, int64 product_id)
 	sums->keys[sums->n++] = (SlmKeySum) {.product_id = product_id};
 }
 
-uint32
-slm_sums_product(SlmSums *sums, int64 product_id)
+static inline uint32
+number_product(SlmSums *sums, int64 product_id, uint32 hash)
 {
 	bool		found;
-	ProductEntry *entry = products_insert(sums->products, product_id, &found);
+	ProductEntry *entry = products_insert_hash(sums->products, product_id, hash, &found);
 
 	if (!found)
 	{
@@ -93,6 +93,12 @@ slm_sums_product(SlmSums *sums, int64 product_id)
 		add_key(sums, product_id);
 	}
 	return entry->number;
+}
+
+uint32
+slm_sums_product(SlmSums *sums, int64 product_id)
+{
+	return number_product(sums, product_id, hash_product(sums->seed, product_id));
 }
 
 uint32
@@ -152,15 +158,7 @@ add_some_products(SlmSums *sums, const SlmSegmentSum *some, const uint32 *hashes
 
 	for (int i = 0; i < n; i++)
 	{
-		bool		found;
-		ProductEntry *entry = products_insert_hash(sums->products, some[i].product_id, hashes[i], &found);
-
-		if (!found)
-		{
-			entry->number = sums->n;
-			add_key(sums, some[i].product_id);
-		}
-		numbers[i] = entry->number;
+		numbers[i] = number_product(sums, some[i].product_id, hashes[i]);
 		__builtin_prefetch(&sums->keys[numbers[i]], 1);
 	}
 	for (int i = 0; i < n; i++)
