@@ -35,7 +35,7 @@ def of_chosen(dimension, variable, many, value, what, unit):
 
 def chosen_totals():
     """All that is chosen, of whatever kind, in one table."""
-    parts = [f"SELECT {i} AS n, '{one}' AS kind, '{dimension}' AS dimension, t.* FROM sellometer_total('{dimension}', '${{event}}', {chosen(variable)}, {RANGE}) t"
+    parts = [f"SELECT {i} AS n, '{one}' AS kind, '{dimension}' AS dimension, t.key, t.gmv, t.count, t.avg_price FROM sellometer_total('{dimension}', '${{event}}', {chosen(variable)}, {RANGE}) t"
              for i, (dimension, variable, one, _) in enumerate(CHOICES, 1)]
     union = "\n            UNION ALL ".join(parts)
     return table("${event:text}: what is chosen", "Number and GMV in the range of all that is chosen above, and the share of all.", sql(f"""

@@ -170,7 +170,7 @@ $$;
 SELECT c.what, d.dimension, b.by, count(*) AS movers, count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong
 FROM cases c CROSS JOIN (VALUES ('product_id'), ('brand')) d (dimension) CROSS JOIN (VALUES ('gmv'), ('count')) b (by)
 CROSS JOIN LATERAL (
-	SELECT a, x FROM (SELECT row_number() OVER () AS i, * FROM sellometer_movers(d.dimension, 'purchase', c.range_from, c.range_to, c.back, 12, b.by, c.zone)) a
+	SELECT a, x FROM (SELECT row_number() OVER () AS i, key, count, gmv, earlier_count, earlier_gmv, difference, change, reason FROM sellometer_movers(d.dimension, 'purchase', c.range_from, c.range_to, c.back, 12, b.by, c.zone)) a
 	FULL JOIN pg_temp.expected_movers(d.dimension, b.by, c.compared_from, c.compared_to, c.earlier_from, c.earlier_to, 12) x USING (i)) j
 WHERE c.what IN ('today and yesterday', 'the week so far', 'the last hour, and the one before') GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 SELECT * FROM sellometer_movers('brand', 'purchase', '2019-11-01', '2019-12-01', '1 month');
@@ -178,7 +178,7 @@ SELECT * FROM sellometer_movers('brand', 'purchase', '2019-11-01', '2019-12-01',
 SELECT n, b.by, count(*) AS movers, count(*) FILTER (WHERE a IS DISTINCT FROM x) AS wrong, count(*) FILTER (WHERE (a).key::bigint > 1200) AS "not among the best"
 FROM unnest(ARRAY[3, 12, 200]) n CROSS JOIN (VALUES ('gmv'), ('count')) b (by)
 CROSS JOIN LATERAL (
-	SELECT a, x FROM (SELECT row_number() OVER () AS i, * FROM sellometer_movers('product_id', 'purchase', '2019-10-16', '2019-10-17', '1 day', n, b.by)) a
+	SELECT a, x FROM (SELECT row_number() OVER () AS i, key, count, gmv, earlier_count, earlier_gmv, difference, change, reason FROM sellometer_movers('product_id', 'purchase', '2019-10-16', '2019-10-17', '1 day', n, b.by)) a
 	FULL JOIN pg_temp.expected_movers('product_id', b.by, '2019-10-16', '2019-10-17', '2019-10-15', '2019-10-16', n) x USING (i)) j
 GROUP BY 1, 2 ORDER BY 2, 1;
 

@@ -38,6 +38,21 @@ UPDATE sellometer.products SET name = 'mine';
 ROLLBACK TO s;
 RESET ROLE;
 
+-- what files say stands behind what the user says; the loader alone writes it
+INSERT INTO sellometer.product_names VALUES (7, 'Galaxy', '2019-10-01 10:00Z'), (8, E'Lamp,\n red', '2019-10-01 10:00Z'), (12, 'Chair', '2019-10-01 11:00Z');
+SET LOCAL ROLE regress_sellometer_reader;
+SELECT product_id, sellometer_product_name(product_id), sellometer_key_label('product_id', product_id::text) FROM (VALUES (7::bigint), (8), (9), (12), (13), (NULL)) v (product_id);
+SELECT DISTINCT name FROM sellometer.low_inventory;
+SELECT DISTINCT name FROM sellometer.left_in_cart;
+SAVEPOINT reader;
+INSERT INTO sellometer.product_names VALUES (13, 'mine', now());
+ROLLBACK TO reader;
+SET LOCAL ROLE regress_sellometer_catalogue;
+SELECT sellometer_product_name(7), sellometer_product_name(12);
+UPDATE sellometer.product_names SET name = 'mine';
+ROLLBACK TO reader;
+RESET ROLE;
+
 -- in a page it is text
 SELECT sellometer.html_key('9223372036854775807', sellometer_key_label('product_id', '9223372036854775807'));
 ROLLBACK;

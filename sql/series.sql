@@ -273,7 +273,7 @@ CROSS JOIN sellometer.dimensions() d
 CROSS JOIN (VALUES ('gmv'), ('count')) o (by)
 CROSS JOIN LATERAL (
 	SELECT t, x
-	FROM (SELECT row_number() OVER () AS n, * FROM sellometer_top(d.dimension, 'purchase', range_from, range_to, 7, o.by)) t
+	FROM (SELECT row_number() OVER () AS n, key, gmv, count, avg_price FROM sellometer_top(d.dimension, 'purchase', range_from, range_to, 7, o.by)) t
 	FULL JOIN (
 		SELECT row_number() OVER (ORDER BY CASE o.by WHEN 'gmv' THEN gmv ELSE count END DESC,
 			CASE o.by WHEN 'gmv' THEN count ELSE gmv END DESC, key COLLATE "C") AS n, *
@@ -298,7 +298,7 @@ CROSS JOIN sellometer.dimensions() d
 CROSS JOIN LATERAL (SELECT array_agg(key) || ARRAY['nobody''s', '99999999999999999999', NULL] AS keys FROM (
 	SELECT DISTINCT to_jsonb(e) ->> d.dimension AS key FROM events e) k WHERE hashtext(key) % 2 = 0) k
 CROSS JOIN LATERAL (
-	SELECT t, x FROM sellometer_total(d.dimension, 'purchase', k.keys, range_from, range_to) t
+	SELECT t, x FROM (SELECT key, gmv, count, avg_price FROM sellometer_total(d.dimension, 'purchase', k.keys, range_from, range_to)) t
 	FULL JOIN (
 		SELECT to_jsonb(e) ->> d.dimension AS key, sum(price) AS gmv, count(*) AS count, sum(price) / count(*) AS avg_price
 		FROM events e WHERE event_type = 'purchase' AND event_time >= read_from AND event_time < read_to

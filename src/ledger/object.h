@@ -11,6 +11,7 @@
 #include "ledger/source_format.h"
 #include "pure/dictionary.h"
 #include "pure/chunk.h"
+#include "pure/names.h"
 #include "store/store.h"
 
 typedef enum SlmOutcome
@@ -75,6 +76,8 @@ typedef struct SlmObject
 	size_t		refused_len;
 	bool		has_checksum;	/* it was read to its end */
 	SlmChecksum checksum;		/* of what it holds */
+	const SlmName *names;		/* what its products are called; of each product one */
+	uint32		nnames;
 	SlmRejectedRow *rejects;
 	int			nrejects;
 	int			maxrejects;		/* allocated */

@@ -117,6 +117,16 @@ validate_event(SlmReading *reading, const SlmRowAhead *ahead)
 	return judge_keys(reading, reading->keys->n);
 }
 
+/* Names are kept until the part ends. */
+static void
+note_names_memory(SlmReading *reading)
+{
+	uint64		memory = slm_names_memory(slm_reader_names(reading->reader));
+
+	reading->memory += memory - reading->names_memory;
+	reading->names_memory = memory;
+}
+
 /* What the part takes of memory besides what each row does, about. */
 static bool
 note_memory(SlmReading *reading, const SlmEvent *event, bool first)
@@ -129,6 +139,8 @@ note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 		return true;
 	/* a category is kept at each of its levels */
 	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
+	if (event->name.len > 0 && slm_reader_names(reading->reader) != NULL)
+		note_names_memory(reading);
 	if (reading->object->resume_row == 0 && !slm_dictionary_count_named(reading->dictionary, (uint32) slm_max_object_keys, &named))
 	{
 		slm_object_fail_by_memory(reading->object);
@@ -405,6 +417,8 @@ reset_counts(SlmReading *reading)
 	object->rows_total = object->rows_rejected = object->rows_expired = 0;
 	object->refused = NULL;
 	object->refused_len = 0;
+	object->names = NULL;
+	object->nnames = 0;
 	object->rejects = NULL;
 	object->nrejects = 0;
 	object->first_event = DT_NOEND;
@@ -517,8 +531,10 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 		slm_chunk_reset(chunk);
 		reading->part_row = reading->row;
 		slm_reading_forget_refused(reading);
+		/* of chosen rows names are known since all of them were read */
+		slm_reader_keep_names(reading->reader, reading->choose == NULL ? reading->key : NULL);
 		forget_times(reading);
-		reading->memory = 0;
+		reading->memory = reading->names_memory = 0;
 		slm_dictionary_begin_part(dictionary);
 	}
 	else
@@ -543,6 +559,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 	{
 		slm_reading_judge_times(reading, clock);
 		slm_reading_keep_refused(reading);
+		slm_reading_keep_names(reading);
 	}
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
 		slm_reading_judge_rejects(reading);

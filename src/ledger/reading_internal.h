@@ -54,6 +54,7 @@ struct SlmReading
 	TimestampTz earliest;		/* event of the part at hand */
 	TimestampTz latest;			/* likewise */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
+	uint64		names_memory;	/* of this by names of products */
 	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
 	SlmReach	reach;			/* of such a one, which is gone through part by part, too */
 };
@@ -88,6 +89,9 @@ extern void slm_reading_forget_refused(SlmReading *reading);
  * memory.
  */
 extern void slm_reading_keep_refused(SlmReading *reading);
+
+/* Likewise what its products are called, which the reader then forgets. */
+extern void slm_reading_keep_names(SlmReading *reading);
 
 /* All rows of the object have been read: which times are clock jumps? */
 extern void slm_reading_judge_gaps(SlmReading *reading);

@@ -4,7 +4,7 @@
  *   before the lock     rejected rows; sales and listings --> offer log; what there is to decide views against
  *   the writer's lock
  *     decide            which objects are new still, which views count; the head moves on
- *     facts             listings, sales with ids, carts, products of the inventory that were sold
+ *     facts             listings, sales with ids, carts, products of the inventory that were sold, names
  *     finest tier       cells --> which buckets it takes --> deltas, dimension by dimension
  *     view log
  *                       --> its five tables, totals
@@ -27,6 +27,7 @@
 #include "facts/stock_write.h"
 #include "ledger/head.h"
 #include "ledger/identity.h"
+#include "ledger/product_names.h"
 #include "ledger/record.h"
 #include "ledger/rejects.h"
 #include "load/apply.h"
@@ -332,6 +333,7 @@ apply_locked(Apply *apply)
 	apply->head = slm_head_advance(apply->objects, apply->nobjects, apply->head);
 	slm_carts_write(&batch->carts, apply->head, apply->often);
 	slm_stock_note(batch);
+	slm_product_names_write(apply->objects, apply->nobjects);
 
 	if (has_groups)
 		begin_deltas(apply);

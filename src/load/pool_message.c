@@ -149,6 +149,14 @@ send_object(StringInfo buf, const SlmObject *object)
 	send_text(buf, object->error_detail);
 	pq_sendint64(buf, object->refused_len);
 	appendBinaryStringInfo(buf, object->refused_len > 0 ? object->refused : "", (int) object->refused_len);
+	pq_sendint32(buf, (int) object->nnames);
+	for (uint32 i = 0; i < object->nnames; i++)
+	{
+		pq_sendint64(buf, object->names[i].product_id);
+		pq_sendint64(buf, object->names[i].hour);
+		pq_sendint32(buf, (int) object->names[i].name.len);
+		appendBinaryStringInfo(buf, object->names[i].name.data, (int) object->names[i].name.len);
+	}
 	pq_sendint32(buf, object->nrejects);
 	for (int i = 0; i < object->nrejects; i++)
 	{
@@ -185,6 +193,23 @@ slm_result_ids(StringInfo buf, int64 *ids)
 	return n;
 }
 
+static void
+receive_names(StringInfo buf, SlmObject *object)
+{
+	SlmName    *names;
+
+	object->nnames = pq_getmsgint(buf, 4);
+	names = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmName) * Max(object->nnames, 1));
+	for (uint32 i = 0; i < object->nnames; i++)
+	{
+		names[i].product_id = pq_getmsgint64(buf);
+		names[i].hour = pq_getmsgint64(buf);
+		names[i].name.len = pq_getmsgint(buf, 4);
+		names[i].name.data = memcpy(palloc(names[i].name.len), pq_getmsgbytes(buf, (int) names[i].name.len), names[i].name.len);
+	}
+	object->names = names;
+}
+
 void
 slm_result_object(StringInfo buf, SlmObject *object)
 {
@@ -212,6 +237,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 		object->refused = palloc(object->refused_len);
 		memcpy(object->refused, pq_getmsgbytes(buf, (int) object->refused_len), object->refused_len);
 	}
+	receive_names(buf, object);
 	object->nrejects = (int) pq_getmsgint(buf, 4);
 	object->rejects = palloc(sizeof(SlmRejectedRow) * Max(object->nrejects, 1));
 	for (int i = 0; i < object->nrejects; i++)

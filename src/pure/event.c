@@ -12,7 +12,7 @@
 
 static const char *const column_names[SLM_COLUMNS] = {
 	"event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id",
-	"user_session", "quantity", "event_id"
+	"user_session", "quantity", "event_id", "product_name"
 };
 
 static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_from_cart", "purchase"};
@@ -147,7 +147,7 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 		return reject_value(reject, SLM_REJECT_BAD_PRODUCT_ID, SLM_COL_PRODUCT_ID, field);
 	if (!optional_id(field[SLM_COL_CATEGORY_ID], &event->has_category_id, &event->category_id))
 		return reject_value(reject, SLM_REJECT_BAD_CATEGORY_ID, SLM_COL_CATEGORY_ID, field);
-	event->more = event->line = 0;
+	event->more = event->line = event->name.len = 0;
 	event->category_code = field[SLM_COL_CATEGORY_CODE];
 	event->brand = field[SLM_COL_BRAND];
 	if (!slm_parse_price(field[SLM_COL_PRICE], &event->price))
@@ -186,5 +186,6 @@ slm_event_parse_more(const SlmSlice field[SLM_COLUMNS], SlmEvent *event, SlmReje
 	event->event_id = slm_field_value(field[SLM_COL_EVENT_ID]);
 	if (event->type != SLM_VIEW && event->event_id.len > 0)
 		event->line = slm_line(event->type, event->more);
+	event->name = slm_field_value(field[SLM_COL_PRODUCT_NAME]);
 	return true;
 }

@@ -10,7 +10,7 @@
 
 static const char *const role_names[SLM_ROLES] = {
 	"event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id", "user_session",
-	"quantity", "event_id", "currency"
+	"quantity", "event_id", "currency", "product_name"
 };
 
 void

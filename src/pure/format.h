@@ -10,10 +10,11 @@
 #include "pure/types.h"
 
 /* What a file's columns can be: those of SlmColumn by their names, and some that are kept under theirs. */
-#define SLM_ROLES		12
+#define SLM_ROLES		13
 #define SLM_ROLE_QUANTITY	9
 #define SLM_ROLE_EVENT_ID	10
 #define SLM_ROLE_CURRENCY	11
+#define SLM_ROLE_PRODUCT_NAME	12
 #define SLM_ROLE_NONE	(-1)
 
 /* Columns of a file that are put together for one role, joined by `-`. */

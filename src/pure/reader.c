@@ -21,6 +21,8 @@ struct SlmReader
 	SlmIntake	intake;			/* its error is raised when the rows before it have been handed out */
 	SlmCsv		csv;
 	SlmHeaders	headers;
+	const SlmHashKey *names_key;	/* names are kept by it; NULL: they are not */
+	SlmNames   *names;			/* NULL: none yet */
 	uint64_t	bytes_passed;	/* of records that are no rows */
 	SlmReadErrorCode error;
 	char		message[SLM_MESSAGE_SIZE];
@@ -53,6 +55,7 @@ slm_reader_free(SlmReader *reader)
 		return;
 	slm_intake_free(&reader->intake);
 	slm_csv_free(&reader->csv);
+	slm_names_free(reader->names);
 	free(reader);
 }
 
@@ -79,6 +82,20 @@ slm_reader_content(const SlmReader *reader, uint8_t *sum)
 	if (reader->intake.content != NULL)
 		slm_content_sum(reader->intake.content, sum);
 	return reader->intake.content != NULL;
+}
+
+void
+slm_reader_keep_names(SlmReader *reader, const SlmHashKey *key)
+{
+	slm_names_free(reader->names);
+	reader->names = NULL;
+	reader->names_key = key;
+}
+
+SlmNames *
+slm_reader_names(SlmReader *reader)
+{
+	return reader->names;
 }
 
 SlmReadErrorCode
@@ -164,6 +181,19 @@ reject_count(size_t nfields, size_t wanted, SlmReject *reject)
 			 nfields == 2 * wanted - 1 ? ": is a line end missing?" : "");
 }
 
+/* An event that says what its product is called. */
+static SlmReadStatus
+note_name(SlmReader *reader, const SlmEvent *event)
+{
+	if (reader->names_key == NULL)
+		return SLM_READ_EVENT;
+	if (reader->names == NULL)
+		reader->names = slm_names_create(reader->names_key);
+	if (reader->names == NULL || !slm_names_note(reader->names, event->product_id, event->time, event->name))
+		return fail(reader, SLM_READ_ERROR_MEMORY, "out of memory");
+	return SLM_READ_EVENT;
+}
+
 /* What is neither an event nor a row. */
 #define READ_NOTHING	SLM_READ_END
 
@@ -213,9 +243,13 @@ read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *
 		reject_encoding(record, reject);
 	else if (record->nfields != reader->csv.nfields)
 		reject_count(record->nfields, reader->csv.nfields, reject);
-	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject) &&
-			 (reader->csv.ncolumns == SLM_USUAL_COLUMNS || slm_event_parse_more(record->field, &row->event, reject)))
-		return SLM_READ_EVENT;
+	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject))
+	{
+		if (reader->csv.ncolumns == SLM_USUAL_COLUMNS)
+			return SLM_READ_EVENT;
+		if (slm_event_parse_more(record->field, &row->event, reject))
+			return row->event.name.len == 0 ? SLM_READ_EVENT : note_name(reader, &row->event);
+	}
 	return read_other(reader, status, record, row);
 }
 

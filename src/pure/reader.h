@@ -19,6 +19,7 @@
 #define SLM_PURE_READER_H
 
 #include "pure/format.h"
+#include "pure/names.h"
 
 typedef struct SlmReader SlmReader;
 
@@ -38,6 +39,7 @@ typedef struct SlmEvent
 	SlmSlice	brand;			/* as it came, outer quotes removed; slm_clean_brand() trims and fills it */
 	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
 	SlmSlice	event_id;		/* valid if line is not 0; never empty */
+	SlmSlice	name;			/* slm_field_value() of what the product is called; empty = not told */
 } SlmEvent;
 
 /*
@@ -154,6 +156,15 @@ extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmRead
 
 /* After SLM_READ_END: the checksum of all that was read, after unpacking.  False if it was not wanted. */
 extern bool slm_reader_content(const SlmReader *reader, uint8_t *sum);
+
+/*
+ * Keep what the rows that are read from now on call products, by this key, which must stay; NULL: don't, as in the beginning.  What was
+ * kept is forgotten.
+ */
+extern void slm_reader_keep_names(SlmReader *reader, const SlmHashKey *key);
+
+/* What was kept; owned by the reader, and its caller's to empty.  NULL: no product has a name. */
+extern SlmNames *slm_reader_names(SlmReader *reader);
 
 /* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */
 extern SlmReadErrorCode slm_reader_error(const SlmReader *reader, const char **message);

@@ -36,11 +36,14 @@ static const char *const session_names[] = {"usersession", "sessionid", "domains
 static const char *const quantity_names[] = {"quantity", "qty", "lineitemquantity", "itemquantity", "tiquantity", "quantityordered", "units", NULL};
 static const char *const event_id_names[] = {"eventid", "messageid", "insertid", "eventuuid", "eventguid", "dedupid", "idempotencykey", NULL};
 static const char *const currency_names[] = {"currency", "currencycode", NULL};
+static const char *const product_name_names[] = {
+	"productname", "itemname", "lineitemname", "producttitle", "tiname", "description", "title", NULL
+};
 static const char *const order_names[] = {"orderid", "transactionid", "tiorderid", "invoiceno", "invoice", "name", "ordernumber", NULL};
 
 static const char *const *const names_of[SLM_ROLES] = {
 	time_names, type_names, product_names, category_id_names, category_names, brand_names, price_names, user_names, session_names,
-	quantity_names, event_id_names, currency_names
+	quantity_names, event_id_names, currency_names, product_name_names
 };
 
 /* Small letters and digits of a name, of what stands behind its last point if behind is set. */

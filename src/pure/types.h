@@ -60,10 +60,11 @@ typedef enum SlmColumn
 	SLM_COL_USER_SESSION,
 	/* looked for in rows only where the header has one of them */
 	SLM_COL_QUANTITY,
-	SLM_COL_EVENT_ID
+	SLM_COL_EVENT_ID,
+	SLM_COL_PRODUCT_NAME
 } SlmColumn;
 
-#define SLM_COLUMNS			11
+#define SLM_COLUMNS			12
 #define SLM_USUAL_COLUMNS	9	/* those before SLM_COL_QUANTITY */
 
 /* How many pieces a row may tell of: more is no quantity, but an id or a price in the wrong column. */

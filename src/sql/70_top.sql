@@ -82,15 +82,15 @@ COMMENT ON FUNCTION sellometer.top(text, text, timestamptz, timestamptz, integer
 
 CREATE FUNCTION @extschema@.sellometer_top(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
-	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric, OUT name text)
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT * FROM sellometer.top($1, $2, $3, $4, $5, $6, true)
+	SELECT t.*, sellometer.given_name($1, t.key) FROM sellometer.top($1, $2, $3, $4, $5, $6, true) t
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
-	'The n best keys of a dimension over a range, by gmv or count; ends that only a coarser tier still holds fall on its buckets, and a notice says so';
+	'The n best keys of a dimension over a range, by gmv or count, and of products what they are called; ends that only a coarser tier still holds fall on its buckets, and a notice says so';
 
 CREATE FUNCTION sellometer.sums_of(
 	dimension text, event_type text, keys text[], range_from timestamptz, range_to timestamptz,
@@ -110,7 +110,7 @@ COMMENT ON FUNCTION sellometer.sums_of(text, text, text[], timestamptz, timestam
 
 CREATE FUNCTION @extschema@.sellometer_total(
 	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz,
-	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric, OUT name text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -123,7 +123,7 @@ BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	RETURN QUERY SELECT * FROM sellometer.sums_of(dimension, event_type, keys, w.range_from, w.range_to);
+	RETURN QUERY SELECT t.*, sellometer.given_name(dimension, t.key) FROM sellometer.sums_of(dimension, event_type, keys, w.range_from, w.range_to) t;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_total(text, text, text[], timestamptz, timestamptz) IS

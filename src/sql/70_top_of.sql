@@ -136,7 +136,7 @@ COMMENT ON FUNCTION sellometer.top_of(text, text, text[], text[], timestamptz, t
 
 CREATE FUNCTION @extschema@.sellometer_top_of(
 	dimension text, event_type text, brands text[], categories text[], "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
-	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric)
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric, OUT name text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -149,14 +149,14 @@ BEGIN
 	brands := sellometer.chosen_keys(brands);
 	categories := sellometer.chosen_keys(categories);
 	IF cardinality(brands) + cardinality(categories) = 0 THEN
-		RETURN QUERY SELECT t.key, t.gmv, t.count, t.avg_price FROM sellometer.top(dimension, event_type, "from", "to", n, by, true) t;
+		RETURN QUERY SELECT t.key, t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key) FROM sellometer.top(dimension, event_type, "from", "to", n, by, true) t;
 		RETURN;
 	END IF;
 	PERFORM sellometer.check_names(dimension, event_type);
 	PERFORM sellometer.check_top(n, by);
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
+	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count, sellometer.given_name(dimension, t.key)
 	FROM sellometer.top_of(dimension, event_type, brands, categories, w.range_from, w.range_to, n, by) t;
 END
 $$;

@@ -1,5 +1,8 @@
 /*
- * What products are called, as the user says, and names for people of whatever is counted.
+ * What products are called, as the user says or, else, as files say; and names for people of whatever is counted.
+ *
+ *   sellometer.products        the user's: nothing here ever writes to it
+ *   sellometer.product_names   from the column product_name of files, written with their rows under the writer's lock
  *
  * What stands in the table comes from a shop's own catalogue, so it is as little believed as what comes from files: whoever shows it escapes it.
  * Links go no further than http and https, so that none of them runs something where it is clicked.
@@ -15,9 +18,20 @@ CREATE TABLE sellometer.products (
 );
 COMMENT ON TABLE sellometer.products IS 'Yours to fill: what products are called, and where they are shown; see sellometer_key_label()';
 COMMENT ON COLUMN sellometer.products.product_id IS 'product';
-COMMENT ON COLUMN sellometer.products.name IS 'what it is called, at most 1,000 characters; NULL or blank: not known';
+COMMENT ON COLUMN sellometer.products.name IS 'what it is called, at most 1,000 characters; NULL or blank: as files say';
 COMMENT ON COLUMN sellometer.products.url IS 'its page, http:// or https://; NULL: not known';
 COMMENT ON COLUMN sellometer.products.image IS 'a picture of it, http:// or https://; NULL: not known';
+
+/* Most rows change once an hour, in place. */
+CREATE TABLE sellometer.product_names (
+	product_id	bigint PRIMARY KEY,
+	name		text COLLATE "C" NOT NULL,
+	hour		timestamptz NOT NULL
+) WITH (fillfactor = 70);
+COMMENT ON TABLE sellometer.product_names IS 'What files call products, in their column product_name: the name of the latest hour that has one';
+COMMENT ON COLUMN sellometer.product_names.product_id IS 'product';
+COMMENT ON COLUMN sellometer.product_names.name IS 'of several within the hour the first in the order of bytes; cut at 1,000 bytes';
+COMMENT ON COLUMN sellometer.product_names.hour IS 'the hour of the latest event that has a name, UTC';
 
 /* A category without the levels that are only filled up: "a.b.b" is a.b, and an id that stands for all three levels stands once. */
 CREATE FUNCTION sellometer.category_label(category text)
@@ -30,7 +44,17 @@ $$;
 COMMENT ON FUNCTION sellometer.category_label(text) IS 'A category without the levels that only repeat the one before';
 
 /* Of a name what fits into a line of text, whatever stands in it. */
-CREATE FUNCTION sellometer.product_name(product_id bigint)
+CREATE FUNCTION sellometer.name_in_a_line(name text)
+RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.shown(CASE WHEN length(n) <= 200 THEN n ELSE left(n, 199) || '~' END)
+	FROM nullif(btrim(regexp_replace(name, '[[:space:]]+', ' ', 'g')), '') n
+$$;
+COMMENT ON FUNCTION sellometer.name_in_a_line(text) IS 'A name without line breaks, of 200 characters at most; NULL of a blank one';
+
+CREATE FUNCTION @extschema@.sellometer_product_name(product_id bigint)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -39,17 +63,34 @@ DECLARE
 	name text;
 BEGIN
 	IF has_table_privilege('sellometer.products', 'SELECT') THEN
-		SELECT nullif(btrim(regexp_replace(p.name, '[[:space:]]+', ' ', 'g')), '') INTO name FROM sellometer.products p WHERE p.product_id = $1;
+		SELECT sellometer.name_in_a_line(p.name) INTO name FROM sellometer.products p WHERE p.product_id = $1;
 	END IF;
+	IF name IS NULL AND has_table_privilege('sellometer.product_names', 'SELECT') THEN
+		SELECT sellometer.name_in_a_line(n.name) INTO name FROM sellometer.product_names n WHERE n.product_id = $1;
+	END IF;
+	RETURN name;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_product_name(bigint) IS
+	'What a product is called, in a line: as sellometer.products says, else as files say (sellometer.product_names); NULL: neither does';
+
+CREATE FUNCTION sellometer.product_name(product_id bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name text := @extschema@.sellometer_product_name(product_id);
+BEGIN
 	IF name IS NULL AND has_table_privilege('sellometer.sold_products', 'SELECT') THEN
-		SELECT sellometer.category_label(s.category) INTO name FROM sellometer.sold_products s
+		SELECT sellometer.name_in_a_line(sellometer.category_label(s.category)) INTO name FROM sellometer.sold_products s
 		WHERE s.product_id = $1 AND s.category <> 'unknown.unknown.unknown' ORDER BY s.sales DESC, s.category LIMIT 1;
 	END IF;
-	RETURN sellometer.shown(CASE WHEN length(name) <= 200 THEN name ELSE left(name, 199) || '~' END);
+	RETURN name;
 END
 $$;
 COMMENT ON FUNCTION sellometer.product_name(bigint) IS
-	'What is known of a product''s name, in a line: as in sellometer.products, else the category that it was sold under most; NULL: neither';
+	'What is known of a product''s name, in a line: as sellometer_product_name(), else the category that it was sold under most; NULL: neither';
 
 /* Keys of alerts are text, and need not be ids. */
 CREATE FUNCTION sellometer.key_name(dimension text, key text)
@@ -65,6 +106,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.key_name(text, text) IS 'What sellometer.product_name() gives, of a key that is a product; NULL of all others';
+
+/* Beside a key that is shown as it is. */
+CREATE FUNCTION sellometer.given_name(dimension text, key text)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN dimension = 'product_id' THEN @extschema@.sellometer_product_name(key::bigint) END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.given_name(text, text) IS 'What sellometer_product_name() gives, of a key that is a product; NULL of all others';
 
 CREATE FUNCTION sellometer.key_label(dimension text, key text)
 RETURNS text

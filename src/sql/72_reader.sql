@@ -12,7 +12,7 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products',
+		SELECT unnest(ARRAY['tiers', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
 			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'category_overrides', 'unreadable_objects'])
 		UNION ALL
@@ -36,7 +36,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
 	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, same_content, added_at, head, listed_at, list_requests,
 		last_error_at, unreadable_since, restored) ON sellometer.sources TO %s', grantee);
-	EXECUTE format('GRANT SELECT (product_id, price, since) ON sellometer.left_in_cart TO %s', grantee);
+	EXECUTE format('GRANT SELECT (product_id, price, since, name) ON sellometer.left_in_cart TO %s', grantee);
 END
 $$;
 COMMENT ON FUNCTION sellometer.grant_to_reader(text) IS 'What sellometer_grant_reader() grants, to a role whose name is quoted';

@@ -243,7 +243,7 @@ CREATE FUNCTION @extschema@.sellometer_movers(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, back interval DEFAULT NULL, n integer DEFAULT 20,
 	by text DEFAULT 'gmv', zone text DEFAULT 'UTC',
 	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric,
-	OUT difference numeric, OUT change double precision, OUT reason text)
+	OUT difference numeric, OUT change double precision, OUT reason text, OUT name text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
@@ -257,12 +257,12 @@ BEGIN
 	PERFORM sellometer.check_top(n, by);
 	SELECT * INTO c FROM sellometer.comparable("from", "to", back, coalesce(zone, 'UTC'));
 	IF c.reason IS NOT NULL THEN
-		RETURN QUERY SELECT NULL::text, NULL::bigint, NULL::numeric, NULL::bigint, NULL::numeric, NULL::numeric, NULL::double precision, c.reason;
+		RETURN QUERY SELECT NULL::text, NULL::bigint, NULL::numeric, NULL::bigint, NULL::numeric, NULL::numeric, NULL::double precision, c.reason, NULL::text;
 		RETURN;
 	END IF;
 	RETURN QUERY
 	SELECT d.key, d.count, d.gmv, d.earlier_count, d.earlier_gmv, d.difference,
-		(CASE by WHEN 'gmv' THEN d.gmv / nullif(d.earlier_gmv, 0) ELSE d.count::numeric / nullif(d.earlier_count, 0) END - 1)::double precision, NULL::text
+		(CASE by WHEN 'gmv' THEN d.gmv / nullif(d.earlier_gmv, 0) ELSE d.count::numeric / nullif(d.earlier_count, 0) END - 1)::double precision, NULL::text, sellometer.given_name(dimension, d.key)
 	FROM sellometer.movers(dimension, event_type, c.range_from, c.range_to, c.earlier_from, c.earlier_to, n, by) d;
 END
 $$;

@@ -22,7 +22,7 @@
 #include "types/money.h"
 #include "types/read_error.h"
 
-#define RESULT_COLUMNS	14
+#define RESULT_COLUMNS	15
 
 /* Bytes that the reader is given at a time, so that interrupts are processed even where no row comes out of it. */
 #define PIECE	(1024 * 1024)
@@ -126,13 +126,15 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 		Int64GetDatum(event->user_id),
 		text_datum(rows, event->session.data, event->session.len),
 		Int32GetDatum(slm_event_pieces(event)),
-		event->line != 0 ? text_datum(rows, event->event_id.data, event->event_id.len) : (Datum) 0
+		event->line != 0 ? text_datum(rows, event->event_id.data, event->event_id.len) : (Datum) 0,
+		text_datum(rows, event->name.data, event->name.len)
 	};
 
 	nulls[3] = !event->has_category_id;
 	nulls[10] = !event->has_user_id;
 	nulls[11] = event->session.len == 0;
 	nulls[13] = event->line == 0;
+	nulls[14] = event->name.len == 0;
 	tuplestore_putvalues(rows->rsinfo->setResult, rows->rsinfo->setDesc, values, nulls);
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(rows->row_context);

@@ -89,6 +89,8 @@ note_row(Transcript *t, SlmReadStatus status, const SlmReadRow *row)
 			note(t, " q%d", slm_event_pieces(e));
 		if (e->line != 0)
 			note_text(t, "id", e->event_id);
+		if (e->name.len > 0)
+			note_text(t, "name", e->name);
 		note_text(t, "code", e->category_code);
 		note_text(t, "brand", e->brand);
 		note_text(t, "session", e->session);

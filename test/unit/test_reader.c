@@ -232,6 +232,13 @@ test_headers(void)
 		  "5: 623203200000000 purchase 5 10000 code=[] brand=[] session=[]\n"
 		  "7: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
 		  "rows 5 rejected 0 csv 265 unknown 0\n");
+	reads("names", TEXT("event_time,event_type,product_id,price,product_name\n"
+						"2019-10-01 00:00:00,cart,5,1,\" a, \"\"b\"\" \"\n2019-10-01 00:00:00,cart,5,1,null\n"
+						"event_time,event_type,product_id,price\n2019-10-01 00:00:00,cart,5,1\n"),
+		  "2: 623203200000000 cart 5 10000 name=[a, \"b\"] code=[] brand=[] session=[]\n"
+		  "3: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
+		  "5: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
+		  "rows 3 rejected 0 csv 196 unknown 0\n");
 	fails("a missing column", TEXT("event_time,event_type,price\n"), SLM_READ_ERROR_COLUMN);
 	fails("a column twice", TEXT("event_time,event_type,product_id,price,price\n"), SLM_READ_ERROR_COLUMN);
 	fails("no known column", TEXT("<html>\n<body>\n"), SLM_READ_ERROR_NOT_CSV);
