@@ -1,8 +1,10 @@
-"""Sales: today, days and weeks.  Buckets begin in UTC, and so the whole dashboard is in UTC."""
+"""Sales: today, days and weeks, which begin in the zone of the shop.  Axes are in UTC, as a dashboard can't ask for a zone."""
 from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, RANGE, RATIO, ROWS, ROWS_QUERY, SHARE, chosen, column,
                    custom_variable, dashboard, funnel, label, lines, query_variable, row, rows_of, sql, stat, table, total)
 
-TODAY = "date_trunc('day', head, 'UTC')"
+ZONE = "sellometer.day_zone()"
+TODAY = f"sellometer.bucket_start('1 day', head, {ZONE})"
+TOMORROW = f"sellometer.bucket_next('1 day', head, {ZONE})"
 MANY = column(MONEY, width=105, decimals=2)
 CHANGED = column(RATIO, thresholds=CHANGE, decimals=1)
 EVENT = "${event}"
@@ -36,23 +38,23 @@ def bars(title, value, name, unit):
 
 
 def today_table():
-    return table("Today so far", "The day of the newest data, from midnight UTC, beside the same hours of yesterday and of a week ago. "
+    return table("Today so far", "The day of the newest data, from midnight of the shop, beside the same hours of yesterday and of a week ago. "
                  "Compared are the same parts of the days: the last column says which, or why not.",
                  sql(f"""
         WITH c AS MATERIALIZED (
             SELECT b.n, b.name, c.*
             FROM sellometer.state CROSS JOIN (VALUES (1, 'Yesterday', interval '1 day'), (2, 'A week ago', interval '7 days')) b (n, name, back)
-            CROSS JOIN LATERAL sellometer_compare('category_l1', '{EVENT}', NULL, {TODAY}, {TODAY} + interval '24 hours', b.back) c
+            CROSS JOIN LATERAL sellometer_compare('category_l1', '{EVENT}', NULL, {TODAY}, {TOMORROW}, b.back) c
             WHERE head IS NOT NULL
         )
         SELECT day, "number", "GMV", price, "number Δ%", "GMV Δ%", compared
         FROM (SELECT 0 AS n, 'Today' AS day, t.count AS "number", t.gmv AS "GMV", t.avg_price AS price,
-                NULL::float8 AS "number Δ%", NULL::float8 AS "GMV Δ%", 'up to ' || to_char(head AT TIME ZONE 'UTC', 'HH24:MI') || ' UTC' AS compared
+                NULL::float8 AS "number Δ%", NULL::float8 AS "GMV Δ%", 'up to ' || to_char(head AT TIME ZONE {ZONE}, 'HH24:MI') || ' ' || {ZONE} AS compared
             FROM sellometer.state CROSS JOIN LATERAL sellometer_total('{EVENT}', {TODAY}, head) t
             WHERE head IS NOT NULL
             UNION ALL
             SELECT n, name, earlier_count, earlier_gmv, earlier_avg_price, count_change, gmv_change,
-                coalesce(reason, to_char(earlier_from AT TIME ZONE 'UTC', 'Dy FMDD Mon HH24:MI') || to_char(earlier_to AT TIME ZONE 'UTC', ' – HH24:MI') || ' UTC') FROM c) x
+                coalesce(reason, to_char(earlier_from AT TIME ZONE {ZONE}, 'Dy FMDD Mon HH24:MI') || to_char(earlier_to AT TIME ZONE {ZONE}, ' – HH24:MI') || ' ' || {ZONE}) FROM c) x
         ORDER BY n"""), 16, 7, columns={"day": column(least=95), "number": COUNT, "GMV": column(MONEY, least=95, decimals=2), "price": column(MONEY, least=80, decimals=2), "number Δ%": CHANGED, "GMV Δ%": CHANGED,
                                         "compared": column(width=235, inspect=True)})
 
@@ -63,11 +65,11 @@ def against(title, description, column_, range_, back="NULL", **more):
 
 
 def change_texts():
-    today = f"{TODAY}, {TODAY} + interval '24 hours'"
+    today = f"{TODAY}, {TOMORROW}"
     return [
-        stat("GMV today", "Of the day of the newest data, from midnight UTC up to now.",
+        stat("GMV today", "Of the day of the newest data, from midnight of the shop up to now.",
              f"SELECT (SELECT gmv FROM sellometer_total('{EVENT}', {TODAY}, head)) AS gmv FROM sellometer.state", MONEY),
-        stat("Number today", "Of the day of the newest data, from midnight UTC up to now.",
+        stat("Number today", "Of the day of the newest data, from midnight of the shop up to now.",
              f"SELECT (SELECT count FROM sellometer_total('{EVENT}', {TODAY}, head)) AS number FROM sellometer.state", NUMBER, decimals=0),
         against("GMV vs yesterday", "Today against the same hours of the day before; empty if these are not kept whole.", "gmv_change", today, "interval '1 day'"),
         against("Number vs yesterday", "Today against the same hours of the day before; empty if these are not kept whole.", "count_change", today,
@@ -106,21 +108,21 @@ def weeks():
 
 def days():
     """A day that is not over is compared with the same part of the day a week before."""
-    return table("Day by day", "Days in UTC, the newest first, against the same day of the week before: the same part of it, where a day is not over or not kept whole.",
+    return table("Day by day", "Days of the shop, the newest first, against the same day of the week before: the same part of it, where a day is not over or not kept whole.",
                  sql(f"""
         WITH days AS MATERIALIZED (
             SELECT event_time, gmv, count, is_final, lag(gmv, 7) OVER w AS earlier, lag(is_final, 7) OVER w AS earlier_final
             FROM sellometer_series('category_l1', '{EVENT}', NULL, $__timeFrom()::timestamptz - interval '168 hours', $__timeTo(), '1 day', true)
             WINDOW w AS (ORDER BY event_time))
-        SELECT to_char(event_time AT TIME ZONE 'UTC', 'Dy FMDD Mon') AS "day (UTC)", d.gmv AS "GMV", d.count AS "number",
+        SELECT to_char(event_time AT TIME ZONE {ZONE}, 'Dy FMDD Mon') AS day, d.gmv AS "GMV", d.count AS "number",
             CASE WHEN is_final THEN CASE WHEN earlier_final THEN (d.gmv / nullif(earlier, 0) - 1)::float8 END ELSE c.gmv_change END AS "GMV Δ%",
-            CASE WHEN NOT is_final THEN coalesce(c.reason, to_char(c.compared_from AT TIME ZONE 'UTC', 'HH24:MI') || to_char(c.compared_to AT TIME ZONE 'UTC', ' – HH24:MI'))
+            CASE WHEN NOT is_final THEN coalesce(c.reason, to_char(c.compared_from AT TIME ZONE {ZONE}, 'HH24:MI') || to_char(c.compared_to AT TIME ZONE {ZONE}, ' – HH24:MI'))
                 WHEN NOT coalesce(earlier_final, false) THEN 'the week before is not kept whole' END AS compared
         FROM days d LEFT JOIN LATERAL (
-            SELECT * FROM sellometer_compare('category_l1', '{EVENT}', NULL, event_time, event_time + interval '24 hours', interval '7 days')
+            SELECT * FROM sellometer_compare('category_l1', '{EVENT}', NULL, event_time, sellometer.bucket_next('1 day', event_time, {ZONE}), interval '7 days')
             WHERE NOT d.is_final) c ON true
         WHERE event_time > $__timeFrom()::timestamptz - interval '24 hours'
-        ORDER BY event_time DESC"""), 10, 12, columns={"day (UTC)": column(width=95), "GMV": column(MONEY), "number": COUNT, "GMV Δ%": CHANGED,
+        ORDER BY event_time DESC"""), 10, 12, columns={"day": column(width=95), "GMV": column(MONEY), "number": COUNT, "GMV Δ%": CHANGED,
                                                  "compared": column(least=100, inspect=True)})
 
 
@@ -175,7 +177,7 @@ def sales():
             SELECT event_time AS "time", avg_price AS "Average price"
             FROM {in_steps()} s
             ORDER BY 1"""), MONEY, 12, 8, points="auto")]
-    return dashboard("sellometer-sales", "Sellometer: Sales", "Today, and sales over days and weeks. All times are UTC, as days begin in UTC.", panels, [
+    return dashboard("sellometer-sales", "Sellometer: Sales", "Today, and sales over days and weeks, which begin in the zone of the shop, sellometer.timezone. Axes are in UTC: the dashboard's settings have another zone.", panels, [
         EVENTS, BEST_BY,
         custom_variable("step", "Width", [("fit", "Fitting"), ("1 minute", "Minute"), ("1 hour", "Hour"), ("6 hours", "Six hours"), ("1 day", "Day"), ("7 days", "Week")],
                         "Width of the bars; what would be wider than the range is made to fit"),

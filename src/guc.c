@@ -306,8 +306,8 @@ check_timezone(char **newval, void **extra, GucSource source)
 static void
 define_alert_settings(void)
 {
-	DefineCustomStringVariable("sellometer.timezone", "Time zone of the shop: of times in the words of alerts, of quiet hours, and of the hours and weekdays that volumes are judged by.",
-							   "Empty: TimeZone, as it is where sellometer_detect() or sellometer_remind() is called.",
+	DefineCustomStringVariable("sellometer.timezone", "Time zone of the shop: of its days, weeks and months, of times in the words of alerts, of quiet hours, and of the hours and weekdays that volumes are judged by.",
+							   "Empty: days are those of UTC, and times those of TimeZone where sellometer_detect() or sellometer_remind() is called.",
 							   &timezone_name, "", PGC_SUSET, 0, check_timezone, NULL, NULL);
 	DefineCustomStringVariable("sellometer.alert_link", "Address of a page about an alert: %kind, %dimension and %key in it are replaced by the alert's.",
 							   "For example https://shop.example/admin/%dimension/%key.  Empty: alerts have no link.",

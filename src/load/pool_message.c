@@ -6,6 +6,7 @@
 #include "guc.h"
 #include "libpq/pqformat.h"
 #include "load/pool_message.h"
+#include "server/zone.h"
 #include "tiers/tier.h"
 
 static void
@@ -31,6 +32,7 @@ send_granularity(StringInfo buf, SlmGranularity g)
 {
 	pq_sendint32(buf, g.months);
 	pq_sendint64(buf, g.usecs);
+	send_text(buf, slm_zone_name(g.zone));
 }
 
 static SlmGranularity
@@ -40,6 +42,7 @@ receive_granularity(StringInfo buf)
 
 	g.months = (int32) pq_getmsgint(buf, 4);
 	g.usecs = pq_getmsgint64(buf);
+	g.zone = slm_zone(receive_text(buf));
 	return g;
 }
 

@@ -42,22 +42,7 @@ slm_role_named(SlmSlice name)
 SlmTime
 slm_format_local(const SlmFormat *format, SlmTime local)
 {
-	int			low = 0;
-	int			high = format->nzone - 1;
-
-	if (format->zone == NULL)
-		return local;
-	/* what is skipped lies before a change's end, what is shown twice behind its beginning, by the wall clock after it */
-	while (low < high)
-	{
-		int			middle = (low + high + 1) / 2;
-
-		if (local >= format->zone[middle].at + format->zone[middle].offset * SLM_USECS_PER_SEC)
-			low = middle;
-		else
-			high = middle - 1;
-	}
-	return local - format->zone[low].offset * SLM_USECS_PER_SEC;
+	return format->zone == NULL ? local : slm_zone_utc(format->zone, format->nzone, local);
 }
 
 /* --- numbers --- */

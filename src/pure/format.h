@@ -8,6 +8,7 @@
 #define SLM_PURE_FORMAT_H
 
 #include "pure/types.h"
+#include "pure/zone.h"
 
 /* What a file's columns can be: those of SlmColumn by their names, and some that are kept under theirs. */
 #define SLM_ROLES		13
@@ -63,13 +64,6 @@ typedef struct SlmFormatEvent
 	int			type;			/* an SlmEventType, or -1: such rows are passed over */
 } SlmFormatEvent;
 
-/* From this moment on local time is so many seconds before UTC's, negative to the west. */
-typedef struct SlmZoneChange
-{
-	SlmTime		at;
-	int32_t		offset;
-} SlmZoneChange;
-
 /* The strings belong to whoever made it. */
 typedef struct SlmFormat
 {
@@ -99,10 +93,7 @@ extern const char *slm_role_name(int role);
 /* The role of this name; SLM_ROLE_NONE if there is none. */
 extern int	slm_role_named(SlmSlice name);
 
-/*
- * A moment that a wall clock shows in the format's zone, as UTC; both count as SlmTime does.  What is shown twice is the later of the
- * two, what is skipped is taken as if nothing was: as PostgreSQL does.
- */
+/* A moment that a wall clock shows in the format's zone, as UTC: see slm_zone_utc(). */
 extern SlmTime slm_format_local(const SlmFormat *format, SlmTime local);
 
 /*

@@ -43,28 +43,75 @@ month_start(int64_t month)
 	return (era * 146097 + doe - 719468 - DAYS_TO_2000) * USECS_PER_DAY;
 }
 
+/* The start of the bucket that a time is in, of one clock. */
+static SlmTime
+start_of(SlmGranularity g, SlmTime time)
+{
+	if (g.months > 0)
+		return month_start(floor_div(month_of(time), g.months) * g.months);
+	return floor_div(time - ORIGIN, g.usecs) * g.usecs + ORIGIN;
+}
+
+static SlmTime
+next_of(SlmGranularity g, SlmTime start)
+{
+	return g.months > 0 ? month_start(month_of(start) + g.months) : start + g.usecs;
+}
+
+/* --- in a zone --- */
+
+static inline SlmTime
+utc_of(const SlmZone *zone, SlmTime local)
+{
+	return slm_zone_utc(zone->changes, zone->n, local);
+}
+
+/*
+ * The last bucket that has begun at a time, as its local start.  By the wall clock that may be another than the time is in: the one before,
+ * where clocks were put back over its beginning; and a day that was left out begins and ends at the same moment.
+ */
+static SlmTime
+begun_at(SlmGranularity g, SlmTime time)
+{
+	SlmTime		local = start_of(g, slm_zone_local(g.zone->changes, g.zone->n, time));
+
+	while (utc_of(g.zone, local) > time)
+		local = start_of(g, local - 1);
+	for (SlmTime next = next_of(g, local); utc_of(g.zone, next) <= time; next = next_of(g, local))
+		local = next;
+	return local;
+}
+
 SlmTime
 slm_bucket_start(SlmGranularity g, SlmTime time)
 {
 	SLM_ASSERT((g.months > 0) != (g.usecs > 0));
 	SLM_ASSERT(time != INT64_MIN && time != INT64_MAX);
-	if (g.months > 0)
-		return month_start(floor_div(month_of(time), g.months) * g.months);
-	return floor_div(time - ORIGIN, g.usecs) * g.usecs + ORIGIN;
+	return g.zone == NULL ? start_of(g, time) : utc_of(g.zone, begun_at(g, time));
 }
 
 SlmTime
 slm_bucket_next(SlmGranularity g, SlmTime start)
 {
 	SLM_ASSERT(start == slm_bucket_start(g, start));
-	if (g.months > 0)
-		return month_start(month_of(start) + g.months);
-	return start + g.usecs;
+	return g.zone == NULL ? next_of(g, start) : utc_of(g.zone, next_of(g, begun_at(g, start)));
+}
+
+/* --- one beside the other --- */
+
+SlmGranularity
+slm_granularity_in(SlmGranularity g, const SlmZone *zone)
+{
+	g.zone = g.months > 0 || g.usecs % USECS_PER_DAY == 0 ? zone : NULL;
+	return g;
 }
 
 bool
 slm_granularity_is_multiple(SlmGranularity coarse, SlmGranularity fine)
 {
+	/* of hours of UTC days in a zone consist if their clocks differ by whole ones */
+	if (coarse.zone != fine.zone && (fine.zone != NULL || fine.months > 0 || coarse.zone->unit % fine.usecs != 0))
+		return false;
 	if (coarse.months > 0)
 		return fine.months > 0 ? coarse.months % fine.months == 0 : USECS_PER_DAY % fine.usecs == 0;
 	return fine.months == 0 && coarse.usecs % fine.usecs == 0;

@@ -362,6 +362,7 @@ CREATE TABLE sellometer.tiers (
 	initial			boolean NOT NULL DEFAULT false,
 	finer			text,
 	filled_at		timestamptz,
+	zone			text,
 	CHECK ((position = 0) = (finer IS NULL))
 );
 CREATE TRIGGER never_back BEFORE UPDATE ON sellometer.tiers
@@ -389,6 +390,8 @@ CREATE TRIGGER never_keep_more BEFORE UPDATE ON sellometer.tiers
 	EXECUTE FUNCTION sellometer.refuse_to_keep_more();
 COMMENT ON TABLE sellometer.tiers IS
 	'The tiers, finest first; changed by sellometer_add_tier(), sellometer_alter_tier() and sellometer_drop_tier(), which check what they are told';
+COMMENT ON COLUMN sellometer.tiers.zone IS
+	'time zone that its days or months are those of: sellometer.timezone as it was when the tier was added; NULL: it is not one of whole days';
 COMMENT ON COLUMN sellometer.tiers.filled_at IS 'when sellometer_replay() last had it be complete from an earlier time on';
 COMMENT ON COLUMN sellometer.tiers.finer IS 'the tier that it is added up from; NULL: it is the finest';
 COMMENT ON COLUMN sellometer.tiers.position IS '0 for the finest, then in order of granularity';
@@ -414,7 +417,7 @@ CREATE TABLE sellometer.totals (
 	made		bigint NOT NULL DEFAULT pg_catalog.pg_current_xact_id()::text::bigint,
 	PRIMARY KEY (tier, event_type, event_time)
 );
-COMMENT ON TABLE sellometer.totals IS 'Sums over all keys by tier, event type and event time, in UTC: what sellometer_series() reads without a key';
+COMMENT ON TABLE sellometer.totals IS 'Sums over all keys by tier, event type and event time: what sellometer_series() reads without a key';
 COMMENT ON COLUMN sellometer.totals.tier IS 'name of the tier';
 COMMENT ON COLUMN sellometer.totals.event_time IS 'start of the interval';
 COMMENT ON COLUMN sellometer.totals.count IS 'number of events';
@@ -473,8 +476,7 @@ BEGIN
 	DELETE FROM sellometer.segments s
 	USING (SELECT g.tier, g.event_type, min(g.event_time) AS first, max(g.event_time) AS last FROM gone g GROUP BY 1, 2) g, sellometer.tiers t
 	WHERE s.tier = g.tier AND s.event_type = g.event_type AND s.whole AND t.name = g.tier AND s.event_time <= g.last
-		AND s.event_time >= (g.first AT TIME ZONE 'UTC' - t.partition_width - interval '1 day') AT TIME ZONE 'UTC'
-		AND (s.event_time AT TIME ZONE 'UTC' + t.partition_width) AT TIME ZONE 'UTC' > g.first;
+		AND s.event_time >= sellometer.bucket_start(t.partition_width, g.first, t.zone);
 	RETURN NULL;
 END
 $$;

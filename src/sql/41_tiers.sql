@@ -16,29 +16,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.dimensions() IS 'The dimensions and the types of their keys';
 
-/*
- * SQL that gives the start of the bucket that a time is in: weeks begin on Mondays, all in UTC.  A number of months must
- * divide a year.
- */
-CREATE FUNCTION sellometer.bucket_expression(granularity interval, expression text)
-RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT CASE months
-		WHEN 0 THEN format('date_bin(%L, %s, ''2000-01-03 00:00:00+00'')', granularity, expression)
-		WHEN 1 THEN format('date_trunc(''month'', %s, ''UTC'')', expression)
-		WHEN 3 THEN format('date_trunc(''quarter'', %s, ''UTC'')', expression)
-		WHEN 12 THEN format('date_trunc(''year'', %s, ''UTC'')', expression)
-		ELSE format('make_timestamptz(extract(year FROM %1$s AT TIME ZONE ''UTC'')::integer,
-			(extract(month FROM %1$s AT TIME ZONE ''UTC'')::integer - 1) / %2$s * %2$s + 1, 1, 0, 0, 0, ''UTC'')',
-			expression, months)
-	END
-	FROM (SELECT (extract(year FROM granularity) * 12 + extract(month FROM granularity))::integer) AS g (months)
-$$;
-COMMENT ON FUNCTION sellometer.bucket_expression(interval, text) IS
-	'SQL expression for the start of the bucket that a time is in';
-
 CREATE FUNCTION sellometer.create_tier_tables(tier text, granularity interval)
 RETURNS void
 LANGUAGE plpgsql
@@ -65,7 +42,7 @@ BEGIN
 		EXECUTE format('GRANT SELECT ON sellometer.%I TO pg_database_owner', t);
 		EXECUTE format('ALTER TABLE sellometer.%I REPLICA IDENTITY FULL', t);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,
-			format('Sums by %s, event type and %s of event time, in UTC', d.dimension, tier));
+			format('Sums by %s, event type and %s of event time', d.dimension, tier));
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.gmv IS %L', t, 'sum of the events'' prices, by pieces, always with four decimals');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.count IS %L', t, 'number of events');
 		EXECUTE format('COMMENT ON COLUMN sellometer.%I.event_time IS %L', t, 'start of the interval');
@@ -75,7 +52,7 @@ $$;
 COMMENT ON FUNCTION sellometer.create_tier_tables(text, interval) IS 'Make the five tables of a tier';
 
 /* (Re)make the views of a tier over its tables and the finer tier, which is NULL for the finest. */
-CREATE FUNCTION sellometer.create_realtime_views(tier text, granularity interval, finer text)
+CREATE FUNCTION sellometer.create_realtime_views(tier text, granularity interval, zone text, finer text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -95,7 +72,7 @@ BEGIN
 				SELECT %3$s, %4$I, event_type, sum(count)::bigint, sum(gmv) FROM sellometer.%5$I
 				WHERE event_time >= (SELECT watermark FROM sellometer.tiers WHERE name = %2$L)
 				GROUP BY 1, 2, 3',
-				body, tier, sellometer.bucket_expression(granularity, 'event_time'), d.dimension,
+				body, tier, sellometer.bucket_expression(granularity, 'event_time', zone), d.dimension,
 				'realtime_' || d.dimension || '_' || finer);
 		END IF;
 		v := 'realtime_' || d.dimension || '_' || tier;
@@ -105,7 +82,7 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sellometer.create_realtime_views(text, interval, text) IS
+COMMENT ON FUNCTION sellometer.create_realtime_views(text, interval, text, text) IS
 	'Make the views of a tier that are up to date by what the finer tier has';
 
 CREATE FUNCTION sellometer.create_event_views(tier text)
@@ -175,7 +152,7 @@ $$;
 COMMENT ON FUNCTION sellometer.create_rank_views(text) IS 'Make the views of the last hour';
 
 REVOKE ALL ON FUNCTION sellometer.create_tier_tables(text, interval) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.create_realtime_views(text, interval, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_realtime_views(text, interval, text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.create_event_views(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.create_rank_views(text) FROM PUBLIC;
 
@@ -184,8 +161,8 @@ INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_
 	('hour', 1, interval '1 hour', interval '1 month', interval '1 day', '-infinity', true, 'minute');
 SELECT sellometer.create_tier_tables('minute', interval '1 minute');
 SELECT sellometer.create_tier_tables('hour', interval '1 hour');
-SELECT sellometer.create_realtime_views('minute', interval '1 minute', NULL);
-SELECT sellometer.create_realtime_views('hour', interval '1 hour', 'minute');
+SELECT sellometer.create_realtime_views('minute', interval '1 minute', NULL, NULL);
+SELECT sellometer.create_realtime_views('hour', interval '1 hour', NULL, 'minute');
 SELECT sellometer.create_event_views('minute');
 SELECT sellometer.create_event_views('hour');
 SELECT sellometer.create_rank_views('minute');

@@ -184,10 +184,21 @@ BEGIN
 	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.  DELETE FROM sellometer.segments and CALL sellometer_rollup() make them anew.' END;
 	RETURN NEXT;
 
+	-- days that others would expect to be other days
+	IF EXISTS (SELECT FROM sellometer.tiers x WHERE x.zone IS NOT NULL) THEN
+		name := 'time zone of days';
+		message := coalesce(nullif(current_setting('sellometer.timezone', true), ''), 'UTC');
+		ok := lower(message) = lower(sellometer.day_zone());
+		detail := CASE WHEN ok THEN format('days, weeks and months are those of %s', sellometer.day_zone())
+			ELSE format('sellometer.timezone is %s, and tiers have days of %s', message, sellometer.day_zone()) END;
+		hint := CASE WHEN NOT ok THEN 'The tiers stay as they are.  Set it back, or drop tiers of days, weeks and months and add them again.' END;
+		RETURN NEXT;
+	END IF;
+
 	-- invariant 4: the rows of a coarse bucket are the sum of the finer ones, wherever both are kept whole
-	FOR t IN SELECT c.name, c.granularity, f.name AS finer,
-				sellometer.bucket_end(c.granularity, greatest(c.kept_from, k.floor)) AS kept_from,
-				least(c.watermark, sellometer.bucket_start(c.granularity, f.watermark)) AS watermark
+	FOR t IN SELECT c.name, c.granularity, c.zone, f.name AS finer,
+				sellometer.bucket_end(c.granularity, greatest(c.kept_from, k.floor), c.zone) AS kept_from,
+				least(c.watermark, sellometer.bucket_start(c.granularity, f.watermark, c.zone)) AS watermark
 			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.name = c.finer
 			JOIN sellometer.kept() k ON k.tier = f.name ORDER BY c.position LOOP
 		name := format('tier %s is the sum of %s', t.name, t.finer);
@@ -200,7 +211,7 @@ BEGIN
 				SELECT $1 + count(*) FROM fine f
 				FULL JOIN coarse c USING (event_time, %2$I, event_type)
 				WHERE f.count IS DISTINCT FROM c.count OR f.gmv IS DISTINCT FROM c.gmv',
-				sellometer.bucket_expression(t.granularity, 'event_time'), d.dimension,
+				sellometer.bucket_expression(t.granularity, 'event_time', t.zone), d.dimension,
 				d.dimension || '_' || t.finer, d.dimension || '_' || t.name) INTO n USING n, t.watermark, t.kept_from;
 		END LOOP;
 		ok := n = 0;

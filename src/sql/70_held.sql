@@ -10,69 +10,6 @@
  */
 
 /*
- * The start of the bucket that a time is in.  Months, if any, must divide a year or be a multiple of it.  Times that no event can
- * have are at the ends of time, as a bucket around them might not be a time any more.
- */
-CREATE FUNCTION sellometer.bucket_start(granularity interval, t timestamptz)
-RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	months integer := extract(year FROM granularity) * 12 + extract(month FROM granularity);
-	month integer;
-BEGIN
-	IF t < '1000-01-01 00:00:00+00 BC' THEN
-		RETURN '-infinity';
-	ELSIF t > '20000-01-01 00:00:00+00' THEN
-		RETURN 'infinity';
-	END IF;
-	IF months = 0 THEN
-		RETURN date_bin(granularity, t, timestamptz '2000-01-03 00:00:00+00');
-	END IF;
-	month := extract(year FROM t AT TIME ZONE 'UTC') * 12 + extract(month FROM t AT TIME ZONE 'UTC') - 1;
-	month := month - month % months;
-	RETURN make_timestamptz(month / 12, month % 12 + 1, 1, 0, 0, 0, 'UTC');
-END
-$$;
-COMMENT ON FUNCTION sellometer.bucket_start(interval, timestamptz) IS
-	'The start of the bucket that a time is in, in UTC';
-
-/* The time itself if a bucket begins there, else the end of the bucket that it is in. */
-CREATE FUNCTION sellometer.bucket_end(granularity interval, t timestamptz)
-RETURNS timestamptz
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	start timestamptz := sellometer.bucket_start(granularity, t);
-BEGIN
-	RETURN CASE WHEN start = t OR NOT isfinite(start) THEN start ELSE (start AT TIME ZONE 'UTC' + granularity) AT TIME ZONE 'UTC' END;
-END
-$$;
-COMMENT ON FUNCTION sellometer.bucket_end(interval, timestamptz) IS
-	'The first start of a bucket that is not before a time, in UTC';
-
-CREATE FUNCTION sellometer.is_multiple(coarse interval, fine interval)
-RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	coarse_months integer := extract(year FROM coarse) * 12 + extract(month FROM coarse);
-	fine_months integer := extract(year FROM fine) * 12 + extract(month FROM fine);
-BEGIN
-	RETURN CASE
-		WHEN fine_months > 0 THEN coarse_months > 0 AND coarse_months % fine_months = 0
-		WHEN coarse_months > 0 THEN 86400 % extract(epoch FROM fine) = 0
-		ELSE extract(epoch FROM coarse) % extract(epoch FROM fine) = 0
-	END;
-END
-$$;
-COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
-	'Does every bucket of coarse consist of whole buckets of fine?';
-
-/*
  * The functions from here on that are a single query are PL/pgSQL for the sake of speed: their plans are kept.
  *
  * What each tier is sure to hold.  Rows before head - retention may be dropped at any time, and late ones no longer reach the
@@ -80,7 +17,7 @@ COMMENT ON FUNCTION sellometer.is_multiple(interval, interval) IS
  */
 CREATE FUNCTION sellometer.held(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
-	OUT taken_from timestamptz)
+	OUT taken_from timestamptz, OUT zone text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
@@ -89,9 +26,9 @@ AS $$
 BEGIN
 	RETURN QUERY
 	SELECT k.name, k.position, k.granularity, greatest(k.kept_from, k.retained), k.watermark,
-		CASE WHEN k.kept_from > k.coarser_from THEN greatest(k.kept_from, k.retained) ELSE k.retained END
+		CASE WHEN k.kept_from > k.coarser_from THEN greatest(k.kept_from, k.retained) ELSE k.retained END, k.zone
 	FROM (SELECT t.*, least((SELECT min(c.watermark) FROM sellometer.tiers c WHERE c.finer = t.name),
-				coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC'),
+				coalesce(sellometer.bucket_start(t.partition_width, (s.head AT TIME ZONE 'UTC' - t.retention) AT TIME ZONE 'UTC', t.zone),
 					'-infinity')) AS retained,
 			min(t.kept_from) OVER (ORDER BY t.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS coarser_from
 		FROM sellometer.tiers t, sellometer.state s) k
@@ -102,12 +39,13 @@ COMMENT ON FUNCTION sellometer.held() IS
 	'What each tier is sure to hold, finest first: rows from floor on, up to watermark; from taken_from on it may have some';
 
 CREATE FUNCTION sellometer.kept(
-	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz)
+	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
+	OUT zone text)
 RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT h.tier, h.position, h.granularity, h.floor, h.watermark FROM sellometer.held() h ORDER BY h.position
+	SELECT h.tier, h.position, h.granularity, h.floor, h.watermark, h.zone FROM sellometer.held() h ORDER BY h.position
 $$;
 COMMENT ON FUNCTION sellometer.kept() IS
 	'What each tier is sure to hold, finest first: rows from floor on, up to watermark';
@@ -136,12 +74,12 @@ $$;
 COMMENT ON FUNCTION sellometer.chains() IS 'The tiers of each chain: one that none is made of, the one that it is made of, and so on';
 
 /*
- * step: use tiers of which it is a multiple; NULL: any.  What none of them is sure to hold is read from the coarsest that may have
+ * step: use tiers of which it is a multiple, in its zone; NULL: any.  What none of them is sure to hold is read from the coarsest that may have
  * some of it.  Both ends must be starts of buckets of such a tier.  Of several chains: that which holds most of the range, with the
  * widest buckets.
  */
 CREATE FUNCTION sellometer.pieces(
-	range_from timestamptz, range_to timestamptz, step interval,
+	range_from timestamptz, range_to timestamptz, step interval, step_zone text DEFAULT NULL,
 	OUT tier text, OUT piece_from timestamptz, OUT piece_to timestamptz)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
@@ -152,12 +90,12 @@ BEGIN
 	RETURN QUERY
 	WITH spans AS (
 		SELECT c.coarsest, k.tier, k.position,
-			greatest(sellometer.bucket_end(k.granularity, range_from), k.floor) AS first,
-			least(sellometer.bucket_start(k.granularity, range_to), k.watermark) AS after,
-			greatest(sellometer.bucket_end(k.granularity, range_from), k.taken_from) AS taken_first,
-			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER (PARTITION BY c.coarsest))) AS taken_after
+			greatest(sellometer.bucket_end(k.granularity, range_from, k.zone), k.floor) AS first,
+			least(sellometer.bucket_start(k.granularity, range_to, k.zone), k.watermark) AS after,
+			greatest(sellometer.bucket_end(k.granularity, range_from, k.zone), k.taken_from) AS taken_first,
+			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER (PARTITION BY c.coarsest)), k.zone) AS taken_after
 		FROM sellometer.held() k JOIN sellometer.chains() c USING (tier)
-		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity)
+		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity, step_zone, k.zone)
 	), nested AS (
 		SELECT s.*, min(first) OVER coarser AS coarser_first, max(after) OVER coarser AS coarser_after
 		FROM spans s
@@ -181,5 +119,5 @@ BEGIN
 		ORDER BY min(x.piece_from) FILTER (WHERE x.whole), min(x.piece_from), max(x.piece_to) DESC, max(x.position) DESC, x.coarsest LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval) IS
+COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval, text) IS
 	'Cut a range into pieces, each to be read from one tier';

@@ -27,7 +27,7 @@ COMMENT ON FUNCTION sellometer.check_names(text, text) IS 'An error unless both 
  * The width of a series' buckets: step, rounded up to a multiple of the finest tier's; wider still if the tiers that serve
  * it no longer hold the start of the range, but a coarser one has rows there.
  */
-CREATE FUNCTION sellometer.series_width(step interval, range_from timestamptz)
+CREATE FUNCTION sellometer.series_width(step interval, range_from timestamptz, zone text DEFAULT NULL)
 RETURNS interval
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -41,19 +41,20 @@ DECLARE
 	older boolean;
 	k record;
 BEGIN
+	zone := coalesce(zone, sellometer.series_zone(step, range_from));
 	FOR k IN SELECT * FROM sellometer.held() LOOP
-		IF NOT sellometer.is_multiple(width, k.granularity) THEN
+		IF NOT sellometer.is_multiple(width, k.granularity, zone, k.zone) THEN
 			EXIT WHEN held_from <= range_from;
 			IF held_from IS NOT NULL THEN
 				older := EXISTS (SELECT FROM sellometer.totals t WHERE t.tier = k.tier AND t.event_time < held_from
 					AND t.event_type = ANY (enum_range(NULL::sellometer.event_type))
-					AND t.event_time >= sellometer.bucket_start(k.granularity, range_from));
+					AND t.event_time >= sellometer.bucket_start(k.granularity, range_from, k.zone));
 				CONTINUE WHEN NOT older;
 			END IF;
 			SELECT min(w) INTO wider
 			FROM (VALUES (interval '1 month'), ('3 months'), ('1 year'), (CASE WHEN NOT months THEN
 				ceil(extract(epoch FROM width) / extract(epoch FROM k.granularity))::float8 * k.granularity END)) AS v (w)
-			WHERE w >= width AND sellometer.is_multiple(w, k.granularity);
+			WHERE w >= width AND sellometer.is_multiple(w, k.granularity, zone, k.zone);
 			CONTINUE WHEN wider IS NULL;
 			width := wider;
 		END IF;
@@ -62,23 +63,73 @@ BEGIN
 	RETURN width;
 END
 $$;
-COMMENT ON FUNCTION sellometer.series_width(interval, timestamptz) IS
-	'The width of the buckets that sellometer_series() returns';
+COMMENT ON FUNCTION sellometer.series_width(interval, timestamptz, text) IS
+	'The width of the buckets that sellometer_series() returns; zone: of days, NULL: what series_zone() says';
+
+/*
+ * The zone of a series' days: that of the shop.  What is held by tiers alone of which such days don't consist, as hours where clocks are
+ * half an hour off, would be in no series: then days are UTC's.
+ */
+CREATE FUNCTION sellometer.series_zone(step interval, range_from timestamptz)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+	shop text := sellometer.day_zone();
+	shop_from timestamptz;
+	utc_from timestamptz;
+BEGIN
+	IF shop = 'UTC' OR NOT (step >= interval '1 month' OR extract(epoch FROM step) % 86400 = 0) THEN
+		RETURN shop;
+	END IF;
+	SELECT min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity, shop, k.zone)),
+		min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity, 'UTC', k.zone))
+	INTO shop_from, utc_from FROM sellometer.held() k;
+	RETURN CASE WHEN EXISTS (SELECT FROM sellometer.held() k JOIN sellometer.totals t USING (tier)
+			WHERE sellometer.is_multiple(step, k.granularity, 'UTC', k.zone) AND t.event_type = ANY (enum_range(NULL::sellometer.event_type))
+				AND t.event_time >= range_from AND t.event_time >= utc_from AND t.event_time < coalesce(shop_from, 'infinity'))
+		THEN 'UTC' ELSE shop END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.series_zone(interval, timestamptz) IS
+	'The zone of the days that sellometer_series() returns: the shop''s, or UTC where only tiers of hours hold what is asked for, of which the shop''s days don''t consist';
 
 /* In words. */
-CREATE FUNCTION sellometer.why_wider(step interval)
+CREATE FUNCTION sellometer.why_wider(step interval, zone text)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO'
 AS $$
-	SELECT CASE WHEN count(*) FILTER (WHERE sellometer.is_multiple(step, k.granularity)) = 0
+	SELECT CASE WHEN count(*) FILTER (WHERE sellometer.is_multiple(step, k.granularity, $2, k.zone)) = 0
 			THEN format('Of no tier are the buckets such that %s is a multiple; the finest has %s.', step, min(k.granularity))
 		ELSE format('Of the tiers whose buckets fit none holds what is before %s.',
-			min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity))) END
+			min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity, $2, k.zone))) END
 	FROM sellometer.held() k
 $$;
-COMMENT ON FUNCTION sellometer.why_wider(interval) IS 'Why sellometer_series() returns wider buckets than were asked for';
+COMMENT ON FUNCTION sellometer.why_wider(interval, text) IS 'Why sellometer_series() returns wider buckets than were asked for';
+
+CREATE FUNCTION sellometer.tell_series(step interval, width interval, zone text)
+RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+BEGIN
+	IF width <> step THEN
+		RAISE NOTICE USING MESSAGE = format('the buckets of the series are %s wide, not %s', width, step),
+			DETAIL = sellometer.why_wider(step, zone), HINT = 'The tiers, and how long they keep what, are in sellometer.tiers.';
+	END IF;
+	IF zone = 'UTC' AND sellometer.day_zone() <> 'UTC' AND (step >= interval '1 month' OR extract(epoch FROM step) % 86400 = 0) THEN
+		RAISE NOTICE USING MESSAGE = format('the days of the series are those of UTC, not of %s', sellometer.day_zone()),
+			DETAIL = 'A part of the range is held by tiers only of whose buckets days there don''t consist.',
+			HINT = 'sellometer_add_tier() makes a tier of days of the zone, which holds them from then on.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.tell_series(interval, interval, text) IS 'Notices of what a series has that was not asked for';
 
 CREATE FUNCTION sellometer.check_step(step interval)
 RETURNS void
@@ -150,28 +201,46 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.first_event() IS 'Start of the bucket of the first event that is known; NULL: there is none';
 
+CREATE FUNCTION sellometer.bucket_starts(width interval, first timestamptz, last timestamptz, zone text)
+RETURNS SETOF timestamptz
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	WHILE first <= last LOOP
+		RETURN NEXT first;
+		first := sellometer.bucket_next(width, first, zone);
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.bucket_starts(interval, timestamptz, timestamptz, text) IS
+	'The starts of buckets from one on, up to a time';
+
 /* SQL for the starts of the buckets that are known: kept whole, not before the first event, begun at the head or before it. */
-CREATE FUNCTION sellometer.known_buckets("from" timestamptz, "to" timestamptz, width interval, whole_from timestamptz)
+CREATE FUNCTION sellometer.known_buckets("from" timestamptz, "to" timestamptz, width interval, zone text, whole_from timestamptz)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO'
 AS $$
 BEGIN
-	RETURN (SELECT format('SELECT g AT TIME ZONE ''UTC'' AS start FROM generate_series(%L::timestamp, %L::timestamp, %L::interval) g',
-			greatest(sellometer.bucket_start(width, coalesce("from", '-infinity')), sellometer.bucket_end(width, whole_from),
-				sellometer.bucket_start(width, f.first)) AT TIME ZONE 'UTC',
-			least(s.head, coalesce("to", 'infinity') - interval '1 us') AT TIME ZONE 'UTC', width)
-		FROM sellometer.state s, sellometer.first_event() f (first)
+	RETURN (SELECT CASE WHEN zone = 'UTC'
+			THEN format('SELECT g AT TIME ZONE ''UTC'' AS start FROM generate_series(%L::timestamp, %L::timestamp, %L::interval) g',
+				b.first AT TIME ZONE 'UTC', b.last AT TIME ZONE 'UTC', width)
+			ELSE format('SELECT g AS start FROM sellometer.bucket_starts(%L, %L, %L, %L) g', width, b.first, b.last, zone) END
+		FROM sellometer.state s, sellometer.first_event() f (first), LATERAL (SELECT
+			greatest(sellometer.bucket_start(width, coalesce("from", '-infinity'), zone), sellometer.bucket_end(width, whole_from, zone),
+				sellometer.bucket_start(width, f.first, zone)) AS first,
+			least(s.head, coalesce("to", 'infinity') - interval '1 us') AS last) b
 		WHERE s.head IS NOT NULL AND f.first IS NOT NULL);
 END
 $$;
-COMMENT ON FUNCTION sellometer.known_buckets(timestamptz, timestamptz, interval, timestamptz) IS
+COMMENT ON FUNCTION sellometer.known_buckets(timestamptz, timestamptz, interval, text, timestamptz) IS
 	'SQL for the starts of the buckets that sellometer_series() fills; NULL: nothing is known';
 
 /* SQL for what the tiers hold of some keys, and of all together (NULL among them), as key, start, count, gmv; NULL: they hold nothing. */
 CREATE FUNCTION sellometer.series_rows(
-	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, width interval)
+	dimension text, event_type text, keys text[], "from" timestamptz, "to" timestamptz, width interval, zone text)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -180,11 +249,11 @@ AS $$
 BEGIN
 	RETURN (SELECT string_agg(format('SELECT %s AS key, %s AS start, count, gmv FROM sellometer.%I
 					WHERE event_type = %L AND event_time >= %L AND event_time < %L AND %s',
-				w.key, CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time') END,
+				w.key, CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time', series_rows.zone) END,
 				w.prefix || CASE WHEN w.prefix = 'totals' THEN '' ELSE p.tier END, event_type, p.piece_from, p.piece_to,
 				coalesce(w.condition, format('tier = %L', p.tier))), ' UNION ALL ')
-		FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity')),
-			sellometer.bucket_end(width, coalesce("to", 'infinity')), width) p
+		FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity'), series_rows.zone),
+			sellometer.bucket_end(width, coalesce("to", 'infinity'), series_rows.zone), width, series_rows.zone) p
 		JOIN sellometer.tiers t ON t.name = p.tier
 		CROSS JOIN LATERAL (
 			SELECT 'totals' AS prefix, 'NULL::text' AS key, NULL AS condition WHERE array_position(keys, NULL) > 0
@@ -194,7 +263,7 @@ BEGIN
 			FROM sellometer.possible_keys(dimension, keys) k WHERE cardinality(k) > 0) w);
 END
 $$;
-COMMENT ON FUNCTION sellometer.series_rows(text, text, text[], timestamptz, timestamptz, interval) IS
+COMMENT ON FUNCTION sellometer.series_rows(text, text, text[], timestamptz, timestamptz, interval, text) IS
 	'SQL for the rows of tiers that a series is made of';
 
 /* SQL for the series of some keys, NULL for one of all keys, as key, event_time, count, gmv, avg_price, is_final; NULL: there is nothing. */
@@ -206,6 +275,7 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO'
 AS $$
 DECLARE
+	days_of text;				-- the zone
 	width interval;
 	whole_from timestamptz;		-- buckets from here on are whole ...
 	final_to timestamptz;		-- ... and those before this are complete
@@ -214,16 +284,16 @@ DECLARE
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
 	PERFORM sellometer.check_step(step);
-	width := sellometer.series_width(step, coalesce("from", '-infinity'));
-	IF width <> step AND tell THEN
-		RAISE NOTICE USING MESSAGE = format('the buckets of the series are %s wide, not %s', width, step),
-			DETAIL = sellometer.why_wider(step), HINT = 'The tiers, and how long they keep what, are in sellometer.tiers.';
+	days_of := sellometer.series_zone(step, coalesce("from", '-infinity'));
+	width := sellometer.series_width(step, coalesce("from", '-infinity'), days_of);
+	IF tell THEN
+		PERFORM sellometer.tell_series(step, width, days_of);
 	END IF;
-	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity);
-	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - sellometer.setting_length('sellometer.live_lateness', '5min')) AT TIME ZONE 'UTC')
+	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity, days_of, k.zone);
+	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - sellometer.setting_length('sellometer.live_lateness', '5min')) AT TIME ZONE 'UTC', days_of)
 	INTO final_to FROM sellometer.state s;
-	rows_sql := sellometer.series_rows(dimension, event_type, keys, "from", "to", width);
-	buckets_sql := CASE WHEN fill THEN sellometer.known_buckets("from", "to", width, whole_from) END;
+	rows_sql := sellometer.series_rows(dimension, event_type, keys, "from", "to", width, days_of);
+	buckets_sql := CASE WHEN fill THEN sellometer.known_buckets("from", "to", width, days_of, whole_from) END;
 	IF buckets_sql IS NOT NULL THEN
 		rows_sql := concat_ws(' UNION ALL ', rows_sql,
 			format('SELECT key, start, 0 AS count, 0 AS gmv FROM (%s) b, (SELECT DISTINCT unnest(%L::text[])) k (key)', buckets_sql, keys));
@@ -300,14 +370,15 @@ BEGIN
 	WITH asked AS (
 		SELECT coalesce("from", '-infinity') AS first, coalesce("to", 'infinity') AS after
 	), linked AS (
-		SELECT c.coarsest, k.*, lead(k.granularity) OVER (PARTITION BY c.coarsest ORDER BY k.position) AS coarser
+		SELECT c.coarsest, k.*, lead(k.granularity) OVER chain AS coarser, lead(k.zone) OVER chain AS coarser_zone
 		FROM sellometer.held() k JOIN sellometer.chains() c USING (tier)
+		WINDOW chain AS (PARTITION BY c.coarsest ORDER BY k.position)
 	), moved AS (
 		SELECT l.coarsest, max(l.position) AS position, min(l.floor) AS floor, min(l.taken_from) AS taken_from,
-			(array_agg(CASE l.position WHEN 0 THEN sellometer.bucket_end(l.granularity, a.first) ELSE sellometer.bucket_start(l.granularity, a.first) END
+			(array_agg(CASE l.position WHEN 0 THEN sellometer.bucket_end(l.granularity, a.first, l.zone) ELSE sellometer.bucket_start(l.granularity, a.first, l.zone) END
 				ORDER BY l.taken_from <= a.first DESC, CASE WHEN l.taken_from <= a.first THEN l.position ELSE -l.position END))[1] AS range_from,
-			(array_agg(sellometer.bucket_end(l.granularity, a.after) ORDER BY l.position)
-				FILTER (WHERE l.coarser IS NULL OR l.taken_from <= sellometer.bucket_start(l.coarser, a.after)))[1] AS range_to
+			(array_agg(sellometer.bucket_end(l.granularity, a.after, l.zone) ORDER BY l.position)
+				FILTER (WHERE l.coarser IS NULL OR l.taken_from <= sellometer.bucket_start(l.coarser, a.after, l.coarser_zone)))[1] AS range_to
 		FROM linked l, asked a GROUP BY l.coarsest
 	)
 	SELECT m.range_from, m.range_to INTO range_from, range_to FROM moved m, asked a

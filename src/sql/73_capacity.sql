@@ -100,7 +100,7 @@ AS $$
 DECLARE
 	n bigint;
 BEGIN
-	EXECUTE format('SELECT count(*) FROM sellometer.%I WHERE event_time = (SELECT max(sellometer.bucket_start(t.granularity, s.head))
+	EXECUTE format('SELECT count(*) FROM sellometer.%I WHERE event_time = (SELECT max(sellometer.bucket_start(t.granularity, s.head, t.zone))
 		FROM sellometer.tiers t, sellometer.state s WHERE t.name = %L)', 'realtime_' || dimension || '_' || tier, tier) INTO n;
 	RETURN n;
 END

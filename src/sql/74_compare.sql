@@ -45,12 +45,14 @@ AS $$
 BEGIN
 	RETURN QUERY
 	WITH linked AS MATERIALIZED (
-		SELECT c.coarsest, k.*, lead(k.granularity) OVER (PARTITION BY c.coarsest ORDER BY k.position) AS coarser
+		SELECT c.coarsest, k.*, lead(k.granularity) OVER chain AS coarser, lead(k.zone) OVER chain AS coarser_zone
 		FROM sellometer.kept() k JOIN sellometer.chains() c USING (tier)
+		WINDOW chain AS (PARTITION BY c.coarsest ORDER BY k.position)
 	), cut AS (
 		SELECT f.granularity AS from_width, f.floor AS from_floor, t.granularity AS to_width, t.floor AS to_floor, t.coarser,
-			sellometer.bucket_end(f.granularity, "from") AS range_from, sellometer.bucket_start(t.granularity, "to") AS nominal_to,
-			sellometer.bucket_start(t.granularity, least("to", head)) AS range_to
+			f.zone AS from_zone, t.zone AS to_zone, t.coarser_zone,
+			sellometer.bucket_end(f.granularity, "from", f.zone) AS range_from, sellometer.bucket_start(t.granularity, "to", t.zone) AS nominal_to,
+			sellometer.bucket_start(t.granularity, least("to", head), t.zone) AS range_to
 		FROM linked f JOIN linked t USING (coarsest)
 	), shifted AS (
 		SELECT c.*,
@@ -63,8 +65,8 @@ BEGIN
 	SELECT x.range_from, x.range_to, x.earlier_from, x.earlier_to
 	FROM shifted x
 	WHERE x.earlier_from < x.earlier_to AND x.from_floor <= x.earlier_from AND first <= x.earlier_from
-		AND sellometer.bucket_start(x.from_width, x.earlier_from) = x.earlier_from AND sellometer.bucket_start(x.to_width, x.earlier_to) = x.earlier_to
-		AND (x.coarser IS NULL OR x.to_floor <= least(sellometer.bucket_start(x.coarser, x.range_to), sellometer.bucket_start(x.coarser, x.earlier_to)));
+		AND sellometer.bucket_start(x.from_width, x.earlier_from, x.from_zone) = x.earlier_from AND sellometer.bucket_start(x.to_width, x.earlier_to, x.to_zone) = x.earlier_to
+		AND (x.coarser IS NULL OR x.to_floor <= least(sellometer.bucket_start(x.coarser, x.range_to, x.coarser_zone), sellometer.bucket_start(x.coarser, x.earlier_to, x.coarser_zone)));
 END
 $$;
 COMMENT ON FUNCTION sellometer.comparable_cuts(timestamptz, timestamptz, interval, text, timestamptz, timestamptz) IS
@@ -144,7 +146,7 @@ BEGIN
 	reason := CASE WHEN earlier < whole_from
 		THEN format('the earlier range begins at %s, and what is kept whole begins at %s', sellometer.utc(earlier), sellometer.utc(whole_from))
 		ELSE format('of the earlier range, from %s on, only intervals of %s are kept, and no whole ones fit into both ranges', sellometer.utc(earlier),
-			(SELECT min(k.granularity) FROM sellometer.kept() k WHERE k.floor <= sellometer.bucket_end(k.granularity, earlier))) END;
+			(SELECT min(k.granularity) FROM sellometer.kept() k WHERE k.floor <= sellometer.bucket_end(k.granularity, earlier, k.zone))) END;
 END
 $$;
 COMMENT ON FUNCTION sellometer.comparable(timestamptz, timestamptz, interval, text) IS
@@ -178,7 +180,7 @@ COMMENT ON FUNCTION sellometer.sum_of(text, text, text, timestamptz, timestamptz
 	'Events of a type of a key, or of all (NULL), over a range whose ends are starts of buckets';
 
 CREATE FUNCTION @extschema@.sellometer_compare(
-	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, back interval DEFAULT NULL, zone text DEFAULT 'UTC',
+	dimension text, event_type text, key text, "from" timestamptz, "to" timestamptz, back interval DEFAULT NULL, zone text DEFAULT NULL,
 	OUT count bigint, OUT gmv numeric, OUT avg_price numeric,
 	OUT earlier_count bigint, OUT earlier_gmv numeric, OUT earlier_avg_price numeric,
 	OUT count_change double precision, OUT gmv_change double precision, OUT avg_price_change double precision,
@@ -193,7 +195,7 @@ BEGIN
 	PERFORM sellometer.check_key(dimension, key);
 	SELECT c.range_from, c.range_to, c.earlier_from, c.earlier_to, c.reason
 	INTO compared_from, compared_to, earlier_from, earlier_to, reason
-	FROM sellometer.comparable("from", "to", back, coalesce(zone, 'UTC')) c;
+	FROM sellometer.comparable("from", "to", back, coalesce(zone, sellometer.day_zone())) c;
 	IF reason IS NOT NULL THEN
 		SELECT s.count, s.gmv, s.gmv / nullif(s.count, 0) INTO count, gmv, avg_price
 		FROM sellometer.whole_range("from", "to") w, sellometer.sum_of(dimension, event_type, key, w.range_from, w.range_to) s;
@@ -212,7 +214,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_compare(text, text, text, timestamptz, timestamptz, interval, text) IS
-	'Events of a type of a key, or of all (NULL), over a range up to the head, and over the same part of an earlier range: back earlier by the clocks of a zone, NULL: right before, of the same length; change: 0.01 is 1 % more; reason: why there is no comparison, as where the earlier range is not kept whole';
+	'Events of a type of a key, or of all (NULL), over a range up to the head, and over the same part of an earlier range: back earlier by the clocks of a zone (NULL: of the shop), or, if back is NULL, right before, of the same length; change: 0.01 is 1 % more; reason: why there is no comparison, as where the earlier range is not kept whole';
 
 CREATE FUNCTION sellometer.movers(
 	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
@@ -241,7 +243,7 @@ COMMENT ON FUNCTION sellometer.movers(text, text, timestamptz, timestamptz, time
 
 CREATE FUNCTION @extschema@.sellometer_movers(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, back interval DEFAULT NULL, n integer DEFAULT 20,
-	by text DEFAULT 'gmv', zone text DEFAULT 'UTC',
+	by text DEFAULT 'gmv', zone text DEFAULT NULL,
 	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric,
 	OUT difference numeric, OUT change double precision, OUT reason text, OUT name text)
 RETURNS SETOF record
@@ -255,7 +257,7 @@ DECLARE
 BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
 	PERFORM sellometer.check_top(n, by);
-	SELECT * INTO c FROM sellometer.comparable("from", "to", back, coalesce(zone, 'UTC'));
+	SELECT * INTO c FROM sellometer.comparable("from", "to", back, coalesce(zone, sellometer.day_zone()));
 	IF c.reason IS NOT NULL THEN
 		RETURN QUERY SELECT NULL::text, NULL::bigint, NULL::numeric, NULL::bigint, NULL::numeric, NULL::numeric, NULL::double precision, c.reason, NULL::text;
 		RETURN;

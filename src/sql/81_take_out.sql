@@ -41,7 +41,7 @@ BEGIN
 	INSERT INTO sellometer.cart_changes VALUES ('-infinity');
 	UPDATE sellometer.state st SET head = reached, carts_from = least(st.carts_from, behind),
 		views_from = CASE WHEN st.views_from IS NOT NULL THEN least(st.views_from, behind) END;
-	UPDATE sellometer.tiers t SET kept_from = sellometer.bucket_end(t.granularity, behind) WHERE t.kept_from > behind;
+	UPDATE sellometer.tiers t SET kept_from = sellometer.bucket_end(t.granularity, behind, t.zone) WHERE t.kept_from > behind;
 	UPDATE sellometer.objects o SET state = 'pending'
 	WHERE o.state = 'backlog' AND (o.object_time >= reached - lateness OR reached IS NULL);
 	PERFORM sellometer.wake();
@@ -140,9 +140,9 @@ DECLARE
 	t record;
 	n bigint;
 BEGIN
-	SELECT x.name, sellometer.bucket_start(x.granularity, first) AS from_time,
-		sellometer.bucket_end(x.granularity, last + interval '1 microsecond') AS to_time INTO t FROM sellometer.tiers x
-	WHERE x.kept_from <= sellometer.bucket_start(x.granularity, first) AND x.watermark > last
+	SELECT x.name, sellometer.bucket_start(x.granularity, first, x.zone) AS from_time,
+		sellometer.bucket_end(x.granularity, last + interval '1 microsecond', x.zone) AS to_time INTO t FROM sellometer.tiers x
+	WHERE x.kept_from <= sellometer.bucket_start(x.granularity, first, x.zone) AND x.watermark > last
 	ORDER BY x.position LIMIT 1;
 	IF NOT FOUND THEN
 		RETURN greatest(

@@ -85,8 +85,8 @@ BEGIN
 	IF NOT FOUND THEN
 		RETURN NULL;
 	END IF;
-	FOR t IN SELECT x.name, x.granularity, x.finer FROM sellometer.tiers x ORDER BY x.position LOOP
-		PERFORM sellometer.create_realtime_views(t.name, t.granularity, t.finer);
+	FOR t IN SELECT x.name, x.granularity, x.zone, x.finer FROM sellometer.tiers x ORDER BY x.position LOOP
+		PERFORM sellometer.create_realtime_views(t.name, t.granularity, t.zone, t.finer);
 		IF t.name = ANY (unbound) THEN
 			PERFORM sellometer.bind_tier(t.name);
 		END IF;

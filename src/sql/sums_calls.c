@@ -9,6 +9,7 @@
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
 #include "server/spi.h"
+#include "server/zone.h"
 #include "tiers/segment_read.h"
 #include "types/event_type.h"
 #include "types/money.h"
@@ -96,7 +97,7 @@ static Piece *
 read_pieces(Datum from, Datum to, int *n)
 {
 	static SlmStatement statement = {
-		"SELECT p.tier, t.partition_width, p.piece_from, p.piece_to FROM sellometer.pieces($1, $2, NULL) p JOIN sellometer.tiers t ON t.name = p.tier",
+		"SELECT p.tier, t.partition_width, p.piece_from, p.piece_to, t.zone FROM sellometer.pieces($1, $2, NULL) p JOIN sellometer.tiers t ON t.name = p.tier",
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	Datum		args[2] = {from, to};
@@ -107,9 +108,11 @@ read_pieces(Datum from, Datum to, int *n)
 	for (int i = 0; i < *n; i++)
 	{
 		bool		isnull;
+		const char *zone = slm_text(CurrentMemoryContext, i, 5);
 
 		pieces[i].tier.name = slm_text(CurrentMemoryContext, i, 1);
-		pieces[i].tier.partition = slm_interval_granularity(DatumGetIntervalP(slm_value(i, 2, &isnull)));
+		pieces[i].tier.partition = slm_granularity_in(slm_interval_granularity(DatumGetIntervalP(slm_value(i, 2, &isnull))),
+													  zone == NULL ? NULL : slm_zone(zone));
 		pieces[i].from = slm_int64(i, 3, DT_NOBEGIN);
 		pieces[i].to = slm_int64(i, 4, DT_NOEND);
 	}

@@ -11,6 +11,7 @@
 #include "server/let_dump.h"
 #include "server/locks.h"
 #include "server/spi.h"
+#include "server/zone.h"
 #include "tiers/tier.h"
 #include "types/event_type.h"
 #include "utils/builtins.h"
@@ -79,10 +80,12 @@ fill_tier(SlmTier *tier, MemoryContext context, uint64 row)
 {
 	bool		isnull;
 	Datum		retention;
+	const char *zone_name = slm_text(CurrentMemoryContext, row, 9);
+	const SlmZone *zone = zone_name == NULL ? NULL : slm_zone(zone_name);
 
 	tier->name = slm_text(context, row, 1);
-	tier->granularity = slm_interval_granularity(DatumGetIntervalP(slm_value(row, 2, &isnull)));
-	tier->partition = slm_interval_granularity(DatumGetIntervalP(slm_value(row, 3, &isnull)));
+	tier->granularity = slm_granularity_in(slm_interval_granularity(DatumGetIntervalP(slm_value(row, 2, &isnull))), zone);
+	tier->partition = slm_granularity_in(slm_interval_granularity(DatumGetIntervalP(slm_value(row, 3, &isnull))), zone);
 	retention = slm_value(row, 4, &isnull);
 	if (!isnull)
 		tier->retention = slm_interval_granularity(DatumGetIntervalP(retention));
@@ -95,7 +98,7 @@ SlmTiers *
 slm_tiers_read(void)
 {
 	static SlmStatement statement = {
-		"SELECT name, granularity, partition_width, retention, watermark, rolling, kept_from, finer "
+		"SELECT name, granularity, partition_width, retention, watermark, rolling, kept_from, finer, zone "
 		"FROM sellometer.tiers ORDER BY position"
 	};
 	MemoryContext context = CurrentMemoryContext;

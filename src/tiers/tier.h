@@ -26,8 +26,8 @@
 typedef struct SlmTier
 {
 	char	   *name;
-	SlmGranularity granularity;
-	SlmGranularity partition;	/* width of a partition */
+	SlmGranularity granularity; /* if of days or months, in the zone that the tier was made with */
+	SlmGranularity partition;	/* width of a partition; in the same zone */
 	SlmGranularity retention;	/* both members 0: for ever */
 	TimestampTz watermark;		/* DT_NOEND for the finest */
 	TimestampTz rolling;		/* end of the bucket that is being rolled up; DT_NOBEGIN: none */

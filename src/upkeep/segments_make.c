@@ -436,7 +436,7 @@ forget_orphans(const SlmTier *tier)
 	static SlmStatement statement = {
 		"DELETE FROM sellometer.segments s USING sellometer.tiers t WHERE t.name = $1 AND s.tier = t.name AND NOT EXISTS "
 		"(SELECT FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time >= s.event_time "
-		"AND CASE WHEN s.whole THEN x.event_time < (s.event_time AT TIME ZONE 'UTC' + t.partition_width) AT TIME ZONE 'UTC' ELSE x.event_time = s.event_time END)",
+		"AND CASE WHEN s.whole THEN x.event_time < sellometer.bucket_next(t.partition_width, s.event_time, t.zone) ELSE x.event_time = s.event_time END)",
 		1, {TEXTOID}
 	};
 	Datum		name = CStringGetTextDatum(tier->name);

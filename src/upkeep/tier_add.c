@@ -8,22 +8,25 @@
 #include "ledger/head.h"
 #include "server/locks.h"
 #include "server/spi.h"
+#include "server/zone.h"
 #include "tiers/rollup.h"
 #include "upkeep/tier_add.h"
 #include "upkeep/tier_change.h"
 #include "upkeep/tier_relations.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 /* Make the real-time views of a tier over a finer one. */
 static void
-view_over(const char *tier, Interval *granularity, const char *finer)
+view_over(const SlmTierPlan *plan, const char *finer)
 {
-	Oid			types[3] = {TEXTOID, INTERVALOID, TEXTOID};
-	Datum		args[3] = {CStringGetTextDatum(tier), IntervalPGetDatum(granularity), CStringGetTextDatum(finer)};
+	Oid			types[4] = {TEXTOID, INTERVALOID, TEXTOID, TEXTOID};
+	Datum		args[4] = {CStringGetTextDatum(plan->name), IntervalPGetDatum(plan->granularity_interval),
+	CStringGetTextDatum(slm_zone_name(plan->granularity.zone)), CStringGetTextDatum(finer)};
 
-	slm_execute_args("SELECT sellometer.create_realtime_views($1, $2, $3)", 3, types, args, SPI_OK_SELECT);
+	slm_execute_args("SELECT sellometer.create_realtime_views($1, $2, $3, $4)", 4, types, args, SPI_OK_SELECT);
 }
 
 /* About how many buckets of g there are in a time. */
@@ -55,7 +58,7 @@ partition_width(SlmGranularity g)
 
 	for (int i = 0; i < lengthof(widths); i++)
 	{
-		if (slm_granularity_is_multiple(widths[i].g, g) &&
+		if (slm_granularity_is_multiple(slm_granularity_in(widths[i].g, g.zone), g) &&
 			buckets_in(widths[i].g, g) >= (g.months > 0 ? 4 : 12))
 			return widths[i].text;
 	}
@@ -108,17 +111,22 @@ static void
 insert_tier(const SlmTierPlan *change, int place, const SlmTier *finer)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, kept_from, finer) "
-		"VALUES ($1, $2, $3, $4, $5::interval, $6, $6, $7)",
-		7, {TEXTOID, INT4OID, INTERVALOID, INTERVALOID, TEXTOID, TIMESTAMPTZOID, TEXTOID}
+		"INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, kept_from, finer, zone) "
+		"VALUES ($1, $2, $3, $4, $5::interval, $6, $6, $7, $8)",
+		8, {TEXTOID, INT4OID, INTERVALOID, INTERVALOID, TEXTOID, TIMESTAMPTZOID, TEXTOID, TEXTOID}
 	};
-	Datum		args[7] = {CStringGetTextDatum(change->name), Int32GetDatum(place),
+	char		nulls[] = "        ";
+	Datum		args[8] = {CStringGetTextDatum(change->name), Int32GetDatum(place),
 		IntervalPGetDatum(change->granularity_interval), IntervalPGetDatum(change->retention_interval),
 		CStringGetTextDatum(partition_width(change->granularity)),
 		TimestampTzGetDatum(first_whole_bucket(change->granularity, finer->kept_from)),
-	CStringGetTextDatum(finer->name)};
+	CStringGetTextDatum(finer->name), CStringGetTextDatum(slm_zone_name(change->granularity.zone))};
 
-	slm_execute(&statement, args, change->retention_interval ? NULL : "   n   ", SPI_OK_INSERT);
+	if (change->retention_interval == NULL)
+		nulls[3] = 'n';
+	if (!slm_is_of_days(change->granularity))
+		nulls[7] = 'n';
+	slm_execute(&statement, args, nulls, SPI_OK_INSERT);
 }
 
 /* Live loading goes first. */
@@ -156,7 +164,7 @@ add_tier(SlmTierPlan *change)
 	place = slm_check_tier_place(change, tiers, &finer);
 	drop_leftovers(change->name);
 	make_tables(change);
-	view_over(change->name, change->granularity_interval, tiers->tiers[finer].name);
+	view_over(change, tiers->tiers[finer].name);
 	make_event_views(change);
 
 	(void) slm_writer_lock();
@@ -177,12 +185,21 @@ add_tier(SlmTierPlan *change)
 	}
 }
 
+/* That of days; once there are tiers of such, it is theirs that counts: slm_check_tier_place(). */
+static const SlmZone *
+shop_zone(void)
+{
+	const char *name = GetConfigOption("sellometer.timezone", true, false);
+
+	return name == NULL || *name == '\0' ? NULL : slm_zone(name);
+}
+
 static SlmTierPlan
 plan_tier(const char *name, Interval *granularity, Interval *retention)
 {
 	SlmTierPlan plan = {.name = name,.granularity_interval = granularity,.retention_interval = retention};
 
-	plan.granularity = slm_interval_granularity(granularity);
+	plan.granularity = slm_granularity_in(slm_interval_granularity(granularity), shop_zone());
 	if (retention != NULL)
 		plan.retention = slm_interval_granularity(retention);
 	slm_check_tier_lengths(&plan);

@@ -130,7 +130,7 @@ view_existing_over(const char *tier, const char *finer)
 	Oid			types[2] = {TEXTOID, TEXTOID};
 	Datum		args[2] = {CStringGetTextDatum(tier), CStringGetTextDatum(finer)};
 
-	slm_execute_args("SELECT sellometer.create_realtime_views(name, granularity, $2) FROM sellometer.tiers WHERE name = $1",
+	slm_execute_args("SELECT sellometer.create_realtime_views(name, granularity, zone, $2) FROM sellometer.tiers WHERE name = $1",
 					 2, types, args, SPI_OK_SELECT);
 }
 

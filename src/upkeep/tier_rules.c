@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "server/zone.h"
 #include "upkeep/tier_rules.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -37,6 +38,12 @@ bool
 slm_is_default_tier(const char *name)
 {
 	return strcmp(name, "minute") == 0 || strcmp(name, "hour") == 0;
+}
+
+bool
+slm_is_of_days(SlmGranularity g)
+{
+	return g.months > 0 || g.usecs % USECS_PER_DAY == 0;
 }
 
 void
@@ -78,6 +85,12 @@ slm_check_tier_lengths(const SlmTierPlan *plan)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the granularity of a tier must be a whole number of minutes"),
 				 errdetail("It is %s.", interval_text(plan->granularity_interval))));
+	if (g.zone != NULL && g.zone->unit % USECS_PER_MINUTE != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("clocks in time zone \"%s\" are not off by whole minutes", g.zone->name),
+				 errdetail("Its days do not consist of minutes."),
+				 errhint("Set sellometer.timezone to another zone.")));
 	if (g.months > 0 && 12 % g.months != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -135,6 +148,20 @@ slm_tier_is_fed_by(const SlmTiers *tiers, int t, const SlmTierPlan *plan, int fi
 		slm_granularity_is_multiple(tier->granularity, plan->granularity);
 }
 
+/* Of which days or months do others consist, and which does whoever reads see? */
+static void
+check_zone(const SlmTierPlan *plan, const SlmTier *tier)
+{
+	if (slm_is_of_days(plan->granularity) && slm_is_of_days(tier->granularity) && tier->granularity.zone != plan->granularity.zone)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tier \"%s\" has days of time zone %s, and sellometer.timezone is %s", tier->name,
+						slm_zone_name(tier->granularity.zone), slm_zone_name(plan->granularity.zone)),
+				 errhint("Set sellometer.timezone to %s.  For days of another zone, drop all tiers of days, weeks and months, "
+						 "set it, and add them again: they are filled from what finer tiers hold.",
+						 slm_zone_name(tier->granularity.zone))));
+}
+
 int
 slm_check_tier_place(const SlmTierPlan *plan, const SlmTiers *tiers, int *finer)
 {
@@ -147,6 +174,7 @@ slm_check_tier_place(const SlmTierPlan *plan, const SlmTiers *tiers, int *finer)
 	{
 		const SlmTier *tier = &tiers->tiers[t];
 
+		check_zone(plan, tier);
 		if (tier->granularity.months == plan->granularity.months && tier->granularity.usecs == plan->granularity.usecs)
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_OBJECT),

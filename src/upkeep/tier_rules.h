@@ -27,6 +27,9 @@ typedef struct SlmTierPlan
 /* Does CREATE EXTENSION make a tier of this name? */
 extern bool slm_is_default_tier(const char *name);
 
+/* Are buckets of this length whole days, which begin at other times in other zones? */
+extern bool slm_is_of_days(SlmGranularity g);
+
 /* Errors unless it can be the name of a tier, and these the lengths of one. */
 extern void slm_check_tier_name(const char *name);
 extern void slm_check_tier_lengths(const SlmTierPlan *plan);

@@ -307,7 +307,7 @@ def days(c):
             break
         s = c.o.between(day, day + DAY, event(c))
         over = day + DAY <= HEAD - timedelta(minutes=5)
-        row = {"day (UTC)": f"{day:%a %-d %b}", "GMV": s.gmv, "number": s.count, "GMV Δ%": None, "compared": None}
+        row = {"day": f"{day:%a %-d %b}", "GMV": s.gmv, "number": s.count, "GMV Δ%": None, "compared": None}
         if not over:
             now, earlier, start, end, _ = c.o.compare(day, day + DAY, WEEK, event(c))
             row.update({"GMV Δ%": change(now, earlier, gmv), "compared": f"{hours(start)} – {hours(end)}"})

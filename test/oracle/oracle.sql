@@ -309,16 +309,28 @@ BEGIN
 END
 $$;
 
-/* Which interval a row's time is in: weeks, months and so on as date_trunc() has them, in UTC. */
-CREATE FUNCTION oracle.bucket(granularity interval) RETURNS text
+/*
+ * The last start of a day, week, month … of a zone that is not after a time: when its clock shows the first midnight, the last time if it does so
+ * twice.
+ */
+CREATE FUNCTION oracle.local_start(unit text, width interval, t timestamptz, zone text) RETURNS timestamptz
+LANGUAGE sql STABLE AS $$
+	SELECT max(x.start) FROM generate_series(-1, 1) i,
+		LATERAL (SELECT (date_trunc(unit, t AT TIME ZONE zone) + i * width) AT TIME ZONE zone AS start) x
+	WHERE x.start <= t
+$$;
+
+/* Which interval a row's time is in: weeks, months and so on as date_trunc() has them. */
+CREATE FUNCTION oracle.bucket(granularity interval, zone text DEFAULT 'UTC') RETURNS text
 LANGUAGE sql AS $$
-	SELECT CASE granularity WHEN '7 days' THEN 'date_trunc(''week'', t, ''UTC'')' WHEN '1 month' THEN 'date_trunc(''month'', t, ''UTC'')'
-		WHEN '3 months' THEN 'date_trunc(''quarter'', t, ''UTC'')' WHEN '1 year' THEN 'date_trunc(''year'', t, ''UTC'')'
-		ELSE format('date_bin(%L, t, ''2000-01-03 00:00:00+00'')', granularity) END
+	SELECT CASE WHEN unit IS NULL OR unit = 'day' AND zone = 'UTC' THEN format('date_bin(%L, t, ''2000-01-03 00:00:00+00'')', granularity)
+		WHEN zone = 'UTC' THEN format('date_trunc(%L, t, ''UTC'')', unit)
+		ELSE format('oracle.local_start(%L, %L, t, %L)', unit, granularity, zone) END
+	FROM (SELECT CASE granularity WHEN '1 day' THEN 'day' WHEN '7 days' THEN 'week' WHEN '1 month' THEN 'month' WHEN '3 months' THEN 'quarter' WHEN '1 year' THEN 'year' END) u (unit)
 $$;
 
 /* The five tables of a tier. */
-CREATE FUNCTION oracle.build_tier(tier text, granularity interval) RETURNS void
+CREATE FUNCTION oracle.build_tier(tier text, granularity interval, zone text DEFAULT 'UTC') RETURNS void
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 DECLARE
 	dimension text;
@@ -332,7 +344,7 @@ BEGIN
 			SELECT %s AS event_time, %s AS %I, event_type,
 				sum(quantity)::bigint AS count, sum(price * quantity)::numeric(60, 4) AS gmv
 			FROM oracle.counted GROUP BY 1, 2, 3',
-			dimension || '_' || tier, oracle.bucket(granularity), key, dimension);
+			dimension || '_' || tier, oracle.bucket(granularity, coalesce(zone, 'UTC')), key, dimension);
 		EXECUTE format('ANALYZE oracle.%I', dimension || '_' || tier);
 	END LOOP;
 END

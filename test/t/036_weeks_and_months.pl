@@ -1,6 +1,7 @@
 # Weeks and months beside each other, both made of days: rollup, late files, prune, replay and unload keep them what plain SQL makes of the
 # rows, and whatever is asked of a range is answered from tiers that fit together.
-# SLM_SEEDS: which histories, e.g. "1-100" or "7" (default: 2).
+# In UTC, and in zones whose clocks change meanwhile, which are off by half an hour, or which begin a month with a day of 25 hours.
+# SLM_SEEDS: which histories, e.g. "1-100" or "7" (default: 4).
 use strict;
 use warnings FATAL => 'all';
 
@@ -14,6 +15,8 @@ use Time::Local qw(timegm);
 
 my $DAYS = 90;
 my $START = timegm(0, 0, 0, 20, 7, 2019);
+my @ZONES = ('UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/Havana', 'America/New_York', 'Australia/Lord_Howe', 'America/St_Johns', 'Africa/Casablanca');
+my $zone;
 my $node = slm_node('weeks', extension => 0, conf => "sellometer.database = ''\nfsync = off\nlog_checkpoints = off\ntimezone = 'UTC'\nsellometer.view_window = 20d\nsellometer.view_log_retention = 365d\n");
 
 sub value { my ($sql) = @_; return $node->safe_psql('shop', "SET client_min_messages = warning; $sql"); }
@@ -66,7 +69,7 @@ sub wrong_answers
 {
 	my $from = at(int rand $DAYS * 86400);
 	my $to = at(int rand $DAYS * 86400);
-	my $step = pick('1 min', '1 hour', '1 day', '2 days', '7 days', '14 days', '1 month', '3 months', '1 year');
+	my $step = pick('1 min', '1 hour', '1 day', $zone eq 'UTC' ? ('2 days', '14 days') : (), '7 days', '1 month', '3 months', '1 year');
 	my $type = pick('purchase', 'view');
 	my $back = pick('NULL', "'1 day'", "'7 days'", "'28 days'", "'1 month'");
 	my $key = pick('NULL', "'acme'");
@@ -98,17 +101,17 @@ sub wrong_answers
 		WHERE c.compared_from IS NOT NULL AND ((x.count, x.gmv) IS DISTINCT FROM (SELECT (count(*), coalesce(sum(price), 0)) FROM oracle.counted o
 				WHERE o.event_type = '$type' AND (o.brand = $key OR $key IS NULL) AND o.t >= x.since AND o.t < x.until)
 			OR c.compared_from < first OR c.compared_to > least(after, (SELECT head FROM sellometer.state))
-			OR c.earlier_from IS DISTINCT FROM CASE WHEN $back IS NULL THEN c.earlier_from ELSE c.compared_from - ${back}::interval END
-			OR c.earlier_to IS DISTINCT FROM CASE WHEN $back IS NULL THEN c.earlier_to ELSE c.compared_to - ${back}::interval END)}) . value(qq{
+			OR c.earlier_from IS DISTINCT FROM CASE WHEN $back IS NULL THEN c.earlier_from ELSE (c.compared_from AT TIME ZONE '$zone' - ${back}::interval) AT TIME ZONE '$zone' END
+			OR c.earlier_to IS DISTINCT FROM CASE WHEN $back IS NULL THEN c.earlier_to ELSE (c.compared_to AT TIME ZONE '$zone' - ${back}::interval) AT TIME ZONE '$zone' END)}) . value(qq{
 		SELECT format('SELECT ''series '' || w.width, event_time, s.count, e.count, s.gmv, e.gmv
 			FROM sellometer_series(''brand'', ''$type'', ''acme'', %1\$L, %2\$L, %3\$L) s
 			FULL JOIN (SELECT %4\$s AS event_time, count(*), sum(price) AS gmv FROM oracle.counted
 				WHERE brand = ''acme'' AND event_type = ''$type'' GROUP BY 1) e USING (event_time), (SELECT %5\$L::interval) w (width)
 			WHERE (s.count, s.gmv) IS DISTINCT FROM (e.count, e.gmv)
-				AND event_time >= sellometer.bucket_start(width, %1\$L) AND event_time < %2\$L
-				AND event_time >= (SELECT min(k.floor) FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity))',
-			timestamptz '$from+00', timestamptz '$to+00', interval '$step', oracle.bucket(w.width), w.width)
-		FROM sellometer.series_width('$step', '$from+00') w (width)
+				AND event_time >= sellometer.bucket_start(width, %1\$L, %6\$L) AND event_time < %2\$L
+				AND event_time >= (SELECT min(k.floor) FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity, %6\$L, k.zone))',
+			timestamptz '$from+00', timestamptz '$to+00', interval '$step', oracle.bucket(w.width, w.zone), w.width, w.zone)
+		FROM (SELECT sellometer.series_width('$step', '$from+00', z), z FROM sellometer.series_zone('$step', '$from+00') z) w (width, zone)
 		\\gexec});
 }
 
@@ -126,7 +129,7 @@ sub agrees
 	my ($dir, $when) = @_;
 
 	oracle_load($node, $dir);
-	value("SELECT oracle.build_tier(name, granularity) FROM sellometer.tiers WHERE name NOT IN ('minute', 'hour', 'day')");
+	value("SELECT oracle.build_tier(name, granularity, zone) FROM sellometer.tiers WHERE name NOT IN ('minute', 'hour')");
 	is(differences(), '', "$when: all tiers agree");
 	answers($when);
 	return;
@@ -141,13 +144,15 @@ sub random_history
 	srand($seed);
 	my @objects = in_order_of_arrival(random_objects());
 	my $late_tier = pick('week', 'month', 'none');
+	$zone = $ZONES[ ($seed - 1) % @ZONES ];
+	$node->safe_psql('postgres', "ALTER DATABASE shop SET sellometer.timezone = '$zone'");
 	value("DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; SELECT sellometer_add_source('s', 'file://$dir/');
 		SELECT sellometer_add_tier('day', '1 day', '40 days')");
 	# a tier that is added later has what days still hold, so it is added in time
 	my %tiers = (week => "'week', '7 days', '10 weeks'", month => "'month', '1 month'");
 	value("SELECT sellometer_add_tier($tiers{$_})") foreach (grep { $_ ne $late_tier } sort keys %tiers);
 	is(value("SELECT string_agg(name || ' of ' || finer, ', ' ORDER BY position) FROM sellometer.tiers WHERE position > 2"),
-		join(', ', map { "$_ of day" } grep { $_ ne $late_tier } sort { $b cmp $a } keys %tiers), "seed $seed: made of days");
+		join(', ', map { "$_ of day" } grep { $_ ne $late_tier } sort { $b cmp $a } keys %tiers), "seed $seed, $zone: made of days");
 	my $waves = 12;
 	for my $wave (1 .. $waves)
 	{
@@ -177,7 +182,7 @@ sub random_history
 	return;
 }
 
-my ($first, $last) = ($ENV{SLM_SEEDS} // '1-2') =~ /^(\d+)(?:-(\d+))?$/ or die 'SLM_SEEDS must be like 7 or 1-2';
+my ($first, $last) = ($ENV{SLM_SEEDS} // '1-4') =~ /^(\d+)(?:-(\d+))?$/ or die 'SLM_SEEDS must be like 7 or 1-2';
 random_history($_) foreach ($first .. $last // $first);
 is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');
 $node->stop;
