@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "pgtime.h"
 #include "pure/chunk.h"
+#include "pure/node_slice.h"
 #include "server/alive.h"
 #include "server/worker_slots.h"
 #include "store/store.h"
@@ -55,6 +56,9 @@ int			slm_shift_window;
 
 /* Only SQL reads these: src/sql/71_report.sql, src/sql/9*.sql. */
 static char *currency;
+
+/* Read by its name, as it is set for the database: src/ledger/slice.c. */
+static char *slice;
 static char *timezone_name;
 static char *alert_link;
 static int	alert_hold;
@@ -252,6 +256,17 @@ check_databases(char **value, void **extra, GucSource source)
 	return ok;
 }
 
+static bool
+check_slice(char **newval, void **extra, GucSource source)
+{
+	SlmNodeSlice parsed;
+
+	if (slm_slice_parse(*newval, &parsed))
+		return true;
+	GUC_check_errdetail("It is 'i/N', of N nodes (at most %d) that are numbered from 0, or empty for all products.", SLM_MAX_SLICES);
+	return false;
+}
+
 /* It stands before amounts: whatever is written so, if it is short. */
 static bool
 check_currency(char **newval, void **extra, GucSource source)
@@ -353,6 +368,9 @@ slm_guc_init(void)
 	DefineCustomStringVariable("sellometer.currency", "What money is in, for sellometer_report().",
 							   "A code of ISO 4217, of which many have a sign that is shown instead, or a sign itself; empty: none is shown.",
 							   &currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
+	DefineCustomStringVariable("sellometer.slice", "Which products this database counts: 'i/N' are those of node i of N, numbered from 0.",
+							   "Empty: all.  Set with ALTER DATABASE before the first load; it stays as it is then.",
+							   &slice, "", PGC_SUSET, 0, check_slice, NULL, NULL);
 	define_alert_settings();
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();

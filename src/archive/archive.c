@@ -19,6 +19,7 @@
 #include "guc.h"
 #include "ledger/head.h"
 #include "ledger/relocate.h"
+#include "ledger/slice.h"
 #include "miscadmin.h"
 #include "pure/archive_name.h"
 #include "pure/granularity.h"
@@ -326,6 +327,17 @@ totals_step(void *arg)
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
 }
 
+/* What another node has not read yet must not go; that can't be asked so far. */
+static void
+refuse_slices_step(void *arg)
+{
+	if (slm_is_sliced(slm_slice_read()))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a database with sellometer.slice does not archive"),
+				 errdetail("Other nodes may still have to read what would be deleted.")));
+}
+
 static void
 relocate_step(void *arg)
 {
@@ -438,6 +450,7 @@ slm_archive_all(SlmRun *run, const char *source)
 	slm_progress_begin("archive");
 	PG_TRY();
 	{
+		slm_step(run, refuse_slices_step, &archiving);
 		slm_step(run, totals_step, &archiving);
 		slm_step(run, relocate_step, &archiving);
 		tidy(&archiving);

@@ -212,6 +212,27 @@ judge(const Row *row, Why *why, SlmReject *reject, bool *pending)
 	return SLM_VERDICT_COUNTED;
 }
 
+/* Of a row that was left out: is it for another node to tell?  Rejected ones are for slice 0, expired ones for that of their product. */
+static bool
+is_for_another(const Row *row)
+{
+	const SlmLookRow *look = row->look;
+	const SlmLookObject *object = look->object;
+	bool		any = object->first <= object->last;
+	bool		elsewhere;
+
+	if (look->taken || !slm_is_sliced(look->slice))
+		return false;
+	if (!look->is_event || row->offer == NULL)
+		return !slm_keeps_rejects(look->slice);
+	elsewhere = slm_is_elsewhere(look->slice, row->event.product_id);
+	if (any && row->event.time < object->first)
+		return elsewhere;
+	if (slm_keeps_rejects(look->slice))
+		return elsewhere && object->rows_rejected == 0;
+	return elsewhere || object->rows_expired == 0 || (any && row->event.time > object->last);
+}
+
 /* --- into the sort --- */
 
 static Datum
@@ -327,7 +348,7 @@ take_row(const SlmLookRow *look, void *arg)
 	bool	   *nulls = search->slot->tts_isnull;
 	MemoryContext outer;
 
-	if (!is_wanted(search, &row))
+	if (!is_wanted(search, &row) || is_for_another(&row))
 		return;
 	outer = MemoryContextSwitchTo(search->row_context);
 	ExecClearTuple(search->slot);

@@ -14,6 +14,7 @@
 #include "ledger/head.h"
 #include "ledger/object.h"
 #include "ledger/reading.h"
+#include "ledger/slice.h"
 #include "ledger/record.h"
 #include "ledger/rejects.h"
 #include "miscadmin.h"
@@ -81,7 +82,7 @@ read_object(Exchange *exchange, SlmTakeOut *take, int64 id, bool all)
 {
 	SlmObject  *object = &exchange->object;
 	SlmStore   *store = open_object(exchange, id);
-	SlmClock	clock = {.head = slm_head_read(),.tiers = slm_tiers_read()};
+	SlmClock	clock = {.head = slm_head_read(),.tiers = slm_tiers_read(),.slice = slm_slice_read()};
 	SlmReading *reading;
 
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;

@@ -8,6 +8,7 @@
 #include "archive/history.h"
 #include "archive/history_piece.h"
 #include "catalog/pg_type.h"
+#include "ledger/slice.h"
 #include "ledger/source_format.h"
 #include "miscadmin.h"
 #include "server/out_of_memory.h"
@@ -53,6 +54,16 @@ fail_by_reader(const SlmPiece *piece)
 			 errmsg("%s can't be read any more", piece->what), errdetail_internal("%s", message)));
 }
 
+/* Likewise; what other nodes count is none of ours. */
+static SlmRowFate
+fate_here(SlmPiece *piece, const SlmReadRow *row, bool is_event)
+{
+	/* a row that can't be read has no time, but a place in the map */
+	SlmRowFate	fate = fate_of(piece, is_event ? row->event.time : DT_NOBEGIN);
+
+	return fate == SLM_FATE_TAKEN && is_event && slm_is_elsewhere(piece->slice, row->event.product_id) ? SLM_FATE_FOREIGN : fate;
+}
+
 /* Take all rows that the reader can give; false at the end, or if it is enough: then *enough is set. */
 static bool
 take_rows(SlmPiece *piece, bool *enough)
@@ -80,8 +91,7 @@ take_rows(SlmPiece *piece, bool *enough)
 				event = status == SLM_READ_EVENT;
 				break;
 		}
-		/* a row that can't be read has no time, but a place in the map */
-		*enough = !piece->take(piece, &row, event, fate_of(piece, event ? row.event.time : DT_NOBEGIN));
+		*enough = !piece->take(piece, &row, event, fate_here(piece, &row, event));
 		piece->row++;
 		if (*enough)
 			return false;
@@ -252,6 +262,7 @@ slm_piece_of_object(SlmPiece *piece, int64 id)
 bool
 slm_piece_open(SlmPiece *piece)
 {
+	piece->slice = slm_slice_read();
 	if (piece->row_map != NULL)
 	{
 		find_live(piece);

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "ledger/windows.h"
+#include "pure/node_slice.h"
 #include "pure/reader.h"
 #include "pure/rowmap.h"
 #include "store/store.h"
@@ -62,6 +63,7 @@ typedef struct SlmPiece
 	const SlmFormat *format;	/* that it was loaded with; an archive has none */
 
 	SlmReader  *reader;
+	SlmNodeSlice slice;			/* rows of other products are foreign, if they counted */
 } SlmPiece;
 
 /* What is on record of an archive, or of an object.  An error if it is not.  Needs SPI. */

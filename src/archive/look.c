@@ -49,7 +49,7 @@ take_row(SlmPiece *piece, const SlmReadRow *read, bool is_event, SlmRowFate fate
 {
 	Look	   *look = piece->arg;
 	SlmLookRow	row = {.object = &look->objects[piece->object],.archive = look->archive,.number = piece->own_row,
-	.taken = fate == SLM_FATE_TAKEN,.is_event = is_event,.read = read};
+	.taken = fate == SLM_FATE_TAKEN,.is_event = is_event,.slice = piece->slice,.read = read};
 
 	if (fate != SLM_FATE_FOREIGN)
 		look->take(&row, look->arg);
@@ -95,8 +95,12 @@ describe_piece(Look *look, const SlmPiece *piece)
 		1, {INT8OID}
 	};
 
+	int			n = piece->row_map == NULL ? 1 : piece->nobjects;
+
 	look->archive = piece->row_map == NULL ? NULL : piece->key;
-	describe(look, piece->row_map == NULL ? &object : &archive, piece->id, piece->row_map == NULL ? 1 : piece->nobjects);
+	describe(look, piece->row_map == NULL ? &object : &archive, piece->id, n);
+	for (int i = 0; i < n && !slm_keeps_rejects(piece->slice); i++)
+		look->objects[i].rows_rejected = -1;
 }
 
 /* --- reading --- */

@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "pure/node_slice.h"
 #include "pure/reader.h"
 
 /* An object, as the ledger has it. */
@@ -17,8 +18,8 @@ typedef struct SlmLookObject
 	int64		id;
 	char	   *source;
 	char	   *key;			/* NULL: the ledger does not know it any more, nor what it was called */
-	int64		rows_rejected;	/* -1: it does not know it any more */
-	int64		rows_expired;	/* likewise */
+	int64		rows_rejected;	/* -1: it does not know it any more, or they are for slice 0 to know */
+	int64		rows_expired;	/* -1: it does not know it any more */
 	TimestampTz first;			/* span of its rows that counted; first > last: there are none */
 	TimestampTz last;
 } SlmLookObject;
@@ -31,6 +32,7 @@ typedef struct SlmLookRow
 	int64		number;			/* of the object's rows, from 0, as they stand there; in an archive, in the order of time */
 	bool		taken;			/* it was not left out: it counted, or was a view that was counted elsewhere */
 	bool		is_event;		/* it can be read now */
+	SlmNodeSlice slice;			/* of this database: what another counted is not called back for, but what was left out is */
 	const SlmReadRow *read;
 } SlmLookRow;
 

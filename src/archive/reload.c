@@ -20,6 +20,7 @@
 #include "ledger/reading.h"
 #include "ledger/refused.h"
 #include "ledger/rejects.h"
+#include "ledger/slice.h"
 #include "load/apply.h"
 #include "pure/rowmap.h"
 #include "server/crash_point.h"
@@ -313,15 +314,18 @@ record_object(const Reload *reload, uint64 counted, uint64 duplicate)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET rows_counted = rows_counted + $2, rows_duplicate = rows_duplicate + $3, "
-		"rows_rejected = $4, rows_expired = $5, first_event = least(first_event, $6), last_event = greatest(last_event, $7) "
+		"rows_rejected = $4, rows_expired = $5, rows_elsewhere = CASE WHEN $8 THEN rows_total - rows_counted - rows_duplicate - $2 - $3 - $4 - $5 ELSE 0 END, "
+		"first_event = least(first_event, $6), last_event = greatest(last_event, $7) "
 		"WHERE id = $1",
-		7, {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+		8, {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
 	};
-	Datum		args[7] = {Int64GetDatum(reload->object.id), Int64GetDatum(counted), Int64GetDatum(duplicate),
+	/* what was left out and is taken now may be of another slice */
+	Datum		args[8] = {Int64GetDatum(reload->object.id), Int64GetDatum(counted), Int64GetDatum(duplicate),
 		Int64GetDatum(reload->rows_rejected), Int64GetDatum(reload->rows_expired), TimestampTzGetDatum(reload->first_event),
-	TimestampTzGetDatum(reload->last_event)};
+	TimestampTzGetDatum(reload->last_event), BoolGetDatum(slm_is_sliced(reload->clock.slice))};
+	bool		any = !TIMESTAMP_NOT_FINITE(reload->first_event);
 
-	slm_execute_by_index(&statement, args, counted + duplicate > 0 ? NULL : "     nn", SPI_OK_UPDATE);
+	slm_execute_by_index(&statement, args, any ? NULL : "     nn ", SPI_OK_UPDATE);
 	slm_counters_add_rows(reload->object.source, counted, duplicate);
 }
 
@@ -385,7 +389,7 @@ record(Reload *reload)
 		duplicate += reload->batch.counts[i].duplicate;
 	}
 	record_object(reload, counted, duplicate);
-	if (counted + duplicate > 0)
+	if (!TIMESTAMP_NOT_FINITE(reload->first_event))
 		widen_windows(reload);
 	if (reload->archive != 0)
 	{
@@ -416,7 +420,7 @@ create_reload(int64 id)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	slm_batch_init(&reload->batch, reload->state->dictionary);
 	look_up_object(reload, id);
-	reload->clock = (SlmClock) {.head = slm_head_read(),.tiers = slm_tiers_read()};
+	reload->clock = (SlmClock) {.head = slm_head_read(),.tiers = slm_tiers_read(),.slice = slm_slice_read()};
 	reload->clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
 	return reload;
 }

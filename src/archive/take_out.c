@@ -15,6 +15,7 @@
 #include "facts/stock_write.h"
 #include "guc.h"
 #include "ledger/head.h"
+#include "ledger/refused.h"
 #include "load/apply.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
@@ -519,7 +520,7 @@ slm_take_out_record(const SlmTakeOut *take, const char *why)
 {
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = 'skipped', error = $2, sqlstate = NULL, next_attempt = NULL, unwanted = true, "
-		"rows_total = 0, rows_counted = 0, rows_duplicate = 0, rows_rejected = 0, rows_expired = 0, "
+		"rows_total = 0, rows_counted = 0, rows_duplicate = 0, rows_rejected = 0, rows_expired = 0, rows_elsewhere = 0, "
 		"first_event = NULL, last_event = NULL, head = NULL, resume_row = 0, unloaded_rows = 0 "
 		"FROM (SELECT id, source, head FROM sellometer.objects) was WHERE o.id = $1 AND was.id = o.id RETURNING was.source, was.head",
 		2, {INT8OID, TEXTOID}
@@ -542,6 +543,7 @@ slm_take_out_record(const SlmTakeOut *take, const char *why)
 		slm_head_take_back(source, head);
 	slm_execute(&parts, args, NULL, SPI_OK_DELETE);
 	slm_execute(&rejected, args, NULL, SPI_OK_DELETE);
+	slm_refused_forget(take->old_id);
 }
 
 void

@@ -45,7 +45,7 @@ static SlmStatement look_up_statement = {
 	"LEFT JOIN LATERAL (SELECT k.id, k.checksum, k.state, k.rows_counted, k.lost FROM sellometer.objects k "
 	"WHERE k.source = o.source AND k.key = o.key AND k.id <> o.id AND " COUNTED("k") " LIMIT 1) first ON true "
 	"LEFT JOIN LATERAL (SELECT c.id, c.source, c.key FROM sellometer.objects c WHERE NOT counts.each AND c.checksum = n.checksum "
-	"AND c.id <> o.id AND c.rows_total > 0 AND " COUNTED("c") " AND c.rows_counted + c.rows_duplicate > 0 LIMIT 1) twin ON true "
+	"AND c.id <> o.id AND c.rows_total > 0 AND " COUNTED("c") " AND c.rows_counted + c.rows_duplicate + c.rows_elsewhere > 0 LIMIT 1) twin ON true "
 	"LEFT JOIN LATERAL (SELECT u.source, u.key FROM sellometer.objects u WHERE u.unwanted AND u.checksum = n.checksum "
 	"AND u.id <> o.id AND (NOT counts.each OR (u.source = o.source AND u.key = o.key)) LIMIT 1) unwanted ON true "
 	"LEFT JOIN LATERAL (SELECT f.source, f.key FROM sellometer.forgotten_objects f WHERE f.checksum = n.checksum "

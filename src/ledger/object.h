@@ -12,6 +12,7 @@
 #include "pure/dictionary.h"
 #include "pure/chunk.h"
 #include "pure/names.h"
+#include "pure/node_slice.h"
 #include "store/store.h"
 
 typedef enum SlmOutcome
@@ -67,6 +68,7 @@ typedef struct SlmObject
 	uint64		rows_total;
 	uint64		rows_rejected;
 	uint64		rows_expired;
+	uint64		rows_elsewhere; /* of other nodes' slices */
 	uint64		rows_ignored;	/* of its beginning, up to where it was read, whose events its format passes over */
 	TimestampTz latest_expired; /* DT_NOBEGIN: none is */
 	TimestampTz first_event;	/* DT_NOEND: no row */
@@ -95,6 +97,7 @@ typedef struct SlmClock
 	TimestampTz latest;			/* now + sellometer.max_clock_skew */
 	bool		live;			/* late objects are put back as backlog */
 	const struct SlmTiers *tiers;
+	SlmNodeSlice slice;			/* rows of other slices count no more once the times of all are judged */
 } SlmClock;
 
 /*

@@ -9,7 +9,6 @@
 #include "guc.h"
 #include "ledger/reading_internal.h"
 #include "miscadmin.h"
-#include "pure/clean.h"
 #include "pure/event.h"
 #include "server/alive.h"
 #include "server/out_of_memory.h"
@@ -91,17 +90,9 @@ static bool
 validate_event(SlmReading *reading, const SlmRowAhead *ahead)
 {
 	const SlmReadRow *row = &ahead->row;
-	char		buf[SLM_CLEAN_BUFFER];
-	SlmCleanEvent clean;
-	SlmReject	reject;
 
-	/* shorter ones can't be too long when filled to three levels */
-	if ((row->event.brand.len > SLM_MAX_KEY_BYTES || row->event.category_code.len >= SLM_MAX_KEY_BYTES / 3) &&
-		!slm_clean_event(&row->event, buf, &clean, &reject))
-	{
-		slm_reading_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
+	if (slm_reading_reject_long_key(reading, row))
 		return true;
-	}
 	/* as the part will, unless its names take so much memory that it ends sooner */
 	if (is_full(reading, reading->reach.n, ahead))
 	{
@@ -149,6 +140,34 @@ note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 	return judge_keys(reading, named);
 }
 
+/* Of a time that no batch can hold: older than whatever a tier keeps. */
+static bool
+expire_at_once(SlmReading *reading, TimestampTz time, uint64 *rows)
+{
+	if (time >= -SLM_BATCH_TIME_LIMIT && time <= SLM_BATCH_TIME_LIMIT)
+		return false;
+	slm_reading_leave_out(reading, true);
+	(*rows)++;
+	reading->object->latest_expired = Max(reading->object->latest_expired, time);
+	return true;
+}
+
+/* The event's product is another node's: only what is said of the object as a whole needs it.  False if the outcome is set. */
+static bool
+take_elsewhere(SlmReading *reading, const SlmReadRow *row)
+{
+	if (slm_reading_reject_long_key(reading, row))
+	{
+		slm_reading_leave_out(reading, true);
+		return true;
+	}
+	if (expire_at_once(reading, row->event.time, &reading->object->rows_elsewhere) ||
+		slm_chunk_add_elsewhere(reading->chunk, row->event.time, row->line, row->raw, (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
+		return true;
+	slm_object_fail_by_memory(reading->object);
+	return false;
+}
+
 /* One event into the chunk; false if the outcome is set. */
 static bool
 take_event(SlmReading *reading, const SlmRowAhead *ahead)
@@ -157,10 +176,11 @@ take_event(SlmReading *reading, const SlmRowAhead *ahead)
 	SlmDictionaryError error;
 	SlmOfferId	offer;
 	bool		first;
-	TimestampTz time = row->event.time;
 
 	if (reading->chunk == NULL)
 		return validate_event(reading, ahead);
+	if (ahead->elsewhere)
+		return take_elsewhere(reading, row);
 	offer = slm_dictionary_offer_by_hash(reading->dictionary, &row->event, ahead->hash, &first, &error);
 	if (offer == SLM_NO_OFFER)
 	{
@@ -175,13 +195,8 @@ take_event(SlmReading *reading, const SlmRowAhead *ahead)
 	}
 	if ((first || row->event.type != SLM_VIEW) && !note_memory(reading, &row->event, first))
 		return false;
-	if (time < -SLM_BATCH_TIME_LIMIT || time > SLM_BATCH_TIME_LIMIT)
-	{
-		slm_reading_leave_out(reading, true);
-		reading->object->rows_expired++;
-		reading->object->latest_expired = Max(reading->object->latest_expired, time);
+	if (expire_at_once(reading, row->event.time, &reading->object->rows_expired))
 		return true;
-	}
 	if (slm_chunk_add(reading->chunk, reading->key, &row->event, offer, row->line, row->raw,
 					  (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
 		return true;
@@ -205,6 +220,15 @@ fail_by_reader(SlmReading *reading)
 					reading->object->reloaded ? message : psprintf("%s (repair the object and " SLM_GIVE_AGAIN ")", message));
 }
 
+/* Of an event that was just read: whose is it, and where is its offer looked up? */
+static void
+look_ahead(const SlmReading *reading, SlmRowAhead *ahead)
+{
+	ahead->elsewhere = slm_is_elsewhere(reading->slice, ahead->row.event.product_id);
+	if (!ahead->elsewhere)
+		ahead->hash = slm_dictionary_hash(reading->dictionary, &ahead->row.event);
+}
+
 /* The next rows; false if there are none now, or at all: then the first one's status says why. */
 static bool
 read_ahead(SlmReading *reading)
@@ -220,7 +244,7 @@ read_ahead(SlmReading *reading)
 	do
 	{
 		if (ahead[n].status == SLM_READ_EVENT && reading->chunk != NULL)
-			ahead[n].hash = slm_dictionary_hash(reading->dictionary, &ahead[n].row.event);
+			look_ahead(reading, &ahead[n]);
 		n++;
 	} while (n < max && slm_reader_next_in_place(reading->reader, &ahead[n].row, &ahead[n].status));
 	reading->nahead = n;
@@ -414,7 +438,7 @@ reset_counts(SlmReading *reading)
 
 	reading->jumps = reading->futures = 0;
 	object->outcome = SLM_OBJECT_WAITING;
-	object->rows_total = object->rows_rejected = object->rows_expired = 0;
+	object->rows_total = object->rows_rejected = object->rows_expired = object->rows_elsewhere = 0;
 	object->refused = NULL;
 	object->refused_len = 0;
 	object->names = NULL;
@@ -452,6 +476,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 
 	reading->object = object;
 	reading->key = key;
+	reading->slice = clock->slice;
 	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 	reading->context = CurrentMemoryContext;
 	reading->until = DT_NOEND;
@@ -549,7 +574,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 	for (uint32 i = reading->ntaken; i < reading->nahead; i++)
 	{
 		if (reading->ahead[i].status == SLM_READ_EVENT)
-			reading->ahead[i].hash = slm_dictionary_hash(dictionary, &reading->ahead[i].row.event);
+			look_ahead(reading, &reading->ahead[i]);
 	}
 	pump(reading);
 	object->rows_ignored = slm_reader_stats(reading->reader)->rows_ignored;
@@ -564,7 +589,10 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
 		slm_reading_judge_rejects(reading);
 	if (object->outcome == SLM_OBJECT_LOADED || object->outcome == SLM_OBJECT_PART)
+	{
 		slm_reading_judge_lateness(reading, clock);
+		slm_reading_hand_over_rejects(reading);
+	}
 }
 
 void

@@ -16,13 +16,15 @@ typedef struct SlmRowAhead
 {
 	SlmReadRow	row;
 	SlmReadStatus status;
-	uint64		hash;			/* of an event's offer */
+	bool		elsewhere;		/* an event of a product that another node keeps */
+	uint64		hash;			/* of an event's offer, of this node's */
 } SlmRowAhead;
 
 struct SlmReading
 {
 	SlmObject  *object;
 	const SlmHashKey *key;
+	SlmNodeSlice slice;
 	const SlmChecksumKey *checksum;
 	SlmReader  *reader;
 	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
@@ -93,17 +95,24 @@ extern void slm_reading_keep_refused(SlmReading *reading);
 /* Likewise what its products are called, which the reader then forgets. */
 extern void slm_reading_keep_names(SlmReading *reading);
 
+/* Reject it if its brand or category can't be an index key, as where its offer is looked up; false if it is none of these. */
+extern bool slm_reading_reject_long_key(SlmReading *reading, const SlmReadRow *row);
+
 /* All rows of the object have been read: which times are clock jumps? */
 extern void slm_reading_judge_gaps(SlmReading *reading);
 
 /*
- * Take clock jumps and rows that are too old out of the chunk; note the span of what is left.  The clock is moved by the median of rows
+ * Take clock jumps and rows that are too old out of the chunk; note the span of what is left, and take rows of other nodes out of that, so
+ * that all nodes say the same of the object.  The clock is moved by the median of rows
  * that are no jumps; not by the few that may stand at the end of a large object.  May fail the object for want of memory.
  */
 extern void slm_reading_judge_times(SlmReading *reading, const SlmClock *clock);
 
 /* Fail the object if too many of its rows are rejected. */
 extern void slm_reading_judge_rejects(SlmReading *reading);
+
+/* When all else is said of the chunk: rejected rows are for one node to keep, and are like those of its slice for the others. */
+extern void slm_reading_hand_over_rejects(SlmReading *reading);
 
 /* An object without a time in its key, or with one that may be wrong, is known to be late only now: as one that is late by its key. */
 extern void slm_reading_judge_lateness(SlmReading *reading, const SlmClock *clock);

@@ -111,6 +111,7 @@ drop_expired(SlmReading *reading, SlmTime floor)
 	if (object->first_event >= floor)
 		return;
 	slm_reading_refuse_by_time(reading, floor, DT_NOEND);
+	object->rows_elsewhere += slm_chunk_drop_elsewhere(reading->chunk, floor, &object->latest_expired);
 	object->rows_expired += slm_chunk_drop_before(reading->chunk, floor, &object->latest_expired);
 	find_span(reading);
 }
@@ -120,6 +121,7 @@ slm_reading_judge_times(SlmReading *reading, const SlmClock *clock)
 {
 	SlmObject  *object = reading->object;
 	SlmChunk   *chunk = reading->chunk;
+	SlmTime		latest = DT_NOBEGIN;
 	SlmTime		median;
 
 	find_span(reading);
@@ -134,6 +136,7 @@ slm_reading_judge_times(SlmReading *reading, const SlmClock *clock)
 	if (object->resume_row == 0 || chunk->nrows >= SLM_MIN_ROWS_OF_CLOCK)
 		object->median = median;
 	drop_expired(reading, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
+	object->rows_elsewhere += slm_chunk_drop_elsewhere(chunk, DT_NOEND, &latest);
 }
 
 void

@@ -26,6 +26,25 @@ copy_names(const SlmName *list, uint32 n)
 	return copy;
 }
 
+/* Those of products of this node. */
+static const SlmName *
+own_names(const SlmReading *reading, const SlmName *list, uint32 *n)
+{
+	SlmName    *own;
+	uint32		nown = 0;
+
+	if (!slm_is_sliced(reading->slice))
+		return list;
+	own = MemoryContextAllocHuge(CurrentMemoryContext, mul_size(Max(*n, 1), sizeof(SlmName)));
+	for (uint32 i = 0; i < *n; i++)
+	{
+		if (!slm_is_elsewhere(reading->slice, list[i].product_id))
+			own[nown++] = list[i];
+	}
+	*n = nown;
+	return own;
+}
+
 void
 slm_reading_keep_names(SlmReading *reading)
 {
@@ -37,6 +56,7 @@ slm_reading_keep_names(SlmReading *reading)
 		return;
 	/* a clock that is wrong must not have the last word for good */
 	object->nnames = slm_names_latest(names, object->time_limit, &list);
+	list = own_names(reading, list, &object->nnames);
 	if (object->nnames > 0)
 		object->names = copy_names(list, object->nnames);
 	slm_names_reset(names);

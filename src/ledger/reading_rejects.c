@@ -100,6 +100,33 @@ slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmDictionary
 	slm_reading_reject(reading, row->line, column, SLM_REJECT_KEY_TOO_LONG, detail, row->raw);
 }
 
+bool
+slm_reading_reject_long_key(SlmReading *reading, const SlmReadRow *row)
+{
+	char		buf[SLM_CLEAN_BUFFER];
+	SlmCleanEvent clean;
+	SlmReject	reject;
+
+	/* shorter ones can't be too long when filled to three levels */
+	if ((row->event.brand.len <= SLM_MAX_KEY_BYTES && row->event.category_code.len < SLM_MAX_KEY_BYTES / 3) ||
+		slm_clean_event(&row->event, buf, &clean, &reject))
+		return false;
+	slm_reading_reject(reading, row->line, slm_column_name(reject.column), reject.reason, reject.detail, row->raw);
+	return true;
+}
+
+void
+slm_reading_hand_over_rejects(SlmReading *reading)
+{
+	SlmObject  *object = reading->object;
+
+	if (slm_keeps_rejects(reading->slice))
+		return;
+	object->rows_elsewhere += object->rows_rejected;
+	object->rows_rejected = 0;
+	object->nrejects = 0;
+}
+
 void
 slm_reading_keep_refused(SlmReading *reading)
 {

@@ -64,7 +64,7 @@ record_part(const SlmObject *object)
 /* What is recorded of a loaded object. */
 enum
 {
-	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, HEAD, IGNORED, FORMAT, COLUMNS
+	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, ELSEWHERE, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, HEAD, IGNORED, FORMAT, COLUMNS
 };
 
 static void
@@ -73,7 +73,7 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 	TimestampTz time = slm_key_time(object->key);
 
 	/* each row is one of these, or what the ledger says would not add up */
-	Assert(counts->counted + counts->duplicate + object->rows_rejected + object->rows_expired == object->rows_total);
+	Assert(counts->counted + counts->duplicate + object->rows_rejected + object->rows_expired + object->rows_elsewhere == object->rows_total);
 
 	if (TIMESTAMP_IS_NOBEGIN(time))
 		time = object->median;
@@ -86,6 +86,7 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 	values[DUPLICATE] = Int64GetDatum(counts->duplicate);
 	values[REJECTED] = Int64GetDatum(object->rows_rejected);
 	values[EXPIRED] = Int64GetDatum(object->rows_expired);
+	values[ELSEWHERE] = Int64GetDatum(object->rows_elsewhere);
 	values[FIRST_EVENT] = TimestampTzGetDatum(object->first_event);
 	values[LAST_EVENT] = TimestampTzGetDatum(object->last_event);
 	values[TIME] = TimestampTzGetDatum(time);
@@ -107,13 +108,13 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 static void
 record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 {
-	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
+	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
 	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TIMESTAMPTZOID, INT8OID, INT8OID};
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
 		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
 		"rows_duplicate = o.rows_duplicate + n.duplicate, rows_rejected = o.rows_rejected + n.rejected, "
-		"rows_expired = o.rows_expired + n.expired, "
+		"rows_expired = o.rows_expired + n.expired, rows_elsewhere = o.rows_elsewhere + n.elsewhere, "
 		"first_event = least(o.first_event, n.first_event), last_event = greatest(o.last_event, n.last_event), "
 		"object_time = coalesce(o.object_time, n.time, (SELECT head FROM sellometer.state)), "
 		"resume_row = CASE WHEN n.is_part THEN o.resume_row + n.total ELSE 0 END, "
@@ -121,10 +122,10 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
 		"next_attempt = NULL, error = NULL, sqlstate = NULL, checksum = coalesce(n.checksum, o.checksum), "
 		"head = greatest(o.head, n.head), rows_ignored = n.ignored, format_id = n.format "
-		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
-		"AS n (id, is_part, total, counted, duplicate, rejected, expired, first_event, last_event, time, time_limit, checksum, head, ignored, format) "
+		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) "
+		"AS n (id, is_part, total, counted, duplicate, rejected, expired, elsewhere, first_event, last_event, time, time_limit, checksum, head, ignored, format) "
 		"WHERE o.id = n.id",
-		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
+		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
 		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID}
 	};
 	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * Max(n, 1));

@@ -19,6 +19,7 @@
 #include "ledger/key_time.h"
 #include "ledger/pick.h"
 #include "ledger/record.h"
+#include "ledger/slice.h"
 #include "ledger/source_health.h"
 #include "lib/stringinfo.h"
 #include "load/large.h"
@@ -298,6 +299,7 @@ read_clock(const char *state)
 	clock.head = slm_head_read();
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
 	clock.tiers = slm_tiers_read();
+	clock.slice = slm_slice_read();
 	return clock;
 }
 
@@ -396,10 +398,12 @@ adapt_late_bytes(SlmIngest *ingest, const SlmBatchResult *result)
 void
 slm_load_batch(SlmIngest *ingest, const SlmBatchScope *scope, SlmBatchResult *result)
 {
-	SlmClock	clock = read_clock(scope->state);
+	SlmClock	clock;
 	Loading		loading = {.ingest = ingest,.scope = scope,.clock = &clock,.result = result};
 	bool		ok = false;
 
+	slm_slice_settle();
+	clock = read_clock(scope->state);
 	slm_source_health_begin(ingest->sources);
 	if (scope->apart)
 		slm_sources_find(ingest->sources, scope->sources[0])->patience_ms = 0;

@@ -81,6 +81,8 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 	pq_sendint64(buf, clock->head);
 	pq_sendint64(buf, clock->latest);
 	pq_sendbyte(buf, clock->live);
+	pq_sendint32(buf, (int32) clock->slice.of);
+	pq_sendint32(buf, (int32) clock->slice.number);
 	pq_sendint32(buf, clock->tiers->n);
 	for (int t = 0; t < clock->tiers->n; t++)
 	{
@@ -119,6 +121,8 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 	task->clock.head = pq_getmsgint64(buf);
 	task->clock.latest = pq_getmsgint64(buf);
 	task->clock.live = pq_getmsgbyte(buf);
+	task->clock.slice.of = pq_getmsgint(buf, 4);
+	task->clock.slice.number = pq_getmsgint(buf, 4);
 	task->clock.tiers = receive_tiers(buf);
 	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
 	slm_chunk_rows = (int) pq_getmsgint(buf, 4);
@@ -139,6 +143,7 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint64(buf, object->rows_total);
 	pq_sendint64(buf, object->rows_rejected);
 	pq_sendint64(buf, object->rows_expired);
+	pq_sendint64(buf, object->rows_elsewhere);
 	pq_sendint64(buf, object->rows_ignored);
 	pq_sendint64(buf, object->latest_expired);
 	pq_sendint64(buf, object->first_event);
@@ -222,6 +227,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->rows_total = pq_getmsgint64(buf);
 	object->rows_rejected = pq_getmsgint64(buf);
 	object->rows_expired = pq_getmsgint64(buf);
+	object->rows_elsewhere = pq_getmsgint64(buf);
 	object->rows_ignored = pq_getmsgint64(buf);
 	object->latest_expired = pq_getmsgint64(buf);
 	object->first_event = pq_getmsgint64(buf);

@@ -24,37 +24,62 @@ keep_raw(SlmChunk *chunk, SlmSlice raw)
 	return true;
 }
 
+/* The next row, of which only the time is known yet.  NULL if out of memory. */
+static inline SlmChunkRow *
+add_row(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice raw, SlmTime max_jump)
+{
+	bool		ahead = chunk->nrows > 0 && time - chunk->earliest > max_jump;
+	SlmChunkRow *row;
+
+	/* raws and lines are found by going along with the rows */
+	SLM_ASSERT(chunk->nrows == 0 || line >= chunk->lines[chunk->nrows - 1]);
+
+	/* a file of rows that are all far ahead of its first would keep them all: bound it */
+	if ((chunk->nrows < SLM_CHUNK_RAWS || (ahead && chunk->nraws < 100 * SLM_CHUNK_RAWS)) && !keep_raw(chunk, raw))
+		return NULL;
+	if (!slm_grow((void **) &chunk->rows, chunk->nrows, &chunk->maxrows, sizeof(SlmChunkRow)) ||
+		!slm_grow((void **) &chunk->lines, chunk->nrows, &chunk->maxlines, sizeof(uint64_t)))
+		return NULL;
+	row = &chunk->rows[chunk->nrows];
+	row->time = time;
+	chunk->lines[chunk->nrows] = line;
+	if (chunk->nrows == 0 || time < chunk->earliest)
+		chunk->earliest = time;
+	chunk->nrows++;
+	return row;
+}
+
 bool
 slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, SlmOfferId offer, uint64_t line,
 			  SlmSlice raw, SlmTime max_jump)
 {
-	bool		ahead = chunk->nrows > 0 && event->time - chunk->earliest > max_jump;
 	SlmChunkRow *row;
 
 	SLM_ASSERT(offer < SLM_MAX_OFFERS);
 	SLM_ASSERT(event->type < SLM_EVENT_TYPES);
 	SLM_ASSERT(event->more < SLM_MAX_QUANTITY && (event->type != SLM_VIEW || event->more == 0));
 	SLM_ASSERT(event->line == 0 || (event->type != SLM_VIEW && event->line == slm_line(event->type, event->more)));
-	/* raws and lines are found by going along with the rows */
-	SLM_ASSERT(chunk->nrows == 0 || line >= chunk->lines[chunk->nrows - 1]);
 
-	/* a file of rows that are all far ahead of its first would keep them all: bound it */
-	if ((chunk->nrows < SLM_CHUNK_RAWS || (ahead && chunk->nraws < 100 * SLM_CHUNK_RAWS)) && !keep_raw(chunk, raw))
+	row = add_row(chunk, event->time, line, raw, max_jump);
+	if (row == NULL)
 		return false;
-	if (!slm_grow((void **) &chunk->rows, chunk->nrows, &chunk->maxrows, sizeof(SlmChunkRow)) ||
-		!slm_grow((void **) &chunk->lines, chunk->nrows, &chunk->maxlines, sizeof(uint64_t)))
-		return false;
-	row = &chunk->rows[chunk->nrows];
-	row->time = event->time;
 	row->offer = offer;
 	row->type = event->type;
 	row->more = event->more;
 	row->fingerprint = slm_fingerprint_of(key, event);
-	chunk->lines[chunk->nrows] = line;
-	if (chunk->nrows == 0 || event->time < chunk->earliest)
-		chunk->earliest = event->time;
-	chunk->nrows++;
 	return !slm_is_cart_event(event) || slm_cart_events_add(&chunk->carts, key, event);
+}
+
+bool
+slm_chunk_add_elsewhere(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice raw, SlmTime max_jump)
+{
+	SlmChunkRow *row = add_row(chunk, time, line, raw, max_jump);
+
+	if (row == NULL)
+		return false;
+	row->offer = SLM_NO_OFFER;
+	chunk->nelsewhere++;
+	return true;
 }
 
 bool
@@ -87,7 +112,10 @@ slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, vo
 		if (next_raw < chunk->nraws && chunk->raws[next_raw].row == i)
 			raw = chunk->raws[next_raw++].raw;
 		if (chunk->rows[i].time > limit)
+		{
+			chunk->nelsewhere -= chunk->rows[i].offer == SLM_NO_OFFER;
 			reject(arg, chunk->lines[i], chunk->rows[i].time, raw);
+		}
 		else
 			chunk->rows[kept++] = chunk->rows[i];
 	}
@@ -114,10 +142,31 @@ slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit, SlmTime *latest)
 	return n - kept;
 }
 
+uint32_t
+slm_chunk_drop_elsewhere(SlmChunk *chunk, SlmTime before, SlmTime *latest)
+{
+	uint32_t	kept = 0;
+	uint32_t	n = chunk->nrows;
+
+	if (chunk->nelsewhere == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (chunk->rows[i].offer != SLM_NO_OFFER || chunk->rows[i].time >= before)
+			chunk->rows[kept++] = chunk->rows[i];
+		else if (chunk->rows[i].time > *latest)
+			*latest = chunk->rows[i].time;
+	}
+	chunk->nrows = kept;
+	chunk->nelsewhere -= n - kept;
+	return n - kept;
+}
+
 void
 slm_chunk_reset(SlmChunk *chunk)
 {
 	chunk->nrows = 0;
+	chunk->nelsewhere = 0;
 	chunk->nraws = 0;
 	slm_bytes_free(&chunk->bytes);
 	slm_cart_events_reset(&chunk->carts);

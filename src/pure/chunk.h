@@ -28,6 +28,7 @@ typedef struct SlmChunk
 	SlmChunkRow *rows;
 	uint64_t   *lines;			/* line number of each row */
 	uint32_t	nrows;
+	uint32_t	nelsewhere;		/* of these: rows of products that another node keeps; they have a time, and SLM_NO_OFFER */
 	uint32_t	maxrows;
 	uint32_t	maxlines;
 	SlmChunkRaw *raws;
@@ -57,6 +58,9 @@ slm_fingerprint_of(const SlmHashKey *key, const SlmEvent *event)
 extern bool slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, SlmOfferId offer,
 						  uint64_t line, SlmSlice raw, SlmTime max_jump);
 
+/* Likewise one of a product that another node keeps: it has a part in what is said of the chunk's times, and goes then. */
+extern bool slm_chunk_add_elsewhere(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice raw, SlmTime max_jump);
+
 /* The lower median of the rows' times.  False if out of memory; nrows > 0. */
 extern bool slm_chunk_median(const SlmChunk *chunk, SlmTime *median);
 
@@ -65,6 +69,9 @@ extern uint32_t slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkR
 
 /* Take out the rows earlier than limit; returns their number.  *latest: raised to the latest of their times. */
 extern uint32_t slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit, SlmTime *latest);
+
+/* Likewise the rows of other nodes alone, however they have been added. */
+extern uint32_t slm_chunk_drop_elsewhere(SlmChunk *chunk, SlmTime before, SlmTime *latest);
 
 /* Empty it for the next object; keeps the memory. */
 extern void slm_chunk_reset(SlmChunk *chunk);

@@ -93,6 +93,7 @@ CREATE TABLE sellometer.objects (
 	rows_duplicate	bigint NOT NULL DEFAULT 0,
 	rows_rejected	bigint NOT NULL DEFAULT 0,
 	rows_expired	bigint NOT NULL DEFAULT 0,
+	rows_elsewhere	bigint NOT NULL DEFAULT 0,
 	first_event		timestamptz,
 	last_event		timestamptz,
 	resume_row		bigint NOT NULL DEFAULT 0 CHECK (resume_row >= 0),
@@ -114,8 +115,8 @@ CREATE TABLE sellometer.objects (
 	format_id		bigint,
 	UNIQUE (source, key, etag),
 	-- nothing is lost
-	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired
-		AND least(rows_counted, rows_duplicate, rows_rejected, rows_expired) >= 0)
+	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired + rows_elsewhere
+		AND least(rows_counted, rows_duplicate, rows_rejected, rows_expired, rows_elsewhere) >= 0)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, id) WHERE state IN ('pending', 'backlog');
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
@@ -146,13 +147,15 @@ COMMENT ON COLUMN sellometer.objects.state IS
 	'pending: waits to be loaded; backlog: late, waits for sellometer_merge_backlog(); done; failed: see error; skipped; archived';
 COMMENT ON COLUMN sellometer.objects.object_time IS 'the time that stands in the key, else the median of its rows once known';
 COMMENT ON COLUMN sellometer.objects.head IS 'how far it has moved the head: the greatest median time of its parts';
-COMMENT ON COLUMN sellometer.objects.rows_total IS 'rows_counted + rows_duplicate + rows_rejected + rows_expired, once done';
+COMMENT ON COLUMN sellometer.objects.rows_total IS 'rows_counted + rows_duplicate + rows_rejected + rows_expired + rows_elsewhere, once done';
 COMMENT ON COLUMN sellometer.objects.rows_counted IS 'rows that are in the sums';
 COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that its session had seen already, and other events whose id had come already';
 COMMENT ON COLUMN sellometer.objects.rows_rejected IS 'rows that could not be used: see sellometer.rejected_rows';
 COMMENT ON COLUMN sellometer.objects.rows_expired IS 'rows older than the retention of every tier';
-COMMENT ON COLUMN sellometer.objects.first_event IS 'earliest time of its rows';
-COMMENT ON COLUMN sellometer.objects.last_event IS 'latest time of its rows';
+COMMENT ON COLUMN sellometer.objects.rows_elsewhere IS
+	'rows that other nodes keep: of products of their slices, and rejected ones, which are for slice 0 (sellometer.slice); else 0';
+COMMENT ON COLUMN sellometer.objects.first_event IS 'earliest time of its rows, of all slices';
+COMMENT ON COLUMN sellometer.objects.last_event IS 'latest time of its rows, of all slices';
 COMMENT ON COLUMN sellometer.objects.resume_row IS 'rows of a large object that are committed already';
 COMMENT ON COLUMN sellometer.objects.time_limit IS
 	'while a large object is loaded: its rows later than this are clock jumps, whatever part they are in';
@@ -295,7 +298,8 @@ CREATE TABLE sellometer.state (
 	views_thinned_at	timestamptz,
 	ledger_pruned_at	timestamptz,
 	forgotten_head	timestamptz,
-	forgotten_until	timestamptz
+	forgotten_until	timestamptz,
+	slice			text
 );
 COMMENT ON TABLE sellometer.state IS 'What loading has reached; one row';
 COMMENT ON COLUMN sellometer.state.head IS 'the newest event time that the data has reached: greatest median time of an applied chunk, of objects that were not taken out';
@@ -307,6 +311,7 @@ COMMENT ON COLUMN sellometer.state.views_thinned_at IS 'when this last took entr
 COMMENT ON COLUMN sellometer.state.ledger_pruned_at IS 'when sellometer_prune() last looked for rows of the ledger that can be forgotten';
 COMMENT ON COLUMN sellometer.state.forgotten_head IS 'how far objects that the ledger has forgotten have moved the head';
 COMMENT ON COLUMN sellometer.state.forgotten_until IS 'latest time of their rows';
+COMMENT ON COLUMN sellometer.state.slice IS 'sellometer.slice when the first object was loaded: what is counted is of these products alone; NULL or empty: of all';
 INSERT INTO sellometer.state DEFAULT VALUES;
 
 /* What others go by who have looked before. */

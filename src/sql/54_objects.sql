@@ -137,6 +137,18 @@ $$;
 COMMENT ON FUNCTION sellometer.retry_objects(text, text, text) IS
 	'Have many objects loaded that have failed, were skipped or wait for their next attempt; gives their number';
 
+/* Of rejected rows only slice 0 has the number; which they are the others know too, as some may be theirs. */
+CREATE FUNCTION sellometer.has_left_out(o sellometer.objects)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.rows_rejected + o.rows_expired > 0 OR (o.rows_elsewhere > 0 AND EXISTS (SELECT FROM sellometer.state s WHERE s.slice !~ '^0/')
+		AND (o.state = 'archived' OR EXISTS (SELECT FROM sellometer.refused_rows r WHERE r.object_id = o.id)))
+$$;
+COMMENT ON FUNCTION sellometer.has_left_out(sellometer.objects) IS 'Are there rows of it that were rejected or expired, of whatever slice?';
+REVOKE ALL ON FUNCTION sellometer.has_left_out(sellometer.objects) FROM PUBLIC;
+
 CREATE FUNCTION sellometer.reload_objects(source text, pattern text, state text)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -149,7 +161,7 @@ DECLARE
 	message text;
 BEGIN
 	FOR o IN SELECT x.id FROM sellometer.objects x
-			WHERE x.source = reload_objects.source AND x.state = reload_objects.state AND x.rows_rejected + x.rows_expired > 0
+			WHERE x.source = reload_objects.source AND x.state = reload_objects.state AND sellometer.has_left_out(x)
 				AND x.unloaded_rows = 0 AND (pattern IS NULL OR sellometer.key_is_wanted(x.key, ARRAY[pattern], NULL))
 			ORDER BY x.id LOOP
 		BEGIN
@@ -221,7 +233,7 @@ BEGIN
 			MESSAGE = format('object "%s" is being unloaded', key),
 			HINT = 'sellometer_unload() goes on with it.';
 	END IF;
-	IF o.state IN ('done', 'archived') AND o.rows_rejected + o.rows_expired > 0 THEN
+	IF o.state IN ('done', 'archived') AND sellometer.has_left_out(o) THEN
 		taken := sellometer.reload_object(o.id);
 		IF taken < o.rows_rejected + o.rows_expired THEN
 			RAISE NOTICE USING MESSAGE = format('%s of %s rows that were rejected or expired are still so',

@@ -123,7 +123,7 @@ BEGIN
 
 	name := 'ledger';
 	SELECT count(*) INTO n FROM sellometer.objects o
-	WHERE o.rows_total <> o.rows_counted + o.rows_duplicate + o.rows_rejected + o.rows_expired;
+	WHERE o.rows_total <> o.rows_counted + o.rows_duplicate + o.rows_rejected + o.rows_expired + o.rows_elsewhere;
 	ok := n = 0;
 	detail := CASE WHEN ok THEN 'rows of each object add up' ELSE format('rows of %s objects do not add up', n) END;
 	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;

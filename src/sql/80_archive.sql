@@ -72,11 +72,11 @@ REVOKE ALL ON PROCEDURE @extschema@.sellometer_archive(text) FROM PUBLIC;
  */
 CREATE VIEW sellometer.ended_objects AS
 SELECT o.id, o.source, o.key, o.head, greatest(o.discovered_at, o.ingested_at, o.archived_at) AS ended_at,
-	CASE WHEN o.state = 'done' AND o.rows_counted + o.rows_duplicate > 0 THEN coalesce(o.last_event, 'infinity') END AS needed_until
+	CASE WHEN o.state = 'done' AND o.rows_counted + o.rows_duplicate + o.rows_elsewhere > 0 THEN coalesce(o.last_event, 'infinity') END AS needed_until
 FROM sellometer.objects o
 WHERE o.unloaded_rows = 0 AND NOT o.lost AND NOT o.unwanted
 	AND CASE o.state
-		WHEN 'archived' THEN o.checksum IS NOT NULL OR o.rows_counted + o.rows_duplicate = 0
+		WHEN 'archived' THEN o.checksum IS NOT NULL OR o.rows_counted + o.rows_duplicate + o.rows_elsewhere = 0
 		WHEN 'done' THEN true
 		WHEN 'skipped' THEN o.archive_key IS NULL AND o.resume_row = 0
 		ELSE false END;
@@ -116,11 +116,11 @@ BEGIN
 	), remembered AS (
 		INSERT INTO sellometer.forgotten_objects (checksum, object_id, source, key, last_event)
 		SELECT x.checksum, x.id, x.source, x.key, x.last_event FROM gone x
-		WHERE x.state IN ('done', 'archived') AND x.rows_counted + x.rows_duplicate > 0 AND x.last_event >= floor
+		WHERE x.state IN ('done', 'archived') AND x.rows_counted + x.rows_duplicate + x.rows_elsewhere > 0 AND x.last_event >= floor
 	)
 	-- of rows that were too old nobody knows of when they were
 	SELECT count(*) AS n, max(x.head) AS head,
-		max(coalesce(x.last_event, CASE WHEN x.rows_expired > 0 THEN '-infinity'::timestamptz END)) AS until INTO g FROM gone x;
+		max(coalesce(x.last_event, CASE WHEN x.rows_expired + x.rows_elsewhere > 0 THEN '-infinity'::timestamptz END)) AS until INTO g FROM gone x;
 	IF g.head IS NOT NULL OR g.until IS NOT NULL THEN
 		UPDATE sellometer.state st SET forgotten_head = greatest(st.forgotten_head, g.head), forgotten_until = greatest(st.forgotten_until, g.until)
 		WHERE st.forgotten_head IS DISTINCT FROM greatest(st.forgotten_head, g.head)
