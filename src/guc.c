@@ -43,6 +43,7 @@ int			slm_cart_timeout;
 int			slm_cart_retention;
 int			slm_sales_window;
 int			slm_archive_block;
+char	   *slm_currency;
 
 static const struct config_enum_entry archive_blocks[] = {
 	{"hour", SLM_ARCHIVE_HOUR, false},
@@ -54,11 +55,10 @@ int			slm_ledger_retention;
 int			slm_price_window;
 int			slm_shift_window;
 
-/* Only SQL reads these: src/sql/71_report.sql, src/sql/9*.sql. */
-static char *currency;
-
 /* Read by its name, as it is set for the database: src/ledger/slice.c. */
 static char *slice;
+
+/* Only SQL reads these: src/sql/71_report.sql, src/sql/9*.sql. */
 static char *timezone_name;
 static char *alert_link;
 static int	alert_hold;
@@ -365,9 +365,9 @@ slm_guc_init(void)
 	DefineCustomBoolVariable("sellometer.fill_pages", "New partitions and their indexes are put together page by page.",
 							 "Off: their rows are inserted as COPY inserts them, and the server builds the index.  What is stored is the same.",
 							 &slm_fill_pages, true, PGC_SUSET, 0, NULL, NULL, NULL);
-	DefineCustomStringVariable("sellometer.currency", "What money is in, for sellometer_report().",
-							   "A code of ISO 4217, of which many have a sign that is shown instead, or a sign itself; empty: none is shown.",
-							   &currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
+	DefineCustomStringVariable("sellometer.currency", "What money is in: sums, reports, and prices that name no currency.",
+							   "A code of ISO 4217, of which many have a sign that is shown instead, or a sign itself; prices that name another currency are converted to it by sellometer.currency_rates.  Empty: none is shown, and prices count as they stand.",
+							   &slm_currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
 	DefineCustomStringVariable("sellometer.slice", "Which products this database counts: 'i/N' are those of node i of N, numbered from 0.",
 							   "Empty: all.  Set with ALTER DATABASE before the first load; it stays as it is then.",
 							   &slice, "", PGC_SUSET, 0, check_slice, NULL, NULL);

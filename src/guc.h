@@ -28,6 +28,7 @@ extern int	slm_retry_delay;		/* ms */
 extern int	slm_cart_timeout;		/* s */
 extern int	slm_cart_retention;		/* s */
 extern int	slm_sales_window;		/* s; read by SQL alone */
+extern char *slm_currency;		/* never NULL */
 extern int	slm_archive_block;		/* SlmArchiveWidth */
 
 typedef enum SlmArchiveWidth

@@ -287,6 +287,8 @@ set_values(const SlmEventSearch *search, const Row *row, Datum *values, bool *nu
 		slm_found_set(values, nulls, SLM_FOUND_QUANTITY, Int32GetDatum(slm_event_pieces(event)));
 	if (tells(row, SLM_COL_EVENT_ID) && event->line != 0)
 		set_slice(values, nulls, SLM_FOUND_EVENT_ID, event->event_id);
+	if (tells(row, SLM_COL_EVENT_ID) && event->currency.len > 0)
+		set_slice(values, nulls, SLM_FOUND_CURRENCY, event->currency);
 	set_labels(search, row, values, nulls);
 }
 
@@ -373,7 +375,7 @@ static TupleDesc
 make_desc(void)
 {
 	static const Oid types[FOUND_COLS] = {
-		INT8OID, OIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, INT8OID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID,
+		INT8OID, OIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, INT8OID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
 		TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID
 	};
 	TupleDesc	desc = CreateTemplateTupleDesc(FOUND_COLS);

@@ -8,6 +8,7 @@
 #include "archive/history.h"
 #include "archive/history_piece.h"
 #include "catalog/pg_type.h"
+#include "ledger/currency.h"
 #include "ledger/slice.h"
 #include "ledger/source_format.h"
 #include "miscadmin.h"
@@ -19,6 +20,16 @@
 #include "utils/timestamp.h"
 
 /* --- rows --- */
+
+/* Of an archive: of which object the next row is tells by which rates it is to be read. */
+static void
+peek(SlmPiece *piece)
+{
+	if (piece->row_map == NULL || piece->peeked)
+		return;
+	piece->peeked = slm_row_map_next(&piece->map, &piece->object, &piece->counted) && piece->object < piece->nobjects;
+	slm_reader_use_rates(piece->reader, piece->peeked ? piece->rates_of[piece->object] : &piece->rates);
+}
 
 /* What became of the row that was just read, by its time and its place. */
 static SlmRowFate
@@ -32,15 +43,16 @@ fate_of(SlmPiece *piece, TimestampTz time)
 		counted = slm_windows_counted(&piece->windows, piece->row, time);
 		return piece->row < piece->first_row ? SLM_FATE_FOREIGN : counted ? SLM_FATE_TAKEN : SLM_FATE_LEFT_OUT;
 	}
-	if (!slm_row_map_next(&piece->map, &piece->object, &counted) || piece->object >= piece->nobjects)
+	if (!piece->peeked)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("%s does not fit its row map in sellometer.archives", piece->what),
 				 errdetail("Row " INT64_FORMAT " of it is not there.", piece->row + 1)));
+	piece->peeked = false;
 	piece->own_row = piece->seen[piece->object]++;
 	if (piece->own_row < piece->first_rows[piece->object])
 		return SLM_FATE_FOREIGN;
-	return counted ? SLM_FATE_TAKEN : SLM_FATE_LEFT_OUT;
+	return piece->counted ? SLM_FATE_TAKEN : SLM_FATE_LEFT_OUT;
 }
 
 static void
@@ -77,6 +89,8 @@ take_rows(SlmPiece *piece, bool *enough)
 
 		if (piece->row >= piece->end)
 			return false;
+		peek(piece);
+		row.event.currency = (SlmSlice) {"", 0};
 		status = slm_reader_next(piece->reader, &row);
 		switch (status)
 		{
@@ -123,10 +137,56 @@ pump(SlmPiece *piece, SlmTransfer *transfer, SlmStoreError *error, bool *any_rea
 	return true;
 }
 
+/* --- rates --- */
+
+/* Objects that are archived together mostly have the same ones: those of one before, if it has. */
+static SlmRates *
+same_rates(const SlmPiece *piece, int i)
+{
+	for (int before = i - 1; before >= 0; before--)
+	{
+		if (piece->object_rates_len[before] == piece->object_rates_len[i] &&
+			memcmp(piece->object_rates[before], piece->object_rates[i], piece->object_rates_len[i]) == 0)
+			return piece->rates_of[before];
+	}
+	return NULL;
+}
+
+/* By which rates rows are read; to be freed in any case. */
+static void
+read_rates(SlmPiece *piece)
+{
+	if (piece->rates_data != NULL)
+		slm_currency_known(&piece->rates, piece->rates_data, piece->rates_len);
+	if (piece->row_map == NULL)
+		return;
+	piece->rates_of = palloc0(sizeof(SlmRates *) * Max(piece->nobjects, 1));
+	for (int i = 0; i < piece->nobjects; i++)
+	{
+		piece->rates_of[i] = piece->object_rates_len[i] == 0 ? &piece->rates : same_rates(piece, i);
+		if (piece->rates_of[i] != NULL)
+			continue;
+		piece->rates_of[i] = palloc0(sizeof(SlmRates));
+		slm_currency_known(piece->rates_of[i], piece->object_rates[i], piece->object_rates_len[i]);
+	}
+}
+
+static void
+free_rates(SlmPiece *piece)
+{
+	slm_rates_free(&piece->rates);
+	for (int i = 0; piece->rates_of != NULL && i < piece->nobjects; i++)
+	{
+		if (piece->rates_of[i] != NULL)
+			slm_rates_free(piece->rates_of[i]);
+	}
+}
+
 bool
 slm_piece_read(SlmPiece *piece, SlmStoreError *error, bool *any_read)
 {
-	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL,.format = piece->format};
+	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL,.format = piece->format,
+	.rates = &piece->rates};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
 	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
 	volatile bool there = false;
@@ -135,6 +195,7 @@ slm_piece_read(SlmPiece *piece, SlmStoreError *error, bool *any_read)
 	*any_read = false;
 	PG_TRY();
 	{
+		read_rates(piece);
 		piece->reader = slm_reader_create(&options);
 		if (piece->reader == NULL ||
 			(piece->row_map != NULL && !slm_row_map_read(&piece->map, VARDATA_ANY(piece->row_map),
@@ -146,6 +207,7 @@ slm_piece_read(SlmPiece *piece, SlmStoreError *error, bool *any_read)
 	{
 		slm_reader_free(piece->reader);
 		slm_row_map_close(&piece->map);
+		free_rates(piece);
 	}
 	PG_END_TRY();
 	slm_transfer_close(transfer);
@@ -176,7 +238,7 @@ static void
 find_live(SlmPiece *piece)
 {
 	static SlmStatement statement = {
-		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0) FROM sellometer.archives a "
+		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0), a.rates[o.ordinality::int] FROM sellometer.archives a "
 		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) LEFT JOIN sellometer.objects l ON l.id = o.id "
 		"WHERE a.id = $1 AND (l.id IS NULL OR (l.state = 'archived' AND NOT l.lost))",
 		1, {INT8OID}
@@ -188,13 +250,17 @@ find_live(SlmPiece *piece)
 	piece->nobjects = n == 0 ? 0 : (int) slm_int64(0, 2, 0);
 	piece->first_rows = MemoryContextAlloc(context, Max(piece->nobjects, 1) * sizeof(int64));
 	piece->seen = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(int64));
+	piece->object_rates = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(char *));
+	piece->object_rates_len = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(size_t));
 	for (int i = 0; i < piece->nobjects; i++)
 		piece->first_rows[i] = SLM_HISTORY_END;
 	for (int i = 0; i < n; i++)
 	{
+		int64		place = slm_int64(i, 1, 0) - 1;
 		int64		first = first_row(piece, slm_int64(i, 3, 0), slm_int64(i, 4, 0));
 
-		piece->first_rows[slm_int64(i, 1, 0) - 1] = first;
+		piece->first_rows[place] = first;
+		piece->object_rates[place] = slm_bytes(context, i, 5, &piece->object_rates_len[place]);
 		piece->any |= first < SLM_HISTORY_END;
 	}
 }
@@ -234,7 +300,7 @@ slm_piece_of_object(SlmPiece *piece, int64 id)
 	static SlmStatement statement = {
 		"SELECT s.url, s.server, s.owner::oid::bigint, o.key, o.etag, CASE WHEN o.state = 'done' THEN o.rows_total ELSE o.resume_row END, "
 		"o.size, o.first_event, o.last_event, (EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint, "
-		"o.source, o.unloaded_rows, o.format_id FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
+		"o.source, o.unloaded_rows, o.format_id, o.rates FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(id);
@@ -257,6 +323,7 @@ slm_piece_of_object(SlmPiece *piece, int64 id)
 	piece->first = slm_int64(0, 8, DT_NOEND);
 	piece->last = slm_int64(0, 9, DT_NOBEGIN);
 	piece->format_id = slm_int64(0, 13, 0);
+	piece->rates_data = slm_bytes(context, 0, 14, &piece->rates_len);
 }
 
 bool

@@ -50,6 +50,11 @@ typedef struct SlmPiece
 	SlmRowMapReader map;
 	int64	   *first_rows;		/* by number of the object: its rows count from this one on */
 	int64	   *seen;			/* likewise: rows of it so far */
+	char	  **object_rates;	/* likewise: by which its rows were converted, as in the ledger; NULL: none was */
+	size_t	   *object_rates_len;
+	SlmRates  **rates_of;		/* likewise, read; while the piece is read */
+	bool		peeked;			/* the row map has told of the row that is read next */
+	bool		counted;		/* and so */
 	int			nobjects;
 	bool		any;			/* of one of them rows count */
 
@@ -61,6 +66,9 @@ typedef struct SlmPiece
 	int64		format_id;
 	SlmWindows	windows;
 	const SlmFormat *format;	/* that it was loaded with; an archive has none */
+	char	   *rates_data;		/* by which its rows were converted, as in the ledger; NULL: none was */
+	size_t		rates_len;
+	SlmRates	rates;			/* the same, read; while the piece is read */
 
 	SlmReader  *reader;
 	SlmNodeSlice slice;			/* rows of other products are foreign, if they counted */

@@ -16,6 +16,7 @@
 #include "dedup/view_state.h"
 #include "guc.h"
 #include "ledger/counters.h"
+#include "ledger/currency.h"
 #include "ledger/head.h"
 #include "ledger/reading.h"
 #include "ledger/refused.h"
@@ -83,7 +84,8 @@ look_up_object(Reload *reload, int64 id)
 	static SlmStatement statement = {
 		"SELECT o.source, o.key, o.etag, o.size, o.object_time, o.rows_total, o.rows_rejected + o.rows_expired, "
 		"s.url, s.server, s.owner::oid::bigint, coalesce(a.id, 0), a.url, a.server, a.owner::oid::bigint, a.key, a.etag, a.bytes, "
-		"a.row_map, array_position(a.objects, o.id)::bigint, o.format_id "
+		"a.row_map, array_position(a.objects, o.id)::bigint, o.format_id, "
+		"CASE WHEN a.id IS NULL THEN o.rates ELSE a.rates[array_position(a.objects, o.id)] END "
 		"FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source "
 		"LEFT JOIN sellometer.archives a ON o.state = 'archived' AND a.source = o.source AND a.key = o.archive_key AND o.id = ANY (a.objects) "
 		"WHERE o.id = $1",
@@ -131,6 +133,7 @@ look_up_object(Reload *reload, int64 id)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("%s can't be read any more", reload->what), errdetail("The source was dropped."),
 				 errhint("sellometer_add_source() it again.")));
+	object->rates = slm_bytes(context, 0, 21, &object->rates_len);
 	/* an archive has none */
 	object->format = slm_format_get(object->format_id);
 }
@@ -315,17 +318,22 @@ record_object(const Reload *reload, uint64 counted, uint64 duplicate)
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects SET rows_counted = rows_counted + $2, rows_duplicate = rows_duplicate + $3, "
 		"rows_rejected = $4, rows_expired = $5, rows_elsewhere = CASE WHEN $8 THEN rows_total - rows_counted - rows_duplicate - $2 - $3 - $4 - $5 ELSE 0 END, "
-		"first_event = least(first_event, $6), last_event = greatest(last_event, $7) "
-		"WHERE id = $1",
-		8, {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID}
+		"first_event = least(first_event, $6), last_event = greatest(last_event, $7), "
+		"rates = $9 WHERE id = $1",
+		9, {INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID, BYTEAOID}
 	};
 	/* what was left out and is taken now may be of another slice */
-	Datum		args[8] = {Int64GetDatum(reload->object.id), Int64GetDatum(counted), Int64GetDatum(duplicate),
+	char		nulls[] = "         ";
+	Datum		args[9] = {Int64GetDatum(reload->object.id), Int64GetDatum(counted), Int64GetDatum(duplicate),
 		Int64GetDatum(reload->rows_rejected), Int64GetDatum(reload->rows_expired), TimestampTzGetDatum(reload->first_event),
-	TimestampTzGetDatum(reload->last_event), BoolGetDatum(slm_is_sliced(reload->clock.slice))};
-	bool		any = !TIMESTAMP_NOT_FINITE(reload->first_event);
+	TimestampTzGetDatum(reload->last_event), BoolGetDatum(slm_is_sliced(reload->clock.slice)),
+	slm_currency_datum(reload->object.rates, reload->object.rates_len)};
 
-	slm_execute_by_index(&statement, args, any ? NULL : "     nn ", SPI_OK_UPDATE);
+	if (TIMESTAMP_NOT_FINITE(reload->first_event))
+		nulls[5] = nulls[6] = 'n';
+	if (reload->object.rates == NULL)
+		nulls[8] = 'n';
+	slm_execute_by_index(&statement, args, nulls, SPI_OK_UPDATE);
 	slm_counters_add_rows(reload->object.source, counted, duplicate);
 }
 
@@ -368,12 +376,17 @@ record_map(Reload *reload)
 		/* it may have rows of objects that the ledger has forgotten */
 		"UPDATE sellometer.archives a SET row_map = $2, (first_event, last_event) = "
 		"(SELECT least(a.first_event, min(o.first_event)), greatest(a.last_event, max(o.last_event)) "
-		"FROM sellometer.objects o WHERE o.id = ANY (a.objects)) WHERE a.id = $1",
-		2, {INT8OID, BYTEAOID}
+		"FROM sellometer.objects o WHERE o.id = ANY (a.objects)), "
+		/* that of the object may be the first one that there is */
+		"rates = CASE WHEN $4 IS NULL THEN rates ELSE (SELECT array_agg(CASE i.ordinality WHEN $3 THEN $4 ELSE i.rates END ORDER BY i.ordinality) "
+		"FROM unnest(a.objects, a.rates) WITH ORDINALITY i (id, rates, ordinality)) END WHERE a.id = $1",
+		4, {INT8OID, BYTEAOID, INT8OID, BYTEAOID}
 	};
-	Datum		args[2] = {Int64GetDatum(reload->archive), PointerGetDatum(corrected_map(reload))};
+	const SlmObject *object = &reload->object;
+	Datum		args[4] = {Int64GetDatum(reload->archive), PointerGetDatum(corrected_map(reload)), Int64GetDatum((int64) reload->place + 1),
+	slm_currency_datum(object->rates, object->rates_len)};
 
-	if (slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE) != 1)
+	if (slm_execute_by_index(&statement, args, object->rates == NULL ? "   n" : NULL, SPI_OK_UPDATE) != 1)
 		elog(ERROR, "an archive's row is gone");
 }
 

@@ -53,6 +53,8 @@ typedef struct SlmObject
 	bool		time_doubtful;	/* times in its source's keys are not to be trusted now (key_time.h) */
 	int64		format_id;		/* 0: it has none */
 	const SlmFormat *format;	/* NULL: likewise */
+	char	   *rates;			/* by which its rows are converted (currency.h), as far as they are read; NULL: none is */
+	size_t		rates_len;
 	int64		resume_row;
 	int64		rejected_before;	/* rows of earlier parts that were rejected */
 	bool		reloaded;		/* it is loaded already: errors don't say how to load it */

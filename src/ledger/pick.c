@@ -237,7 +237,8 @@ lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *obj
 		"SELECT o.id, o.key, o.etag, o.size, o.attempts, o.object_time, o.resume_row, o.rows_rejected, " \
 		"o.time_limit, (SELECT s.key_doubt::bigint FROM sellometer.sources s WHERE s.name = o.source), " \
 		/* what was begun with one goes on with it */ \
-		"CASE WHEN o.resume_row > 0 THEN o.format_id ELSE (SELECT s.format_id FROM sellometer.sources s WHERE s.name = o.source) END " \
+		"CASE WHEN o.resume_row > 0 THEN o.format_id ELSE (SELECT s.format_id FROM sellometer.sources s WHERE s.name = o.source) END, " \
+		"CASE WHEN o.resume_row > 0 THEN o.rates END " \
 		WAITING_IN("$1", state) "FOR UPDATE SKIP LOCKED", \
 		4, {TEXTOID, INT4OID, BOOLOID, INT8ARRAYOID} \
 	}
@@ -269,6 +270,7 @@ lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *obj
 		object->time_limit = slm_int64(i, 9, DT_NOEND);
 		object->time_doubtful = slm_int64(i, 10, 0) > 0;
 		object->format_id = slm_int64(i, 11, 0);
+		object->rates = slm_bytes(context, i, 12, &object->rates_len);
 		object->number = -1;
 	}
 	for (int i = 0; i < n; i++)

@@ -7,6 +7,7 @@
 
 #include "budget.h"
 #include "guc.h"
+#include "ledger/currency.h"
 #include "ledger/reading_internal.h"
 #include "miscadmin.h"
 #include "pure/event.h"
@@ -436,7 +437,7 @@ reset_counts(SlmReading *reading)
 {
 	SlmObject  *object = reading->object;
 
-	reading->jumps = reading->futures = 0;
+	reading->jumps = reading->futures = reading->no_rates = 0;
 	object->outcome = SLM_OBJECT_WAITING;
 	object->rows_total = object->rows_rejected = object->rows_expired = object->rows_elsewhere = 0;
 	object->refused = NULL;
@@ -457,6 +458,7 @@ free_reader(void *arg)
 
 	slm_reader_free(reading->reader);
 	reading->reader = NULL;
+	slm_rates_free(&reading->rates);
 	if (reading->keys != NULL)
 		slm_key_count_free(reading->keys);
 	slm_gaps_free(&reading->gaps);
@@ -485,6 +487,8 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	callback->func = free_reader;
 	callback->arg = reading;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	slm_currency_begin(&reading->rates, object->rates, object->rates_len);
+	options.rates = &reading->rates;
 	reading->reader = slm_reader_create(&options);
 	if (reading->reader == NULL)
 		slm_out_of_memory();
@@ -541,8 +545,11 @@ slm_reading_skip(SlmReading *reading, uint64 rows)
 {
 	if (is_new_call(reading))
 		reading->skip = reading->row = rows;
+	/* what is passed over has been converted, or was refused for want of a rate */
+	slm_reader_use_rates(reading->reader, NULL);
 	if (reading->skip > 0)
 		pump(reading);
+	slm_reader_use_rates(reading->reader, &reading->rates);
 	return reading->object->outcome == SLM_OBJECT_WAITING;
 }
 
@@ -585,6 +592,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 		slm_reading_judge_times(reading, clock);
 		slm_reading_keep_refused(reading);
 		slm_reading_keep_names(reading);
+		object->rates = slm_currency_write(&reading->rates, &object->rates_len);
 	}
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)
 		slm_reading_judge_rejects(reading);

@@ -27,6 +27,7 @@ struct SlmReading
 	SlmNodeSlice slice;
 	const SlmChecksumKey *checksum;
 	SlmReader  *reader;
+	SlmRates	rates;			/* the reader's */
 	SlmChunk   *chunk;			/* of the call under way; NULL: rows are only counted */
 	SlmDictionary *dictionary;		/* likewise */
 	uint64		skip;			/* rows still to be passed over */
@@ -40,6 +41,7 @@ struct SlmReading
 	void	   *choose_arg;
 	uint64		jumps;			/* rows that were rejected for their time, since the counts began */
 	uint64		futures;
+	uint64		no_rates;		/* likewise, for their currency */
 
 	/* rows that are read, the first of which are taken; the others may be the first of another part */
 	SlmRowAhead ahead[SLM_AHEAD];

@@ -24,7 +24,10 @@ append_remedy(const SlmReading *reading, StringInfo message, bool all)
 		appendStringInfo(message, ", or raise sellometer.max_clock_jump, behind which lie " UINT64_FORMAT " of these rows", reading->jumps);
 	if (reading->futures > 0)
 		appendStringInfo(message, ", or raise sellometer.max_clock_skew, beyond which lie " UINT64_FORMAT " of these rows", reading->futures);
-	if (reading->jumps + reading->futures > 0)
+	if (reading->no_rates > 0)
+		appendStringInfo(message, ", or give " UINT64_FORMAT " of these rows a rate in sellometer.currency_rates, or say in sellometer.currency what the shop's own currency is",
+						 reading->no_rates);
+	if (reading->jumps + reading->futures + reading->no_rates > 0)
 		appendStringInfoString(message, all ? "" : ", or sellometer.max_reject_fraction");
 	else
 		appendStringInfoString(message, all ? ", or mend the setting that rejects them" : ", or raise the setting");

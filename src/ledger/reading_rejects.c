@@ -29,6 +29,7 @@ slm_reading_reject(SlmReading *reading, uint64 line, const char *column, SlmReje
 	object->rows_rejected++;
 	reading->jumps += reason == SLM_REJECT_CLOCK_JUMP;
 	reading->futures += reason == SLM_REJECT_FUTURE;
+	reading->no_rates += reason == SLM_REJECT_NO_RATE;
 	if (object->rejected_before + object->nrejects >= slm_max_rejects_kept)
 		return;
 	if (object->rejects == NULL)

@@ -157,6 +157,8 @@ begin(SlmIngest *ingest, const SlmObject *like, const SlmClock *clock)
 	large->phase = object->resume_row == 0 ? LARGE_VALIDATE : LARGE_SKIP;
 	large->next_row = object->resume_row;
 	open_transfer(ingest, large, clock);
+	/* the reading has them; these are the batch's */
+	object->rates = NULL;
 	return large;
 }
 

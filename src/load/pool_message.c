@@ -8,6 +8,7 @@
 #include "load/pool_message.h"
 #include "server/zone.h"
 #include "tiers/tier.h"
+#include "utils/guc.h"
 
 static void
 send_text(StringInfo buf, const char *text)
@@ -25,6 +26,19 @@ receive_text(StringInfo buf)
 	int			len = (int) pq_getmsgint(buf, 4);
 
 	return len < 0 ? NULL : pnstrdup(pq_getmsgbytes(buf, len), len);
+}
+
+/* NULL if there is nothing; as many bytes as an int64 before them says, -1 for that. */
+static char *
+receive_bytes(StringInfo buf, size_t *len)
+{
+	int64		n = pq_getmsgint64(buf);
+	char	   *bytes = n < 0 ? NULL : palloc(Max(n, 1));
+
+	*len = n < 0 ? 0 : (size_t) n;
+	if (n > 0)
+		memcpy(bytes, pq_getmsgbytes(buf, (int) n), n);
+	return bytes;
 }
 
 static void
@@ -96,6 +110,7 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 	pq_sendint32(buf, work_memory);
 	pq_sendint32(buf, slm_live_lateness);
 	pq_sendfloat8(buf, slm_max_reject_fraction);
+	send_text(buf, slm_currency);
 }
 
 void
@@ -131,6 +146,7 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 	slm_work_memory = (int) pq_getmsgint(buf, 4);
 	slm_live_lateness = (int) pq_getmsgint(buf, 4);
 	slm_max_reject_fraction = pq_getmsgfloat8(buf);
+	SetConfigOption("sellometer.currency", receive_text(buf), PGC_USERSET, PGC_S_SESSION);
 	pq_getmsgend(buf);
 }
 
@@ -155,6 +171,8 @@ send_object(StringInfo buf, const SlmObject *object)
 	pq_sendint32(buf, object->retry_after_ms);
 	send_text(buf, object->error);
 	send_text(buf, object->error_detail);
+	pq_sendint64(buf, object->rates == NULL ? -1 : (int64) object->rates_len);
+	appendBinaryStringInfo(buf, object->rates == NULL ? "" : object->rates, object->rates == NULL ? 0 : (int) object->rates_len);
 	pq_sendint64(buf, object->refused_len);
 	appendBinaryStringInfo(buf, object->refused_len > 0 ? object->refused : "", (int) object->refused_len);
 	pq_sendint32(buf, (int) object->nnames);
@@ -239,6 +257,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 	object->retry_after_ms = (int) pq_getmsgint(buf, 4);
 	object->error = receive_text(buf);
 	object->error_detail = receive_text(buf);
+	object->rates = receive_bytes(buf, &object->rates_len);
 	object->refused_len = pq_getmsgint64(buf);
 	object->refused = NULL;
 	if (object->refused_len > 0)

@@ -12,14 +12,14 @@
 
 static const char *const column_names[SLM_COLUMNS] = {
 	"event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id",
-	"user_session", "quantity", "event_id", "product_name"
+	"user_session", "quantity", "event_id", "currency", "product_name"
 };
 
 static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_from_cart", "purchase"};
 
 static const char *const reject_names[SLM_REJECT_REASONS] = {
 	"bad_time", "bad_event_type", "bad_product_id", "bad_price", "bad_category_id", "bad_user_id", "bad_encoding",
-	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity"
+	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity", "no_rate"
 };
 
 const char *
@@ -177,6 +177,26 @@ parse_quantity(SlmSlice text, uint32_t *more)
 }
 
 bool
+slm_event_convert(const SlmSlice field[SLM_COLUMNS], SlmRates *rates, SlmEvent *event, SlmReject *reject)
+{
+	SlmConversion outcome = slm_rates_convert(rates, event->currency, event->time, &event->price);
+
+	if (outcome == SLM_CONVERTED)
+		return true;
+	if (outcome == SLM_CONVERT_TOO_LARGE)
+	{
+		reject->reason = SLM_REJECT_BAD_PRICE;
+		reject->column = SLM_COL_PRICE;
+		slm_reject_detail(reject->detail, "price", field[SLM_COL_PRICE], "is 10^12 or more in the shop's currency");
+		return false;
+	}
+	reject->reason = SLM_REJECT_NO_RATE;
+	reject->column = outcome == SLM_CONVERT_MEMORY ? SLM_COLUMNS : SLM_COL_CURRENCY;
+	slm_reject_detail(reject->detail, "currency", event->currency, "has no rate at that time");
+	return false;
+}
+
+bool
 slm_event_parse_more(const SlmSlice field[SLM_COLUMNS], SlmEvent *event, SlmReject *reject)
 {
 	/* a view is one view, however many pieces of the product are on the page */
@@ -187,5 +207,6 @@ slm_event_parse_more(const SlmSlice field[SLM_COLUMNS], SlmEvent *event, SlmReje
 	if (event->type != SLM_VIEW && event->event_id.len > 0)
 		event->line = slm_line(event->type, event->more);
 	event->name = slm_field_value(field[SLM_COL_PRODUCT_NAME]);
+	event->currency = slm_field_value(field[SLM_COL_CURRENCY]);
 	return true;
 }

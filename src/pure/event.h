@@ -6,6 +6,7 @@
 
 #include "pure/csv.h"
 #include "pure/datetime.h"
+#include "pure/rates.h"
 #include "pure/reader.h"
 
 /*
@@ -21,6 +22,12 @@ extern bool slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cac
  * of them.
  */
 extern bool slm_event_parse_more(const SlmSlice field[SLM_COLUMNS], SlmEvent *event, SlmReject *reject);
+
+/*
+ * Have the price of an event that names a currency count in the shop's.  False: *reject says why it can't; its column is SLM_COLUMNS if
+ * memory ran out.
+ */
+extern bool slm_event_convert(const SlmSlice field[SLM_COLUMNS], SlmRates *rates, SlmEvent *event, SlmReject *reject);
 
 /* The type that a text names, blanks and case ignored.  text: followed by SLM_PAD readable bytes.  False if none. */
 extern bool slm_parse_event_type(SlmSlice text, SlmEventType *type);

@@ -76,6 +76,12 @@ slm_reader_feed(SlmReader *reader, const void *bytes, size_t len, bool is_last)
 	reader->stats.bytes_in += len;
 }
 
+void
+slm_reader_use_rates(SlmReader *reader, SlmRates *rates)
+{
+	reader->options.rates = rates;
+}
+
 bool
 slm_reader_content(const SlmReader *reader, uint8_t *sum)
 {
@@ -206,6 +212,8 @@ read_other(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow
 {
 	SlmRejectReason reason = row->reject.reason;
 
+	if (reason == SLM_REJECT_NO_RATE && row->reject.column == SLM_COLUMNS)
+		return fail(reader, SLM_READ_ERROR_MEMORY, "out of memory");
 	if (reason == SLM_REJECT_BAD_TIME || reason == SLM_REJECT_COLUMN_COUNT || reason == SLM_REJECT_BAD_ENCODING ||
 		reason == SLM_REJECT_BAD_QUOTE)
 	{
@@ -224,6 +232,17 @@ read_other(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow
 	}
 	reader->stats.rows_rejected++;
 	return SLM_READ_REJECT;
+}
+
+/* The columns behind the usual ones. */
+__attribute__((noinline))
+static bool
+read_more(SlmReader *reader, const SlmRecord *record, SlmReadRow *row)
+{
+	if (!slm_event_parse_more(record->field, &row->event, &row->reject))
+		return false;
+	return row->event.currency.len == 0 || reader->options.rates == NULL ||
+		slm_event_convert(record->field, reader->options.rates, &row->event, &row->reject);
 }
 
 /* Turn a record into a row; READ_NOTHING if it is none. */
@@ -247,7 +266,7 @@ read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *
 	{
 		if (reader->csv.ncolumns == SLM_USUAL_COLUMNS)
 			return SLM_READ_EVENT;
-		if (slm_event_parse_more(record->field, &row->event, reject))
+		if (read_more(reader, record, row))
 			return row->event.name.len == 0 ? SLM_READ_EVENT : note_name(reader, &row->event);
 	}
 	return read_other(reader, status, record, row);

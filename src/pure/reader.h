@@ -20,6 +20,7 @@
 
 #include "pure/format.h"
 #include "pure/names.h"
+#include "pure/rates.h"
 
 typedef struct SlmReader SlmReader;
 
@@ -29,7 +30,7 @@ typedef struct SlmEvent
 	int64_t		product_id;
 	int64_t		category_id;	/* valid if has_category_id */
 	int64_t		user_id;		/* valid if has_user_id */
-	SlmMoney	price;
+	SlmMoney	price;			/* in the shop's currency, if the reader has rates; else as it stands */
 	SlmEventType type;
 	uint32_t	more;			/* pieces beyond the first, below SLM_MAX_QUANTITY; of a view 0 */
 	uint32_t	line;			/* of an event that counts once per id, type and pieces: see slm_line(); else 0, and event_id is not set */
@@ -40,6 +41,7 @@ typedef struct SlmEvent
 	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
 	SlmSlice	event_id;		/* valid if line is not 0; never empty */
 	SlmSlice	name;			/* slm_field_value() of what the product is called; empty = not told */
+	SlmSlice	currency;		/* of the price, trimmed; set where the header has a column behind the usual ones, else left as it was */
 } SlmEvent;
 
 /*
@@ -122,6 +124,7 @@ typedef struct SlmReaderOptions
 	bool		archive;		/* written by this program: one header, and what a quote means is beyond doubt */
 	const uint8_t *content_secret;	/* for slm_reader_content(): see content.h; NULL: not wanted */
 	const SlmFormat *format;	/* the file's own, which must stay; NULL: none */
+	SlmRates   *rates;			/* by which prices in a currency are converted, which must stay; NULL: prices are as they stand */
 } SlmReaderOptions;
 
 /* What was seen so far; owned by the reader. */
@@ -153,6 +156,9 @@ extern SlmReadStatus slm_reader_next(SlmReader *reader, SlmReadRow *row);
  * False if not; then at most a header was passed over.  *status: SLM_READ_EVENT or SLM_READ_REJECT.
  */
 extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmReadStatus *status);
+
+/* From the next row on convert prices by these rates. */
+extern void slm_reader_use_rates(SlmReader *reader, SlmRates *rates);
 
 /* After SLM_READ_END: the checksum of all that was read, after unpacking.  False if it was not wanted. */
 extern bool slm_reader_content(const SlmReader *reader, uint8_t *sum);

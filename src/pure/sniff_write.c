@@ -152,7 +152,7 @@ is_own_name(const SniffSample *sample, int role)
 static bool
 must_say(const SniffSample *sample, int role)
 {
-	return sample->role[role] >= 0 && role != SLM_ROLE_CURRENCY &&
+	return sample->role[role] >= 0 &&
 		(!is_own_name(sample, role) || (role == SLM_COL_USER_SESSION && sample->session_part >= 0));
 }
 
@@ -389,12 +389,15 @@ tell_columns(Writer *writer)
 	{
 		SlmSlice	value;
 
-		if (sample->role[r] < 0 || r == SLM_ROLE_CURRENCY)
+		if (sample->role[r] < 0)
 			continue;
 		name_column(sample, sample->role[r], name);
 		value = first_value(sample, sample->role[r]);
 		if (r == SLM_COL_EVENT_TIME)
 			tell_time(writer, name, value);
+		else if (r == SLM_ROLE_CURRENCY)
+			find(writer, "currency", name, sample->sure[r], "\"%.*s\": what is not in sellometer.currency needs a rate in sellometer.currency_rates",
+				 (int) (value.len > SLM_MAX_CURRENCY ? SLM_MAX_CURRENCY : value.len), value.data);
 		else
 			find(writer, slm_role_name(r), name, r == SLM_COL_PRODUCT_ID && !holds_integers(sample, r) ? SLM_SURE_NO : sample->sure[r],
 				 "\"%.*s\"%s", (int) value.len, value.data, remark(sample, r));
@@ -434,11 +437,6 @@ tell_events(Writer *writer)
 		snprintf(name, sizeof(name), "%.*s", (int) (event->name.len > 100 ? 100 : event->name.len), event->name.data);
 		find(writer, "event", name, event->type < 0 ? SLM_SURE_GUESS : SLM_SURE_LIKELY, "%s, in %d rows",
 			 event->type < 0 ? "passed over" : slm_event_type_name((SlmEventType) event->type), event->count);
-	}
-	if (sample->role[SLM_ROLE_CURRENCY] >= 0 && !is_own_name(sample, SLM_ROLE_CURRENCY))
-	{
-		name_column(sample, sample->role[SLM_ROLE_CURRENCY], name);
-		find(writer, "currency", name, SLM_SURE_GUESS, "not in the format: if there are several, add it to \"columns\" as currency");
 	}
 }
 

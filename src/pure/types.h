@@ -61,10 +61,11 @@ typedef enum SlmColumn
 	/* looked for in rows only where the header has one of them */
 	SLM_COL_QUANTITY,
 	SLM_COL_EVENT_ID,
+	SLM_COL_CURRENCY,
 	SLM_COL_PRODUCT_NAME
 } SlmColumn;
 
-#define SLM_COLUMNS			12
+#define SLM_COLUMNS			13
 #define SLM_USUAL_COLUMNS	9	/* those before SLM_COL_QUANTITY */
 
 /* How many pieces a row may tell of: more is no quantity, but an id or a price in the wrong column. */
@@ -86,10 +87,11 @@ typedef enum SlmRejectReason
 	SLM_REJECT_FUTURE,
 	SLM_REJECT_CLOCK_JUMP,
 	SLM_REJECT_TOO_LONG,		/* a line over 1 MB */
-	SLM_REJECT_BAD_QUANTITY
+	SLM_REJECT_BAD_QUANTITY,
+	SLM_REJECT_NO_RATE			/* its price is in a currency that has no rate then */
 } SlmRejectReason;
 
-#define SLM_REJECT_REASONS	14
+#define SLM_REJECT_REASONS	15
 
 /* The longest key (brand, or category joined from three levels) in bytes: well below a btree tuple's 2704. */
 #define SLM_MAX_KEY_BYTES	1000

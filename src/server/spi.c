@@ -304,6 +304,23 @@ slm_text(MemoryContext context, uint64 row, int column)
 	return copy;
 }
 
+char *
+slm_bytes(MemoryContext context, uint64 row, int column, size_t *len)
+{
+	bool		isnull;
+	Datum		value = slm_value(row, column, &isnull);
+	bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(value);
+	char	   *copy = NULL;
+
+	*len = 0;
+	if (bytes == NULL)
+		return NULL;
+	*len = VARSIZE_ANY_EXHDR(bytes);
+	copy = MemoryContextAllocHuge(context, Max(*len, 1));
+	memcpy(copy, VARDATA_ANY(bytes), *len);
+	return copy;
+}
+
 Datum
 slm_array(Datum *values, bool *nulls, int n, Oid type)
 {

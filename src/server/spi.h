@@ -10,7 +10,7 @@
 #include "postgres.h"
 #include "executor/spi.h"
 
-#define SLM_MAX_ARGS	16
+#define SLM_MAX_ARGS	20
 
 /* A statement whose plan is kept for the life of the backend. */
 typedef struct SlmStatement
@@ -82,6 +82,8 @@ extern Datum slm_value(uint64 row, int column, bool *isnull);
 extern int64 slm_int64(uint64 row, int column, int64 if_null);
 /* A copy in the given context, or NULL. */
 extern char *slm_text(MemoryContext context, uint64 row, int column);
+/* Likewise the bytes of a bytea, and *len; NULL and 0. */
+extern char *slm_bytes(MemoryContext context, uint64 row, int column, size_t *len);
 
 /* A one-dimensional array of n elements (int8, text, timestamptz …); nulls may be NULL. */
 extern Datum slm_array(Datum *values, bool *nulls, int n, Oid type);

@@ -113,6 +113,7 @@ CREATE TABLE sellometer.objects (
 	excluded		boolean NOT NULL DEFAULT false,
 	rows_ignored	bigint NOT NULL DEFAULT 0 CHECK (rows_ignored >= 0),
 	format_id		bigint,
+	rates			bytea,
 	UNIQUE (source, key, etag),
 	-- nothing is lost
 	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired + rows_elsewhere
@@ -139,6 +140,8 @@ CREATE INDEX objects_unread ON sellometer.objects (etag) WHERE unwanted AND chec
 COMMENT ON TABLE sellometer.objects IS 'The ledger: one row for each object ever seen, and what became of its rows';
 COMMENT ON COLUMN sellometer.objects.rows_ignored IS 'rows besides of events that the source''s format passes over';
 COMMENT ON COLUMN sellometer.objects.format_id IS 'the format of sellometer.source_formats that it was loaded with; NULL: none';
+COMMENT ON COLUMN sellometer.objects.rates IS
+	'by which rates prices of its rows were converted, whatever sellometer.currency_rates says by now: see src/pure/rates.h; NULL: by none';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
 COMMENT ON COLUMN sellometer.objects.etag IS 'says which content it is; of a file: made of inode, size and time';
 COMMENT ON COLUMN sellometer.objects.size IS 'bytes';
@@ -219,7 +222,7 @@ COMMENT ON TABLE sellometer.rejected_rows IS
 COMMENT ON COLUMN sellometer.rejected_rows.line IS 'line number in the object; the header is line 1';
 COMMENT ON COLUMN sellometer.rejected_rows.column_name IS 'column at fault; NULL: the row as a whole';
 COMMENT ON COLUMN sellometer.rejected_rows.reason IS
-	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_quantity, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
+	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_quantity, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), no_rate (see sellometer.currency_rates), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
 COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
 COMMENT ON COLUMN sellometer.rejected_rows.raw IS E'up to 1 kB of the line; bytes that are no text are shown as \\xHH';
 

@@ -14,7 +14,7 @@ AS $$
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
-			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'category_overrides', 'unreadable_objects'])
+			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'category_overrides', 'currency_rates', 'unreadable_objects'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind

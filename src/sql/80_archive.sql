@@ -21,6 +21,7 @@ CREATE TABLE sellometer.archives (
 	first_event		timestamptz,
 	last_event		timestamptz,
 	row_map			bytea,
+	rates			bytea[],
 	UNIQUE (url, key)
 );
 ALTER TABLE sellometer.archives ALTER COLUMN row_map SET STORAGE EXTERNAL;
@@ -43,6 +44,7 @@ COMMENT ON COLUMN sellometer.archives.checksum IS 'SHA-256 of the CSV, before gz
 COMMENT ON COLUMN sellometer.archives.first_event IS 'earliest time of its rows that counted';
 COMMENT ON COLUMN sellometer.archives.last_event IS 'latest time of its rows that counted';
 COMMENT ON COLUMN sellometer.archives.row_map IS 'of which object each row is, and whether its time counted: see src/pure/rowmap.h';
+COMMENT ON COLUMN sellometer.archives.rates IS 'rates in sellometer.objects of each object in it, as it may outlive their rows there; NULL: none was needed';
 
 CREATE PROCEDURE sellometer.archive(source text DEFAULT NULL)
 LANGUAGE c

@@ -2,7 +2,7 @@
 CREATE FUNCTION @extschema@.sellometer_events(dimension text, key text, "from" timestamptz, "to" timestamptz, event_type text DEFAULT NULL)
 RETURNS TABLE (event_time timestamptz, type sellometer.event_type, product_id bigint, category_id bigint,
 	category_code text, brand text, category_l1 text, category_l2 text, category_l3 text, price numeric,
-	user_id bigint, user_session text, quantity integer, event_id text, verdict text, reason text, detail text,
+	user_id bigint, user_session text, quantity integer, event_id text, currency text, verdict text, reason text, detail text,
 	source text, object text, archive text, line bigint,
 	counted_time timestamptz, counted_object text, counted_line bigint)
 LANGUAGE c STABLE SECURITY DEFINER COST 100000

@@ -22,7 +22,7 @@
 #include "types/money.h"
 #include "types/read_error.h"
 
-#define RESULT_COLUMNS	15
+#define RESULT_COLUMNS	16
 
 /* Bytes that the reader is given at a time, so that interrupts are processed even where no row comes out of it. */
 #define PIECE	(1024 * 1024)
@@ -127,7 +127,8 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 		text_datum(rows, event->session.data, event->session.len),
 		Int32GetDatum(slm_event_pieces(event)),
 		event->line != 0 ? text_datum(rows, event->event_id.data, event->event_id.len) : (Datum) 0,
-		text_datum(rows, event->name.data, event->name.len)
+		text_datum(rows, event->name.data, event->name.len),
+		text_datum(rows, event->currency.data, event->currency.len)
 	};
 
 	nulls[3] = !event->has_category_id;
@@ -135,6 +136,7 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 	nulls[11] = event->session.len == 0;
 	nulls[13] = event->line == 0;
 	nulls[14] = event->name.len == 0;
+	nulls[15] = event->currency.len == 0;
 	tuplestore_putvalues(rows->rsinfo->setResult, rows->rsinfo->setDesc, values, nulls);
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(rows->row_context);
@@ -168,7 +170,7 @@ static void
 add_piece(SlmEventRows *rows, const char *data, size_t len, bool last)
 {
 	SlmReadStatus status;
-	SlmReadRow	row;
+	SlmReadRow	row = {.event.currency = {"", 0}};
 	SlmCleanEvent clean;
 
 	slm_reader_feed(rows->reader, data, len, last);
@@ -184,6 +186,7 @@ add_piece(SlmEventRows *rows, const char *data, size_t len, bool last)
 		}
 		else
 			count_reject(rows, row.line, &row.reject);
+		row.event.currency.len = 0;
 	}
 	if (status == SLM_READ_FAILED)
 		raise_read_error(rows->reader);

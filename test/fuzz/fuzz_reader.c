@@ -86,7 +86,8 @@ count_rows(const char *csv, size_t len, uint64_t seed)
 static void
 check_rows(const char *csv, size_t len, uint64_t seed)
 {
-	SlmReaderOptions options = {.latest = INT64_C(900000000000000)};
+	SlmRates	rates = {.find = rate_by_length};
+	SlmReaderOptions options = {.latest = INT64_C(900000000000000),.rates = &rates};
 	SlmReader  *reader = slm_reader_create(&options);
 	char	   *buf = malloc(SLM_CLEAN_BUFFER);
 	const SlmReaderStats *stats = slm_reader_stats(reader);
@@ -95,6 +96,9 @@ check_rows(const char *csv, size_t len, uint64_t seed)
 	uint64_t	line = 0,
 				events = 0,
 				rejects = 0;
+	SlmRates	again = {0};
+	char	   *written;
+	size_t		rates_len;
 
 	slm_reader_feed(reader, csv, len, true);
 	while ((status = slm_reader_next(reader, &row)) == SLM_READ_EVENT || status == SLM_READ_REJECT)
@@ -138,6 +142,11 @@ check_rows(const char *csv, size_t len, uint64_t seed)
 		MUST(rows == stats->rows_total, "%llu rows for an archive, %llu for the reader", (unsigned long long) rows,
 			 (unsigned long long) stats->rows_total);
 	}
+	written = slm_rates_write(&rates, &rates_len);
+	MUST(written == NULL || slm_rates_read(&again, written, rates_len), "rates %s", written);
+	free(written);
+	slm_rates_free(&again);
+	slm_rates_free(&rates);
 	slm_reader_free(reader);
 	free(buf);
 }

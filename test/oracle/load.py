@@ -21,7 +21,7 @@ import sys
 import zlib
 
 KNOWN = ('event_time', 'event_type', 'product_id', 'category_id', 'category_code', 'brand', 'price', 'user_id',
-         'user_session', 'quantity', 'event_id')
+         'user_session', 'quantity', 'event_id', 'currency')
 REQUIRED = ('event_time', 'event_type', 'product_id', 'price')
 LONGEST_LINE = 1000000
 

@@ -35,7 +35,8 @@ CREATE UNLOGGED TABLE oracle.raw (
 	user_id			text,
 	user_session	text,
 	quantity		text,
-	event_id		text
+	event_id		text,
+	currency		text
 );
 
 -- The objects; useless: why one can't be used as a whole, else ''.
@@ -49,9 +50,14 @@ CREATE TABLE oracle.setting (
 	max_clock_jump		interval NOT NULL DEFAULT '1 day',
 	max_reject_fraction	numeric NOT NULL DEFAULT 0.1,
 	min_reject_rows		bigint NOT NULL DEFAULT 100,
-	max_key_bytes		integer NOT NULL DEFAULT 1000
+	max_key_bytes		integer NOT NULL DEFAULT 1000,
+	own_currency		text NOT NULL DEFAULT 'USD'
 );
 INSERT INTO oracle.setting DEFAULT VALUES;
+
+-- Rates of currencies, as they were at different times, and at which of these an object was loaded, or tried again.
+CREATE TABLE oracle.rate (version integer, currency text, from_time timestamptz, rate numeric, PRIMARY KEY (currency, version, from_time));
+CREATE TABLE oracle.tried (object text, version integer, PRIMARY KEY (object, version));
 
 CREATE TABLE oracle.tier (name text PRIMARY KEY, granularity interval NOT NULL);
 INSERT INTO oracle.tier VALUES ('minute', '1 minute'), ('hour', '1 hour'), ('day', '1 day');
@@ -172,7 +178,7 @@ BEGIN
 	CREATE UNLOGGED TABLE oracle.event AS
 	SELECT object, line, t, event_type, product_id, price,
 		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session, user_id,
-		CASE WHEN event_type = 'view' THEN 1 ELSE pieces END AS quantity, CASE WHEN event_type = 'view' THEN '' ELSE event_id END AS event_id,
+		CASE WHEN event_type = 'view' THEN 1 ELSE pieces END AS quantity, CASE WHEN event_type = 'view' THEN '' ELSE event_id END AS event_id, currency,
 		CASE
 			WHEN flaw <> '' THEN flaw
 			WHEN t IS NULL THEN 'bad_time'
@@ -190,7 +196,7 @@ BEGIN
 		SELECT r.object, r.line, r.flaw, tt.t, lower(r.type COLLATE "C") AS event_type,
 			oracle.bigint_of(r.product) AS product_id, pt.value AS price, r.brand_value AS brand, r.session AS user_session,
 			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id_text,
-			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id, oracle.quantity_of(r.quantity) AS pieces, r.event_id
+			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id, oracle.quantity_of(r.quantity) AS pieces, r.event_id, r.currency
 		-- most values are plain ones, for which the functions need not be called; apart, so that bigint_of() is given a column
 		FROM (SELECT object, line, flaw, event_time, price, category_code, category_id,
 				CASE WHEN event_type IN ('view', 'cart', 'purchase') THEN event_type ELSE oracle.trimmed(event_type) END AS type,
@@ -202,7 +208,8 @@ BEGIN
 				CASE WHEN category_id ~ '^[0-9]+$' THEN category_id WHEN category_id <> '' THEN oracle.value_of(category_id) ELSE '' END AS category_id_text,
 				CASE WHEN user_id ~ '^[0-9]+$' THEN user_id WHEN user_id <> '' THEN oracle.value_of(user_id) ELSE '' END AS user_id_text,
 				CASE WHEN quantity <> '' THEN oracle.value_of(quantity) ELSE '' END AS quantity,
-				CASE WHEN event_id <> '' THEN oracle.value_of(event_id) ELSE '' END AS event_id
+				CASE WHEN event_id <> '' THEN oracle.value_of(event_id) ELSE '' END AS event_id,
+				CASE WHEN currency <> '' THEN upper(oracle.value_of(currency) COLLATE "C") ELSE '' END AS currency
 			FROM oracle.raw OFFSET 0) r
 		JOIN oracle.time_text tt USING (event_time)
 		JOIN oracle.price_text pt USING (price)
@@ -211,6 +218,19 @@ BEGIN
 		WHERE NOT EXISTS (SELECT FROM oracle.object o WHERE o.object = r.object AND o.useless <> '')
 	) typed, oracle.setting;
 	ANALYZE oracle.event;
+END
+$$;
+
+/* Prices of other currencies, by the rate of the first time that the object was tried when there was one. */
+CREATE FUNCTION oracle.convert_prices() RETURNS void
+LANGUAGE plpgsql SET work_mem = '512MB' AS $$
+BEGIN
+	UPDATE oracle.event e SET price = c.price, reason = CASE WHEN c.price IS NULL THEN 'no_rate' WHEN c.price >= 1000000000000 THEN 'bad_price' ELSE e.reason END
+	FROM (SELECT x.object, x.line, round(x.price * (SELECT r.rate FROM oracle.tried v, LATERAL (SELECT s.rate FROM oracle.rate s
+			WHERE s.version = v.version AND s.currency = x.currency AND s.from_time <= x.t ORDER BY s.from_time DESC LIMIT 1) r
+			WHERE v.object = x.object ORDER BY v.version LIMIT 1), 4) AS price
+		FROM oracle.event x WHERE x.currency NOT IN ('', (SELECT own_currency FROM oracle.setting)) AND (x.reason IS NULL OR x.reason = 'key_too_long')) c
+	WHERE e.object = c.object AND e.line = c.line;
 END
 $$;
 
@@ -355,6 +375,7 @@ CREATE FUNCTION oracle.build(OUT rows_total bigint, OUT rows_rejected bigint, OU
 LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM oracle.build_event();
+	PERFORM oracle.convert_prices();
 	PERFORM oracle.judge_objects();
 	PERFORM oracle.build_counted();
 	PERFORM oracle.build_cart();

@@ -128,6 +128,7 @@ my %SHAPES = (
 				map { [ "#$_->{order}", "a$_->{visitor}\@example.com", 'paid', '', 'EUR', utc('%Y-%m-%d %H:%M:%S', $_->{time} - 4 * 3600) . ' -0400', $_->{n}, "A \"big\"\n$_->{id}", $_->{price}, $_->{id}, $_->{brand} ] }
 				  events(1569916800, 150, 'purchase'));
 		},
+		own => 'EUR',
 		columns => 'name text, email text, status text, paid text, currency text, ts timestamptz, quantity text, title text, price text, sku text, vendor text',
 		raw => q{ts, 'purchase', sku, '', '', vendor, price, '', ''}, quantity => 'quantity', event_id => 'name', sniffed_id => 'Name'
 	},
@@ -261,6 +262,7 @@ foreach my $name (sort keys %SHAPES)
 	my @contents = map { $shape->{write}->($_) } 0, 1;
 
 	fresh();
+	value(defined $shape->{own} ? "ALTER DATABASE shop SET sellometer.currency = '$shape->{own}'" : 'ALTER DATABASE shop RESET sellometer.currency');
 	mkdir "$dir.archive";
 	write_object($dir, 'a.csv', $contents[0]);
 	my $call = value("SELECT value FROM sellometer_sniff('file://$dir/a.csv') WHERE item = 'call'");
@@ -273,6 +275,7 @@ foreach my $name (sort keys %SHAPES)
 		is(value("SELECT count(*) FROM sellometer_sniff('file://$dir/a.csv') WHERE sure = 'no'"), '0', "$name: sniff is sure enough") or diag(value("SELECT * FROM sellometer_sniff('file://$dir/a.csv')"));
 	}
 	is(value("SELECT value FROM sellometer_sniff('file://$dir/a.csv') WHERE item = 'event_id'"), $shape->{sniffed_id} // '', "$name: which column is an id");
+	is(value("SELECT detail FROM sellometer_sniff('file://$dir/a.csv') WHERE item = 'currency'") =~ s/:.*//r, defined $shape->{own} ? "\"$shape->{own}\"" : '', "$name: what prices are in");
 	note($call);
 	value($call);
 	value("SELECT sellometer_alter_source('shop', archive_url => 'file://$dir.archive/')");

@@ -239,6 +239,18 @@ test_headers(void)
 		  "3: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
 		  "5: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
 		  "rows 3 rejected 0 csv 196 unknown 0\n");
+	reads("currencies", TEXT("currency,event_time,event_type,product_id,price\n"
+							 "EUR,2019-10-01 00:00:00,cart,5,1\n usd ,2019-10-01 00:00:00,view,5,0.0001\nnan,2019-10-01 00:00:00,cart,5,1\n"
+							 "GOLD,2019-10-01 00:00:00,cart,5,999999999999\nX,2019-10-01 00:00:00,cart,5,1\nEUR,1999-10-01 00:00:00,cart,5,1\n"
+							 "event_time,event_type,product_id,price\n2019-10-01 00:00:00,cart,5,1\n"),
+		  "2: 623203200000000 cart 5 15000 in=[EUR] code=[] brand=[] session=[]\n"
+		  "3: 623203200000000 view 5 2 in=[usd] code=[] brand=[] session=[]\n"
+		  "4: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
+		  "5: bad_price 6 (price \"999999999999\" is 10^12 or more in the shop's currency) raw=[GOLD,2019-10-01 00:00:00,cart,5,999999999999]\n"
+		  "6: no_rate 11 (currency \"X\" has no rate at that time) raw=[X,2019-10-01 00:00:00,cart,5,1]\n"
+		  "7: no_rate 11 (currency \"EUR\" has no rate at that time) raw=[EUR,1999-10-01 00:00:00,cart,5,1]\n"
+		  "9: 623203200000000 cart 5 10000 code=[] brand=[] session=[]\n"
+		  "rows 7 rejected 3 csv 331 unknown 0\n");
 	fails("a missing column", TEXT("event_time,event_type,price\n"), SLM_READ_ERROR_COLUMN);
 	fails("a column twice", TEXT("event_time,event_type,product_id,price,price\n"), SLM_READ_ERROR_COLUMN);
 	fails("no known column", TEXT("<html>\n<body>\n"), SLM_READ_ERROR_NOT_CSV);
