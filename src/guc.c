@@ -13,6 +13,7 @@
 #include "pgtime.h"
 #include "pure/chunk.h"
 #include "pure/node_slice.h"
+#include "pure/sku.h"
 #include "server/alive.h"
 #include "server/worker_slots.h"
 #include "store/store.h"
@@ -128,6 +129,8 @@ static const IntSetting settings[] = {
 	/* Only for tests. */
 	{"sellometer.debug_chunk_rows", "Rows of an object that are loaded in one transaction.",
 		NULL, &slm_chunk_rows, SLM_CHUNK_ROWS, 100, SLM_CHUNK_ROWS, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
+	{"sellometer.debug_sku_bits", "Bits of which the numbers of SKUs are made.",
+		NULL, &slm_sku_bits, 63, 1, 63, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
 	{"sellometer.debug_part_bytes", "Bytes of an object that are uploaded with one request.",
 		NULL, &slm_part_bytes, SLM_PART_KB, 16, SLM_PART_KB, GUC_UNIT_KB | GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL},
 #endif

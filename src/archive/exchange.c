@@ -17,6 +17,7 @@
 #include "ledger/slice.h"
 #include "ledger/record.h"
 #include "ledger/rejects.h"
+#include "ledger/skus.h"
 #include "miscadmin.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"
@@ -86,6 +87,7 @@ read_object(Exchange *exchange, SlmTakeOut *take, int64 id, bool all)
 	SlmReading *reading;
 
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
+	slm_skus_refresh();
 	object->transfer = slm_store_get(store, object->key, object->etag, 0);
 	reading = slm_reading_begin(object, &clock, &take->state->key, &take->state->checksum);
 	if (all)

@@ -265,7 +265,7 @@ is_event(const SlmPersonRow *row)
 
 	for (int c = 0; c < SLM_COLUMNS; c++)
 		field[c] = inside(row, c);
-	return slm_utf8_check(row->text.data, row->text.len) == row->text.len && slm_event_parse(field, &cache, PG_INT64_MAX, &event, &reject) &&
+	return slm_utf8_check(row->text.data, row->text.len) == row->text.len && slm_event_parse(field, &cache, PG_INT64_MAX, NULL, &event, &reject) &&
 		slm_event_parse_more(field, &event, &reject);
 }
 
@@ -276,7 +276,7 @@ add_session(const SlmPerson *person, const SlmPersonRow *row, SlmText *out)
 	char		pseudonym[SLM_PSEUDONYM_LEN];
 	int64_t		product;
 
-	if (session.len == 0 || !slm_parse_id(inside(row, SLM_COL_PRODUCT_ID), false, &product))
+	if (session.len == 0 || !slm_product_of_field(inside(row, SLM_COL_PRODUCT_ID), &product))
 		return;
 	slm_pseudonym_write(&person->key, session, product, pseudonym);
 	add(out, pseudonym, sizeof(pseudonym));
@@ -291,7 +291,7 @@ add_event_id(const SlmPerson *person, const SlmPersonRow *row, SlmText *out)
 	int64_t		product;
 	SlmEventType type;
 
-	if (id.len == 0 || !slm_parse_id(inside(row, SLM_COL_PRODUCT_ID), false, &product) ||
+	if (id.len == 0 || !slm_product_of_field(inside(row, SLM_COL_PRODUCT_ID), &product) ||
 		!slm_parse_event_type(inside(row, SLM_COL_EVENT_TYPE), &type) || type == SLM_VIEW)
 		return;
 	slm_pseudonym_write_id(&person->key, id, product, type, pseudonym);

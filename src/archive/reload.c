@@ -22,6 +22,7 @@
 #include "ledger/refused.h"
 #include "ledger/rejects.h"
 #include "ledger/slice.h"
+#include "ledger/skus.h"
 #include "load/apply.h"
 #include "pure/rowmap.h"
 #include "server/crash_point.h"
@@ -256,8 +257,10 @@ static void
 read_parts(Reload *reload, SlmStore *store)
 {
 	SlmObject  *object = &reload->object;
-	SlmReading *reading = begin_reading(reload, store);
+	SlmReading *reading;
 
+	slm_skus_refresh();
+	reading = begin_reading(reload, store);
 	slm_reading_chunk(reading, &reload->clock, reload->state->dictionary, &reload->chunk, false);
 	if (object->outcome == SLM_OBJECT_PART)
 	{

@@ -345,13 +345,21 @@ take_zone(Compile *compile, const char *word, JsonbValue *value)
 	compile->format->zone = changes;
 }
 
+static void
+take_product_ids(Compile *compile, const char *word, JsonbValue *value)
+{
+	static const char *const kinds[] = {"number", "text"};
+
+	compile->format->text_products = choice(compile, word, value, kinds, lengthof(kinds)) == 1;
+}
+
 /* --- all of it --- */
 
 static const Word words[] = {
 	{"columns", take_columns}, {"constants", take_constants}, {"events", take_events}, {"header", take_header},
 	{"delimiter", take_delimiter}, {"quote", take_quote}, {"escape", take_escape}, {"encoding", take_encoding},
 	{"decimal", take_decimal}, {"thousands", take_thousands}, {"minor_units", take_minor_units}, {"time", take_time},
-	{"time_zone", take_zone}
+	{"time_zone", take_zone}, {"product_ids", take_product_ids}
 };
 
 static void

@@ -13,6 +13,7 @@
 #include "pure/chunk.h"
 #include "pure/names.h"
 #include "pure/node_slice.h"
+#include "pure/sku.h"
 #include "store/store.h"
 
 typedef enum SlmOutcome
@@ -80,6 +81,8 @@ typedef struct SlmObject
 	size_t		refused_len;
 	bool		has_checksum;	/* it was read to its end */
 	SlmChecksum checksum;		/* of what it holds */
+	const SlmSku *skus;			/* products that are texts */
+	uint32		nskus;
 	const SlmName *names;		/* what its products are called; of each product one */
 	uint32		nnames;
 	SlmRejectedRow *rejects;

@@ -109,14 +109,16 @@ validate_event(SlmReading *reading, const SlmRowAhead *ahead)
 	return judge_keys(reading, reading->keys->n);
 }
 
-/* Names are kept until the part ends. */
+/* Names and SKUs are kept until the part ends. */
 static void
-note_names_memory(SlmReading *reading)
+note_products_memory(SlmReading *reading)
 {
-	uint64		memory = slm_names_memory(slm_reader_names(reading->reader));
+	const SlmNames *names = slm_reader_names(reading->reader);
+	const SlmSkus *skus = slm_reader_skus(reading->reader);
+	uint64		memory = (names == NULL ? 0 : slm_names_memory(names)) + (skus == NULL ? 0 : slm_skus_memory(skus));
 
-	reading->memory += memory - reading->names_memory;
-	reading->names_memory = memory;
+	reading->memory += memory - reading->products_memory;
+	reading->products_memory = memory;
 }
 
 /* What the part takes of memory besides what each row does, about. */
@@ -131,8 +133,8 @@ note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 		return true;
 	/* a category is kept at each of its levels */
 	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
-	if (event->name.len > 0 && slm_reader_names(reading->reader) != NULL)
-		note_names_memory(reading);
+	if (event->name.len > 0 || event->product_id < 0)
+		note_products_memory(reading);
 	if (reading->object->resume_row == 0 && !slm_dictionary_count_named(reading->dictionary, (uint32) slm_max_object_keys, &named))
 	{
 		slm_object_fail_by_memory(reading->object);
@@ -443,7 +445,8 @@ reset_counts(SlmReading *reading)
 	object->refused = NULL;
 	object->refused_len = 0;
 	object->names = NULL;
-	object->nnames = 0;
+	object->skus = NULL;
+	object->nnames = object->nskus = 0;
 	object->rejects = NULL;
 	object->nrejects = 0;
 	object->first_event = DT_NOEND;
@@ -563,10 +566,9 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 		slm_chunk_reset(chunk);
 		reading->part_row = reading->row;
 		slm_reading_forget_refused(reading);
-		/* of chosen rows names are known since all of them were read */
-		slm_reader_keep_names(reading->reader, reading->choose == NULL ? reading->key : NULL);
+		slm_reading_want_products(reading, true);
 		forget_times(reading);
-		reading->memory = reading->names_memory = 0;
+		reading->memory = reading->products_memory = 0;
 		slm_dictionary_begin_part(dictionary);
 	}
 	else
@@ -591,7 +593,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 	{
 		slm_reading_judge_times(reading, clock);
 		slm_reading_keep_refused(reading);
-		slm_reading_keep_names(reading);
+		slm_reading_keep_products(reading);
 		object->rates = slm_currency_write(&reading->rates, &object->rates_len);
 	}
 	if (object->outcome == SLM_OBJECT_LOADED && object->resume_row == 0)

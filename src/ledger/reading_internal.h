@@ -58,7 +58,7 @@ struct SlmReading
 	TimestampTz earliest;		/* event of the part at hand */
 	TimestampTz latest;			/* likewise */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
-	uint64		names_memory;	/* of this by names of products */
+	uint64		products_memory;	/* of this by names and SKUs of products */
 	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
 	SlmReach	reach;			/* of such a one, which is gone through part by part, too */
 };
@@ -94,8 +94,11 @@ extern void slm_reading_forget_refused(SlmReading *reading);
  */
 extern void slm_reading_keep_refused(SlmReading *reading);
 
-/* Likewise what its products are called, which the reader then forgets. */
-extern void slm_reading_keep_names(SlmReading *reading);
+/* From the row that is read next on, the reader is to keep what products are called, and which are texts; or not to. */
+extern void slm_reading_want_products(SlmReading *reading, bool wanted);
+
+/* What it has kept goes to the object. */
+extern void slm_reading_keep_products(SlmReading *reading);
 
 /* Reject it if its brand or category can't be an index key, as where its offer is looked up; false if it is none of these. */
 extern bool slm_reading_reject_long_key(SlmReading *reading, const SlmReadRow *row);

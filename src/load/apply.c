@@ -4,7 +4,7 @@
  *   before the lock     rejected rows; sales and listings --> offer log; what there is to decide views against
  *   the writer's lock
  *     decide            which objects are new still, which views count; the head moves on
- *     facts             listings, sales with ids, carts, products of the inventory that were sold, names
+ *     facts             listings, sales with ids, carts, products of the inventory that were sold, SKUs and names
  *     finest tier       cells --> which buckets it takes --> deltas, dimension by dimension
  *     view log
  *                       --> its five tables, totals
@@ -30,6 +30,7 @@
 #include "ledger/product_names.h"
 #include "ledger/record.h"
 #include "ledger/rejects.h"
+#include "ledger/skus.h"
 #include "load/apply.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -70,6 +71,7 @@ typedef struct Apply
 	const SlmCallback *often;
 	TimestampTz head;
 	TimestampTz reach;			/* of what waits; DT_NOBEGIN: not known */
+	SlmNewSkus *skus;			/* NULL: none */
 	SlmTiers   *tiers;
 
 	/* of the tier at hand; what is malloc'ed is freed by end_stages() */
@@ -333,6 +335,7 @@ apply_locked(Apply *apply)
 	apply->head = slm_head_advance(apply->objects, apply->nobjects, apply->head);
 	slm_carts_write(&batch->carts, apply->head, apply->often);
 	slm_stock_note(batch);
+	slm_skus_write(apply->skus);
 	slm_product_names_write(apply->objects, apply->nobjects);
 
 	if (has_groups)
@@ -365,6 +368,7 @@ slm_apply(SlmBatch *batch, SlmObject *objects, int nobjects, SlmViewState *views
 	.replace = replace,.limited = true,.often = often};
 	slm_totals_check_groups(&batch->groups);
 	slm_rejects_record(objects, nobjects);
+	apply->skus = slm_skus_find_new(objects, nobjects);
 	slm_offer_log_write(batch->dictionary, &batch->groups);
 	slm_view_state_prepare(views, batch, slm_head_read());
 	apply->applied.wait_ms = slm_writer_lock();

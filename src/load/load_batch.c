@@ -20,6 +20,7 @@
 #include "ledger/pick.h"
 #include "ledger/record.h"
 #include "ledger/slice.h"
+#include "ledger/skus.h"
 #include "ledger/source_health.h"
 #include "lib/stringinfo.h"
 #include "load/large.h"
@@ -281,6 +282,7 @@ try_batch(Loading *loading)
 				(errcode(edata->sqlerrcode),
 				 errmsg("a batch of %d objects could not be loaded: %s", loading->n, edata->message),
 				 loading->n > 1 ? errdetail("Its objects are loaded one by one now.") : 0));
+		slm_skus_note_collisions();
 		note_failure(loading, edata);
 	}
 	PG_END_TRY();
@@ -408,6 +410,7 @@ slm_load_batch(SlmIngest *ingest, const SlmBatchScope *scope, SlmBatchResult *re
 	if (scope->apart)
 		slm_sources_find(ingest->sources, scope->sources[0])->patience_ms = 0;
 	slm_view_state_refresh(ingest->views);
+	slm_skus_refresh();
 	slm_view_state_trim(ingest->views, clock.head);
 	if (clock.live)
 		slm_ledger_sort_out_late(scope->sources, scope->nsources, clock.head);

@@ -13,6 +13,7 @@
 #include "executor/spi.h"
 #include "guc.h"
 #include "ledger/reading.h"
+#include "ledger/skus.h"
 #include "ledger/source.h"
 #include "ledger/source_health.h"
 #include "load/pool_message.h"
@@ -79,6 +80,7 @@ look_up(ParseWorker *worker, SlmTask *task)
 	}
 	else
 		slm_view_state_refresh(worker->views);
+	slm_skus_refresh();
 	for (int i = 0; i < task->nobjects; i++)
 		task->objects[i].format = slm_format_get(task->objects[i].format_id);
 	PopActiveSnapshot();

@@ -41,6 +41,22 @@ receive_bytes(StringInfo buf, size_t *len)
 	return bytes;
 }
 
+/* Not empty. */
+static void
+send_slice(StringInfo buf, SlmSlice slice)
+{
+	pq_sendint32(buf, (int) slice.len);
+	appendBinaryStringInfo(buf, slice.data, (int) slice.len);
+}
+
+static SlmSlice
+receive_slice(StringInfo buf)
+{
+	uint32		len = pq_getmsgint(buf, 4);
+
+	return (SlmSlice) {memcpy(palloc(len), pq_getmsgbytes(buf, (int) len), len), len};
+}
+
 static void
 send_granularity(StringInfo buf, SlmGranularity g)
 {
@@ -175,13 +191,18 @@ send_object(StringInfo buf, const SlmObject *object)
 	appendBinaryStringInfo(buf, object->rates == NULL ? "" : object->rates, object->rates == NULL ? 0 : (int) object->rates_len);
 	pq_sendint64(buf, object->refused_len);
 	appendBinaryStringInfo(buf, object->refused_len > 0 ? object->refused : "", (int) object->refused_len);
+	pq_sendint32(buf, (int) object->nskus);
+	for (uint32 i = 0; i < object->nskus; i++)
+	{
+		pq_sendint64(buf, object->skus[i].product_id);
+		send_slice(buf, object->skus[i].sku);
+	}
 	pq_sendint32(buf, (int) object->nnames);
 	for (uint32 i = 0; i < object->nnames; i++)
 	{
 		pq_sendint64(buf, object->names[i].product_id);
 		pq_sendint64(buf, object->names[i].hour);
-		pq_sendint32(buf, (int) object->names[i].name.len);
-		appendBinaryStringInfo(buf, object->names[i].name.data, (int) object->names[i].name.len);
+		send_slice(buf, object->names[i].name);
 	}
 	pq_sendint32(buf, object->nrejects);
 	for (int i = 0; i < object->nrejects; i++)
@@ -220,18 +241,26 @@ slm_result_ids(StringInfo buf, int64 *ids)
 }
 
 static void
-receive_names(StringInfo buf, SlmObject *object)
+receive_products(StringInfo buf, SlmObject *object)
 {
+	SlmSku	   *skus;
 	SlmName    *names;
 
+	object->nskus = pq_getmsgint(buf, 4);
+	skus = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmSku) * Max(object->nskus, 1));
+	for (uint32 i = 0; i < object->nskus; i++)
+	{
+		skus[i].product_id = pq_getmsgint64(buf);
+		skus[i].sku = receive_slice(buf);
+	}
+	object->skus = skus;
 	object->nnames = pq_getmsgint(buf, 4);
 	names = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmName) * Max(object->nnames, 1));
 	for (uint32 i = 0; i < object->nnames; i++)
 	{
 		names[i].product_id = pq_getmsgint64(buf);
 		names[i].hour = pq_getmsgint64(buf);
-		names[i].name.len = pq_getmsgint(buf, 4);
-		names[i].name.data = memcpy(palloc(names[i].name.len), pq_getmsgbytes(buf, (int) names[i].name.len), names[i].name.len);
+		names[i].name = receive_slice(buf);
 	}
 	object->names = names;
 }
@@ -265,7 +294,7 @@ slm_result_object(StringInfo buf, SlmObject *object)
 		object->refused = palloc(object->refused_len);
 		memcpy(object->refused, pq_getmsgbytes(buf, (int) object->refused_len), object->refused_len);
 	}
-	receive_names(buf, object);
+	receive_products(buf, object);
 	object->nrejects = (int) pq_getmsgint(buf, 4);
 	object->rejects = palloc(sizeof(SlmRejectedRow) * Max(object->nrejects, 1));
 	for (int i = 0; i < object->nrejects; i++)

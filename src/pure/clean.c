@@ -117,18 +117,20 @@ slm_clean_category(SlmSlice code, bool has_category_id, int64_t category_id, cha
 }
 
 SlmSlice
-slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf)
+slm_clean_brand(SlmSlice brand, int64_t product_id, SlmSlice sku, char *buf)
 {
 	brand = slm_field_value(brand);
 	if (brand.len > 0)
 		return brand;
+	if (product_id < 0 && sku.len > 0)
+		return sku;
 	return (SlmSlice) {buf, (uint32_t) put_integer(buf, product_id)};
 }
 
 bool
 slm_clean_event(const SlmEvent *event, char *buf, SlmCleanEvent *out, SlmReject *reject)
 {
-	out->brand = slm_clean_brand(event->brand, event->product_id, buf + SLM_CATEGORY_BUFFER * 2);
+	out->brand = slm_clean_brand(event->brand, event->product_id, event->sku, buf + SLM_CATEGORY_BUFFER * 2);
 	reject->reason = SLM_REJECT_KEY_TOO_LONG;
 	if (!slm_clean_category(event->category_code, event->has_category_id, event->category_id, buf, &out->category))
 	{

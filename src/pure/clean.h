@@ -47,8 +47,11 @@ typedef struct SlmCleanEvent
 /* Room that slm_clean_event() needs. */
 #define SLM_CLEAN_BUFFER	(SLM_CATEGORY_BUFFER * 2 + 20)
 
-/* The brand as counted: itself, trimmed, or the product_id as text in buf (at least 20 bytes) where it is empty or a word for nothing. */
-extern SlmSlice slm_clean_brand(SlmSlice brand, int64_t product_id, char *buf);
+/*
+ * The brand as counted: itself, trimmed, or where it is empty or a word for nothing the product_id as text, in buf (at least 20 bytes), or
+ * the text that it stands for, if it is below 0.
+ */
+extern SlmSlice slm_clean_brand(SlmSlice brand, int64_t product_id, SlmSlice sku, char *buf);
 
 /*
  * Both for an event; *out points into the event and into buf (SLM_CLEAN_BUFFER bytes, the caller's).  Where one of

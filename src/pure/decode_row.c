@@ -108,6 +108,23 @@ put_event(SlmDecode *decode, SlmSlice value, bool first)
 	return slm_decode_put_cell(decode, value, first);
 }
 
+/* A text goes out with a mark, so that the reader takes it for one; what is nothing is none. */
+static bool
+put_product(SlmDecode *decode, SlmSlice value, bool first)
+{
+	SlmSlice	sku = slm_field_value(value);
+	SlmText		marked = {0};
+	int64_t		number;
+	bool		ok;
+
+	if (sku.len == 0 || slm_sku_is_number(sku, &number))
+		return slm_decode_put_cell(decode, value, first);
+	ok = slm_text_add(&marked, SLM_SKU_MARK, sizeof(SLM_SKU_MARK) - 1) && slm_text_add(&marked, sku.data, sku.len) &&
+		slm_decode_put_cell(decode, (SlmSlice) {marked.data, (uint32_t) marked.len}, first);
+	free(marked.data);
+	return ok;
+}
+
 /* One role of the record; it has one. */
 static bool
 put_role(SlmDecode *decode, int role, bool first)
@@ -127,6 +144,8 @@ put_role(SlmDecode *decode, int role, bool first)
 		return put_number(decode, role, value, first);
 	if (role == SLM_COL_EVENT_TYPE)
 		return put_event(decode, value, first);
+	if (role == SLM_COL_PRODUCT_ID && decode->format->text_products)
+		return put_product(decode, value, first);
 	return slm_decode_put_cell(decode, value, first);
 }
 

@@ -27,6 +27,7 @@ typedef struct RawOffer
 	int64_t		category_id;
 	SlmSlice	category;
 	SlmSlice	brand;
+	SlmSlice	sku;			/* of a product_id below 0 */
 	bool		has_category_id;
 	uint32_t	period;			/* of overrides */
 	SlmTime		time;			/* of the event, in that period */
@@ -132,7 +133,11 @@ hash_raw(const SlmDictionary *dictionary, const RawOffer *raw)
 
 	h = slm_hash_int(key, h ^ ((uint64_t) raw->line << 40 ^ ((uint64_t) raw->period << 2 | raw->has_category_id)), (uint64_t) raw->category_id);
 	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
-	return slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
+	h = slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
+	/* of two texts with one number one will be refused, and must leave no brand to the other */
+	if (__builtin_expect(raw->product_id < 0, false))
+		h = slm_hash_bytes(key, h, raw->sku.data, raw->sku.len);
+	return h;
 }
 
 /* Offers of clean values are looked up by the numbers of their keys. */
@@ -244,7 +249,7 @@ fill_keys(SlmDictionary *dictionary, const RawOffer *raw, SlmOffer *offer, SlmDi
 		if (other.len > 0)
 			code = other;
 	}
-	brand = slm_clean_brand(raw->brand, raw->product_id, brand_buf);
+	brand = slm_clean_brand(raw->brand, raw->product_id, raw->sku, brand_buf);
 	*error = SLM_DICTIONARY_LONG_CATEGORY;
 	if (!slm_clean_category(code, raw->has_category_id, raw->category_id, category_buf, &category))
 		return false;
@@ -321,7 +326,7 @@ static RawOffer
 raw_offer(const SlmDictionary *dictionary, const SlmEvent *event)
 {
 	return (RawOffer) {
-		.product_id = event->product_id,.price = event->price,.category = event->category_code,.brand = event->brand,
+		.product_id = event->product_id,.price = event->price,.category = event->category_code,.brand = event->brand,.sku = event->sku,
 		.has_category_id = event->has_category_id,.category_id = event->has_category_id ? event->category_id : 0,
 		.time = event->time,.period = period_of(dictionary, event->time),.line = event->line
 	};

@@ -19,7 +19,7 @@ static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_
 
 static const char *const reject_names[SLM_REJECT_REASONS] = {
 	"bad_time", "bad_event_type", "bad_product_id", "bad_price", "bad_category_id", "bad_user_id", "bad_encoding",
-	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity", "no_rate"
+	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity", "no_rate", "sku_taken"
 };
 
 const char *
@@ -132,8 +132,24 @@ optional_id(SlmSlice text, bool *has, int64_t *id)
 	return slm_field_value(text).len == 0;
 }
 
+/* A product_id that is no number: a SKU? */
+__attribute__((noinline))
+static bool
+parse_sku(const SlmSlice field[SLM_COLUMNS], SlmSkus *skus, SlmEvent *event, SlmReject *reject)
+{
+	if (!slm_sku_of_field(field[SLM_COL_PRODUCT_ID], &event->sku))
+		return reject_value(reject, SLM_REJECT_BAD_PRODUCT_ID, SLM_COL_PRODUCT_ID, field);
+	if (slm_sku_is_number(event->sku, &event->product_id))
+		return true;
+	if (skus == NULL)
+		event->product_id = slm_sku_id(event->sku);
+	else if (slm_skus_id(skus, event->sku, &event->product_id) != SLM_SKU_KNOWN)
+		return reject_value(reject, SLM_REJECT_SKU_TAKEN, SLM_COL_PRODUCT_ID, field);
+	return true;
+}
+
 bool
-slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime latest,
+slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime latest, SlmSkus *skus,
 				SlmEvent *event, SlmReject *reject)
 {
 	if (!slm_parse_time(field[SLM_COL_EVENT_TIME], cache, &event->time))
@@ -143,8 +159,8 @@ slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime 
 		event->type = SLM_VIEW;
 	else if (!slm_parse_event_type(field[SLM_COL_EVENT_TYPE], &event->type))
 		return reject_value(reject, SLM_REJECT_BAD_EVENT_TYPE, SLM_COL_EVENT_TYPE, field);
-	if (!slm_parse_id(field[SLM_COL_PRODUCT_ID], false, &event->product_id))
-		return reject_value(reject, SLM_REJECT_BAD_PRODUCT_ID, SLM_COL_PRODUCT_ID, field);
+	if (!slm_parse_id(field[SLM_COL_PRODUCT_ID], false, &event->product_id) && !parse_sku(field, skus, event, reject))
+		return false;
 	if (!optional_id(field[SLM_COL_CATEGORY_ID], &event->has_category_id, &event->category_id))
 		return reject_value(reject, SLM_REJECT_BAD_CATEGORY_ID, SLM_COL_CATEGORY_ID, field);
 	event->more = event->line = event->name.len = 0;

@@ -11,11 +11,11 @@
 
 /*
  * Turn a record's fields (each followed by SLM_PAD readable bytes) into an event whose slices point into them.  The
- * columns are checked in SlmColumn's order, and last whether the time is later than latest.  If it can't be used,
- * returns false and sets reject's reason, column and detail; what the columns before that one say is in the event.
+ * columns are checked in SlmColumn's order, and last whether the time is later than latest.  skus: where texts that are products get
+ * their numbers from; NULL: no two have the same.  If it can't be used, returns false and sets reject's reason, column and detail; what the columns before that one say is in the event.
  */
 extern bool slm_event_parse(const SlmSlice field[SLM_COLUMNS], SlmTimeCache *cache, SlmTime latest,
-							SlmEvent *event, SlmReject *reject);
+							SlmSkus *skus, SlmEvent *event, SlmReject *reject);
 
 /*
  * The same for the columns behind the usual ones, of a record that slm_event_parse() could use.  To be called where the header has one

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "pure/sku.h"
 #include "pure/trim.h"
 
 #define NOTHING		"stands for no value"
@@ -134,6 +135,16 @@ fault_of_id(SlmSlice s, bool may_be_negative)
 	return "is out of the range of a bigint";
 }
 
+static const char *
+fault_of_product(SlmSlice s)
+{
+	const size_t mark = sizeof(SLM_SKU_MARK) - 1;
+
+	if (s.len < mark || memcmp(s.data, SLM_SKU_MARK, mark) != 0)
+		return fault_of_id(s, false);
+	return s.len - mark > SLM_MAX_SKU_BYTES ? "is longer than 200 bytes" : "has no text behind the mark";
+}
+
 /* Negative, also if it is no whole number. */
 static bool
 is_negative(SlmSlice s)
@@ -171,7 +182,9 @@ slm_fault(SlmRejectReason reason, SlmSlice value)
 		case SLM_REJECT_BAD_EVENT_TYPE:
 			return "is none of view, cart, remove_from_cart, purchase";
 		case SLM_REJECT_BAD_PRODUCT_ID:
-			return fault_of_id(s, false);
+			return fault_of_product(s);
+		case SLM_REJECT_SKU_TAKEN:
+			return "has the same number as another text";
 		case SLM_REJECT_BAD_CATEGORY_ID:
 		case SLM_REJECT_BAD_USER_ID:
 			return fault_of_id(s, true);

@@ -76,6 +76,7 @@ typedef struct SlmFormat
 	char		decimal;		/* . or , */
 	char		thousands;		/* '\0': none; ' ' any blank */
 	int			minor_units;	/* so many decimals, without a point; 0: prices are as they stand */
+	bool		text_products;	/* products are known by texts: what is no plain number is one */
 	bool		only_events;	/* other events than these and the four own names are passed over */
 	int			nevents;
 	const SlmFormatEvent *events;

@@ -4,6 +4,7 @@
 #include "pure/line.h"
 
 #include "pure/event.h"
+#include "pure/sku.h"
 
 size_t
 slm_line_length(const char *data, size_t len)
@@ -97,7 +98,7 @@ is_row(const SlmCsv *csv, SlmSlice line, bool literal)
 	}
 	return n >= csv->least && slm_parse_time(field[SLM_COL_EVENT_TIME], &cache, &time) &&
 		slm_parse_event_type(field[SLM_COL_EVENT_TYPE], &type) &&
-		slm_parse_id(field[SLM_COL_PRODUCT_ID], false, &product) && slm_parse_price(field[SLM_COL_PRICE], &price);
+		slm_product_of_field(field[SLM_COL_PRODUCT_ID], &product) && slm_parse_price(field[SLM_COL_PRICE], &price);
 }
 
 bool

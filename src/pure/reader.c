@@ -21,8 +21,9 @@ struct SlmReader
 	SlmIntake	intake;			/* its error is raised when the rows before it have been handed out */
 	SlmCsv		csv;
 	SlmHeaders	headers;
-	const SlmHashKey *names_key;	/* names are kept by it; NULL: they are not */
+	const SlmHashKey *products_key; /* names and SKUs are kept by it; NULL: they are not */
 	SlmNames   *names;			/* NULL: none yet */
+	SlmSkus    *skus;			/* NULL: they are not kept */
 	uint64_t	bytes_passed;	/* of records that are no rows */
 	SlmReadErrorCode error;
 	char		message[SLM_MESSAGE_SIZE];
@@ -56,6 +57,7 @@ slm_reader_free(SlmReader *reader)
 	slm_intake_free(&reader->intake);
 	slm_csv_free(&reader->csv);
 	slm_names_free(reader->names);
+	slm_skus_free(reader->skus);
 	free(reader);
 }
 
@@ -90,12 +92,28 @@ slm_reader_content(const SlmReader *reader, uint8_t *sum)
 	return reader->intake.content != NULL;
 }
 
-void
-slm_reader_keep_names(SlmReader *reader, const SlmHashKey *key)
+bool
+slm_reader_keep_products(SlmReader *reader, const SlmHashKey *key, const SlmSlice *refused, int n)
 {
+	bool		ok = true;
+
 	slm_names_free(reader->names);
+	slm_skus_free(reader->skus);
 	reader->names = NULL;
-	reader->names_key = key;
+	reader->skus = NULL;
+	reader->products_key = key;
+	if (key == NULL)
+		return true;
+	reader->skus = slm_skus_create(key);
+	for (int i = 0; i < n && reader->skus != NULL && ok; i++)
+		ok = slm_skus_refuse(reader->skus, refused[i]);
+	return ok && reader->skus != NULL;
+}
+
+const SlmSkus *
+slm_reader_skus(const SlmReader *reader)
+{
+	return reader->skus;
 }
 
 SlmNames *
@@ -191,10 +209,10 @@ reject_count(size_t nfields, size_t wanted, SlmReject *reject)
 static SlmReadStatus
 note_name(SlmReader *reader, const SlmEvent *event)
 {
-	if (reader->names_key == NULL)
+	if (reader->products_key == NULL)
 		return SLM_READ_EVENT;
 	if (reader->names == NULL)
-		reader->names = slm_names_create(reader->names_key);
+		reader->names = slm_names_create(reader->products_key);
 	if (reader->names == NULL || !slm_names_note(reader->names, event->product_id, event->time, event->name))
 		return fail(reader, SLM_READ_ERROR_MEMORY, "out of memory");
 	return SLM_READ_EVENT;
@@ -212,7 +230,8 @@ read_other(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow
 {
 	SlmRejectReason reason = row->reject.reason;
 
-	if (reason == SLM_REJECT_NO_RATE && row->reject.column == SLM_COLUMNS)
+	if ((reason == SLM_REJECT_NO_RATE && row->reject.column == SLM_COLUMNS) ||
+		(reason == SLM_REJECT_SKU_TAKEN && slm_skus_failed(reader->skus)))
 		return fail(reader, SLM_READ_ERROR_MEMORY, "out of memory");
 	if (reason == SLM_REJECT_BAD_TIME || reason == SLM_REJECT_COLUMN_COUNT || reason == SLM_REJECT_BAD_ENCODING ||
 		reason == SLM_REJECT_BAD_QUOTE)
@@ -262,7 +281,7 @@ read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *
 		reject_encoding(record, reject);
 	else if (record->nfields != reader->csv.nfields)
 		reject_count(record->nfields, reader->csv.nfields, reject);
-	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, &row->event, reject))
+	else if (slm_event_parse(record->field, &reader->cache, reader->options.latest, reader->skus, &row->event, reject))
 	{
 		if (reader->csv.ncolumns == SLM_USUAL_COLUMNS)
 			return SLM_READ_EVENT;

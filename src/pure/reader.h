@@ -21,6 +21,7 @@
 #include "pure/format.h"
 #include "pure/names.h"
 #include "pure/rates.h"
+#include "pure/sku.h"
 
 typedef struct SlmReader SlmReader;
 
@@ -40,6 +41,7 @@ typedef struct SlmEvent
 	SlmSlice	brand;			/* as it came, outer quotes removed; slm_clean_brand() trims and fills it */
 	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
 	SlmSlice	event_id;		/* valid if line is not 0; never empty */
+	SlmSlice	sku;			/* valid if product_id is below 0: the text that it stands for */
 	SlmSlice	name;			/* slm_field_value() of what the product is called; empty = not told */
 	SlmSlice	currency;		/* of the price, trimmed; set where the header has a column behind the usual ones, else left as it was */
 } SlmEvent;
@@ -164,13 +166,14 @@ extern void slm_reader_use_rates(SlmReader *reader, SlmRates *rates);
 extern bool slm_reader_content(const SlmReader *reader, uint8_t *sum);
 
 /*
- * Keep what the rows that are read from now on call products, by this key, which must stay; NULL: don't, as in the beginning.  What was
- * kept is forgotten.
+ * Keep what the rows that are read from now on call products, and which products are texts, by this key, which must stay; NULL: don't, as
+ * in the beginning.  What was kept is forgotten.  Of the texts these n are refused, as another has their number.  False if out of memory.
  */
-extern void slm_reader_keep_names(SlmReader *reader, const SlmHashKey *key);
+extern bool slm_reader_keep_products(SlmReader *reader, const SlmHashKey *key, const SlmSlice *refused, int n);
 
-/* What was kept; owned by the reader, and its caller's to empty.  NULL: no product has a name. */
+/* What was kept; owned by the reader.  NULL: no product has a name, or is a text. */
 extern SlmNames *slm_reader_names(SlmReader *reader);
+extern const SlmSkus *slm_reader_skus(const SlmReader *reader);
 
 /* Why SLM_READ_FAILED came: a code, and a lower-case sentence without full stop, owned by the reader. */
 extern SlmReadErrorCode slm_reader_error(const SlmReader *reader, const char **message);

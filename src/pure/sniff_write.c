@@ -164,6 +164,15 @@ holds_integers(const SniffSample *sample, int role)
 	return column->integers == column->filled;
 }
 
+/* Are products known by texts?  A few among numbers are faults. */
+static bool
+has_text_products(const SniffSample *sample)
+{
+	const SniffColumn *column = &sample->column[sample->role[SLM_COL_PRODUCT_ID]];
+
+	return sample->role[SLM_COL_PRODUCT_ID] >= 0 && column->integers * 10 < column->filled * 9;
+}
+
 /* What can't be what it is called is left out, or stands for something else. */
 static void
 settle(SniffSample *sample)
@@ -287,6 +296,8 @@ put_rest(Writer *writer)
 		put_text(writer, "decimal", ",");
 	if (format->thousands != '\0')
 		put_text(writer, "thousands", thousands);
+	if (has_text_products(writer->sample))
+		put_text(writer, "product_ids", "text");
 }
 
 /* --- findings --- */
@@ -363,7 +374,9 @@ remark(const SniffSample *sample, int role)
 	switch (role)
 	{
 		case SLM_COL_PRODUCT_ID:
-			return holds_integers(sample, role) ? "" : "; ids of products must be whole numbers: rows with others are rejected";
+			if (has_text_products(sample))
+				return "; products are known by texts: \"product_ids\" says so";
+			return holds_integers(sample, role) ? "" : "; not all are whole numbers: rows with others are rejected, unless \"product_ids\" is \"text\"";
 		case SLM_COL_PRICE:
 			return column->filled > 0 && column->integers == column->filled && sample->format.thousands == '\0'
 				? "; whole numbers: if they are cents, add \"minor_units\": 2" : "";
@@ -399,7 +412,7 @@ tell_columns(Writer *writer)
 			find(writer, "currency", name, sample->sure[r], "\"%.*s\": what is not in sellometer.currency needs a rate in sellometer.currency_rates",
 				 (int) (value.len > SLM_MAX_CURRENCY ? SLM_MAX_CURRENCY : value.len), value.data);
 		else
-			find(writer, slm_role_name(r), name, r == SLM_COL_PRODUCT_ID && !holds_integers(sample, r) ? SLM_SURE_NO : sample->sure[r],
+			find(writer, slm_role_name(r), name, r == SLM_COL_PRODUCT_ID && !holds_integers(sample, r) && !has_text_products(sample) ? SLM_SURE_NO : sample->sure[r],
 				 "\"%.*s\"%s", (int) value.len, value.data, remark(sample, r));
 	}
 }

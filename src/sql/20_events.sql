@@ -3,7 +3,7 @@
 CREATE FUNCTION @extschema@.sellometer_parse_csv(data text)
 RETURNS TABLE (event_time timestamptz, event_type sellometer.event_type, product_id bigint, category_id bigint,
 	category_code text, brand text, category_l1 text, category_l2 text, category_l3 text, price numeric,
-	user_id bigint, user_session text, quantity integer, event_id text, product_name text, currency text)
+	user_id bigint, user_session text, quantity integer, event_id text, product_name text, currency text, sku text)
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'sellometer_parse_csv_text';
 COMMENT ON FUNCTION @extschema@.sellometer_parse_csv(text) IS
@@ -12,7 +12,7 @@ COMMENT ON FUNCTION @extschema@.sellometer_parse_csv(text) IS
 CREATE FUNCTION @extschema@.sellometer_parse_csv(data bytea)
 RETURNS TABLE (event_time timestamptz, event_type sellometer.event_type, product_id bigint, category_id bigint,
 	category_code text, brand text, category_l1 text, category_l2 text, category_l3 text, price numeric,
-	user_id bigint, user_session text, quantity integer, event_id text, product_name text, currency text)
+	user_id bigint, user_session text, quantity integer, event_id text, product_name text, currency text, sku text)
 LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10000
 AS 'MODULE_PATHNAME', 'sellometer_parse_csv_bytea';
 COMMENT ON FUNCTION @extschema@.sellometer_parse_csv(bytea) IS

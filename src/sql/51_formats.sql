@@ -8,7 +8,7 @@ COMMENT ON VIEW sellometer.formats IS 'Each source''s format; NULL: its files ha
 CREATE FUNCTION @extschema@.sellometer_set_format(source text, format jsonb, rows integer DEFAULT 5)
 RETURNS TABLE (event_time timestamptz, event_type sellometer.event_type, product_id bigint, category_id bigint,
 	category_code text, brand text, category_l1 text, category_l2 text, category_l3 text, price numeric,
-	user_id bigint, user_session text, quantity integer, event_id text, product_name text, currency text)
+	user_id bigint, user_session text, quantity integer, event_id text, product_name text, currency text, sku text)
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_set_format';

@@ -154,14 +154,15 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF dimension = 'product_id' AND key !~ '^[0-9]{1,19}$' THEN
+	key := sellometer.stored_key(dimension, key);
+	IF dimension = 'product_id' AND key !~ '^-?[0-9]{1,19}$' THEN
 		RAISE invalid_text_representation USING MESSAGE = format('key "%s" is no product_id', key),
-			HINT = 'A product_id is a number.';
+			HINT = 'A product_id is a number, or a text that is in sellometer.skus.';
 	END IF;
 	RETURN key;
 END
 $$;
-COMMENT ON FUNCTION sellometer.check_key(text, text) IS 'The key; an error if the dimension can have no such key';
+COMMENT ON FUNCTION sellometer.check_key(text, text) IS 'The key as tables have it; an error if the dimension can have no such key';
 
 /* Of some keys those that a dimension can have, each once. */
 CREATE FUNCTION sellometer.possible_keys(dimension text, keys text[])
@@ -321,11 +322,15 @@ SET datestyle = 'ISO'
 SET jit = off
 AS $$
 DECLARE
-	query text := sellometer.series_query(dimension, event_type, coalesce(keys, '{}'), "from", "to", step, tell, coalesce(fill, false));
+	query text := sellometer.series_query(dimension, event_type, coalesce(sellometer.stored_keys(dimension, keys), '{}'), "from", "to", step, tell, coalesce(fill, false));
 BEGIN
-	IF query IS NOT NULL THEN
-		RETURN QUERY EXECUTE query;
+	IF query IS NULL THEN
+		RETURN;
 	END IF;
+	IF dimension = 'product_id' AND EXISTS (SELECT FROM sellometer.skus) THEN
+		query := format('SELECT sellometer.shown_key(%L, key), event_time, count, gmv, avg_price, is_final FROM (%s) y', dimension, query);
+	END IF;
+	RETURN QUERY EXECUTE query;
 END
 $$;
 COMMENT ON FUNCTION sellometer.series_of(text, text, text[], timestamptz, timestamptz, interval, boolean, boolean) IS

@@ -87,7 +87,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT t.*, sellometer.given_name($1, t.key) FROM sellometer.top($1, $2, $3, $4, $5, $6, true) t
+	SELECT sellometer.shown_key($1, t.key), t.gmv, t.count, t.avg_price, sellometer.given_name($1, t.key) FROM sellometer.top($1, $2, $3, $4, $5, $6, true) t
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
 	'The n best keys of a dimension over a range, by gmv or count, and of products what they are called; ends that only a coarser tier still holds fall on its buckets, and a notice says so';
@@ -123,7 +123,8 @@ BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	RETURN QUERY SELECT t.*, sellometer.given_name(dimension, t.key) FROM sellometer.sums_of(dimension, event_type, keys, w.range_from, w.range_to) t;
+	RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key)
+	FROM sellometer.sums_of(dimension, event_type, sellometer.stored_keys(dimension, keys), w.range_from, w.range_to) t;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_total(text, text, text[], timestamptz, timestamptz) IS

@@ -149,14 +149,14 @@ BEGIN
 	brands := sellometer.chosen_keys(brands);
 	categories := sellometer.chosen_keys(categories);
 	IF cardinality(brands) + cardinality(categories) = 0 THEN
-		RETURN QUERY SELECT t.key, t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key) FROM sellometer.top(dimension, event_type, "from", "to", n, by, true) t;
+		RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key) FROM sellometer.top(dimension, event_type, "from", "to", n, by, true) t;
 		RETURN;
 	END IF;
 	PERFORM sellometer.check_names(dimension, event_type);
 	PERFORM sellometer.check_top(n, by);
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count, sellometer.given_name(dimension, t.key)
+	RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.gmv / t.count, sellometer.given_name(dimension, t.key)
 	FROM sellometer.top_of(dimension, event_type, brands, categories, w.range_from, w.range_to, n, by) t;
 END
 $$;

@@ -33,6 +33,83 @@ COMMENT ON COLUMN sellometer.product_names.product_id IS 'product';
 COMMENT ON COLUMN sellometer.product_names.name IS 'of several within the hour the first in the order of bytes; cut at 1,000 bytes';
 COMMENT ON COLUMN sellometer.product_names.hour IS 'the hour of the latest event that has a name, UTC';
 
+/*
+ * Products that are known by texts.  The number is made of the text, so this only says which text it was; whoever loads writes it, in the
+ * transaction of the rows.
+ */
+CREATE TABLE sellometer.skus (
+	product_id	bigint PRIMARY KEY,
+	sku			text COLLATE "C" NOT NULL UNIQUE
+);
+COMMENT ON TABLE sellometer.skus IS 'The texts that files know products by, and their numbers: see sellometer_product_id()';
+COMMENT ON COLUMN sellometer.skus.product_id IS 'product, below 0: made of the text alone';
+COMMENT ON COLUMN sellometer.skus.sku IS 'the text, trimmed';
+
+CREATE TABLE sellometer.sku_collisions (
+	sku			text COLLATE "C" PRIMARY KEY,
+	product_id	bigint NOT NULL,
+	noticed_at	timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE sellometer.sku_collisions IS 'Texts whose rows are rejected (sku_taken), as another text has their number; of a million texts one is here with a chance of one in 18 million';
+COMMENT ON COLUMN sellometer.sku_collisions.sku IS 'the text';
+COMMENT ON COLUMN sellometer.sku_collisions.product_id IS 'its number, which in sellometer.skus another one has';
+
+CREATE FUNCTION @extschema@.sellometer_product_id(sku text)
+RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sellometer_product_id';
+COMMENT ON FUNCTION @extschema@.sellometer_product_id(text) IS
+	'The product_id of a text: the number that it is, if it is written like one, else one below 0 that is made of it, loaded or not: -1 - (the first 63 bits of the SHA-256 of its UTF-8)';
+
+CREATE FUNCTION @extschema@.sellometer_sku(product_id bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN product_id >= 0 THEN product_id::text ELSE (SELECT s.sku FROM sellometer.skus s WHERE s.product_id = $1) END;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_sku(bigint) IS 'What files know a product by: the text of sellometer.skus, or the number; NULL: no file has had such a product';
+
+/* Keys are texts that people type, and read; what tables hold are numbers.  A text that is both a number and a SKU (007) is the SKU. */
+CREATE FUNCTION sellometer.stored_key(dimension text, key text)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dimension = 'product_id' AND key !~ '^(0|[1-9][0-9]*)$' AND has_table_privilege('sellometer.skus', 'SELECT') THEN
+		RETURN coalesce((SELECT s.product_id::text FROM sellometer.skus s WHERE s.sku = btrim(key)), key);
+	END IF;
+	RETURN key;
+END
+$$;
+COMMENT ON FUNCTION sellometer.stored_key(text, text) IS 'A key that may be a SKU as tables have it: its number';
+
+CREATE FUNCTION sellometer.stored_keys(dimension text, keys text[])
+RETURNS text[]
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN dimension = 'product_id' THEN ARRAY(SELECT sellometer.stored_key(dimension, k) FROM unnest(keys) WITH ORDINALITY u (k, n) ORDER BY n) ELSE keys END
+$$;
+COMMENT ON FUNCTION sellometer.stored_keys(text, text[]) IS 'Keys as tables have them';
+
+CREATE FUNCTION sellometer.shown_key(dimension text, key text)
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF dimension = 'product_id' AND key ~ '^-[0-9]{1,19}$' AND has_table_privilege('sellometer.skus', 'SELECT') THEN
+		RETURN coalesce((SELECT s.sku FROM sellometer.skus s WHERE s.product_id = CASE WHEN key::numeric >= -9223372036854775808 THEN key::bigint END), key);
+	END IF;
+	RETURN key;
+END
+$$;
+COMMENT ON FUNCTION sellometer.shown_key(text, text) IS 'A key as files have it: of a product that is known by a text, that';
+
 /* A category without the levels that are only filled up: "a.b.b" is a.b, and an id that stands for all three levels stands once. */
 CREATE FUNCTION sellometer.category_label(category text)
 RETURNS text
@@ -73,6 +150,22 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_product_name(bigint) IS
 	'What a product is called, in a line: as sellometer.products says, else as files say (sellometer.product_names); NULL: neither does';
+
+CREATE FUNCTION sellometer.name_or_sku(product_id bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	name text := @extschema@.sellometer_product_name(product_id);
+BEGIN
+	IF name IS NULL AND product_id < 0 AND has_table_privilege('sellometer.skus', 'SELECT') THEN
+		name := sellometer.name_in_a_line(@extschema@.sellometer_sku(product_id));
+	END IF;
+	RETURN name;
+END
+$$;
+COMMENT ON FUNCTION sellometer.name_or_sku(bigint) IS 'What sellometer_product_name() gives, else the text that files know the product by; NULL: neither is known';
 
 CREATE FUNCTION sellometer.product_name(product_id bigint)
 RETURNS text
@@ -124,7 +217,9 @@ RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN dimension LIKE 'category\_l_' THEN sellometer.category_label(key) ELSE key || coalesce(' (' || sellometer.key_name(dimension, key) || ')', '') END
+	SELECT CASE WHEN dimension LIKE 'category\_l_' THEN sellometer.category_label(key)
+		ELSE sellometer.shown_key(dimension, k) || coalesce(' (' || sellometer.key_name(dimension, k) || ')', '') END
+	FROM sellometer.stored_key(dimension, key) k
 $$;
 COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
 

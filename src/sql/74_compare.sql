@@ -263,7 +263,7 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT d.key, d.count, d.gmv, d.earlier_count, d.earlier_gmv, d.difference,
+	SELECT sellometer.shown_key(dimension, d.key), d.count, d.gmv, d.earlier_count, d.earlier_gmv, d.difference,
 		(CASE by WHEN 'gmv' THEN d.gmv / nullif(d.earlier_gmv, 0) ELSE d.count::numeric / nullif(d.earlier_count, 0) END - 1)::double precision, NULL::text, sellometer.given_name(dimension, d.key)
 	FROM sellometer.movers(dimension, event_type, c.range_from, c.range_to, c.earlier_from, c.earlier_to, n, by) d;
 END

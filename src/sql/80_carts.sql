@@ -127,7 +127,7 @@ COMMENT ON COLUMN sellometer.cart_states.state IS
 	'waiting: younger than sellometer.cart_timeout; open: left; recovered: bought after it had been left, in this session or another of the user; bought: before that; removed; expired: older than sellometer.cart_retention';
 
 CREATE VIEW sellometer.left_in_cart AS
-	SELECT c.user_id, c.user_session, c.product_id, c.price, c.cart_at AS since, @extschema@.sellometer_product_name(c.product_id) AS name
+	SELECT c.user_id, c.user_session, c.product_id, c.price, c.cart_at AS since, sellometer.name_or_sku(c.product_id) AS name
 	FROM sellometer.carts c, sellometer.state s
 	WHERE c.cart_at <= s.head - sellometer.cart_timeout() AND c.cart_at >= s.head - sellometer.cart_retention()
 		AND c.cart_at IS NOT NULL AND (c.removed_at IS NULL OR c.cart_at > c.removed_at)
@@ -142,7 +142,7 @@ CREATE VIEW sellometer.left_in_cart AS
 COMMENT ON VIEW sellometer.left_in_cart IS
 	'Products that were put into a cart at least sellometer.cart_timeout ago, and neither bought nor taken out since, in that session or another of the same user';
 COMMENT ON COLUMN sellometer.left_in_cart.since IS 'when it was last put into the cart, in event time';
-COMMENT ON COLUMN sellometer.left_in_cart.name IS 'what the product is called; NULL: not known';
+COMMENT ON COLUMN sellometer.left_in_cart.name IS 'what the product is called, or the text that files know it by; NULL: not known';
 
 REVOKE ALL ON FUNCTION sellometer.fold_user_carts() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.prune_user_carts(timestamptz) FROM PUBLIC;

@@ -247,9 +247,9 @@ BEGIN
 	IF judged.due THEN
 		UPDATE sellometer.reminders r SET state = 'sending', attempts = r.attempts + 1, sending_at = clock_timestamp(),
 			next_attempt = clock_timestamp() + interval '10 minutes' WHERE r.id = $1 AND r.state IN ('waiting', 'sending');
-		RETURN QUERY SELECT l.user_id, l.user_session, l.product_id, l.price, l.since, r.attempts, coalesce(nullif(btrim(p.name), ''), m.name), p.url, p.image
+		RETURN QUERY SELECT l.user_id, l.user_session, l.product_id, l.price, l.since, r.attempts, coalesce(nullif(btrim(p.name), ''), m.name, k.sku), p.url, p.image
 		FROM sellometer.reminder_left($1) l LEFT JOIN sellometer.products p USING (product_id)
-			LEFT JOIN sellometer.product_names m USING (product_id), sellometer.reminders r WHERE r.id = $1 AND r.state = 'sending' ORDER BY l.since, l.product_id;
+			LEFT JOIN sellometer.product_names m USING (product_id) LEFT JOIN sellometer.skus k USING (product_id), sellometer.reminders r WHERE r.id = $1 AND r.state = 'sending' ORDER BY l.since, l.product_id;
 	ELSIF judged.until IS NOT NULL THEN
 		UPDATE sellometer.reminders r SET next_attempt = judged.until WHERE r.id = $1 AND r.state IN ('waiting', 'sending');
 	ELSIF judged.reason IN ('opted out', 'nothing is left') THEN

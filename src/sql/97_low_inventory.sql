@@ -298,7 +298,7 @@ COMMENT ON FUNCTION sellometer.refresh_inventory(timestamptz) IS 'Bring sellomet
 
 CREATE VIEW sellometer.low_inventory AS
 	SELECT i.product_id, i.stock - c.sold AS stock_left, c.hourly AS sold_hourly, c.cover, i.lead_time, i.stock, i.as_of, c.sold, c.judged_at,
-		@extschema@.sellometer_product_name(i.product_id) AS name
+		sellometer.name_or_sku(i.product_id) AS name
 	FROM sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)
 	WHERE c.low
 	ORDER BY c.cover / extract(epoch FROM i.lead_time)::float8, i.product_id;
@@ -311,7 +311,7 @@ COMMENT ON COLUMN sellometer.low_inventory.lead_time IS 'how long it takes to ge
 COMMENT ON COLUMN sellometer.low_inventory.stock IS 'what there was at as_of';
 COMMENT ON COLUMN sellometer.low_inventory.sold IS 'pieces sold since as_of';
 COMMENT ON COLUMN sellometer.low_inventory.judged_at IS 'the head when it was judged';
-COMMENT ON COLUMN sellometer.low_inventory.name IS 'what the product is called; NULL: not known';
+COMMENT ON COLUMN sellometer.low_inventory.name IS 'what the product is called, or the text that files know it by; NULL: not known';
 
 INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('low_inventory', true);
 

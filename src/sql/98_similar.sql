@@ -25,7 +25,7 @@ AS $$
 			(SELECT b.category FROM sellometer.sold_products b WHERE b.product_id = $1 ORDER BY b.sales DESC, b.category LIMIT 1),
 			(SELECT h.category FROM sellometer.offer_history h WHERE h.product_id = $1 ORDER BY h.last_seen DESC, h.category LIMIT 1)) AS category
 	)
-	SELECT c.product_id, c.price, c.sales, t.category, coalesce(nullif(btrim(p.name), ''), m.name), p.url, p.image
+	SELECT c.product_id, c.price, c.sales, t.category, coalesce(nullif(btrim(p.name), ''), m.name, k.sku), p.url, p.image
 	FROM this t CROSS JOIN LATERAL (
 		SELECT b.product_id, b.sales, sellometer.price_now(b.product_id) AS price
 		FROM sellometer.sold_products b
@@ -36,6 +36,7 @@ AS $$
 		LIMIT 100 + 10 * n::bigint) c
 	LEFT JOIN sellometer.products p ON p.product_id = c.product_id
 	LEFT JOIN sellometer.product_names m ON m.product_id = c.product_id
+	LEFT JOIN sellometer.skus k ON k.product_id = c.product_id
 	ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest(t.price, 0.01))) / ln(2.0)), c.sales DESC, c.product_id
 	LIMIT n
 $$;

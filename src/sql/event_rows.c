@@ -22,7 +22,7 @@
 #include "types/money.h"
 #include "types/read_error.h"
 
-#define RESULT_COLUMNS	16
+#define RESULT_COLUMNS	17
 
 /* Bytes that the reader is given at a time, so that interrupts are processed even where no row comes out of it. */
 #define PIECE	(1024 * 1024)
@@ -128,7 +128,8 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 		Int32GetDatum(slm_event_pieces(event)),
 		event->line != 0 ? text_datum(rows, event->event_id.data, event->event_id.len) : (Datum) 0,
 		text_datum(rows, event->name.data, event->name.len),
-		text_datum(rows, event->currency.data, event->currency.len)
+		text_datum(rows, event->currency.data, event->currency.len),
+		event->product_id < 0 ? text_datum(rows, event->sku.data, event->sku.len) : (Datum) 0
 	};
 
 	nulls[3] = !event->has_category_id;
@@ -137,6 +138,7 @@ put_event(SlmEventRows *rows, const SlmEvent *event, const SlmCleanEvent *clean)
 	nulls[13] = event->line == 0;
 	nulls[14] = event->name.len == 0;
 	nulls[15] = event->currency.len == 0;
+	nulls[16] = event->product_id >= 0;
 	tuplestore_putvalues(rows->rsinfo->setResult, rows->rsinfo->setDesc, values, nulls);
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(rows->row_context);

@@ -17,8 +17,8 @@
 
 PG_FUNCTION_INFO_V1(sellometer_events);
 
-/* An error unless the names and the key can be such. */
-static void
+/* An error unless the names and the key can be such; the key as tables have it. */
+static char *
 check_names(const char *dimension, const char *key, const char *event_type)
 {
 	static SlmStatement statement = {
@@ -38,6 +38,7 @@ check_names(const char *dimension, const char *key, const char *event_type)
 	nulls[0] = dimension == NULL ? 'n' : ' ';
 	nulls[2] = key == NULL ? 'n' : ' ';
 	slm_execute(&statement, args, nulls, SPI_OK_SELECT);
+	return slm_text(CurrentMemoryContext, 0, 2);
 }
 
 static char *
@@ -60,7 +61,7 @@ read_arguments(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the range of the events is empty"),
 				 errdetail("It is from %s to %s.", pstrdup(timestamptz_to_str(query.from)), timestamptz_to_str(query.to))));
-	check_names(dimension, query.key, event_type);
+	query.key = check_names(dimension, query.key, event_type);
 	for (int d = 0; dimension != NULL && d < SLM_DIMENSIONS; d++)
 	{
 		if (strcmp(dimension, slm_dimension_name((SlmDimension) d)) == 0)

@@ -151,16 +151,16 @@ static void
 test_brands(void)
 {
 	char		buf[20];
-	SlmSlice	s = slm_clean_brand((SlmSlice) {"Samsung ", 8}, 5, buf);
+	SlmSlice	s = slm_clean_brand((SlmSlice) {"Samsung ", 8}, 5, (SlmSlice) {0}, buf);
 
 	UNIT_STR(s.data, s.len, "Samsung", "a brand is trimmed, and its capitals stay");
-	s = slm_clean_brand((SlmSlice) {" NULL", 5}, 5, buf);
+	s = slm_clean_brand((SlmSlice) {" NULL", 5}, 5, (SlmSlice) {0}, buf);
 	UNIT_STR(s.data, s.len, "5", "a word for nothing is no brand");
-	s = slm_clean_brand((SlmSlice) {"", 0}, 44600062, buf);
+	s = slm_clean_brand((SlmSlice) {"", 0}, 44600062, (SlmSlice) {0}, buf);
 	UNIT_STR(s.data, s.len, "44600062", "no brand: the product");
-	s = slm_clean_brand((SlmSlice) {"", 0}, INT64_MAX, buf);
+	s = slm_clean_brand((SlmSlice) {"", 0}, INT64_MAX, (SlmSlice) {0}, buf);
 	UNIT_STR(s.data, s.len, "9223372036854775807", "and the longest one");
-	s = slm_clean_brand((SlmSlice) {"", 0}, 0, buf);
+	s = slm_clean_brand((SlmSlice) {"", 0}, 0, (SlmSlice) {0}, buf);
 	UNIT_STR(s.data, s.len, "0", "and the least");
 }
 

@@ -462,23 +462,23 @@ test_events(void)
 		{SLM_COL_PRICE, SLM_REJECT_BAD_PRICE}, {SLM_COL_USER_ID, SLM_REJECT_BAD_USER_ID}
 	};
 
-	UNIT_OK(slm_event_parse(f, &cache, INT64_MAX, &event, &reject), "the least event");
+	UNIT_OK(slm_event_parse(f, &cache, INT64_MAX, NULL, &event, &reject), "the least event");
 	UNIT_OK(!event.has_category_id && !event.has_user_id && event.session.len == 0, "it lacks what is not there");
-	UNIT_OK(slm_event_parse(f, &cache, event.time, &event, &reject), "an event at the latest time");
-	UNIT_OK(!slm_event_parse(f, &cache, event.time - 1, &event, &reject), "an event later than that");
+	UNIT_OK(slm_event_parse(f, &cache, event.time, NULL, &event, &reject), "an event at the latest time");
+	UNIT_OK(!slm_event_parse(f, &cache, event.time - 1, NULL, &event, &reject), "an event later than that");
 	UNIT_EQ(reject.reason, SLM_REJECT_FUTURE, "is of the future");
 	for (int c = 0; c < SLM_COLUMNS; c++)
 	{
 		if (f[c].len == 0)
 			f[c] = (SlmSlice) {nothing, 5};
 	}
-	UNIT_OK(slm_event_parse(f, &cache, INT64_MAX, &event, &reject), "words for nothing are no reject");
+	UNIT_OK(slm_event_parse(f, &cache, INT64_MAX, NULL, &event, &reject), "words for nothing are no reject");
 	UNIT_OK(!event.has_category_id && !event.has_user_id && event.session.len == 0, "and no values");
 	/* with everything from column i on wrong, column i is to blame, and never the future */
 	for (int i = 5; i >= 0; i--)
 	{
 		f[order[i].column] = x;
-		UNIT_OK(!slm_event_parse(f, &cache, INT64_MIN, &event, &reject), "%s \"x\"", slm_column_name(order[i].column));
+		UNIT_OK(!slm_event_parse(f, &cache, INT64_MIN, NULL, &event, &reject), "%s \"x\"", slm_column_name(order[i].column));
 		UNIT_EQ(reject.reason, order[i].reason, "gives %s", slm_reject_name(order[i].reason));
 		UNIT_EQ(reject.column, order[i].column, "in its column");
 	}
