@@ -11,6 +11,7 @@
 
 #include "budget.h"
 #include "catalog/pg_type.h"
+#include "lib/qunique.h"
 #include "miscadmin.h"
 #include "pure/sort.h"
 #include "server/out_of_memory.h"
@@ -53,67 +54,78 @@ typedef struct Place
 {
 	int			tier;
 	Phase		phase;
-	TimestampTz after;			/* buckets of the tier up to here are done */
+	MemoryContext context;		/* of the partitions; lives as long as the work */
+	TimestampTz *partitions;	/* that have something to be made in this phase, ascending; NULL: not looked for yet */
+	int			n;
+	int			next;			/* the one at hand ... */
+	TimestampTz from;			/* ... and from which bucket on */
 	TimestampTz trying;			/* up to here they are being made; DT_NOEND: none */
 	bool		done;			/* there are no more tiers */
 } Place;
 
 /* --- which --- */
 
-/* Buckets after a time that lack segments or have many, of the first partition that has any; ascending by time and type. */
+/* Buckets from a time on and before another that lack segments or have many; ascending by time and type. */
 static Wanted *
-find_buckets(const SlmTier *tier, Phase phase, TimestampTz after, int *n)
+find_buckets(const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
 {
 #define SELECT_BUCKETS(condition) {"SELECT x.event_time, x.event_type, x.changes, x.made FROM sellometer.totals x LEFT JOIN (SELECT event_type, event_time, " \
-	"count(*) AS n, min(made) AS made, count(DISTINCT made) AS makers, min(since) AS since, max(upto) AS upto, sum(upto - since) AS changes " \
-	"FROM sellometer.segments WHERE tier = $1 AND NOT whole AND event_time > $2 GROUP BY 1, 2) s " \
-	"ON s.event_type = x.event_type AND s.event_time = x.event_time WHERE x.tier = $1 AND x.event_time > $2 AND " \
-	"(s.made = x.made AND s.makers = 1 AND s.since = 0 AND s.upto = x.changes AND s.changes = x.changes " condition " ORDER BY 1, 2", 3, \
-	{TEXTOID, TIMESTAMPTZOID, INT8OID}}
+	"count(*) AS n, min(made) AS made, max(made) AS last_made, min(since) AS since, max(upto) AS upto, sum(upto - since) AS changes " \
+	"FROM sellometer.segments WHERE tier = $1 AND NOT whole AND event_time >= $2 AND event_time < $3 GROUP BY 1, 2) s " \
+	"ON s.event_type = x.event_type AND s.event_time = x.event_time WHERE x.tier = $1 AND x.event_time >= $2 AND x.event_time < $3 AND " \
+	"(s.made = x.made AND s.last_made = x.made AND s.since = 0 AND s.upto = x.changes AND s.changes = x.changes " condition " ORDER BY 1, 2", 4, \
+	{TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}}
 	static SlmStatement statements[] = {
-		[MISSING] = SELECT_BUCKETS(") IS NOT TRUE AND $3 > 0"),
-		[LONG] = SELECT_BUCKETS("AND s.n > $3)")
+		[MISSING] = SELECT_BUCKETS(") IS NOT TRUE AND $4 > 0"),
+		[LONG] = SELECT_BUCKETS("AND s.n > $4)")
 	};
-	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after), Int64GetDatum(MANY)};
-	int			rows = (int) slm_query(&statements[phase], args);
-	Wanted	   *wanted = palloc(sizeof(Wanted) * Max(rows, 1));
-	TimestampTz end = rows == 0 ? 0 : slm_bucket_next(tier->partition, slm_bucket_start(tier->partition, slm_int64(0, 1, 0)));
+	Datum		args[4] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to), Int64GetDatum(MANY)};
+	Wanted	   *wanted;
 
-	for (*n = 0; *n < rows && slm_int64(*n, 1, 0) < end; (*n)++)
+	*n = (int) slm_query(&statements[phase], args);
+	wanted = palloc(sizeof(Wanted) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
 	{
 		bool		isnull;
 
-		wanted[*n] = (Wanted) {.time = slm_int64(*n, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(*n, 2, &isnull))),
-			.changes = {.n = slm_int64(*n, 3, 0),.made = slm_int64(*n, 4, 0)}};
+		wanted[i] = (Wanted) {.time = slm_int64(i, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(i, 2, &isnull))),
+			.changes = {.n = slm_int64(i, 3, 0),.made = slm_int64(i, 4, 0)}};
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return wanted;
 }
 
-/* Does the segment of a partition and type say the same?  Of the rows of the result: time, type, changes, made. */
+/*
+ * Does the segment of a partition and type say the same?  Of the rows of the result (time, type, changes, made), by type and time: those before
+ * are passed, as those who are asked for come in this order, too.
+ */
 static bool
-has_whole(const Wanted *wanted, int rows)
+has_whole(const Wanted *wanted, int *row, int rows)
 {
-	for (int row = 0; row < rows; row++)
+	for (; *row < rows; (*row)++)
 	{
 		bool		isnull;
+		SlmEventType type = slm_event_type_of(DatumGetObjectId(slm_value(*row, 2, &isnull)));
+		TimestampTz time = slm_int64(*row, 1, 0);
 
-		if (slm_int64(row, 1, 0) == wanted->time && slm_event_type_of(DatumGetObjectId(slm_value(row, 2, &isnull))) == wanted->type)
-			return slm_int64(row, 3, 0) == wanted->changes.n && slm_int64(row, 4, 0) == wanted->changes.made;
+		if (type > wanted->type || (type == wanted->type && time > wanted->time))
+			break;
+		if (type == wanted->type && time == wanted->time)
+			return slm_int64(*row, 3, 0) == wanted->changes.n && slm_int64(*row, 4, 0) == wanted->changes.made;
 	}
 	return false;
 }
 
-/* The partitions and types after a time and before another that have totals of several buckets. */
+/* The partitions and types from a time on and before another that have totals of several buckets. */
 static Wanted *
-read_partitions(const SlmTier *tier, TimestampTz after, TimestampTz before, int *n)
+read_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
 {
 	static SlmStatement statement = {
 		"SELECT event_type, event_time, changes, made FROM sellometer.totals "
-		"WHERE tier = $1 AND event_time > $2 AND event_time < $3 ORDER BY event_type, event_time",
+		"WHERE tier = $1 AND event_time >= $2 AND event_time < $3 ORDER BY event_type, event_time",
 		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
-	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after), TimestampTzGetDatum(before)};
+	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
 	int			rows = (int) slm_query(&statement, args);
 	SlmBucketChanges *buckets = palloc(sizeof(SlmBucketChanges) * Max(rows, 1));
 	Wanted	   *partitions = palloc(sizeof(Wanted) * Max(rows, 1));
@@ -130,7 +142,7 @@ read_partitions(const SlmTier *tier, TimestampTz after, TimestampTz before, int 
 
 		for (end = row + 1; end < rows && buckets[end].time < next && slm_value(end, 1, &isnull) == type;)
 			end++;
-		if (end - row > 1 && start > after)
+		if (end - row > 1)
 			partitions[(*n)++] = (Wanted) {.time = start,.type = slm_event_type_of(DatumGetObjectId(type)),
 				.changes = slm_changes_of(buckets + row, end - row)};
 	}
@@ -139,37 +151,30 @@ read_partitions(const SlmTier *tier, TimestampTz after, TimestampTz before, int 
 	return partitions;
 }
 
-/* The first partition after a time, of several buckets and complete, whose segments are not what its buckets have now. */
+/* The partitions from a time on and before another, of several buckets and complete, whose segments are not what their buckets have now. */
 static Wanted *
-find_partitions(const SlmTier *tier, TimestampTz after, int *n)
+find_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
 {
 	static SlmStatement statement = {
 		"SELECT event_time, event_type, upto, made FROM sellometer.segments "
-		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time > $2 AND whole",
-		2, {TEXTOID, TIMESTAMPTZOID}
+		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= $2 AND event_time < $3 AND whole "
+		"ORDER BY event_type, event_time",
+		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	TimestampTz complete = TIMESTAMP_NOT_FINITE(tier->watermark) ? tier->watermark : slm_bucket_start(tier->partition, tier->watermark);
-	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(after)};
+	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(Min(to, complete))};
 	int			npartitions;
-	Wanted	   *partitions = read_partitions(tier, after, complete, &npartitions);
+	Wanted	   *partitions = read_partitions(tier, from, Min(to, complete), &npartitions);
 	int			rows = (int) slm_query(&statement, args);
-	TimestampTz first = DT_NOEND;
-	int			stale = 0;
+	int			row = 0;
 
+	*n = 0;
 	for (int i = 0; i < npartitions; i++)
 	{
-		if (has_whole(&partitions[i], rows))
-			continue;
-		first = Min(first, partitions[i].time);
-		partitions[stale++] = partitions[i];
-	}
-	SPI_freetuptable(SPI_tuptable);
-	*n = 0;
-	for (int i = 0; i < stale; i++)
-	{
-		if (partitions[i].time == first)
+		if (!has_whole(&partitions[i], &row, rows))
 			partitions[(*n)++] = partitions[i];
 	}
+	SPI_freetuptable(SPI_tuptable);
 	return partitions;
 }
 
@@ -448,7 +453,9 @@ forget_orphans(const SlmTier *tier)
 static void
 next_phase(Place *place)
 {
-	place->after = DT_NOBEGIN;
+	if (place->partitions != NULL)
+		pfree(place->partitions);
+	place->partitions = NULL;
 	if (place->phase == WHOLE || (place->phase == LONG && place->tier == 0))
 	{
 		place->tier++;
@@ -458,14 +465,60 @@ next_phase(Place *place)
 		place->phase++;
 }
 
+static Wanted *
+find_wanted(const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
+{
+	return phase == WHOLE ? find_partitions(tier, from, to, n) : find_buckets(tier, phase, from, to, n);
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+	TimestampTz x = *(const TimestampTz *) a;
+	TimestampTz y = *(const TimestampTz *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* All is looked at but once; what there is to do in each partition is then asked when its turn comes. */
+static void
+list_partitions(Place *place, const SlmTier *tier)
+{
+	Wanted	   *wanted = find_wanted(tier, place->phase, DT_NOBEGIN, DT_NOEND, &place->n);
+
+	place->partitions = MemoryContextAllocHuge(place->context, sizeof(TimestampTz) * Max(place->n, 1));
+	for (int i = 0; i < place->n; i++)
+		place->partitions[i] = slm_bucket_start(tier->partition, wanted[i].time);
+	qsort(place->partitions, place->n, sizeof(TimestampTz), compare_times);
+	place->n = (int) qunique(place->partitions, place->n, sizeof(TimestampTz), compare_times);
+	place->next = 0;
+	place->from = DT_NOBEGIN;
+}
+
+/* Some buckets of the partition at hand, or its own segments. */
+static void
+make_some(Place *place, const SlmTier *tier)
+{
+	TimestampTz start = place->partitions[place->next];
+	TimestampTz end = slm_bucket_next(tier->partition, start);
+	int			n;
+	Wanted	   *wanted = find_wanted(tier, place->phase, Max(start, place->from), end, &n);
+
+	if (n > 0)
+	{
+		place->trying = wanted[n - 1].time;
+		place->from = make_wanted(tier, place->phase, wanted, n) + 1;
+	}
+	if (n == 0 || place->from > place->trying)
+		place->next++;
+}
+
 static void
 make_step(void *arg)
 {
 	Place	   *place = arg;
 	SlmTiers   *tiers = slm_tiers_read();
 	const SlmTier *tier = &tiers->tiers[place->tier];
-	Wanted	   *wanted;
-	int			n = 0;
 
 	place->trying = DT_NOEND;
 	place->done = place->tier >= tiers->n;
@@ -479,14 +532,12 @@ make_step(void *arg)
 		return;
 	}
 	PushActiveSnapshot(GetLatestSnapshot());
-	wanted = place->phase == WHOLE ? find_partitions(tier, place->after, &n) : find_buckets(tier, place->phase, place->after, &n);
-	if (n > 0)
-	{
-		place->trying = wanted[n - 1].time;
-		place->after = make_wanted(tier, place->phase, wanted, n);
-	}
+	if (place->partitions == NULL)
+		list_partitions(place, tier);
+	if (place->next < place->n)
+		make_some(place, tier);
 	PopActiveSnapshot();
-	if (n > 0)
+	if (place->next < place->n)
 		return;
 	if (place->phase == MISSING)
 		forget_orphans(tier);
@@ -497,7 +548,7 @@ make_step(void *arg)
 void
 slm_segments_make(SlmRun *run)
 {
-	Place		place = {.after = DT_NOBEGIN};
+	Place		place = {.context = CurrentMemoryContext};
 	ErrorData  *first = NULL;
 
 	while (!place.done)
@@ -514,7 +565,10 @@ slm_segments_make(SlmRun *run)
 			first = error;
 		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || TIMESTAMP_IS_NOEND(place.trying))
 			break;
-		place.after = place.trying;
+		if (place.phase == WHOLE)
+			place.next++;
+		else
+			place.from = place.trying + 1;
 	}
 	if (first != NULL)
 		ReThrowError(first);
