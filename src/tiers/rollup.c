@@ -11,6 +11,8 @@
  *   add up    [rollup lock]    DELETE and INSERT the bucket, while loading goes on
  *   finish    [writer's lock]  add up once more the keys that were noted, and the totals; move the watermark
  *
+ * So it is done with all complete buckets at once of a partition that is not there yet, from its begin on: it is written as pages then.
+ *
  * Whoever holds the writer's lock and can't wait for the last step does it all by itself (slm_rollup_past), after which
  * `rolling` is reset: the rollup that was under way sees that and gives the bucket up.
  */
@@ -27,6 +29,9 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/timestamp.h"
+
+/* How many buckets are rolled up at once, at most: whoever can't wait for them waits as long. */
+#define MAX_BUCKETS		32
 
 /* One bucket of one tier, for statements about it. */
 typedef struct RollupPiece
@@ -132,11 +137,18 @@ slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
 
 /* --- all at once, under the writer's lock --- */
 
-static void
-delete_bucket(const RollupPiece *piece)
+/* What is there of a dimension in the partition from the watermark on; false if there is no partition. */
+static bool
+delete_left_behind(const SlmTiers *tiers, int t, SlmDimension dimension)
 {
-	slm_execute_once(psprintf("DELETE FROM %s WHERE event_time = '%s'::timestamptz", piece->to, piece->start),
-					 SPI_OK_DELETE);
+	RollupPiece piece;
+
+	piece_init(&piece, tiers, t, dimension, tiers->tiers[t].watermark);
+	if (!OidIsValid(slm_partition_find(&tiers->tiers[t], dimension, slm_bucket_start(tiers->tiers[t].partition, tiers->tiers[t].watermark),
+									   piece.partition)))
+		return false;
+	slm_execute_once(psprintf("DELETE FROM %s WHERE event_time >= '%s'::timestamptz", piece.to, piece.start), SPI_OK_DELETE);
+	return true;
 }
 
 uint64
@@ -144,29 +156,23 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 {
 	SlmTier    *tier = &tiers->tiers[t];
 	TimestampTz start = tier->watermark;
-	TimestampTz partition = slm_bucket_start(tier->partition, start);
+	TimestampTz end = slm_bucket_next(tier->granularity, start);
 	uint64		rows = 0;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	/* a rollup that was going through the bucket in steps is over, or waits for us */
 	Assert(TIMESTAMP_IS_NOBEGIN(tier->rolling) || slm_lock_held(SLM_LOCK_ROLLUP));
 	/* what it is added up from is complete */
-	Assert(slm_bucket_next(tier->granularity, start) <= tiers->tiers[tier->finer].watermark);
+	Assert(end <= tiers->tiers[tier->finer].watermark);
 
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		RollupPiece piece;
-		char		name[NAMEDATALEN];
-		bool		exists = OidIsValid(slm_partition_find(tier, d, partition, name));
-
-		piece_init(&piece, tiers, t, d, start);
-		if (exists)
-			delete_bucket(&piece);
-		rows += slm_rollup_add(tiers, t, d, start);
+		(void) delete_left_behind(tiers, t, d);
+		rows += slm_rollup_add(tiers, t, d, start, end);
 		SLM_CRASH_POINT("rollup.under_lock");
 	}
 	slm_totals_roll_up(tier, &tiers->tiers[tier->finer], start);
-	set_watermark(tier, slm_bucket_next(tier->granularity, start));
+	set_watermark(tier, end);
 	return rows;
 }
 
@@ -224,33 +230,36 @@ slm_rollup_reset(SlmTiers *tiers)
 			continue;
 		slm_rollup_lock();
 		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
-		{
-			RollupPiece piece;
-
-			piece_init(&piece, tiers, t, d, tier->watermark);
-			if (OidIsValid(slm_partition_find(tier, d, slm_bucket_start(tier->partition, tier->watermark), piece.partition)))
-				delete_bucket(&piece);
-		}
+			(void) delete_left_behind(tiers, t, d);
 		set_watermark(tier, tier->watermark);
 	}
 }
 
 /* --- in three steps --- */
 
-void
-slm_rollup_mark(const SlmTier *tier)
+/*
+ * Does the watermark stand before a partition that is not there yet?  Then nobody makes it while a rollup does: what loading has for times
+ * before the watermark is of other partitions.
+ */
+static bool
+is_before_new_partition(const SlmTier *tier)
 {
-	static SlmStatement mark = {
-		"UPDATE sellometer.tiers SET rolling = $2 WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
-	};
-	static SlmStatement forget = {"DELETE FROM sellometer.rollup_changes WHERE tier = $1", 1, {TEXTOID}};
-	TimestampTz partition = slm_bucket_start(tier->partition, tier->watermark);
-	Datum		args[2] = {CStringGetTextDatum(tier->name),
-	TimestampTzGetDatum(slm_bucket_next(tier->granularity, tier->watermark))};
+	bool		is_new = tier->watermark == slm_bucket_start(tier->partition, tier->watermark);
 
-	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	slm_execute(&forget, args, NULL, SPI_OK_DELETE);
-	slm_execute(&mark, args, NULL, SPI_OK_UPDATE);
+	for (SlmDimension d = 0; is_new && d < SLM_DIMENSIONS; d++)
+	{
+		char		name[NAMEDATALEN];
+
+		is_new = !OidIsValid(slm_partition_find(tier, d, tier->watermark, name));
+	}
+	return is_new;
+}
+
+static void
+make_partitions(const SlmTier *tier)
+{
+	TimestampTz partition = slm_bucket_start(tier->partition, tier->watermark);
+
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
 		char		name[NAMEDATALEN];
@@ -263,23 +272,52 @@ slm_rollup_mark(const SlmTier *tier)
 	}
 }
 
+/* The end of the last complete bucket of the partition that begins at the watermark. */
+static TimestampTz
+last_complete(const SlmTier *tier, TimestampTz limit)
+{
+	TimestampTz next = slm_bucket_next(tier->partition, tier->watermark);
+	TimestampTz end = slm_bucket_next(tier->granularity, tier->watermark);
+
+	for (int n = 1; n < MAX_BUCKETS && slm_bucket_next(tier->granularity, end) <= Min(limit, next); n++)
+		end = slm_bucket_next(tier->granularity, end);
+	return end;
+}
+
+TimestampTz
+slm_rollup_mark(const SlmTier *tier, TimestampTz limit)
+{
+	static SlmStatement mark = {
+		"UPDATE sellometer.tiers SET rolling = $2 WHERE name = $1", 2, {TEXTOID, TIMESTAMPTZOID}
+	};
+	static SlmStatement forget = {"DELETE FROM sellometer.rollup_changes WHERE tier = $1", 1, {TEXTOID}};
+	bool		is_new = is_before_new_partition(tier);
+	TimestampTz end = is_new ? last_complete(tier, limit) : slm_bucket_next(tier->granularity, tier->watermark);
+	Datum		args[2] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(end)};
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(limit > tier->watermark);
+	slm_execute(&forget, args, NULL, SPI_OK_DELETE);
+	slm_execute(&mark, args, NULL, SPI_OK_UPDATE);
+	if (!is_new)
+		make_partitions(tier);
+	return end;
+}
+
 uint64
 slm_rollup_add_up(const SlmTiers *tiers, int t)
 {
-	TimestampTz start = tiers->tiers[t].watermark;
+	const SlmTier *tier = &tiers->tiers[t];
 	uint64		rows = 0;
 
 	Assert(!slm_lock_held(SLM_LOCK_WRITER));
 	Assert(slm_lock_held(SLM_LOCK_ROLLUP));
 	/* marked: or changes to it would not be noted */
-	Assert(tiers->tiers[t].rolling == slm_bucket_next(tiers->tiers[t].granularity, start));
+	Assert(tier->rolling > tier->watermark);
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
-		RollupPiece piece;
-
-		piece_init(&piece, tiers, t, d, start);
-		delete_bucket(&piece);
-		rows += slm_rollup_add(tiers, t, d, start);
+		(void) delete_left_behind(tiers, t, d);
+		rows += slm_rollup_add(tiers, t, d, tier->watermark, tier->rolling);
 		SLM_CRASH_POINT("rollup.add_up");
 	}
 	return rows;
@@ -312,22 +350,34 @@ correct(const RollupPiece *piece, const char *tier)
 							  piece->start, piece->end, piece->key, piece->key), 1, &type, &keys, SPI_OK_INSERT);
 }
 
-void
-slm_rollup_finish(SlmTiers *tiers, int t)
+static void
+finish_bucket(const SlmTiers *tiers, int t, TimestampTz start)
 {
-	SlmTier    *tier = &tiers->tiers[t];
-
-	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	Assert(tier->rolling == slm_bucket_next(tier->granularity, tier->watermark));
-
 	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
 	{
 		RollupPiece piece;
 
-		piece_init(&piece, tiers, t, d, tier->watermark);
-		correct(&piece, tier->name);
+		piece_init(&piece, tiers, t, d, start);
+		correct(&piece, tiers->tiers[t].name);
 		SLM_CRASH_POINT("rollup.correct");
 	}
-	slm_totals_roll_up(tier, &tiers->tiers[tier->finer], tier->watermark);
+	slm_totals_roll_up(&tiers->tiers[t], &tiers->tiers[tiers->tiers[t].finer], start);
+}
+
+int
+slm_rollup_finish(SlmTiers *tiers, int t)
+{
+	SlmTier    *tier = &tiers->tiers[t];
+	int			n = 0;
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	Assert(tier->rolling > tier->watermark);
+
+	for (TimestampTz start = tier->watermark; start < tier->rolling; start = slm_bucket_next(tier->granularity, start))
+	{
+		finish_bucket(tiers, t, start);
+		n++;
+	}
 	set_watermark(tier, tier->rolling);
+	return n;
 }

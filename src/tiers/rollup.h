@@ -53,12 +53,13 @@ extern void slm_rollup_reset(SlmTiers *tiers);
 extern bool slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit);
 
 /*
- * The bucket at the watermark in three steps (rollup.c).  Under the writer's lock: mark it, and see to its partitions.  Then, under the
- * rollup lock alone, while it is marked still: DELETE and INSERT its rows, whose number is returned.  Then, under the writer's lock, while
- * it is marked still: add up once more what was noted since the mark, and move the watermark past it.
+ * The bucket at the watermark, or several from there on, in three steps (rollup.c).  Under the writer's lock: mark what is to be rolled up, before
+ * limit; its end is returned.  Then, under the rollup lock alone, while it is marked still: DELETE and INSERT its rows, whose number is
+ * returned; a partition that is missing is made.  Then, under the writer's lock, while it is marked still: add up once more what was noted since
+ * the mark, and move the watermark past it; the number of buckets is returned.
  */
-extern void slm_rollup_mark(const SlmTier *tier);
+extern TimestampTz slm_rollup_mark(const SlmTier *tier, TimestampTz limit);
 extern uint64 slm_rollup_add_up(const SlmTiers *tiers, int t);
-extern void slm_rollup_finish(SlmTiers *tiers, int t);
+extern int	slm_rollup_finish(SlmTiers *tiers, int t);
 
 #endif							/* SLM_TIERS_ROLLUP_H */

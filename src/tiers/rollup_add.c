@@ -1,7 +1,7 @@
 /*
- * rollup_add.c: add up a bucket of a tier from the rows of the finer one.
+ * rollup_add.c: add up buckets of a tier from the rows of the finer one.
  *
- *   rows of the finer tier --> sums by (key, type) --> in the order of keys --> the tier's table
+ *   rows of the finer tier --> sums by (key, bucket, type) --> in this order --> the tier's table
  *
  * If the keys take more memory than there is, that is done in several passes over the rows, each for a share of the keys.
  */
@@ -26,8 +26,9 @@
 typedef struct AddUp
 {
 	SlmDimension dimension;
-	TimestampTz start;
-	TimestampTz end;
+	TimestampTz *starts;		/* of the buckets, and the end of the last */
+	int			nbuckets;
+	int			bucket;			/* of the last row */
 	const SlmTier *from;
 	Snapshot	snapshot;
 	uint32		npasses;
@@ -36,7 +37,7 @@ typedef struct AddUp
 
 	/* of the pass */
 	SlmDictionary *dictionary;		/* numbers the keys; malloc'ed */
-	uint32	   *places;			/* by key and type: place in sums + 1; 0: none */
+	uint32	   *places;			/* by key, bucket and type: place in sums + 1; 0: none */
 	uint64		nplaces;
 	SlmDeltas	sums;			/* malloc'ed, as palloc() does not align 128 bits; so are rows */
 	SlmDeltas	rows;			/* the same in order */
@@ -53,18 +54,48 @@ number_key(AddUp *add, const SlmTierRow *row)
 	return key;
 }
 
-/* The sum of a key and type, which is 0 if it is new. */
-static SlmDelta *
-find_sum(AddUp *add, SlmKeyId key, SlmEventType type)
+/* The number of the bucket that holds a time.  Rows come by time, but for those that were put between others later. */
+static int
+find_bucket(AddUp *add, TimestampTz time)
 {
-	uint64		place = (uint64) key * SLM_EVENT_TYPES + type;
+	int			low = 0;
+	int			high = add->nbuckets;
+
+	Assert(time >= add->starts[0] && time < add->starts[add->nbuckets]);
+
+	if (time >= add->starts[add->bucket] && time < add->starts[add->bucket + 1])
+		return add->bucket;
+	while (high - low > 1)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (add->starts[middle] <= time)
+			low = middle;
+		else
+			high = middle;
+	}
+	return add->bucket = low;
+}
+
+/* How many places a key has: one for each bucket and type. */
+static uint64
+places_of_key(const AddUp *add)
+{
+	return (uint64) add->nbuckets * SLM_EVENT_TYPES;
+}
+
+/* The sum of a key, bucket and type, which is 0 if it is new. */
+static SlmDelta *
+find_sum(AddUp *add, SlmKeyId key, int bucket, SlmEventType type)
+{
+	uint64		place = key * places_of_key(add) + (uint64) bucket * SLM_EVENT_TYPES + type;
 
 	Assert(type < SLM_EVENT_TYPES);
 
-	/* room for all types of a key at once */
-	if (((uint64) key + 1) * SLM_EVENT_TYPES > add->nplaces)
+	/* room for all of a key at once */
+	if (((uint64) key + 1) * places_of_key(add) > add->nplaces)
 	{
-		uint64		more = 2 * ((uint64) key + 1) * SLM_EVENT_TYPES + 1024;
+		uint64		more = 2 * ((uint64) key + 1) * places_of_key(add) + 1024;
 
 		add->places = repalloc_huge(add->places, more * sizeof(uint32));
 		memset(add->places + add->nplaces, 0, (more - add->nplaces) * sizeof(uint32));
@@ -83,7 +114,7 @@ find_sum(AddUp *add, SlmKeyId key, SlmEventType type)
 			sums->rows = more;
 			sums->maxrows *= 2;
 		}
-		sums->rows[sums->nrows++] = (SlmDelta) {.time = add->start,.key = key,.type = type};
+		sums->rows[sums->nrows++] = (SlmDelta) {.time = add->starts[bucket],.key = key,.type = type};
 		add->places[place] = (uint32) sums->nrows;
 	}
 	return &add->sums.rows[add->places[place] - 1];
@@ -120,9 +151,9 @@ put_in_order(AddUp *add)
 	init_deltas(&add->rows, add->sums.nrows);
 	for (uint32 i = 0; i < nkeys; i++)
 	{
-		for (int type = 0; type < SLM_EVENT_TYPES; type++)
+		for (uint64 of_key = 0; of_key < places_of_key(add); of_key++)
 		{
-			uint32		place = add->places[(uint64) keys[i] * SLM_EVENT_TYPES + type];
+			uint32		place = add->places[keys[i] * places_of_key(add) + of_key];
 
 			if (place > 0)
 				add->rows.rows[add->rows.nrows++] = add->sums.rows[place - 1];
@@ -175,7 +206,7 @@ end_pass(AddUp *add)
 static bool
 read_pass(AddUp *add)
 {
-	SlmTierScan *scan = slm_tier_scan_begin(add->from, add->dimension, add->start, add->end, add->snapshot);
+	SlmTierScan *scan = slm_tier_scan_begin(add->from, add->dimension, add->starts[0], add->starts[add->nbuckets], add->snapshot);
 	SlmTierRow	row;
 	bool		may_give_up = add->pass == 0 && add->npasses < MAX_PASSES;
 	bool		fits = true;
@@ -186,7 +217,7 @@ read_pass(AddUp *add)
 
 		if (!is_of_this_pass(add, &row))
 			continue;
-		sum = find_sum(add, number_key(add, &row), row.type);
+		sum = find_sum(add, number_key(add, &row), find_bucket(add, row.time), row.type);
 		sum->count += row.count;
 		sum->gmv += row.gmv;
 		fits = !may_give_up || add->sums.nrows % 256 != 0 || !takes_too_much(add);
@@ -221,8 +252,26 @@ add_up(AddUp *add, const SlmTier *tier)
 	return written;
 }
 
+/* The buckets from start on and before end. */
+static void
+list_buckets(AddUp *add, const SlmTier *tier, TimestampTz start, TimestampTz end)
+{
+	int			room = 2;
+
+	add->starts = palloc(sizeof(TimestampTz) * room);
+	add->starts[0] = start;
+	while (add->starts[add->nbuckets] < end)
+	{
+		if (add->nbuckets + 1 == room)
+			add->starts = repalloc(add->starts, sizeof(TimestampTz) * (room *= 2));
+		add->starts[add->nbuckets + 1] = slm_bucket_next(tier->granularity, add->starts[add->nbuckets]);
+		add->nbuckets++;
+	}
+	Assert(add->starts[add->nbuckets] == end);
+}
+
 uint64
-slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz start)
+slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz start, TimestampTz end)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer rollup", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -230,11 +279,11 @@ slm_rollup_add(const SlmTiers *tiers, int t, SlmDimension dimension, TimestampTz
 	volatile uint64 written = 0;
 
 	Assert(t > 0 && t < tiers->n);
-	Assert(start == slm_bucket_start(tiers->tiers[t].granularity, start));
+	Assert(start < end && start == slm_bucket_start(tiers->tiers[t].granularity, start));
 
-	*add = (AddUp) {.dimension = dimension,.start = start,.end = slm_bucket_next(tiers->tiers[t].granularity, start),
-		.from = &tiers->tiers[tiers->tiers[t].finer],.npasses = 1,.seed = pg_prng_uint64(&pg_global_prng_state),
-	.snapshot = RegisterSnapshot(GetLatestSnapshot())};
+	*add = (AddUp) {.dimension = dimension,.from = &tiers->tiers[tiers->tiers[t].finer],.npasses = 1,
+		.seed = pg_prng_uint64(&pg_global_prng_state),.snapshot = RegisterSnapshot(GetLatestSnapshot())};
+	list_buckets(add, &tiers->tiers[t], start, end);
 	PG_TRY();
 	{
 		written = add_up(add, &tiers->tiers[t]);

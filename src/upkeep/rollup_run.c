@@ -1,6 +1,6 @@
 /*
- * rollup_run.c: from a tier's complete buckets to the rows of those that are added up from it, bucket by bucket in transactions of
- * their own.
+ * rollup_run.c: from a tier's complete buckets to the rows of those that are added up from it, bucket by bucket, or partition by partition, in
+ * transactions of their own.
  *
  * The three steps of each are those of rollup.c.
  */
@@ -19,10 +19,10 @@
 typedef struct RollupRun
 {
 	SlmRun	   *run;
-	char		tier[NAMEDATALEN];	/* whose bucket it is */
+	char		tier[NAMEDATALEN];	/* whose buckets these are */
 	TimestampTz start;
 	TimestampTz end;
-	bool		found;			/* there is a bucket; it is still ours */
+	bool		found;			/* there are some; they are still ours */
 	uint64		rows;
 	uint64		buckets;
 	double		wait_ms;		/* longest, for the writer's lock */
@@ -67,21 +67,21 @@ mark_step(void *arg)
 	for (int t = 1; t < tiers->n && !rollup->found; t++)
 	{
 		const SlmTier *tier = &tiers->tiers[t];
+		TimestampTz limit = slm_rollup_limit(tiers, t, head);
 
-		if (!slm_rollup_skip_empty(tiers, t, slm_rollup_limit(tiers, t, head)))
+		if (!slm_rollup_skip_empty(tiers, t, limit))
 			continue;
 		slm_run_begin(rollup->run);
 		strlcpy(rollup->tier, tier->name, NAMEDATALEN);
 		rollup->start = tier->watermark;
-		rollup->end = slm_bucket_next(tier->granularity, rollup->start);
+		rollup->end = slm_rollup_mark(tier, limit);
 		rollup->found = true;
-		slm_rollup_mark(tier);
 		SLM_CRASH_POINT("rollup.mark");
 	}
 	hold_end(&hold);
 }
 
-/* The number of the work's tier if its bucket is still marked as we did; else 0, and the work is lost. */
+/* The number of the work's tier if its buckets are still marked as we did; else 0, and the work is lost. */
 static int
 find_tier(RollupRun *rollup, const SlmTiers *tiers)
 {
@@ -120,8 +120,7 @@ finish_step(void *arg)
 
 	if (t > 0)
 	{
-		slm_rollup_finish(tiers, t);
-		rollup->buckets++;
+		rollup->buckets += slm_rollup_finish(tiers, t);
 		SLM_CRASH_POINT("rollup.finish");
 	}
 	hold_end(&hold);
