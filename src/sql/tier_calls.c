@@ -7,10 +7,11 @@
 #include "fmgr.h"
 #include "pure/memory.h"
 #include "server/spi.h"
-#include "upkeep/segments_make.h"
+#include "upkeep/fold_beside.h"
 #include "upkeep/prune.h"
 #include "upkeep/rollup_run.h"
 #include "upkeep/runs.h"
+#include "upkeep/segments_make.h"
 #include "upkeep/tier_add.h"
 #include "upkeep/tier_alter.h"
 #include "upkeep/tier_drop.h"
@@ -29,9 +30,22 @@ PG_FUNCTION_INFO_V1(sellometer_bind_tier);
 static void
 roll_up(SlmRun *run, void *arg)
 {
-	slm_rollup_all(run, true);
-	slm_table_release();
-	slm_segments_make(run);
+	SlmRemote  *fold = slm_run_hold(run) ? NULL : slm_fold_beside(run);
+
+	PG_TRY();
+	{
+		slm_rollup_all(run, true);
+		slm_table_release();
+		slm_segments_make(run);
+	}
+	PG_CATCH();
+	{
+		if (fold != NULL)
+			slm_remote_forget(fold);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	slm_fold_beside_wait(fold);
 }
 
 static void

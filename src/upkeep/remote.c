@@ -1,5 +1,5 @@
 /*
- * remote.c: a statement in another database of this server.
+ * remote.c: a statement in another process, which may be in another database of this server.
  *
  *   caller: segment (database, role, statement) --> start worker --> wait for its end --> result or error in the segment
  */
@@ -130,11 +130,16 @@ sellometer_remote_main(Datum arg)
 
 /* --- the caller --- */
 
-static BackgroundWorkerHandle *
-start_worker(dsm_segment *segment)
+struct SlmRemote
+{
+	dsm_segment *segment;
+	BackgroundWorkerHandle *handle;
+};
+
+static bool
+start_worker(SlmRemote *remote)
 {
 	BackgroundWorker worker = {0};
-	BackgroundWorkerHandle *handle;
 
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -143,30 +148,56 @@ start_worker(dsm_segment *segment)
 	strlcpy(worker.bgw_function_name, "sellometer_remote_main", sizeof(worker.bgw_function_name));
 	strlcpy(worker.bgw_name, "sellometer remote", sizeof(worker.bgw_name));
 	strlcpy(worker.bgw_type, "sellometer remote", sizeof(worker.bgw_type));
-	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(segment));
+	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(remote->segment));
 	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("no background worker is free"),
-				 errhint("Increase max_worker_processes.")));
-	return handle;
+	return RegisterDynamicBackgroundWorker(&worker, &remote->handle);
 }
 
-static void
-wait_for_end(BackgroundWorkerHandle *handle)
+SlmRemote *
+slm_remote_start(Oid database, Oid role, const char *sql)
 {
+	SlmRemote  *remote = palloc0(sizeof(SlmRemote));
+	Remote	   *shared;
+
+	remote->segment = dsm_create(sizeof(Remote), 0);
+	dsm_pin_mapping(remote->segment);
+	shared = dsm_segment_address(remote->segment);
+	memset(shared, 0, sizeof(Remote));
+	shared->database = database;
+	shared->role = role;
+	Assert(strlen(sql) < MAX_TEXT);
+	strlcpy(shared->text, sql, MAX_TEXT);
+	if (start_worker(remote))
+		return remote;
+	dsm_detach(remote->segment);
+	return NULL;
+}
+
+void
+slm_remote_forget(SlmRemote *remote)
+{
+	TerminateBackgroundWorker(remote->handle);
+	dsm_detach(remote->segment);
+}
+
+const char *
+slm_remote_wait(SlmRemote *remote)
+{
+	const Remote *shared = dsm_segment_address(remote->segment);
+
 	PG_TRY();
 	{
-		if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED)
+		if (WaitForBackgroundWorkerShutdown(remote->handle) == BGWH_POSTMASTER_DIED)
 			ereport(FATAL, (errcode(ERRCODE_ADMIN_SHUTDOWN), errmsg("the server is gone")));
 	}
 	PG_CATCH();
 	{
-		TerminateBackgroundWorker(handle);
+		slm_remote_forget(remote);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	AcceptInvalidationMessages();	/* what it has changed may be known here by its absence */
+	return shared->state == REMOTE_DONE ? NULL : shared->state == REMOTE_FAILED ? pstrdup(shared->message) : "it could not connect";
 }
 
 static void
@@ -187,21 +218,22 @@ raise_error(const Remote *remote, const char *database)
 char *
 slm_run_in_database(const char *database, const char *sql)
 {
-	dsm_segment *segment = dsm_create(sizeof(Remote), 0);
-	Remote	   *remote = dsm_segment_address(segment);
-	char	   *result;
+	Oid			oid = get_database_oid(database, false);
+	SlmRemote  *remote;
+	Remote		end;
 
-	memset(remote, 0, sizeof(Remote));
-	remote->database = get_database_oid(database, false);
-	remote->role = GetUserId();
 	if (strlen(sql) >= MAX_TEXT)
 		elog(ERROR, "the statement is too long");
-	strlcpy(remote->text, sql, MAX_TEXT);
-	wait_for_end(start_worker(segment));
-	if (remote->state != REMOTE_DONE)
-		raise_error(remote, database);
-	AcceptInvalidationMessages();	/* what it has changed may be known here by its absence */
-	result = remote->isnull ? NULL : pstrdup(remote->text);
-	dsm_detach(segment);
-	return result;
+	remote = slm_remote_start(oid, GetUserId(), sql);
+	if (remote == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("no background worker is free"),
+				 errhint("Increase max_worker_processes.")));
+	(void) slm_remote_wait(remote);
+	memcpy(&end, dsm_segment_address(remote->segment), sizeof(Remote));
+	dsm_detach(remote->segment);
+	if (end.state != REMOTE_DONE)
+		raise_error(&end, database);
+	return end.isnull ? NULL : pstrdup(end.text);
 }
