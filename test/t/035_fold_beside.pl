@@ -1,0 +1,82 @@
+# What a large load has logged of offers and carts is added up by another process while a rollup works; where that can't be, later.
+use strict;
+use warnings FATAL => 'all';
+
+use SlmTest;
+use Test::More;
+
+my $ROWS = 60_000;
+my $node = slm_node('fold_beside', conf => "fsync = off\nsellometer.database = ''\n");
+my $in = slm_directory($node, 'in');
+my $round = 0;
+
+sub value { my ($sql) = @_; return $node->safe_psql('shop', $sql); }
+
+# Sales of as many products, in the next hour.
+sub load
+{
+	my $file = sprintf('2019-10-01-%02d-00-1.csv', $round++);
+
+	open(my $out, '>', "$in/$file.part") or die "$file: $!";
+	print $out "event_time,event_type,product_id,price,user_id,user_session\n";
+	printf $out "2019-10-01 %02d:%02d:00,purchase,%d,%d.50,%d,s%d\n", $round, $_ % 60, $_, 1 + $_ % 900, $_, $_ for 1 .. $ROWS;
+	close($out) or die "$file: $!";
+	rename("$in/$file.part", "$in/$file") or die "$file: $!";
+	value('CALL sellometer_ingest()');
+	return;
+}
+
+sub logged { return value('SELECT (SELECT count(*) FROM sellometer.offer_log), (SELECT count(*) FROM sellometer.user_cart_log)'); }
+
+sub sums
+{
+	return value('SELECT (SELECT sum(count) FROM sellometer.offer_history), (SELECT sum(count) FROM sellometer.recent_sales), '
+		. '(SELECT sum(sales) FROM sellometer.sold_products), (SELECT count(*) FROM sellometer.user_carts)');
+}
+
+sub warnings_of
+{
+	my ($sql) = @_;
+	my (undef, $out, $err) = $node->psql('shop', $sql);
+
+	return $err;
+}
+
+value("SELECT sellometer_add_source('shop', 'file://$in/')");
+load();
+is(logged(), "$ROWS|$ROWS", 'loading logs');
+is(warnings_of('CALL sellometer_rollup()'), '', 'a rollup');
+is(logged(), '0|0', 'has the logs added up');
+is(sums(), join('|', ($ROWS) x 4), 'all of them');
+
+load();
+value('ALTER TABLE sellometer.offer_history ADD CONSTRAINT closed CHECK (false) NOT VALID');
+like(warnings_of('CALL sellometer_rollup()'), qr/WARNING:  offers and carts could not be added up beside the rollup: .*violates check constraint "closed"/,
+	'if that fails there is a warning');
+is(value("SELECT outcome FROM sellometer.runs WHERE procedure = 'rollup' ORDER BY id DESC LIMIT 1"), 'done', 'and the rollup is done');
+is(logged(), "$ROWS|$ROWS", 'and nothing is lost');
+value('ALTER TABLE sellometer.offer_history DROP CONSTRAINT closed');
+
+# the log of the load before is there still: another rollup, even with nothing to do, adds it up; one that is cancelled does not
+my $locker = $node->background_psql('shop', on_error_stop => 1);
+$locker->query_safe('BEGIN; LOCK TABLE sellometer.sold_products');
+like(warnings_of("SET statement_timeout = '2s'; CALL sellometer_rollup()"), qr/canceling statement due to statement timeout/, 'what waits can be cancelled');
+$node->poll_query_until('shop', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sellometer remote')")
+	or die 'the process goes on';
+$locker->query_safe('ROLLBACK');
+is(logged(), "$ROWS|$ROWS", 'and then nothing is added up');
+is(warnings_of('CALL sellometer_rollup()'), '', 'another rollup');
+is(logged(), '0|0', 'adds it up');
+
+# there are no background workers
+load();
+$node->append_conf('postgresql.conf', 'max_worker_processes = 0');
+$locker->quit;
+$node->restart;
+is(warnings_of('CALL sellometer_rollup()'), '', 'without a background worker a rollup is as before');
+is(logged(), "$ROWS|$ROWS", 'and the logs stay');
+is(warnings_of('CALL sellometer_prune()'), '', 'a prune');
+is(logged(), '0|0', 'adds them up');
+is(value('SELECT sum(count) FROM sellometer.offer_history'), 3 * $ROWS, 'all of them');
+$node->stop;
+done_testing();
