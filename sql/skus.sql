@@ -66,6 +66,8 @@ INSERT INTO sellometer.inventory VALUES (sellometer_product_id('AB-1'), 1, '2019
 CALL sellometer_detect();
 SELECT stock, sold, name FROM sellometer.low_inventory;
 SELECT detail FROM sellometer.alerts WHERE kind = 'low_inventory';
+SELECT sellometer_mute('low_inventory', 'AB-1', dimension => 'product_id');
+SELECT sellometer_sku(key::bigint) AS muted, closed_at IS NOT NULL AS closed FROM sellometer.mutes JOIN sellometer.alerts a USING (key) WHERE a.kind = 'low_inventory';
 
 -- archives keep the text, and need no format
 SELECT pg_temp.put('2019-10-01-13-00-1.csv', :'head', '2019-10-01 13:00:00,view,9,a.b,acme,2.50,s9,9');

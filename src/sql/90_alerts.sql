@@ -341,6 +341,7 @@ BEGIN
 			MESSAGE = format('there is no kind of alert "%s"', $1),
 			HINT = format('Kinds are %s.', (SELECT string_agg(d.kind, ', ' ORDER BY d.kind) FROM sellometer.detectors d));
 	END IF;
+	key := sellometer.stored_key(dimension, key);
 	DELETE FROM sellometer.mutes m WHERE m.kind = $1 AND m.key IS NOT DISTINCT FROM $2 AND m.dimension IS NOT DISTINCT FROM $4;
 	IF $3 > now() THEN
 		INSERT INTO sellometer.mutes (kind, key, until, dimension) VALUES ($1, $2, $3, $4);

@@ -88,6 +88,7 @@ check_rows(const char *csv, size_t len, uint64_t seed)
 {
 	SlmRates	rates = {.find = rate_by_length};
 	SlmReaderOptions options = {.latest = INT64_C(900000000000000),.rates = &rates};
+	const SlmHashKey key = slm_hash_key(1, 2);
 	SlmReader  *reader = slm_reader_create(&options);
 	char	   *buf = malloc(SLM_CLEAN_BUFFER);
 	const SlmReaderStats *stats = slm_reader_stats(reader);
@@ -100,6 +101,8 @@ check_rows(const char *csv, size_t len, uint64_t seed)
 	char	   *written;
 	size_t		rates_len;
 
+	if (seed % 2 == 1)
+		MUST(slm_reader_keep_products(reader, &key, NULL, 0), "memory");
 	slm_reader_feed(reader, csv, len, true);
 	while ((status = slm_reader_next(reader, &row)) == SLM_READ_EVENT || status == SLM_READ_REJECT)
 	{
@@ -115,7 +118,7 @@ check_rows(const char *csv, size_t len, uint64_t seed)
 			events++;
 			MUST(e->time <= options.latest, "time %lld", (long long) e->time);
 			MUST(e->price >= 0 && e->price < SLM_PRICE_LIMIT, "price %lld", (long long) e->price);
-			MUST(e->product_id >= 0, "product %lld", (long long) e->product_id);
+			MUST(e->product_id >= 0 || (e->sku.len > 0 && e->sku.len <= SLM_MAX_SKU_BYTES && slm_sku_id(e->sku) == e->product_id), "product %lld", (long long) e->product_id);
 			MUST(e->more < SLM_MAX_QUANTITY && (e->type != SLM_VIEW || e->more == 0), "%u more pieces", e->more);
 			MUST(e->line == 0 || (e->event_id.len > 0 && e->type != SLM_VIEW && e->line == slm_line(e->type, e->more)), "line %u", e->line);
 			MUST(slm_utf8_check(e->brand.data, e->brand.len) == e->brand.len, "brand");
