@@ -19,10 +19,10 @@
 #include "guc.h"
 #include "ledger/head.h"
 #include "ledger/relocate.h"
-#include "ledger/slice.h"
 #include "miscadmin.h"
 #include "pure/archive_name.h"
 #include "pure/granularity.h"
+#include "pure/node_slice.h"
 #include "server/crash_point.h"
 #include "server/progress.h"
 #include "server/spi.h"
@@ -46,6 +46,8 @@ typedef struct Archiving
 	char		after_source[NAMEDATALEN * 4];
 	int64		after_id;		/* the same for what is to be deleted */
 
+	SlmNodeSlice slice;			/* that this database counts */
+	int			held;			/* archives whose originals wait for other nodes */
 	int			archives;
 	int			failed;
 	int64		objects;
@@ -140,12 +142,34 @@ find_undeleted_step(void *arg)
 	(void) take_archive(arg, &statement);
 }
 
+/* What another node has not loaded yet stays.  Says why it is held, and returns whether it is. */
+static bool
+is_held(const Archiving *archiving)
+{
+	static SlmStatement statement = {"SELECT sellometer.awaited_by($1)", 1, {INT8OID}};
+	static SlmStatement note = {"UPDATE sellometer.archives SET held_by = $2 WHERE id = $1", 2, {INT8OID, TEXTOID}};
+	Datum		args[2] = {Int64GetDatum(archiving->archive.id)};
+	char	   *why;
+
+	if (!slm_is_sliced(archiving->slice))
+		return false;
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	why = slm_text(CurrentMemoryContext, 0, 1);
+	if (why != NULL)
+		args[1] = CStringGetTextDatum(why);
+	slm_execute(&note, args, why == NULL ? " n" : NULL, SPI_OK_UPDATE);
+	return why != NULL;
+}
+
 static void
 delete_step(void *arg)
 {
 	Archiving  *archiving = arg;
 
-	slm_archive_delete_originals(&archiving->archive);
+	if (is_held(archiving))
+		archiving->held++;
+	else
+		slm_archive_delete_originals(&archiving->archive);
 }
 
 /* --- which block is next --- */
@@ -327,15 +351,30 @@ totals_step(void *arg)
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
 }
 
-/* What another node has not read yet must not go; that can't be asked so far. */
+/* One node archives for all: slice 0.  The others take its archives for theirs. */
 static void
-refuse_slices_step(void *arg)
+adopt_step(void *arg)
 {
-	if (slm_is_sliced(slm_slice_read()))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a database with sellometer.slice does not archive"),
-				 errdetail("Other nodes may still have to read what would be deleted.")));
+	static SlmStatement statement = {"SELECT sellometer.adopt_archives($1)", 1, {TEXTOID}};
+	Archiving  *archiving = arg;
+	char		null;
+	Datum		source = CStringGetTextDatum(source_or_null(archiving, &null));
+	char		nulls[] = {null, '\0'};
+
+	slm_run_begin(archiving->run);
+	slm_execute(&statement, &source, nulls, SPI_OK_SELECT);
+	archiving->archives = (int) slm_int64(0, 1, 0);
+}
+
+/* Also of a node that has loaded nothing yet: it may have archives to take. */
+static void
+slice_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT sellometer.own_slice()"};
+	Archiving  *archiving = arg;
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	(void) slm_slice_parse(slm_text(CurrentMemoryContext, 0, 1), &archiving->slice);
 }
 
 static void
@@ -450,12 +489,17 @@ slm_archive_all(SlmRun *run, const char *source)
 	slm_progress_begin("archive");
 	PG_TRY();
 	{
-		slm_step(run, refuse_slices_step, &archiving);
+		slm_step(run, slice_step, &archiving);
 		slm_step(run, totals_step, &archiving);
 		slm_step(run, relocate_step, &archiving);
-		tidy(&archiving);
-		archive_blocks(&archiving);
-		raise_failures(&archiving);
+		if (slm_keeps_rejects(archiving.slice))
+		{
+			tidy(&archiving);
+			archive_blocks(&archiving);
+			raise_failures(&archiving);
+		}
+		else
+			slm_step(run, adopt_step, &archiving);
 	}
 	PG_FINALLY();
 	{

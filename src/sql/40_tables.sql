@@ -434,6 +434,12 @@ COMMENT ON COLUMN sellometer.totals.event_type IS 'view, cart, remove_from_cart 
 COMMENT ON COLUMN sellometer.totals.changes IS 'how often the bucket has changed since it was made: see sellometer.segments';
 COMMENT ON COLUMN sellometer.totals.made IS 'by which transaction it was made: one that is made anew is another';
 
+/* What all that reads over time reads; where nodes are asked, of all of them: see 99_nodes.sql. */
+CREATE VIEW sellometer.all_totals AS SELECT t.tier, t.event_type, t.event_time, t.count, t.gmv FROM sellometer.totals t;
+COMMENT ON VIEW sellometer.all_totals IS 'sellometer.totals, in the dashboards'' database of nodes those of each node';
+CREATE VIEW sellometer.reached AS SELECT s.head FROM sellometer.state s;
+COMMENT ON VIEW sellometer.reached IS 'The head, in the dashboards'' database of nodes the least of them';
+
 /*
  * A copy of the tiers' rows that is quick to add up: see segments.h.  What is in the bytes, segment.h tells; they are dense, and to try to
  * compress them would cost more than it saves.

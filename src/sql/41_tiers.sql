@@ -79,6 +79,9 @@ BEGIN
 		EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', v, body);
 		EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', v,
 			format('Events by %s and %s, up to the newest', d.dimension, tier));
+		IF to_regclass('sellometer.own_views') IS NOT NULL THEN
+			DELETE FROM sellometer.own_views o WHERE o.name = v;
+		END IF;
 	END LOOP;
 END
 $$;
@@ -140,9 +143,9 @@ BEGIN
 			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%1$I AS
 				SELECT %2$I, sum(gmv) AS gmv, sum(count)::bigint AS count, sum(gmv) / sum(count) AS avg_price
 				FROM sellometer.%3$I
-				WHERE event_type = %4$L AND event_time > (SELECT head - interval ''1 hour'' FROM sellometer.state)
+				WHERE event_type = %4$L AND event_time > (SELECT head - interval ''1 hour'' FROM sellometer.reached)
 				GROUP BY 1 ORDER BY sum(gmv) DESC, 1',
-				e || '_' || d.dimension || '_rank', d.dimension, d.dimension || '_' || finest, e);
+				e || '_' || d.dimension || '_rank', d.dimension, 'realtime_' || d.dimension || '_' || finest, e);
 			EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', e || '_' || d.dimension || '_rank',
 				format('%s events by %s in the hour before the head, greatest gmv first', e, d.dimension));
 		END LOOP;

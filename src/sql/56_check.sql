@@ -52,7 +52,7 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN SELECT d.dimension, e AS event_type, string_agg(format('SELECT %I::text AS key, count, gmv FROM sellometer.%I
-				WHERE event_type = %L AND event_time >= %L AND event_time < %L', d.dimension, d.dimension || '_' || p.tier, e, p.piece_from, p.piece_to),
+				WHERE event_type = %L AND event_time >= %L AND event_time < %L', d.dimension, sellometer.rows_prefix() || d.dimension || '_' || p.tier, e, p.piece_from, p.piece_to),
 			' UNION ALL ') AS rows_sql
 			FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e, sellometer.pieces('-infinity', 'infinity', NULL) p GROUP BY 1, 2 LOOP
 		EXECUTE format('SELECT $1 + count(*) FROM (SELECT key, sum(count) AS count, sum(gmv) AS gmv FROM (%s) x GROUP BY 1) a

@@ -7,3 +7,15 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sellometer_slice_of';
 COMMENT ON FUNCTION @extschema@.sellometer_slice_of(bigint, integer) IS
 	'Which of so many slices a product is in, from 0: the one whose hash partition of a table it would be in';
+
+/* Below its watermark a tier's view has the rows of its table; where nodes are asked, those of all nodes. */
+CREATE FUNCTION sellometer.rows_prefix()
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN CASE WHEN sellometer.asks_nodes() THEN 'realtime_' ELSE '' END;
+END
+$$;
+COMMENT ON FUNCTION sellometer.rows_prefix() IS 'What the name of a relation with rows of a tier begins with: nothing, or realtime_ where nodes are asked';

@@ -24,6 +24,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
+	IF sellometer.asks_nodes() THEN
+		RETURN QUERY SELECT * FROM sellometer.held_of_nodes();
+		RETURN;
+	END IF;
 	RETURN QUERY
 	SELECT k.name, k.position, k.granularity, greatest(k.kept_from, k.retained), k.watermark,
 		CASE WHEN k.kept_from > k.coarser_from THEN greatest(k.kept_from, k.retained) ELSE k.retained END, k.zone

@@ -46,7 +46,7 @@ BEGIN
 		IF NOT sellometer.is_multiple(width, k.granularity, zone, k.zone) THEN
 			EXIT WHEN held_from <= range_from;
 			IF held_from IS NOT NULL THEN
-				older := EXISTS (SELECT FROM sellometer.totals t WHERE t.tier = k.tier AND t.event_time < held_from
+				older := EXISTS (SELECT FROM sellometer.all_totals t WHERE t.tier = k.tier AND t.event_time < held_from
 					AND t.event_type = ANY (enum_range(NULL::sellometer.event_type))
 					AND t.event_time >= sellometer.bucket_start(k.granularity, range_from, k.zone));
 				CONTINUE WHEN NOT older;
@@ -87,7 +87,7 @@ BEGIN
 	SELECT min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity, shop, k.zone)),
 		min(k.taken_from) FILTER (WHERE sellometer.is_multiple(step, k.granularity, 'UTC', k.zone))
 	INTO shop_from, utc_from FROM sellometer.held() k;
-	RETURN CASE WHEN EXISTS (SELECT FROM sellometer.held() k JOIN sellometer.totals t USING (tier)
+	RETURN CASE WHEN EXISTS (SELECT FROM sellometer.held() k JOIN sellometer.all_totals t USING (tier)
 			WHERE sellometer.is_multiple(step, k.granularity, 'UTC', k.zone) AND t.event_type = ANY (enum_range(NULL::sellometer.event_type))
 				AND t.event_time >= range_from AND t.event_time >= utc_from AND t.event_time < coalesce(shop_from, 'infinity'))
 		THEN 'UTC' ELSE shop END;
@@ -192,7 +192,7 @@ BEGIN
 		WITH firsts AS (
 			SELECT min(k.floor) AS floor, min(x.event_time) AS first
 			FROM sellometer.kept() k, unnest(enum_range(NULL::sellometer.event_type)) e,
-				LATERAL (SELECT t.event_time FROM sellometer.totals t WHERE t.tier = k.tier AND t.event_type = e AND t.event_time >= k.floor
+				LATERAL (SELECT t.event_time FROM sellometer.all_totals t WHERE t.tier = k.tier AND t.event_type = e AND t.event_time >= k.floor
 					ORDER BY t.event_time LIMIT 1) x
 			GROUP BY k.tier
 		)
@@ -229,7 +229,7 @@ BEGIN
 			THEN format('SELECT g AT TIME ZONE ''UTC'' AS start FROM generate_series(%L::timestamp, %L::timestamp, %L::interval) g',
 				b.first AT TIME ZONE 'UTC', b.last AT TIME ZONE 'UTC', width)
 			ELSE format('SELECT g AS start FROM sellometer.bucket_starts(%L, %L, %L, %L) g', width, b.first, b.last, zone) END
-		FROM sellometer.state s, sellometer.first_event() f (first), LATERAL (SELECT
+		FROM sellometer.reached s, sellometer.first_event() f (first), LATERAL (SELECT
 			greatest(sellometer.bucket_start(width, coalesce("from", '-infinity'), zone), sellometer.bucket_end(width, whole_from, zone),
 				sellometer.bucket_start(width, f.first, zone)) AS first,
 			least(s.head, coalesce("to", 'infinity') - interval '1 us') AS last) b
@@ -251,15 +251,15 @@ BEGIN
 	RETURN (SELECT string_agg(format('SELECT %s AS key, %s AS start, count, gmv FROM sellometer.%I
 					WHERE event_type = %L AND event_time >= %L AND event_time < %L AND %s',
 				w.key, CASE WHEN t.granularity = width THEN 'event_time' ELSE sellometer.bucket_expression(width, 'event_time', series_rows.zone) END,
-				w.prefix || CASE WHEN w.prefix = 'totals' THEN '' ELSE p.tier END, event_type, p.piece_from, p.piece_to,
+				w.prefix || CASE WHEN w.prefix = 'all_totals' THEN '' ELSE p.tier END, event_type, p.piece_from, p.piece_to,
 				coalesce(w.condition, format('tier = %L', p.tier))), ' UNION ALL ')
 		FROM sellometer.pieces(sellometer.bucket_start(width, coalesce("from", '-infinity'), series_rows.zone),
 			sellometer.bucket_end(width, coalesce("to", 'infinity'), series_rows.zone), width, series_rows.zone) p
 		JOIN sellometer.tiers t ON t.name = p.tier
 		CROSS JOIN LATERAL (
-			SELECT 'totals' AS prefix, 'NULL::text' AS key, NULL AS condition WHERE array_position(keys, NULL) > 0
+			SELECT 'all_totals' AS prefix, 'NULL::text' AS key, NULL AS condition WHERE array_position(keys, NULL) > 0
 			UNION ALL
-			SELECT dimension || '_', format('%I::text', dimension),
+			SELECT sellometer.rows_prefix() || dimension || '_', format('%I::text', dimension),
 				CASE cardinality(k) WHEN 1 THEN format('%I = %L', dimension, k[1]) ELSE format('%I = ANY (%L)', dimension, k) END
 			FROM sellometer.possible_keys(dimension, keys) k WHERE cardinality(k) > 0) w);
 END
@@ -292,7 +292,7 @@ BEGIN
 	END IF;
 	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity, days_of, k.zone);
 	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - sellometer.setting_length('sellometer.live_lateness', '5min')) AT TIME ZONE 'UTC', days_of)
-	INTO final_to FROM sellometer.state s;
+	INTO final_to FROM sellometer.reached s;
 	rows_sql := sellometer.series_rows(dimension, event_type, keys, "from", "to", width, days_of);
 	buckets_sql := CASE WHEN fill THEN sellometer.known_buckets("from", "to", width, days_of, whole_from) END;
 	IF buckets_sql IS NOT NULL THEN
@@ -429,7 +429,7 @@ BEGIN
 	SELECT coalesce(sum(t.count), 0), coalesce(sum(t.gmv), 0), sum(t.gmv) / sum(t.count)
 	INTO sellometer_total.count, sellometer_total.gmv, avg_price
 	FROM sellometer.pieces(w.range_from, w.range_to, NULL) p,
-		LATERAL (SELECT x.count, x.gmv FROM sellometer.totals x WHERE x.tier = p.tier
+		LATERAL (SELECT x.count, x.gmv FROM sellometer.all_totals x WHERE x.tier = p.tier
 			AND x.event_type = sellometer_total.event_type::sellometer.event_type
 			AND x.event_time >= p.piece_from AND x.event_time < p.piece_to) t;
 END

@@ -30,7 +30,7 @@ SET search_path = pg_catalog, pg_temp
 SET datestyle = 'ISO'
 AS $$
 	SELECT format('SELECT %I AS key, count, gmv FROM sellometer.%I WHERE event_type = %L AND event_time >= %L AND event_time < %L %s',
-		dimension, dimension || '_' || tier, event_type, piece_from, piece_to,
+		dimension, sellometer.rows_prefix() || dimension || '_' || tier, event_type, piece_from, piece_to,
 		CASE WHEN keys IS NOT NULL THEN format('AND %I = ANY (%L)', dimension, keys) END)
 $$;
 COMMENT ON FUNCTION sellometer.rows_of(text, text, text, timestamptz, timestamptz, text[]) IS

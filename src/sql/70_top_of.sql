@@ -56,8 +56,8 @@ SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE format('
-		SELECT s.product_id, s.brand, s.category FROM sellometer.sold_products s
-		WHERE %s AND %s AND NOT EXISTS (SELECT FROM sellometer.sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
+		SELECT s.product_id, s.brand, s.category FROM sellometer.all_sold_products s
+		WHERE %s AND %s AND NOT EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
 			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category))',
 		CASE WHEN cardinality(brands) > 0 THEN format('s.brand = ANY (%L)', brands) ELSE 'true' END,
 		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories(3, 's.category', categories) ELSE 'true' END);

@@ -157,7 +157,7 @@ DECLARE
 	totals jsonb := '{}';
 	span text;
 BEGIN
-	SELECT min(x.event_time) INTO range_from FROM sellometer.totals x JOIN sellometer.tiers t ON t.name = x.tier
+	SELECT min(x.event_time) INTO range_from FROM sellometer.all_totals x JOIN sellometer.tiers t ON t.name = x.tier
 	WHERE t.position = 0 AND x.event_time >= day_before;
 	IF range_from IS NULL THEN
 		RETURN NULL;
@@ -220,7 +220,7 @@ AS $$
 		coalesce(sellometer.report_body(s.head), '<header><h1>Sellometer</h1><p>Nothing is loaded yet.</p></header><main>' || coalesce(sellometer.report_banner(), '')),
 		'<h2 class="apart">Freshness</h2><section class="card" id="freshness" aria-label="Freshness">', sellometer.report_sources(), '</section></main>',
 		'<footer>Drawn by sellometer_report() at ', sellometer.html_time(clock_timestamp()), '. All times are UTC.</footer>'))
-	FROM sellometer.state s
+	FROM sellometer.reached s
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_report() IS
 	'The last 24 hours as a page of HTML: psql -Atc ''SELECT sellometer_report()'' > report.html';

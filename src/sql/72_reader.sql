@@ -14,7 +14,8 @@ AS $$
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
-			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'category_overrides', 'currency_rates', 'unreadable_objects'])
+			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'category_overrides', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
+			'nodes', 'as_node', 'held_now'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind
@@ -22,6 +23,10 @@ AS $$
 		SELECT e || '_' || d.dimension || '_' || suffix
 		FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e,
 			(SELECT name FROM sellometer.tiers UNION ALL VALUES ('rank')) s (suffix))
+	UNION ALL
+	-- what is asked of nodes
+	SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE n.nspname = 'sellometer_nodes' AND c.relkind IN ('v', 'p')
 $$;
 COMMENT ON FUNCTION sellometer.readable() IS 'The tables and views that a reader may read whole';
 
@@ -33,6 +38,9 @@ AS $$
 BEGIN
 	EXECUTE format('GRANT USAGE ON SCHEMA sellometer, %s TO %s',
 		(SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'sellometer'), grantee);
+	IF to_regnamespace('sellometer_nodes') IS NOT NULL THEN
+		EXECUTE format('GRANT USAGE ON SCHEMA sellometer_nodes TO %s', grantee);
+	END IF;
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
 	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, same_content, added_at, head, listed_at, list_requests,
 		last_error_at, unreadable_since, restored) ON sellometer.sources TO %s', grantee);

@@ -120,7 +120,7 @@ SET search_path = pg_catalog, pg_temp
 SET intervalstyle = 'postgres'
 AS $$
 DECLARE
-	head timestamptz := (SELECT s.head FROM sellometer.state s);
+	head timestamptz := (SELECT s.head FROM sellometer.reached s);
 	first timestamptz := sellometer.first_event();
 	whole_from timestamptz := (SELECT greatest(min(k.floor), first) FROM sellometer.kept() k WHERE first IS NOT NULL);
 	until timestamptz := CASE WHEN "to" < 'infinity' THEN "to" ELSE head END;
@@ -164,7 +164,7 @@ DECLARE
 	rows_sql text;
 BEGIN
 	SELECT string_agg(CASE WHEN key IS NULL
-		THEN format('SELECT count, gmv FROM sellometer.totals WHERE tier = %L AND event_type = %L AND event_time >= %L AND event_time < %L',
+		THEN format('SELECT count, gmv FROM sellometer.all_totals WHERE tier = %L AND event_type = %L AND event_time >= %L AND event_time < %L',
 			p.tier, event_type, p.piece_from, p.piece_to)
 		ELSE sellometer.rows_of(dimension, event_type, p.tier, p.piece_from, p.piece_to, k) END, ' UNION ALL ')
 	INTO rows_sql

@@ -400,6 +400,14 @@ SELECT 'arrivals of ' || sellometer.shown(name) AS name,
 FROM judged;
 COMMENT ON VIEW sellometer.health_arrivals IS 'Rows of sellometer.health about whether objects come as they use to';
 
+/* Of tables of this database alone: what the last sellometer_archive() has found. */
+CREATE VIEW sellometer.health_archives AS
+SELECT 'archives of ' || sellometer.shown(a.source) AS name, 'warning' AS severity, pg_catalog.min(a.archived_at) AS since,
+	pg_catalog.format('originals of %s archives wait: %s', pg_catalog.count(*), pg_catalog.min(a.held_by)) AS detail,
+	'Does that node load?  Is it known here (sellometer_add_node())?  Nothing is deleted until then.' AS hint
+FROM sellometer.archives a WHERE a.originals_deleted_at IS NULL AND a.archived_at IS NOT NULL AND a.held_by IS NOT NULL GROUP BY a.source;
+COMMENT ON VIEW sellometer.health_archives IS 'Rows of sellometer.health about originals that other nodes have not loaded';
+
 CREATE VIEW sellometer.health AS
 SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, hint FROM (
 	SELECT * FROM sellometer.health_server
@@ -408,7 +416,8 @@ SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, 
 	UNION ALL SELECT * FROM sellometer.health_jobs
 	UNION ALL SELECT * FROM sellometer.health_sources
 	UNION ALL SELECT * FROM sellometer.health_objects
-	UNION ALL SELECT * FROM sellometer.health_arrivals) h;
+	UNION ALL SELECT * FROM sellometer.health_arrivals
+	UNION ALL SELECT * FROM sellometer.health_archives) h;
 COMMENT ON VIEW sellometer.health IS 'How everything is, a row a thing, also of what is well; cheap: ask it every ten seconds';
 COMMENT ON COLUMN sellometer.health.name IS 'what it is about';
 COMMENT ON COLUMN sellometer.health.severity IS

@@ -129,6 +129,53 @@ add_pieces(SlmSums *sums, SlmEventType type, Datum from, Datum to, const char *o
 		(few ? slm_rows_sum : slm_segments_sum) (sums, &pieces[i].tier, type, pieces[i].from, pieces[i].to, only);
 }
 
+/* --- what nodes have --- */
+
+/* Is this a database that shows what nodes have? */
+static bool
+asks_nodes(void)
+{
+	static SlmStatement statement = {"SELECT sellometer.asks_nodes()"};
+	bool		isnull;
+
+	(void) slm_query(&statement, NULL);
+	return DatumGetBool(slm_value(0, 1, &isnull));
+}
+
+static char *
+quoted(Datum value, Oid type)
+{
+	Oid			out;
+	bool		is_varlena;
+
+	getTypeOutputInfo(type, &out, &is_varlena);
+	return quote_literal_cstr(OidOutputFunctionCall(out, value));
+}
+
+/* Each node adds up its own. */
+static void
+add_nodes(SlmSums *sums, const char *type, Datum from, Datum to, const char *keys)
+{
+	uint64		n = slm_query_once(psprintf("SELECT key, count, gmv FROM sellometer.sums_of_nodes(%s, %s, %s, %s, %s)",
+											quote_literal_cstr(slm_dimension_name(sums->dimension)), quote_literal_cstr(type),
+											quoted(from, TIMESTAMPTZOID), quoted(to, TIMESTAMPTZOID), keys));
+	SPITupleTable *rows = SPI_tuptable;
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+		uint32		key;
+		int128		gmv;
+
+		SPI_tuptable = rows;
+		key = number_key(sums, slm_value(i, 1, &isnull));
+		if (!slm_money_sum_from_numeric(slm_value(i, 3, &isnull), &gmv))
+			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("a node has a sum that can't be one")));
+		sums->keys[key].count += slm_int64(i, 2, 0);
+		sums->keys[key].gmv += gmv;
+	}
+}
+
 /* --- the answer --- */
 
 /* The sums by label of the first n keys. */
@@ -278,8 +325,12 @@ sellometer_sums(PG_FUNCTION_ARGS)
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(5), TEXTOID, -1, false, TYPALIGN_INT, &labels, NULL, &nlabels);
 	if (nlabels > 0 && (nlabels != nkeys || among != nkeys))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there are %d labels for %u different keys of %d", nlabels, among, nkeys)));
-	add_pieces(sums, type_of(text_to_cstring(PG_GETARG_TEXT_PP(1))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), only,
-			   !PG_ARGISNULL(4) && nkeys <= FEW_KEYS);
+	if (asks_nodes())
+		add_nodes(sums, slm_event_type_name(type_of(text_to_cstring(PG_GETARG_TEXT_PP(1)))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
+				  PG_ARGISNULL(4) ? "NULL" : quoted(PG_GETARG_DATUM(4), TEXTARRAYOID));
+	else
+		add_pieces(sums, type_of(text_to_cstring(PG_GETARG_TEXT_PP(1))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), only,
+				   !PG_ARGISNULL(4) && nkeys <= FEW_KEYS);
 	if (nlabels > 0)
 	{
 		sums = sum_labels(sums, labels, nlabels);

@@ -1,0 +1,613 @@
+/*
+ * Nodes: databases that count a slice of the products each (57_slice.sql), and what is asked of all of them; see docs/scaling.md.
+ *
+ * sellometer_add_node() is called in two kinds of databases:
+ *
+ *   a node itself            has a slice: it is told of the others, so that sellometer_archive() knows when originals may go
+ *   the dashboards' database loads nothing: its views read from all nodes, by foreign tables
+ *
+ * The dashboards' database.  For a node n0 there are, in schema sellometer_nodes,
+ *
+ *   n0_<relation>			a foreign table
+ *   <relation>_of_n0		a view of it: who may read that needs neither rights to the foreign table nor a user mapping, as its owner's count
+ *   product_id_<tier>		partitioned by hash of the product, with the nodes' foreign tables as partitions: one product is asked of one node
+ *
+ * and the views of schema sellometer that all else reads from (all_totals, reached, realtime_…) are made to read from these.  What they were
+ * is in sellometer.own_views.
+ */
+CREATE TABLE sellometer.nodes (
+	name		text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,19}$'),
+	slice		integer NOT NULL UNIQUE CHECK (slice >= 0),
+	slices		integer NOT NULL CHECK (slices > slice),
+	asked		boolean NOT NULL,
+	added_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE sellometer.nodes IS 'Databases that count a slice of the products each: see sellometer_add_node()';
+COMMENT ON COLUMN sellometer.nodes.name IS 'what sellometer_add_node() was told to call it; its foreign server is sellometer_node_ and this';
+COMMENT ON COLUMN sellometer.nodes.slice IS 'which slice it counts, from 0';
+COMMENT ON COLUMN sellometer.nodes.slices IS 'how many slices there are';
+COMMENT ON COLUMN sellometer.nodes.asked IS 'this database loads nothing, and shows what all nodes have; false: it is a node as well, and shows its own';
+
+CREATE TABLE sellometer.own_views (
+	name		name PRIMARY KEY,
+	definition	text NOT NULL
+);
+COMMENT ON TABLE sellometer.own_views IS 'What views were that read from all nodes now';
+
+/* What a node says of itself. */
+CREATE FUNCTION sellometer.own_slice()
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT coalesce(CASE WHEN s.head IS NOT NULL THEN coalesce(s.slice, '') ELSE (SELECT substr(c, 18) FROM pg_db_role_setting r, unnest(r.setconfig) c
+			WHERE r.setdatabase = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) AND r.setrole = 0
+				AND lower(c) LIKE 'sellometer.slice=%') END, current_setting('sellometer.slice', true), '')
+	FROM sellometer.state s
+$$;
+COMMENT ON FUNCTION sellometer.own_slice() IS 'The slice that this database counts, or will count once it loads; empty: all products';
+
+CREATE VIEW sellometer.as_node AS
+SELECT sellometer.own_slice() AS slice, s.head, (SELECT x.extversion FROM pg_catalog.pg_extension x WHERE x.extname = 'sellometer') AS version
+FROM sellometer.state s;
+COMMENT ON VIEW sellometer.as_node IS 'What this database says of itself where it is a node of others';
+
+CREATE VIEW sellometer.held_now AS SELECT * FROM sellometer.held();
+COMMENT ON VIEW sellometer.held_now IS 'What each tier of this database is sure to hold, as a node of others';
+
+CREATE VIEW sellometer.all_sold_products AS SELECT * FROM sellometer.sold_products;
+COMMENT ON VIEW sellometer.all_sold_products IS 'sellometer.sold_products, in the dashboards'' database of nodes those of each node';
+
+/* --- the dashboards' database --- */
+
+CREATE FUNCTION sellometer.foreign_columns(relation regclass)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT string_agg(format('%I %s%s', a.attname, format_type(a.atttypid, a.atttypmod),
+		CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation THEN format(' COLLATE %s', a.attcollation::regcollation) ELSE '' END), ', ' ORDER BY a.attnum)
+	FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+$$;
+COMMENT ON FUNCTION sellometer.foreign_columns(regclass) IS 'Columns of a foreign table that is to be like a relation';
+
+/* The relations of a node that are asked. */
+CREATE FUNCTION sellometer.asked_relations()
+RETURNS SETOF name
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT unnest(ARRAY['as_node', 'held_now', 'totals', 'sold_products', 'objects', 'alerts', 'health', 'status', 'left_in_cart', 'low_inventory'])
+	UNION ALL
+	SELECT 'realtime_' || d.dimension || '_' || t.name FROM sellometer.dimensions() d, sellometer.tiers t
+$$;
+COMMENT ON FUNCTION sellometer.asked_relations() IS 'The relations of nodes that the dashboards'' database reads';
+
+/* Views of this schema, and what they are where all nodes are asked: of each node a part (%n its view), and what is made of all parts (%a). */
+CREATE FUNCTION sellometer.asked_views()
+RETURNS TABLE (name text, relation text, part text, whole text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	VALUES ('health', NULL, NULL, 'SELECT * FROM (%o) o WHERE name NOT IN (''sources'', ''worker'') UNION ALL SELECT * FROM sellometer.node_health()'),
+		('reached', 'as_node', 'SELECT head FROM %n', 'SELECT CASE WHEN count(head) = count(*) THEN min(head) END AS head FROM (%a) a'),
+		('all_totals', 'totals', 'SELECT tier, event_type, event_time, count, gmv FROM %n', '%a'),
+		('all_sold_products', 'sold_products', 'SELECT * FROM %n', '%a'),
+		('left_in_cart', 'left_in_cart', 'SELECT * FROM %n', '%a'),
+		('low_inventory', 'low_inventory', 'SELECT * FROM %n', '%a ORDER BY cover, product_id'),
+		('status', 'status', 'SELECT * FROM %n', 'SELECT source, bool_and(enabled) AS enabled, min(head) AS head, max(event_lag) AS event_lag, max(arrival_lag) AS arrival_lag,
+			max(pending_objects) AS pending_objects, max(pending_bytes) AS pending_bytes, min(pending_oldest) AS pending_oldest,
+			max(backlog_objects) AS backlog_objects, max(backlog_bytes) AS backlog_bytes, max(failed_objects) AS failed_objects, bool_or(surge) AS surge,
+			min(rows_per_second) AS rows_per_second, sum(list_requests)::bigint AS list_requests, min(listed_at) AS listed_at, min(head_of_all) AS head_of_all,
+			max(views_from) AS views_from, sum(views_dropped)::bigint AS views_dropped, min(worker_pid) AS worker_pid,
+			(array_agg(passed_over))[1] AS passed_over, min(unreadable_entries) AS unreadable_entries,
+			max(last_error) AS last_error, max(last_error_at) AS last_error_at, max(key_offset) AS key_offset FROM (%a) a GROUP BY source')
+	UNION ALL
+	SELECT format('realtime_%s_%s', d.dimension, t.name), format('realtime_%s_%s', d.dimension, t.name), format('SELECT event_time, %I, event_type, count, gmv FROM %%n', d.dimension),
+		CASE WHEN d.dimension = 'product_id' THEN format('SELECT event_time, product_id, event_type, count, gmv FROM sellometer_nodes.%I', 'product_id_' || t.name)
+		ELSE format('SELECT event_time, %1$I, event_type, sum(count)::bigint AS count, sum(gmv) AS gmv FROM (%%a) a GROUP BY event_time, %1$I, event_type', d.dimension) END
+	FROM sellometer.dimensions() d, sellometer.tiers t
+$$;
+COMMENT ON FUNCTION sellometer.asked_views() IS 'Views that read from all nodes in the dashboards'' database, and how';
+
+CREATE FUNCTION sellometer.asks_nodes()
+RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n bigint;
+	slices integer;
+BEGIN
+	IF NOT EXISTS (SELECT FROM sellometer.nodes x WHERE x.asked) THEN
+		RETURN false;
+	END IF;
+	SELECT count(*), max(x.slices) INTO n, slices FROM sellometer.nodes x;
+	IF n < slices THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('%s of %s nodes are known here: sums would be too small', n, slices),
+			HINT = 'sellometer_add_node() the others.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION sellometer.asks_nodes() IS 'Is this a database that shows what all nodes have?  An error if it does not know all of them';
+
+/* What stands in a view for nodes that are not known: whoever reads it gets an error, whatever is asked. */
+CREATE FUNCTION sellometer.refuse_incomplete()
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM sellometer.asks_nodes();
+END
+$$;
+COMMENT ON FUNCTION sellometer.refuse_incomplete() IS 'No rows; an error if not all nodes are known';
+
+/* What all nodes are sure to hold of each tier. */
+CREATE FUNCTION sellometer.held_of_nodes(
+	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz, OUT taken_from timestamptz,
+	OUT zone text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE (SELECT format('SELECT h.tier, t.position, t.granularity, max(h.floor), min(h.watermark), max(h.taken_from), t.zone FROM (%s) h
+			JOIN sellometer.tiers t ON t.name = h.tier AND t.granularity = h.granularity AND t.zone IS NOT DISTINCT FROM h.zone
+			GROUP BY h.tier, t.position, t.granularity, t.zone HAVING count(*) = %s ORDER BY 2',
+			string_agg(format('SELECT * FROM sellometer_nodes.%I', 'held_now_of_' || n.name), ' UNION ALL '), count(*))
+		FROM sellometer.nodes n);
+END
+$$;
+COMMENT ON FUNCTION sellometer.held_of_nodes() IS 'What all nodes are sure to hold of each tier, finest first: as held()';
+
+/* Each node adds up what it has, and what they say is added up here: never the best of each alone. */
+CREATE FUNCTION sellometer.sums_of_nodes(
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, keys text[], OUT key text, OUT count bigint, OUT gmv numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET jit = off
+AS $$
+DECLARE
+	parts text;
+BEGIN
+	SELECT string_agg(format('SELECT %1$I AS key, sum(count) AS count, sum(gmv) AS gmv FROM %2$s WHERE event_type = %3$L AND event_time >= %4$L AND event_time < %5$L %6$s GROUP BY %1$I',
+			dimension, r.relation, event_type, p.piece_from, p.piece_to, CASE WHEN keys IS NOT NULL THEN format('AND %I = ANY (%L)', dimension, keys) END), ' UNION ALL ')
+	INTO parts
+	FROM sellometer.pieces(range_from, range_to, NULL) p, LATERAL (
+		-- some products are asked of their nodes alone
+		SELECT format('sellometer_nodes.%I', 'product_id_' || p.tier) AS relation WHERE dimension = 'product_id' AND keys IS NOT NULL
+		UNION ALL
+		SELECT format('sellometer_nodes.%I', 'realtime_' || dimension || '_' || p.tier || '_of_' || n.name) FROM sellometer.nodes n
+		WHERE dimension <> 'product_id' OR keys IS NULL) r;
+	IF parts IS NOT NULL THEN
+		RETURN QUERY EXECUTE format('SELECT key::text, sum(count)::bigint, sum(gmv) FROM (%s) x GROUP BY key', parts);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.sums_of_nodes(text, text, timestamptz, timestamptz, text[]) IS 'What sums() adds up, of all nodes: in no order';
+
+/* How the nodes are; one that can't be asked is not well. */
+CREATE FUNCTION sellometer.node_health(OUT name text, OUT severity text, OUT since timestamptz, OUT detail text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	n sellometer.nodes;
+BEGIN
+	FOR n IN SELECT * FROM sellometer.nodes x WHERE x.asked ORDER BY x.slice LOOP
+		BEGIN
+			RETURN QUERY EXECUTE format('SELECT %L || h.name, h.severity, h.since, h.detail, h.hint FROM sellometer_nodes.%I h',
+				format('node %s: ', n.name), 'health_of_' || n.name);
+		EXCEPTION WHEN OTHERS THEN
+			name := format('node %s', n.name);
+			severity := 'critical';
+			detail := format('can''t be asked (%s), so neither can what all nodes have together', SQLSTATE);
+			hint := format('Does its server run?  SELECT * FROM sellometer_nodes.%I says what is wrong.', 'health_of_' || n.name);
+			RETURN NEXT;
+		END;
+	END LOOP;
+	SELECT 'nodes', 'critical', NULL, format('%s of %s are known here', count(*), max(x.slices)), 'sellometer_add_node() the others.'
+	INTO name, severity, since, detail, hint FROM sellometer.nodes x WHERE x.asked HAVING count(*) < max(x.slices);
+	IF FOUND THEN
+		RETURN NEXT;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.node_health() IS 'Rows of sellometer.health about nodes, in the dashboards'' database';
+
+/* Whoever owns the extension owns it too: its rights and its user mapping count. */
+CREATE FUNCTION sellometer.make_foreign(node sellometer.nodes, relation name, of_parent name DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	owner text := (SELECT e.extowner::regrole FROM pg_extension e WHERE e.extname = 'sellometer');
+	there name := node.name || '_' || relation;
+	view name := relation || '_of_' || node.name;
+BEGIN
+	EXECUTE format('CREATE FOREIGN TABLE sellometer_nodes.%I %s SERVER %I OPTIONS (schema_name ''sellometer'', table_name %L)', there,
+		CASE WHEN of_parent IS NULL THEN format('(%s)', sellometer.foreign_columns(format('sellometer.%I', relation)::regclass))
+			ELSE format('PARTITION OF sellometer_nodes.%I FOR VALUES WITH (MODULUS %s, REMAINDER %s)', of_parent, node.slices, node.slice) END,
+		'sellometer_node_' || node.name, relation);
+	EXECUTE format('CREATE VIEW sellometer_nodes.%I AS SELECT * FROM sellometer_nodes.%I', view, there);
+	EXECUTE format('ALTER FOREIGN TABLE sellometer_nodes.%I OWNER TO %s', there, owner);
+	EXECUTE format('ALTER VIEW sellometer_nodes.%I OWNER TO %s', view, owner);
+END
+$$;
+COMMENT ON FUNCTION sellometer.make_foreign(sellometer.nodes, name, name) IS 'Make the foreign table of a node''s relation, and the view of it';
+REVOKE ALL ON FUNCTION sellometer.make_foreign(sellometer.nodes, name, name) FROM PUBLIC;
+
+/* The views as they are where no other node is asked. */
+CREATE FUNCTION sellometer.show_own()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+	v sellometer.own_views;
+BEGIN
+	FOR v IN DELETE FROM sellometer.own_views RETURNING * LOOP
+		IF to_regclass(format('sellometer.%I', v.name)) IS NOT NULL THEN
+			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', v.name, v.definition);
+		END IF;
+	END LOOP;
+	DROP SCHEMA IF EXISTS sellometer_nodes CASCADE;
+	EXECUTE format('CREATE SCHEMA sellometer_nodes AUTHORIZATION %s', (SELECT e.extowner::regrole FROM pg_extension e WHERE e.extname = 'sellometer'));
+END
+$$;
+COMMENT ON FUNCTION sellometer.show_own() IS 'Have views read what this database has itself';
+REVOKE ALL ON FUNCTION sellometer.show_own() FROM PUBLIC;
+
+CREATE FUNCTION sellometer.show_nodes()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+DECLARE
+	complete boolean := (SELECT count(*) = max(x.slices) FROM sellometer.nodes x);
+	owner text := (SELECT e.extowner::regrole FROM pg_extension e WHERE e.extname = 'sellometer');
+	n sellometer.nodes;
+	r record;
+BEGIN
+	PERFORM sellometer.show_own();
+	FOR r IN SELECT t.name AS tier FROM sellometer.tiers t WHERE complete LOOP
+		EXECUTE format('CREATE TABLE sellometer_nodes.%I (%s) PARTITION BY HASH (product_id)', 'product_id_' || r.tier,
+			sellometer.foreign_columns(format('sellometer.%I', 'realtime_product_id_' || r.tier)::regclass));
+		EXECUTE format('ALTER TABLE sellometer_nodes.%I OWNER TO %s', 'product_id_' || r.tier, owner);
+	END LOOP;
+	FOR n IN SELECT * FROM sellometer.nodes LOOP
+		PERFORM sellometer.make_foreign(n, x, CASE WHEN complete AND x LIKE 'realtime\_product\_id\_%' THEN replace(x, 'realtime_', '') END)
+		FROM (SELECT a FROM sellometer.asked_relations() a WHERE n.asked UNION ALL SELECT unnest(ARRAY['as_node', 'objects', 'archives']) WHERE NOT n.asked) a (x);
+	END LOOP;
+	IF EXISTS (SELECT FROM sellometer.nodes x WHERE x.asked) THEN
+		INSERT INTO sellometer.own_views SELECT v.name, rtrim(pg_get_viewdef(format('sellometer.%I', v.name)::regclass), ';') FROM sellometer.asked_views() v;
+		FOR r IN SELECT v.name, CASE WHEN complete OR v.part IS NULL THEN replace(replace(v.whole, '%o', o.definition), '%a', coalesce(
+				(SELECT string_agg(replace(v.part, '%n', format('sellometer_nodes.%I', coalesce(v.relation, '') || '_of_' || x.name)), ' UNION ALL ') FROM sellometer.nodes x), ''))
+				ELSE format('SELECT * FROM (%s) o UNION ALL SELECT * FROM sellometer.refuse_incomplete() AS r (%s)', o.definition,
+					sellometer.foreign_columns(format('sellometer.%I', v.name)::regclass)) END AS definition
+			FROM sellometer.asked_views() v
+			JOIN sellometer.own_views o USING (name) LOOP
+			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', r.name, r.definition);
+		END LOOP;
+	END IF;
+	PERFORM sellometer.grant_readers();
+END
+$$;
+COMMENT ON FUNCTION sellometer.show_nodes() IS 'Make what nodes are asked by, and have views of the dashboards'' database read from all of them';
+REVOKE ALL ON FUNCTION sellometer.show_nodes() FROM PUBLIC;
+
+/* --- one archive for all nodes --- */
+
+/*
+ * On slice 0: why the originals of an archive must stay; NULL: they may go, as all nodes have loaded (or put aside) what bears the same key
+ * and ETag.  Whoever can't be asked may have something to load.
+ */
+CREATE FUNCTION sellometer.awaited_by(archive bigint)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	others integer := nullif(split_part(sellometer.own_slice(), '/', 2), '')::integer - 1;
+	n sellometer.nodes;
+	o record;
+	waiting bigint;
+BEGIN
+	IF coalesce(others, 0) = 0 THEN
+		RETURN NULL;
+	ELSIF (SELECT count(*) FROM sellometer.nodes) <> others THEN
+		RETURN format('%s of %s other nodes are known here', (SELECT count(*) FROM sellometer.nodes), others);
+	END IF;
+	SELECT min(x.source) AS source, array_agg(x.key) AS keys, array_agg(x.etag) AS etags INTO o
+	FROM sellometer.archives a JOIN sellometer.objects x ON x.id = ANY (a.objects) AND x.source = a.source AND x.state = 'archived' WHERE a.id = archive;
+	FOR n IN SELECT * FROM sellometer.nodes x ORDER BY x.slice LOOP
+		BEGIN
+			EXECUTE format('SELECT count(*) FROM unnest($2, $3) k (key, etag) WHERE NOT EXISTS (SELECT FROM (SELECT r.key, r.etag
+				FROM sellometer_nodes.%I r WHERE r.source = $1 AND r.key = ANY ($2) AND r.state IN (''done'', ''archived'', ''skipped'') OFFSET 0) r
+				WHERE r.key = k.key AND r.etag = k.etag)', 'objects_of_' || n.name) INTO waiting USING o.source, o.keys, o.etags;
+		EXCEPTION WHEN OTHERS THEN
+			RETURN format('node %s can''t be asked: %s', n.name, SQLSTATE);
+		END;
+		IF waiting > 0 THEN
+			RETURN format('node %s has still to load %s of them', n.name, waiting);
+		END IF;
+	END LOOP;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.awaited_by(bigint) IS 'Why the objects of an archive must not be deleted yet: another node has not loaded them, or can''t be asked; NULL: they may be';
+REVOKE ALL ON FUNCTION sellometer.awaited_by(bigint) FROM PUBLIC;
+
+/* On another node: an archive of slice 0 whose originals are gone, or of which all is loaded here, is this node's too. */
+CREATE FUNCTION sellometer.adopt_archive(node name, archive bigint)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	a record;
+	ids bigint[];
+	unread bigint;
+BEGIN
+	EXECUTE format('SELECT * FROM sellometer_nodes.%I r WHERE r.id = $1', 'archives_of_' || node) INTO STRICT a USING archive;
+	EXECUTE format('CREATE TEMP TABLE sellometer_adopted ON COMMIT DROP AS SELECT o.ordinality, r.* FROM unnest($1) WITH ORDINALITY o (id, ordinality)
+		LEFT JOIN (SELECT * FROM sellometer_nodes.%I x WHERE x.id = ANY ($1)) r USING (id)', 'objects_of_' || node) USING a.objects;
+	SELECT count(*) INTO unread FROM pg_temp.sellometer_adopted t WHERE NOT EXISTS (SELECT FROM sellometer.objects o
+		WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('done', 'archived', 'skipped'));
+	IF unread > 0 AND a.originals_deleted_at IS NULL THEN
+		DROP TABLE pg_temp.sellometer_adopted;
+		RETURN false;
+	END IF;
+	-- what was loaded after the backup that this node comes from, or before it was there: a replay counts it
+	UPDATE sellometer.objects o SET rows_total = t.rows_total, rows_elsewhere = t.rows_total, first_event = t.first_event, last_event = t.last_event, head = t.head,
+		checksum = t.checksum, ingested_at = clock_timestamp(), error = NULL, sqlstate = NULL, next_attempt = NULL, state = 'done'
+	FROM pg_temp.sellometer_adopted t WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('pending', 'backlog', 'failed') AND o.resume_row = 0;
+	INSERT INTO sellometer.objects (source, key, etag, size, last_modified, state, object_time, head, rows_total, rows_elsewhere, first_event, last_event, ingested_at, checksum)
+	SELECT t.source, t.key, t.etag, t.size, t.last_modified, 'done', t.object_time, t.head, t.rows_total, t.rows_total, t.first_event, t.last_event, clock_timestamp(), t.checksum
+	FROM pg_temp.sellometer_adopted t WHERE t.id IS NOT NULL AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag);
+	UPDATE sellometer.state s SET head = greatest(s.head, (SELECT max(t.head) FROM pg_temp.sellometer_adopted t)), slice = CASE WHEN s.head IS NULL THEN sellometer.own_slice() ELSE s.slice END
+	WHERE unread > 0;
+	UPDATE sellometer.objects o SET state = 'archived', archived_at = clock_timestamp(), archive_key = a.key, error = NULL, sqlstate = NULL
+	FROM pg_temp.sellometer_adopted t WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('done', 'archived');
+	SELECT array_agg(coalesce(o.id, -t.ordinality) ORDER BY t.ordinality) INTO ids FROM pg_temp.sellometer_adopted t
+	LEFT JOIN sellometer.objects o ON o.source = t.source AND o.key = t.key AND o.etag = t.etag;
+	INSERT INTO sellometer.archives (source, url, server, owner, block, part, key, archived_at, originals_deleted_at, objects, original_bytes, rows, csv_bytes, bytes, checksum, etag,
+		first_event, last_event, row_map, rates)
+	SELECT a.source, a.url, s.server, s.owner, a.block, a.part, a.key, a.archived_at, coalesce(a.originals_deleted_at, clock_timestamp()), ids, a.original_bytes, a.rows, a.csv_bytes, a.bytes,
+		a.checksum, a.etag, a.first_event, a.last_event, a.row_map, a.rates
+	FROM sellometer.sources s WHERE s.name = a.source;
+	DROP TABLE pg_temp.sellometer_adopted;
+	IF unread > 0 THEN
+		RAISE NOTICE USING MESSAGE = format('archive "%s" has %s objects that were never loaded here', a.key, unread),
+			HINT = format('SELECT sellometer_replay(%L, %L, %L) counts them.', a.source, a.first_event, a.last_event + interval '1 us');
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION sellometer.adopt_archive(name, bigint) IS 'Take an archive of slice 0 for one of this node; false: not yet';
+REVOKE ALL ON FUNCTION sellometer.adopt_archive(name, bigint) FROM PUBLIC;
+
+CREATE FUNCTION sellometer.adopt_archives(source text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = notice
+AS $$
+DECLARE
+	node name := (SELECT n.name FROM sellometer.nodes n WHERE n.slice = 0);
+	a record;
+	adopted bigint := 0;
+BEGIN
+	IF node IS NULL THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the node that archives is not known here',
+			DETAIL = 'That of slice 0 archives for all.', HINT = 'sellometer_add_node() it, by a role that may read sellometer.archives there.';
+	END IF;
+	-- one that was written anew, as somebody is forgotten, has another name
+	EXECUTE format('DELETE FROM sellometer.archives o WHERE ($1 IS NULL OR o.source = $1) AND NOT EXISTS (SELECT FROM (SELECT x.url, x.key FROM sellometer_nodes.%I x
+		WHERE x.archived_at IS NOT NULL OFFSET 0) x WHERE x.url = o.url AND x.key = o.key)', 'archives_of_' || node) USING source;
+	FOR a IN EXECUTE format('SELECT r.id FROM (SELECT x.id, x.source, x.url, x.key FROM sellometer_nodes.%I x WHERE x.archived_at IS NOT NULL) r
+			JOIN sellometer.sources s ON s.name = r.source AND ($1 IS NULL OR s.name = $1)
+			WHERE NOT EXISTS (SELECT FROM sellometer.archives o WHERE o.url = r.url AND o.key = r.key) ORDER BY r.id', 'archives_of_' || node) USING source LOOP
+		adopted := adopted + sellometer.adopt_archive(node, a.id)::integer;
+	END LOOP;
+	RETURN adopted;
+END
+$$;
+COMMENT ON FUNCTION sellometer.adopt_archives(text) IS 'Take the archives of slice 0 for those of this node too; gives their number';
+REVOKE ALL ON FUNCTION sellometer.adopt_archives(text) FROM PUBLIC;
+
+/* --- adding and dropping --- */
+
+/* Never tells a value: one of them is a password. */
+CREATE FUNCTION sellometer.connection_options(connection text)
+RETURNS TABLE (keyword text, value text)
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	rest text := btrim(connection);
+	m text[];
+BEGIN
+	WHILE rest <> '' LOOP
+		m := regexp_match(rest, '^([a-z_]+)\s*=\s*(?:''((?:[^''\\]|\\.)*)''|((?:[^\s''\\]|\\.)+))(?:\s+(.*))?$');
+		IF m IS NULL THEN
+			RAISE invalid_parameter_value USING MESSAGE = 'the connection can''t be read',
+				HINT = 'Give it as libpq has it: host=db1 port=5432 dbname=shop user=dashboards; values with blanks in single quotes.';
+		END IF;
+		keyword := m[1];
+		value := regexp_replace(coalesce(m[2], m[3]), '\\(.)', '\1', 'g');
+		rest := coalesce(m[4], '');
+		RETURN NEXT;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.connection_options(text) IS 'The keywords and values of a connection string';
+
+CREATE FUNCTION sellometer.make_node_server(node text, connection text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	server name := 'sellometer_node_' || node;
+	given text;
+	secret text;
+BEGIN
+	SELECT string_agg(format('%I %L', o.keyword, o.value), ', ') FILTER (WHERE o.keyword NOT IN ('user', 'password', 'sslpassword', 'passfile')),
+		string_agg(format('%I %L', o.keyword, o.value), ', ') FILTER (WHERE o.keyword IN ('user', 'password', 'sslpassword', 'passfile'))
+	INTO given, secret
+	FROM (SELECT * FROM sellometer.connection_options(connection) UNION ALL
+		SELECT v.k, v.v FROM (VALUES ('connect_timeout', '10'), ('options', '-c jit=off'), ('fetch_size', '10000'), ('async_capable', 'true'), ('updatable', 'false'), ('extensions', 'sellometer')) v (k, v)
+		WHERE v.k NOT IN (SELECT c.keyword FROM sellometer.connection_options(connection) c)) o;
+	EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw OPTIONS (%s)', server, given);
+	EXECUTE format('CREATE USER MAPPING FOR %s SERVER %I%s', (SELECT e.extowner::regrole FROM pg_extension e WHERE e.extname = 'sellometer'), server,
+		coalesce(' OPTIONS (' || secret || ')', ''));
+EXCEPTION WHEN OTHERS THEN
+	-- without its context, which has the command
+	RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION sellometer.make_node_server(text, text) IS 'Make the foreign server of a node, and the user mapping';
+REVOKE ALL ON FUNCTION sellometer.make_node_server(text, text) FROM PUBLIC;
+
+/* Is this database a node itself, or one that shows nodes?  An error if it is neither. */
+CREATE FUNCTION sellometer.shows_nodes()
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF split_part(sellometer.own_slice(), '/', 2) NOT IN ('', '1') THEN
+		RETURN false;
+	END IF;
+	IF EXISTS (SELECT FROM sellometer.sources) OR EXISTS (SELECT FROM sellometer.state s WHERE s.head IS NOT NULL) THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'this database loads all products itself',
+			HINT = 'Dashboards of several nodes read from a database of their own, which has no sources; it may be on the server of one of the nodes.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION sellometer.shows_nodes() IS 'Is this database one that shows what nodes have (true), or a node (false)?';
+
+CREATE FUNCTION sellometer.check_node(node text, slice text, version text)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	own text := sellometer.own_slice();
+	other record;
+BEGIN
+	IF version IS DISTINCT FROM (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'sellometer') THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" has another version of sellometer', node),
+			DETAIL = format('It has %s.', coalesce(version, 'none')), HINT = 'ALTER EXTENSION sellometer UPDATE';
+	END IF;
+	IF coalesce(slice, '') !~ '^[0-9]+/[0-9]+$' THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" has no slice: it counts all products', node),
+			HINT = 'ALTER DATABASE … SET sellometer.slice = ''0/4'' there, before its first load.';
+	END IF;
+	SELECT x.name, x.slice || '/' || x.slices AS slice INTO other FROM sellometer.nodes x
+	WHERE x.slices <> split_part(check_node.slice, '/', 2)::integer OR x.slice = split_part(check_node.slice, '/', 1)::integer
+	UNION ALL SELECT 'this database', own WHERE own <> '' AND (split_part(own, '/', 2) <> split_part(check_node.slice, '/', 2) OR own = check_node.slice);
+	IF FOUND THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" does not go with the others', node),
+			DETAIL = format('It has slice %s, and %s has %s.', slice, other.name, other.slice),
+			HINT = 'All nodes have different slices of the same number.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.check_node(text, text, text) IS 'An error unless a node can be one of ours';
+
+CREATE FUNCTION @extschema@.sellometer_add_node(name text, connection text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	shows boolean := sellometer.shows_nodes();
+	found record;
+BEGIN
+	IF NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'postgres_fdw') THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'extension postgres_fdw is not there',
+			HINT = 'CREATE EXTENSION postgres_fdw; it comes with PostgreSQL.';
+	END IF;
+	IF sellometer_add_node.name IS NULL OR sellometer_add_node.name !~ '^[a-z][a-z0-9_]{0,19}$' THEN
+		RAISE invalid_parameter_value USING MESSAGE = 'a node''s name is up to 20 small letters, digits and _, of which the first is a letter';
+	END IF;
+	PERFORM sellometer.make_node_server(sellometer_add_node.name, connection);
+	IF to_regnamespace('sellometer_nodes') IS NULL THEN
+		PERFORM sellometer.show_own();
+	END IF;
+	PERFORM sellometer.make_foreign(row(sellometer_add_node.name, 0, 1, shows, now())::sellometer.nodes, 'as_node');
+	EXECUTE format('SELECT slice, version FROM sellometer_nodes.%I', 'as_node_of_' || sellometer_add_node.name) INTO found;
+	PERFORM sellometer.check_node(sellometer_add_node.name, found.slice, found.version);
+	INSERT INTO sellometer.nodes VALUES (sellometer_add_node.name, split_part(found.slice, '/', 1)::integer, split_part(found.slice, '/', 2)::integer, shows);
+	PERFORM sellometer.show_nodes();
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_add_node(text, text) IS
+	'Know a database that counts a slice of the products, by a connection as libpq has it: in a database that loads nothing, whose views and calls then show what all nodes have together; in another node, so that sellometer_archive() of slice 0 deletes only what all have loaded';
+
+CREATE FUNCTION @extschema@.sellometer_drop_node(name text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET client_min_messages = warning
+AS $$
+BEGIN
+	DELETE FROM sellometer.nodes x WHERE x.name = sellometer_drop_node.name;
+	IF NOT FOUND THEN
+		RAISE undefined_object USING MESSAGE = format('there is no node "%s"', sellometer_drop_node.name), HINT = 'They are in sellometer.nodes.';
+	END IF;
+	PERFORM sellometer.show_nodes();
+	EXECUTE format('DROP SERVER IF EXISTS %I CASCADE', 'sellometer_node_' || sellometer_drop_node.name);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.sellometer_drop_node(text) IS 'Know a node no more; what it has is left as it is';
+
+CREATE FUNCTION sellometer.refuse_source()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM sellometer.nodes n WHERE n.asked) THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = 'this database shows what nodes have, and loads nothing',
+			HINT = 'sellometer_add_source() on each node.';
+	END IF;
+	RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION sellometer.refuse_source() IS 'Have nothing loaded into the dashboards'' database of nodes';
+CREATE TRIGGER refuse BEFORE INSERT ON sellometer.sources
+	FOR EACH ROW EXECUTE FUNCTION sellometer.refuse_source();
+
+REVOKE ALL ON FUNCTION sellometer.refuse_source() FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_add_node(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_node(text) FROM PUBLIC;
+
+/* Tiers come and go: what nodes are asked by, too. */
+CREATE FUNCTION sellometer.show_tiers_of_nodes()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF EXISTS (SELECT FROM sellometer.nodes n WHERE n.asked) THEN
+		PERFORM sellometer.show_nodes();
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION sellometer.show_tiers_of_nodes() IS 'Have nodes be asked for the tiers that there are';
+CREATE TRIGGER show_nodes AFTER INSERT OR DELETE ON sellometer.tiers
+	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.show_tiers_of_nodes();
+REVOKE ALL ON FUNCTION sellometer.show_tiers_of_nodes() FROM PUBLIC;

@@ -1,0 +1,182 @@
+# The dashboards' database of nodes: calls and views through the same names give, bit for bit, what they give in a database that counts all
+# products, after random histories; one product is asked of one node; a node that is not known, or not there, is an error and never a smaller
+# sum; readers need no more than their rights, and no password is shown.
+# SLM_SEEDS: which seeds to run, e.g. "1-100" or "7" (default: two).
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use SlmHistory;
+use SlmRandom;
+use SlmSlices;
+use SlmTest;
+use SlmTiers;
+use Test::More;
+
+my $conf = tier_conf() . "sellometer.database = ''\nmax_connections = 50\n";
+my $node = slm_node('nodes', conf => $conf);
+my $front = slm_node('front', conf => $conf, extension => 0);
+my ($first, $last) = ($ENV{SLM_SEEDS} // '1-2') =~ /^(\d+)(?:-(\d+))?$/;
+
+sub dash
+{
+	my ($sql, @more) = @_;
+
+	return $front->psql('shop', $sql, @more);
+}
+
+sub connection
+{
+	my ($database) = @_;
+
+	return sprintf('host=%s port=%d dbname=%s user=asker password=%s', $node->host, $node->port, $database, q{'it''s \\\\secret'} =~ s/''/\\'/r);
+}
+
+# Each gives a text; rows of sets in no order are sorted.
+sub questions
+{
+	my $d = pick(qw(product_id brand category_l1 category_l2 category_l3));
+	my $e = pick(qw(view cart remove_from_cart purchase));
+	my ($from, $to) = map { $node->safe_psql('shop', "SELECT quote_literal(date_trunc('minute', min(event_time) + (max(event_time) - min(event_time) + interval '2 minutes') * $_)) FROM sellometer.all_totals") }
+		sort(rand, rand);
+	($from, $to) = (q{'-infinity'}, q{'infinity'}) if chance(0.3);
+	my $by = pick('gmv', 'count');
+	my $n = pick(1, 3, 10, 1000);
+	my $step = pick('1 min', '7 min', '1 hour', '1 day');
+	my $keys = "(SELECT array_agg(key ORDER BY md5(key)) FROM (SELECT key FROM sellometer_top('$d', 'view', '-infinity', 'infinity', 30) ORDER BY md5(key) LIMIT 5) k)";
+	my $brands = pick('NULL', "(SELECT array_agg(key) FROM sellometer_top('brand', 'view', '-infinity', 'infinity', 3))");
+	my $categories = pick('NULL', "(SELECT array_agg(key) FROM sellometer_top('category_l" . pick(1, 2, 3) . "', 'view', '-infinity', 'infinity', 2))");
+
+	return ((map { "SELECT * FROM $_" }
+			"sellometer_top('$d', '$e', $from, $to, $n, '$by')", "sellometer_total('$e', $from, $to)",
+			"sellometer_series('$d', '$e', NULL, $from, $to, '$step', " . pick('true', 'false') . ')',
+			"sellometer_series_of('$d', '$e', $keys, $from, $to, '$step', " . pick('true', 'false') . ')',
+			"sellometer_total('$d', '$e', $keys, $from, $to)", "sellometer_top_of('$d', '$e', $brands, $categories, $from, $to, $n, '$by')",
+			"sellometer_compare('$d', '$e', NULL, " . ($from eq "'-infinity'" ? "'2019-10-09'" : $from) . ", $to, '1 hour')",
+			"sellometer.${e}_${d}_rank"),
+		(map { "SELECT x::text FROM $_ x ORDER BY 1" } "sellometer.${e}_${d}_minute", "sellometer.${e}_${d}_hour", '(SELECT product_id, price, since FROM sellometer.left_in_cart)', 'sellometer.all_sold_products',
+			"sellometer_movers('$d', '$e', '2019-10-09', 'infinity', '1 hour', 1000)"),
+		'SELECT source, head, pending_objects, backlog_objects, failed_objects, head_of_all FROM sellometer.status');
+}
+
+sub compare
+{
+	my ($what, @slices) = @_;
+	my @wrong;
+
+	# which products a brand has is known when offers are folded
+	$node->safe_psql($_, 'SELECT FROM sellometer.fold_offers()') foreach ('shop', @slices);
+	for my $sql (questions())
+	{
+		my @answers = map { join("\n", (($_->psql('shop', "SET client_min_messages = error; $sql"))[ 1, 2 ])) } ($node, $front);
+
+		push @wrong, "$sql\nis: $answers[1]\nnot: $answers[0]" if $answers[0] ne $answers[1] || $answers[0] =~ /ERROR/;
+	}
+	return is(substr(join("\n", @wrong), 0, 3000), '', "$what: the same answers");
+}
+
+sub random_nodes
+{
+	my ($seed) = @_;
+	my $dir = slm_directory($node, "nodes_$seed");
+
+	srand($seed);
+	mkdir "$dir/$_" foreach (qw(all in));
+	my @keys = SlmTiers::in_order_of_arrival(SlmTiers::make_files("$dir/all", $seed));
+	splice(@keys, 40) if @keys > 40;
+	my @slices = make_slices($node, "file://$dir/in/", 2 + int rand 3);
+	$node->safe_psql($_, "SELECT sellometer_grant_reader('asker')") foreach (@slices);
+	$front->safe_psql('postgres', 'DROP DATABASE shop');
+	$front->safe_psql('postgres', 'CREATE DATABASE shop');
+	$front->safe_psql('shop', 'CREATE EXTENSION sellometer; CREATE EXTENSION postgres_fdw');
+	note("seed $seed: " . @slices . ' slices, ' . @keys . ' files');
+	$front->safe_psql('shop', "SELECT sellometer_add_node('$_', \$\$" . connection($_) . '$$)') foreach (shuffled(@slices));
+	while (@keys)
+	{
+		link_object("$dir/all", "$dir/in", $_) foreach (splice(@keys, 0, 1 + int rand 20));
+		for my $database ('shop', @slices)
+		{
+			$node->safe_psql($database, "SET client_min_messages = warning; $_") foreach ('CALL sellometer_ingest()', 'CALL sellometer_merge_backlog()', pick('CALL sellometer_rollup()', 'CALL sellometer_prune()', 'SELECT'));
+		}
+	}
+	# where some have added up hours, and others have not
+	compare("seed $seed, as it was left", @slices);
+	catch_up($node, 'shop', @slices);
+	compare("seed $seed, rolled up and pruned", @slices) foreach (1 .. 2);
+	return @slices;
+}
+
+$node->safe_psql('postgres', q{CREATE ROLE asker LOGIN PASSWORD 'it''s \secret'});
+$front->safe_psql('postgres', 'CREATE ROLE viewer LOGIN');
+my @slices;
+@slices = random_nodes($_) foreach ($first .. $last // $first);
+
+# --- where a question goes ---
+
+my $product = $node->safe_psql('shop', "SELECT key FROM sellometer_top('product_id', 'view', '-infinity', 'infinity', 1)");
+my $plan = $front->safe_psql('shop', "EXPLAIN (VERBOSE) SELECT * FROM sellometer.view_product_id_hour WHERE product_id = $product");
+is(scalar(() = $plan =~ /Remote SQL/g), 1, 'one product is asked of one node');
+like($plan, qr/product_id = $product/, '... and of that node only this product');
+$plan = $front->safe_psql('shop', "EXPLAIN (VERBOSE) SELECT brand, sum(count) FROM sellometer_nodes.realtime_brand_minute_of_s0 GROUP BY 1");
+like($plan, qr/Remote SQL: SELECT brand, sum\(count\).*GROUP BY/, 'a node adds up by itself');
+
+# --- rights, and the password ---
+
+$front->safe_psql('shop', "SELECT sellometer_grant_reader('viewer')");
+my $top = "SELECT key, count FROM sellometer_top('brand', 'view', '-infinity', 'infinity', 5)";
+is(join('|', ($front->psql('shop', $top, extra_params => [ '-U', 'viewer' ]))[ 1, 2 ]), join('|', ($node->psql('shop', $top))[ 1, 2 ]), 'a reader sees what all nodes have');
+isnt(($front->psql('shop', 'SELECT count(*) FROM sellometer_nodes.s0_totals', extra_params => [ '-U', 'viewer' ]))[0], 0, '... but not by the foreign tables');
+isnt(($front->psql('shop', "SELECT sellometer_drop_node('s0')", extra_params => [ '-U', 'viewer' ]))[0], 0, '... nor may it drop nodes');
+unlike($front->safe_psql('shop', 'SELECT n::text FROM sellometer.nodes n UNION ALL SELECT array_to_string(srvoptions, \' \') FROM pg_foreign_server'), qr/secret/, 'no password is shown');
+my ($status, $out, $err) = dash(q{SELECT sellometer_add_node('bad', 'host=nowhere.invalid dbname=shop user=asker password=hidden nonsense=1')});
+like($err, qr/invalid option "nonsense"/, 'an option that there is not');
+unlike($err, qr/hidden/, '... is told without the password');
+
+# --- what does not go together ---
+
+for (
+	[ "SELECT sellometer_add_node('again', \$\$" . connection('s0') . '$$)', qr/node "again" does not go with the others/, 'a slice twice' ],
+	[ "SELECT sellometer_add_node('whole', \$\$" . connection('shop') . '$$)', qr/has no slice: it counts all products|permission denied/, 'a database without a slice' ],
+	[ "SELECT sellometer_add_node('X', 'dbname=x')", qr/a node's name is/, 'a name that is none' ],
+	[ "SELECT sellometer_add_node('x', 'dbname')", qr/the connection can't be read/, 'a connection that is none' ],
+	[ "SELECT sellometer_add_source('a', 'file:///tmp/')", qr/shows what nodes have, and loads nothing/, 'a source' ],
+	[ "SELECT sellometer_drop_node('nobody')", qr/there is no node "nobody"/, 'a node that is none' ])
+{
+	my ($sql, $expected, $what) = @$_;
+
+	($status, $out, $err) = dash($sql);
+	like($err, $expected, "$what is refused");
+}
+($status, $out, $err) = $node->psql('shop', 'CREATE EXTENSION IF NOT EXISTS postgres_fdw; SELECT sellometer_add_node(\'x\', \'dbname=s0\')');
+like($err, qr/this database loads all products itself/, 'a database that counts all shows no nodes');
+
+$front->safe_psql('shop', "SELECT sellometer_drop_node('s1')");
+for my $sql ($top, 'SELECT count(*) FROM sellometer.view_brand_hour', "SELECT * FROM sellometer.view_product_id_minute WHERE product_id = 1", 'SELECT * FROM sellometer.purchase_brand_rank',
+	'SELECT * FROM sellometer.left_in_cart', "SELECT * FROM sellometer_series('brand', 'view', NULL, '-infinity', 'infinity', '1 hour')", "SELECT * FROM sellometer_total('view', '-infinity', 'infinity')")
+{
+	($status, $out, $err) = dash($sql);
+	like($err, qr/nodes are known here/, "not all nodes are known: an error, for $sql");
+}
+is($front->safe_psql('shop', "SELECT severity FROM sellometer.health WHERE name = 'nodes'"), 'critical', '... which health tells');
+$front->safe_psql('shop', "SELECT sellometer_add_node('s1', \$\$" . connection('s1') . '$$)');
+compare('a node dropped, and added again');
+
+# --- a tier more, and a node that is not there ---
+
+$node->safe_psql($_, "SET client_min_messages = warning; SELECT sellometer_add_tier('day', '1 day'); CALL sellometer_rollup()") foreach ('shop', @slices);
+$front->safe_psql('shop', "SELECT sellometer_add_tier('day', '1 day')");
+is($front->safe_psql('shop', 'SELECT x::text FROM sellometer.view_brand_day x ORDER BY 1'), $node->safe_psql('shop', 'SELECT x::text FROM sellometer.view_brand_day x ORDER BY 1'), 'an added tier');
+compare('with an added tier');
+$front->safe_psql('shop', "SELECT sellometer_drop_tier('day', true)");
+compare('... that the dashboards\' database has dropped');
+
+$node->stop;
+($status, $out, $err) = dash($top);
+like($err, qr/could not connect to server "sellometer_node_s\d"/, 'a node that is down: an error that names it');
+is($front->safe_psql('shop', "SELECT count(*) FROM sellometer.health WHERE name ~ '^node s[0-9]+\$' AND severity = 'critical'"), scalar(@slices), '... and health tells of all that are');
+$front->safe_psql('shop', "SELECT sellometer_drop_node('$_')") foreach (@slices);
+is($front->safe_psql('shop', $top), '', 'without nodes it shows what it has itself');
+is($front->safe_psql('shop', "SELECT count(*) FROM pg_foreign_server WHERE srvname LIKE 'sellometer%'") . $front->safe_psql('shop', 'SELECT count(*) FROM sellometer.own_views'), '00', '... and nothing is left of them');
+$front->stop;
+done_testing();
