@@ -19,7 +19,7 @@ $$;
 CREATE TEMP VIEW functions AS
 SELECT p.oid, p.prokind, p.proname,
 	format('%s(%s)', p.proname, regexp_replace(regexp_replace(pg_temp.type(pg_get_function_arguments(p.oid)),
-		',? ?OUT .*', ''), '\mIN |::\w+', '', 'g')) AS call,
+		',? ?(IN)?OUT .*', ''), '\mIN |::\w+', '', 'g')) AS call,
 	(SELECT string_agg(format('%s %s', p.proargnames[i], pg_temp.type(format_type(p.proallargtypes[i], NULL))), ', ' ORDER BY i)
 		FROM generate_subscripts(p.proargmodes, 1) i WHERE p.proargmodes[i] IN ('o', 't')) AS columns,
 	pg_temp.type(pg_get_function_result(p.oid)) AS result, p.proretset,

@@ -5,7 +5,7 @@
  *   [writer's lock]  history: what has committed since --> a second, small sort
  *        view log: views counted in the window before the range --> known
  *        delete the range in tiers and view log
- *        both sorts, hour by hour --> batch --(known: which views count)--> tiers, view log
+ *        both sorts, hour by hour --> batch --(known: which views count)--> tiers, view log, offers (replay_offers.c)
  *   [the caller commits]
  *
  * What a tier holds of a bucket is a function of the rows that counted there, so the same rows give the same sums.  Which of
@@ -24,6 +24,7 @@
 #include "archive/history.h"
 #include "archive/missing.h"
 #include "archive/replay.h"
+#include "archive/replay_offers.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type.h"
 #include "dedup/view_log.h"
@@ -96,6 +97,7 @@ typedef struct Replay
 	SlmViews	known;			/* counted, at most a view window ago */
 	SlmBatch	batch;
 	SlmCells	cells;
+	SlmReplayOffers offers;
 	int64		events;
 } Replay;
 
@@ -368,8 +370,10 @@ write_slice(Replay *replay, TimestampTz start)
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	Assert(start == slm_bucket_start(SLICE, start));
 	slm_views_drop_before(&replay->known, start - slm_view_window_usecs());
+	slm_replay_offers_before(&replay->offers, &replay->batch, start);
 	if (!slm_batch_deduplicate_views(&replay->batch, &replay->known))
 		slm_out_of_memory();
+	slm_replay_offers_after(&replay->offers, &replay->batch, start);
 	if (start + USECS_PER_HOUR > replay->log_from)
 		slm_view_log_write_batch(&replay->batch);
 	for (int t = 0; t < replay->tiers->n; t++)
@@ -477,8 +481,10 @@ replace(Replay *replay)
 	slm_view_log_cut(replay->state->dictionary, Max(replay->from, replay->log_from), replay->to, NULL);
 	for (int t = 0; t < replay->tiers->n; t++)
 		delete_range(&replay->tiers->tiers[t], &replay->ranges[t]);
+	slm_replay_offers_begin(&replay->offers, replay->from, replay->to, known_from(replay->tiers));
 	SLM_CRASH_POINT("replay.deleted");
 	write_rows(replay);
+	slm_replay_offers_end();
 	note_filled(replay);
 	SLM_CRASH_POINT("replay.written");
 	end_rows(&replay->bulk);

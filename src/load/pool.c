@@ -434,6 +434,17 @@ find_places(const Ids *ids, const SlmObject *objects, int total, int *places, in
 	return found;
 }
 
+/* What was read is of no use: they are read again. */
+static void
+leave_waiting(SlmObject *objects, const int *places, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		objects[places[i]].outcome = SLM_OBJECT_WAITING;
+		objects[places[i]].number = -1;
+	}
+}
+
 int
 slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *batch, bool *done)
 {
@@ -445,6 +456,7 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	size_t		block_size;
 	char	   *serialized;
 	size_t		len;
+	bool		stale;
 
 	slm_pool_drain(pool);
 	for (;;)
@@ -475,11 +487,19 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 		slm_result_object(&result->buf, object);
 		if (object->number >= 0)
 			object->number += first;
-		if (object->outcome != SLM_OBJECT_PART && object->outcome != SLM_OBJECT_WAITING)
-			slm_progress_add(1, object->size, object->rows_total);
 		done[places[i]] = true;
 	}
-	serialized = slm_result_batch(&result->buf, &len);
+	serialized = slm_result_batch(&result->buf, &len, &stale);
+	if (stale)
+		leave_waiting(objects, places, found);
+	for (int i = 0; i < found; i++)
+	{
+		const SlmObject *object = &objects[places[i]];
+
+		if (object->outcome != SLM_OBJECT_PART && object->outcome != SLM_OBJECT_WAITING)
+			slm_progress_add(1, object->size, object->rows_total);
+	}
+	len = stale ? 0 : len;
 	block = result->buf.data;
 	block_size = result->buf.len;
 	if (len > 0)

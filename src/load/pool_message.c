@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "dedup/overrides.h"
 #include "guc.h"
 #include "libpq/pqformat.h"
 #include "load/pool_message.h"
@@ -223,6 +224,8 @@ slm_result_send(StringInfo buf, const SlmTask *task, size_t len)
 		pq_sendint64(buf, task->objects[i].id);
 	for (int i = 0; i < task->nobjects; i++)
 		send_object(buf, &task->objects[i]);
+	/* by which labels rows were read */
+	pq_sendint64(buf, slm_overrides_stamp);
 	pq_sendint64(buf, len);
 	while (buf->len % MAXIMUM_ALIGNOF != 0)
 		pq_sendbyte(buf, 0);
@@ -308,8 +311,9 @@ slm_result_object(StringInfo buf, SlmObject *object)
 }
 
 char *
-slm_result_batch(StringInfo buf, size_t *len)
+slm_result_batch(StringInfo buf, size_t *len, bool *stale)
 {
+	*stale = pq_getmsgint64(buf) != slm_overrides_stamp;
 	*len = pq_getmsgint64(buf);
 	buf->cursor = MAXALIGN(buf->cursor);
 	if (buf->cursor + *len != buf->len)

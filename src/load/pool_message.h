@@ -27,8 +27,8 @@ extern void slm_result_send(StringInfo buf, const SlmTask *task, size_t len);
 extern int	slm_result_ids(StringInfo buf, int64 *ids);
 /* After the ids: fills in what was found out about the next object. */
 extern void slm_result_object(StringInfo buf, SlmObject *object);
-/* After the objects; the serialized batch is in buf. */
-extern char *slm_result_batch(StringInfo buf, size_t *len);
+/* After the objects; the serialized batch is in buf.  *stale: its rows were read by other labels than those that this process has read last. */
+extern char *slm_result_batch(StringInfo buf, size_t *len, bool *stale);
 
 extern PGDLLEXPORT void sellometer_parse_worker_main(Datum arg);
 

@@ -18,6 +18,7 @@
 #include "pure/clean.h"
 #include "pure/interner.h"
 #include "pure/memory.h"
+#include "pure/trim.h"
 
 /* What an offer is looked up by; not kept. */
 typedef struct RawOffer
@@ -239,17 +240,12 @@ fill_keys(SlmDictionary *dictionary, const RawOffer *raw, SlmOffer *offer, SlmDi
 	char		brand_buf[32];
 	SlmCategory category;
 	SlmSlice	code = raw->category;
-	SlmSlice	brand;
+	SlmSlice	brand = raw->brand;
 
 	if (dictionary->override != NULL)
-	{
-		SlmSlice	other = dictionary->override(dictionary->override_arg, raw->time, raw->has_category_id,
-											  raw->category_id, raw->product_id);
-
-		if (other.len > 0)
-			code = other;
-	}
-	brand = slm_clean_brand(raw->brand, raw->product_id, raw->sku, brand_buf);
+		dictionary->override(dictionary->override_arg,
+							 &(SlmOverridden) {raw->time, raw->product_id, raw->category_id, raw->has_category_id, slm_field_value(raw->brand)}, &code, &brand);
+	brand = slm_clean_brand(brand, raw->product_id, raw->sku, brand_buf);
 	*error = SLM_DICTIONARY_LONG_CATEGORY;
 	if (!slm_clean_category(code, raw->has_category_id, raw->category_id, category_buf, &category))
 		return false;

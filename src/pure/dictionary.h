@@ -53,11 +53,21 @@ typedef enum SlmDictionaryError
 	SLM_DICTIONARY_MEMORY
 } SlmDictionaryError;
 
+/* What an override is about. */
+typedef struct SlmOverridden
+{
+	SlmTime		time;
+	int64_t		product_id;
+	int64_t		category_id;
+	bool		has_category_id;
+	SlmSlice	brand;			/* as the row has it, trimmed; empty: it has none */
+} SlmOverridden;
+
 /*
- * A category override, asked for when an offer is first seen in a period: gives the code that counts instead at a time,
- * or an empty slice.  The slice must stay in place until the next call.
+ * Overrides, asked for when an offer is first seen in a period: the category code and the brand that count instead at a time, each left as it
+ * is where none does.  The slices must stay in place until the next call.
  */
-typedef SlmSlice (*SlmOverride) (void *arg, SlmTime time, bool has_category_id, int64_t category_id, int64_t product_id);
+typedef void (*SlmOverride) (void *arg, const SlmOverridden *row, SlmSlice *code, SlmSlice *brand);
 
 /* A new, empty dictionary, or NULL if out of memory.  The key is copied. */
 extern SlmDictionary *slm_dictionary_create(const SlmHashKey *key);

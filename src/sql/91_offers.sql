@@ -245,6 +245,31 @@ $$;
 COMMENT ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) IS
 	'Delete rows of offers: those of a day, product, event type, price and category';
 
+/* Likewise all of whole days, and listings of a range: a replay makes them anew. */
+CREATE FUNCTION sellometer.forget_offers_of(first timestamptz, before timestamptz, listed_from timestamptz, listed_before timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	products bigint[];
+BEGIN
+	PERFORM sellometer.fold_offers();
+	WITH gone AS (
+		DELETE FROM sellometer.offer_history h WHERE h.day >= (first AT TIME ZONE 'UTC')::date AND h.day < (before AT TIME ZONE 'UTC')::date
+		RETURNING h.product_id, h.event_type
+	)
+	SELECT array_agg(DISTINCT g.product_id) INTO products FROM gone g WHERE g.event_type = 'purchase';
+	DELETE FROM sellometer.recent_sales r WHERE r.minute >= first AND r.minute < before;
+	DELETE FROM sellometer.other_listings l WHERE l.seen >= listed_from AND l.seen < listed_before;
+	IF products IS NOT NULL THEN
+		PERFORM sellometer.count_sold(products);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.forget_offers_of(timestamptz, timestamptz, timestamptz, timestamptz) IS
+	'Delete offers of whole days, and listings of a range, before a replay makes them anew';
+
 /*
  * How many were sold before a minute of the time that sellometer.recent_sales holds: of history, what was not sold since.  This and what
  * is made of it works without nested loops.
@@ -317,5 +342,6 @@ REVOKE ALL ON FUNCTION sellometer.recent_sales_of(bigint[], timestamptz) FROM PU
 REVOKE ALL ON FUNCTION sellometer.sales_before(bigint[], timestamptz[], date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.count_sold(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.forget_offers_of(timestamptz, timestamptz, timestamptz, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.fold_offers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.prune_offers(date) FROM PUBLIC;

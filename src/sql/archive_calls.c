@@ -10,15 +10,20 @@
 #include "archive/unload.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "server/spi.h"
 #include "sql/calls.h"
+#include "storage/lmgr.h"
 #include "tcop/pquery.h"
+#include "tiers/tier.h"
 #include "upkeep/runs.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+PG_FUNCTION_INFO_V1(sellometer_whole_buckets_from);
+PG_FUNCTION_INFO_V1(sellometer_wait_for_readers);
 PG_FUNCTION_INFO_V1(sellometer_archive);
 PG_FUNCTION_INFO_V1(sellometer_replay);
 PG_FUNCTION_INFO_V1(sellometer_replace_object);
@@ -181,4 +186,42 @@ sellometer_object_problem(PG_FUNCTION_ARGS)
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(result);
+}
+
+/* whole_buckets_from(since timestamptz) → timestamptz */
+Datum
+sellometer_whole_buckets_from(PG_FUNCTION_ARGS)
+{
+	static const SlmGranularity day = {.usecs = USECS_PER_DAY};
+	TimestampTz since = PG_GETARG_TIMESTAMPTZ(0);
+	TimestampTz from;
+	const SlmTiers *tiers;
+	int			level;
+
+	if (TIMESTAMP_NOT_FINITE(since))
+		PG_RETURN_TIMESTAMPTZ(since);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	level = slm_secure_function();
+	tiers = slm_tiers_read();
+	from = slm_bucket_start(day, since);
+	for (int t = 0; t < tiers->n; t++)
+		from = Min(from, slm_bucket_start(tiers->tiers[t].granularity, since));
+	AtEOXact_GUC(true, level);
+	SPI_finish();
+	PG_RETURN_TIMESTAMPTZ(from);
+}
+
+/*
+ * wait_for_readers(overrides regclass) → void.  Who has read a table holds its lock until the transaction ends.  To ask for a lock that
+ * conflicts would have readers queue behind it, among them parse workers that such a transaction waits for.
+ */
+Datum
+sellometer_wait_for_readers(PG_FUNCTION_ARGS)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, PG_GETARG_OID(0));
+	WaitForLockers(tag, AccessExclusiveLock, false);
+	PG_RETURN_VOID();
 }
