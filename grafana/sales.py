@@ -155,6 +155,16 @@ def by_dimension():
                        "Δ number": column(NUMBER, width=85, decimals=0, thresholds=CHANGE), "its rows": ROWS, "query": ROWS_QUERY})]
 
 
+def visits():
+    """Empty where they are not counted."""
+    return table("Orders and visitors", "Days of the shop, the newest first: sessions, those that bought, their share, orders and what one comes to. Empty unless "
+                 "sellometer_count_visits() has them counted.", sql(f"""
+        SELECT to_char(event_time AT TIME ZONE {ZONE}, 'Dy FMDD Mon') AS day, sessions, buyers, conversion, orders, basket
+        FROM sellometer_visits(sellometer.bucket_start('1 day', $__timeFrom(), {ZONE}), $__timeTo(), '1 day')
+        ORDER BY event_time DESC"""), 24, 8, columns={"day": column(width=95), "sessions": COUNT, "buyers": COUNT, "conversion": column(RATIO, width=105, decimals=2),
+                                                     "orders": COUNT, "basket": column(MONEY, width=105, decimals=2)})
+
+
 def sales():
     panels = [
         *change_texts(),
@@ -165,6 +175,8 @@ def sales():
         bars("GMV by time", "gmv", "GMV", MONEY), bars("Number by time", "count", "Number", NUMBER),
         weeks(), days(),
         *by_dimension(),
+        row("Orders and visitors"),
+        visits(),
         row("Rates and prices"),
         lines("Purchases per 100 views", "How many views lead to a purchase, over time; a gap where there are no views.",
               sql(f"""

@@ -63,6 +63,7 @@ static char *slice;
 static char *timezone_name;
 static char *alert_link;
 static int	alert_hold;
+static int	order_window;
 static int	silent_after;
 static char *quiet_hours;
 static int	reminder_pause;
@@ -152,6 +153,8 @@ static const IntSetting settings[] = {
 		"Jittered, and never more than an hour.", &slm_retry_delay, 5000, 1, 3600 * 1000, GUC_UNIT_MS},
 	{"sellometer.cart_timeout", "A product in a cart is left there after this time.",
 		"Counted in event time, back from the head.", &slm_cart_timeout, HOURS(1), 1, DAYS(365), GUC_UNIT_S},
+	{"sellometer.order_window", "Purchases of a session with less than this between one and the next are one order.",
+		"As it is when sellometer_count_visits() is called.", &order_window, 1800, 1, DAYS(365), GUC_UNIT_S},
 	{"sellometer.cart_retention", "How far behind the head carts are kept.",
 		"A cart whose last event is older is expired.", &slm_cart_retention, DAYS(3), 60, DAYS(365), GUC_UNIT_S},
 	{"sellometer.reminder_pause", "Nobody is given out to be reminded of a cart again before this time is over.",

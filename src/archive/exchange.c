@@ -10,6 +10,7 @@
 #include "archive/exchange.h"
 #include "archive/take_out.h"
 #include "catalog/pg_type.h"
+#include "facts/visit_write.h"
 #include "guc.h"
 #include "ledger/head.h"
 #include "ledger/object.h"
@@ -83,7 +84,7 @@ read_object(Exchange *exchange, SlmTakeOut *take, int64 id, bool all)
 {
 	SlmObject  *object = &exchange->object;
 	SlmStore   *store = open_object(exchange, id);
-	SlmClock	clock = {.head = slm_head_read(),.tiers = slm_tiers_read(),.slice = slm_slice_read()};
+	SlmClock	clock = {.head = slm_head_read(),.tiers = slm_tiers_read(),.slice = slm_slice_read(),.visits = slm_visits_wanted()};
 	SlmReading *reading;
 
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
@@ -117,7 +118,9 @@ read_new(Exchange *exchange, SlmTakeOut *take, int64 id)
 	}
 	exchange->object.number = (int) take->batch.nobjects;
 	slm_take_out_add(take, exchange->chunk.rows, exchange->chunk.nrows);
-	if (!slm_carts_fold(&take->batch.carts, &exchange->chunk.carts))
+	take->batch.visits.wanted &= exchange->chunk.visits.wanted;
+	if (!slm_carts_fold(&take->batch.carts, &exchange->chunk.carts) ||
+		!slm_visits_take(&take->batch.visits, exchange->chunk.visits.visits, exchange->chunk.visits.n))
 		slm_out_of_memory();
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "archive/reload.h"
 #include "catalog/pg_type.h"
 #include "dedup/view_state.h"
+#include "facts/visit_write.h"
 #include "guc.h"
 #include "ledger/counters.h"
 #include "ledger/currency.h"
@@ -436,7 +437,7 @@ create_reload(int64 id)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	slm_batch_init(&reload->batch, reload->state->dictionary);
 	look_up_object(reload, id);
-	reload->clock = (SlmClock) {.head = slm_head_read(),.tiers = slm_tiers_read(),.slice = slm_slice_read()};
+	reload->clock = (SlmClock) {.head = slm_head_read(),.tiers = slm_tiers_read(),.slice = slm_slice_read(),.visits = slm_visits_wanted()};
 	reload->clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
 	return reload;
 }

@@ -13,10 +13,12 @@
 #include "facts/listing_rewrite.h"
 #include "facts/offer_log.h"
 #include "facts/stock_write.h"
+#include "facts/visit_write.h"
 #include "guc.h"
 #include "ledger/head.h"
 #include "ledger/refused.h"
 #include "load/apply.h"
+#include "pure/granularity.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
@@ -40,6 +42,9 @@ free_take_out(void *arg)
 	slm_carts_free(&take->old_carts);
 	slm_views_free(&take->cart_keys);
 	slm_carts_free(&take->other_carts);
+	slm_visits_free(&take->old_visits);
+	slm_views_free(&take->visit_keys);
+	slm_visits_free(&take->other_visits);
 	slm_offers_free(&take->offers);
 	slm_listings_free(&take->listings);
 	slm_views_free(&take->listed);
@@ -140,12 +145,48 @@ take_other_cart(SlmTakeOut *take, const SlmEvent *event)
 		fold_event(take, &take->other_carts, &ours);
 }
 
+/* What tells the hour that a session was there in from others. */
+static uint64
+visit_key(const SlmTakeOut *take, const SlmEvent *event)
+{
+	return slm_view_fingerprint(&take->state->key, event->session, slm_bucket_start((SlmGranularity) {.usecs = USECS_PER_HOUR}, event->time) / USECS_PER_HOUR);
+}
+
+static void
+take_visit(const SlmTakeOut *take, SlmVisits *visits, const SlmEvent *event)
+{
+	if (!slm_visits_add(visits, slm_view_fingerprint(&take->state->key, event->session, 0), event->time, event->type == SLM_PURCHASE))
+		slm_out_of_memory();
+}
+
+static void
+take_old_visit(SlmTakeOut *take, const SlmEvent *event)
+{
+	bool		found;
+
+	if (event->session.len == 0 || event->time < take->visits_from)
+		return;
+	if (slm_views_add(&take->visit_keys, visit_key(take, event), &found) == NULL)
+		slm_out_of_memory();
+	take_visit(take, &take->old_visits, event);
+	take->visits_first = Min(take->visits_first, event->time);
+	take->visits_last = Max(take->visits_last, event->time);
+}
+
+static void
+take_other_visit(SlmTakeOut *take, const SlmEvent *event)
+{
+	if (take->old_visits.n > 0 && event->session.len > 0 && event->time >= take->visits_from &&
+		slm_views_find(&take->visit_keys, visit_key(take, event)) != NULL)
+		take_visit(take, &take->other_visits, event);
+}
+
 /* What others have of these rows takes about as much again, and what is counted too. */
 static bool
 is_full(const SlmTakeOut *take)
 {
 	size_t		used = slm_batch_memory(&take->batch) + slm_views_memory(&take->old) + slm_carts_memory(&take->old_carts) +
-		slm_views_memory(&take->cart_keys) + slm_views_memory(&take->offers.rows) + slm_dictionary_memory(take->state->dictionary);
+		slm_views_memory(&take->cart_keys) + slm_views_memory(&take->offers.rows) + take->old_visits.max * sizeof(SlmVisit) + slm_views_memory(&take->visit_keys) + slm_dictionary_memory(take->state->dictionary);
 
 	return take->rows >= take->max_rows || used > (size_t) slm_work_memory * 1024 / 4;
 }
@@ -173,6 +214,7 @@ take_old(const SlmEvent *event, void *arg)
 	}
 	if (slm_is_cart_event(event))
 		take_old_cart(take, event);
+	take_old_visit(take, event);
 	take->rows++;
 }
 
@@ -212,6 +254,9 @@ slm_take_out_begin(int64 object, int64 max_rows)
 	take->max_rows = max_rows;
 	take->first = DT_NOEND;
 	take->last = DT_NOBEGIN;
+	take->visits_from = slm_visits_from();
+	take->visits_first = DT_NOEND;
+	take->visits_last = DT_NOBEGIN;
 	take->state = slm_view_state_create(false);
 	callback->func = free_take_out;
 	callback->arg = take;
@@ -251,6 +296,7 @@ take_other(const SlmEvent *event, void *arg)
 
 	if (slm_is_cart_event(event))
 		take_other_cart(take, event);
+	take_other_visit(take, event);
 	/* what has an id is counted by what is deduplicated; but it may be in one of our rows */
 	if ((fingerprint == 0 || event->line != 0) && (offer = slm_event_offer(take->state, event)) != SLM_NO_OFFER)
 		slm_offers_take_other(&take->offers, event->time, offer, event->type, event->line != 0 ? 0 : slm_event_pieces(event));
@@ -277,6 +323,11 @@ span_of_others(const SlmTakeOut *take, TimestampTz head, TimestampTz *from, Time
 	{
 		*from = Min(*from, take->first - slm_view_window_usecs());
 		*to = Max(*to, take->last + slm_view_window_usecs() + 1);
+	}
+	if (take->old_visits.n > 0)
+	{
+		*from = Min(*from, take->visits_first - USECS_PER_HOUR);
+		*to = Max(*to, take->visits_last + USECS_PER_HOUR);
 	}
 	if (take->old_carts.n > 0 || take->old_carts.nusers > 0)
 	{
@@ -494,6 +545,8 @@ slm_take_out_write(SlmTakeOut *take, TimestampTz head)
 	(void) slm_write_tiers(&take->batch, head, true);
 	SLM_CRASH_POINT("replace.tiers");
 	slm_carts_rewrite(&take->old_carts, &take->other_carts, &take->batch.carts, head);
+	slm_visits_rewrite(&take->old_visits, &take->other_visits);
+	slm_visits_write(&take->batch.visits);
 	slm_missing_span(take, &first, &last);
 	slm_offers_rewrite(&take->offers, first, last);
 	slm_offer_log_write(take->state->dictionary, &take->batch.lines);

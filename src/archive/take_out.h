@@ -43,6 +43,12 @@ typedef struct SlmTakeOut
 	SlmCarts	old_carts;		/* whose events these rows have */
 	SlmViews	cart_keys;		/* fingerprints of these, of sessions and of users */
 	SlmCarts	other_carts;	/* what all other objects say of them */
+	TimestampTz visits_from;	/* what sessions did from here on is known; DT_NOEND: they are not counted */
+	TimestampTz visits_first;	/* span of old_visits */
+	TimestampTz visits_last;
+	SlmVisits	old_visits;		/* of these rows, where they are counted */
+	SlmViews	visit_keys;		/* fingerprints of their sessions and hours */
+	SlmVisits	other_visits;	/* what all other objects have of these */
 	SlmOffersRewrite offers;
 	SlmListings listings;		/* others' views of these fingerprints */
 	SlmViews	listed;			/* of these fingerprints: sessions that saw a product at several offers */
@@ -71,7 +77,7 @@ extern void slm_take_out_add(SlmTakeOut *take, const SlmChunkRow *rows, size_t n
  */
 extern void slm_take_out_views(SlmTakeOut *take);
 
-/* Then tiers, carts, offers and stock. */
+/* Then tiers, carts, visits, offers and stock. */
 extern void slm_take_out_write(SlmTakeOut *take, TimestampTz head);
 
 /*

@@ -82,5 +82,7 @@ slm_object_add(SlmObject *object, SlmBatch *batch, const SlmChunk *chunk)
 	/* or its rows would be in the batch twice */
 	Assert(object->number < 0);
 	object->number = (int) batch->nobjects;
-	return slm_batch_add(batch, chunk->rows, chunk->nrows) && slm_carts_fold(&batch->carts, &chunk->carts);
+	batch->visits.wanted &= chunk->visits.wanted;
+	return slm_batch_add(batch, chunk->rows, chunk->nrows) && slm_carts_fold(&batch->carts, &chunk->carts) &&
+		slm_visits_take(&batch->visits, chunk->visits.visits, chunk->visits.n);
 }

@@ -103,6 +103,7 @@ typedef struct SlmClock
 	bool		live;			/* late objects are put back as backlog */
 	const struct SlmTiers *tiers;
 	SlmNodeSlice slice;			/* rows of other slices count no more once the times of all are judged */
+	bool		visits;			/* sessions, buyers and orders are counted */
 } SlmClock;
 
 /*

@@ -564,6 +564,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 	if (is_new_call(reading))
 	{
 		slm_chunk_reset(chunk);
+		chunk->visits.wanted = clock->visits;
 		reading->part_row = reading->row;
 		slm_reading_forget_refused(reading);
 		slm_reading_want_products(reading, true);

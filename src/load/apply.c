@@ -4,7 +4,7 @@
  *   before the lock     rejected rows; sales and listings --> offer log; what there is to decide views against
  *   the writer's lock
  *     decide            which objects are new still, which views count; the head moves on
- *     facts             listings, sales with ids, carts, products of the inventory that were sold, SKUs and names
+ *     facts             listings, sales with ids, carts, visits, products of the inventory that were sold, SKUs and names
  *     finest tier       cells --> which buckets it takes --> deltas, dimension by dimension
  *     view log
  *                       --> its five tables, totals
@@ -25,6 +25,7 @@
 #include "facts/cart_write.h"
 #include "facts/offer_log.h"
 #include "facts/stock_write.h"
+#include "facts/visit_write.h"
 #include "ledger/head.h"
 #include "ledger/identity.h"
 #include "ledger/product_names.h"
@@ -334,6 +335,7 @@ apply_locked(Apply *apply)
 	slm_offer_log_write(batch->dictionary, &batch->lines);
 	apply->head = slm_head_advance(apply->objects, apply->nobjects, apply->head);
 	slm_carts_write(&batch->carts, apply->head, apply->often);
+	slm_visits_write(&batch->visits);
 	slm_stock_note(batch);
 	slm_skus_write(apply->skus);
 	slm_product_names_write(apply->objects, apply->nobjects);

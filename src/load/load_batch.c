@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "facts/visit_write.h"
 #include "guc.h"
 #include "ledger/head.h"
 #include "ledger/identity.h"
@@ -302,6 +303,7 @@ read_clock(const char *state)
 	clock.latest = GetCurrentTimestamp() + (int64) slm_max_clock_skew * USECS_PER_SEC;
 	clock.tiers = slm_tiers_read();
 	clock.slice = slm_slice_read();
+	clock.visits = slm_visits_wanted();
 	return clock;
 }
 

@@ -114,6 +114,7 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 	pq_sendbyte(buf, clock->live);
 	pq_sendint32(buf, (int32) clock->slice.of);
 	pq_sendint32(buf, (int32) clock->slice.number);
+	pq_sendbyte(buf, clock->visits);
 	pq_sendint32(buf, clock->tiers->n);
 	for (int t = 0; t < clock->tiers->n; t++)
 	{
@@ -155,6 +156,7 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 	task->clock.live = pq_getmsgbyte(buf);
 	task->clock.slice.of = pq_getmsgint(buf, 4);
 	task->clock.slice.number = pq_getmsgint(buf, 4);
+	task->clock.visits = pq_getmsgbyte(buf);
 	task->clock.tiers = receive_tiers(buf);
 	slm_max_clock_jump = (int) pq_getmsgint(buf, 4);
 	slm_chunk_rows = (int) pq_getmsgint(buf, 4);

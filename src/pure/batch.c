@@ -14,7 +14,7 @@
 void
 slm_batch_init(SlmBatch *batch, SlmDictionary *dictionary)
 {
-	*batch = (SlmBatch) {.dictionary = dictionary};
+	*batch = (SlmBatch) {.dictionary = dictionary,.visits.wanted = true};
 }
 
 static void
@@ -35,6 +35,7 @@ slm_batch_free(SlmBatch *batch)
 	free_runs(batch);
 	free(batch->runs);
 	slm_carts_free(&batch->carts);
+	slm_visits_free(&batch->visits);
 	free(batch->counts);
 	free(batch->others);
 	*batch = (SlmBatch) {0};
@@ -228,6 +229,8 @@ slm_batch_reset(SlmBatch *batch)
 	batch->views.nviews = 0;
 	free_runs(batch);
 	slm_carts_reset(&batch->carts);
+	slm_visits_reset(&batch->visits);
+	batch->visits.wanted = true;
 	batch->nobjects = 0;
 	batch->nothers = 0;
 }
@@ -267,7 +270,7 @@ slm_batch_memory(const SlmBatch *batch)
 		runs += batch->runs[r].block_size;
 	return slm_groups_memory(&batch->groups) + slm_groups_memory(&batch->second) + slm_groups_memory(&batch->lines) +
 		slm_views_memory(&batch->views) + runs +
-		slm_carts_memory(&batch->carts) + batch->maxobjects * sizeof(SlmRowCounts) + batch->maxothers * sizeof(SlmView);
+		slm_carts_memory(&batch->carts) + batch->visits.max * sizeof(SlmVisit) + batch->maxobjects * sizeof(SlmRowCounts) + batch->maxothers * sizeof(SlmView);
 }
 
 /* Hoare's quickselect with the middle element as pivot. */

@@ -5,6 +5,7 @@
  *                |   event with an id
  *                +-- all else -------------> groups (minute, type, offer -> count)
  *   of them, those that tell about carts --> carts (folded by the caller: slm_carts_fold())
+ *            those with a session -------> visits (likewise: slm_visits_take()), where they are wanted
  *
  * An event with an id is treated as a view is, and called one: only what its offer says of its line makes it count as what it is.
  * GMV needs no place in a group: an offer has one price.  Only when the writer holds the lock does it decide which views
@@ -16,6 +17,7 @@
 #include "pure/carts.h"
 #include "pure/groups.h"
 #include "pure/views.h"
+#include "pure/visits.h"
 
 /* One event of a chunk, cleaned. */
 typedef struct SlmChunkRow
@@ -52,6 +54,7 @@ typedef struct SlmBatch
 	uint32_t	nruns;
 	uint32_t	maxruns;
 	SlmCarts	carts;
+	SlmVisits	visits;			/* added by the caller, as carts are */
 	SlmRowCounts *counts;		/* by number of the object */
 	uint32_t	nobjects;
 	uint32_t	maxobjects;

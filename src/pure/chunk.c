@@ -67,6 +67,9 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	row->type = event->type;
 	row->more = event->more;
 	row->fingerprint = slm_fingerprint_of(key, event);
+	if (chunk->visits.wanted && event->session.len > 0 &&
+		!slm_visits_add(&chunk->visits, slm_view_fingerprint(key, event->session, 0), event->time, event->type == SLM_PURCHASE))
+		return false;
 	return !slm_is_cart_event(event) || slm_cart_events_add(&chunk->carts, key, event);
 }
 
@@ -121,6 +124,7 @@ slm_chunk_reject_after(SlmChunk *chunk, SlmTime limit, SlmChunkReject reject, vo
 	}
 	chunk->nrows = kept;
 	slm_cart_events_keep(&chunk->carts, INT64_MIN, limit);
+	slm_visits_keep(&chunk->visits, INT64_MIN, limit);
 	return n - kept;
 }
 
@@ -139,6 +143,7 @@ slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit, SlmTime *latest)
 	}
 	chunk->nrows = kept;
 	slm_cart_events_keep(&chunk->carts, limit, INT64_MAX);
+	slm_visits_keep(&chunk->visits, limit, INT64_MAX);
 	return n - kept;
 }
 
@@ -170,6 +175,7 @@ slm_chunk_reset(SlmChunk *chunk)
 	chunk->nraws = 0;
 	slm_bytes_free(&chunk->bytes);
 	slm_cart_events_reset(&chunk->carts);
+	slm_visits_reset(&chunk->visits);
 }
 
 void
@@ -180,5 +186,6 @@ slm_chunk_free(SlmChunk *chunk)
 	free(chunk->raws);
 	slm_bytes_free(&chunk->bytes);
 	slm_cart_events_free(&chunk->carts);
+	slm_visits_free(&chunk->visits);
 	*chunk = (SlmChunk) {0};
 }

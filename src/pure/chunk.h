@@ -9,6 +9,7 @@
 
 #include "pure/batch.h"
 #include "pure/carts.h"
+#include "pure/visits.h"
 
 /* The most rows of a chunk; a constant, so that where chunks end depends on the object alone. */
 #define SLM_CHUNK_ROWS	1000000
@@ -37,6 +38,7 @@ typedef struct SlmChunk
 	SlmBytes	bytes;
 	SlmTime		earliest;
 	SlmCartEvents carts;		/* of the rows, those that tell about carts */
+	SlmVisits	visits;			/* of the rows, those with a session, if they are wanted */
 } SlmChunk;
 
 /* Told of each row that is taken out again: its line, its time, and the line's text (empty if it was not kept). */

@@ -1,7 +1,7 @@
 /*
  * serialize.c: the grouped rows of some objects as bytes.
  *
- *   head | counts | views | others | groups | carts || offers | strings (categories, then brands: length, bytes, unaligned)
+ *   head | counts | views | others | groups | carts | visits || offers | strings (categories, then brands: length, bytes, unaligned)
  *
  * Groups and views name offers by their place in it.
  */
@@ -22,6 +22,8 @@ typedef struct SerializedHead
 	uint32_t	ncategories;
 	uint32_t	nbrands;
 	uint64_t	overflow;		/* of the groups */
+	uint64_t	nvisits;
+	uint64_t	visits_wanted;
 } SerializedHead;
 
 typedef struct SerializedOffer
@@ -88,6 +90,8 @@ put_rows(Packing *p, char *data)
 	for (; slm_groups_next(&scan, groups); groups++)
 		groups->offer = slm_number(&p->numbers.offers, groups->offer);
 	slm_carts_pack(&batch->carts, (char *) groups);
+	if (p->head.nvisits > 0)
+		memcpy((char *) groups + p->head.carts_len, batch->visits.visits, p->head.nvisits * sizeof(SlmVisit));
 }
 
 static void
@@ -114,7 +118,7 @@ static size_t
 rows_size(const SerializedHead *head)
 {
 	return sizeof(SerializedHead) + head->nobjects * sizeof(SlmRowCounts) + (head->nviews + head->nothers) * sizeof(SlmView) +
-		head->ngroups * sizeof(SlmGroup) + head->carts_len;
+		head->ngroups * sizeof(SlmGroup) + head->carts_len + head->nvisits * sizeof(SlmVisit);
 }
 
 static bool
@@ -124,7 +128,8 @@ pack(Packing *p, SlmSerialized *serialized)
 
 	p->head = (SerializedHead) {
 		.ngroups = batch->groups.ngroups,.nviews = batch->views.nviews,.nothers = batch->nothers,.nobjects = batch->nobjects,
-		.carts_len = slm_carts_packed_size(&batch->carts),.overflow = batch->groups.overflow
+		.carts_len = slm_carts_packed_size(&batch->carts),.overflow = batch->groups.overflow,
+		.nvisits = batch->visits.n,.visits_wanted = batch->visits.wanted
 	};
 	serialized->len[0] = rows_size(&p->head);
 	serialized->data[0] = malloc(serialized->len[0]);
@@ -307,7 +312,7 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	SLM_ASSERT((uintptr_t) data % 8 == 0);
 
 	if (len < sizeof(SerializedHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
-		head->nothers > len || head->ngroups > len || head->carts_len > len)
+		head->nothers > len || head->ngroups > len || head->carts_len > len || head->nvisits > len)
 		return false;
 	fixed = rows_size(head) + head->noffers * sizeof(SerializedOffer);
 	if (fixed > len || head->ncategories > len || head->nbrands > len)
@@ -325,7 +330,9 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 		add_objects(head, counts, batch) &&
 		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object) &&
 		add_others(head, views + head->nviews, own, batch) &&
-		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len);
+		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len) &&
+		slm_visits_take(&batch->visits, (const SlmVisit *) ((const char *) (groups + head->ngroups) + head->carts_len), (uint32_t) head->nvisits);
+	batch->visits.wanted &= head->visits_wanted != 0;
 	free(strings);
 	free(keys);
 	free(own);

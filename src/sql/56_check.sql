@@ -184,6 +184,19 @@ BEGIN
 	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.  DELETE FROM sellometer.segments and CALL sellometer_rollup() make them anew.' END;
 	RETURN NEXT;
 
+	-- sessions, buyers and orders are what is known of sessions
+	IF EXISTS (SELECT FROM sellometer.visit_state) THEN
+		name := 'visits';
+		FOR i IN 1 .. 3 LOOP
+			n := sellometer.wrong_visits();
+			EXIT WHEN n = 0;
+		END LOOP;
+		ok := n = 0;
+		detail := CASE WHEN ok THEN 'counts of sessions, buyers and orders are those of what is known of sessions' ELSE format('%s counts of sessions, buyers and orders differ', n) END;
+		hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;
+		RETURN NEXT;
+	END IF;
+
 	-- days that others would expect to be other days
 	IF EXISTS (SELECT FROM sellometer.tiers x WHERE x.zone IS NOT NULL) THEN
 		name := 'time zone of days';

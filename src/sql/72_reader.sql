@@ -1,7 +1,7 @@
 /* Roles that can only read, for dashboards. */
 
 /*
- * Not among them: secret, view_log and error_details, columns of sources that say who reaches a bucket, and how, and whatever says which
+ * Not among them: secret, view_log, visit_log, visit_purchases and error_details, columns of sources that say who reaches a bucket, and how, and whatever says which
  * customer did what: carts, and columns of left_in_cart.
  */
 CREATE FUNCTION sellometer.readable()
@@ -14,7 +14,7 @@ AS $$
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
-			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
+			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
 			'nodes', 'as_node', 'held_now'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name

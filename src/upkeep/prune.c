@@ -213,6 +213,19 @@ prune_offers_step(void *arg)
 		slm_run_begin(arg);
 }
 
+/* Likewise what sessions did. */
+static void
+prune_visits_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT sellometer.prune_visits($1 * interval '1 second')", 1, {INT4OID}};
+	Datum		retention = Int32GetDatum(slm_view_log_retention);
+
+	(void) slm_writer_lock();
+	slm_execute(&statement, &retention, NULL, SPI_OK_SELECT);
+	if (slm_int64(0, 1, 0) > 0)
+		slm_run_begin(arg);
+}
+
 static void
 prune_carts_step(void *arg)
 {
@@ -289,7 +302,10 @@ slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 	Pruning 	pruning = {.run = run};
 
 	if (!slm_run_hold(run))
+	{
 		slm_step(run, prune_offers_step, run);
+		slm_step(run, prune_visits_step, run);
+	}
 	pruning.objects = slm_ledger_prune(run);
 	prune(&pruning, heed_surge, TRIES, loud);
 }

@@ -263,6 +263,10 @@ def today_table(c):
     return rows
 
 
+# not counted: the panel is empty
+oracle("sales", "Orders and visitors")(lambda c: [])
+
+
 # --- Sales: by time ------------------------------------------------------------------------------------------------
 
 STEPS = {"1 minute": MINUTE, "1 hour": HOUR, "6 hours": 6 * HOUR, "1 day": DAY, "7 days": WEEK}

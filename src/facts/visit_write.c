@@ -1,0 +1,182 @@
+/*
+ * visit_write.c: from a batch's visits to rows of sellometer.visit_log and sellometer.visit_purchases, and what they change in
+ * sellometer.visit_counts.
+ *
+ *   minutes and purchases of sessions, sorted --> of each session and block its minutes, as bits --> sellometer.add_visits()
+ *                                             --> purchases                                     --> sellometer.change_visit_purchases()
+ *
+ * A block is an hour, or so much of one that no day of the zone begins within.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "facts/visit_write.h"
+#include "miscadmin.h"
+#include "pure/granularity.h"
+#include "server/locks.h"
+#include "server/out_of_memory.h"
+#include "server/spi.h"
+#include "server/zone.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define VISITS_PER_CALL	50000
+
+typedef struct VisitState
+{
+	bool		counted;
+	TimestampTz from;
+	SlmGranularity block;
+} VisitState;
+
+static VisitState
+read_state(void)
+{
+	static SlmStatement statement = {"SELECT kept_from, extract(epoch FROM block)::bigint FROM sellometer.visit_state"};
+	VisitState	state = {.from = DT_NOEND};
+
+	if (slm_execute(&statement, NULL, NULL, SPI_OK_SELECT) == 0)
+		return state;
+	state.counted = true;
+	state.from = slm_int64(0, 1, DT_NOBEGIN);
+	state.block.usecs = slm_int64(0, 2, 0) * USECS_PER_SEC;
+	return state;
+}
+
+bool
+slm_visits_wanted(void)
+{
+	return read_state().counted;
+}
+
+TimestampTz
+slm_visits_from(void)
+{
+	return read_state().from;
+}
+
+/* Rows for a statement. */
+typedef struct Rows
+{
+	int			n;
+	Datum		sessions[VISITS_PER_CALL];
+	Datum		times[VISITS_PER_CALL];
+	Datum		minutes[VISITS_PER_CALL];
+} Rows;
+
+static void
+change_blocks(const Rows *blocks, bool add)
+{
+	static SlmStatement statements[2] = {
+		{"SELECT sellometer.take_out_visits($1, $2)", 2, {INT8ARRAYOID, TIMESTAMPTZARRAYOID}},
+		{"SELECT sellometer.add_visits($1, $2, $3)", 3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID}}
+	};
+	Datum		args[3];
+
+	if (blocks->n == 0)
+		return;
+	args[0] = slm_array((Datum *) blocks->sessions, NULL, blocks->n, INT8OID);
+	args[1] = slm_array((Datum *) blocks->times, NULL, blocks->n, TIMESTAMPTZOID);
+	args[2] = slm_array((Datum *) blocks->minutes, NULL, blocks->n, INT8OID);
+	slm_execute(&statements[add], args, NULL, SPI_OK_SELECT);
+}
+
+static void
+change_purchases(const Rows *purchases, bool add)
+{
+	static SlmStatement statement = {
+		"SELECT sellometer.change_visit_purchases($1, $2, $3)", 3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, BOOLOID}
+	};
+	Datum		args[3];
+
+	if (purchases->n == 0)
+		return;
+	args[0] = slm_array((Datum *) purchases->sessions, NULL, purchases->n, INT8OID);
+	args[1] = slm_array((Datum *) purchases->times, NULL, purchases->n, TIMESTAMPTZOID);
+	args[2] = BoolGetDatum(add);
+	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+}
+
+/* Into the rows: minutes of one session and block are one. */
+static void
+put(Rows *blocks, Rows *purchases, SlmGranularity width, const SlmVisit *visit)
+{
+	TimestampTz time = slm_visit_time(visit);
+	TimestampTz block;
+	int			last = blocks->n - 1;
+
+	if (slm_visit_is_purchase(visit))
+	{
+		purchases->sessions[purchases->n] = Int64GetDatum((int64) visit->session);
+		purchases->times[purchases->n++] = TimestampTzGetDatum(time);
+		return;
+	}
+	block = slm_bucket_start(width, time);
+	if (last < 0 || DatumGetInt64(blocks->sessions[last]) != (int64) visit->session || DatumGetTimestampTz(blocks->times[last]) != block)
+	{
+		last = blocks->n++;
+		blocks->sessions[last] = Int64GetDatum((int64) visit->session);
+		blocks->times[last] = TimestampTzGetDatum(block);
+		blocks->minutes[last] = Int64GetDatum(0);
+	}
+	blocks->minutes[last] = Int64GetDatum(DatumGetInt64(blocks->minutes[last]) | INT64CONST(1) << ((time - block) / USECS_PER_MINUTE));
+}
+
+/* Those from a time on; what is before can't be corrected any more. */
+static void
+change(const SlmVisits *visits, const VisitState *state, bool add)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer visits", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(scratch);
+
+	for (uint32 i = 0; i < visits->n;)
+	{
+		Rows	   *blocks = palloc(sizeof(Rows));
+		Rows	   *purchases = palloc(sizeof(Rows));
+
+		blocks->n = purchases->n = 0;
+		for (; i < visits->n && blocks->n < VISITS_PER_CALL && purchases->n < VISITS_PER_CALL; i++)
+		{
+			if (slm_visit_time(&visits->visits[i]) >= state->from)
+				put(blocks, purchases, state->block, &visits->visits[i]);
+		}
+		change_blocks(blocks, add);
+		change_purchases(purchases, add);
+		MemoryContextReset(scratch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(scratch);
+}
+
+void
+slm_visits_write(SlmVisits *visits)
+{
+	VisitState	state = read_state();
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	if (!state.counted)
+		return;
+	if (!visits->wanted)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("the counting of visits began while files were being read"),
+				 errhint("They are read again.")));
+	slm_visits_unite(visits);
+	change(visits, &state, true);
+}
+
+/* Of these sessions and blocks all goes, also what others have: so of others there must be all of them. */
+void
+slm_visits_rewrite(SlmVisits *old, SlmVisits *others)
+{
+	VisitState	state = read_state();
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	if (!state.counted || old->n == 0)
+		return;
+	slm_visits_unite(old);
+	slm_visits_unite(others);
+	change(old, &state, false);
+	change(others, &state, true);
+}

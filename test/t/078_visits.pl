@@ -1,0 +1,154 @@
+# Sessions, buyers and orders by minute, hour and day are what plain SQL makes of the rows, whatever the order of files, and after files were
+# taken out, replaced, archived and pruned; also where counting begins late, and in zones whose clocks change meanwhile.
+# SLM_SEEDS: which histories, e.g. "1-100" or "7" (default: 3).
+use strict;
+use warnings FATAL => 'all';
+
+use POSIX qw(strftime);
+use PostgreSQL::Test::Utils;
+use SlmHistory qw(unexpected_in_log);
+use SlmRandom;
+use SlmTest;
+use Test::More;
+use Time::Local qw(timegm);
+
+my $DAYS = 12;
+my $START = timegm(0, 0, 0, 22, 9, 2019);
+my @ZONES = ('Europe/Berlin', 'Asia/Kolkata', 'UTC', 'America/Havana', 'Australia/Lord_Howe', 'Asia/Kathmandu', 'America/New_York');
+my $node = slm_node('visits', extension => 0,
+	conf => "sellometer.database = ''\nfsync = off\ntimezone = 'UTC'\nsellometer.view_window = 20d\nsellometer.view_log_retention = 365d\nsellometer.live_lateness = 5min\n");
+my ($zone, $window);
+
+sub value { my ($sql) = @_; return $node->safe_psql('shop', "SET client_min_messages = warning; $sql"); }
+sub at { my ($seconds) = @_; return strftime('%Y-%m-%d %H:%M:%S', gmtime($START + $seconds)); }
+
+# Sessions of minutes or hours, about midnight too, that buy now and then, some within the window, some just beyond.
+sub random_objects
+{
+	my @objects;
+	my $n = 0;
+
+	for my $day (0 .. $DAYS - 1)
+	{
+		for my $file (1 .. 3)
+		{
+			my $hour = $day * 86400 + 3600 * pick(0, 11, 17, 18, 21, 22, 23);
+			my @lines = map {
+				my $time = $hour + pick(int rand 3600, 1800, 1799, 1801, 60 * int rand 90, 3599, 3600);
+				event(event_time => at($time), event_type => pick('view', 'view', 'cart', 'purchase', 'purchase'), product_id => 1 + int rand 5,
+					price => '1.50', user_session => chance(0.1) ? '' : 's' . int(($day + rand 4) / 2))
+			} 1 .. 5 + int rand 20;
+			push @objects, { key => strftime('%Y-%m-%d-%H-%M', gmtime($START + $hour)) . '-' . $n++ . '.csv', at => $hour, content => csv(@lines) };
+		}
+	}
+	return @objects;
+}
+
+# What differs from the rows, of what is counted from a time on.
+my $DIFFERENCES = q{
+	WITH e AS MATERIALIZED (
+		SELECT e.user_session AS s, e.t, e.event_type::text AS type FROM oracle.event e JOIN oracle.object_total o USING (object), sellometer.visit_state v
+		WHERE e.reason IS NULL AND NOT o.failed AND e.user_session <> '' AND e.t >= v.counted_from
+	), bought AS MATERIALIZED (
+		SELECT DISTINCT s, t FROM e WHERE type = 'purchase'
+	), started AS (
+		SELECT b.* FROM bought b WHERE NOT EXISTS (SELECT FROM bought q WHERE q.s = b.s AND q.t < b.t AND q.t > b.t - interval 'WINDOW')
+	), happened AS (
+		SELECT 'session' AS what, s, t FROM e UNION ALL SELECT 'buyer', s, t FROM bought UNION ALL SELECT 'order', s, t FROM started
+	), expected AS (
+		SELECT tier, event_time, count(DISTINCT s) FILTER (WHERE what = 'session') AS sessions, count(DISTINCT s) FILTER (WHERE what = 'buyer') AS buyers,
+			count(*) FILTER (WHERE what = 'order') AS orders
+		FROM happened, LATERAL (VALUES ('minute', date_trunc('minute', t, 'UTC')), ('hour', date_trunc('hour', t, 'UTC')), ('day', oracle.local_start('day', '1 day', t, 'ZONE'))) p (tier, event_time)
+		GROUP BY 1, 2
+	), floors AS (
+		SELECT tier, coalesce((SELECT max(k.floor) FROM sellometer.kept() k WHERE k.tier = p.tier), '-infinity') AS floor FROM (VALUES ('minute'), ('hour'), ('day')) p (tier)
+	)
+	SELECT coalesce(e.tier, c.tier), event_time, e.sessions, c.sessions, e.buyers, c.buyers, e.orders, c.orders
+	FROM (SELECT x.* FROM expected x JOIN floors f USING (tier) WHERE event_time >= floor) e
+	FULL JOIN (SELECT x.* FROM sellometer.visit_counts x JOIN floors f USING (tier) WHERE event_time >= floor) c USING (tier, event_time)
+	WHERE (e.sessions, e.buyers, e.orders) IS DISTINCT FROM (c.sessions, c.buyers, c.orders)
+	ORDER BY 1, 2 LIMIT 10};
+
+sub agrees
+{
+	my ($dir, $when) = @_;
+
+	oracle_load($node, $dir);
+	is(value($DIFFERENCES =~ s/WINDOW/$window/r =~ s/ZONE/$zone/r), '', "$when: as the rows have it");
+	is(value(q{SELECT name, detail FROM sellometer_check() WHERE NOT ok AND name = 'visits'}), '', "$when: the check agrees");
+	return;
+}
+
+sub random_history
+{
+	my ($seed) = @_;
+	my $dir = slm_directory($node, "visits_$seed");		# with what there is now
+	my $in = slm_directory($node, "visits_in_$seed");
+	my $out = slm_directory($node, "visits_out_$seed");
+	my @steps = map { "CALL sellometer_$_()" } qw(rollup prune merge_backlog);
+
+	srand($seed);
+	$zone = $ZONES[ ($seed - 1) % @ZONES ];
+	$window = pick('30min', '1s', '2h', '1d');
+	$node->safe_psql('postgres', "ALTER DATABASE shop SET sellometer.timezone = '$zone'; ALTER DATABASE shop SET sellometer.order_window = '$window'");
+	value("DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; SELECT sellometer_add_source('s', 'file://$in/', archive_url => 'file://$out/')");
+	my $late = chance(0.5) ? 3 : 0;
+	value('SELECT sellometer_count_visits()') if !$late;
+
+	my @objects = random_objects();
+	$_->{arrival} = $_->{at} + (chance(0.3) ? rand(pick(7200, 3, 5) * 86400) : 0) foreach (@objects);
+	@objects = sort { $a->{arrival} <=> $b->{arrival} } @objects;
+	my $waves = 8;
+	for my $wave (1 .. $waves)
+	{
+		my @some = splice(@objects, 0, $wave == $waves ? scalar @objects : int(@objects / ($waves - $wave + 1)));
+
+		for my $object (@some)
+		{
+			write_object($_, $object->{key}, $object->{content}) foreach ($dir, $in);
+		}
+		value('CALL sellometer_ingest()');
+		value(pick(@steps)) foreach (1 .. int rand 3);
+		value("SELECT sellometer_count_visits('-infinity')") if $wave == $late;
+	}
+	value($_) foreach (@steps);
+	ok(value('SELECT count(*) FROM sellometer.visits_day') > 5, "seed $seed, $zone, $window" . ($late ? ', begun late' : '') . ': there are days');
+	agrees($dir, "seed $seed, loaded");
+
+	my $gone = value("SELECT key FROM sellometer.objects WHERE state = 'done' ORDER BY id LIMIT 1 OFFSET " . int rand 30);
+	value("SELECT sellometer_unload('s', '$gone')");
+	unlink "$dir/$gone", "$in/$gone";
+	agrees($dir, "seed $seed, one taken out");
+
+	value('CALL sellometer_archive()');
+	my $changed = value("SELECT key FROM sellometer.objects WHERE state = 'archived' ORDER BY id LIMIT 1 OFFSET " . int rand 20);
+	my ($header, @lines) = split(/^/m, slurp_file("$dir/$changed"));
+	my $content = join('', $header, (grep { chance(0.5) } @lines), map { s/,view,/,purchase,/r } @lines[ 0, 1 ]);
+	unlink "$dir/$changed";
+	write_object($_, $changed, $content) foreach ($dir, $in);
+	value('CALL sellometer_ingest()');
+	is(value("SELECT sellometer_retry('s', '$changed', replace => true)"), '1', "seed $seed: $changed is replaced");
+	agrees($dir, "seed $seed, one replaced");
+
+	value("SELECT sellometer_replay('s', '2019-10-23', '2019-10-30')");
+	agrees($dir, "seed $seed, replayed");
+	value("SELECT sellometer_stop_visits(); SELECT sellometer_count_visits('-infinity')");
+	agrees($dir, "seed $seed, counted anew");
+	is(value("SELECT count(*) FROM sellometer_visits(NULL, NULL) v WHERE v.orders > 0 AND v.basket IS DISTINCT FROM v.gmv / v.orders OR v.buyers > v.sessions"), 0, "seed $seed: baskets");
+	return;
+}
+
+my ($first, $last) = ($ENV{SLM_SEEDS} // '1-3') =~ /^(\d+)(?:-(\d+))?$/ or die 'SLM_SEEDS must be like 7 or 1-3';
+random_history($_) foreach ($first .. $last // $first);
+
+# what the log does not tell any more stays counted
+my $days = value('SELECT count(*) FROM sellometer.visits_day');
+value("SET sellometer.view_log_retention = '3d'; SET sellometer.view_window = '1d'; CALL sellometer_prune()");
+ok(value('SELECT kept_from > counted_from FROM sellometer.visit_state') eq 't' && value('SELECT count(*) FROM sellometer.visits_day') == $days, 'days stay when the log goes');
+is(value("SELECT ok FROM sellometer_check() WHERE name = 'visits'"), 't', 'the check holds what is left');
+is(value("SELECT count(*) FROM sellometer.visit_log l, sellometer.visit_state v WHERE l.block < v.kept_from"), 0, 'the log is pruned');
+value("UPDATE sellometer.visit_counts SET orders = orders + 1 WHERE tier = 'day' AND event_time = (SELECT max(event_time) FROM sellometer.visits_day)");
+is(value("SELECT ok FROM sellometer_check() WHERE name = 'visits'"), 'f', 'the check can say no');
+is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');
+$node->stop;
+done_testing();
