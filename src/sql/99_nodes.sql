@@ -542,10 +542,17 @@ BEGIN
 	IF sellometer_add_node.name IS NULL OR sellometer_add_node.name !~ '^[a-z][a-z0-9_]{0,19}$' THEN
 		RAISE invalid_parameter_value USING MESSAGE = 'a node''s name is up to 20 small letters, digits and _, of which the first is a letter';
 	END IF;
-	PERFORM sellometer.make_node_server(sellometer_add_node.name, connection);
-	IF to_regnamespace('sellometer_nodes') IS NULL THEN
+	IF EXISTS (SELECT FROM sellometer.nodes n WHERE n.name = sellometer_add_node.name) THEN
+		RAISE duplicate_object USING MESSAGE = format('there is a node "%s" already', sellometer_add_node.name), HINT = 'sellometer_drop_node() forgets it.';
+	END IF;
+	-- a dump has what others were asked by, but not that they are: in another database they have to be added anew
+	IF NOT EXISTS (SELECT FROM sellometer.nodes) THEN
 		PERFORM sellometer.show_own();
 	END IF;
+	IF EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = 'sellometer_node_' || sellometer_add_node.name) THEN
+		EXECUTE format('DROP SERVER %I CASCADE', 'sellometer_node_' || sellometer_add_node.name);
+	END IF;
+	PERFORM sellometer.make_node_server(sellometer_add_node.name, connection);
 	PERFORM sellometer.make_foreign(row(sellometer_add_node.name, 0, 1, shows, now())::sellometer.nodes, 'as_node');
 	EXECUTE format('SELECT slice, version FROM sellometer_nodes.%I', 'as_node_of_' || sellometer_add_node.name) INTO found;
 	PERFORM sellometer.check_node(sellometer_add_node.name, found.slice, found.version);

@@ -103,8 +103,8 @@ $old->run_log([ 'pg_dump', '--inserts', '-f', "$dump.inserts", $old->connstr('sh
 is($old->safe_psql('shop', q{
 	SELECT c.relname FROM pg_class c JOIN pg_extension e ON extname = 'sellometer'
 	WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'S') AND relpersistence = 'p' AND c.oid <> ALL (extconfig)
-		AND EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND refobjid = e.oid AND deptype = 'e')}),
-	'segments', 'the rows of all tables of the extension are dumped, but those that are a copy of others');
+		AND EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND refobjid = e.oid AND deptype = 'e')
+	ORDER BY 1}), "nodes\nown_views\nsegments", 'the rows of all tables of the extension are dumped, but those that are a copy of others, and nodes, which are to be added anew');
 is($old->safe_psql('shop', q{
 	SELECT indrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indrelid AND relkind = 'p'
 	WHERE relnamespace = 'sellometer'::regnamespace

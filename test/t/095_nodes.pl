@@ -137,6 +137,7 @@ unlike($err, qr/hidden/, '... is told without the password');
 
 for (
 	[ "SELECT sellometer_add_node('again', \$\$" . connection('s0') . '$$)', qr/node "again" does not go with the others/, 'a slice twice' ],
+	[ "SELECT sellometer_add_node('s0', \$\$" . connection('s0') . '$$)', qr/there is a node "s0" already/, 'a name twice' ],
 	[ "SELECT sellometer_add_node('whole', \$\$" . connection('shop') . '$$)', qr/has no slice: it counts all products|permission denied/, 'a database without a slice' ],
 	[ "SELECT sellometer_add_node('X', 'dbname=x')", qr/a node's name is/, 'a name that is none' ],
 	[ "SELECT sellometer_add_node('x', 'dbname')", qr/the connection can't be read/, 'a connection that is none' ],
