@@ -37,6 +37,7 @@ typedef struct Row
 	const SlmLookRow *look;
 	SlmEvent	event;			/* as far as the row tells; without a price, if it does not tell that */
 	const SlmOffer *offer;		/* with the labels; NULL: they can't be told */
+	SlmOfferId	id;				/* its number */
 } Row;
 
 static bool
@@ -57,7 +58,10 @@ find_offer(SlmEventSearch *search, Row *row)
 		row->event.price = 0;
 	if (++search->seen % ROWS_OF_NAMES == 0)
 		slm_view_state_trim(search->state, DT_NOBEGIN);
-	offer = slm_event_offer(search->state, &row->event);
+	/* what can't be used has no keys in a user's own dimensions */
+	if (!row->look->is_event)
+		memset(row->event.own, 0, sizeof(row->event.own));
+	row->id = offer = slm_event_offer(search->state, &row->event);
 	return offer == SLM_NO_OFFER ? NULL : slm_dictionary_get(search->state->dictionary, offer);
 }
 
@@ -72,12 +76,16 @@ has_key(const SlmEventSearch *search, const Row *row)
 {
 	const SlmEventQuery *query = search->query;
 	SlmSlice	key;
+	SlmKeyId	number;
 
 	if (query->dimension == SLM_PRODUCT_ID)
 		return tells(row, SLM_COL_PRODUCT_ID) && row->event.product_id == query->product_id;
 	if (row->offer == NULL)
 		return false;
-	key = label(search, row->offer, query->dimension);
+	number = slm_dictionary_key_of(search->state->dictionary, row->id, query->dimension);
+	if (number == SLM_NO_KEY)
+		return false;
+	key = slm_dictionary_text(search->state->dictionary, query->dimension, number);
 	return key.len == strlen(query->key) && memcmp(key.data, query->key, key.len) == 0;
 }
 

@@ -8,6 +8,7 @@
 #include "archive/history.h"
 #include "archive/history_piece.h"
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "ledger/currency.h"
 #include "ledger/slice.h"
 #include "ledger/source_format.h"
@@ -80,7 +81,7 @@ fate_here(SlmPiece *piece, const SlmReadRow *row, bool is_event)
 static bool
 take_rows(SlmPiece *piece, bool *enough)
 {
-	SlmReadRow	row;
+	SlmReadRow	row = {0};
 
 	for (;;)
 	{
@@ -186,7 +187,7 @@ bool
 slm_piece_read(SlmPiece *piece, SlmStoreError *error, bool *any_read)
 {
 	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL,.format = piece->format,
-	.rates = &piece->rates};
+	.rates = &piece->rates,.own = slm_own(),.source = {piece->source, (uint32) strlen(piece->source)}};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
 	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
 	volatile bool there = false;

@@ -25,8 +25,10 @@
 #include "archive/missing.h"
 #include "archive/replay.h"
 #include "archive/replay_offers.h"
+#include "archive/replay_range.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "dedup/view_log.h"
 #include "dedup/view_rewrite.h"
 #include "dedup/view_state.h"
@@ -71,14 +73,6 @@ typedef struct ReplayRows
 	SlmChunkRow row;
 } ReplayRows;
 
-/* The buckets of a tier that are made anew: those that begin in [first, end). */
-typedef struct Range
-{
-	TimestampTz first;
-	TimestampTz end;
-	bool		joins;			/* they reach from before what the tier holds whole up to it: then it holds them whole too */
-} Range;
-
 typedef struct Replay
 {
 	TimestampTz from;
@@ -86,6 +80,7 @@ typedef struct Replay
 	TimestampTz rows_from;		/* earlier than from: the view log does not reach back far enough */
 	TimestampTz log_from;		/* the view log is written from here on */
 	SlmViewState *state;		/* for its dictionary and key */
+	SlmOwn		own;			/* a user's own dimensions, before this */
 	SlmHistory *history;
 	TupleDesc	desc;
 	TupleTableSlot *slot;
@@ -93,7 +88,7 @@ typedef struct Replay
 	ReplayRows	fresh;
 	ReplayRows *into;			/* where rows go now */
 	SlmTiers   *tiers;
-	Range	   *ranges;			/* by tier */
+	SlmReplayRange *ranges;		/* by tier */
 	SlmViews	known;			/* counted, at most a view window ago */
 	SlmBatch	batch;
 	SlmCells	cells;
@@ -206,42 +201,19 @@ end_rows(ReplayRows *rows)
 
 /* --- which buckets --- */
 
-static TimestampTz
-bucket_at_or_after(SlmGranularity g, TimestampTz time)
-{
-	TimestampTz start;
-
-	if (TIMESTAMP_NOT_FINITE(time))
-		return time;
-	start = slm_bucket_start(g, time);
-	return start < time ? slm_bucket_next(g, start) : start;
-}
-
-static TimestampTz
-bucket_at_or_before(SlmGranularity g, TimestampTz time)
-{
-	return TIMESTAMP_NOT_FINITE(time) ? time : slm_bucket_start(g, time);
-}
-
-/*
- * A tier that was added late, or is to keep more than it did, does not take what a coarser one holds whole, as a part of it would
- * contradict that.  If the range joins what it has, it is no part: it is all.
- */
+/* The range of a tier; says what is left as it is. */
 static void
-find_range(const Replay *replay, int t, TimestampTz head, Range *range)
+find_range(const Replay *replay, int t, TimestampTz head, SlmReplayRange *range)
 {
 	const SlmTier *tier = &replay->tiers->tiers[t];
 	TimestampTz floor = slm_tier_floor(tier, head);
-	TimestampTz kept_from = bucket_at_or_after(tier->granularity, slm_tier_takes_from(replay->tiers, t));
 	TimestampTz kept_to = tier->watermark;
+	TimestampTz kept_from;
 
-	range->joins = tier->kept_from > replay->from && tier->kept_from <= replay->to && floor < tier->kept_from;
-	if (range->joins)
-		kept_from = floor;
-	range->first = Max(bucket_at_or_after(tier->granularity, replay->from), kept_from);
-	range->end = Min(bucket_at_or_before(tier->granularity, replay->to), kept_to);
-	if ((replay->from > kept_from && replay->from < kept_to && bucket_at_or_before(tier->granularity, replay->from) < replay->from) ||
-		(replay->to > kept_from && replay->to < kept_to && bucket_at_or_before(tier->granularity, replay->to) < replay->to))
+	*range = slm_replay_range(replay->tiers, t, replay->from, replay->to, head);
+	kept_from = range->kept_from;
+	if ((replay->from > kept_from && replay->from < kept_to && slm_bucket_at_or_before(tier->granularity, replay->from) < replay->from) ||
+		(replay->to > kept_from && replay->to < kept_to && slm_bucket_at_or_before(tier->granularity, replay->to) < replay->to))
 		ereport(NOTICE,
 				(errmsg("tier \"%s\" is left as it is in the buckets that begin before the range or end after it", tier->name),
 				 errhint("A range of whole buckets of a tier replaces them all.")));
@@ -257,9 +229,49 @@ find_ranges(Replay *replay)
 {
 	TimestampTz head = slm_head_read();
 
-	replay->ranges = palloc0(sizeof(Range) * replay->tiers->n);
+	replay->ranges = palloc0(sizeof(SlmReplayRange) * replay->tiers->n);
 	for (int t = 0; t < replay->tiers->n; t++)
 		find_range(replay, t, head, &replay->ranges[t]);
+}
+
+/* --- dimensions of a user's own --- */
+
+/* Rows are read with keys from then on.  It may have become another time until the lock is there. */
+static void
+begin_dimensions(Replay *replay)
+{
+	SlmOwn		filled;
+
+	replay->own = *slm_own();
+	filled = slm_replay_dimensions(&replay->own, slm_tiers_read(), replay->from, replay->to);
+	slm_dictionary_set_own(replay->state->dictionary, &filled);
+}
+
+static void
+confirm_dimensions(const Replay *replay)
+{
+	SlmOwn		filled;
+
+	slm_own_confirm(&replay->own);
+	filled = slm_replay_dimensions(&replay->own, replay->tiers, replay->from, replay->to);
+	if (!slm_own_equal(&filled, slm_dictionary_own(replay->state->dictionary)))
+		slm_own_changed();
+}
+
+static void
+note_dimensions(const Replay *replay)
+{
+	const SlmOwn *filled = slm_dictionary_own(replay->state->dictionary);
+
+	for (uint32 i = 0; i < filled->n; i++)
+	{
+		if (filled->dimension[i].since == replay->own.dimension[i].since)
+			continue;
+		slm_own_filled(filled->dimension[i].id, filled->dimension[i].since);
+		ereport(NOTICE,
+				(errmsg("dimension \"%s\" is complete from %s on now", slm_own_name((int) i),
+						TIMESTAMP_IS_NOBEGIN(filled->dimension[i].since) ? "the beginning" : timestamptz_to_str(filled->dimension[i].since))));
+	}
 }
 
 /*
@@ -293,7 +305,7 @@ note_filled(Replay *replay)
 	{
 		SlmTier    *tier = &replay->tiers->tiers[t];
 		/* complete is a bucket only as a whole */
-		TimestampTz filled = Max(replay->ranges[t].first, bucket_at_or_after(tier->granularity, from));
+		TimestampTz filled = Max(replay->ranges[t].first, slm_bucket_at_or_after(tier->granularity, from));
 
 		if (!replay->ranges[t].joins || filled >= tier->kept_from)
 			continue;
@@ -305,7 +317,7 @@ note_filled(Replay *replay)
 }
 
 static void
-delete_range(const SlmTier *tier, const Range *range)
+delete_range(const SlmTier *tier, const SlmReplayRange *range)
 {
 	static SlmStatement totals = {
 		"DELETE FROM sellometer.totals WHERE tier = $1 AND event_time >= $2 AND event_time < $3",
@@ -319,7 +331,7 @@ delete_range(const SlmTier *tier, const Range *range)
 
 	if (range->first >= range->end)
 		return;
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 		slm_execute_once(psprintf("DELETE FROM sellometer.%s WHERE event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz",
 								  quote_identifier(psprintf("%s_%s", slm_dimension_name(d), tier->name)),
 								  pstrdup(timestamptz_to_str(range->first)), pstrdup(timestamptz_to_str(range->end))),
@@ -333,7 +345,7 @@ static void
 write_tier(Replay *replay, int t)
 {
 	const SlmTier *tier = &replay->tiers->tiers[t];
-	const Range *range = &replay->ranges[t];
+	const SlmReplayRange *range = &replay->ranges[t];
 	SlmDimensionDeltas *deltas;
 	SlmSegments *segments;
 
@@ -477,6 +489,7 @@ replace(Replay *replay)
 	replay->tiers = slm_tiers_read();
 	slm_rollup_reset(replay->tiers);
 	find_ranges(replay);
+	confirm_dimensions(replay);
 	read_known(replay);
 	slm_view_log_cut(replay->state->dictionary, Max(replay->from, replay->log_from), replay->to, NULL);
 	for (int t = 0; t < replay->tiers->n; t++)
@@ -486,6 +499,7 @@ replace(Replay *replay)
 	write_rows(replay);
 	slm_replay_offers_end();
 	note_filled(replay);
+	note_dimensions(replay);
 	SLM_CRASH_POINT("replay.written");
 	end_rows(&replay->bulk);
 	end_rows(&replay->fresh);
@@ -508,6 +522,7 @@ create_replay(TimestampTz from, TimestampTz to)
 	callback->func = free_replay;
 	callback->arg = replay;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
+	begin_dimensions(replay);
 	slm_batch_init(&replay->batch, replay->state->dictionary);
 	replay->history = slm_history_create();
 	replay->desc = CreateTemplateTupleDesc(COLS);

@@ -406,8 +406,11 @@ find_taken(SlmTakeOut *take)
 	{
 		const SlmView *view = &counted.slots[i];
 		const SlmView *old = view->fingerprint == 0 ? NULL : slm_views_find(&take->old, view->fingerprint);
-		bool		is_old = old != NULL && old->time == view->time &&
-			slm_dictionary_compare(take->state->dictionary, old->offer, view->offer) == 0;
+		/*
+		 * Of several at a time that differ in own keys alone another may have been chosen, by a dimension that has been dropped since.  If it is another
+		 * object's, that has it again.
+		 */
+		bool		is_old = old != NULL && old->time == view->time && slm_is_same_offer(take->state->dictionary, old->offer, view->offer);
 
 		if (view->fingerprint != 0)
 			keep_earliest(take, is_old ? &take->taken : &take->known, view->fingerprint, view->time, view->offer);

@@ -6,6 +6,7 @@
 #include "budget.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "dedup/own_dimensions.h"
 #include "dedup/view_check.h"
 #include "dedup/view_log.h"
 #include "dedup/view_state.h"
@@ -84,6 +85,7 @@ renew_dictionary(SlmViewState *state)
 	if (fresh == NULL)
 		slm_out_of_memory();
 	slm_overrides_apply(state->overrides, fresh);
+	slm_dictionary_set_own(fresh, slm_own());
 	slm_dictionary_free(state->dictionary);
 	state->dictionary = fresh;
 	state->dictionaries++;
@@ -123,6 +125,7 @@ slm_view_state_create(bool persistent)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 	state->overrides = slm_overrides_create();
 	(void) slm_overrides_refresh(state->overrides);
+	slm_own_read();
 	renew_dictionary(state);
 	return state;
 }
@@ -131,7 +134,8 @@ void
 slm_view_state_refresh(SlmViewState *state)
 {
 	slm_table_keep_at_most(slm_budget_tables());
-	if (slm_overrides_refresh(state->overrides))
+	slm_own_read();
+	if (slm_overrides_refresh(state->overrides) || !slm_own_equal(slm_own(), slm_dictionary_own(state->dictionary)))
 		renew_dictionary(state);
 }
 

@@ -80,7 +80,7 @@ extern SlmViewState *slm_view_state_create(bool persistent);
 /* Between batches: forget what is no longer needed, so that memory stays within sellometer.work_memory. */
 extern void slm_view_state_trim(SlmViewState *state, TimestampTz head);
 
-/* Between batches, with SPI: take up changes of sellometer.category_overrides. */
+/* Between batches, with SPI: take up changes of sellometer.category_overrides and sellometer.dimensions. */
 extern void slm_view_state_refresh(SlmViewState *state);
 
 /*

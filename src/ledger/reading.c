@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "budget.h"
+#include "dedup/own_dimensions.h"
 #include "guc.h"
 #include "ledger/currency.h"
 #include "ledger/reading_internal.h"
@@ -473,7 +474,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 {
 	/* of what was read from end to end before, by this process, it is known */
 	SlmReaderOptions options = {.latest = clock->latest,.content_secret = object->has_checksum ? NULL : checksum->secret,
-	.format = object->format};
+	.format = object->format,.own = slm_own(),.source = {object->source, (uint32) strlen(object->source)}};
 	SlmReading *reading = palloc0(sizeof(SlmReading));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
@@ -560,7 +561,11 @@ void
 slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dictionary, SlmChunk *chunk, bool whole_hours)
 {
 	SlmObject  *object = reading->object;
+	const SlmOwn *own = slm_reader_own(reading->reader);
 
+	/* a large object is read over several transactions */
+	if ((own == NULL ? 0 : slm_own_stamp(own)) != slm_own_stamp(slm_dictionary_own(dictionary)))
+		slm_own_changed();
 	if (is_new_call(reading))
 	{
 		slm_chunk_reset(chunk);

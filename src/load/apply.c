@@ -22,6 +22,7 @@
  */
 #include "postgres.h"
 
+#include "dedup/own_dimensions.h"
 #include "facts/cart_write.h"
 #include "facts/offer_log.h"
 #include "facts/stock_write.h"
@@ -267,6 +268,7 @@ slm_write_tiers(SlmBatch *batch, TimestampTz head, bool replace)
 	Apply	   *apply = palloc(sizeof(Apply));
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	slm_own_confirm(slm_dictionary_own(batch->dictionary));
 	*apply = (Apply) {.batch = batch,.replace = replace,.head = head,.reach = DT_NOBEGIN};
 	apply->tiers = slm_tiers_read();
 	PG_TRY();
@@ -320,6 +322,7 @@ apply_locked(Apply *apply)
 	bool		has_groups;
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	slm_own_confirm(slm_dictionary_own(batch->dictionary));
 	apply->head = slm_head_read();	/* others may have moved it until we had the lock */
 	slm_identity_confirm(apply->objects, apply->nobjects);
 	slm_listing_watch(batch, apply->head);

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "budget.h"
+#include "dedup/own_dimensions.h"
 #include "guc.h"
 #include "load/pool.h"
 #include "load/pool_message.h"
@@ -505,6 +506,8 @@ slm_pool_take(SlmPool *pool, SlmObject *objects, int n, int total, SlmBatch *bat
 	if (len > 0)
 		result->buf.data = NULL;
 	drop_result(pool, result);
+	if (len > 0 && !slm_serialized_fits(serialized, len, batch))
+		slm_own_changed();
 	if (len > 0 && !slm_batch_deserialize(block, block_size, serialized, len, batch))
 		slm_out_of_memory();
 	return found;

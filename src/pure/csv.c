@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pure/assert.h"
 #include "pure/line.h"
 #include "pure/number.h"
 #include "pure/utf8.h"
@@ -62,7 +63,7 @@ slm_csv_set_columns(SlmCsv *csv, size_t nfields, size_t least, const int *column
 		return false;
 	free(csv->roles);
 	csv->roles = roles;
-	memset(csv->roles, SLM_COLUMNS, nfields);
+	memset(csv->roles, SLM_ALL_COLUMNS, nfields);
 	csv->nfields = nfields;
 	csv->least = least;
 	csv->ncolumns = SLM_USUAL_COLUMNS;
@@ -76,6 +77,19 @@ slm_csv_set_columns(SlmCsv *csv, size_t nfields, size_t least, const int *column
 			csv->ncolumns = SLM_COLUMNS;
 	}
 	return true;
+}
+
+void
+slm_csv_add_own(SlmCsv *csv, uint32_t n, const int *fields)
+{
+	SLM_ASSERT(n <= SLM_MAX_OWN);
+	csv->ncolumns = SLM_COLUMNS + (int) n;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		csv->column_field[SLM_COLUMNS + i] = fields[i];
+		if (fields[i] >= 0)
+			csv->roles[fields[i]] = (uint8_t) (SLM_COLUMNS + i);
+	}
 }
 
 /* Move what is not used up to the window's beginning. */
@@ -215,7 +229,7 @@ cut_record(SlmCsv *csv, size_t end, SlmRecord *record)
 	{
 		if (record->nfields >= csv->nfields)
 			used = slm_trim(field).len > 0 ? record->nfields + 1 : used;
-		else if (csv->roles[record->nfields] < SLM_COLUMNS)
+		else if (csv->roles[record->nfields] < SLM_ALL_COLUMNS)
 			record->field[csv->roles[record->nfields]] = field;
 	}
 	/* of what the header doesn't have, empty fields are nothing; nor is it anything to lack what has no name */

@@ -64,9 +64,9 @@ typedef struct SlmCsv
 	SlmCsvWalk	walk;
 	size_t		nfields;		/* what the header has; 0 until it is known */
 	size_t		least;			/* of these, those up to the last one that has a name */
-	int			ncolumns;		/* columns that are cut out: SLM_USUAL_COLUMNS, or SLM_COLUMNS if the header has others */
-	uint8_t    *roles;			/* of each field: the SlmColumn it is, or SLM_COLUMNS */
-	int			column_field[SLM_COLUMNS];	/* of each column: the field that it is, or -1 */
+	int			ncolumns;		/* columns that are cut out: SLM_USUAL_COLUMNS, or SLM_COLUMNS if the header has others, or more with slm_csv_add_own() */
+	uint8_t    *roles;			/* of each field: the column that it is, or SLM_ALL_COLUMNS */
+	int			column_field[SLM_ALL_COLUMNS];	/* of each column: the field that it is, or -1; behind those of SlmColumn a user's own */
 	char	   *raw;			/* room for a record as it came, where the window's copy is written to */
 } SlmCsv;
 
@@ -77,7 +77,7 @@ typedef struct SlmRecord
 	int64_t		invalid_at;		/* offset of the first byte that is no valid UTF-8 or NUL, or -1 */
 	size_t		nfields;		/* empty ones beyond the header's not counted, and those without a name at its end not missed */
 	const char *fault;			/* of SLM_CSV_BAD_QUOTE: what is wrong, a static string */
-	SlmSlice	field[SLM_COLUMNS]; /* without outer quotes; empty where the header has no such column; only the first csv->ncolumns are set */
+	SlmSlice	field[SLM_ALL_COLUMNS]; /* without outer quotes; empty where the header has no such column; only the first csv->ncolumns are set */
 } SlmRecord;
 
 typedef enum SlmCsvStatus
@@ -106,6 +106,9 @@ extern void slm_csv_added(SlmCsv *csv, size_t len, bool ended);
  * memory.
  */
 extern bool slm_csv_set_columns(SlmCsv *csv, size_t nfields, size_t least, const int *column_field);
+
+/* Right after that: n columns of a user's own are cut out, too; fields[i] is the field that the i-th is, -1: none, or a known column. */
+extern void slm_csv_add_own(SlmCsv *csv, uint32_t n, const int *fields);
 
 /* The next record that is no empty line; valid until the next call of this or slm_csv_room(). */
 extern SlmCsvStatus slm_csv_next(SlmCsv *csv, SlmRecord *record);

@@ -308,17 +308,22 @@ slm_deltas_make(SlmCells *cells, const SlmDictionary *dictionary, SlmDimension d
 	SlmKeyId   *key_of;			/* by offer */
 	Keys		keys;
 	SortLayout	layout = {0};
+	const bool	own = dimension >= SLM_FIRST_OWN;	/* then an offer may have no key */
 	bool		ok = keys_init(&keys, dictionary, dimension) && find_offers(cells, dictionary);
 
-	SLM_ASSERT(dimension < SLM_DIMENSIONS);
+	SLM_ASSERT(dimension < SLM_MAX_DIMENSIONS);
 
 	*out = (SlmDeltas) {0};
 	key_of = slm_table_alloc_dirty(cells->maxoffers, sizeof(SlmKeyId));
 	ok = ok && key_of != NULL;
 	for (uint32_t i = 0; ok && i < cells->noffers; i++)
 	{
-		key_of[cells->offers[i]] = slm_dictionary_get(dictionary, cells->offers[i])->keys[dimension];
-		keys_add(&keys, key_of[cells->offers[i]]);
+		SlmKeyId	key = own ? slm_dictionary_key_of(dictionary, cells->offers[i], dimension)
+			: slm_dictionary_get(dictionary, cells->offers[i])->keys[dimension];
+
+		key_of[cells->offers[i]] = key;
+		if (!own || key != SLM_NO_KEY)
+			keys_add(&keys, key);
 	}
 	if (ok)
 		keys_sort(&keys, cells);
@@ -332,7 +337,7 @@ slm_deltas_make(SlmCells *cells, const SlmDictionary *dictionary, SlmDimension d
 		{
 			const SlmCell *cell = &cells->cells[i];
 
-			if (cells->buckets[cell->bucket].wanted)
+			if (cells->buckets[cell->bucket].wanted && (!own || key_of[cell->offer] != SLM_NO_KEY))
 				items[n++] = (SlmSortItem) {
 					.key = sort_key(&layout, &keys, key_of[cell->offer], cell->bucket, cell->type),
 					.index = pack_cell(cell)

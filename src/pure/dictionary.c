@@ -9,14 +9,13 @@
  * Rows are told apart by their keyed 64-bit hash alone: comparing their bytes too would cost two more cache misses a row.
  * With n offers the chance of a mix-up is below n^2 / 2^65: 2.7e-8 for a million.  hash.h says why nobody can force one.
  */
-#include "pure/dictionary.h"
+#include "pure/dictionary_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "pure/assert.h"
 #include "pure/clean.h"
-#include "pure/interner.h"
 #include "pure/memory.h"
 #include "pure/trim.h"
 
@@ -33,48 +32,10 @@ typedef struct RawOffer
 	uint32_t	period;			/* of overrides */
 	SlmTime		time;			/* of the event, in that period */
 	uint32_t	line;
+	const SlmSlice *own;		/* values that keys in a user's own dimensions are made of */
 } RawOffer;
 
-typedef struct Slot
-{
-	uint64_t	hash;
-	uint32_t	offer;			/* number + 1, 0 = free */
-	uint32_t	part;			/* the last one in which it was asked for */
-} Slot;
-
-struct SlmDictionary
-{
-	SlmHashKey	key;
-	SlmOverride override;
-	void	   *override_arg;
-	const SlmTime *periods;		/* when the 2nd, 3rd … begins; not owned */
-	uint32_t	nperiods;
-	uint32_t	part;			/* of an object: number of the one that is being read */
-
-	Slot	   *slots;
-	uint32_t	nslots;
-
-	SlmOffer   *offers;
-	uint32_t	noffers;
-	uint32_t	maxoffers;
-
-	SlmInterner		products;		/* keyed by the eight bytes of the product_id */
-	int64_t    *product_ids;	/* by key */
-	uint32_t	maxproducts;
-	SlmInterner		texts[SLM_DIMENSIONS];
-
-	/* of each key of level 3 the one of level 2 that it is in, of each of level 2 the one of level 1 */
-	SlmKeyId   *parents[SLM_DIMENSIONS];
-	uint32_t	maxparents[SLM_DIMENSIONS];
-
-	uint32_t	npart;			/* offers that the part has named */
-	/* of each brand and key of level 3 the last part that was found to name it, and how many there are in the part at hand */
-	uint32_t   *named[SLM_DIMENSIONS];
-	uint32_t	maxnamed[SLM_DIMENSIONS];
-	uint32_t	nnamed;
-	bool		counts_named;	/* they are counted as offers come */
-	bool		has_lines;
-};
+typedef SlmOfferSlot Slot;
 
 SlmDictionary *
 slm_dictionary_create(const SlmHashKey *key)
@@ -101,8 +62,10 @@ slm_dictionary_free(SlmDictionary *dictionary)
 		return;
 	slm_interner_free(&dictionary->products);
 	free(dictionary->product_ids);
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < SLM_MAX_DIMENSIONS; d++)
 		slm_interner_free(&dictionary->texts[d]);
+	slm_interner_free(&dictionary->tuples);
+	free(dictionary->tuple_of);
 	slm_table_free(dictionary->slots, dictionary->nslots, sizeof(Slot));
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
 	{
@@ -126,6 +89,18 @@ slm_dictionary_set_override(SlmDictionary *dictionary, SlmOverride override, voi
 	dictionary->nperiods = n;
 }
 
+/* The values that keys are made of, and which keys there are. */
+static uint64_t
+hash_own(const SlmDictionary *dictionary, const RawOffer *raw, uint64_t h)
+{
+	const SlmHashKey *key = &dictionary->key;
+
+	h = slm_hash_int(key, h, slm_own_mask(&dictionary->own, raw->time));
+	for (uint32_t i = 0; i < dictionary->own.nvalues; i++)
+		h = slm_hash_bytes(key, h, raw->own[i].data, raw->own[i].len);
+	return h;
+}
+
 static uint64_t
 hash_raw(const SlmDictionary *dictionary, const RawOffer *raw)
 {
@@ -133,6 +108,8 @@ hash_raw(const SlmDictionary *dictionary, const RawOffer *raw)
 	uint64_t	h = slm_hash_int(key, (uint64_t) raw->product_id, (uint64_t) raw->price);
 
 	h = slm_hash_int(key, h ^ ((uint64_t) raw->line << 40 ^ ((uint64_t) raw->period << 2 | raw->has_category_id)), (uint64_t) raw->category_id);
+	if (__builtin_expect(dictionary->own.n > 0, false))
+		h = hash_own(dictionary, raw, h);
 	h = slm_hash_bytes(key, h, raw->category.data, raw->category.len);
 	h = slm_hash_bytes(key, h, raw->brand.data, raw->brand.len);
 	/* of two texts with one number one will be refused, and must leave no brand to the other */
@@ -143,13 +120,16 @@ hash_raw(const SlmDictionary *dictionary, const RawOffer *raw)
 
 /* Offers of clean values are looked up by the numbers of their keys. */
 static uint64_t
-hash_clean(const SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand, uint32_t line)
+hash_clean(const SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand, uint32_t line,
+		   SlmTupleId tuple)
 {
 	const SlmHashKey *key = &dictionary->key;
 	uint64_t	h = slm_hash_int(key, (uint64_t) product_id, (uint64_t) price);
 
 	/* the bit that no hash of a row has set there */
 	h = slm_hash_int(key, h ^ 2 ^ (uint64_t) line << 40, (uint64_t) category << 32 | brand);
+	if (tuple != 0)
+		h = slm_hash_int(key, h, tuple);
 	return slm_hash_mix(h ^ key->k[3], key->k[1]);
 }
 
@@ -232,9 +212,30 @@ number_product(SlmDictionary *dictionary, SlmOffer *offer)
 	return offer->keys[SLM_PRODUCT_ID] != SLM_NO_KEY;
 }
 
+/* The keys of own dimensions. */
+static bool
+number_tuple(SlmDictionary *dictionary, const RawOffer *raw, SlmTupleId *tuple)
+{
+	SlmKeyId	keys[SLM_MAX_OWN];
+	uint32_t	mask = slm_own_mask(&dictionary->own, raw->time);
+
+	for (uint32_t i = 0; i < dictionary->own.n; i++)
+	{
+		const SlmOwnDimension *own = &dictionary->own.dimension[i];
+
+		keys[i] = SLM_NO_KEY;
+		if ((mask >> i & 1) == 0)
+			continue;
+		keys[i] = slm_dictionary_add_text(dictionary, SLM_FIRST_OWN + i, slm_own_key(own, raw->own[own->value]));
+		if (keys[i] == SLM_NO_KEY)
+			return false;
+	}
+	return slm_dictionary_add_tuple(dictionary, keys, tuple);
+}
+
 /* Clean the raw values and number the keys that they give. */
 static bool
-fill_keys(SlmDictionary *dictionary, const RawOffer *raw, SlmOffer *offer, SlmDictionaryError *error)
+fill_keys(SlmDictionary *dictionary, const RawOffer *raw, SlmOffer *offer, SlmTupleId *tuple, SlmDictionaryError *error)
 {
 	char		category_buf[SLM_CATEGORY_BUFFER * 2];
 	char		brand_buf[32];
@@ -259,12 +260,14 @@ fill_keys(SlmDictionary *dictionary, const RawOffer *raw, SlmOffer *offer, SlmDi
 	offer->has_brand = raw->brand.len > 0;
 	offer->has_category = raw->category.len > 0;
 	offer->keys[SLM_BRAND] = slm_dictionary_brand(dictionary, brand);
+	*tuple = 0;
 	return offer->keys[SLM_BRAND] != SLM_NO_KEY && number_product(dictionary, offer) &&
-		number_category(dictionary, &category, offer->keys);
+		number_category(dictionary, &category, offer->keys) &&
+		(dictionary->own.n == 0 || number_tuple(dictionary, raw, tuple));
 }
 
 static SlmOfferId
-add_offer(SlmDictionary *dictionary, const SlmOffer *offer, uint64_t hash)
+add_offer(SlmDictionary *dictionary, const SlmOffer *offer, SlmTupleId tuple, uint64_t hash)
 {
 	uint32_t	s;
 
@@ -274,6 +277,12 @@ add_offer(SlmDictionary *dictionary, const SlmOffer *offer, uint64_t hash)
 	if (dictionary->noffers >= SLM_MAX_OFFERS || (dictionary->noffers >= dictionary->nslots / 2 && !rehash(dictionary)) ||
 		!slm_grow((void **) &dictionary->offers, dictionary->noffers, &dictionary->maxoffers, sizeof(SlmOffer)))
 		return SLM_NO_OFFER;
+	if (dictionary->own.n > 0)
+	{
+		if (!slm_grow((void **) &dictionary->tuple_of, dictionary->noffers, &dictionary->maxtuple_of, sizeof(SlmTupleId)))
+			return SLM_NO_OFFER;
+		dictionary->tuple_of[dictionary->noffers] = tuple;
+	}
 
 	for (s = (uint32_t) hash & (dictionary->nslots - 1); dictionary->slots[s].offer != 0;)
 		s = (s + 1) & (dictionary->nslots - 1);
@@ -324,7 +333,8 @@ raw_offer(const SlmDictionary *dictionary, const SlmEvent *event)
 	return (RawOffer) {
 		.product_id = event->product_id,.price = event->price,.category = event->category_code,.brand = event->brand,.sku = event->sku,
 		.has_category_id = event->has_category_id,.category_id = event->has_category_id ? event->category_id : 0,
-		.time = event->time,.period = period_of(dictionary, event->time),.line = event->line
+		.time = event->time,.period = period_of(dictionary, event->time),.line = event->line,
+		.own = event->own
 	};
 }
 
@@ -409,6 +419,7 @@ slm_dictionary_offer_by_hash(SlmDictionary *dictionary, const SlmEvent *event, u
 	Slot	   *slot = find_slot(dictionary, hash);
 	RawOffer	raw;
 	SlmOffer	offer;
+	SlmTupleId	tuple;
 
 	/* an override that was set since would have this row under the offer of another one */
 	SLM_ASSERT(hash == slm_dictionary_hash(dictionary, event));
@@ -424,7 +435,7 @@ slm_dictionary_offer_by_hash(SlmDictionary *dictionary, const SlmEvent *event, u
 	}
 	*first = true;
 	raw = raw_offer(dictionary, event);
-	return fill_keys(dictionary, &raw, &offer, error) && note_offer(dictionary, &offer) ? add_offer(dictionary, &offer, hash) : SLM_NO_OFFER;
+	return fill_keys(dictionary, &raw, &offer, &tuple, error) && note_offer(dictionary, &offer) ? add_offer(dictionary, &offer, tuple, hash) : SLM_NO_OFFER;
 }
 
 SlmOfferId
@@ -456,7 +467,7 @@ slm_dictionary_brand(SlmDictionary *dictionary, SlmSlice brand)
 SlmKeyId
 slm_dictionary_add_text(SlmDictionary *dictionary, SlmDimension dimension, SlmSlice text)
 {
-	SLM_ASSERT(dimension != SLM_PRODUCT_ID && dimension < SLM_DIMENSIONS);
+	SLM_ASSERT(dimension != SLM_PRODUCT_ID && dimension < SLM_MAX_DIMENSIONS);
 	return slm_interner_add(&dictionary->texts[dimension], &dictionary->key, text);
 }
 
@@ -469,7 +480,14 @@ slm_dictionary_offer_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney 
 SlmOfferId
 slm_dictionary_line_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand, uint32_t line)
 {
-	uint64_t	hash = hash_clean(dictionary, product_id, price, category, brand, line);
+	return slm_dictionary_tuple_of(dictionary, product_id, price, category, brand, line, 0);
+}
+
+SlmOfferId
+slm_dictionary_tuple_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand, uint32_t line,
+						SlmTupleId tuple)
+{
+	uint64_t	hash = hash_clean(dictionary, product_id, price, category, brand, line, tuple);
 	SlmOfferId	id = find(dictionary, hash);
 	SlmOffer	offer = {.product_id = product_id,.price = price,.line = line};
 
@@ -477,11 +495,12 @@ slm_dictionary_line_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney p
 		return id;
 	SLM_ASSERT(category < slm_dictionary_keys(dictionary, SLM_CATEGORY_L3));
 	SLM_ASSERT(brand < slm_dictionary_keys(dictionary, SLM_BRAND));
+	SLM_ASSERT(tuple < slm_dictionary_tuples(dictionary));
 	offer.keys[SLM_BRAND] = brand;
 	offer.keys[SLM_CATEGORY_L3] = category;
 	offer.keys[SLM_CATEGORY_L2] = dictionary->parents[SLM_CATEGORY_L3][category];
 	offer.keys[SLM_CATEGORY_L1] = dictionary->parents[SLM_CATEGORY_L2][offer.keys[SLM_CATEGORY_L2]];
-	return number_product(dictionary, &offer) ? add_offer(dictionary, &offer, hash) : SLM_NO_OFFER;
+	return number_product(dictionary, &offer) ? add_offer(dictionary, &offer, tuple, hash) : SLM_NO_OFFER;
 }
 
 SlmOfferId
@@ -504,115 +523,6 @@ slm_dictionary_clean_line(SlmDictionary *dictionary, int64_t product_id, SlmMone
 void
 slm_dictionary_prefetch(const SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
 {
-	__builtin_prefetch(&dictionary->slots[(uint32_t) hash_clean(dictionary, product_id, price, category, brand, 0) &
+	__builtin_prefetch(&dictionary->slots[(uint32_t) hash_clean(dictionary, product_id, price, category, brand, 0, 0) &
 									   (dictionary->nslots - 1)]);
-}
-
-void
-slm_dictionary_prefetch_offer(const SlmDictionary *dictionary, SlmOfferId offer)
-{
-	__builtin_prefetch(&dictionary->offers[offer]);
-}
-
-void
-slm_dictionary_prefetch_product(const SlmDictionary *dictionary, SlmKeyId key)
-{
-	__builtin_prefetch(&dictionary->product_ids[key]);
-}
-
-const SlmOffer *
-slm_dictionary_get(const SlmDictionary *dictionary, SlmOfferId offer)
-{
-	SLM_ASSERT(offer < dictionary->noffers);
-	return &dictionary->offers[offer];
-}
-
-bool
-slm_dictionary_has_lines(const SlmDictionary *dictionary)
-{
-	return dictionary->has_lines;
-}
-
-uint32_t
-slm_dictionary_line(const SlmDictionary *dictionary, SlmOfferId offer)
-{
-	SLM_ASSERT(offer < dictionary->noffers);
-	return dictionary->offers[offer].line;
-}
-
-uint32_t
-slm_dictionary_offers(const SlmDictionary *dictionary)
-{
-	return dictionary->noffers;
-}
-
-uint32_t
-slm_dictionary_keys(const SlmDictionary *dictionary, SlmDimension dimension)
-{
-	return dimension == SLM_PRODUCT_ID ? dictionary->products.nentries : dictionary->texts[dimension].nentries;
-}
-
-SlmSlice
-slm_dictionary_text(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId key)
-{
-	SLM_ASSERT(dimension != SLM_PRODUCT_ID && dimension < SLM_DIMENSIONS);
-	SLM_ASSERT(key < dictionary->texts[dimension].nentries);
-	return dictionary->texts[dimension].entries[key].text;
-}
-
-SlmKeyId
-slm_dictionary_parent(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId key)
-{
-	SLM_ASSERT(dimension == SLM_CATEGORY_L3 || dimension == SLM_CATEGORY_L2);
-	SLM_ASSERT(key < dictionary->texts[dimension].nentries);
-	return dictionary->parents[dimension][key];
-}
-
-int64_t
-slm_dictionary_product(const SlmDictionary *dictionary, SlmKeyId key)
-{
-	SLM_ASSERT(key < dictionary->products.nentries);
-	return dictionary->product_ids[key];
-}
-
-int
-slm_slice_compare(SlmSlice a, SlmSlice b)
-{
-	uint32_t	len = a.len < b.len ? a.len : b.len;
-	int			c = len ? memcmp(a.data, b.data, len) : 0;
-
-	return c ? c : (a.len > b.len) - (a.len < b.len);
-}
-
-int
-slm_dictionary_compare(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId b)
-{
-	const SlmOffer *x = &dictionary->offers[a];
-	const SlmOffer *y = &dictionary->offers[b];
-	int			c;
-
-	SLM_ASSERT(a < dictionary->noffers && b < dictionary->noffers);
-
-	if (a == b)
-		return 0;
-	if (x->price != y->price)
-		return x->price < y->price ? -1 : 1;
-	c = slm_slice_compare(slm_dictionary_text(dictionary, SLM_CATEGORY_L3, x->keys[SLM_CATEGORY_L3]),
-						  slm_dictionary_text(dictionary, SLM_CATEGORY_L3, y->keys[SLM_CATEGORY_L3]));
-	if (c == 0)
-		c = slm_slice_compare(slm_dictionary_text(dictionary, SLM_BRAND, x->keys[SLM_BRAND]),
-							  slm_dictionary_text(dictionary, SLM_BRAND, y->keys[SLM_BRAND]));
-	return c != 0 ? c : (x->line > y->line) - (x->line < y->line);
-}
-
-size_t
-slm_dictionary_memory(const SlmDictionary *dictionary)
-{
-	size_t		memory = sizeof(SlmDictionary) + slm_interner_memory(&dictionary->products) +
-		dictionary->maxproducts * sizeof(int64_t);
-
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
-		memory += slm_interner_memory(&dictionary->texts[d]) + dictionary->maxparents[d] * sizeof(SlmKeyId) +
-			dictionary->maxnamed[d] * sizeof(uint32_t);
-	return memory + dictionary->nslots * sizeof(Slot) + dictionary->maxoffers * sizeof(SlmOffer);
 }

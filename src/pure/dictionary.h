@@ -21,13 +21,16 @@ typedef enum SlmDimension
 	SLM_BRAND,
 	SLM_CATEGORY_L3,
 	SLM_CATEGORY_L2,
-	SLM_CATEGORY_L1
+	SLM_CATEGORY_L1,
+	SLM_FIRST_OWN				/* behind these a user's own: this plus their number in SlmOwn */
 } SlmDimension;
 
-#define SLM_DIMENSIONS	5
+#define SLM_DIMENSIONS		5	/* that each event has */
+#define SLM_MAX_DIMENSIONS	(SLM_DIMENSIONS + SLM_MAX_OWN)
 
 typedef uint32_t SlmOfferId;
 typedef uint32_t SlmKeyId;		/* a key of one dimension; dense from 0 */
+typedef uint32_t SlmTupleId;	/* a key in each of a user's own dimensions, or none; 0: in none of them a key */
 
 #define SLM_NO_OFFER	UINT32_MAX
 #define SLM_MAX_OFFERS	(UINT32_MAX / 4 - 1)	/* a number and two bits more fit into 32 */
@@ -68,6 +71,22 @@ typedef struct SlmOverridden
  * is where none does.  The slices must stay in place until the next call.
  */
 typedef void (*SlmOverride) (void *arg, const SlmOverridden *row, SlmSlice *code, SlmSlice *brand);
+
+/*
+ * Have events of an empty dictionary have keys in these dimensions, too.  They are copied.  Their keys are not in SlmOffer, whose size would be paid for by
+ * those who have none, but in a tuple that the offer has.
+ */
+extern void slm_dictionary_set_own(SlmDictionary *dictionary, const SlmOwn *own);
+extern const SlmOwn *slm_dictionary_own(const SlmDictionary *dictionary);
+
+/* The tuple of an offer; the tuple of keys, of each own dimension one or SLM_NO_KEY (false if out of memory); a key of a tuple; and how many there are, with 0. */
+extern SlmTupleId slm_dictionary_tuple(const SlmDictionary *dictionary, SlmOfferId offer);
+extern bool slm_dictionary_add_tuple(SlmDictionary *dictionary, const SlmKeyId *keys, SlmTupleId *tuple);
+extern SlmKeyId slm_dictionary_tuple_key(const SlmDictionary *dictionary, SlmTupleId tuple, uint32_t own);
+extern uint32_t slm_dictionary_tuples(const SlmDictionary *dictionary);
+
+/* The key of an offer in any dimension; SLM_NO_KEY: it has none in it. */
+extern SlmKeyId slm_dictionary_key_of(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension);
 
 /* A new, empty dictionary, or NULL if out of memory.  The key is copied. */
 extern SlmDictionary *slm_dictionary_create(const SlmHashKey *key);
@@ -115,6 +134,9 @@ extern SlmOfferId slm_dictionary_line_of(SlmDictionary *dictionary, int64_t prod
 									  SlmKeyId brand, uint32_t line);
 extern SlmOfferId slm_dictionary_clean_line(SlmDictionary *dictionary, int64_t product_id, SlmMoney price,
 										 SlmSlice category, SlmSlice brand, uint32_t line);
+/* And with a tuple: the others are of those with 0. */
+extern SlmOfferId slm_dictionary_tuple_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category,
+									   SlmKeyId brand, uint32_t line, SlmTupleId tuple);
 
 /* Has any offer a line?  Then the line of one, which is 0 for most. */
 extern bool slm_dictionary_has_lines(const SlmDictionary *dictionary);
@@ -141,8 +163,10 @@ extern SlmSlice slm_dictionary_text(const SlmDictionary *dictionary, SlmDimensio
 extern SlmKeyId slm_dictionary_parent(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId key);
 extern int64_t slm_dictionary_product(const SlmDictionary *dictionary, SlmKeyId key);
 
-/* Which of two views at the same time counts: lower price, then category, then brand, bytewise, then fewer pieces.  <0, 0, >0. */
+/* Which of two views at the same time counts: lower price, then category, then brand, bytewise, then fewer pieces, then own keys, bytewise.  <0, 0, >0. */
 extern int	slm_dictionary_compare(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId b);
+/* The same without own keys. */
+extern int	slm_dictionary_compare_listings(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId b);
 
 /* Bytewise order of two slices, a prefix before what it begins; <0, 0, >0. */
 extern int	slm_slice_compare(SlmSlice a, SlmSlice b);

@@ -240,12 +240,49 @@ uncomment(SlmSlice *line)
 	return true;
 }
 
+/* Have csv cut out the columns that dimensions of a user's own are made of; the first of a name, if there are several.  Returns how many there are. */
+static int
+use_own(SlmHeaders *headers, SlmCsv *csv, SlmSlice line)
+{
+	int			fields[SLM_MAX_OWN];
+	SlmSlice	cell;
+	bool		sound = true;
+	int			n = 0;
+
+	for (uint32_t i = 0; i < headers->own->nvalues; i++)
+		fields[i] = headers->own_known[i] = -1;
+	for (int f = 0; slm_line_cell(&line, &cell, &sound); f++)
+	{
+		SlmSlice	name = slm_trim(slm_cell_inside(cell));
+		int			known = column_named(cell);
+
+		for (uint32_t i = 0; i < headers->own->nvalues; i++)
+		{
+			const char *column = headers->own->value[i].column;
+
+			if (headers->own->value[i].from != SLM_OWN_COLUMN || fields[i] >= 0 || headers->own_known[i] >= 0 ||
+				name.len != strlen(column) || strncasecmp(name.data, column, name.len) != 0)
+				continue;
+			if (known < SLM_COLUMNS)
+				headers->own_known[i] = known;
+			else
+			{
+				fields[i] = f;
+				n++;
+			}
+		}
+	}
+	slm_csv_add_own(csv, headers->own->nvalues, fields);
+	return n;
+}
+
 /* Have csv read what follows by this header.  line: the header's. */
 static SlmLine
 use(SlmHeaders *headers, SlmCsv *csv, SlmSlice line, const SlmHeader *header, SlmReadErrorCode *code,
 	char message[SLM_MESSAGE_SIZE])
 {
 	uint64_t	hash = UINT64_C(14695981039346656037);
+	int			unknown = header->unknown_columns;
 	int			i = 0;
 
 	for (uint32_t k = 0; k < line.len; k++)
@@ -262,8 +299,10 @@ use(SlmHeaders *headers, SlmCsv *csv, SlmSlice line, const SlmHeader *header, Sl
 		if (i == headers->nseen)
 			headers->nseen++;
 		headers->known = true;
-		if (header->unknown_columns > headers->unknown_columns)
-			headers->unknown_columns = header->unknown_columns;
+		if (headers->own != NULL)
+			unknown -= use_own(headers, csv, line);
+		if (unknown > headers->unknown_columns)
+			headers->unknown_columns = unknown;
 		return SLM_LINE_HEADER;
 	}
 	return SLM_LINE_FAILED;

@@ -11,6 +11,7 @@
 #define SLM_PURE_HEADER_H
 
 #include "pure/csv.h"
+#include "pure/own.h"
 #include "pure/reader.h"
 
 #define SLM_MESSAGE_SIZE	256
@@ -45,6 +46,8 @@ typedef struct SlmHeaders
 	uint64_t	seen[SLM_MAX_HEADERS];	/* hashes of the different ones */
 	int			nseen;
 	char		first_name[64]; /* of the first one: its first column, if so short */
+	const SlmOwn *own;			/* set by the caller: whose columns are looked for, too; NULL: none */
+	int			own_known[SLM_MAX_OWN];	/* of each of its values: the known column that it is; -1: it is none */
 } SlmHeaders;
 
 typedef enum SlmLine

@@ -28,7 +28,7 @@ slm_keys_sort(const SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId 
 {
 	Texts		texts = {dictionary, dimension};
 
-	SLM_ASSERT(dimension < SLM_DIMENSIONS);
+	SLM_ASSERT(dimension < SLM_MAX_DIMENSIONS);
 	SLM_ASSERT(n <= slm_dictionary_keys(dictionary, dimension));
 
 	if (dimension != SLM_PRODUCT_ID)

@@ -57,13 +57,29 @@ slm_number(SlmNumbering *numbering, uint32_t global)
 	return numbering->local[global] - 1;
 }
 
-/* Offers, and the categories and brands that they name; zero-initialised or by slm_offer_numbering_init(). */
+/* Offers, and the categories, brands, tuples and own keys that they name; zero-initialised or by slm_offer_numbering_init(). */
 typedef struct SlmOfferNumbering
 {
 	SlmNumbering offers;
 	SlmNumbering categories;
 	SlmNumbering brands;
+	uint32_t	nown;			/* as many as the dictionary has dimensions of a user's own; 0: what follows is not set */
+	SlmNumbering tuples;		/* tuple 0 is not numbered */
+	SlmNumbering own[SLM_MAX_OWN];
 } SlmOfferNumbering;
+
+static inline bool
+slm_own_numbering_init(SlmOfferNumbering *numbering, const SlmDictionary *dictionary)
+{
+	bool		ok = true;
+
+	numbering->nown = slm_dictionary_own(dictionary)->n;
+	if (numbering->nown > 0)
+		ok = slm_numbering_init(&numbering->tuples, slm_dictionary_tuples(dictionary));
+	for (uint32_t i = 0; ok && i < numbering->nown; i++)
+		ok = slm_numbering_init(&numbering->own[i], slm_dictionary_keys(dictionary, SLM_FIRST_OWN + i));
+	return ok;
+}
 
 /* For what the dictionary holds now; false if out of memory (free it all the same). */
 static inline bool
@@ -72,7 +88,8 @@ slm_offer_numbering_init(SlmOfferNumbering *numbering, const SlmDictionary *dict
 	*numbering = (SlmOfferNumbering) {0};
 	return slm_numbering_init(&numbering->offers, slm_dictionary_offers(dictionary)) &&
 		slm_numbering_init(&numbering->categories, slm_dictionary_keys(dictionary, SLM_CATEGORY_L3)) &&
-		slm_numbering_init(&numbering->brands, slm_dictionary_keys(dictionary, SLM_BRAND));
+		slm_numbering_init(&numbering->brands, slm_dictionary_keys(dictionary, SLM_BRAND)) &&
+		slm_own_numbering_init(numbering, dictionary);
 }
 
 static inline void
@@ -81,6 +98,10 @@ slm_offer_numbering_clear(SlmOfferNumbering *numbering)
 	slm_numbering_clear(&numbering->offers);
 	slm_numbering_clear(&numbering->categories);
 	slm_numbering_clear(&numbering->brands);
+	if (numbering->nown > 0)
+		slm_numbering_clear(&numbering->tuples);
+	for (uint32_t i = 0; i < numbering->nown; i++)
+		slm_numbering_clear(&numbering->own[i]);
 }
 
 static inline void
@@ -89,6 +110,9 @@ slm_offer_numbering_free(SlmOfferNumbering *numbering)
 	slm_numbering_free(&numbering->offers);
 	slm_numbering_free(&numbering->categories);
 	slm_numbering_free(&numbering->brands);
+	slm_numbering_free(&numbering->tuples);
+	for (uint32_t i = 0; i < SLM_MAX_OWN; i++)
+		slm_numbering_free(&numbering->own[i]);
 }
 
 
@@ -101,7 +125,32 @@ slm_numbered_offer(const SlmOfferNumbering *numbering, const SlmDictionary *dict
 	return slm_dictionary_get(dictionary, numbering->offers.global[i]);
 }
 
-/* Number the categories and brands of all offers that have numbers. */
+/* Number a tuple, and its keys.  0: it is tuple 0; else its number + 1. */
+static inline uint32_t
+slm_number_tuple(SlmOfferNumbering *numbering, const SlmDictionary *dictionary, SlmTupleId tuple)
+{
+	if (tuple == 0)
+		return 0;
+	for (uint32_t i = 0; i < numbering->nown; i++)
+	{
+		SlmKeyId	key = slm_dictionary_tuple_key(dictionary, tuple, i);
+
+		if (key != SLM_NO_KEY)
+			slm_number(&numbering->own[i], key);
+	}
+	return slm_number(&numbering->tuples, tuple) + 1;
+}
+
+/* A key of a tuple that has a number.  0: it has none in that dimension; else the key's number + 1. */
+static inline uint32_t
+slm_numbered_tuple_key(SlmOfferNumbering *numbering, const SlmDictionary *dictionary, uint32_t tuple, uint32_t own)
+{
+	SlmKeyId	key = slm_dictionary_tuple_key(dictionary, numbering->tuples.global[tuple], own);
+
+	return key == SLM_NO_KEY ? 0 : slm_number(&numbering->own[own], key) + 1;
+}
+
+/* Number the categories and brands, and tuples, of all offers that have numbers. */
 static inline void
 slm_number_keys(SlmOfferNumbering *numbering, const SlmDictionary *dictionary)
 {
@@ -111,6 +160,8 @@ slm_number_keys(SlmOfferNumbering *numbering, const SlmDictionary *dictionary)
 
 		slm_number(&numbering->categories, offer->keys[SLM_CATEGORY_L3]);
 		slm_number(&numbering->brands, offer->keys[SLM_BRAND]);
+		if (numbering->nown > 0)
+			(void) slm_number_tuple(numbering, dictionary, slm_dictionary_tuple(dictionary, numbering->offers.global[i]));
 	}
 }
 

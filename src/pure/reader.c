@@ -16,6 +16,7 @@
 struct SlmReader
 {
 	SlmReaderOptions options;
+	SlmOwn		own;			/* that options.own points to, if there are some */
 	SlmReaderStats stats;
 	SlmTimeCache cache;
 	SlmIntake	intake;			/* its error is raised when the rows before it have been handed out */
@@ -37,6 +38,12 @@ slm_reader_create(const SlmReaderOptions *options)
 	if (reader == NULL)
 		return NULL;
 	reader->options = *options;
+	reader->options.own = NULL;
+	if (options->own != NULL && options->own->n > 0)
+	{
+		reader->own = *options->own;
+		reader->options.own = reader->headers.own = &reader->own;
+	}
 	if (!slm_intake_init(&reader->intake, options->content_secret, options->format) || !slm_csv_init(&reader->csv, slm_scan_best()))
 	{
 		slm_reader_free(reader);
@@ -59,6 +66,12 @@ slm_reader_free(SlmReader *reader)
 	slm_names_free(reader->names);
 	slm_skus_free(reader->skus);
 	free(reader);
+}
+
+const SlmOwn *
+slm_reader_own(const SlmReader *reader)
+{
+	return reader->options.own;
 }
 
 void
@@ -253,13 +266,26 @@ read_other(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow
 	return SLM_READ_REJECT;
 }
 
-/* The columns behind the usual ones. */
+static void
+read_own(const SlmReader *reader, const SlmRecord *record, SlmEvent *event)
+{
+	for (uint32_t i = 0; i < reader->own.nvalues; i++)
+	{
+		int			known = reader->headers.own_known[i];
+
+		event->own[i] = reader->own.value[i].from == SLM_OWN_SOURCE ? reader->options.source : record->field[known < 0 ? SLM_COLUMNS + (int) i : known];
+	}
+}
+
+/* The columns behind the usual ones, and dimensions of a user's own. */
 __attribute__((noinline))
 static bool
 read_more(SlmReader *reader, const SlmRecord *record, SlmReadRow *row)
 {
 	if (!slm_event_parse_more(record->field, &row->event, &row->reject))
 		return false;
+	if (reader->options.own != NULL)
+		read_own(reader, record, &row->event);
 	return row->event.currency.len == 0 || reader->options.rates == NULL ||
 		slm_event_convert(record->field, reader->options.rates, &row->event, &row->reject);
 }

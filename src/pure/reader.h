@@ -20,6 +20,7 @@
 
 #include "pure/format.h"
 #include "pure/names.h"
+#include "pure/own.h"
 #include "pure/rates.h"
 #include "pure/sku.h"
 
@@ -44,6 +45,7 @@ typedef struct SlmEvent
 	SlmSlice	sku;			/* valid if product_id is below 0: the text that it stands for */
 	SlmSlice	name;			/* slm_field_value() of what the product is called; empty = not told */
 	SlmSlice	currency;		/* of the price, trimmed; set where the header has a column behind the usual ones, else left as it was */
+	SlmSlice	own[SLM_MAX_OWN];	/* as they came, the values of options.own; set only if there are some */
 } SlmEvent;
 
 /*
@@ -127,6 +129,8 @@ typedef struct SlmReaderOptions
 	const uint8_t *content_secret;	/* for slm_reader_content(): see content.h; NULL: not wanted */
 	const SlmFormat *format;	/* the file's own, which must stay; NULL: none */
 	SlmRates   *rates;			/* by which prices in a currency are converted, which must stay; NULL: prices are as they stand */
+	const SlmOwn *own;			/* copied: dimensions of a user's own, whose values events are to have; NULL: none */
+	SlmSlice	source;			/* for those; must stay */
 } SlmReaderOptions;
 
 /* What was seen so far; owned by the reader. */
@@ -143,6 +147,9 @@ typedef struct SlmReaderStats
 /* A new reader, or NULL if out of memory.  Free with slm_reader_free(). */
 extern SlmReader *slm_reader_create(const SlmReaderOptions *options);
 extern void slm_reader_free(SlmReader *reader);
+
+/* The dimensions whose values its events have; NULL: none. */
+extern const SlmOwn *slm_reader_own(const SlmReader *reader);
 
 /*
  * Hand over the next bytes; they must stay in place until slm_reader_next() has returned SLM_READ_MORE (or END,

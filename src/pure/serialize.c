@@ -1,7 +1,7 @@
 /*
  * serialize.c: the grouped rows of some objects as bytes.
  *
- *   head | counts | views | others | groups | carts | visits || offers | strings (categories, then brands: length, bytes, unaligned)
+ *   head | counts | views | others | groups | carts | visits || offers | tuples | strings (categories, then brands, then own keys: length, bytes, unaligned)
  *
  * Groups and views name offers by their place in it.
  */
@@ -24,6 +24,10 @@ typedef struct SerializedHead
 	uint64_t	overflow;		/* of the groups */
 	uint64_t	nvisits;
 	uint64_t	visits_wanted;
+	uint64_t	ntuples;		/* of a key in each of nown dimensions: its number + 1, 0: none */
+	uint64_t	own_stamp;		/* of these dimensions */
+	uint32_t	nown;
+	uint32_t	nown_keys[SLM_MAX_OWN];
 } SerializedHead;
 
 typedef struct SerializedOffer
@@ -32,7 +36,8 @@ typedef struct SerializedOffer
 	SlmMoney	price;
 	uint32_t	category;
 	uint32_t	brand;
-	uint64_t	line;
+	uint32_t	line;
+	uint32_t	tuple;			/* number + 1; 0: none */
 } SerializedOffer;
 
 typedef struct Packing
@@ -94,6 +99,29 @@ put_rows(Packing *p, char *data)
 		memcpy((char *) groups + p->head.carts_len, batch->visits.visits, p->head.nvisits * sizeof(SlmVisit));
 }
 
+static char *
+put_tuples(uint32_t *keys, Packing *p)
+{
+	for (uint32_t i = 0; i < p->numbers.tuples.n; i++)
+	{
+		for (uint32_t d = 0; d < p->numbers.nown; d++)
+			*keys++ = slm_numbered_tuple_key(&p->numbers, p->batch->dictionary, i, d);
+	}
+	return (char *) keys;
+}
+
+/* Of all offers, with what they name. */
+static size_t
+offers_size(const Packing *p)
+{
+	size_t		size = p->numbers.offers.n * sizeof(SerializedOffer) + (size_t) p->numbers.tuples.n * p->numbers.nown * sizeof(uint32_t) +
+		strings_size(p, &p->numbers.categories, SLM_CATEGORY_L3) + strings_size(p, &p->numbers.brands, SLM_BRAND);
+
+	for (uint32_t i = 0; i < p->numbers.nown; i++)
+		size += strings_size(p, &p->numbers.own[i], SLM_FIRST_OWN + i);
+	return size;
+}
+
 static void
 put_offers(Packing *p, char *data)
 {
@@ -106,11 +134,15 @@ put_offers(Packing *p, char *data)
 		offers[i] = (SerializedOffer) {
 			.product_id = offer->product_id,.price = offer->price,
 			.category = slm_number(&p->numbers.categories, offer->keys[SLM_CATEGORY_L3]),
-			.brand = slm_number(&p->numbers.brands, offer->keys[SLM_BRAND]),.line = offer->line
+			.brand = slm_number(&p->numbers.brands, offer->keys[SLM_BRAND]),.line = offer->line,
+			.tuple = p->numbers.nown == 0 ? 0 : slm_number_tuple(&p->numbers, p->batch->dictionary, slm_dictionary_tuple(p->batch->dictionary, p->numbers.offers.global[i]))
 		};
 	}
-	data = put_strings((char *) (offers + p->numbers.offers.n), p, &p->numbers.categories, SLM_CATEGORY_L3);
-	put_strings(data, p, &p->numbers.brands, SLM_BRAND);
+	data = put_tuples((uint32_t *) (offers + p->numbers.offers.n), p);
+	data = put_strings(data, p, &p->numbers.categories, SLM_CATEGORY_L3);
+	data = put_strings(data, p, &p->numbers.brands, SLM_BRAND);
+	for (uint32_t i = 0; i < p->numbers.nown; i++)
+		data = put_strings(data, p, &p->numbers.own[i], SLM_FIRST_OWN + i);
 }
 
 /* Up to where the offers begin. */
@@ -137,8 +169,7 @@ pack(Packing *p, SlmSerialized *serialized)
 		return false;
 	put_rows(p, serialized->data[0]);
 	slm_number_keys(&p->numbers, batch->dictionary);
-	serialized->len[1] = p->numbers.offers.n * sizeof(SerializedOffer) + strings_size(p, &p->numbers.categories, SLM_CATEGORY_L3) +
-		strings_size(p, &p->numbers.brands, SLM_BRAND);
+	serialized->len[1] = offers_size(p);
 	serialized->data[1] = malloc(serialized->len[1] + 1);
 	if (serialized->data[1] == NULL)
 		return false;
@@ -146,6 +177,11 @@ pack(Packing *p, SlmSerialized *serialized)
 	p->head.noffers = p->numbers.offers.n;
 	p->head.ncategories = p->numbers.categories.n;
 	p->head.nbrands = p->numbers.brands.n;
+	p->head.ntuples = p->numbers.tuples.n;
+	p->head.own_stamp = slm_own_stamp(slm_dictionary_own(batch->dictionary));
+	p->head.nown = p->numbers.nown;
+	for (uint32_t i = 0; i < p->numbers.nown; i++)
+		p->head.nown_keys[i] = p->numbers.own[i].n;
 	memcpy(serialized->data[0], &p->head, sizeof(SerializedHead));
 	return true;
 }
@@ -194,6 +230,42 @@ get_strings(const char *p, const char *end, uint32_t n, SlmSlice *out)
 	return true;
 }
 
+/* How many strings there are; more than any number of bytes if the head is none. */
+static uint64_t
+count_strings(const SerializedHead *head)
+{
+	uint64_t	n = (uint64_t) head->ncategories + head->nbrands;
+
+	for (uint32_t i = 0; i < head->nown && i < SLM_MAX_OWN; i++)
+		n += head->nown_keys[i];
+	return n;
+}
+
+/* The tuples, in the dictionary of the batch. */
+static bool
+translate_tuples(const SerializedHead *head, const uint32_t *keys, const SlmSlice *strings, SlmDictionary *dictionary, SlmTupleId *tuples)
+{
+	for (uint64_t i = 0; i < head->ntuples; i++)
+	{
+		const SlmSlice *texts = strings + head->ncategories + head->nbrands;
+		SlmKeyId	own[SLM_MAX_OWN];
+
+		for (uint32_t d = 0; d < head->nown; texts += head->nown_keys[d++])
+		{
+			uint32_t	key = keys[i * head->nown + d];
+
+			if (key > head->nown_keys[d])
+				return false;
+			own[d] = key == 0 ? SLM_NO_KEY : slm_dictionary_add_text(dictionary, SLM_FIRST_OWN + d, texts[key - 1]);
+			if (key != 0 && own[d] == SLM_NO_KEY)
+				return false;
+		}
+		if (!slm_dictionary_add_tuple(dictionary, own, &tuples[i]))
+			return false;
+	}
+	return true;
+}
+
 /* Find or make the batch's own numbers of the serialized batch's categories and brands. */
 static bool
 translate_keys(const SerializedHead *head, const SlmSlice *strings, SlmDictionary *dictionary, SlmKeyId *own)
@@ -210,14 +282,15 @@ translate_keys(const SerializedHead *head, const SlmSlice *strings, SlmDictionar
 
 /* The same of its offers. */
 static bool
-translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKeyId *keys, SlmDictionary *dictionary,
+translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKeyId *keys, const SlmTupleId *tuples, SlmDictionary *dictionary,
 		  SlmOfferId *own)
 {
 	const SlmKeyId *brands = keys + head->ncategories;
 
 	for (uint64_t i = 0; i < head->noffers; i++)
 	{
-		if (offers[i].category >= head->ncategories || offers[i].brand >= head->nbrands || offers[i].line >= SLM_MAX_LINE)
+		if (offers[i].category >= head->ncategories || offers[i].brand >= head->nbrands || offers[i].line >= SLM_MAX_LINE ||
+			offers[i].tuple > head->ntuples)
 			return false;
 	}
 	for (uint64_t i = 0; i < head->noffers; i++)
@@ -226,8 +299,8 @@ translate(const SerializedHead *head, const SerializedOffer *offers, const SlmKe
 
 		if (i + SLM_AHEAD < head->noffers)
 			slm_dictionary_prefetch(dictionary, next->product_id, next->price, keys[next->category], brands[next->brand]);
-		own[i] = slm_dictionary_line_of(dictionary, offers[i].product_id, offers[i].price, keys[offers[i].category],
-									 brands[offers[i].brand], (uint32_t) offers[i].line);
+		own[i] = slm_dictionary_tuple_of(dictionary, offers[i].product_id, offers[i].price, keys[offers[i].category],
+									  brands[offers[i].brand], offers[i].line, offers[i].tuple == 0 ? 0 : tuples[offers[i].tuple - 1]);
 		if (own[i] == SLM_NO_OFFER)
 			return false;
 	}
@@ -305,7 +378,9 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	size_t		fixed;
 	SlmSlice   *strings;
 	SlmKeyId   *keys;
+	SlmTupleId *tuples;
 	SlmOfferId *own;
+	uint64_t	nstrings;
 	uint32_t	first_object = batch->nobjects;
 	bool		ok;
 
@@ -314,19 +389,25 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	if (len < sizeof(SerializedHead) || head->nobjects > len || head->noffers > len || head->nviews > len ||
 		head->nothers > len || head->ngroups > len || head->carts_len > len || head->nvisits > len)
 		return false;
-	fixed = rows_size(head) + head->noffers * sizeof(SerializedOffer);
-	if (fixed > len || head->ncategories > len || head->nbrands > len)
+	/* both have the same dimensions: the caller has seen to that */
+	if (head->nown != slm_dictionary_own(batch->dictionary)->n || head->ntuples > len || (head->ntuples > 0 && head->nown == 0))
+		return false;
+	fixed = rows_size(head) + head->noffers * sizeof(SerializedOffer) + head->ntuples * head->nown * sizeof(uint32_t);
+	nstrings = count_strings(head);
+	if (fixed > len || head->ncategories > len || head->nbrands > len || nstrings > len)
 		return false;
 	counts = (const SlmRowCounts *) (data + sizeof(SerializedHead));
 	views = (SlmView *) (counts + head->nobjects);
 	groups = (const SlmGroup *) (views + head->nviews + head->nothers);
 	offers = (const SerializedOffer *) (data + rows_size(head));
-	strings = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmSlice));
+	strings = malloc((nstrings + 1) * sizeof(SlmSlice));
+	tuples = malloc((head->ntuples + 1) * sizeof(SlmTupleId));
 	keys = malloc(((size_t) head->ncategories + head->nbrands + 1) * sizeof(SlmKeyId));
 	own = malloc((head->noffers + 1) * sizeof(SlmOfferId));
-	ok = strings != NULL && keys != NULL && own != NULL &&
-		get_strings(data + fixed, data + len, head->ncategories + head->nbrands, strings) &&
-		translate_keys(head, strings, batch->dictionary, keys) && translate(head, offers, keys, batch->dictionary, own) &&
+	ok = strings != NULL && keys != NULL && tuples != NULL && own != NULL &&
+		get_strings(data + fixed, data + len, (uint32_t) nstrings, strings) &&
+		translate_tuples(head, (const uint32_t *) (offers + head->noffers), strings, batch->dictionary, tuples) &&
+		translate_keys(head, strings, batch->dictionary, keys) && translate(head, offers, keys, tuples, batch->dictionary, own) &&
 		add_objects(head, counts, batch) &&
 		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object) &&
 		add_others(head, views + head->nviews, own, batch) &&
@@ -335,10 +416,19 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 	batch->visits.wanted &= head->visits_wanted != 0;
 	free(strings);
 	free(keys);
+	free(tuples);
 	free(own);
 	run->views = views;
 	run->n = head->nviews;
 	return ok;
+}
+
+bool
+slm_serialized_fits(const char *data, size_t len, const SlmBatch *batch)
+{
+	/* bytes that are none are found out later */
+	return len < sizeof(SerializedHead) ||
+		((const SerializedHead *) data)->own_stamp == slm_own_stamp(slm_dictionary_own(batch->dictionary));
 }
 
 bool

@@ -19,6 +19,9 @@ typedef struct SlmSerialized
 extern bool slm_batch_serialize(const SlmBatch *batch, SlmSerialized *serialized);
 extern void slm_serialized_free(SlmSerialized *serialized);
 
+/* Were these bytes made with the dimensions of the batch?  To be asked before they are added. */
+extern bool slm_serialized_fits(const char *data, size_t len, const SlmBatch *batch);
+
 /*
  * Add the packed objects to a batch, as slm_batch_add() would have done with their rows: they get the next numbers, in their
  * order.  They are len bytes, aligned for any struct, in a block, of slm_table_alloc_dirty(block_size, 1), that belongs to

@@ -68,6 +68,10 @@ typedef enum SlmColumn
 #define SLM_COLUMNS			13
 #define SLM_USUAL_COLUMNS	9	/* those before SLM_COL_QUANTITY */
 
+/* How many dimensions of a user's own there can be, and values that they are made of: behind the columns above stand theirs. */
+#define SLM_MAX_OWN			8
+#define SLM_ALL_COLUMNS		(SLM_COLUMNS + SLM_MAX_OWN)
+
 /* How many pieces a row may tell of: more is no quantity, but an id or a price in the wrong column. */
 #define SLM_MAX_QUANTITY	100000
 

@@ -7,7 +7,9 @@
  *
  * A block: version (1 byte), numbers of entries, categories, brands and offers; the strings of the categories and of the
  * brands (length, bytes); the offers (product_id, price, category, brand; in a block of version 3 also the line, see slm_line(), 0 of a view); the entries (fingerprint as 8 bytes little
- * endian, time, offer).  A time is twice the seconds after the block's hour, or, if it is no whole second, twice the microseconds
+ * endian, time, offer).  In a block of version 4 offers have lines, and tuples (number + 1, 0: none); before the categories stand the number of a
+ * user's own dimensions, of each its id and how many keys it has, and the number of tuples; behind the brands these keys' strings, and the tuples, of each
+ * dimension its key (number + 1, 0: none).  A time is twice the seconds after the block's hour, or, if it is no whole second, twice the microseconds
  * and one.  All numbers but the fingerprints are LEB128 varints.
  */
 #ifndef SLM_PURE_VIEWLOG_H

@@ -2,7 +2,7 @@
  * views.h: which views count.
  *
  * A view of a product counts once per session, at its earliest time; ties go to the lowest price, then category, then
- * brand.  An SlmViews maps the fingerprint of (session, product) to the view that counts so far.  A batch has one of
+ * brand, then keys in a user's own dimensions.  An SlmViews maps the fingerprint of (session, product) to the view that counts so far.  A batch has one of
  * its own rows; a backend that loads for long keeps one of all rows inside the view window.
  *
  * So does an event with an id, per product and type; ties go to the fewest pieces at last.  It stands among the views, and its offer has a
@@ -109,11 +109,11 @@ slm_view_is_earlier(const SlmDictionary *dictionary, SlmTime time, SlmOfferId of
 	return slm_dictionary_compare(dictionary, offer, than->offer) < 0;
 }
 
-/* Are these the same offer?  One that was read from the log may have another number than one that an event has named. */
+/* Are these the same offer, whatever their own keys?  One that was read from the log may have another number than one that an event has named. */
 static inline bool
 slm_is_same_offer(const SlmDictionary *dictionary, SlmOfferId a, SlmOfferId b)
 {
-	return a == b || slm_dictionary_compare(dictionary, a, b) == 0;
+	return a == b || slm_dictionary_compare_listings(dictionary, a, b) == 0;
 }
 
 #define SLM_SIFT	256

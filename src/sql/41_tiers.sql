@@ -7,16 +7,19 @@
  * sellometer.<event>_<dimension>_rank			the last hour before the head, best first
  */
 CREATE FUNCTION sellometer.dimensions()
-RETURNS TABLE (dimension text, key_type text)
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURNS TABLE (dimension text, key_type text, since timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	VALUES ('product_id', 'bigint'), ('brand', 'text COLLATE "C"'), ('category_l1', 'text COLLATE "C"'),
-		('category_l2', 'text COLLATE "C"'), ('category_l3', 'text COLLATE "C"')
+	VALUES ('product_id', 'bigint', timestamptz '-infinity'), ('brand', 'text COLLATE "C"', '-infinity'), ('category_l1', 'text COLLATE "C"', '-infinity'),
+		('category_l2', 'text COLLATE "C"', '-infinity'), ('category_l3', 'text COLLATE "C"', '-infinity')
+	UNION ALL
+	SELECT d.dimension, 'text COLLATE "C"', d.since FROM sellometer.dimensions d
 $$;
-COMMENT ON FUNCTION sellometer.dimensions() IS 'The dimensions and the types of their keys';
+COMMENT ON FUNCTION sellometer.dimensions() IS 'The dimensions, the types of their keys, and from when on they have keys';
 
-CREATE FUNCTION sellometer.create_tier_tables(tier text, granularity interval)
+/* Of all dimensions, or of one alone. */
+CREATE FUNCTION sellometer.create_tier_tables(tier text, granularity interval, alone text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -28,7 +31,7 @@ DECLARE
 	columns text;
 	t text;
 BEGIN
-	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+	FOR d IN SELECT * FROM sellometer.dimensions() x WHERE alone IS NULL OR x.dimension = alone LOOP
 		t := d.dimension || '_' || tier;
 		-- the order that wastes least on alignment
 		columns := CASE WHEN d.key_type = 'bigint'
@@ -49,10 +52,10 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sellometer.create_tier_tables(text, interval) IS 'Make the five tables of a tier';
+COMMENT ON FUNCTION sellometer.create_tier_tables(text, interval, text) IS 'Make the tables of a tier';
 
 /* (Re)make the views of a tier over its tables and the finer tier, which is NULL for the finest. */
-CREATE FUNCTION sellometer.create_realtime_views(tier text, granularity interval, zone text, finer text)
+CREATE FUNCTION sellometer.create_realtime_views(tier text, granularity interval, zone text, finer text, alone text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -63,7 +66,7 @@ DECLARE
 	body text;
 	v text;
 BEGIN
-	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+	FOR d IN SELECT * FROM sellometer.dimensions() x WHERE alone IS NULL OR x.dimension = alone LOOP
 		body := format('SELECT event_time, %1$I, event_type, count::bigint AS count, gmv FROM sellometer.%2$I',
 			d.dimension, d.dimension || '_' || tier);
 		IF finer IS NOT NULL THEN
@@ -85,10 +88,10 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sellometer.create_realtime_views(text, interval, text, text) IS
+COMMENT ON FUNCTION sellometer.create_realtime_views(text, interval, text, text, text) IS
 	'Make the views of a tier that are up to date by what the finer tier has';
 
-CREATE FUNCTION sellometer.create_event_views(tier text)
+CREATE FUNCTION sellometer.create_event_views(tier text, alone text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -99,7 +102,7 @@ DECLARE
 	e text;
 	v text;
 BEGIN
-	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+	FOR d IN SELECT * FROM sellometer.dimensions() x WHERE alone IS NULL OR x.dimension = alone LOOP
 		FOREACH e IN ARRAY enum_range(NULL::sellometer.event_type)::text[] LOOP
 			v := e || '_' || d.dimension || '_' || tier;
 			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS
@@ -111,24 +114,45 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sellometer.create_event_views(text) IS 'Make the views of a tier by event type';
+COMMENT ON FUNCTION sellometer.create_event_views(text, text) IS 'Make the views of a tier by event type';
 
 /* The tables (t) and views (v) of a tier, such that each view comes after what it reads. */
 CREATE FUNCTION sellometer.tier_relations(tier text)
+RETURNS TABLE (kind "char", name text, dimension text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 't'::"char", d.dimension || '_' || tier, d.dimension FROM sellometer.dimensions() d
+	UNION ALL
+	SELECT 'v', 'realtime_' || d.dimension || '_' || tier, d.dimension FROM sellometer.dimensions() d
+	UNION ALL
+	SELECT 'v', event || '_' || d.dimension || '_' || tier, d.dimension
+	FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)::text[]) AS event
+$$;
+COMMENT ON FUNCTION sellometer.tier_relations(text) IS 'The tables and views of a tier';
+
+/* Those that a tier has by CREATE EXTENSION, if it is one of the default ones. */
+CREATE FUNCTION sellometer.default_relations(tier text)
 RETURNS TABLE (kind "char", name text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT 't'::"char", dimension || '_' || tier FROM sellometer.dimensions()
-	UNION ALL
-	SELECT 'v', 'realtime_' || dimension || '_' || tier FROM sellometer.dimensions()
-	UNION ALL
-	SELECT 'v', event || '_' || dimension || '_' || tier
-	FROM sellometer.dimensions(), unnest(enum_range(NULL::sellometer.event_type)::text[]) AS event
+	SELECT r.kind, r.name FROM sellometer.tier_relations(tier) r WHERE r.dimension NOT IN (SELECT d.dimension FROM sellometer.dimensions d)
 $$;
-COMMENT ON FUNCTION sellometer.tier_relations(text) IS 'The tables and views of a tier';
+COMMENT ON FUNCTION sellometer.default_relations(text) IS 'The tables and views of a tier but for dimensions of one''s own';
 
-CREATE FUNCTION sellometer.create_rank_views(finest text)
+CREATE FUNCTION sellometer.dimension_relations(dimension text)
+RETURNS TABLE (kind "char", name text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT r.kind, r.name FROM sellometer.tiers t, sellometer.tier_relations(t.name) r WHERE r.dimension = dimension_relations.dimension
+	UNION ALL
+	SELECT 'v', event || '_' || dimension_relations.dimension || '_rank' FROM unnest(enum_range(NULL::sellometer.event_type)::text[]) AS event
+$$;
+COMMENT ON FUNCTION sellometer.dimension_relations(text) IS 'The tables and views of a dimension in all tiers';
+
+CREATE FUNCTION sellometer.create_rank_views(finest text, alone text DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -138,7 +162,7 @@ DECLARE
 	d record;
 	e text;
 BEGIN
-	FOR d IN SELECT * FROM sellometer.dimensions() LOOP
+	FOR d IN SELECT * FROM sellometer.dimensions() x WHERE alone IS NULL OR x.dimension = alone LOOP
 		FOREACH e IN ARRAY enum_range(NULL::sellometer.event_type)::text[] LOOP
 			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%1$I AS
 				SELECT %2$I, sum(gmv) AS gmv, sum(count)::bigint AS count, sum(gmv) / sum(count) AS avg_price
@@ -152,12 +176,34 @@ BEGIN
 	END LOOP;
 END
 $$;
-COMMENT ON FUNCTION sellometer.create_rank_views(text) IS 'Make the views of the last hour';
+COMMENT ON FUNCTION sellometer.create_rank_views(text, text) IS 'Make the views of the last hour';
 
-REVOKE ALL ON FUNCTION sellometer.create_tier_tables(text, interval) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.create_realtime_views(text, interval, text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.create_event_views(text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.create_rank_views(text) FROM PUBLIC;
+/* The tables and views of a dimension that is new. */
+CREATE FUNCTION sellometer.create_dimension(dimension text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	t record;
+BEGIN
+	FOR t IN SELECT x.name, x.granularity, x.finer, x.position, x.zone FROM sellometer.tiers x ORDER BY x.position LOOP
+		PERFORM sellometer.create_tier_tables(t.name, t.granularity, dimension);
+		PERFORM sellometer.create_realtime_views(t.name, t.granularity, t.zone, t.finer, dimension);
+		PERFORM sellometer.create_event_views(t.name, dimension);
+		IF t.position = 0 THEN
+			PERFORM sellometer.create_rank_views(t.name, dimension);
+		END IF;
+	END LOOP;
+END
+$$;
+COMMENT ON FUNCTION sellometer.create_dimension(text) IS 'Make the tables and views of a dimension in all tiers';
+
+REVOKE ALL ON FUNCTION sellometer.create_dimension(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_tier_tables(text, interval, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_realtime_views(text, interval, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_event_views(text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.create_rank_views(text, text) FROM PUBLIC;
 
 INSERT INTO sellometer.tiers (name, position, granularity, retention, partition_width, watermark, initial, finer) VALUES
 	('minute', 0, interval '1 minute', interval '24 hours', interval '1 hour', 'infinity', true, NULL),

@@ -152,7 +152,8 @@ BEGIN
 	hint := CASE WHEN NOT ok THEN 'What they counted stays.  sellometer_declare_lost() has replay and replace go on without them.' END;
 	RETURN NEXT;
 
-	-- every tier holds the same counts in each dimension, and in its totals; beyond the watermark a rollup may have begun
+	-- every tier holds the same counts in each dimension, and in its totals; beyond the watermark a rollup may have begun, and before
+	-- a dimension of one's own was added it has no more
 	FOR t IN SELECT * FROM sellometer.tiers x ORDER BY x.position LOOP
 		name := format('dimensions of tier %s', t.name);
 		n := 0;
@@ -162,8 +163,9 @@ BEGIN
 					FROM sellometer.%I WHERE event_time < $2 GROUP BY 1, 2) a
 				FULL JOIN (SELECT event_time, event_type, count, gmv FROM sellometer.totals WHERE tier = %L) b
 					USING (event_time, event_type)
-				WHERE a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv OR a.least < 1',
-				d.dimension || '_' || t.name, t.name) INTO n USING n, t.watermark;
+				WHERE (a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv OR a.least < 1) AND event_time >= $3
+					OR a.least < 1 OR a.count > b.count OR a.gmv > b.gmv OR b.count IS NULL',
+				d.dimension || '_' || t.name, t.name) INTO n USING n, t.watermark, d.since;
 		END LOOP;
 		ok := n = 0;
 		detail := CASE WHEN ok THEN 'all dimensions have the same sums'

@@ -12,7 +12,7 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
+		SELECT unnest(ARRAY['tiers', 'dimensions', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
 			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
 			'nodes', 'as_node', 'held_now'])

@@ -5,6 +5,7 @@
 
 #include "archive/events.h"
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "server/progress.h"
@@ -62,7 +63,8 @@ read_arguments(FunctionCallInfo fcinfo)
 				 errmsg("the range of the events is empty"),
 				 errdetail("It is from %s to %s.", pstrdup(timestamptz_to_str(query.from)), timestamptz_to_str(query.to))));
 	query.key = check_names(dimension, query.key, event_type);
-	for (int d = 0; dimension != NULL && d < SLM_DIMENSIONS; d++)
+	slm_own_read();
+	for (int d = 0; dimension != NULL && d < slm_dimension_count(); d++)
 	{
 		if (strcmp(dimension, slm_dimension_name((SlmDimension) d)) == 0)
 			query.dimension = (SlmDimension) d;

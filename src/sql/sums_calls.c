@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/binaryheap.h"
@@ -31,7 +32,8 @@ PG_FUNCTION_INFO_V1(sellometer_sums);
 static SlmDimension
 dimension_of(const char *name)
 {
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	slm_own_read();
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		if (strcmp(slm_dimension_name(d), name) == 0)
 			return d;

@@ -8,6 +8,7 @@
 #ifdef USE_ASSERT_CHECKING
 
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "server/look.h"
 #include "server/spi.h"
 #include "utils/builtins.h"
@@ -41,7 +42,7 @@ slm_check_counts(const SlmTier *tier, const SlmCells *cells)
 	}
 	if (first > last || !slm_is_time_to_look())
 		return;
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 		check_table(psprintf("%s_%s", slm_dimension_name(d), tier->name), "(count <= 0 OR gmv < 0)", first, last);
 	check_table("totals", psprintf("tier = %s AND (count <= 0 OR gmv < 0)", quote_literal_cstr(tier->name)), first, last);
 }

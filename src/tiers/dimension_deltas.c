@@ -27,7 +27,8 @@ struct SlmDimensionDeltas
 	SlmCells   *cells;
 	const SlmDictionary *dictionary;
 	int			next;
-	Level		levels[SLM_DIMENSIONS];
+	int			n;				/* levels, as many as the dictionary has dimensions */
+	Level		levels[SLM_MAX_DIMENSIONS];
 };
 
 static void
@@ -35,7 +36,7 @@ make_level(void *arg)
 {
 	Level	   *level = arg;
 
-	level->ok = level->dimension > SLM_CATEGORY_L3 ?
+	level->ok = level->dimension > SLM_CATEGORY_L3 && level->dimension < SLM_FIRST_OWN ?
 		slm_deltas_coarsen(level->finer, level->cells, level->dictionary, level->dimension, &level->deltas) :
 		slm_deltas_make(level->cells, level->dictionary, level->dimension, &level->deltas);
 }
@@ -61,6 +62,7 @@ slm_dimension_deltas_begin(SlmCells *cells, const SlmDictionary *dictionary)
 
 	all->cells = cells;
 	all->dictionary = dictionary;
+	all->n = SLM_DIMENSIONS + (int) slm_dictionary_own(dictionary)->n;
 	begin_level(all, 0);
 	return all;
 }
@@ -68,10 +70,10 @@ slm_dimension_deltas_begin(SlmCells *cells, const SlmDictionary *dictionary)
 const SlmDeltas *
 slm_dimension_deltas_next(SlmDimensionDeltas *all, SlmDimension *dimension)
 {
-	SlmDimension d = all->next;
+	int			d = all->next;
 	Level	   *level = &all->levels[d];
 
-	if (d == SLM_DIMENSIONS)
+	if (d == all->n)
 		return NULL;
 	slm_thread_join(&level->thread);
 	if (!level->ok)
@@ -79,7 +81,7 @@ slm_dimension_deltas_next(SlmDimensionDeltas *all, SlmDimension *dimension)
 	/* the one before was read by the thread that made this one */
 	if (d > 0)
 		slm_deltas_free(&all->levels[d - 1].deltas);
-	if (d + 1 < SLM_DIMENSIONS)
+	if (d + 1 < all->n)
 		begin_level(all, d + 1);
 	all->next++;
 	*dimension = d;
@@ -92,9 +94,9 @@ slm_dimension_deltas_end(SlmDimensionDeltas *all)
 	if (all == NULL)
 		return;
 	/* the thread that may still run reads those of the dimension before: first all are joined, then all are freed */
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < all->n; d++)
 		slm_thread_join(&all->levels[d].thread);
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < all->n; d++)
 		slm_deltas_free(&all->levels[d].deltas);
 	pfree(all);
 }

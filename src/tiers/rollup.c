@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "guc.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
@@ -165,7 +166,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 	/* what it is added up from is complete */
 	Assert(end <= tiers->tiers[tier->finer].watermark);
 
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		(void) delete_left_behind(tiers, t, d);
 		rows += slm_rollup_add(tiers, t, d, start, end);
@@ -229,7 +230,7 @@ slm_rollup_reset(SlmTiers *tiers)
 		if (TIMESTAMP_IS_NOBEGIN(tier->rolling))
 			continue;
 		slm_rollup_lock();
-		for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+		for (int d = 0; d < slm_dimension_count(); d++)
 			(void) delete_left_behind(tiers, t, d);
 		set_watermark(tier, tier->watermark);
 	}
@@ -246,7 +247,7 @@ is_before_new_partition(const SlmTier *tier)
 {
 	bool		is_new = tier->watermark == slm_bucket_start(tier->partition, tier->watermark);
 
-	for (SlmDimension d = 0; is_new && d < SLM_DIMENSIONS; d++)
+	for (int d = 0; is_new && d < slm_dimension_count(); d++)
 	{
 		char		name[NAMEDATALEN];
 
@@ -260,7 +261,7 @@ make_partitions(const SlmTier *tier)
 {
 	TimestampTz partition = slm_bucket_start(tier->partition, tier->watermark);
 
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		char		name[NAMEDATALEN];
 
@@ -314,7 +315,7 @@ slm_rollup_add_up(const SlmTiers *tiers, int t)
 	Assert(slm_lock_held(SLM_LOCK_ROLLUP));
 	/* marked: or changes to it would not be noted */
 	Assert(tier->rolling > tier->watermark);
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		(void) delete_left_behind(tiers, t, d);
 		rows += slm_rollup_add(tiers, t, d, tier->watermark, tier->rolling);
@@ -353,7 +354,7 @@ correct(const RollupPiece *piece, const char *tier)
 static void
 finish_bucket(const SlmTiers *tiers, int t, TimestampTz start)
 {
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		RollupPiece piece;
 

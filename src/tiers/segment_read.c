@@ -264,6 +264,12 @@ slm_segments_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, Timestam
 
 	Assert(from <= to);
 
+	/* such have no segments */
+	if (sums->dimension >= SLM_FIRST_OWN)
+	{
+		slm_rows_sum(sums, tier, type, from, to, only);
+		return;
+	}
 	read_buckets(&read, from, to);
 	if (read.n > 0)
 	{

@@ -65,9 +65,14 @@ slm_segments_free(SlmSegments *segments)
 void
 slm_segments_add(SlmSegments *segments, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary)
 {
-	SlmSegment *places = calloc(Max(count_places(segments->cells), 1), sizeof(SlmSegment));
-	bool		ok = places != NULL;
+	SlmSegment *places;
+	bool		ok;
 
+	/* rows of a user's own dimensions are added up as they stand */
+	if (dimension >= SLM_FIRST_OWN)
+		return;
+	places = calloc(Max(count_places(segments->cells), 1), sizeof(SlmSegment));
+	ok = places != NULL;
 	Assert(segments->dimensions[dimension] == NULL);
 
 	segments->dimensions[dimension] = places;

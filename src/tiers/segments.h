@@ -19,7 +19,7 @@ typedef struct SlmSegments SlmSegments;
 extern SlmSegments *slm_segments_create(const SlmCells *cells);
 extern void slm_segments_free(SlmSegments *segments);
 
-/* Add the deltas of a dimension, of the same cells. */
+/* Add the deltas of a dimension, of the same cells; nothing of a user's own. */
 extern void slm_segments_add(SlmSegments *segments, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary);
 
 /* What sellometer.totals says of a bucket and type. */

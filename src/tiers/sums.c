@@ -51,7 +51,7 @@ slm_sums_create(SlmDimension dimension)
 	SlmSums    *sums = palloc0(sizeof(SlmSums));
 	SlmHashKey	key = slm_hash_key(pg_prng_uint64(&pg_global_prng_state), pg_prng_uint64(&pg_global_prng_state));
 
-	Assert(dimension < SLM_DIMENSIONS);
+	Assert(dimension < SLM_MAX_DIMENSIONS);
 
 	sums->dimension = dimension;
 	sums->room = 1024;

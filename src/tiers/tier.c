@@ -6,6 +6,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "common/int.h"
+#include "dedup/own_dimensions.h"
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
 #include "server/let_dump.h"
@@ -32,8 +33,8 @@ static const char *const dimension_names[SLM_DIMENSIONS] = {
 const char *
 slm_dimension_name(SlmDimension dimension)
 {
-	Assert(dimension < SLM_DIMENSIONS);
-	return dimension_names[dimension];
+	Assert((int) dimension < slm_dimension_count());
+	return dimension < SLM_FIRST_OWN ? dimension_names[dimension] : slm_own_name((int) dimension - SLM_FIRST_OWN);
 }
 
 SlmGranularity
@@ -104,6 +105,7 @@ slm_tiers_read(void)
 	MemoryContext context = CurrentMemoryContext;
 	SlmTiers   *tiers = palloc0(sizeof(SlmTiers));
 
+	slm_own_read();
 	tiers->n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 	tiers->tiers = MemoryContextAllocZero(context, sizeof(SlmTier) * Max(tiers->n, 1));
 	for (int i = 0; i < tiers->n; i++)
@@ -237,7 +239,7 @@ partition_name(const SlmTier *tier, SlmDimension dimension, TimestampTz start, c
 
 	if (timestamp2tm(start, NULL, &tm, &fsec, NULL, NULL) != 0)
 		elog(ERROR, "partition start out of range");
-	snprintf(buf, NAMEDATALEN, "%s_%s_p%04d%02d%02d_%02d%02d", dimension_names[dimension], tier->name,
+	snprintf(buf, NAMEDATALEN, "%s_%s_p%04d%02d%02d_%02d%02d", slm_dimension_name(dimension), tier->name,
 			 tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min);
 }
 
@@ -251,7 +253,7 @@ slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz star
 	if (OidIsValid(relid) && !get_rel_relispartition(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"sellometer.%s\" is no partition of \"sellometer.%s_%s\"", buf, dimension_names[dimension], tier->name),
+				 errmsg("table \"sellometer.%s\" is no partition of \"sellometer.%s_%s\"", buf, slm_dimension_name(dimension), tier->name),
 				 errdetail("It has the name of one, and rows in it would be seen by nobody."),
 				 errhint("Attach it again, or rename it.")));
 	return relid;
@@ -283,7 +285,7 @@ slm_partitions_of(const SlmTier *tier, SlmDimension dimension, int *n)
 		"WHERE p.relname = $1 AND p.relnamespace = 'sellometer'::regnamespace ORDER BY c.relname COLLATE \"C\"",
 		1, {TEXTOID}
 	};
-	Datum		arg = CStringGetTextDatum(psprintf("%s_%s", dimension_names[dimension], tier->name));
+	Datum		arg = CStringGetTextDatum(psprintf("%s_%s", slm_dimension_name(dimension), tier->name));
 	TimestampTz *starts;
 
 	*n = (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
@@ -321,7 +323,7 @@ slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 							  "INCLUDING CONSTRAINTS, CONSTRAINT bounds CHECK "
 							  "(event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz))",
 							  quote_identifier(name),
-							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)), from, to),
+							  quote_identifier(psprintf("%s_%s", slm_dimension_name(dimension), tier->name)), from, to),
 					 SPI_OK_UTILITY);
 	slm_let_dump(name);
 	return get_relname_relid(name, get_namespace_oid("sellometer", false));
@@ -335,7 +337,7 @@ slm_partition_add_key(const SlmTier *tier, SlmDimension dimension, TimestampTz s
 	partition_name(tier, dimension, start, name);
 	/* the identity is that of the partitioned table, as whose rows they are published */
 	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type), REPLICA IDENTITY FULL",
-							  quote_identifier(name), dimension_names[dimension]), SPI_OK_UTILITY);
+							  quote_identifier(name), slm_dimension_name(dimension)), SPI_OK_UTILITY);
 }
 
 void
@@ -350,7 +352,7 @@ slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 	quoted = quote_identifier(name);
 	partition_bounds(tier, start, &from, &to);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ATTACH PARTITION sellometer.%s FOR VALUES FROM ('%s') TO ('%s')",
-							  quote_identifier(psprintf("%s_%s", dimension_names[dimension], tier->name)),
+							  quote_identifier(psprintf("%s_%s", slm_dimension_name(dimension), tier->name)),
 							  quoted, from, to), SPI_OK_UTILITY);
 	slm_execute_once(psprintf("ALTER TABLE sellometer.%s DROP CONSTRAINT bounds", quoted), SPI_OK_UTILITY);
 }
@@ -358,7 +360,7 @@ slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 bool
 slm_tier_hold(const SlmTier *tier)
 {
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		RangeVar   *table = makeRangeVar("sellometer", psprintf("%s_%s", slm_dimension_name(d), tier->name), -1);
 

@@ -41,7 +41,7 @@ typedef struct SlmTiers
 	SlmTier    *tiers;			/* by granularity, finest first */
 } SlmTiers;
 
-/* Read sellometer.tiers into the current memory context. */
+/* Read sellometer.tiers into the current memory context, and sellometer.dimensions. */
 extern SlmTiers *slm_tiers_read(void);
 
 /* An interval as a granularity; error if it mixes months with shorter units, is not positive, or beyond all use. */
@@ -86,7 +86,7 @@ enum
 /* The shape of a dimension's table, in memory of the current context. */
 extern SlmShape *slm_tier_shape(const SlmTier *tier, SlmDimension dimension);
 
-/* "product_id", "brand", … */
+/* "product_id", "brand", …, and those of a user's own, as they were read with the tiers; their number: slm_dimension_count() */
 extern const char *slm_dimension_name(SlmDimension dimension);
 
 /*
@@ -96,8 +96,8 @@ extern const char *slm_dimension_name(SlmDimension dimension);
 extern Oid	slm_partition_find(const SlmTier *tier, SlmDimension dimension, TimestampTz start, char *buf);
 
 /*
- * The starts of a tier's partitions, ascending, in the current memory context; *n is their number.  All five tables have
- * the same ones.
+ * The starts of a tier's partitions, ascending, in the current memory context; *n is their number.  All tables have
+ * the same ones; those of a user's own dimensions no others.
  */
 extern TimestampTz *slm_partitions(const SlmTier *tier, int *n);
 

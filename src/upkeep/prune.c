@@ -16,6 +16,7 @@
 #include "catalog/pg_publication.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
+#include "dedup/own_dimensions.h"
 #include "facts/cart_write.h"
 #include "facts/stock_write.h"
 #include "guc.h"
@@ -104,7 +105,7 @@ drop_partition(SlmTier *tier, TimestampTz start)
 	limit_lock_waits();
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "DROP TABLE IF EXISTS");
-	for (SlmDimension d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < slm_dimension_count(); d++)
 	{
 		char		name[NAMEDATALEN];
 		Oid			relid = slm_partition_find(tier, d, start, name);
@@ -113,7 +114,7 @@ drop_partition(SlmTier *tier, TimestampTz start)
 		/* of one that somebody has put onto another server only what is known of it here */
 		if (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
 			slm_execute_once(psprintf("DROP FOREIGN TABLE sellometer.%s", quote_identifier(name)), SPI_OK_UTILITY);
-		else
+		else if (OidIsValid(relid) || d < SLM_FIRST_OWN)
 			appendStringInfo(&sql, "%s sellometer.%s", n++ == 0 ? "" : ",", quote_identifier(name));
 	}
 	if (n > 0)

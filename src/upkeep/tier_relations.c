@@ -18,7 +18,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* The tables and views of a tier: names, and what they are ('t' or 'v'). */
+/* Tables and views: names, and what they are ('t' or 'v'); such as a function of the schema lists of a tier or dimension. */
 typedef struct TierRelation
 {
 	char	   *name;
@@ -26,13 +26,13 @@ typedef struct TierRelation
 } TierRelation;
 
 static TierRelation *
-tier_relations(const char *tier, int *n)
+find_relations(const char *function, const char *of, int *n)
 {
 	Oid			type = TEXTOID;
-	Datum		arg = CStringGetTextDatum(tier);
+	Datum		arg = CStringGetTextDatum(of);
 	TierRelation *relations;
 
-	*n = (int) slm_execute_args("SELECT name, kind FROM sellometer.tier_relations($1)", 1, &type, &arg, SPI_OK_SELECT);
+	*n = (int) slm_execute_args(psprintf("SELECT name, kind FROM sellometer.%s($1)", function), 1, &type, &arg, SPI_OK_SELECT);
 	relations = palloc(sizeof(TierRelation) * *n);
 	for (int i = 0; i < *n; i++)
 	{
@@ -56,11 +56,11 @@ leave_extension(Oid relation)
 }
 
 void
-slm_tier_drop_relations(const char *tier, char kind, const char *command)
+slm_drop_relations(const char *function, const char *of, char kind, const char *command)
 {
 	Oid			schema = get_namespace_oid("sellometer", false);
 	int			n;
-	TierRelation *relations = tier_relations(tier, &n);
+	TierRelation *relations = find_relations(function, of, &n);
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -73,6 +73,12 @@ slm_tier_drop_relations(const char *tier, char kind, const char *command)
 	}
 	CommandCounterIncrement();
 	slm_execute_once(sql.data, SPI_OK_UTILITY);
+}
+
+void
+slm_tier_drop_relations(const char *tier, char kind, const char *command)
+{
+	slm_drop_relations("tier_relations", tier, kind, command);
 }
 
 /* Let a relation go when the extension goes. */
@@ -89,7 +95,7 @@ bind_to_extension(const char *name, Oid extension)
 }
 
 void
-slm_tier_bind(const char *tier)
+slm_bind_relations(const char *function, const char *of)
 {
 	Oid			extension = get_extension_oid("sellometer", false);
 	TierRelation *relations;
@@ -99,7 +105,7 @@ slm_tier_bind(const char *tier)
 	slm_execute_once("SELECT quote_ident(rolname) FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner "
 					 "WHERE c.oid = 'sellometer.tiers'::regclass", SPI_OK_SELECT);
 	owner = slm_text(CurrentMemoryContext, 0, 1);
-	relations = tier_relations(tier, &n);
+	relations = find_relations(function, of, &n);
 	for (int i = 0; i < n; i++)
 	{
 		slm_execute_once(psprintf("ALTER TABLE sellometer.%s OWNER TO %s", quote_identifier(relations[i].name), owner),
@@ -109,10 +115,16 @@ slm_tier_bind(const char *tier)
 }
 
 void
+slm_tier_bind(const char *tier)
+{
+	slm_bind_relations("tier_relations", tier);
+}
+
+void
 slm_tier_join(const char *tier)
 {
 	int			n;
-	TierRelation *relations = tier_relations(tier, &n);
+	TierRelation *relations = find_relations("default_relations", tier, &n);
 
 	for (int i = 0; i < n; i++)
 		slm_execute_once(psprintf("ALTER EXTENSION sellometer ADD %s sellometer.%s", relations[i].kind == 't' ? "TABLE" : "VIEW",

@@ -21,4 +21,8 @@ extern void slm_tier_join(const char *name);
 /* With SPI: drop those of one kind ('t' or 'v') by a command ("DROP TABLE").  The default tiers' leave the extension first. */
 extern void slm_tier_drop_relations(const char *name, char kind, const char *command);
 
+/* Both for what a function of the schema, which is named, lists of a tier or dimension. */
+extern void slm_bind_relations(const char *function, const char *of);
+extern void slm_drop_relations(const char *function, const char *of, char kind, const char *command);
+
 #endif							/* SLM_UPKEEP_TIER_RELATIONS_H */

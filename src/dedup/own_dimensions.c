@@ -1,0 +1,105 @@
+/*
+ * own_dimensions.c: dimensions of a user's own, as one backend knows them.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
+#include "server/locks.h"
+#include "server/spi.h"
+#include "utils/timestamp.h"
+
+static SlmOwn current;
+static char names[SLM_MAX_OWN][NAMEDATALEN];
+
+const SlmOwn *
+slm_own(void)
+{
+	return &current;
+}
+
+int
+slm_dimension_count(void)
+{
+	return SLM_DIMENSIONS + (int) current.n;
+}
+
+const char *
+slm_own_name(int own)
+{
+	Assert(own >= 0 && own < (int) current.n);
+	return names[own];
+}
+
+/* The number of a value among those that there are, added if it is new. */
+static uint32
+number_value(SlmOwnFrom from, const char *column)
+{
+	for (uint32 i = 0; i < current.nvalues; i++)
+	{
+		if (current.value[i].from == from && pg_strcasecmp(current.value[i].column, column) == 0)
+			return i;
+	}
+	current.value[current.nvalues].from = from;
+	strlcpy(current.value[current.nvalues].column, column, sizeof(current.value->column));
+	return current.nvalues++;
+}
+
+void
+slm_own_read(void)
+{
+	static SlmStatement statement = {
+		"SELECT id, dimension, since, (made_of = 'source')::int::bigint, coalesce(column_name, ''), level::bigint, coalesce(separator, ''), empty "
+		"FROM sellometer.dimensions ORDER BY id"
+	};
+	uint64		n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+
+	if (n > SLM_MAX_OWN)
+		elog(ERROR, "sellometer.dimensions has more than %d rows", SLM_MAX_OWN);
+	memset(&current, 0, sizeof(current));
+	current.all_since = PG_INT64_MIN;
+	for (uint32 i = 0; i < n; i++)
+	{
+		SlmOwnDimension *own = &current.dimension[i];
+
+		own->id = slm_int64(i, 1, 0);
+		strlcpy(names[i], slm_text(CurrentMemoryContext, i, 2), NAMEDATALEN);
+		own->since = slm_int64(i, 3, 0);
+		own->value = number_value(slm_int64(i, 4, 0) != 0 ? SLM_OWN_SOURCE : SLM_OWN_COLUMN, slm_text(CurrentMemoryContext, i, 5));
+		own->level = (uint32) slm_int64(i, 6, 0);
+		strlcpy(own->separator, slm_text(CurrentMemoryContext, i, 7), sizeof(own->separator));
+		strlcpy(own->empty, slm_text(CurrentMemoryContext, i, 8), sizeof(own->empty));
+		current.all_since = Max(current.all_since, own->since);
+	}
+	current.n = (uint32) n;
+}
+
+void
+slm_own_changed(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("a dimension has been added or dropped meanwhile"),
+			 errhint("Try again.")));
+}
+
+void
+slm_own_confirm(const SlmOwn *own)
+{
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	slm_own_read();
+	if (!slm_own_equal(&current, own))
+		slm_own_changed();
+}
+
+void
+slm_own_filled(int64 id, TimestampTz since)
+{
+	static SlmStatement statement = {
+		"UPDATE sellometer.dimensions SET since = $2 WHERE id = $1 AND since > $2", 2, {INT8OID, TIMESTAMPTZOID}
+	};
+	Datum		args[2] = {Int64GetDatum(id), TimestampTzGetDatum(since)};
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	slm_execute(&statement, args, NULL, SPI_OK_UPDATE);
+}

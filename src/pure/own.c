@@ -1,0 +1,86 @@
+/*
+ * own.c: dimensions of a user's own.
+ */
+#include "pure/own.h"
+
+#include <string.h>
+
+#include "pure/trim.h"
+
+/* The first parts of a value; all of it if it has no more. */
+static SlmSlice
+first_parts(const SlmOwnDimension *dimension, SlmSlice value)
+{
+	size_t		len = strlen(dimension->separator);
+	uint32_t	level = 0;
+
+	for (uint32_t i = 0; dimension->level > 0 && i + len <= value.len; i++)
+	{
+		if (memcmp(value.data + i, dimension->separator, len) == 0 && ++level == dimension->level)
+			return (SlmSlice) {value.data, i};
+	}
+	return value;
+}
+
+SlmSlice
+slm_own_key(const SlmOwnDimension *dimension, SlmSlice value)
+{
+	SlmSlice	key = slm_field_value(value);
+
+	if (key.len > 0)
+		key = first_parts(dimension, key);
+	if (key.len > SLM_MAX_KEY_BYTES)
+	{
+		/* not in the middle of a character */
+		key.len = SLM_MAX_KEY_BYTES;
+		while (key.len > 0 && ((uint8_t) key.data[key.len] & 0xc0) == 0x80)
+			key.len--;
+	}
+	return key.len > 0 ? key : (SlmSlice) {dimension->empty, (uint32_t) strlen(dimension->empty)};
+}
+
+bool
+slm_own_equal(const SlmOwn *a, const SlmOwn *b)
+{
+	if (a->n != b->n || a->nvalues != b->nvalues)
+		return false;
+	for (uint32_t i = 0; i < a->n; i++)
+	{
+		const SlmOwnDimension *x = &a->dimension[i];
+		const SlmOwnDimension *y = &b->dimension[i];
+
+		if (x->id != y->id || x->since != y->since || x->value != y->value || x->level != y->level ||
+			strcmp(x->empty, y->empty) != 0 || strcmp(x->separator, y->separator) != 0)
+			return false;
+	}
+	for (uint32_t i = 0; i < a->nvalues; i++)
+	{
+		if (a->value[i].from != b->value[i].from || strcmp(a->value[i].column, b->value[i].column) != 0)
+			return false;
+	}
+	return true;
+}
+
+static uint64_t
+add_to_stamp(uint64_t stamp, const void *data, size_t len)
+{
+	const uint8_t *bytes = data;
+
+	for (size_t i = 0; i < len; i++)
+		stamp = (stamp ^ bytes[i]) * UINT64_C(1099511628211);
+	return stamp;
+}
+
+uint64_t
+slm_own_stamp(const SlmOwn *own)
+{
+	uint64_t	stamp = UINT64_C(14695981039346656037);
+
+	/* what is never given again tells all the rest but for since, which a replay moves */
+	for (uint32_t i = 0; i < own->n; i++)
+	{
+		stamp = add_to_stamp(stamp, &own->dimension[i].id, sizeof(int64_t));
+		stamp = add_to_stamp(stamp, &own->dimension[i].since, sizeof(SlmTime));
+	}
+	return own->n == 0 ? 0 : stamp;
+}

@@ -1,0 +1,70 @@
+/*
+ * own.h: dimensions of a user's own, beside the five that each event has.
+ *
+ *   a file's column, its source --(value)--> a key in each dimension that is made of it
+ *
+ * What a row counts as depends on its own time and values alone, whenever it comes: before `since` it has no key in the dimension, and
+ * so is not counted there, nor taken off.
+ */
+#ifndef SLM_PURE_OWN_H
+#define SLM_PURE_OWN_H
+
+#include "pure/types.h"
+
+/* The longest key that stands for no value, the longest separator, and the longest name of a column, in bytes. */
+#define SLM_MAX_EMPTY		63
+#define SLM_MAX_SEPARATOR	7
+#define SLM_MAX_OWN_NAME	255
+
+typedef struct SlmOwnDimension
+{
+	int64_t		id;				/* no other ever has it */
+	SlmTime		since;
+	uint32_t	value;			/* the number of the value that it is made of */
+	uint32_t	level;			/* so many parts of it, from the first on; 0: all */
+	char		empty[SLM_MAX_EMPTY + 1];
+	char		separator[SLM_MAX_SEPARATOR + 1];	/* between parts */
+} SlmOwnDimension;
+
+/* Where a value comes from. */
+typedef enum SlmOwnFrom
+{
+	SLM_OWN_COLUMN,				/* of the file, by its name */
+	SLM_OWN_SOURCE				/* the name of the object's source */
+} SlmOwnFrom;
+
+typedef struct SlmOwnValue
+{
+	SlmOwnFrom	from;
+	char		column[SLM_MAX_OWN_NAME + 1];
+} SlmOwnValue;
+
+/* All of them.  Zero-initialised is none. */
+typedef struct SlmOwn
+{
+	uint32_t	n;
+	SlmOwnDimension dimension[SLM_MAX_OWN]; /* by id */
+	SlmTime		all_since;		/* from here on an event has a key in each */
+	uint32_t	nvalues;
+	SlmOwnValue value[SLM_MAX_OWN];
+} SlmOwn;
+
+/* The key that a value gives: without what surrounds it; empty, if there is none; cut to what a key may have.  Points into either. */
+extern SlmSlice slm_own_key(const SlmOwnDimension *dimension, SlmSlice value);
+
+/* In which dimensions an event of this time has a key: bit i for dimension i. */
+static inline uint32_t
+slm_own_mask(const SlmOwn *own, SlmTime time)
+{
+	uint32_t	mask = (1U << own->n) - 1;
+
+	for (uint32_t i = 0; time < own->all_since && i < own->n; i++)
+		mask &= ~((uint32_t) (time < own->dimension[i].since) << i);
+	return mask;
+}
+
+/* Are these the same?  And a number that tells them from any others, more or less; 0 if there are none. */
+extern bool slm_own_equal(const SlmOwn *a, const SlmOwn *b);
+extern uint64_t slm_own_stamp(const SlmOwn *own);
+
+#endif							/* SLM_PURE_OWN_H */

@@ -1,0 +1,31 @@
+/*
+ * Dimensions of one's own, beside the five that each event has.
+ *
+ * An event has a key in one if it is not before `since`: by its own time alone, whenever it comes.  So what is added later counts
+ * nothing of the past, and what is taken out again is what was counted.  sellometer_replay() moves since back.
+ */
+CREATE TABLE sellometer.dimensions (
+	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	dimension	text COLLATE "C" NOT NULL UNIQUE CHECK (dimension ~ '^[a-z][a-z0-9_]{0,20}$'),
+	name		text COLLATE "C" NOT NULL,
+	made_of		text COLLATE "C" NOT NULL CHECK (made_of IN ('column', 'source')),
+	column_name	text CHECK (octet_length(column_name) BETWEEN 1 AND 255),
+	separator	text CHECK (octet_length(separator) BETWEEN 1 AND 7),
+	level		integer NOT NULL DEFAULT 0 CHECK (level >= 0),
+	empty		text NOT NULL CHECK (octet_length(empty) BETWEEN 1 AND 63),
+	since		timestamptz NOT NULL,
+	added_at	timestamptz NOT NULL DEFAULT now(),
+	CHECK ((made_of = 'column') = (column_name IS NOT NULL)),
+	CHECK ((level > 0) = (separator IS NOT NULL))
+);
+COMMENT ON TABLE sellometer.dimensions IS
+	'Dimensions of one''s own; changed by sellometer_add_dimension() and sellometer_drop_dimension(), which make and drop their tables';
+COMMENT ON COLUMN sellometer.dimensions.id IS 'never given again';
+COMMENT ON COLUMN sellometer.dimensions.dimension IS 'its tables'' names begin with it: name, and _l1, _l2 … if it has levels';
+COMMENT ON COLUMN sellometer.dimensions.name IS 'as it was given to sellometer_add_dimension()';
+COMMENT ON COLUMN sellometer.dimensions.made_of IS 'what its keys are: of a column of the files, or the names of sources';
+COMMENT ON COLUMN sellometer.dimensions.column_name IS 'the column, in whatever case files have it';
+COMMENT ON COLUMN sellometer.dimensions.separator IS 'what stands between the levels of a value';
+COMMENT ON COLUMN sellometer.dimensions.level IS 'so many levels of the value, from the first on; 0: all of it';
+COMMENT ON COLUMN sellometer.dimensions.empty IS 'the key of events without a value';
+COMMENT ON COLUMN sellometer.dimensions.since IS 'it is complete from here on; what was before has no key in it';
