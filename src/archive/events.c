@@ -300,6 +300,28 @@ set_values(const SlmEventSearch *search, const Row *row, Datum *values, bool *nu
 	set_labels(search, row, values, nulls);
 }
 
+/* Its keys in a user's own dimensions, in the order in which they decide between what repeats each other: keys hold no NUL, and are never empty. */
+static void
+set_own(const SlmEventSearch *search, const Row *row, Datum *values, bool *nulls)
+{
+	const SlmDictionary *dictionary = search->state->dictionary;
+	StringInfoData keys;
+
+	if (slm_dictionary_own(dictionary)->n == 0)
+		return;
+	initStringInfo(&keys);
+	for (uint32 i = 0; i < slm_dictionary_own(dictionary)->n; i++)
+	{
+		SlmKeyId	key = slm_dictionary_key_of(dictionary, row->id, SLM_FIRST_OWN + i);
+		SlmSlice	text = key == SLM_NO_KEY ? (SlmSlice) {"", 0} : slm_dictionary_text(dictionary, SLM_FIRST_OWN + i, key);
+
+		appendBinaryStringInfo(&keys, text.data, (int) text.len);
+		appendStringInfoChar(&keys, '\0');
+	}
+	slm_found_set(values, nulls, FOUND_OWN, PointerGetDatum(cstring_to_text_with_len(keys.data, keys.len)));
+	pfree(keys.data);
+}
+
 static void
 set_verdict(const SlmEventSearch *search, const Row *row, Datum *values, bool *nulls)
 {
@@ -320,6 +342,7 @@ set_verdict(const SlmEventSearch *search, const Row *row, Datum *values, bool *n
 	slm_found_set(values, nulls, FOUND_FINGERPRINT, Int64GetDatum((int64) slm_event_fingerprint(search->state, &row->event)));
 	slm_found_set(values, nulls, FOUND_MONEY, Int64GetDatum(row->event.price));
 	slm_found_set(values, nulls, FOUND_PIECES, Int64GetDatum(row->event.line));
+	set_own(search, row, values, nulls);
 }
 
 static Datum
@@ -384,7 +407,7 @@ make_desc(void)
 {
 	static const Oid types[FOUND_COLS] = {
 		INT8OID, OIDOID, INT8OID, INT8OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, NUMERICOID, INT8OID, TEXTOID, INT4OID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-		TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID
+		TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID
 	};
 	TupleDesc	desc = CreateTemplateTupleDesc(FOUND_COLS);
 
@@ -397,14 +420,14 @@ make_desc(void)
 static void
 begin_sort(SlmEventSearch *search)
 {
-	AttrNumber	columns[7] = {
-		SLM_FOUND_TIME + 1, FOUND_MONEY + 1, SLM_FOUND_CATEGORY_L3 + 1, SLM_FOUND_BRAND + 1, FOUND_PIECES + 1, FOUND_OBJECT_ID + 1, FOUND_NUMBER + 1
+	AttrNumber	columns[8] = {
+		SLM_FOUND_TIME + 1, FOUND_MONEY + 1, SLM_FOUND_CATEGORY_L3 + 1, SLM_FOUND_BRAND + 1, FOUND_PIECES + 1, FOUND_OWN + 1, FOUND_OBJECT_ID + 1, FOUND_NUMBER + 1
 	};
-	Oid			operators[7] = {
-		Int8LessOperator, Int8LessOperator, TextLessOperator, TextLessOperator, Int8LessOperator, Int8LessOperator, Int8LessOperator
+	Oid			operators[8] = {
+		Int8LessOperator, Int8LessOperator, TextLessOperator, TextLessOperator, Int8LessOperator, TextLessOperator, Int8LessOperator, Int8LessOperator
 	};
-	Oid			collations[7] = {InvalidOid, InvalidOid, C_COLLATION_OID, C_COLLATION_OID, InvalidOid, InvalidOid, InvalidOid};
-	bool		nulls_first[7] = {false};
+	Oid			collations[8] = {InvalidOid, InvalidOid, C_COLLATION_OID, C_COLLATION_OID, InvalidOid, C_COLLATION_OID, InvalidOid, InvalidOid};
+	bool		nulls_first[8] = {false};
 
 	search->desc = make_desc();
 	search->slot = MakeSingleTupleTableSlot(search->desc, &TTSOpsVirtual);

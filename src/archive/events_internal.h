@@ -29,6 +29,7 @@ enum
 	FOUND_FINGERPRINT,			/* of a view, or an event with an id, whose verdict is still to be told; else null */
 	FOUND_MONEY,				/* its price */
 	FOUND_PIECES,				/* its slm_line(), 0 of a view */
+	FOUND_OWN,					/* its keys in a user's own dimensions, each with a NUL behind it, which alone stands for none; null: there are no such dimensions */
 	FOUND_COLS
 };
 

@@ -201,14 +201,40 @@ slice_of(Datum value)
 	return (SlmSlice) {VARDATA_ANY(t), (uint32) VARSIZE_ANY_EXHDR(t)};
 }
 
+/* The tuple of keys in a user's own dimensions; false if out of memory. */
+static bool
+tuple_of(SlmDictionary *dictionary, Datum own, SlmTupleId *tuple)
+{
+	SlmSlice	rest = own == (Datum) 0 ? (SlmSlice) {"", 0} : slice_of(own);
+	SlmKeyId	keys[SLM_MAX_OWN];
+
+	for (uint32 i = 0; i < slm_dictionary_own(dictionary)->n; i++)
+	{
+		uint32		len = (uint32) strnlen(rest.data, rest.len);
+
+		keys[i] = len == 0 ? SLM_NO_KEY : slm_dictionary_add_text(dictionary, SLM_FIRST_OWN + i, (SlmSlice) {rest.data, len});
+		if (len > 0 && keys[i] == SLM_NO_KEY)
+			return false;
+		len += rest.len > len;
+		rest.data += len;
+		rest.len -= len;
+	}
+	return slm_dictionary_add_tuple(dictionary, keys, tuple);
+}
+
 /* Of a view of the sort. */
 static SlmOfferId
-offer_of(Slice *slice, const Datum *values)
+offer_of(Slice *slice, const Datum *values, const bool *nulls)
 {
-	SlmOfferId	offer = slm_dictionary_clean_line(slice->search->state->dictionary, DatumGetInt64(values[SLM_FOUND_PRODUCT_ID]),
-												  DatumGetInt64(values[FOUND_MONEY]), slice_of(values[SLM_FOUND_CATEGORY_L3]),
-												  slice_of(values[SLM_FOUND_BRAND]), (uint32) DatumGetInt64(values[FOUND_PIECES]));
+	SlmDictionary *dictionary = slice->search->state->dictionary;
+	SlmKeyId	category = slm_dictionary_category(dictionary, slice_of(values[SLM_FOUND_CATEGORY_L3]));
+	SlmKeyId	brand = slm_dictionary_brand(dictionary, slice_of(values[SLM_FOUND_BRAND]));
+	SlmTupleId	tuple;
+	SlmOfferId	offer = SLM_NO_OFFER;
 
+	if (category != SLM_NO_KEY && brand != SLM_NO_KEY && tuple_of(dictionary, nulls[FOUND_OWN] ? (Datum) 0 : values[FOUND_OWN], &tuple))
+		offer = slm_dictionary_tuple_of(dictionary, DatumGetInt64(values[SLM_FOUND_PRODUCT_ID]), DatumGetInt64(values[FOUND_MONEY]), category, brand,
+										(uint32) DatumGetInt64(values[FOUND_PIECES]), tuple);
 	if (offer == SLM_NO_OFFER)
 		slm_out_of_memory();
 	return offer;
@@ -240,7 +266,7 @@ is_own(const Slice *slice, const SlmView *entry, const Viewed *view)
 	SlmSlice	own;
 
 	if (slm_is_same_offer(dictionary, entry->offer, view->offer))
-		return true;
+		return slm_dictionary_compare(dictionary, entry->offer, view->offer) == 0;
 	if (counted->price != now->price || counted->line != now->line ||
 		slm_slice_compare(slm_dictionary_text(dictionary, SLM_BRAND, counted->keys[SLM_BRAND]),
 						  slm_dictionary_text(dictionary, SLM_BRAND, now->keys[SLM_BRAND])) != 0)
@@ -310,7 +336,7 @@ static SlmVerdict
 judge(Slice *slice, Datum *values, bool *nulls)
 {
 	Viewed		view = {.fingerprint = (uint64) DatumGetInt64(values[FOUND_FINGERPRINT]),.time = DatumGetTimestampTz(values[SLM_FOUND_TIME]),
-	.offer = offer_of(slice, values),.values = values};
+	.offer = offer_of(slice, values, nulls),.values = values};
 	bool		own;
 	const SlmView *before = look_up(slice, &view, &own);
 
