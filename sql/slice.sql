@@ -88,6 +88,8 @@ SELECT verdict, count(*) FROM sellometer_events(NULL, NULL, '-infinity', 'infini
 SELECT sellometer_unload('shop', '2019-10-01-10-00-1.csv');
 SELECT rows_total, rows_elsewhere, (SELECT count(*) FROM sellometer.product_id_minute) FROM sellometer.objects;
 
+-- sessions have products of several slices
+SELECT sellometer_count_visits();
 -- another slice while something is counted
 SELECT sellometer_retry('shop', '2019-10-01-10-00-1.csv');
 CALL sellometer_ingest();

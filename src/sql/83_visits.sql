@@ -246,6 +246,11 @@ BEGIN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'visits are counted already',
 			HINT = 'sellometer_stop_visits() ends that, and forgets them.';
 	END IF;
+	IF sellometer.own_slice() <> '' THEN
+		RAISE feature_not_supported USING MESSAGE = 'visits can''t be counted where only a slice of the products is',
+			DETAIL = 'A session has products of several slices: each node would count it, and so would their sum.',
+			HINT = 'Count them in a database of its own that has no sellometer.slice.';
+	END IF;
 	-- waits for batches that are being read, and those that are begun wait
 	LOCK TABLE sellometer.visit_state IN ACCESS EXCLUSIVE MODE;
 	first := sellometer.bucket_end('1 day', coalesce(since, (SELECT s.head FROM sellometer.state s), '-infinity'), zone);

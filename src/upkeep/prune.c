@@ -218,9 +218,13 @@ prune_offers_step(void *arg)
 static void
 prune_visits_step(void *arg)
 {
+	static SlmStatement counted = {"SELECT FROM sellometer.visit_state"};
 	static SlmStatement statement = {"SELECT sellometer.prune_visits($1 * interval '1 second')", 1, {INT4OID}};
 	Datum		retention = Int32GetDatum(slm_view_log_retention);
 
+	/* whoever waits for the lock would go first */
+	if (slm_execute(&counted, NULL, NULL, SPI_OK_SELECT) == 0)
+		return;
 	(void) slm_writer_lock();
 	slm_execute(&statement, &retention, NULL, SPI_OK_SELECT);
 	if (slm_int64(0, 1, 0) > 0)
