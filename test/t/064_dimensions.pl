@@ -257,7 +257,44 @@ sub history
 	return;
 }
 
+# Files that bring a minute too many keys fail whole; with a higher limit they are what they would have been.
+sub too_many_keys
+{
+	my $dir = slm_directory($node, 'dimensions_limit');
+	my $rows = sub { my ($first, $last) = @_; map { { t => '2019-10-01 08:00:07', type => 'cart', product => 1, category => 'a.b', brand => 'x', price => '2.00', session => '', country => "k$_", region => 'eu' } } $first .. $last };
+	my $state = sub { value("SELECT state, rows_counted FROM sellometer.objects WHERE key = '$_[0]'") };
+	my $keys = sub { value('SELECT count(DISTINCT geo) FROM sellometer.geo_minute') };
+	my $load = sub {
+		my ($key, $first, $last) = @_;
+
+		write_object($dir, $key, "event_time,event_type,product_id,category_code,brand,price,user_session,geo_country,region\n"
+			. join('', map { join(',', @$_{qw(t type product category brand price session country region)}) . "\n" } $rows->($first, $last)));
+		wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE key = '$key' AND state IN ('done', 'failed')");
+	};
+
+	value('DROP EXTENSION IF EXISTS sellometer CASCADE; CREATE EXTENSION sellometer');
+	$node->append_conf('postgresql.conf', 'sellometer.max_minute_keys = 300');
+	$node->reload;
+	value("SELECT sellometer_add_dimension('geo', 'geo_country')");
+	value("SELECT sellometer_add_source('a', 'file://$dir/')");
+	$load->('2019-10-01-08-00-00-1.csv', 1, 250);
+	is($state->('2019-10-01-08-00-00-1.csv'), 'done|250', 'a minute may have so many own keys');
+	$load->('2019-10-01-08-00-00-2.csv', 251, 400);
+	is($state->('2019-10-01-08-00-00-2.csv'), 'failed|0', 'a file that brings more of them fails');
+	like(value("SELECT error FROM sellometer.objects WHERE state = 'failed'"), qr/^too_many_keys: .* more than 300 .*own keys.* raise sellometer\.max_minute_keys/, '... saying so');
+	is($keys->(), '250', '... whole');
+	$load->('2019-10-01-08-00-00-3.csv', 100, 249);
+	is($state->('2019-10-01-08-00-00-3.csv'), 'done|150', 'one that names what is there does not');
+	$node->append_conf('postgresql.conf', 'sellometer.max_minute_keys = 1000');
+	$node->reload;
+	value("SELECT sellometer_retry('a', '2019-10-01-08-00-00-2.csv')");
+	wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = '2019-10-01-08-00-00-2.csv'");
+	is($keys->(), '400', 'with a higher limit it is loaded');
+	return;
+}
+
 history($_) foreach ($first .. $last // $first);
-is(join("\n", unexpected_in_log($node, qr/a counted object has changed|has changed since|a dimension has been added or dropped meanwhile/)), '', 'nothing unexpected in the log');
+too_many_keys();
+is(join("\n", unexpected_in_log($node, qr/too_many_keys|a counted object has changed|has changed since|a dimension has been added or dropped meanwhile/)), '', 'nothing unexpected in the log');
 $node->stop;
 done_testing();
