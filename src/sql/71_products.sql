@@ -131,21 +131,36 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.name_in_a_line(text) IS 'A name without line breaks, of 200 characters at most; NULL of a blank one';
 
-CREATE FUNCTION @extschema@.sellometer_product_name(product_id bigint)
+/*
+ * Beside a key that is shown as it is.  What others call is in this schema: whoever owns the database may put something of his own in the place of
+ * what is in another.
+ */
+CREATE FUNCTION sellometer.given_name(dimension text, key text)
 RETURNS text
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	name text;
 BEGIN
-	IF has_table_privilege('sellometer.products', 'SELECT') THEN
-		SELECT sellometer.name_in_a_line(p.name) INTO name FROM sellometer.products p WHERE p.product_id = $1;
+	IF dimension = 'product_id' AND has_table_privilege('sellometer.products', 'SELECT') THEN
+		SELECT sellometer.name_in_a_line(p.name) INTO name FROM sellometer.products p WHERE p.product_id = $2::bigint;
 	END IF;
-	IF name IS NULL AND has_table_privilege('sellometer.product_names', 'SELECT') THEN
-		SELECT sellometer.name_in_a_line(n.name) INTO name FROM sellometer.product_names n WHERE n.product_id = $1;
+	IF dimension = 'product_id' AND name IS NULL AND has_table_privilege('sellometer.product_names', 'SELECT') THEN
+		SELECT sellometer.name_in_a_line(n.name) INTO name FROM sellometer.product_names n WHERE n.product_id = $2::bigint;
 	END IF;
 	RETURN name;
+END
+$$;
+COMMENT ON FUNCTION sellometer.given_name(text, text) IS 'What sellometer_product_name() gives, of a key that is a product; NULL of all others';
+
+CREATE FUNCTION @extschema@.sellometer_product_name(product_id bigint)
+RETURNS text
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	RETURN sellometer.given_name('product_id', product_id::text);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_product_name(bigint) IS
@@ -157,10 +172,10 @@ LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := @extschema@.sellometer_product_name(product_id);
+	name text := sellometer.given_name('product_id', product_id::text);
 BEGIN
 	IF name IS NULL AND product_id < 0 AND has_table_privilege('sellometer.skus', 'SELECT') THEN
-		name := sellometer.name_in_a_line(@extschema@.sellometer_sku(product_id));
+		name := sellometer.name_in_a_line((SELECT s.sku FROM sellometer.skus s WHERE s.product_id = $1));
 	END IF;
 	RETURN name;
 END
@@ -173,7 +188,7 @@ LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := @extschema@.sellometer_product_name(product_id);
+	name text := sellometer.given_name('product_id', product_id::text);
 BEGIN
 	IF name IS NULL AND has_table_privilege('sellometer.sold_products', 'SELECT') THEN
 		SELECT sellometer.name_in_a_line(sellometer.category_label(s.category)) INTO name FROM sellometer.sold_products s
@@ -199,18 +214,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.key_name(text, text) IS 'What sellometer.product_name() gives, of a key that is a product; NULL of all others';
-
-/* Beside a key that is shown as it is. */
-CREATE FUNCTION sellometer.given_name(dimension text, key text)
-RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN CASE WHEN dimension = 'product_id' THEN @extschema@.sellometer_product_name(key::bigint) END;
-END
-$$;
-COMMENT ON FUNCTION sellometer.given_name(text, text) IS 'What sellometer_product_name() gives, of a key that is a product; NULL of all others';
 
 CREATE FUNCTION sellometer.key_label(dimension text, key text)
 RETURNS text

@@ -150,14 +150,18 @@ CREATE PROCEDURE @extschema@.sellometer_relabel(code text, category_id bigint DE
 	since timestamptz DEFAULT '-infinity', INOUT events bigint DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
+DECLARE
+	-- whoever owns the database may have renamed the schema that these are in, and put others into one of its old name
+	home text := (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'sellometer');
 BEGIN
 	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-	PERFORM @extschema@.sellometer_override_category($1, $2, $3, $4);
+	EXECUTE pg_catalog.format('SELECT %s.sellometer_override_category($1, $2, $3, $4)', home) USING $1, $2, $3, $4;
 	COMMIT;
 	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 	PERFORM sellometer.wait_for_readers('sellometer.category_overrides');
 	PERFORM sellometer.warn_of_lost_labels($4);
-	events := @extschema@.sellometer_replay(NULL, sellometer.whole_buckets_from($4), 'infinity');
+	EXECUTE pg_catalog.format('SELECT %s.sellometer_replay(NULL::pg_catalog.text, $1, ''infinity''::pg_catalog.timestamptz)', home) INTO events USING sellometer.whole_buckets_from($4);
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.sellometer_relabel(text, bigint, bigint, timestamptz, bigint) IS
@@ -167,14 +171,18 @@ CREATE PROCEDURE @extschema@.sellometer_relabel_brand(counts_as text, brand text
 	since timestamptz DEFAULT '-infinity', INOUT events bigint DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
+DECLARE
+	-- whoever owns the database may have renamed the schema that these are in, and put others into one of its old name
+	home text := (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+		WHERE e.extname OPERATOR(pg_catalog.=) 'sellometer');
 BEGIN
 	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-	PERFORM @extschema@.sellometer_override_brand($1, $2, $3, $4);
+	EXECUTE pg_catalog.format('SELECT %s.sellometer_override_brand($1, $2, $3, $4)', home) USING $1, $2, $3, $4;
 	COMMIT;
 	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
 	PERFORM sellometer.wait_for_readers('sellometer.overridden_brands');
 	PERFORM sellometer.warn_of_lost_labels($4);
-	events := @extschema@.sellometer_replay(NULL, sellometer.whole_buckets_from($4), 'infinity');
+	EXECUTE pg_catalog.format('SELECT %s.sellometer_replay(NULL::pg_catalog.text, $1, ''infinity''::pg_catalog.timestamptz)', home) INTO events USING sellometer.whole_buckets_from($4);
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.sellometer_relabel_brand(text, text, bigint, timestamptz, bigint) IS
