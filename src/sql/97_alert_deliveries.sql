@@ -64,7 +64,7 @@ BEGIN
 			attempts = CASE WHEN d.telling = excluded.telling THEN d.attempts + 1 ELSE 1 END
 		RETURNING d.alert_id, d.attempts
 	)
-	SELECT x.id, x.news, x.kind, x.severity, x.dimension, x.key, @extschema@.sellometer_key_label(x.dimension, x.key), x.event_time, x.observed, x.expected,
+	SELECT x.id, x.news, x.kind, x.severity, x.dimension, x.key, sellometer.key_label(x.dimension, x.key), x.event_time, x.observed, x.expected,
 		x.score, x.detail, x.opened_at, x.closed_at,
 		sellometer.shop_time(coalesce(x.began, x.event_time)), x.hint, x.link, m.attempts
 	FROM next x JOIN marked m ON m.alert_id = x.id
