@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "feed.h"
+#include "pure/unpack.h"
 
 #define MAX_PACKED	(1 << 20)
 
@@ -88,10 +89,12 @@ check_raw(const uint8_t *data, size_t size, long seed)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	SlmPacking	packing;
+
 	if (size < 2)
 		return 0;
-	/* what is gzip itself would be read as such, once plain and once packed */
-	if (data[0] % 2 == 0 && !(size > 3 && data[2] == 0x1f && data[3] == 0x8b))
+	/* what is packed itself would be read as such, once plain and once packed */
+	if (data[0] % 2 == 0 && slm_packing_find(data + 2, size - 2, true, &packing) && packing == SLM_PLAIN)
 		check_packed(data + 2, size - 2, data[0] / 2, data[1] + 1);
 	else
 		check_raw(data + 2, size - 2, data[1] + 1);
