@@ -138,8 +138,8 @@ slm_rollup_skip_empty(SlmTiers *tiers, int t, TimestampTz limit)
 
 /* --- all at once, under the writer's lock --- */
 
-/* What is there of a dimension in the partition from the watermark on; false if there is no partition. */
-static bool
+/* Delete what is there of a dimension in the partition from the watermark on. */
+static void
 delete_left_behind(const SlmTiers *tiers, int t, SlmDimension dimension)
 {
 	RollupPiece piece;
@@ -147,9 +147,8 @@ delete_left_behind(const SlmTiers *tiers, int t, SlmDimension dimension)
 	piece_init(&piece, tiers, t, dimension, tiers->tiers[t].watermark);
 	if (!OidIsValid(slm_partition_find(&tiers->tiers[t], dimension, slm_bucket_start(tiers->tiers[t].partition, tiers->tiers[t].watermark),
 									   piece.partition)))
-		return false;
+		return;
 	slm_execute_once(psprintf("DELETE FROM %s WHERE event_time >= '%s'::timestamptz", piece.to, piece.start), SPI_OK_DELETE);
-	return true;
 }
 
 uint64
@@ -168,7 +167,7 @@ slm_rollup_bucket(SlmTiers *tiers, int t)
 
 	for (int d = 0; d < slm_dimension_count(); d++)
 	{
-		(void) delete_left_behind(tiers, t, d);
+		delete_left_behind(tiers, t, d);
 		rows += slm_rollup_add(tiers, t, d, start, end);
 		SLM_CRASH_POINT("rollup.under_lock");
 	}
@@ -231,7 +230,7 @@ slm_rollup_reset(SlmTiers *tiers)
 			continue;
 		slm_rollup_lock();
 		for (int d = 0; d < slm_dimension_count(); d++)
-			(void) delete_left_behind(tiers, t, d);
+			delete_left_behind(tiers, t, d);
 		set_watermark(tier, tier->watermark);
 	}
 }
@@ -317,7 +316,7 @@ slm_rollup_add_up(const SlmTiers *tiers, int t)
 	Assert(tier->rolling > tier->watermark);
 	for (int d = 0; d < slm_dimension_count(); d++)
 	{
-		(void) delete_left_behind(tiers, t, d);
+		delete_left_behind(tiers, t, d);
 		rows += slm_rollup_add(tiers, t, d, tier->watermark, tier->rolling);
 		SLM_CRASH_POINT("rollup.add_up");
 	}
