@@ -20,7 +20,7 @@ RETURNS void LANGUAGE sql AS $$
 	FROM generate_series(clock_timestamp() - from_ago, clock_timestamp() - to_ago, apart) t, generate_series(first, last) s
 $$;
 CREATE VIEW pg_temp.found AS
-SELECT severity, key, observed, expected, regexp_replace(detail, '[0-9-]* ?[0-9]{2}:[0-9]{2} UTC', 'TIME') AS detail FROM sellometer.alerts WHERE closed_at IS NULL ORDER BY key;
+SELECT severity, key, observed, expected, regexp_replace(detail, '([0-9]{4}-[0-9]{2}-[0-9]{2} )?[0-9]{2}:[0-9]{2} UTC', 'TIME') AS detail FROM sellometer.alerts WHERE closed_at IS NULL ORDER BY key;
 INSERT INTO sellometer.sources (name, url, listed_at) SELECT n, 'file:///tmp/' || n || '/', now()
 FROM unnest(ARRAY['both', 'dead', 'half', 'hourly', 'third', 'replay', 'few', 'failing', 'night', 'brief']) n;
 INSERT INTO sellometer.sources (name, url, listed_at) VALUES ('unlisted', 'file:///tmp/unlisted/', now() - interval '1 hour');

@@ -65,90 +65,132 @@ typedef struct Place
 
 /* --- which --- */
 
-/* Buckets from a time on and before another that lack segments or have many; ascending by time and type. */
-static Wanted *
-find_buckets(const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
+static int
+compare_wanted(const void *a, const void *b)
 {
-#define SELECT_BUCKETS(condition) {"SELECT x.event_time, x.event_type, x.changes, x.made FROM sellometer.totals x LEFT JOIN (SELECT event_type, event_time, " \
-	"count(*) AS n, min(made) AS made, max(made) AS last_made, min(since) AS since, max(upto) AS upto, sum(upto - since) AS changes " \
-	"FROM sellometer.segments WHERE tier = $1 AND NOT whole AND event_time >= $2 AND event_time < $3 GROUP BY 1, 2) s " \
-	"ON s.event_type = x.event_type AND s.event_time = x.event_time WHERE x.tier = $1 AND x.event_time >= $2 AND x.event_time < $3 AND " \
-	"(s.made = x.made AND s.last_made = x.made AND s.since = 0 AND s.upto = x.changes AND s.changes = x.changes " condition " ORDER BY 1, 2", 4, \
-	{TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}}
-	static SlmStatement statements[] = {
-		[MISSING] = SELECT_BUCKETS(") IS NOT TRUE AND $4 > 0"),
-		[LONG] = SELECT_BUCKETS("AND s.n > $4)")
-	};
-	Datum		args[4] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to), Int64GetDatum(MANY)};
-	Wanted	   *wanted;
+	const Wanted *x = a;
+	const Wanted *y = b;
 
-	*n = (int) slm_query(&statements[phase], args);
-	wanted = palloc(sizeof(Wanted) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-	{
-		bool		isnull;
-
-		wanted[i] = (Wanted) {.time = slm_int64(i, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(i, 2, &isnull))),
-			.changes = {.n = slm_int64(i, 3, 0),.made = slm_int64(i, 4, 0)}};
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return wanted;
+	return x->time != y->time ? (x->time > y->time) - (x->time < y->time) : (int) x->type - (int) y->type;
 }
 
-/*
- * Does the segment of a partition and type say the same?  Of the rows of the result (time, type, changes, made), by type and time: those before
- * are passed, as those who are asked for come in this order, too.
- */
-static bool
-has_whole(const Wanted *wanted, int *row, int rows)
+/* What a row of a result says: time, type, changes (a segment: up to which), maker. */
+static Wanted
+wanted_of_row(uint64 row)
 {
-	for (; *row < rows; (*row)++)
-	{
-		bool		isnull;
-		SlmEventType type = slm_event_type_of(DatumGetObjectId(slm_value(*row, 2, &isnull)));
-		TimestampTz time = slm_int64(*row, 1, 0);
+	bool		isnull;
 
-		if (type > wanted->type || (type == wanted->type && time > wanted->time))
-			break;
-		if (type == wanted->type && time == wanted->time)
-			return slm_int64(*row, 3, 0) == wanted->changes.n && slm_int64(*row, 4, 0) == wanted->changes.made;
-	}
-	return false;
+	return (Wanted) {.time = slm_int64(row, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(row, 2, &isnull))),
+		.changes = {.n = slm_int64(row, 3, 0),.made = slm_int64(row, 4, 0)}};
 }
 
-/* The partitions and types from a time on and before another that have totals of several buckets. */
+/* The totals' buckets from a time on and before another, by type and time. */
 static Wanted *
-read_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
+read_totals(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
 {
 	static SlmStatement statement = {
-		"SELECT event_type, event_time, changes, made FROM sellometer.totals "
+		"SELECT event_time, event_type, changes, made FROM sellometer.totals "
 		"WHERE tier = $1 AND event_time >= $2 AND event_time < $3 ORDER BY event_type, event_time",
 		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
-	int			rows = (int) slm_query(&statement, args);
-	SlmBucketChanges *buckets = palloc(sizeof(SlmBucketChanges) * Max(rows, 1));
-	Wanted	   *partitions = palloc(sizeof(Wanted) * Max(rows, 1));
-	bool		isnull;
+	Wanted	   *totals;
+
+	*n = (int) slm_query(&statement, args);
+	totals = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Wanted) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+		totals[i] = wanted_of_row(i);
+	SPI_freetuptable(SPI_tuptable);
+	return totals;
+}
+
+/* Of what there is in a result of segments, by type and time, what comes before this one; does that which follows belong to it? */
+static bool
+is_next(const Wanted *wanted, uint64 *row, uint64 rows)
+{
+	for (; *row < rows; (*row)++)
+	{
+		Wanted		segment = wanted_of_row(*row);
+
+		if (segment.type > wanted->type || (segment.type == wanted->type && segment.time > wanted->time))
+			return false;
+		if (segment.type == wanted->type && segment.time == wanted->time)
+			return true;
+	}
+	return false;
+}
+
+/* Are the segments that come next those of all changes of the bucket?  And how many are they? */
+static bool
+is_covered(const Wanted *wanted, uint64 *row, uint64 rows, int *n)
+{
+	int64		upto = 0;
+	bool		gap = false;
+
+	for (*n = 0; is_next(wanted, row, rows); (*row)++, (*n)++)
+	{
+		SlmChanges	segment = wanted_of_row(*row).changes;
+
+		gap |= segment.made != wanted->changes.made || slm_int64(*row, 5, 0) != upto;
+		upto = segment.n;
+	}
+	return !gap && upto == wanted->changes.n;
+}
+
+/* Buckets from a time on and before another that lack segments or have many; ascending by time and type. */
+static Wanted *
+find_buckets(const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
+{
+	static SlmStatement statement = {
+		"SELECT event_time, event_type, upto, made, since FROM sellometer.segments "
+		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= $2 AND event_time < $3 AND NOT whole "
+		"ORDER BY event_type, event_time, upto",
+		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
+	};
+	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
+	int			nbuckets;
+	Wanted	   *buckets = read_totals(tier, from, to, &nbuckets);
+	uint64		rows = slm_query(&statement, args);
+	uint64		row = 0;
 
 	*n = 0;
-	for (int row = 0; row < rows; row++)
-		buckets[row] = (SlmBucketChanges) {.time = slm_int64(row, 2, 0),.changes = {.n = slm_int64(row, 3, 0),.made = slm_int64(row, 4, 0)}};
-	for (int row = 0, end; row < rows; row = end)
+	for (int i = 0; i < nbuckets; i++)
 	{
-		Datum		type = slm_value(row, 1, &isnull);
-		TimestampTz start = slm_bucket_start(tier->partition, buckets[row].time);
-		TimestampTz next = slm_bucket_next(tier->partition, start);
+		int			nsegments;
+		bool		covered = is_covered(&buckets[i], &row, rows, &nsegments);
 
-		for (end = row + 1; end < rows && buckets[end].time < next && slm_value(end, 1, &isnull) == type;)
-			end++;
-		if (end - row > 1)
-			partitions[(*n)++] = (Wanted) {.time = start,.type = slm_event_type_of(DatumGetObjectId(type)),
-				.changes = slm_changes_of(buckets + row, end - row)};
+		if (phase == MISSING ? !covered : covered && nsegments > MANY)
+			buckets[(*n)++] = buckets[i];
 	}
 	SPI_freetuptable(SPI_tuptable);
+	qsort(buckets, *n, sizeof(Wanted), compare_wanted);
+	return buckets;
+}
+
+/* The partitions and types from a time on and before another that have totals of several buckets, by type and time. */
+static Wanted *
+read_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
+{
+	int			nbuckets;
+	Wanted	   *totals = read_totals(tier, from, to, &nbuckets);
+	SlmBucketChanges *buckets = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmBucketChanges) * Max(nbuckets, 1));
+
+	*n = 0;
+	for (int i = 0; i < nbuckets; i++)
+		buckets[i] = (SlmBucketChanges) {.time = totals[i].time,.changes = totals[i].changes};
+	for (int i = 0, end; i < nbuckets; i = end)
+	{
+		SlmEventType type = totals[i].type;
+		TimestampTz start = slm_bucket_start(tier->partition, totals[i].time);
+		TimestampTz next = slm_bucket_next(tier->partition, start);
+
+		for (end = i + 1; end < nbuckets && totals[end].time < next && totals[end].type == type;)
+			end++;
+		if (end - i > 1)
+			totals[(*n)++] = (Wanted) {.time = start,.type = type,.changes = slm_changes_of(buckets + i, end - i)};
+	}
 	pfree(buckets);
-	return partitions;
+	return totals;
 }
 
 /* The partitions from a time on and before another, of several buckets and complete, whose segments are not what their buckets have now. */
@@ -165,13 +207,15 @@ find_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
 	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(Min(to, complete))};
 	int			npartitions;
 	Wanted	   *partitions = read_partitions(tier, from, Min(to, complete), &npartitions);
-	int			rows = (int) slm_query(&statement, args);
-	int			row = 0;
+	uint64		rows = slm_query(&statement, args);
+	uint64		row = 0;
 
 	*n = 0;
 	for (int i = 0; i < npartitions; i++)
 	{
-		if (!has_whole(&partitions[i], &row, rows))
+		SlmChanges	whole = is_next(&partitions[i], &row, rows) ? wanted_of_row(row).changes : (SlmChanges) {0};
+
+		if (whole.n != partitions[i].changes.n || whole.made != partitions[i].changes.made)
 			partitions[(*n)++] = partitions[i];
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -199,15 +243,6 @@ typedef struct Make
 	uint64		nrows;
 	uint64		maxrows;
 } Make;
-
-static int
-compare_wanted(const void *a, const void *b)
-{
-	const Wanted *x = a;
-	const Wanted *y = b;
-
-	return x->time != y->time ? (x->time > y->time) - (x->time < y->time) : (int) x->type - (int) y->type;
-}
 
 /* False if there are more rows than may be in memory. */
 static bool
