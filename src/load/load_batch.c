@@ -352,7 +352,7 @@ pick(Loading *loading)
 	SlmPick		pick = {.state = scope->state,.sources = scope->sources,.nsources = scope->nsources,.limit = scope->limit,
 		.limit_bytes = loading->clock->live ? (int64) slm_batch_bytes * 1024 : ingest->late_bytes,
 		.whole = loading->clock->tiers->tiers[0].partition,
-	.max_span = loading->clock->tiers->tiers[0].retention.usecs / 4,.late_before = DT_NOBEGIN};
+	.max_span = loading->clock->tiers->tiers[0].retention.usecs,.late_before = DT_NOBEGIN};
 	TimestampTz reach = DT_NOBEGIN;
 	bool		many;
 	int			n;

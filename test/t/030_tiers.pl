@@ -300,7 +300,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 	$node->reload;
 }
 
-# History goes day by day, as partitions of hours do, once keys are known to tell the times; what the minutes keep in shorter batches.
+# History goes day by day, as partitions of hours do, once keys are known to tell the times; so does what the minutes keep for a day.
 {
 	my $dir = fresh();
 
@@ -312,7 +312,7 @@ my $WRONG = q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok
 	value("SELECT sellometer_enable_source('s', true)");
 	loaded($dir);
 	is(value("SELECT string_agg(batches::text, ' ' ORDER BY day) FROM (SELECT (object_time AT TIME ZONE 'UTC')::date AS day, count(DISTINCT xmin::text) AS batches
-			FROM sellometer.objects GROUP BY 1) d WHERE day IN ('2019-11-18', '2019-11-19')"), '1 4', 'a day of history is one batch');
+			FROM sellometer.objects GROUP BY 1) d WHERE day IN ('2019-11-18', '2019-11-19')"), '1 1', 'a day is one batch');
 	is(value("SELECT count(*) FROM sellometer.purchase_brand_hour WHERE event_time < '2019-11-20Z' AND count = 6"), 72, 'whose hours are whole');
 	is(value($WRONG), '', 'all agrees after history');
 }
