@@ -37,6 +37,8 @@ roll_up(SlmRun *run, void *arg)
 		slm_rollup_all(run, true);
 		slm_table_release();
 		slm_segments_make(run);
+		if (fold != NULL)
+			slm_fold_carts(run);
 	}
 	PG_CATCH();
 	{

@@ -2,7 +2,8 @@
  * fold_beside.c: see fold_beside.h.
  *
  * After a large load the logs of offers (facts/offer_log.c) and of users' carts (facts/cart_write.c) are large, and who wants to know first,
- * prune or detect, adds all of it up.  A rollup, which comes before, works in one process: so another one does that meanwhile.
+ * prune or detect, adds all of it up.  A rollup, which comes before, works in one process: so another one adds up the offers meanwhile, and
+ * this one the carts, which take a third of that, rather than wait for it.
  */
 #include "postgres.h"
 
@@ -48,7 +49,7 @@ begin_step(void *arg)
 	if (slm_int64(0, 1, 0) < LARGE_LOGS || !may_log_in(GetUserId()))
 		return;
 	old = MemoryContextSwitchTo(begin->context);
-	begin->fold = slm_remote_start(MyDatabaseId, GetUserId(), "SELECT sellometer.fold_offers(), sellometer.fold_user_carts()");
+	begin->fold = slm_remote_start(MyDatabaseId, GetUserId(), "SELECT sellometer.fold_offers()");
 	MemoryContextSwitchTo(old);
 }
 
@@ -61,6 +62,35 @@ slm_fold_beside(SlmRun *run)
 	return begin.fold;
 }
 
+static void
+fold_carts_step(void *arg)
+{
+	static SlmStatement fold = {"SELECT sellometer.fold_user_carts()"};
+
+	slm_execute(&fold, NULL, NULL, SPI_OK_SELECT);
+}
+
+static void
+warn(const char *what, const char *error)
+{
+	ereport(WARNING,
+			(errmsg("%s could not be added up with the rollup: %s", what, error),
+			 errdetail("They are added up by the next sellometer_prune() or sellometer_detect().")));
+}
+
+void
+slm_fold_carts(SlmRun *run)
+{
+	ErrorData  *error;
+
+	slm_progress_phase("adding up carts");
+	error = slm_try_step(run, fold_carts_step, NULL);
+	if (error != NULL && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	if (error != NULL)
+		warn("carts", error->message);
+}
+
 void
 slm_fold_beside_wait(SlmRemote *fold)
 {
@@ -68,11 +98,9 @@ slm_fold_beside_wait(SlmRemote *fold)
 
 	if (fold == NULL)
 		return;
-	slm_progress_phase("adding up offers and carts");
+	slm_progress_phase("adding up offers");
 	error = slm_remote_wait(fold);
 	if (error != NULL)
-		ereport(WARNING,
-				(errmsg("offers and carts could not be added up beside the rollup: %s", error),
-				 errdetail("They are added up by the next sellometer_prune() or sellometer_detect().")));
+		warn("offers", error);
 	slm_remote_forget(fold);
 }

@@ -8,12 +8,15 @@
 #include "upkeep/runs.h"
 
 /*
- * Have another process add up the logs, if they are large.  NULL if they are not, or it can't be had: then who wants to know adds them up.  In
+ * Have another process add up the offers, if the logs are large.  NULL if they are not, or it can't be had: then who wants to know adds them up.  In
  * a step of the run.
  */
 extern SlmRemote *slm_fold_beside(SlmRun *run);
 
-/* Wait for its end; NULL is well.  Where it failed there is a WARNING, and the logs are as they were. */
+/* Add up the carts meanwhile, in a step of the run.  Where that fails there is a WARNING, and the log is as it was. */
+extern void slm_fold_carts(SlmRun *run);
+
+/* Wait for its end; NULL is well.  Where it failed there is a WARNING, and the log is as it was. */
 extern void slm_fold_beside_wait(SlmRemote *fold);
 
 #endif							/* SLM_UPKEEP_FOLD_BESIDE_H */
