@@ -27,3 +27,14 @@ RETURN pg_catalog.make_interval(secs => extract(epoch FROM
 	coalesce(pg_catalog.current_setting(name, fallback IS NOT NULL), fallback)::interval)::float8);
 COMMENT ON FUNCTION sellometer.setting_length(text, text) IS
 	'A setting as a length of time that is the same in every time zone; fallback: what it is while the library is not loaded';
+
+/*
+ * Whoever owns the database may have renamed the schema that functions are in, and put others into one of its old name: what runs with more
+ * rights than its caller has asks for them where they are now.
+ */
+CREATE FUNCTION sellometer.functions_schema()
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+RETURN (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'sellometer');
+COMMENT ON FUNCTION sellometer.functions_schema() IS 'The schema that the extension''s functions are in, quoted';

@@ -266,8 +266,6 @@ DECLARE
 	o sellometer.objects;
 	skipped bigint;
 	meaning text;
-	-- whoever owns the database may have renamed the schema that these are in, and put others into one of its old name
-	home text := (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'sellometer');
 BEGIN
 	IF key IS NULL OR pattern IS NOT NULL OR state IS NOT NULL THEN
 		PERFORM sellometer.check_choice('sellometer_skip', source, key, pattern, state, ARRAY['pending', 'backlog', 'failed', 'skipped']);
@@ -295,10 +293,10 @@ BEGIN
 			DETAIL = format('Its state is %s, %s rows of it are loaded.', o.state, o.rows_total),
 			HINT = 'sellometer_unload() takes out what it counted.';
 	ELSIF o.resume_row > 0 AND sellometer.object_problem(o.id) IS NULL THEN
-		EXECUTE format('SELECT %s.sellometer_unload($1, $2)', home) USING source, key;
+		EXECUTE format('SELECT %s.sellometer_unload($1, $2)', sellometer.functions_schema()) USING source, key;
 		RETURN 1;
 	ELSIF o.resume_row > 0 THEN
-		EXECUTE format('SELECT l.meaning FROM %s.sellometer_declare_lost($1, $2, true) l', home) INTO meaning USING source, key;
+		EXECUTE format('SELECT l.meaning FROM %s.sellometer_declare_lost($1, $2, true) l', sellometer.functions_schema()) INTO meaning USING source, key;
 		RAISE NOTICE USING MESSAGE = format('object "%s" can''t be read any more: what is counted of it stays', key), DETAIL = meaning;
 		RETURN 1;
 	END IF;

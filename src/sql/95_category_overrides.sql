@@ -143,25 +143,32 @@ AS 'MODULE_PATHNAME', 'sellometer_wait_for_readers';
 COMMENT ON FUNCTION sellometer.wait_for_readers(regclass) IS 'Wait until transactions are over that have read the table so far; keeps nobody from reading it';
 
 /*
- * Two transactions.  Batches that are under way have read the overrides as they were: when these are through, what is loaded has the new label
- * already, also while the past is made anew.  It commits, so names are whole, and nothing is set.
+ * Override, and the past anew: two transactions.  Batches that are under way have read the overrides as they were: when these are through, what
+ * is loaded has the new label already, also while the past is made anew.  It commits, so names are whole, and nothing is set.
  */
+CREATE PROCEDURE sellometer.relabel(overrides regclass, override text, label text, what text, product_id bigint, since timestamptz, INOUT events bigint)
+LANGUAGE plpgsql
+AS $$
+BEGIN
+	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
+	EXECUTE pg_catalog.format('SELECT %s.%I($1, %L, $2, $3)', sellometer.functions_schema(), override, what) USING label, product_id, since;
+	COMMIT;
+	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
+	PERFORM sellometer.wait_for_readers(overrides);
+	PERFORM sellometer.warn_of_lost_labels(since);
+	EXECUTE pg_catalog.format('SELECT %s.sellometer_replay(NULL::pg_catalog.text, $1, ''infinity''::pg_catalog.timestamptz)', sellometer.functions_schema())
+		INTO events USING sellometer.whole_buckets_from(since);
+END
+$$;
+COMMENT ON PROCEDURE sellometer.relabel(regclass, text, text, text, bigint, timestamptz, bigint) IS
+	'Call one of the functions that override labels, then make anew what is loaded since; gives the number of events';
+
 CREATE PROCEDURE @extschema@.sellometer_relabel(code text, category_id bigint DEFAULT NULL, product_id bigint DEFAULT NULL,
 	since timestamptz DEFAULT '-infinity', INOUT events bigint DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
-DECLARE
-	-- whoever owns the database may have renamed the schema that these are in, and put others into one of its old name
-	home text := (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
-		WHERE e.extname OPERATOR(pg_catalog.=) 'sellometer');
 BEGIN
-	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-	EXECUTE pg_catalog.format('SELECT %s.sellometer_override_category($1, $2, $3, $4)', home) USING $1, $2, $3, $4;
-	COMMIT;
-	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-	PERFORM sellometer.wait_for_readers('sellometer.category_overrides');
-	PERFORM sellometer.warn_of_lost_labels($4);
-	EXECUTE pg_catalog.format('SELECT %s.sellometer_replay(NULL::pg_catalog.text, $1, ''infinity''::pg_catalog.timestamptz)', home) INTO events USING sellometer.whole_buckets_from($4);
+	CALL sellometer.relabel('sellometer.category_overrides', 'sellometer_override_category', $1, $2::pg_catalog.text, $3, $4, events);
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.sellometer_relabel(text, bigint, bigint, timestamptz, bigint) IS
@@ -171,24 +178,15 @@ CREATE PROCEDURE @extschema@.sellometer_relabel_brand(counts_as text, brand text
 	since timestamptz DEFAULT '-infinity', INOUT events bigint DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
-DECLARE
-	-- whoever owns the database may have renamed the schema that these are in, and put others into one of its old name
-	home text := (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
-		WHERE e.extname OPERATOR(pg_catalog.=) 'sellometer');
 BEGIN
-	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-	EXECUTE pg_catalog.format('SELECT %s.sellometer_override_brand($1, $2, $3, $4)', home) USING $1, $2, $3, $4;
-	COMMIT;
-	PERFORM pg_catalog.set_config('client_min_messages', 'warning', true);
-	PERFORM sellometer.wait_for_readers('sellometer.overridden_brands');
-	PERFORM sellometer.warn_of_lost_labels($4);
-	EXECUTE pg_catalog.format('SELECT %s.sellometer_replay(NULL::pg_catalog.text, $1, ''infinity''::pg_catalog.timestamptz)', home) INTO events USING sellometer.whole_buckets_from($4);
+	CALL sellometer.relabel('sellometer.overridden_brands', 'sellometer_override_brand', $1, $2, $3, $4, events);
 END
 $$;
 COMMENT ON PROCEDURE @extschema@.sellometer_relabel_brand(text, text, bigint, timestamptz, bigint) IS
 	'Have events of a brand, or of a product, count under another brand from a time on, those that are loaded already too, as sellometer_relabel() does; gives the number of events';
 REVOKE ALL ON PROCEDURE @extschema@.sellometer_relabel_brand(text, text, bigint, timestamptz, bigint) FROM PUBLIC;
 
+REVOKE ALL ON PROCEDURE sellometer.relabel(regclass, text, text, text, bigint, timestamptz, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.whole_buckets_from(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.wait_for_readers(regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.warn_of_lost_labels(timestamptz) FROM PUBLIC;

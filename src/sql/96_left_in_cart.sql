@@ -243,9 +243,7 @@ DECLARE
 	judged record;
 BEGIN
 	PERFORM FROM sellometer.reminders r WHERE r.id = $1 FOR UPDATE;
-	-- whoever owns the database may have renamed the schema that it is in, and put another into one of its old name
-	EXECUTE format('SELECT * FROM %s.sellometer_reminder_still_due($1)',
-		(SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'sellometer')) INTO judged USING $1;
+	EXECUTE format('SELECT * FROM %s.sellometer_reminder_still_due($1)', sellometer.functions_schema()) INTO judged USING $1;
 	IF judged.due THEN
 		UPDATE sellometer.reminders r SET state = 'sending', attempts = r.attempts + 1, sending_at = clock_timestamp(),
 			next_attempt = clock_timestamp() + interval '10 minutes' WHERE r.id = $1 AND r.state IN ('waiting', 'sending');

@@ -49,11 +49,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	EXECUTE format('GRANT EXECUTE ON FUNCTION @extschema@.sellometer_remind, @extschema@.sellometer_reminder_still_due,
-		@extschema@.sellometer_reminders_to_send, @extschema@.sellometer_reminder_sending, @extschema@.sellometer_reminder_sent,
-		@extschema@.sellometer_reminder_failed, @extschema@.sellometer_similar_products,
-		@extschema@.sellometer_alerts_sending, @extschema@.sellometer_alerts_sent, @extschema@.sellometer_alerts_failed TO %s', role);
-	EXECUTE format('GRANT USAGE ON SCHEMA @extschema@ TO %s', role);
+	EXECUTE format('GRANT EXECUTE ON FUNCTION %1$s.sellometer_remind, %1$s.sellometer_reminder_still_due,
+		%1$s.sellometer_reminders_to_send, %1$s.sellometer_reminder_sending, %1$s.sellometer_reminder_sent,
+		%1$s.sellometer_reminder_failed, %1$s.sellometer_similar_products,
+		%1$s.sellometer_alerts_sending, %1$s.sellometer_alerts_sent, %1$s.sellometer_alerts_failed TO %2$s', sellometer.functions_schema(), role);
+	EXECUTE format('GRANT USAGE ON SCHEMA %s TO %s', sellometer.functions_schema(), role);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_grant_mailer(regrole) IS

@@ -116,6 +116,10 @@ sub depends_on
 }
 depends_on('nothing of the extension depends on what is outside of it and pg_catalog');
 
+is(value(q{SET search_path = pg_catalog; SELECT string_agg(p.oid::regprocedure::text, ' ') FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid
+	WHERE d.classid = 'pg_proc'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'sellometer') AND d.deptype = 'e' AND p.prosrc ~ '\mpublic\.'}), '',
+	'no body of a function names the schema that its owner may rename');
+
 write_object($dir, '2019-10-01-00-07-1.csv', csv(event(event_time => '2019-10-01 00:07:00'), event(event_type => 'purchase'), event(price => 'x')));
 write_object($dir, 'bad.csv', "event_time\n");
 my @everything = ("SELECT sellometer_add_source('web', 'file://$dir/')", (map { "CALL sellometer_$_()" } qw(ingest merge_backlog rollup prune detect archive)),
