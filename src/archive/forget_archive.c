@@ -12,6 +12,7 @@
 #include "archive/archive_verify.h"
 #include "archive/forget_archive.h"
 #include "catalog/pg_type.h"
+#include "dedup/own_dimensions.h"
 #include "server/crash_point.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
@@ -39,6 +40,7 @@ read_archive_row(Rewrite *rewrite)
 	Datum		id = Int64GetDatum(rewrite->archive->id);
 	bool		isnull;
 
+	slm_own_read();
 	if (slm_execute(&statement, &id, NULL, SPI_OK_SELECT) != 1)
 		elog(ERROR, "an archive's row is gone");
 	rewrite->etag = slm_text(CurrentMemoryContext, 0, 1);

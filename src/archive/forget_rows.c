@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "archive/forget_rows.h"
+#include "dedup/own_dimensions.h"
 #include "miscadmin.h"
 #include "pure/event.h"
 #include "pure/header.h"
@@ -25,6 +26,7 @@ typedef struct Scan
 {
 	SlmRecords *records;
 	int			column_cell[SLM_COLUMNS];
+	int			own_cell[SLM_MAX_OWN];
 	size_t		nfields;		/* of the header; 0: none that can be read */
 	SlmSlice   *cells;
 	size_t		max_cells;
@@ -39,8 +41,10 @@ take_header(Scan *scan, SlmSlice text)
 	SlmHeader	header;
 	SlmReadErrorCode code;
 	char		message[SLM_MESSAGE_SIZE];
+	int			known[SLM_MAX_OWN];
 
 	scan->nfields = 0;
+	(void) slm_header_own(text, slm_own(), scan->own_cell, known);
 	for (int c = 0; c < SLM_COLUMNS; c++)
 		scan->column_cell[c] = -1;
 	if (!slm_header_parse(text, &header, &code, message))
@@ -52,7 +56,8 @@ take_header(Scan *scan, SlmSlice text)
 static void
 take_record(Scan *scan, const SlmRawRecord *record)
 {
-	SlmPersonRow row = {.text = record->text,.header = record->header,.column_cell = scan->column_cell};
+	SlmPersonRow row = {.text = record->text,.header = record->header,.column_cell = scan->column_cell,
+		.own_cell = scan->own_cell,.nown = slm_own()->nvalues};
 
 	if (record->header)
 		take_header(scan, record->text);
@@ -308,6 +313,11 @@ is_kept(const SlmPerson *person, const SlmPersonRow *row, int cell)
 	{
 		if (row->column_cell[c] == cell)
 			return c == SLM_COL_USER_ID ? slm_parse_id(inside(row, c), true, &id) && id != person->user_id : c != SLM_COL_USER_SESSION && c != SLM_COL_EVENT_ID;
+	}
+	for (uint32 i = 0; i < row->nown; i++)
+	{
+		if (row->own_cell[i] == cell)
+			return true;
 	}
 	return false;
 }

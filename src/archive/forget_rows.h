@@ -32,6 +32,8 @@ typedef struct SlmPersonRow
 	SlmSlice   *cells;			/* with their quotes; followed by readable bytes */
 	size_t		ncells;
 	const int  *column_cell;	/* of each SlmColumn: the cell that it is, or -1 */
+	const int  *own_cell;		/* of each of nown values of a user's own dimensions, likewise */
+	uint32		nown;
 } SlmPersonRow;
 
 typedef void (*SlmPersonRowCallback) (const SlmPersonRow *row, void *arg);
@@ -51,7 +53,7 @@ extern bool slm_person_has(const SlmPerson *person, const SlmPersonRow *row);
 
 /*
  * Such a row without what tells of the person, as a line with its end, added to out: the id is empty, the session a pseudonym
- * (pseudonym.h), columns that nobody knows are empty.  *turned is set if it could not be used as an event before, and can be now.
+ * (pseudonym.h), columns that neither we nor a user's own dimensions know are empty.  *turned is set if it could not be used as an event before, and can be now.
  */
 extern void slm_person_forget(const SlmPerson *person, const SlmPersonRow *row, SlmText *out, bool *turned);
 

@@ -240,31 +240,29 @@ uncomment(SlmSlice *line)
 	return true;
 }
 
-/* Have csv cut out the columns that dimensions of a user's own are made of; the first of a name, if there are several.  Returns how many there are. */
-static int
-use_own(SlmHeaders *headers, SlmCsv *csv, SlmSlice line)
+int
+slm_header_own(SlmSlice line, const SlmOwn *own, int fields[SLM_MAX_OWN], int known_columns[SLM_MAX_OWN])
 {
-	int			fields[SLM_MAX_OWN];
 	SlmSlice	cell;
 	bool		sound = true;
 	int			n = 0;
 
-	for (uint32_t i = 0; i < headers->own->nvalues; i++)
-		fields[i] = headers->own_known[i] = -1;
+	for (uint32_t i = 0; i < own->nvalues; i++)
+		fields[i] = known_columns[i] = -1;
 	for (int f = 0; slm_line_cell(&line, &cell, &sound); f++)
 	{
 		SlmSlice	name = slm_trim(slm_cell_inside(cell));
 		int			known = column_named(cell);
 
-		for (uint32_t i = 0; i < headers->own->nvalues; i++)
+		for (uint32_t i = 0; i < own->nvalues; i++)
 		{
-			const char *column = headers->own->value[i].column;
+			const char *column = own->value[i].column;
 
-			if (headers->own->value[i].from != SLM_OWN_COLUMN || fields[i] >= 0 || headers->own_known[i] >= 0 ||
+			if (own->value[i].from != SLM_OWN_COLUMN || fields[i] >= 0 || known_columns[i] >= 0 ||
 				name.len != strlen(column) || strncasecmp(name.data, column, name.len) != 0)
 				continue;
 			if (known < SLM_COLUMNS)
-				headers->own_known[i] = known;
+				known_columns[i] = known;
 			else
 			{
 				fields[i] = f;
@@ -272,6 +270,16 @@ use_own(SlmHeaders *headers, SlmCsv *csv, SlmSlice line)
 			}
 		}
 	}
+	return n;
+}
+
+/* Have csv cut out the columns that dimensions of a user's own are made of.  Returns how many there are. */
+static int
+use_own(SlmHeaders *headers, SlmCsv *csv, SlmSlice line)
+{
+	int			fields[SLM_MAX_OWN];
+	int			n = slm_header_own(line, headers->own, fields, headers->own_known);
+
 	slm_csv_add_own(csv, headers->own->nvalues, fields);
 	return n;
 }

@@ -37,6 +37,12 @@ typedef struct SlmHeader
  */
 extern bool slm_header_parse(SlmSlice line, SlmHeader *header, SlmReadErrorCode *code, char message[SLM_MESSAGE_SIZE]);
 
+/*
+ * Which field of a header line each value of a user's own dimensions is, and which known column: -1 where it is none, as where its column is
+ * not there.  The first of a name, if there are several.  Returns how many are fields that are no known column.
+ */
+extern int slm_header_own(SlmSlice line, const SlmOwn *own, int fields[SLM_MAX_OWN], int known_columns[SLM_MAX_OWN]);
+
 /* Which headers an object has had.  Zero-initialised is none. */
 typedef struct SlmHeaders
 {
