@@ -36,7 +36,34 @@ CREATE UNLOGGED TABLE oracle.raw (
 	user_session	text,
 	quantity		text,
 	event_id		text,
-	currency		text
+	currency		text,
+	own				text[] NOT NULL DEFAULT '{}'	-- its keys in dimensions of one's own, '' where it has none
+);
+
+-- Dimensions of one's own, and what a test knows of rows that it has made: see oracle.take_known().
+CREATE TABLE oracle.own_dimension (n bigint PRIMARY KEY, name text, column_name text, separator text, level integer, empty text, since timestamptz);
+CREATE UNLOGGED TABLE oracle.known (
+	zone			text,
+	source			text,
+	object			text,
+	texts			boolean,		-- products are texts
+	line			bigint,
+	flaw			text,
+	event_time		text,			-- as the clock of the zone has it
+	event_type		text,
+	product_id		text,
+	category_id		text,
+	category_code	text,
+	brand			text,
+	price			text,
+	user_id			text,
+	user_session	text,
+	quantity		text,
+	event_id		text,
+	currency		text,
+	product_name	text,
+	channel			text,
+	region			text
 );
 
 -- The objects; useless: why one can't be used as a whole, else ''.
@@ -123,6 +150,36 @@ RETURN CASE
 		CASE WHEN value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN value::numeric::bigint END
 END;
 
+/* The number of a product that is a text. */
+CREATE FUNCTION oracle.sku_number(value text) RETURNS numeric
+LANGUAGE sql STABLE
+RETURN CASE WHEN value ~ '^(0|[1-9]\d{0,17})$' THEN value::numeric
+	ELSE -1 - (('x' || left(encode(sha256(convert_to(value, getdatabaseencoding())), 'hex'), 16))::bit(64)::bigint >> 1 & 9223372036854775807) END;
+
+/* Which key a value is in a dimension of one's own: its first levels, cut to what a key may have. */
+CREATE FUNCTION oracle.own_key(value text, separator text, level integer, empty text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (SELECT coalesce(nullif(left(CASE WHEN level = 0 THEN v ELSE array_to_string((string_to_array(v, separator))[:level], separator) END, 1000), ''), empty)
+	FROM (SELECT oracle.value_of(coalesce(value, '')) AS v) x);
+
+/* The dimensions of one's own that the database has. */
+CREATE FUNCTION oracle.know_own() RETURNS void
+LANGUAGE sql AS $$
+	INSERT INTO oracle.own_dimension
+	SELECT row_number() OVER (ORDER BY id), dimension, CASE made_of WHEN 'column' THEN lower(column_name) END, separator, level, empty, since FROM sellometer.dimensions
+$$;
+
+/* Rows of oracle.known as rows of a file without a format; a product that is a text is its number, and the brand where there is none. */
+CREATE FUNCTION oracle.take_known() RETURNS void
+LANGUAGE sql AS $$
+	INSERT INTO oracle.raw
+	SELECT object, line, flaw, to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), event_type, CASE WHEN texts THEN oracle.sku_number(oracle.value_of(product_id))::text ELSE product_id END,
+		category_id, category_code, CASE WHEN texts AND oracle.value_of(brand) = '' THEN oracle.value_of(product_id) ELSE brand END, price, user_id, user_session, quantity, event_id, currency,
+		ARRAY(SELECT CASE WHEN t < d.since THEN '' WHEN d.column_name IS NULL THEN source ELSE oracle.own_key(columns ->> d.column_name, d.separator, d.level, d.empty) END
+			FROM oracle.own_dimension d ORDER BY n)
+	FROM (SELECT k.*, k.event_time::timestamp AT TIME ZONE k.zone AS t, to_jsonb(k) AS columns FROM oracle.known k) x
+$$;
+
 /* Pieces, or NULL if the text is no number of pieces.  Empty is one. */
 CREATE FUNCTION oracle.quantity_of(value text) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -177,7 +234,7 @@ BEGIN
 
 	CREATE UNLOGGED TABLE oracle.event AS
 	SELECT object, line, t, event_type, product_id, price,
-		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, user_session, user_id,
+		CASE WHEN brand = '' THEN product_id::text ELSE brand END AS brand, l1, l2, l3, own, user_session, user_id,
 		CASE WHEN event_type = 'view' THEN 1 ELSE pieces END AS quantity, CASE WHEN event_type = 'view' THEN '' ELSE event_id END AS event_id, currency,
 		CASE
 			WHEN flaw <> '' THEN flaw
@@ -195,10 +252,10 @@ BEGIN
 	FROM (
 		SELECT r.object, r.line, r.flaw, tt.t, lower(r.type COLLATE "C") AS event_type,
 			oracle.bigint_of(r.product) AS product_id, pt.value AS price, r.brand_value AS brand, r.session AS user_session,
-			c.l1, c.l2, c.l3, c.code_bytes, c.id_value AS category_id, r.category_id_text,
+			c.l1, c.l2, c.l3, r.own, c.code_bytes, c.id_value AS category_id, r.category_id_text,
 			r.user_id_text, oracle.bigint_of(r.user_id_text) AS user_id, oracle.quantity_of(r.quantity) AS pieces, r.event_id, r.currency
 		-- most values are plain ones, for which the functions need not be called; apart, so that bigint_of() is given a column
-		FROM (SELECT object, line, flaw, event_time, price, category_code, category_id,
+		FROM (SELECT object, line, flaw, event_time, price, category_code, category_id, own,
 				CASE WHEN event_type IN ('view', 'cart', 'purchase') THEN event_type ELSE oracle.trimmed(event_type) END AS type,
 				CASE WHEN product_id ~ '^[0-9]+$' THEN product_id ELSE oracle.trimmed(product_id) END AS product,
 				CASE WHEN octet_length(brand) > 9 AND ascii(brand) BETWEEN 33 AND 126 AND ascii(right(brand, 1)) BETWEEN 33 AND 126 THEN brand
@@ -277,18 +334,18 @@ BEGIN
 	WITH usable AS NOT MATERIALIZED (
 		SELECT e.* FROM oracle.event e JOIN oracle.object_total o USING (object)
 		WHERE e.reason IS NULL AND NOT o.failed)
-	SELECT t, event_type, product_id, brand, l1, l2, l3, price, quantity, false AS of_session FROM usable
+	SELECT t, event_type, product_id, brand, l1, l2, l3, own, price, quantity, false AS of_session FROM usable
 	WHERE CASE WHEN event_type = 'view' THEN user_session = '' ELSE event_id = '' END
 	UNION ALL
 	(SELECT DISTINCT ON (user_session COLLATE "C", product_id)
-		t, event_type, product_id, brand, l1, l2, l3, price, quantity, true FROM usable
+		t, event_type, product_id, brand, l1, l2, l3, own, price, quantity, true FROM usable
 	WHERE event_type = 'view' AND user_session <> ''
-	ORDER BY user_session COLLATE "C", product_id, t, price, l3 COLLATE "C", brand COLLATE "C")
+	ORDER BY user_session COLLATE "C", product_id, t, price, l3 COLLATE "C", brand COLLATE "C", own COLLATE "C")
 	UNION ALL
 	(SELECT DISTINCT ON (event_id COLLATE "C", product_id, event_type)
-		t, event_type, product_id, brand, l1, l2, l3, price, quantity, false FROM usable
+		t, event_type, product_id, brand, l1, l2, l3, own, price, quantity, false FROM usable
 	WHERE event_id <> ''
-	ORDER BY event_id COLLATE "C", product_id, event_type, t, price, l3 COLLATE "C", brand COLLATE "C", quantity);
+	ORDER BY event_id COLLATE "C", product_id, event_type, t, price, l3 COLLATE "C", brand COLLATE "C", own COLLATE "C", quantity);
 	ANALYZE oracle.counted;
 END
 $$;
@@ -349,7 +406,7 @@ LANGUAGE sql AS $$
 	FROM (SELECT CASE granularity WHEN '1 day' THEN 'day' WHEN '7 days' THEN 'week' WHEN '1 month' THEN 'month' WHEN '3 months' THEN 'quarter' WHEN '1 year' THEN 'year' END) u (unit)
 $$;
 
-/* The five tables of a tier. */
+/* The tables of a tier: five, and those of dimensions of one's own. */
 CREATE FUNCTION oracle.build_tier(tier text, granularity interval, zone text DEFAULT 'UTC') RETURNS void
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 DECLARE
@@ -358,12 +415,13 @@ DECLARE
 BEGIN
 	FOR dimension, key IN VALUES ('product_id', 'product_id'), ('brand', 'brand COLLATE "C"'),
 		('category_l1', 'l1 COLLATE "C"'), ('category_l2', 'l2 COLLATE "C"'), ('category_l3', 'l3 COLLATE "C"')
+		UNION ALL SELECT name, format('nullif(own[%s], '''') COLLATE "C"', n) FROM oracle.own_dimension
 	LOOP
 		EXECUTE format('DROP TABLE IF EXISTS oracle.%I', dimension || '_' || tier);
-		EXECUTE format('CREATE UNLOGGED TABLE oracle.%I AS
-			SELECT %s AS event_time, %s AS %I, event_type,
+		EXECUTE format('CREATE UNLOGGED TABLE oracle.%1$I AS
+			SELECT %2$s AS event_time, %3$s AS %4$I, event_type,
 				sum(quantity)::bigint AS count, sum(price * quantity)::numeric(60, 4) AS gmv
-			FROM oracle.counted GROUP BY 1, 2, 3',
+			FROM oracle.counted WHERE %3$s IS NOT NULL GROUP BY 1, 2, 3',
 			dimension || '_' || tier, oracle.bucket(granularity, coalesce(zone, 'UTC')), key, dimension);
 		EXECUTE format('ANALYZE oracle.%I', dimension || '_' || tier);
 	END LOOP;
@@ -396,7 +454,7 @@ CREATE FUNCTION oracle.diff(tier text, from_time timestamptz DEFAULT '-infinity'
 RETURNS TABLE (dimension text, side text, key text, event_time timestamptz, event_type text, count bigint, gmv text)
 LANGUAGE plpgsql SET work_mem = '512MB' SET client_min_messages = warning AS $$
 BEGIN
-	FOREACH dimension IN ARRAY ARRAY['product_id', 'brand', 'category_l1', 'category_l2', 'category_l3'] LOOP
+	FOREACH dimension IN ARRAY ARRAY['product_id', 'brand', 'category_l1', 'category_l2', 'category_l3'] || ARRAY(SELECT name FROM oracle.own_dimension ORDER BY n) LOOP
 		RETURN QUERY EXECUTE format('
 			WITH expected AS NOT MATERIALIZED (
 				SELECT event_time, %1$I AS key, event_type, count, gmv::text FROM oracle.%2$I
@@ -612,4 +670,49 @@ LANGUAGE sql AS $$
 	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
 	UNION ALL
 	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
+$$;
+
+/* Counts of sessions, buyers and orders that differ from the rows, of what is counted and kept. */
+CREATE FUNCTION oracle.diff_visits(order_window interval, days_of text)
+RETURNS TABLE (tier text, event_time timestamptz, sessions bigint, actual_sessions bigint, buyers bigint, actual_buyers bigint, orders bigint, actual_orders bigint)
+LANGUAGE sql AS $$
+	WITH e AS MATERIALIZED (
+		SELECT e.user_session AS s, e.t, e.event_type::text AS type FROM oracle.event e JOIN oracle.object_total o USING (object), sellometer.visit_state v
+		WHERE e.reason IS NULL AND NOT o.failed AND e.user_session <> '' AND e.t >= v.counted_from
+	), bought AS MATERIALIZED (
+		SELECT DISTINCT s, t FROM e WHERE type = 'purchase'
+	), started AS (
+		SELECT b.* FROM bought b WHERE NOT EXISTS (SELECT FROM bought q WHERE q.s = b.s AND q.t < b.t AND q.t > b.t - order_window)
+	), happened AS (
+		SELECT 'session' AS what, s, t FROM e UNION ALL SELECT 'buyer', s, t FROM bought UNION ALL SELECT 'order', s, t FROM started
+	), expected AS (
+		SELECT tier, event_time, count(DISTINCT s) FILTER (WHERE what = 'session') AS sessions, count(DISTINCT s) FILTER (WHERE what = 'buyer') AS buyers,
+			count(*) FILTER (WHERE what = 'order') AS orders
+		FROM happened, LATERAL (VALUES ('minute', date_trunc('minute', t, 'UTC')), ('hour', date_trunc('hour', t, 'UTC')), ('day', oracle.local_start('day', '1 day', t, days_of))) p (tier, event_time)
+		GROUP BY 1, 2
+	), floors AS (
+		SELECT tier, coalesce((SELECT max(k.floor) FROM sellometer.kept() k WHERE k.tier = p.tier), '-infinity') AS floor FROM (VALUES ('minute'), ('hour'), ('day')) p (tier)
+	)
+	SELECT tier, event_time, e.sessions, c.sessions, e.buyers, c.buyers, e.orders, c.orders
+	FROM (SELECT x.* FROM expected x JOIN floors f USING (tier) WHERE event_time >= floor) e
+	FULL JOIN (SELECT x.* FROM sellometer.visit_counts x JOIN floors f USING (tier) WHERE event_time >= floor) c USING (tier, event_time)
+	WHERE (e.sessions, e.buyers, e.orders) IS DISTINCT FROM (c.sessions, c.buyers, c.orders)
+	ORDER BY 1, 2
+$$;
+
+/* Have raw rows say what overrides of categories and brands have them count as. */
+CREATE FUNCTION oracle.relabel() RETURNS void
+LANGUAGE sql AS $$
+	UPDATE oracle.raw r SET category_code = coalesce(
+		(SELECT coalesce(code, '') FROM (SELECT code FROM sellometer.category_overrides c
+			WHERE c.since <= oracle.time_of(r.event_time) AND c.product_id = oracle.bigint_of(r.product_id) ORDER BY since DESC LIMIT 1) o WHERE code IS NOT NULL),
+		(SELECT code FROM sellometer.category_overrides c
+			WHERE c.since <= oracle.time_of(r.event_time) AND c.category_id = oracle.bigint_of(r.category_id) ORDER BY since DESC LIMIT 1),
+		r.category_code),
+		brand = coalesce(
+		(SELECT counts_as FROM (SELECT counts_as FROM sellometer.overridden_brands c
+			WHERE c.since <= oracle.time_of(r.event_time) AND c.product_id = oracle.bigint_of(r.product_id) ORDER BY since DESC LIMIT 1) o WHERE counts_as IS NOT NULL),
+		(SELECT counts_as FROM sellometer.overridden_brands c
+			WHERE c.since <= oracle.time_of(r.event_time) AND c.brand = oracle.value_of(r.brand) ORDER BY since DESC LIMIT 1),
+		r.brand)
 $$;

@@ -10,15 +10,20 @@ SlmFormats - files in formats of their own, made of known rows
   my $object = format_object(17);                 # seed 17
   write_object("$dir/17", $object->{key}, $object->{content});
   $node->safe_psql('shop', "SELECT sellometer_add_source('17', 'file://$dir/17/', format => " . format_literal($object) . ')');
+  known_load($node, $object);                     # into the oracle: then SELECT oracle.build()
+
+  my $writer = format_writer(seed => 18, own => [ 'channel' ]);      # the same for several files, of rows of one's own
+  my $file = written($writer, 'a.csv', { second => 90, event_type => 'view', product_id => 7, price => '9.9000', channel => 'web' });
 
 =head1 WHAT IS RANDOM
 
 From the seed come the format and the rows: names or numbers of columns, what is constant or joined, what events are called and which are
 passed over, delimiter, quotes, escapes, line ends, encoding, forms of times and their zone, decimal commas, thousands, minor units,
-columns without a role, comments, a header that comes again, packing. Some rows are bad, each by one known reason.
+columns without a role, products that are texts, pieces, names, currencies, comments, a header that comes again, packing. Some rows are bad, each
+by one known reason.
 
 What must come of it is known from what was drawn, never by reading what was written. Times of a zone are known as its wall clock shows
-them, between 00:00 and 04:30 on the day on which Europe's clocks go back: SQL turns them into UTC.
+them, those of an object between 00:00 and 04:30 on the day on which Europe's clocks go back: SQL turns them into UTC.
 
 =cut
 
@@ -32,17 +37,21 @@ use Encode qw(decode encode);
 use Exporter 'import';
 use IO::Compress::Bzip2 qw(bzip2 $Bzip2Error);
 use JSON::PP;
+use POSIX qw(strftime);
+use PostgreSQL::Test::Utils;
 use SlmRandom;
-use SlmTest qw(gzipped);
+use SlmTest;
 
-our @EXPORT = qw(format_object format_literal format_rows);
+our @EXPORT = qw(format_object format_writer written format_literal known_load);
 
 my @REQUIRED = qw(event_time event_type product_id price);
-my @OPTIONAL = qw(category_id category_code brand user_id user_session event_id);
-my @ALL = qw(event_time event_type product_id category_id category_code brand price user_id user_session event_id);
+my @OPTIONAL = qw(category_id category_code brand user_id user_session quantity event_id currency product_name);
+# of oracle.known, beside what an object is
+my @KNOWN = (@REQUIRED, @OPTIONAL, qw(channel region));
 my %EVENTS = (view => [ 'view', 'View', 'page_view', 'Product Viewed' ], cart => [ 'cart', 'addtocart', 'add_to_cart' ],
 	remove_from_cart => [ 'remove_from_cart', 'Removed!' ], purchase => [ 'purchase', 'transaction', 'order', 'Käufe' ]);
 my $DAY = 1572134400;	# 2019-10-27
+my %NAIVE = (time => 'iso', delimiter => ',', decimal => '.');		# what files without a format are like
 
 # --- the format ---
 
@@ -63,6 +72,7 @@ sub draw_format
 	$format{escape} = 'backslash' if chance(0.3);
 	$format{encoding} = pick('cp1252', 'latin1', 'utf8') if chance(0.5);
 	$format{header} = JSON::PP::false if chance(0.3);
+	$format{product_ids} = 'text' if chance(0.3);
 	return \%format;
 }
 
@@ -89,23 +99,31 @@ sub draw_columns
 	my ($object) = @_;
 	my $format = $object->{format};
 	my @roles = grep { chance(0.75) } @OPTIONAL;
+	my $own = $format->{header} // 1;
 	my $number = 0;
 	my @columns;
 
 	foreach my $role (@REQUIRED, @roles)
 	{
-		my $constant = { event_type => 'purchase', price => $object->{format}{minor_units} ? '250' : '2', brand => 'all of one', category_code => 'toys' }->{$role};
+		my $constant = { event_type => 'purchase', price => $object->{format}{minor_units} ? '250' : '2', brand => 'all of one', category_code => 'toys',
+			currency => 'eur' }->{$role};
 
-		if (defined $constant && chance(0.15)) { $format->{constants}{$role} = $object->{constant}{$role} = $constant; }
+		if ($object->{naive}) { push @columns, [$role]; }
+		elsif (defined $constant && chance(0.15)) { $format->{constants}{$role} = $object->{constant}{$role} = $constant; }
 		elsif ($role =~ /^(user_session|event_id)$/ && chance(0.3)) { push @columns, [ $role, 0 ], [ $role, 1 ]; }
 		else { push @columns, [$role]; }
 	}
-	@columns = shuffled(@columns, map { ["note$_"] } 1 .. int rand 3);
+	@columns = shuffled(@columns, (map { ["note$_"] } 1 .. int rand 3), map { [$_] } grep { $own && chance(0.8) } @{ $object->{own} });
 	foreach my $column (@columns)
 	{
 		my ($role, $part) = @$column;
 
 		$number++;
+		if ($object->{naive} || grep { $_ eq $role } @{ $object->{own} })
+		{
+			$column->[2] = pick($role, ucfirst $role);
+			next;
+		}
 		$column->[2] = $role =~ /^note/ ? pick($role, 'Ünit', $object->{plain} ? '' : "a;b,c|d $number", '') : !defined $part && chance(0.3) ? pick($role, uc $role) : "$role of mine$number";
 		next if $role =~ /^note/ || (lc $column->[2] eq $role && ($format->{header} // 1));
 		my $says = !($format->{header} // 1) || chance(0.1) ? $number : pick($column->[2], " \U$column->[2] ");
@@ -116,33 +134,45 @@ sub draw_columns
 
 # --- rows ---
 
-# As it is to be counted, and as its wall clock has it.
-sub known_row
+# As it could be written without a format, by its wall clock.
+sub any_row
 {
 	my ($object) = @_;
 	my $seed = $object->{seed};
-	my $second = int rand 4.5 * 3600;
-	my $micros = pick(0, 0, 0, 1, 123_456, 500_000);
+	my @products = map { $seed * 1000 + $_ } 0 .. 8;
 
-	# what the way in which the time is written can't say
-	$second -= $second % 60 if $object->{minutes};
-	$micros = 0 if $object->{minutes} || !$object->{fractions};
-	$micros -= $micros % 1000 if $object->{format}{time} eq 'ms';
-	my %row = (
-		second => $second, micros => $micros,
-		event_time => sprintf('2019-10-27 %02d:%02d:%02d.%06d', $second / 3600, $second / 60 % 60, $second % 60, $micros),
+	return {
+		second => int rand 4.5 * 3600, micros => pick(0, 0, 0, 1, 123_456, 500_000),
 		event_type => pick(qw(view view view cart remove_from_cart purchase)),
-		product_id => $seed * 1000 + int rand 9,
+		product_id => pick(@products, $object->{format}{product_ids} ? ("0$products[0]", "sku;$seed/1", "Sku|$seed", "$products[1].0", "$seed Ä~\'1") : ()),
 		category_id => pick('', $seed * 1000 + int(rand 3)),
 		category_code => pick('', "c$seed", "c$seed.phone", "c$seed.é.b"),
 		brand => pick('', "b$seed", "B; $seed, or | and ~", "say \"$seed\" 'x'", "two\nlines $seed", "Ünï $seed", "a\\b $seed"),
 		price => sprintf('%d.%04d', pick(0, int rand 9, int rand 2000, int rand 3_000_000), pick(0, 5000, 100 * int rand 100)),
 		user_id => pick('', 1 + int rand 99),
 		user_session => pick('', map { "f$seed-s$_" } 1 .. 6),
-		event_id => pick('', map { "o$seed-$_" } 1 .. 12));
+		quantity => pick('', '', 1, 2, 3, 12, 1000),
+		event_id => pick('', map { "o$seed-$_" } 1 .. 12),
+		currency => pick('', '', 'USD', 'EUR', 'eur', 'JPY', chance(0.1) ? pick('CHF', 'francs') : ''),
+		product_name => pick('', "Lamp $seed", "lämp; $seed", "a \"lamp\" | $seed"),
+		channel => pick('web', 'app', '', '-', 'Ä'), region => pick('eu/de/be', 'eu/fr', 'eu', '', '/x', 'us//ny') };
+}
 
-	$row{brand} = "b$seed" if $object->{plain};
-	$row{price} = int($row{price} * 10**$object->{format}{minor_units} + 0.001) / 10**$object->{format}{minor_units} if defined $object->{format}{minor_units};
+# What of it can be written, and so is to be counted: less where the form of times has no seconds, or of prices no decimals, or a column is missing.
+sub known_row
+{
+	my ($object, $any) = @_;
+	my $format = $object->{format};
+	my %row = ((map { ($_ => '') } @KNOWN), micros => 0, %$any);
+
+	$row{second} -= $row{second} % 60 if $object->{minutes};
+	$row{micros} = 0 if $object->{minutes} || !$object->{fractions};
+	$row{micros} -= $row{micros} % 1000 if $format->{time} eq 'ms';
+	$row{event_time} = strftime('%Y-%m-%d %H:%M:%S', gmtime($DAY + $row{second})) . sprintf('.%06d', $row{micros});
+	$row{brand} =~ tr/A-Za-z0-9//cd if $object->{plain};
+	$row{product_name} =~ tr/A-Za-z0-9//cd if $object->{plain};
+	$row{product_id} =~ s/[^A-Za-z0-9. ;|\/]//g if $object->{plain};
+	$row{price} = int($row{price} * 10**$format->{minor_units} + 0.001) / 10**$format->{minor_units} if defined $format->{minor_units};
 	$row{price} = sprintf('%.4f', $row{price});
 	return \%row;
 }
@@ -153,17 +183,20 @@ sub spell_time
 {
 	my ($object, $row) = @_;
 	my $form = $object->{format}{time};
-	my ($h, $m, $s) = map { int } $row->{second} / 3600, $row->{second} / 60 % 60, $row->{second} % 60;
+	my @at = gmtime($DAY + $row->{second});
+	my $h = $at[2];
 	my $fraction = $row->{micros} ? sprintf('.%06d', $row->{micros}) =~ s/0+$//r : '';
 	my $half = $object->{halves} ? ($h < 12 ? ' AM' : ' pm') : '';
 	my $hour = $half eq '' ? $h : ($h % 12) || 12;
-	my $clock = sprintf($form eq 'iso' ? '%02d:%02d' : '%d:%02d', $hour, $m) . ($object->{minutes} ? '' : sprintf(':%02d', $s) . $fraction) . $half;
+	my $clock = sprintf($form eq 'iso' ? '%02d:%02d' : '%d:%02d', $hour, $at[1]) . ($object->{minutes} ? '' : sprintf(':%02d', $at[0]) . $fraction) . $half;
+	my $on = sub { strftime($_[0], @at) };
 
 	return $DAY + $row->{second} . $fraction if $form eq 's';
 	return ($DAY + $row->{second}) * 1000 + $row->{micros} / 1000 if $form eq 'ms';
 	return ($DAY + $row->{second}) * 1_000_000 + $row->{micros} if $form eq 'us';
-	return pick("2019-10-27 $clock", "2019/10/27 $clock", "20191027T$clock") if $form eq 'iso';
-	return ($form eq 'mdy' ? pick('10/27/2019', '10-27-19') : pick('27.10.2019', '27/10/19')) . " $clock";
+	return $on->(pick('%Y-%m-%d ', '%Y-%m-%dT')) . $clock if $object->{naive};
+	return $on->(pick('%Y-%m-%d ', '%Y/%m/%d ', '%Y%m%dT')) . $clock if $form eq 'iso';
+	return $on->($form eq 'mdy' ? pick('%m/%d/%Y ', '%m-%d-%y ') : pick('%d.%m.%Y ', '%d/%m/%y ')) . $clock;
 }
 
 sub spell_price
@@ -183,11 +216,21 @@ sub spell_price
 	return $decimals eq '' ? $whole : "$whole$format->{decimal}$decimals";
 }
 
+# Pieces are whole numbers, written as numbers are.
+sub spell_quantity
+{
+	my ($object, $quantity) = @_;
+
+	return $quantity if $quantity eq '' || chance(0.7);
+	return pick($quantity . $object->{format}{decimal} . '0', "+$quantity", "0$quantity");
+}
+
 my %BAD = (
 	bad_time => [ 'event_time', 'yesterday', '99/99/2019', '2019-13-45 00:00', 'x' ],
 	bad_price => [ 'price', 'free', '-5', '1,2,3.4.5', '1..2' ],
 	bad_product_id => [ 'product_id', 'x-7', '7.5', '' ],
 	bad_event_type => [ 'event_type', '' ],
+	bad_quantity => [ 'quantity', '0', '-1', 'x', '100001', '1 2' ],
 	column_count => [ undef, 'fewer', 'more' ]);
 
 # A field, quoted as the format has it.
@@ -212,7 +255,7 @@ sub row_line
 	my ($object, $columns, $row, $bad, $ignored) = @_;
 	my ($column, @wrong) = @{ $BAD{ $bad // '' } // [] };
 	my $wrong = pick(@wrong);
-	my %text = (%$row, event_time => spell_time($object, $row), price => spell_price($object, $row->{price}),
+	my %text = (%$row, event_time => spell_time($object, $row), price => spell_price($object, $row->{price}), quantity => spell_quantity($object, $row->{quantity}),
 		event_type => $ignored ? pick('not wanted', 'Not Wanted', 'scroll') : $object->{event_name}{ $row->{event_type} });
 	my @fields;
 
@@ -231,18 +274,30 @@ sub row_line
 	return join($object->{format}{delimiter}, @fields);
 }
 
+# What may be wrong with a row; a view has no pieces, and any text is a product.
+sub flaws_of
+{
+	my ($object, $row) = @_;
+	my $there = $object->{there};
+
+	return grep {
+		my $column = $BAD{$_}[0];
+		!defined $column || $there->{$column} && !($column eq 'quantity' && ($object->{constant}{event_type} // $row->{event_type}) eq 'view')
+			&& !($column eq 'product_id' && $object->{format}{product_ids})
+	} sort keys %BAD;
+}
+
 sub add_row
 {
-	my ($object, $columns) = @_;
-	my %there = map { ($_->[0] => 1) } @$columns;
-	my $row = known_row($object);
-	my $ignored = $object->{named} && $there{event_type} && chance(0.1);
-	my @reasons = grep { !defined $BAD{$_}[0] || $there{ $BAD{$_}[0] } } sort keys %BAD;
-	my $bad = !$ignored && chance($object->{badness}) ? pick(@reasons) : undef;
+	my ($object, $any, $sound) = @_;
+	my $there = $object->{there};
+	my $row = known_row($object, $any);
+	my $ignored = !$sound && $object->{named} && $there->{event_type} && chance(0.1);
+	my $bad = !$sound && !$ignored && chance($object->{badness}) ? pick(flaws_of($object, $row)) : undef;
 
 	$object->{ignored}++ if $ignored;
-	my $text = row_line($object, $columns, $row, $bad, $ignored);
-	my %known = map { ($_ => $object->{constant}{$_} // ($there{$_} ? $row->{$_} : '')) } @ALL;
+	my $text = row_line($object, $object->{columns}, $row, $bad, $ignored);
+	my %known = map { ($_ => $object->{constant}{$_} // ($there->{$_} ? $row->{$_} : '')) } @KNOWN;
 	$known{price} = sprintf('%.4f', 250 / 10**$object->{format}{minor_units}) if defined $object->{constant}{price} && $object->{format}{minor_units};
 	push @{ $object->{rows} }, { %known, flaw => $bad // '', line => $object->{line} } unless $ignored;
 	$object->{content} .= $text . $object->{end};
@@ -270,51 +325,89 @@ sub packed
 
 =over
 
+=item format_writer(seed => 17, ...)
+
+A format that is drawn from a seed, for written(). own: names of columns that the format does not know, some of which its files have, under
+these names; zone: of its times; naive: there is no format, and files are as without one.
+
+=cut
+
+sub format_writer
+{
+	my (%writer) = @_;
+	my $naive = $writer{naive};
+
+	srand($writer{seed});
+	$writer{own} //= [];
+	$writer{format} = $naive ? {%NAIVE} : draw_format();
+	my $format = $writer{format};
+	$format->{time_zone} = $writer{zone} if $writer{zone} && !$naive && $format->{time} !~ /s$/;
+	$writer{zone} = $format->{time_zone} // 'UTC';
+	$writer{wide} = !$naive && chance(0.15);
+	$writer{badness} = pick(0, 0, 0.03, 0.06);
+	$writer{named} = !$naive && chance(0.6);
+	$writer{end} = pick("\n", "\n", "\r\n");
+	$writer{minutes} = !$naive && $format->{time} !~ /s$/ && chance(0.3);
+	$writer{halves} = $format->{time} =~ /^[md]/ && chance(0.3);
+	$writer{fractions} = !$writer{halves} && chance(0.5);
+	# without quotes and backslashes, or with a CR of its own in a field, nothing odd can be said
+	$writer{plain} = ($format->{quote} // '') eq 'none';
+	draw_events(\%writer);
+	$writer{columns} = [ draw_columns(\%writer) ];
+	$writer{there} = { map { ($_->[0] => 1) } @{ $writer{columns} } };
+	return \%writer;
+}
+
+=pod
+
+=item written($writer, $key, @rows)
+
+A file of these rows: a hash with key, content (bytes), rows (hashes of what oracle.known takes, of which flaw is the reason for which one must be rejected;
+times are those of the wall clock of zone), ignored (rows that must be passed over), and what the writer has: seed, format (a hash, to be JSON), zone. A row is a hash
+of values by known columns, with the time as seconds (and micros) since 2019-10-27 00:00 by that clock. The first is written whole and sound.
+
+=cut
+
+sub written
+{
+	my ($writer, $key, @rows) = @_;
+	my %object = (%$writer, key => $key, content => '', rows => [], ignored => 0, line => 1);
+	my $has_header = $writer->{format}{header} // 1;
+	my $header = join($writer->{format}{delimiter}, map { field($writer, $_->[2]) } @{ $writer->{columns} });
+	my $sound = !$writer->{whole};
+
+	if ($has_header)
+	{
+		foreach ((("# by hand\n") x int rand 2), $header . $object{end}) { $object{content} .= $_; $object{line}++; }
+	}
+	foreach (@rows)
+	{
+		add_row(\%object, $_, $sound);
+		$sound = 0;
+		if ($has_header && chance(0.02)) { $object{content} .= $header . $object{end}; $object{line}++; }
+		if (chance(0.02)) { $object{content} .= $object{end}; $object{line}++; }
+	}
+	my $text = decode('UTF-8', encode('UTF-8', $object{content}));
+	my $encoding = $writer->{wide} ? pick('UTF-16LE', 'UTF-16BE') : $writer->{format}{encoding} // 'utf8';
+	$object{content} = $writer->{wide} ? encode($encoding, "\x{feff}$text") : encode({ utf8 => 'UTF-8', cp1252 => 'cp1252', latin1 => 'iso-8859-1' }->{$encoding}, $text);
+	$object{content} = packed($object{content});
+	return \%object;
+}
+
+=pod
+
 =item format_object($seed)
 
-A hash: seed, key, content (bytes), format (a hash, to be JSON), rows (hashes of what oracle.raw takes, of which flaw is the reason for which one
-must be rejected; times are those of the wall clock of zone), ignored (rows that must be passed over), zone.
+A file in a format of its own, as written() returns it; all of its rows may be bad.
 
 =cut
 
 sub format_object
 {
 	my ($seed) = @_;
-	my %object = (seed => $seed, key => "format-$seed.csv", content => '', rows => [], ignored => 0, line => 1);
+	my $writer = format_writer(seed => $seed, own => [qw(channel region)], whole => 1);
 
-	srand($seed);
-	$object{format} = draw_format();
-	my $format = $object{format};
-	my $wide = chance(0.15);
-	$object{zone} = $format->{time_zone} // 'UTC';
-	$object{badness} = pick(0, 0, 0.03, 0.06);
-	$object{named} = chance(0.6);
-	$object{end} = pick("\n", "\n", "\r\n");
-	$object{minutes} = $format->{time} !~ /s$/ && chance(0.3);
-	$object{halves} = $format->{time} =~ /^[md]/ && chance(0.3);
-	$object{fractions} = !$object{halves} && chance(0.5);
-	# without quotes and backslashes, or with a CR of its own in a field, nothing odd can be said
-	$object{plain} = ($format->{quote} // '') eq 'none';
-	draw_events(\%object);
-	my @columns = draw_columns(\%object);
-	my $has_header = $format->{header} // 1;
-	my $header = join($format->{delimiter}, map { field(\%object, $_->[2]) } @columns);
-
-	if ($has_header)
-	{
-		foreach ((("# by hand\n") x int rand 2), $header . $object{end}) { $object{content} .= $_; $object{line}++; }
-	}
-	foreach (1 .. pick(1, 3, int rand 40, 100 + int rand 100))
-	{
-		add_row(\%object, \@columns);
-		if ($has_header && chance(0.02)) { $object{content} .= $header . $object{end}; $object{line}++; }
-		if (chance(0.02)) { $object{content} .= $object{end}; $object{line}++; }
-	}
-	my $text = decode('UTF-8', encode('UTF-8', $object{content}));
-	my $encoding = $wide ? pick('UTF-16LE', 'UTF-16BE') : $format->{encoding} // 'utf8';
-	$object{content} = $wide ? encode($encoding, "\x{feff}$text") : encode({ utf8 => 'UTF-8', cp1252 => 'cp1252', latin1 => 'iso-8859-1' }->{$encoding}, $text);
-	$object{content} = packed($object{content});
-	return \%object;
+	return written($writer, "format-$seed.csv", map { any_row($writer) } 1 .. pick(1, 3, int rand 40, 100 + int rand 100));
 }
 
 =pod
@@ -328,6 +421,8 @@ Its format as a literal for SQL, in UTF-8.
 sub format_literal
 {
 	my ($object) = @_;
+
+	return 'NULL' if $object->{naive};
 	my $json = JSON::PP->new->utf8->canonical->encode({ %{ $object->{format} }, delimiter => $object->{format}{delimiter} eq "\t" ? 'tab' : $object->{format}{delimiter} });
 
 	return "'" . $json =~ s/'/''/gr . "'";
@@ -335,22 +430,30 @@ sub format_literal
 
 =pod
 
-=item format_rows(@objects)
+=item known_load($node, @objects)
 
-All their rows as CSV in UTF-8 for C<COPY (zone, object, line, flaw, …)>, all columns in the usual order.
+Make the oracle anew, and tell it of all rows of these objects. What they count as in dimensions of one's own it knows from the database.
 
 =back
 
 =cut
 
-sub format_rows
+sub known_load
 {
-	my @objects = @_;
+	my ($node, @objects) = @_;
+	my $file = $node->basedir . '/known.rows';
 
-	return encode('UTF-8', join('', map {
+	$node->safe_psql('shop', slurp_file(slm_root() . '/test/oracle/oracle.sql'));
+	write_file($file, encode('UTF-8', join('', map {
 		my $object = $_;
-		map { join(',', map { '"' . s/"/""/gr . '"' } $object->{zone}, $object->{key}, @$_{ qw(line flaw), @ALL }) . "\n" } @{ $object->{rows} }
-	} @objects));
+		my @of_object = ($object->{zone}, $object->{source} // $object->{seed}, $object->{key}, $object->{format}{product_ids} ? 't' : 'f');
+		map { join(',', map { '"' . s/"/""/gr . '"' } @of_object, @$_{ qw(line flaw), @KNOWN }) . "\n" } @{ $object->{rows} }
+	} @objects)));
+	$node->safe_psql('shop', sprintf("INSERT INTO oracle.object (object) VALUES %s; COPY oracle.known (zone, source, object, texts, line, flaw, %s) FROM '%s' (FORMAT csv, ENCODING 'UTF8')",
+		join(', ', map { "('$_->{key}')" } @objects), join(', ', @KNOWN), $file));
+	$node->safe_psql('shop', 'SELECT oracle.know_own(); SELECT oracle.take_known()');
+	unlink $file;
+	return;
 }
 
 1;

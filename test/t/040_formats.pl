@@ -28,21 +28,25 @@ sub value
 	return $node->safe_psql('shop', $sql);
 }
 
-# What must come of the objects; times become UTC here.
+# What a unit of a currency is worth; others have no rate.
+my @RATES = ([ 'EUR', '-infinity', 1.0915 ], [ 'JPY', '-infinity', 0.0092 ], [ 'JPY', '2019-10-27 01:30+00', 0.009312345678 ]);
+
+sub add_rates
+{
+	my ($table, @more) = @_;
+
+	value("INSERT INTO $table VALUES " . join(', ', map { '(' . join(', ', @more, map { "'$_'" } @$_) . ')' } @RATES));
+	return;
+}
+
+# What must come of the objects, with the rates that there are from the beginning.
 sub load_oracle
 {
-	my ($dir, @objects) = @_;
+	my (@objects) = @_;
 
-	value(slurp_file(slm_root() . '/test/oracle/oracle.sql'));
-	append_to_file("$dir.rows", format_rows(@objects));
-	value(qq{
-		CREATE TEMP TABLE known (zone text, object text, line bigint, flaw text, event_time text, event_type text, product_id text, category_id text,
-			category_code text, brand text, price text, user_id text, user_session text, event_id text);
-		COPY known FROM '$dir.rows' (FORMAT csv, ENCODING 'UTF8');
-		INSERT INTO oracle.raw SELECT object, line, flaw, to_char((event_time::timestamp AT TIME ZONE zone) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), event_type,
-			product_id, category_id, category_code, brand, price, user_id, user_session, '', event_id FROM known});
-	value('INSERT INTO oracle.object (object) VALUES ' . join(', ', map { "('$_->{key}')" } @objects));
-	value('SELECT oracle.build()');
+	known_load($node, @objects);
+	add_rates('oracle.rate', 1);
+	value('INSERT INTO oracle.tried SELECT object, 1 FROM oracle.object; SELECT oracle.build()');
 	return;
 }
 
@@ -75,11 +79,14 @@ sub judge
 	my ($name, $settings, $dir, @objects) = @_;
 
 	value(q{SET client_min_messages = warning; DROP EXTENSION sellometer CASCADE; CREATE EXTENSION sellometer;
-		ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count'});
+		ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
+		SELECT sellometer_add_dimension('channel', empty => 'none'); SELECT sellometer_add_dimension('region', separator => '/', levels => 2)});
+	add_rates('sellometer.currency_rates');
+	load_oracle(@objects);
 	value(join("\n", 'SET client_min_messages = error;', map {
 		"SELECT sellometer_add_source('$_->{seed}', 'file://$dir/$_->{seed}/', archive_url => 'file://$dir.archive/$_->{seed}/');
-		INSERT INTO sellometer.source_formats (source, format) VALUES ('$_->{seed}', " . format_literal($_) . ");
-		UPDATE sellometer.sources SET format_id = (SELECT max(id) FROM sellometer.source_formats) WHERE name = '$_->{seed}';"
+		" . ($_->{naive} ? '' : "INSERT INTO sellometer.source_formats (source, format) VALUES ('$_->{seed}', " . format_literal($_) . ");
+		UPDATE sellometer.sources SET format_id = (SELECT max(id) FROM sellometer.source_formats) WHERE name = '$_->{seed}';")
 	} @objects));
 	# where there are many sources, a turn need not list all of them
 	for (my $turn = 0; $turn < 20 && value('SELECT count(*) FROM sellometer.objects') < @objects; $turn++)
@@ -89,8 +96,23 @@ sub judge
 	value("$settings; CALL sellometer_ingest(); CALL sellometer_merge_backlog()");
 	sums_agree($name);
 	ledger_agrees($name, @objects);
+	names_agree($name);
 	is(value(q{SELECT c.* FROM sellometer_check() c WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks)' AND name NOT IN ('pg_cron', 'worker', 'failed objects')}),
 		'', "$name: sellometer_check() finds nothing");
+	return;
+}
+
+# Of each product the name that it has in the latest hour that has any, the first one of these.
+sub names_agree
+{
+	my ($name) = @_;
+
+	is(value(q{
+		WITH named AS (
+			SELECT e.product_id, oracle.value_of(k.product_name) AS name, date_trunc('hour', e.t, 'UTC') AS hour FROM oracle.event e JOIN oracle.object_total o USING (object)
+			JOIN oracle.known k USING (object, line) WHERE e.reason IS NULL AND NOT o.failed AND oracle.value_of(k.product_name) <> '')
+		SELECT product_id, e.name, n.name FROM (SELECT DISTINCT ON (product_id) * FROM named ORDER BY product_id, hour DESC, name COLLATE "C") e
+		FULL JOIN sellometer.product_names n USING (product_id) WHERE (e.name, e.hour) IS DISTINCT FROM (n.name, n.hour) LIMIT 10}), '', "$name: names agree");
 	return;
 }
 
@@ -120,10 +142,7 @@ sub archive_and_change
 # Hours end when there is something behind them.
 sub later_object
 {
-	my %row = map { ($_ => '') } qw(category_id category_code brand user_id user_session event_id);
-
-	return { seed => 0, key => 'later.csv', content => "event_time,event_type,product_id,price\n2019-10-27 14:00:00,view,1,2.50\n", format => { delimiter => ',' }, zone => 'UTC', ignored => 0,
-		rows => [ { %row, line => 2, flaw => '', event_time => '2019-10-27 14:00:00', event_type => 'view', product_id => 1, price => '2.50' } ] };
+	return written(format_writer(seed => 0, naive => 1), 'later.csv', { second => 14 * 3600, event_type => 'view', product_id => 1, price => '2.50' });
 }
 
 for (my $from = $first; $from <= ($last // $first); $from += $GROUP)
@@ -134,12 +153,7 @@ for (my $from = $first; $from <= ($last // $first); $from += $GROUP)
 
 	mkdir "$dir.archive" or die "$dir.archive: $!";
 	foreach (@objects) { mkdir "$dir.archive/$_->{seed}" or die; write_object("$dir/$_->{seed}", $_->{key}, $_->{content}); }
-	foreach (@WAYS)
-	{
-		load_oracle($dir, @objects);
-		unlink "$dir.rows";
-		judge("seeds $from to $to, $_->[0]", $_->[1], $dir, @objects);
-	}
+	judge("seeds $from to $to, $_->[0]", $_->[1], $dir, @objects) foreach (@WAYS);
 	archive_and_change("seeds $from to $to");
 	note(value(q{SELECT format('measured: %s rows, %s rejected, %s passed over, of %s objects, %s of which failed',
 		sum(rows_total), sum(rows_rejected), sum(rows_ignored), count(*), count(*) FILTER (WHERE state = 'failed')) FROM sellometer.objects}));

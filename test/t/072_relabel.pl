@@ -106,20 +106,7 @@ sub history
 	wait_until_loaded($node);
 
 	# The same in plain SQL: the raw rows say the other code
-	sql(q{
-		UPDATE oracle.raw r SET category_code = coalesce(
-			(SELECT coalesce(code, '') FROM (SELECT code FROM sellometer.category_overrides c
-				WHERE c.since <= oracle.time_of(r.event_time) AND c.product_id = oracle.bigint_of(r.product_id) ORDER BY since DESC LIMIT 1) o WHERE code IS NOT NULL),
-			(SELECT code FROM sellometer.category_overrides c
-				WHERE c.since <= oracle.time_of(r.event_time) AND c.category_id = oracle.bigint_of(r.category_id) ORDER BY since DESC LIMIT 1),
-			r.category_code),
-			brand = coalesce(
-			(SELECT counts_as FROM (SELECT counts_as FROM sellometer.overridden_brands c
-				WHERE c.since <= oracle.time_of(r.event_time) AND c.product_id = oracle.bigint_of(r.product_id) ORDER BY since DESC LIMIT 1) o WHERE counts_as IS NOT NULL),
-			(SELECT counts_as FROM sellometer.overridden_brands c
-				WHERE c.since <= oracle.time_of(r.event_time) AND c.brand = oracle.value_of(r.brand) ORDER BY since DESC LIMIT 1),
-			r.brand);
-		SELECT oracle.build()});
+	sql('SELECT oracle.relabel(); SELECT oracle.build()');
 	cmp_ok(sql(q{SELECT count(*) FROM oracle.raw WHERE category_code IN ('a.b.c.d', 'of.its.own')}), '>', 5, 'rows that are relabelled');
 	cmp_ok(sql(q{SELECT count(*) FROM oracle.raw WHERE brand IN ('Acme & Sons', 'of its own')}), '>', 5, 'rows of other brands');
 	agrees("seed $seed");
