@@ -53,6 +53,7 @@ static const struct config_enum_entry archive_blocks[] = {
 };
 int			slm_offer_retention;
 int			slm_ledger_retention;
+int			slm_keep_originals;
 int			slm_price_window;
 int			slm_shift_window;
 
@@ -165,6 +166,8 @@ static const IntSetting settings[] = {
 		NULL, &slm_offer_retention, DAYS(30), DAYS(1), DAYS(3650), GUC_UNIT_S},
 	{"sellometer.ledger_retention", "How long the ledger keeps rows of objects that are gone from their source, and archived or too old for every tier.",
 		"Since they were last dealt with, by the clock.  Their contents stay known.  0: for ever.", &slm_ledger_retention, DAYS(365), 0, INT_MAX, GUC_UNIT_S},
+	{"sellometer.keep_originals", "How long originals stay at their source after they were archived.",
+		"As old as the oldest backup that may be restored, and so long as a standby may lag that may be promoted: what came since can be loaded again then.", &slm_keep_originals, 0, 0, DAYS(365), GUC_UNIT_S},
 	{"sellometer.alert_hold", "An alert closes when it was no longer found for so long.",
 		"In event time.  One that opens again within a day is held until that day is over.  0: what is no longer found is over.", &alert_hold, 600, 0, DAYS(7), GUC_UNIT_S},
 	{"sellometer.silent_after", "A source, or a server that writes into it, is not called silent sooner than this after its last file.",

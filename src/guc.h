@@ -38,6 +38,7 @@ typedef enum SlmArchiveWidth
 } SlmArchiveWidth;
 extern int	slm_offer_retention;	/* s */
 extern int	slm_ledger_retention;	/* s; 0: for ever */
+extern int	slm_keep_originals;		/* s */
 extern int	slm_price_window;		/* s */
 extern int	slm_shift_window;		/* s */
 

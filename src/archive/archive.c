@@ -1,6 +1,7 @@
 /*
  * archive.c: the last tier: which blocks are archived, and in which steps.
  *
+ *   adopt     archives that other nodes know of: see archive_adopt.c
  *   tidy      archives that were broken off: delete what there is of them;
  *             archives whose originals are still there: delete these
  *   reserve   [commit]  a finished block has objects: a row in sellometer.archives names the key that will be written
@@ -13,6 +14,7 @@
 #include "postgres.h"
 
 #include "archive/archive.h"
+#include "archive/archive_adopt.h"
 #include "archive/archive_delete.h"
 #include "archive/archive_pack.h"
 #include "catalog/pg_type.h"
@@ -112,7 +114,44 @@ slm_archive_clear(const SlmArchive *archive)
 	slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
 }
 
-/* An archive that was broken off: whatever there is of it goes, so that its key is free again. */
+/*
+ * One that can't be made anew, as loaded objects of its time are gone: it may hold them, if this database was set back to before that was
+ * recorded.  Its key stays taken, so nothing overwrites it.
+ */
+static void
+leave_alone(const SlmArchive *archive)
+{
+	static SlmStatement forget = {"DELETE FROM sellometer.archives WHERE id = $1 AND archived_at IS NULL", 1, {INT8OID}};
+	Datum		id = Int64GetDatum(archive->id);
+
+	slm_execute(&forget, &id, NULL, SPI_OK_DELETE);
+	ereport(WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("archive \"%s\" of source \"%s\" was broken off, and is left as it is, should it be there", archive->key, archive->source),
+			 errdetail("Loaded objects of its time are gone from the source, so it may be the only place where their rows are: "
+					   "as if this database had been set back to an older backup."),
+			 errhint("See \"Set back to an older backup\" in docs/archive-and-replay.md.")));
+}
+
+void
+slm_archive_clear_left_over(const SlmArchive *archive)
+{
+	static SlmStatement statement = {
+		"SELECT a.is_spare::int::bigint, s.url FROM sellometer.archives a LEFT JOIN sellometer.sources s ON s.name = a.source WHERE a.id = $1",
+		1, {INT8OID}
+	};
+	SlmArchive	there = *archive;
+	Datum		id = Int64GetDatum(archive->id);
+
+	if (slm_execute(&statement, &id, NULL, SPI_OK_SELECT) != 1)
+		elog(ERROR, "an archive's row is gone");
+	there.source_url = slm_text(CurrentMemoryContext, 0, 2);
+	if (slm_int64(0, 1, 0) != 0 || there.source_url == NULL || slm_archive_originals_there(&there))
+		slm_archive_clear(archive);
+	else
+		leave_alone(archive);
+}
+
 static void
 clear_step(void *arg)
 {
@@ -124,10 +163,10 @@ clear_step(void *arg)
 	Archiving  *archiving = arg;
 
 	if (take_archive(archiving, &statement))
-		slm_archive_clear(&archiving->archive);
+		slm_archive_clear_left_over(&archiving->archive);
 }
 
-/* The next archive whose originals have not been deleted. */
+/* The next archive whose originals have not been deleted, and need not stay. */
 static void
 find_undeleted_step(void *arg)
 {
@@ -136,7 +175,7 @@ find_undeleted_step(void *arg)
 		"JOIN sellometer.sources s ON s.name = a.source AND s.enabled AND s.archive_url IS NOT NULL "
 		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
 		"WHERE a.archived_at IS NOT NULL AND a.originals_deleted_at IS NULL AND a.id > $1 AND ($2 IS NULL OR a.source = $2) "
-		"ORDER BY a.id LIMIT 1",
+		"AND a.archived_at <= clock_timestamp() - current_setting('sellometer.keep_originals')::interval ORDER BY a.id LIMIT 1",
 		2, {INT8OID, TEXTOID}
 	};
 	(void) take_archive(arg, &statement);
@@ -259,20 +298,20 @@ note_part(const SlmObjectInfo *info, void *arg)
 }
 
 static void
-insert_reserved(SlmArchive *archive, const char *name, int part)
+insert_reserved(SlmArchive *archive, const char *name, int part, bool spare)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.archives (source, url, server, owner, block, part, key) "
-		"VALUES ($1, $2, $3, $4, $5, (SELECT greatest(max(part) + 1, $6) FROM sellometer.archives WHERE url = $2 AND block = $5), '') "
+		"INSERT INTO sellometer.archives (source, url, server, owner, block, is_spare, part, key) "
+		"VALUES ($1, $2, $3, $4, $5, $7, (SELECT greatest(max(part) + 1, $6) FROM sellometer.archives WHERE url = $2 AND block = $5), '') "
 		"RETURNING id, part::bigint",
-		6, {TEXTOID, TEXTOID, TEXTOID, OIDOID, TEXTOID, INT4OID}
+		7, {TEXTOID, TEXTOID, TEXTOID, OIDOID, TEXTOID, INT4OID, BOOLOID}
 	};
 	static SlmStatement name_it = {"UPDATE sellometer.archives SET key = $2 WHERE id = $1", 2, {INT8OID, TEXTOID}};
-	Datum		args[6] = {CStringGetTextDatum(archive->source), CStringGetTextDatum(archive->url),
+	Datum		args[7] = {CStringGetTextDatum(archive->source), CStringGetTextDatum(archive->url),
 		archive->server ? CStringGetTextDatum(archive->server) : (Datum) 0, ObjectIdGetDatum(archive->owner),
-	CStringGetTextDatum(name), Int32GetDatum(part)};
+	CStringGetTextDatum(name), Int32GetDatum(part), BoolGetDatum(spare)};
 
-	slm_execute(&statement, args, archive->server ? NULL : "  n   ", SPI_OK_INSERT_RETURNING);
+	slm_execute(&statement, args, archive->server ? NULL : "  n    ", SPI_OK_INSERT_RETURNING);
 	archive->id = slm_int64(0, 1, 0);
 	archive->key = part_key(name, (int) slm_int64(0, 2, 0));
 	args[0] = Int64GetDatum(archive->id);
@@ -281,7 +320,7 @@ insert_reserved(SlmArchive *archive, const char *name, int part)
 }
 
 void
-slm_archive_reserve(SlmArchive *archive, const char *block)
+slm_archive_reserve(SlmArchive *archive, const char *block, bool spare)
 {
 	SlmStore   *store = slm_store_open(archive->url, archive->server, archive->owner);
 	SlmStoreError error;
@@ -291,7 +330,7 @@ slm_archive_reserve(SlmArchive *archive, const char *block)
 	if (!slm_store_list(store, &listing, &error))
 		slm_store_error_raise(&error);
 	slm_store_close(store);
-	insert_reserved(archive, block, listed.next);
+	insert_reserved(archive, block, listed.next, spare);
 	SLM_CRASH_POINT("archive.reserve");
 }
 
@@ -310,7 +349,7 @@ reserve_step(void *arg)
 	archiving->after = archive->start;
 	strlcpy(archiving->after_source, archive->source, sizeof(archiving->after_source));
 	old = MemoryContextSwitchTo(archiving->context);
-	slm_archive_reserve(archive, block_name(archiving));
+	slm_archive_reserve(archive, block_name(archiving), false);
 	MemoryContextSwitchTo(old);
 }
 
@@ -351,19 +390,12 @@ totals_step(void *arg)
 	slm_progress_totals(slm_int64(0, 1, 0), slm_int64(0, 2, 0));
 }
 
-/* One node archives for all: slice 0.  The others take its archives for theirs. */
 static void
 adopt_step(void *arg)
 {
-	static SlmStatement statement = {"SELECT sellometer.adopt_archives($1)", 1, {TEXTOID}};
 	Archiving  *archiving = arg;
-	char		null;
-	Datum		source = CStringGetTextDatum(source_or_null(archiving, &null));
-	char		nulls[] = {null, '\0'};
 
-	slm_run_begin(archiving->run);
-	slm_execute(&statement, &source, nulls, SPI_OK_SELECT);
-	archiving->archives = (int) slm_int64(0, 1, 0);
+	archiving->archives = slm_archive_adopt(archiving->run, archiving->source);
 }
 
 /* Also of a node that has loaded nothing yet: it may have archives to take. */
@@ -461,7 +493,8 @@ archive_blocks(Archiving *archiving)
 		archiving->rows += archiving->packed.rows;
 		archiving->bytes += archiving->packed.bytes;
 		archiving->original_bytes += archiving->packed.original_bytes;
-		delete_originals(archiving);
+		if (slm_keep_originals == 0)
+			delete_originals(archiving);
 	}
 }
 
@@ -492,14 +525,15 @@ slm_archive_all(SlmRun *run, const char *source)
 		slm_step(run, slice_step, &archiving);
 		slm_step(run, totals_step, &archiving);
 		slm_step(run, relocate_step, &archiving);
+		if (slm_is_sliced(archiving.slice))
+			slm_step(run, adopt_step, &archiving);
+		/* one node archives for all */
 		if (slm_keeps_rejects(archiving.slice))
 		{
 			tidy(&archiving);
 			archive_blocks(&archiving);
 			raise_failures(&archiving);
 		}
-		else
-			slm_step(run, adopt_step, &archiving);
 	}
 	PG_FINALLY();
 	{

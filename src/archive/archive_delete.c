@@ -31,19 +31,14 @@ typedef struct Deletion
 	char	   *unreadable;		/* why some of them can't be listed; NULL: all can */
 } Deletion;
 
+/* From rows (key, etag) in the order of keys, bytewise. */
 static void
-read_originals(const SlmArchive *archive, Deletion *deletion)
+read_originals(const SlmArchive *archive, SlmStatement *statement, Deletion *deletion)
 {
-	static SlmStatement statement = {
-		"SELECT o.key, o.etag FROM sellometer.objects o WHERE o.id = ANY ((SELECT objects FROM sellometer.archives "
-		"WHERE id = $1)::bigint[]) AND o.state = 'archived' "
-		"AND o.source = (SELECT source FROM sellometer.archives WHERE id = $1) ORDER BY o.key COLLATE \"C\"",
-		1, {INT8OID}
-	};
 	Datum		arg = Int64GetDatum(archive->id);
 	MemoryContext context = CurrentMemoryContext;
 
-	deletion->n = (int) slm_execute(&statement, &arg, NULL, SPI_OK_SELECT);
+	deletion->n = (int) slm_execute(statement, &arg, NULL, SPI_OK_SELECT);
 	deletion->originals = MemoryContextAllocExtended(context, sizeof(Original) * Max(deletion->n, 1),
 													 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int i = 0; i < deletion->n; i++)
@@ -99,6 +94,22 @@ common_prefix(const Deletion *deletion)
 	return pnstrdup(first, len);
 }
 
+/* Which of the originals are there. */
+static void
+list_originals(const SlmArchive *archive, SlmStore *store, Deletion *deletion)
+{
+	SlmListQuery	listing = {.prefix = common_prefix(deletion),.found = note_listed,.passed = note_passed,.arg = deletion};
+	SlmStoreError error;
+
+	if (!slm_store_list(store, &listing, &error))
+		slm_store_error_raise(&error);
+	if (deletion->unreadable != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_IO_ERROR),
+				 errmsg("could not list what is to be deleted of source \"%s\"", archive->source),
+				 errdetail("It holds %s.", deletion->unreadable)));
+}
+
 static void
 delete_keys(SlmStore *store, const Deletion *deletion)
 {
@@ -122,31 +133,56 @@ delete_keys(SlmStore *store, const Deletion *deletion)
 void
 slm_archive_delete_originals(const SlmArchive *archive)
 {
+	static SlmStatement originals = {
+		"SELECT o.key, o.etag FROM sellometer.objects o WHERE o.id = ANY ((SELECT objects FROM sellometer.archives "
+		"WHERE id = $1)::bigint[]) AND o.state = 'archived' "
+		"AND o.source = (SELECT source FROM sellometer.archives WHERE id = $1) ORDER BY o.key COLLATE \"C\"",
+		1, {INT8OID}
+	};
 	static SlmStatement statement = {
 		"UPDATE sellometer.archives SET originals_deleted_at = clock_timestamp() WHERE id = $1", 1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(archive->id);
 	SlmStore   *store = slm_store_open(archive->source_url, archive->server, archive->owner);
-	SlmStoreError error;
 	Deletion	deletion = {0};
 
 	slm_progress_phase("delete");
-	read_originals(archive, &deletion);
+	read_originals(archive, &originals, &deletion);
 	if (deletion.n > 0)
 	{
-		SlmListQuery	listing = {.prefix = common_prefix(&deletion),.found = note_listed,.passed = note_passed,.arg = &deletion};
-
-		if (!slm_store_list(store, &listing, &error))
-			slm_store_error_raise(&error);
-		if (deletion.unreadable != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_IO_ERROR),
-					 errmsg("could not list what is to be deleted of source \"%s\"", archive->source),
-					 errdetail("It holds %s.", deletion.unreadable)));
+		list_originals(archive, store, &deletion);
 		SLM_CRASH_POINT("archive.delete");
 		delete_keys(store, &deletion);
 	}
 	SLM_CRASH_POINT("archive.deleted");
 	slm_execute(&statement, &arg, NULL, SPI_OK_UPDATE);
 	slm_store_close(store);
+}
+
+bool
+slm_archive_originals_there(const SlmArchive *archive)
+{
+	static SlmStatement originals = {
+		"SELECT o.key, o.etag FROM sellometer.objects o JOIN (SELECT a.source, length(a.block) = 10 AS is_day, "
+		"(left(a.block, 10) || ' ' || coalesce(nullif(substr(a.block, 12), ''), '00') || ':00:00+00')::timestamptz AS start "
+		"FROM sellometer.archives a WHERE a.id = $1) b ON o.source = b.source AND o.object_time >= b.start "
+		"AND o.object_time < b.start + CASE WHEN b.is_day THEN interval '1 day' ELSE interval '1 hour' END "
+		"WHERE o.state = 'done' ORDER BY o.key COLLATE \"C\"",
+		1, {INT8OID}
+	};
+	Deletion	deletion = {0};
+	SlmStore   *store;
+
+	read_originals(archive, &originals, &deletion);
+	if (deletion.n == 0)
+		return true;
+	store = slm_store_open(archive->source_url, archive->server, archive->owner);
+	list_originals(archive, store, &deletion);
+	slm_store_close(store);
+	for (int i = 0; i < deletion.n; i++)
+	{
+		if (!deletion.originals[i].there)
+			return false;
+	}
+	return true;
 }

@@ -111,7 +111,7 @@ clear_step(void *arg)
 	if (!erasure->left_over)
 		return;
 	erasure->spare = read_place(erasure->context);
-	slm_archive_clear(&erasure->spare);
+	slm_archive_clear_left_over(&erasure->spare);
 }
 
 /* Where the piece at hand is; false if it is not there any more. */
@@ -259,7 +259,7 @@ reserve_step(void *arg)
 	MemoryContext old = MemoryContextSwitchTo(erasure->context);
 
 	erasure->spare = erasure->archive;
-	slm_archive_reserve(&erasure->spare, erasure->block);
+	slm_archive_reserve(&erasure->spare, erasure->block, true);
 	MemoryContextSwitchTo(old);
 }
 

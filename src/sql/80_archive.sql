@@ -23,6 +23,7 @@ CREATE TABLE sellometer.archives (
 	row_map			bytea,
 	rates			bytea[],
 	held_by			text,
+	is_spare		boolean NOT NULL DEFAULT false,
 	UNIQUE (url, key)
 );
 ALTER TABLE sellometer.archives ALTER COLUMN row_map SET STORAGE EXTERNAL;
@@ -37,6 +38,7 @@ COMMENT ON COLUMN sellometer.archives.part IS '0, and from 1 for objects that ca
 COMMENT ON COLUMN sellometer.archives.archived_at IS 'when it was written and verified; NULL: it is being made, or that was broken off';
 COMMENT ON COLUMN sellometer.archives.originals_deleted_at IS 'when its objects were deleted from the source';
 COMMENT ON COLUMN sellometer.archives.held_by IS 'why its objects are not deleted yet: a node has not loaded them, or can''t be asked';
+COMMENT ON COLUMN sellometer.archives.is_spare IS 'an archive is written anew under this key, as somebody is forgotten, and what is left of it, or of the old one, goes';
 COMMENT ON COLUMN sellometer.archives.objects IS 'id in sellometer.objects of each object in it';
 COMMENT ON COLUMN sellometer.archives.original_bytes IS 'sizes of its objects together';
 COMMENT ON COLUMN sellometer.archives.rows IS 'rows, the header not counted';

@@ -32,7 +32,10 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-our @EXPORT = qw(make_slices slice_differences catch_up random_slices);
+our @EXPORT = qw(make_slices slice_differences catch_up random_slices in_database);
+
+# Databases that are on another server than the one that all functions are told of.
+my %server_of;
 
 # What is added up over the slices: these columns are a key in each table, and the others are sums.
 my %SUMS = (
@@ -52,26 +55,46 @@ my %SUMS = (
 
 =over
 
-=item make_slices($node, $url, $n)
+=item make_slices($node, $url, $n, @more_nodes)
 
-Database shop, which counts all, and databases s0 to s(n-1), which count a slice each; all with the source.  Gives their names.
+Database shop, which counts all, and databases s0 to s(n-1), which count a slice each; all with the source.  Gives their names.  They are
+on the further servers by turns, if there are any; shop is on the first.
 
 =cut
 
 sub make_slices
 {
-	my ($node, $url, $n) = @_;
+	my ($node, $url, $n, @more) = @_;
+	my @servers = @more ? @more : ($node);
 	my @names = map { "s$_" } (0 .. $n - 1);
 
+	%server_of = map { ($names[$_] => $servers[ $_ % @servers ]) } (0 .. $n - 1);
 	for my $database ('shop', @names)
 	{
-		$node->safe_psql('postgres', "DROP DATABASE IF EXISTS $database");
-		$node->safe_psql('postgres', "CREATE DATABASE $database");
-		$node->safe_psql('postgres', "ALTER DATABASE $database SET sellometer.slice = '" . substr($database, 1) . "/$n'") if $database ne 'shop';
-		$node->safe_psql($database, q{CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$});
-		$node->safe_psql($database, "SELECT sellometer_add_source('a', '$url')");
+		my $server = $server_of{$database} // $node;
+
+		$server->safe_psql('postgres', "DROP DATABASE IF EXISTS $database");
+		$server->safe_psql('postgres', "CREATE DATABASE $database");
+		$server->safe_psql('postgres', "ALTER DATABASE $database SET sellometer.slice = '" . substr($database, 1) . "/$n'") if $database ne 'shop';
+		$server->safe_psql($database, q{CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$});
+		$server->safe_psql($database, "SELECT sellometer_add_source('a', '$url')");
 	}
 	return @names;
+}
+
+=pod
+
+=item in_database($node, $database, $sql)
+
+What the statement gives in that database, wherever it is; warnings are left out.
+
+=cut
+
+sub in_database
+{
+	my ($node, $database, $sql) = @_;
+
+	return ($server_of{$database} // $node)->safe_psql($database, "SET client_min_messages = error; $sql");
 }
 
 =pod
@@ -90,7 +113,7 @@ sub slice_differences
 
 	for my $database ('shop', @slices)
 	{
-		$node->safe_psql($database, 'SELECT FROM sellometer.fold_offers()');
+		in_database($node, $database, 'SELECT FROM sellometer.fold_offers()');
 	}
 	$node->safe_psql('shop', 'DROP TABLE IF EXISTS together; CREATE TABLE together (slices boolean, what text, event_time timestamptz, event_type text, key text, more text, n bigint, sum numeric)');
 	for my $database ('shop', @slices)
@@ -99,7 +122,7 @@ sub slice_differences
 		my $rows = join(' UNION ALL ', map { "SELECT $in, '$_', $SUMS{$_}" } sort keys %SUMS);
 		my $file = $node->basedir . "/together_$database";
 
-		$node->safe_psql($database, "COPY ($rows) TO '$file'");
+		in_database($node, $database, "COPY ($rows) TO '$file'");
 		$node->safe_psql('shop', "COPY together FROM '$file'");
 		unlink $file;
 	}
@@ -129,10 +152,10 @@ sub catch_up
 	{
 		for (1 .. 100)
 		{
-			$node->safe_psql($database, "SET client_min_messages = warning; $_") foreach ('CALL sellometer_ingest()', 'CALL sellometer_merge_backlog()');
-			last if $node->safe_psql($database, "SELECT count(*) FROM sellometer.objects WHERE state IN ('pending', 'backlog')") == 0;
+			in_database($node, $database, $_) foreach ('CALL sellometer_ingest()', 'CALL sellometer_merge_backlog()');
+			last if in_database($node, $database, "SELECT count(*) FROM sellometer.objects WHERE state IN ('pending', 'backlog')") == 0;
 		}
-		$node->safe_psql($database, "SET client_min_messages = warning; $_") foreach ('CALL sellometer_rollup()', 'CALL sellometer_prune()', 'CALL sellometer_rollup()');
+		in_database($node, $database, $_) foreach ('CALL sellometer_rollup()', 'CALL sellometer_prune()', 'CALL sellometer_rollup()');
 	}
 	return;
 }
