@@ -32,7 +32,7 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-our @EXPORT = qw(make_slices slice_differences catch_up random_slices in_database);
+our @EXPORT = qw(make_slices slice_differences catch_up random_slices in_database is_on);
 
 # Databases that are on another server than the one that all functions are told of.
 my %server_of;
@@ -80,6 +80,22 @@ sub make_slices
 		$server->safe_psql($database, "SELECT sellometer_add_source('a', '$url')");
 	}
 	return @names;
+}
+
+=pod
+
+=item is_on($database, $server)
+
+From now on it is on another server.
+
+=cut
+
+sub is_on
+{
+	my ($database, $server) = @_;
+
+	$server_of{$database} = $server;
+	return;
 }
 
 =pod

@@ -113,5 +113,23 @@ like(archive('s1'), qr/archives of other nodes had objects that were never loade
 catch_up($node, 's1', 's0', 'shop');
 is(join("\n", tiers()), '', '... and has then what the old one had');
 is($node->safe_psql('s1', "SELECT detail FROM sellometer_check() WHERE NOT ok AND name IN ('ledger', 'tiers', 'totals')"), '', '... in order');
+
+# --- another number of nodes: new databases, of what is archived and what is still at the source ---
+
+my @more = map { "more$_" } (0 .. 2);
+for my $i (0 .. 2)
+{
+	$node->safe_psql('postgres', "CREATE DATABASE more$i");
+	$node->safe_psql('postgres', "ALTER DATABASE more$i SET sellometer.slice = '$i/3'");
+	$node->safe_psql("more$i", "CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
+		SELECT sellometer_add_source('archives', 'file://$dir/out/'); SELECT sellometer_add_source('a', 'file://$dir/in/')");
+}
+catch_up($node, @more);
+is(join("\n", grep { !/^(ledger|rejected)/ } slice_differences($node, @more)), '', 'three nodes, made of archives and what is left, have what two had, carts and offers too');
+cmp_ok(in_source(), '<', $all, '... though originals are gone');
+$node->safe_psql('postgres', "ALTER DATABASE more0 SET sellometer.slice = '0/4'");
+link_object("$dir/all", "$dir/in", (grep { !-e "$dir/in/$_" } files_below("$dir/all"))[0]);
+like(($node->psql('more0', 'CALL sellometer_ingest()'))[2], qr/sellometer.slice has changed, and this database is loaded already.*HINT:  Set it back: ALTER DATABASE more0 SET sellometer.slice = '0\/3'/s,
+	'another number for a loaded database is refused, with the way out');
 $node->stop;
 done_testing();
