@@ -38,7 +38,18 @@ SELECT span, count(*), min(t), max(t)
 FROM unnest(ARRAY['1 min', '7 min', '45 min', '3 h', '24 h']::interval[]) span,
 	sellometer.axis_times('2019-10-01 10:17+00', timestamptz '2019-10-01 10:17+00' + span) t
 GROUP BY 1 ORDER BY 1;
+-- by the shop's clock: an hour that comes twice, one that does not, and clocks that are off by half an hour
+SELECT zone, string_agg(to_char(t AT TIME ZONE zone, 'HH24:MI'), ' ' ORDER BY t)
+FROM (VALUES ('Europe/Berlin', timestamptz '2019-10-26 22:00+00'), ('Europe/Berlin', '2019-03-30 23:00+00'), ('Asia/Kolkata', '2019-10-01 00:00+00'),
+		('Australia/Lord_Howe', '2019-10-05 13:00+00')) v (zone, first),
+	sellometer.axis_times(first, first + interval '6 hours', zone) t
+GROUP BY zone, first ORDER BY zone, first;
+SELECT zone, sellometer.report_clock('2019-10-27 00:30+00', zone, 'HH24:MI'), sellometer.report_clock('2019-10-27 01:30+00', zone, 'HH24:MI'), sellometer.report_clock('infinity', zone, 'HH24:MI') AS never
+FROM unnest(ARRAY['UTC', 'Europe/Berlin', 'America/St_Johns', 'Asia/Kathmandu']) zone;
 SELECT sellometer.html_time(NULL), sellometer.html_time('2019-10-01 01:02:03+02');
+SET sellometer.timezone = 'America/Sao_Paulo';
+SELECT sellometer.html_time('2018-11-04 02:59+00'), sellometer.html_time('2018-11-04 03:00+00'), sellometer.report_zone();
+RESET sellometer.timezone;
 SELECT sellometer.report_funnel(1000, 30, 20);
 SELECT sellometer.report_funnel(0, 0, 0);
 

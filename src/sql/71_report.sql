@@ -107,6 +107,17 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.html_money(numeric) IS 'An amount of money as HTML, with its exact value beside it';
 
+/* How far it is from UTC stands behind it: an hour that comes twice is told apart. */
+CREATE FUNCTION sellometer.report_clock(t timestamptz, zone text, form text)
+RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT to_char(t AT TIME ZONE zone, form) || ' ' || CASE WHEN zone = 'UTC' THEN 'UTC' WHEN away < interval '0' THEN E'\xE2\x88\x92' || to_char(-away, 'HH24:MI') ELSE '+' || to_char(away, 'HH24:MI') END
+	FROM (SELECT CASE WHEN isfinite(t) THEN (t AT TIME ZONE zone) - (t AT TIME ZONE 'UTC') ELSE interval '0' END AS away) x
+$$;
+COMMENT ON FUNCTION sellometer.report_clock(timestamptz, text, text) IS 'What the clock of a zone shows at a time, and how far that is from UTC';
+
 CREATE FUNCTION sellometer.html_time(t timestamptz)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -114,9 +125,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN t IS NULL THEN '&ndash;'
 		ELSE format('<time datetime="%s">%s</time>', to_char(t AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-			to_char(t AT TIME ZONE 'UTC', 'FMDD Mon YYYY HH24:MI "UTC"')) END
+			sellometer.html(sellometer.report_clock(t, sellometer.day_zone(), 'FMDD Mon YYYY HH24:MI'))) END
 $$;
-COMMENT ON FUNCTION sellometer.html_time(timestamptz) IS 'A time as HTML, in UTC';
+COMMENT ON FUNCTION sellometer.html_time(timestamptz) IS 'A time as HTML, by the shop''s clock';
 
 CREATE FUNCTION sellometer.html_duration(span interval)
 RETURNS text
@@ -147,8 +158,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.axis_end(numeric) IS 'Where an axis ends that has to show a number';
 
-/* The times that the axis of a range names, at most eight. */
-CREATE FUNCTION sellometer.axis_times(range_from timestamptz, range_to timestamptz)
+/* The times that the axis of a range names, at most eight or so: when the zone's clock shows a round one, twice if it does so twice. */
+CREATE FUNCTION sellometer.axis_times(range_from timestamptz, range_to timestamptz, zone text DEFAULT 'UTC')
 RETURNS SETOF timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -158,10 +169,12 @@ AS $$
 			'3 h', '6 h', '12 h', '24 h']::interval[]) s
 		-- the difference of times that are very far apart is not what it seems
 		WHERE s * 8 >= range_to - range_from AND range_to <= range_from + interval '9 days') x,
-		generate_series(date_bin(step, range_from + step - interval '1 us', '2000-01-01 00:00+00'), range_to, step) t
-	WHERE t <= range_to - (range_to - range_from) / 40
+		-- clocks differ by quarters of an hour
+		LATERAL (SELECT CASE WHEN step < interval '15 min' THEN step WHEN step IS NOT NULL THEN interval '15 min' END AS width) w,
+		generate_series(date_bin(width, range_from + width - interval '1 us', '2000-01-01 00:00+00'), range_to, width) t
+	WHERE t <= range_to - (range_to - range_from) / 40 AND date_bin(step, t AT TIME ZONE zone, '2000-01-01 00:00') = t AT TIME ZONE zone
 $$;
-COMMENT ON FUNCTION sellometer.axis_times(timestamptz, timestamptz) IS 'The times that the axis of a chart names';
+COMMENT ON FUNCTION sellometer.axis_times(timestamptz, timestamptz, text) IS 'The times that the axis of a chart names';
 
 CREATE FUNCTION sellometer.chart_number(n numeric, money boolean, round boolean DEFAULT false)
 RETURNS text
@@ -190,24 +203,25 @@ DECLARE
 	hovers text;
 	times text;
 	highest record;
+	zone text := sellometer.day_zone();
 BEGIN
 	SELECT array_agg(format('%s,%s', i - 0.5, round(100 - v * 100 / top, 2)) ORDER BY i),
-		string_agg(format('<rect x="%s" width="1" height="100"><title>%s UTC: %s %s</title></rect>', i - 1,
-			to_char((range_from + (i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'), sellometer.html(sellometer.chart_number(v, money)), what), '' ORDER BY i)
+		string_agg(format('<rect x="%s" width="1" height="100"><title>%s: %s %s</title></rect>', i - 1,
+			sellometer.report_clock(range_from + (i - 1) * step, zone, 'HH24:MI'), sellometer.html(sellometer.chart_number(v, money)), what), '' ORDER BY i)
 	INTO points, hovers
 	FROM unnest(numbers) WITH ORDINALITY u (v, i);
 	SELECT i, v INTO highest FROM unnest(numbers) WITH ORDINALITY u (v, i) ORDER BY v DESC, i LIMIT 1;
 	SELECT string_agg(format('<span style="left:%s%%">%s</span>',
 		round(extract(epoch FROM t - range_from) * 100 / extract(epoch FROM range_to - range_from), 2),
-		to_char(t AT TIME ZONE 'UTC', CASE WHEN extract(epoch FROM t) % 86400 = 0 THEN 'FMDD Mon' ELSE 'HH24:MI' END)), '')
+		to_char(t AT TIME ZONE zone, CASE WHEN (t AT TIME ZONE zone)::time = '00:00' THEN 'FMDD Mon' ELSE 'HH24:MI' END)), '')
 	INTO times
-	FROM sellometer.axis_times(range_from, range_to) t;
+	FROM sellometer.axis_times(range_from, range_to, zone) t;
 
 	RETURN format($html$<div class="chart %1$s">
 <div class="y" aria-hidden="true"><span>%2$s</span><span>%3$s</span><span>0</span></div>
 <svg viewBox="0 0 %4$s 100" preserveAspectRatio="none" role="img" aria-labelledby="%1$s-t %1$s-d">
 <title id="%1$s-t">%5$s</title>
-<desc id="%1$s-d">From %6$s to %7$s UTC. Highest: %8$s %9$s at %10$s; last: %11$s; mean: %12$s.</desc>
+<desc id="%1$s-d">From %6$s to %7$s. Highest: %8$s %9$s at %10$s; last: %11$s; mean: %12$s.</desc>
 <path class="grid" d="M0,0H%4$sM0,50H%4$sM0,100H%4$s"/>
 <path class="area" d="M%13$sL%14$s,100L0.5,100Z"/>
 <path class="line" d="M%15$s"/>
@@ -218,9 +232,9 @@ BEGIN
 </div>
 $html$,
 		id, sellometer.html(sellometer.chart_number(top, money, true)), sellometer.html(sellometer.chart_number(top / 2, money, true)), n, title,
-		to_char(range_from AT TIME ZONE 'UTC', 'FMDD Mon HH24:MI'), to_char(range_to AT TIME ZONE 'UTC', 'FMDD Mon HH24:MI'),
+		sellometer.report_clock(range_from, zone, 'FMDD Mon HH24:MI'), sellometer.report_clock(range_to, zone, 'FMDD Mon HH24:MI'),
 		sellometer.html(sellometer.chart_number(highest.v, money)), what,
-		to_char((range_from + (highest.i - 1) * step) AT TIME ZONE 'UTC', 'HH24:MI'),
+		sellometer.report_clock(range_from + (highest.i - 1) * step, zone, 'HH24:MI'),
 		sellometer.html(sellometer.chart_number(numbers[n], money)), (SELECT sellometer.html(sellometer.chart_number(avg(v), money)) FROM unnest(numbers) v),
 		array_to_string(points, 'L'), n - 0.5,
 		array_to_string(points[1:greatest(final, 1)], 'L'), array_to_string(points[greatest(final, 1):n], 'L'), hovers, times);

@@ -121,6 +121,15 @@ $html$, string_agg(format('<tr><th scope="row">%s</th><td class="n" data-head="G
 $$;
 COMMENT ON FUNCTION sellometer.report_hours(timestamptz, timestamptz) IS 'A table of sums by hour, for sellometer_report()';
 
+CREATE FUNCTION sellometer.report_zone()
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT CASE WHEN zone = 'UTC' THEN 'UTC' ELSE 'those of ' || sellometer.html(zone) END FROM sellometer.day_zone() zone
+$$;
+COMMENT ON FUNCTION sellometer.report_zone() IS 'Whose times those of sellometer_report() are';
+
 CREATE FUNCTION sellometer.report_tiles(gmv numeric, views bigint, purchases bigint, events bigint, minutes numeric)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -195,11 +204,11 @@ BEGIN
 		sellometer.report_alerts(), '</section>',
 		'<div class="split"><section class="card" aria-labelledby="gmv-h"><h2 id="gmv-h">GMV per minute</h2><p class="hint">What purchases came to, by event time',
 		CASE WHEN minutes > 1 THEN format(', mean of %s minutes', minutes::integer) END,
-		'. Times are UTC. Dotted: may still grow by files on their way.</p>', gmv_chart, sellometer.report_hours(range_from, range_to), '</section>',
+		'. Times are ', sellometer.report_zone(), '. Dotted: may still grow by files on their way.</p>', gmv_chart, sellometer.report_hours(range_from, range_to), '</section>',
 		'<section class="card" aria-labelledby="funnel-h"><h2 id="funnel-h">From view to purchase</h2><p class="hint">A view of a product counts once a session.</p>',
 		sellometer.report_funnel((totals ->> 'view')::bigint, (totals ->> 'cart')::bigint, (totals ->> 'purchase')::bigint), '</section></div>',
 		'<section class="card wide" aria-labelledby="events-h"><h2 id="events-h">Events per minute</h2><p class="hint">Each on its own scale; beside each name the sum of ',
-		span, '. Times are UTC.</p><div class="kinds">', kinds, '</div></section>',
+		span, '. Times are ', sellometer.report_zone(), '.</p><div class="kinds">', kinds, '</div></section>',
 		'<h2 class="apart">Top ten by GMV</h2><div class="tops">',
 		(SELECT string_agg(sellometer.report_top(d, title, range_from, range_to), '' ORDER BY i)
 			FROM (VALUES (1, 'product_id', 'Products'), (2, 'brand', 'Brands'), (3, 'category_l1', 'Categories'),
@@ -219,7 +228,7 @@ AS $$
 	SELECT sellometer.report_page(concat(
 		coalesce(sellometer.report_body(s.head), '<header><h1>Sellometer</h1><p>Nothing is loaded yet.</p></header><main>' || coalesce(sellometer.report_banner(), '')),
 		'<h2 class="apart">Freshness</h2><section class="card" id="freshness" aria-label="Freshness">', sellometer.report_sources(), '</section></main>',
-		'<footer>Drawn by sellometer_report() at ', sellometer.html_time(clock_timestamp()), '. All times are UTC.</footer>'))
+		'<footer>Drawn by sellometer_report() at ', sellometer.html_time(clock_timestamp()), '. All times are ', sellometer.report_zone(), '.</footer>'))
 	FROM sellometer.reached s
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_report() IS

@@ -272,6 +272,20 @@ is($node->safe_psql('shop', q{
 	$node->safe_psql('shop', q{SELECT regexp_replace(sellometer_report(), '(Drawn by|data-head="Behind the clock")[^\n]*', '', 'g')}),
 	'the same page from other settings');
 
+# By the shop's clock, on the night on which it shows two o'clock twice
+write_object($dir, "2019-10-27-0$_-00.csv", csv(event(event_time => "2019-10-27 0$_:30:00", event_type => 'purchase', price => '5.00'))) foreach (0 .. 3);
+wait_until($node, q{SELECT count(*) = 4 FROM sellometer.objects WHERE state = 'done' AND key LIKE '2019-10-27%'});
+$node->safe_psql('postgres', "ALTER DATABASE shop SET sellometer.timezone = 'Europe/Berlin'");
+my $night = report();
+like($night, qr{<time datetime="2019-10-27T$_->[0]Z">27 Oct 2019 \Q$_->[1]\E</time></t}, "the hour that begins at $_->[1]") foreach ([ '00:00:00', '02:00 +02:00' ], [ '01:00:00', '02:00 +01:00' ], [ '02:00:00', '03:00 +01:00' ]);
+like($night, qr{<title>02:30 \+02:00: .*<title>02:30 \+01:00: }s, 'both stand in the charts');
+like($night, qr{>02:30</span><span[^>]*>02:00</span><span[^>]*>02:30</span>}, '... and at their axes');
+unlike($night =~ s/ UTC \w+//gr, qr/\bUTC\b/, 'no time is of UTC');
+like($night, qr/Times are those of Europe\/Berlin\./, '... which is said');
+is($night =~ s/(Drawn by|data-head="Behind the clock")[^\n]*//gr, $node->safe_psql('shop', q{SET timezone = 'Asia/Tokyo'; SELECT regexp_replace(sellometer_report(), '(Drawn by|data-head="Behind the clock")[^\n]*', '', 'g')}),
+	'... whatever the zone of the session');
+$node->safe_psql('postgres', 'ALTER DATABASE shop RESET sellometer.timezone');
+
 $node->safe_psql('postgres', q{CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'});
 my $money = q{SET standard_conforming_strings = off; SET sellometer.currency = 'EUR'; SELECT sellometer.short_money(-2570)};
 is($node->safe_psql('ascii', "CREATE EXTENSION sellometer; $money"), "\xE2\x88\x92\xE2\x82\xAC2,570", 'money is shown where the encoding is SQL_ASCII');
