@@ -77,6 +77,11 @@ CALL pg_temp.past('2019-10-28 06:30+00', '29 days');
 SELECT round(low) AS usual, round(pg_temp.views_of('2019-10-21 05:27:30+00')) AS by_the_shops_clocks, round(pg_temp.views_of('2019-10-21 06:27:30+00')) AS by_utc
 FROM sellometer.usual_volumes('2019-10-28 06:30+00') WHERE minutes = 5 AND event_type = 'view';
 
+-- the last 60 minutes are one hour, of which nothing is known, though of the next one there is
+CALL pg_temp.past('2019-10-24 08:00+00', '9 days');
+DELETE FROM sellometer.totals WHERE tier = 'hour' AND event_time < '2019-10-24' AND extract(hour FROM event_time AT TIME ZONE 'UTC') = 7;
+SELECT minutes, days, basis FROM sellometer.usual_volumes('2019-10-24 08:00+00') WHERE event_type = 'view' ORDER BY 1;
+
 -- crawlers: eleven times as many views, of which nothing is bought; one alert, about views, or none where nobody knows the week
 CALL pg_temp.past('2019-10-24 08:00+00', '29 days');
 SELECT pg_temp.now_are(11, 1);

@@ -144,7 +144,8 @@ AS $$
 		SELECT t.minutes, c.event_type, min(c.weeks) AS weeks, min(c.days) AS days,
 			sum(t.weight * CASE WHEN weeks >= 3 THEN middle WHEN weeks = 2 THEN week_low ELSE day_low END) / sum(t.weight) / 60 AS low,
 			sum(t.weight * CASE WHEN weeks >= 3 THEN middle WHEN weeks = 2 THEN week_high ELSE day_high END) / sum(t.weight) / 60 AS high
-		FROM targets t JOIN counted c USING (hour) GROUP BY t.minutes, c.event_type
+		-- right in the middle of one hour, the other one has no part in it
+		FROM targets t JOIN counted c USING (hour) WHERE t.weight > 0 GROUP BY t.minutes, c.event_type
 	), ratios AS MATERIALIZED (
 		SELECT s.event_type, percentile_cont(0.5) WITHIN GROUP (ORDER BY s.count / v.count) AS ratio, count(*) AS hours
 		FROM past s JOIN past v USING (hour)
