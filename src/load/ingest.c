@@ -27,7 +27,7 @@
 #define MAX_OBJECTS_PER_BATCH	2000
 
 /* The first batch of backlog: as large as surely does not hold the writer's lock for long. */
-#define FIRST_LATE_BYTES		(1024 * 1024)
+#define FIRST_LATE_BYTES		(4 * 1024 * 1024)
 
 /* How often is looked, while nothing else is to be done, whether a transfer has come. */
 #define LOOK_MS					20

@@ -22,7 +22,7 @@ extern void slm_ingest_end(SlmIngest *ingest);
 extern void slm_ingest_set_surge(SlmIngest *ingest, bool surge);
 
 /*
- * Load one batch of objects in the given state ("pending" or "backlog"; the latter by DELETE and INSERT), of one source or
+ * Load one batch of objects in the given state ("pending" or "backlog"), of one source or
  * of all (NULL).  A batch waits for the objects of each source for half a second at most; a source that is slower is then apart for a
  * while: its transfers go on beside, and what has come is loaded in a batch of its own, behind that of the others.  So is each
  * source of which several objects could not be read, but of that a few are tried now and then.

@@ -1,9 +1,9 @@
 /*
  * tier_merge.c: rows of buckets that have some already, added to these.
  *
- *   partition is plain:  each row is looked up by its key   there is none --> bulk insert
- *                                                           live data     --> replaced in its place
- *                                                           backlog       --> deleted, and what both come to inserted in bulk
+ *   partition is plain:  each row is looked up by its key   there is none     --> bulk insert
+ *                                                           there is          --> replaced in its place
+ *                                                           both come to none --> deleted
  *   else:                tier_merge_sql.c
  */
 #include "postgres.h"
@@ -44,24 +44,24 @@ add(const SlmTierTarget *target, const Datum *there, const SlmDelta *row)
 }
 
 static void
-merge_row(SlmTierTarget *target, SlmByKey *by_key, SlmBulk *bulk, const SlmDelta *row, bool replace)
+merge_row(SlmTierTarget *target, SlmByKey *by_key, SlmBulk *bulk, const SlmDelta *row)
 {
 	MemoryContext old = MemoryContextSwitchTo(target->scratch);
 	Datum		key[lengthof(key_columns)];
 	Datum		values[SLM_TIER_COLUMNS];
 	const Datum *there;
 	SlmDelta	sum = *row;
-	bool		insert = true;
+	bool		is_new;
 
 	key[0] = slm_target_key(target, row->key);
 	key[1] = TimestampTzGetDatum(row->time);
 	key[2] = ObjectIdGetDatum(target->event_types[row->type]);
 	there = slm_by_key_find(by_key, key);
-	if (there != NULL)
+	is_new = there == NULL;
+	if (!is_new)
 	{
 		sum = add(target, there, row);
-		insert = replace && sum.count != 0;
-		if (replace || sum.count == 0)
+		if (sum.count == 0)
 			slm_by_key_delete(by_key);
 		else
 		{
@@ -71,12 +71,12 @@ merge_row(SlmTierTarget *target, SlmByKey *by_key, SlmBulk *bulk, const SlmDelta
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(target->scratch);
-	if (insert && sum.count != 0)
+	if (is_new && sum.count != 0)
 		slm_target_values(target, &sum, slm_bulk_row(bulk, NULL));
 }
 
 static uint64
-merge_by_key(SlmTierTarget *target, Relation rel, const SlmDeltaRun *run, const bool *wanted, bool replace)
+merge_by_key(SlmTierTarget *target, Relation rel, const SlmDeltaRun *run, const bool *wanted)
 {
 	SlmByKey   *by_key = slm_by_key_begin(rel, target->shape, key_columns, lengthof(key_columns));
 	SlmBulk    *bulk = slm_bulk_begin(rel, target->shape, target->often);
@@ -86,7 +86,7 @@ merge_by_key(SlmTierTarget *target, Relation rel, const SlmDeltaRun *run, const 
 	{
 		if (!wanted[i])
 			continue;
-		merge_row(target, by_key, bulk, &run->rows[i], replace);
+		merge_row(target, by_key, bulk, &run->rows[i]);
 		if (++merged % ROWS_PER_LOOK == 0)
 		{
 			slm_alive();
@@ -120,7 +120,7 @@ slm_tier_merge(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const b
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	rel = table_open(relid, RowExclusiveLock);
 	if (slm_by_key_possible(rel, target->shape, key_columns, lengthof(key_columns)))
-		merged = merge_by_key(target, rel, run, wanted, replace);
+		merged = merge_by_key(target, rel, run, wanted);
 	else
 		merged = slm_tier_merge_sql(target, rel, run, wanted, replace);
 	table_close(rel, NoLock);

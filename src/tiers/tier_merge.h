@@ -7,8 +7,8 @@
 #include "tiers/tier_target.h"
 
 /*
- * Merge the rows for which wanted says true into a partition, in place or (replace) by DELETE and INSERT; returns their number.  A row that
- * becomes empty is deleted.  With SPI, under the writer's lock.
+ * Merge the rows for which wanted says true into a partition, in place; returns their number.  A row that becomes empty is deleted.  replace:
+ * of a partition that is not plain, by DELETE and INSERT.  With SPI, under the writer's lock.
  */
 extern uint64 slm_tier_merge(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run, const bool *wanted, bool replace);
 

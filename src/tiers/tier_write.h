@@ -14,8 +14,8 @@
  * Apply all of the deltas, which are those of the cells' wanted buckets, to the five tables of the tier.  The caller holds the writer's lock.
  * Rows of buckets that are new are inserted in bulk; those of buckets that have rows are merged:
  *
- * replace = false: INSERT … ON CONFLICT DO UPDATE (live: heap-only updates, no new index entries)
- * replace = true:  DELETE and INSERT of exactly the rows that the deltas name (backlog)
+ * exactly the rows that the deltas name are replaced in their places; in a partition that is not plain, by INSERT … ON CONFLICT DO UPDATE, or
+ * (replace) by DELETE and INSERT.
  *
  * segments: gets those of the deltas.  often: now and then while rows are written, or NULL.  Returns the number of rows written.
  */
