@@ -35,8 +35,9 @@ BEGIN
 	WHERE f.source = "from" AND starts_with(f.key, without);
 	-- an archive is of a source as long as one of its objects is
 	UPDATE sellometer.archives a SET source = "to" WHERE a.source = "from"
-		AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.id = ANY (a.objects) AND o.source = "from")
-		AND NOT EXISTS (SELECT FROM sellometer.forgotten_objects f WHERE f.object_id = ANY (a.objects) AND f.source = "from");
+		AND a.id NOT IN (SELECT b.id FROM sellometer.archives b CROSS JOIN LATERAL unnest(b.objects) x (id)
+			WHERE b.source = "from" AND (x.id IN (SELECT o.id FROM sellometer.objects o WHERE o.source = "from")
+				OR x.id IN (SELECT f.object_id FROM sellometer.forgotten_objects f WHERE f.source = "from")));
 	RETURN given;
 END
 $$;

@@ -145,7 +145,7 @@ BEGIN
 	name := 'unreadable objects';
 	SELECT count(*), string_agg(u.named, ', ' ORDER BY u.id) FILTER (WHERE u.nth <= 10) INTO n, message
 	FROM (SELECT x.id, x.source || '/' || x.key AS named, row_number() OVER (ORDER BY x.id) AS nth FROM sellometer.objects x
-		WHERE NOT x.lost AND (x.id = ANY (gone) OR x.id IN (SELECT r.id FROM sellometer.unreadable_objects r))) u;
+		WHERE NOT x.lost AND (x.id IN (SELECT unnest(gone)) OR x.id IN (SELECT r.id FROM sellometer.unreadable_objects r))) u;
 	ok := n = 0;
 	detail := CASE WHEN ok THEN 'no counted object is known to be gone or changed before it was archived'
 		ELSE format('%s counted objects were gone or changed before they were archived: %s%s', n, message, CASE WHEN n > 10 THEN ', …' ELSE '' END) END;

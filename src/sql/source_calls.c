@@ -511,9 +511,9 @@ static void
 move_archives(const Settled *was, const Settled *is)
 {
 	static SlmStatement move = {
-		"UPDATE sellometer.archives a SET url = $4, server = $5, "
-		"etag = coalesce((SELECT l.etag FROM unnest($6, $7) l (key, etag) WHERE l.key = a.key LIMIT 1), a.etag) "
-		"WHERE a.source = $1 AND a.url = $2 AND a.server IS NOT DISTINCT FROM $3 AND a.archived_at IS NOT NULL",
+		"UPDATE sellometer.archives a SET url = $4, server = $5, etag = coalesce(n.etag, a.etag) "
+		"FROM (SELECT l.key, min(l.etag) AS etag FROM unnest($6, $7) l (key, etag) GROUP BY l.key) n "
+		"WHERE a.source = $1 AND a.url = $2 AND a.server IS NOT DISTINCT FROM $3 AND a.archived_at IS NOT NULL AND n.key = a.key",
 		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 	};
 	Contents	contents = list_contents(is->archive_url, is->server, is->owner);
