@@ -166,6 +166,69 @@ slm_visits_write(SlmVisits *visits)
 	change(visits, &state, true);
 }
 
+/* Of n visits, kept[i] is set where the log has the session and block, or the purchase. */
+static void
+find_noted(const SlmVisit *visits, int n, SlmGranularity width, bool *kept)
+{
+	static SlmStatement statement = {
+		"SELECT CASE WHEN u.bought THEN EXISTS (SELECT FROM sellometer.visit_purchases p WHERE p.session OPERATOR(pg_catalog.=) u.session AND p.bought_at OPERATOR(pg_catalog.=) u.at) "
+		"ELSE EXISTS (SELECT FROM sellometer.visit_log l WHERE l.session OPERATOR(pg_catalog.=) u.session AND l.block OPERATOR(pg_catalog.=) u.at) END::integer::bigint "
+		"FROM unnest($1, $2, $3) WITH ORDINALITY u (session, at, bought, n) ORDER BY n",
+		3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, BOOLARRAYOID}
+	};
+	Datum	   *sessions = palloc(sizeof(Datum) * n);
+	Datum	   *times = palloc(sizeof(Datum) * n);
+	Datum	   *bought = palloc(sizeof(Datum) * n);
+	Datum		args[3];
+
+	for (int i = 0; i < n; i++)
+	{
+		bool		purchase = slm_visit_is_purchase(&visits[i]);
+		TimestampTz time = slm_visit_time(&visits[i]);
+
+		sessions[i] = Int64GetDatum((int64) visits[i].session);
+		times[i] = TimestampTzGetDatum(purchase ? time : slm_bucket_start(width, time));
+		bought[i] = BoolGetDatum(purchase);
+	}
+	args[0] = slm_array(sessions, NULL, n, INT8OID);
+	args[1] = slm_array(times, NULL, n, TIMESTAMPTZOID);
+	args[2] = slm_array(bought, NULL, n, BOOLOID);
+	if (slm_execute_by_index(&statement, args, NULL, SPI_OK_SELECT) != (uint64) n)
+		elog(ERROR, "visits were lost");
+	for (int i = 0; i < n; i++)
+		kept[i] = slm_int64(i, 1, 0) != 0;
+}
+
+/*
+ * Leave out what is not in the log: in archives a session whose user was forgotten goes by another name, which did not count unless visits
+ * were counted anew since.
+ */
+static void
+keep_noted(SlmVisits *visits, SlmGranularity width)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer visits", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(scratch);
+	uint32		left = 0;
+
+	for (uint32 i = 0; i < visits->n;)
+	{
+		int			n = Min(visits->n - i, VISITS_PER_CALL);
+		bool	   *kept = palloc(n);
+
+		find_noted(&visits->visits[i], n, width, kept);
+		for (int k = 0; k < n; k++, i++)
+		{
+			if (kept[k])
+				visits->visits[left++] = visits->visits[i];
+		}
+		MemoryContextReset(scratch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	visits->n = left;
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(scratch);
+}
+
 /* Of these sessions and blocks all goes, also what others have: so of others there must be all of them. */
 void
 slm_visits_rewrite(SlmVisits *old, SlmVisits *others)
@@ -177,6 +240,7 @@ slm_visits_rewrite(SlmVisits *old, SlmVisits *others)
 		return;
 	slm_visits_unite(old);
 	slm_visits_unite(others);
+	keep_noted(others, state.block);
 	change(old, &state, false);
 	change(others, &state, true);
 }

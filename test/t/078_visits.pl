@@ -124,6 +124,30 @@ is(value("SELECT ok FROM sellometer_check() WHERE name = 'visits'"), 't', 'the c
 is(value("SELECT count(*) FROM sellometer.visit_log l, sellometer.visit_state v WHERE l.block < v.kept_from"), 0, 'the log is pruned');
 value("UPDATE sellometer.visit_counts SET orders = orders + 1 WHERE tier = 'day' AND event_time = (SELECT max(event_time) FROM sellometer.visits_day)");
 is(value("SELECT ok FROM sellometer_check() WHERE name = 'visits'"), 'f', 'the check can say no');
+# A session whose user is forgotten stays counted, whatever is taken out then; counted anew, it is another one.
+sub forgotten
+{
+	my ($in, $out) = map { slm_directory($node, "forgotten_$_") } qw(in out);
+	my $of = sub { my ($minute, $user, $type) = @_; return event(event_time => "2019-10-23 10:$minute:00", event_type => $type, product_id => 1, user_id => $user, user_session => "the session of user $user") };
+	my $hour = sub { value(q{SELECT sessions, buyers, orders FROM sellometer.visits_hour WHERE event_time = '2019-10-23 10:00+00'}) };
+
+	value("DROP EXTENSION sellometer; CREATE EXTENSION sellometer; SELECT sellometer_add_source('s', 'file://$in/', archive_url => 'file://$out/'); SELECT sellometer_count_visits()");
+	write_object($in, '2019-10-23-10-05.csv', csv($of->('05', 7, 'view'), $of->('06', 7, 'purchase'), $of->('05', 8, 'view')));
+	write_object($in, '2019-10-23-10-35.csv', csv($of->('35', 7, 'view'), $of->('06', 7, 'purchase'), $of->('35', 8, 'view')));
+	write_object($in, '2019-10-23-12-00.csv', csv(event(event_time => '2019-10-23 12:00:00')));
+	value('CALL sellometer_ingest(); CALL sellometer_merge_backlog(); CALL sellometer_rollup(); CALL sellometer_archive(); CALL sellometer_forget_user(7)');
+	is($hour->(), '2|1|1', 'who is forgotten stays counted');
+	value("SELECT sellometer_unload('s', '2019-10-23-10-05.csv')");
+	is($hour->(), '2|1|1', '... once, when a file is taken out');
+	value("SELECT sellometer_stop_visits(); SELECT sellometer_count_visits('-infinity')");
+	is($hour->(), '2|1|1', '... and counted anew as somebody');
+	value("SELECT sellometer_unload('s', '2019-10-23-10-35.csv')");
+	is($hour->(), '', '... who goes with the last file');
+	is(value("SELECT ok FROM sellometer_check() WHERE name = 'visits'"), 't', '... and the check agrees');
+	return;
+}
+forgotten();
+
 is(join("\n", unexpected_in_log($node)), '', 'nothing unexpected in the log');
 $node->stop;
 done_testing();
