@@ -374,7 +374,8 @@ sub written
 	my %object = (%$writer, key => $key, content => '', rows => [], ignored => 0, line => 1);
 	my $has_header = $writer->{format}{header} // 1;
 	my $header = join($writer->{format}{delimiter}, map { field($writer, $_->[2]) } @{ $writer->{columns} });
-	my $sound = !$writer->{whole};
+	# without a header the first row says how many columns there are
+	my $sound = !$writer->{whole} || !$has_header;
 
 	if ($has_header)
 	{
@@ -398,7 +399,7 @@ sub written
 
 =item format_object($seed)
 
-A file in a format of its own, as written() returns it; all of its rows may be bad.
+A file in a format of its own, as written() returns it; all of its rows may be bad, but for the first one where there is no header.
 
 =cut
 
