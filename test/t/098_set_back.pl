@@ -112,6 +112,8 @@ for my $of (1, 0)
 	put_hour();
 	do_in($INGEST, 'shop', @slices);
 	is(in_database($whole, "s$of", 'SELECT count(*) FROM sellometer.archives WHERE archived_at IS NOT NULL') < $gone ? 1 : 0, 1, "slice $of is set back to before some archives");
+	# the other one must not take for replaced what slice 0 does not know any more
+	do_in($ARCHIVE, 's1') if $of == 0;
 	my ($status, $out, $err) = $servers[$of]->psql("s$of", $ARCHIVE);
 	like($err, qr/archives of other nodes had objects that were never loaded here/, '... and counts what it lacks from archives');
 	nodes_agree($whole, $dir, "slice $of was set back", 1, @slices);
@@ -119,6 +121,20 @@ for my $of (1, 0)
 is(in_database($whole, 's0', "SELECT count(*) FROM sellometer.archives WHERE archived_at IS NULL OR originals_deleted_at IS NULL"), '0', 'nothing is left half done');
 is(join(' ', files_below("$dir/out")), in_database($whole, 's0', q{SELECT string_agg(key, ' ' ORDER BY key COLLATE "C") FROM sellometer.archives}), '... and all archives are known');
 is(in_database($whole, 's1', q{SELECT string_agg(key, ' ' ORDER BY key COLLATE "C") FROM sellometer.archives}), in_database($whole, 's0', q{SELECT string_agg(key, ' ' ORDER BY key COLLATE "C") FROM sellometer.archives}), '... to both');
+
+# With originals that stay for as long as backups are old nothing is missing, whoever else knows of it.
+$whole->safe_psql('postgres', $_) foreach ("ALTER SYSTEM SET sellometer.keep_originals = '1h'", 'SELECT pg_reload_conf()');
+$whole->backup('kept');
+put_hour() foreach (1 .. 2);
+do_in($INGEST, 'shop', @slices);
+my $before = () = files_below("$dir/whole");
+do_in($ARCHIVE, 'shop', 'shop');
+cmp_ok(in_database($whole, 'shop', 'SELECT count(*) FROM sellometer.archives WHERE archived_at IS NOT NULL AND originals_deleted_at IS NULL'), '>', 0, 'archives are made');
+is(scalar(() = files_below("$dir/whole")), $before, '... and their originals stay');
+set_back($whole, 'kept');
+do_in($INGEST, 'shop');
+$whole->safe_psql('postgres', $_) foreach ('ALTER SYSTEM RESET sellometer.keep_originals', 'SELECT pg_reload_conf()');
+nodes_agree($whole, $dir, 'a database set back, whose originals had been kept', 1, @slices);
 
 # Set back to when an archive was being made, by slice 0, and by a database that nobody else knows anything of.
 for (['s0', $servers[0], 'out'], ['shop', $whole, 'whole_out'])
