@@ -13,6 +13,7 @@
 #include "facts/visit_write.h"
 #include "miscadmin.h"
 #include "pure/granularity.h"
+#include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
@@ -141,6 +142,7 @@ change(const SlmVisits *visits, const VisitState *state, bool add)
 				put(blocks, purchases, state->block, &visits->visits[i]);
 		}
 		change_blocks(blocks, add);
+		SLM_CRASH_POINT("visits.blocks");
 		change_purchases(purchases, add);
 		MemoryContextReset(scratch);
 		CHECK_FOR_INTERRUPTS();

@@ -342,6 +342,7 @@ apply_locked(Apply *apply)
 	slm_stock_note(batch);
 	slm_skus_write(apply->skus);
 	slm_product_names_write(apply->objects, apply->nobjects);
+	SLM_CRASH_POINT("apply.facts");
 
 	if (has_groups)
 		begin_deltas(apply);

@@ -9,6 +9,7 @@
 #include "executor/spi.h"
 #include "facts/visit_write.h"
 #include "fmgr.h"
+#include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
@@ -86,6 +87,7 @@ fill_days(Fill *fill, TimestampTz since)
 	{
 		(void) slm_history_read(slm_history_create(), time, time + USECS_PER_DAY, take_event, fill);
 		slm_visits_write(&fill->visits);
+		SLM_CRASH_POINT("visits.filled");
 		slm_visits_reset(&fill->visits);
 	}
 }

@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "dedup/own_dimensions.h"
+#include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/spi.h"
 #include "tiers/rollup.h"
@@ -184,6 +185,7 @@ add(SlmTierPlan *arg)
 		insert_row(plan, dimension, plan->levels == 1 ? 0 : level);
 		make_relations(dimension);
 	}
+	SLM_CRASH_POINT("dimension.made");
 	slm_execute_once("SELECT sellometer.grant_readers()", SPI_OK_SELECT);
 }
 
@@ -254,6 +256,7 @@ drop(SlmTierPlan *arg)
 	}
 	AtEOXact_GUC(true, nest_level);
 	slm_execute(&delete, &name, NULL, SPI_OK_DELETE);
+	SLM_CRASH_POINT("dimension.dropped");
 }
 
 void

@@ -227,6 +227,7 @@ prune_visits_step(void *arg)
 		return;
 	(void) slm_writer_lock();
 	slm_execute(&statement, &retention, NULL, SPI_OK_SELECT);
+	SLM_CRASH_POINT("prune.visits");
 	if (slm_int64(0, 1, 0) > 0)
 		slm_run_begin(arg);
 }
