@@ -239,11 +239,13 @@ def row(title):
     return {"type": "row", "title": title, "collapsed": False, "panels": []}
 
 
-def query_variable(name, label, query, refresh=1, description=""):
-    return {"type": "query", "name": name, "label": label, "description": description, "datasource": SOURCE, "query": query,
-            "refresh": refresh, "regex": "", "sort": 0, "hide": 0, "skipUrlSync": False,
-            "multi": True, "includeAll": True, "allValue": "NULL", "options": [],
-            "current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
+def query_variable(name, label, query, refresh=1, description="", first=None):
+    """Of several values, at first all; or of one, at first (value, text)."""
+    variable = {"type": "query", "name": name, "label": label, "description": description, "datasource": SOURCE, "query": query,
+                "refresh": refresh, "regex": "", "sort": 0, "hide": 0, "skipUrlSync": False, "multi": first is None, "includeAll": first is None}
+    if first is None:
+        return {**variable, "allValue": "NULL", "options": [], "current": {"selected": True, "text": ["All"], "value": ["$__all"]}}
+    return {**variable, "options": [], "current": {"selected": True, "text": first[1], "value": first[0]}}
 
 
 def custom_variable(name, label, values, description=""):
@@ -258,6 +260,15 @@ EVENTS = custom_variable("event", "Event", EVENT_NAMES, "What is counted")
 BEST_BY = custom_variable("by", "Best by", [("gmv", "GMV"), ("count", "Number")], "What the lists are ordered by")
 DIMENSIONS = [("brand", "Brand"), ("product_id", "Product"), ("category_l1", "Category"),
               ("category_l2", "Category, two levels"), ("category_l3", "Category, three levels")]
+
+# These, and those of the user's own that there are.
+ALL_DIMENSIONS = sql(f"""
+    SELECT dimension AS __value, name AS __text
+    FROM (SELECT n, dimension, name FROM (VALUES {', '.join(f"({i}, '{value}', '{text}')" for i, (value, text) in enumerate(DIMENSIONS))}) v (n, dimension, name)
+        UNION ALL
+        SELECT {len(DIMENSIONS)} + id, dimension, upper(left(name, 1)) || replace(substr(name, 2), '_', ' ') || CASE WHEN level > 0 THEN ', level ' || level ELSE '' END
+        FROM sellometer.dimensions) d
+    ORDER BY n""")
 
 
 def lay_out(panels):

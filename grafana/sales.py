@@ -1,5 +1,5 @@
 """Sales: today, days and weeks, which begin in the zone of the shop.  Axes are in UTC, as a dashboard can't ask for a zone."""
-from parts import (ALERT_MARKS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, RANGE, RATIO, ROWS, ROWS_QUERY, SHARE, chosen, column,
+from parts import (ALERT_MARKS, ALL_DIMENSIONS, BEST_BY, CHANGE, COUNT, DIMENSIONS, EVENTS, KEY, KEY_IN_LINK, MONEY, NUMBER, RANGE, RATIO, ROWS, ROWS_QUERY, SHARE, chosen, column,
                    custom_variable, dashboard, funnel, label, lines, query_variable, row, rows_of, sql, stat, table, total)
 
 ZONE = "sellometer.day_zone()"
@@ -9,6 +9,14 @@ MANY = column(MONEY, width=105, decimals=2)
 CHANGED = column(RATIO, thresholds=CHANGE, decimals=1)
 EVENT = "${event}"
 AMONG = f"{chosen('brand')}, {chosen('category')}"
+
+
+def best(n, by="'${by}'"):
+    """Of chosen brands and categories; what these have by a dimension of the user's own is not kept: then there is nothing."""
+    five = ", ".join(f"'{value}'" for value, _ in DIMENSIONS)
+    return f"""(SELECT '${{dimension}}'::text AS dimension WHERE '${{dimension}}' IN ({five})
+                OR NOT EXISTS (SELECT FROM unnest({chosen('brand')} || {chosen('category')}) k WHERE k IS NOT NULL) OFFSET 0) d
+            CROSS JOIN LATERAL sellometer_top_of(d.dimension, '{EVENT}', {AMONG}, {RANGE}, {n}, {by})"""
 
 # Bars that fit the range: some twenty to sixty, unless narrower or wider ones are chosen that give bars at all.
 STEP = sql("""
@@ -135,15 +143,15 @@ def by_dimension():
         lines("The chosen, or the best ten", "All the GMV of those chosen above; of the ten best if none is.", sql(f"""
             WITH choice AS MATERIALIZED (
                 SELECT CASE WHEN EXISTS (SELECT FROM unnest({chosen('key')}) k WHERE k IS NOT NULL) THEN {chosen('key')}
-                    ELSE ARRAY(SELECT key FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 10, '${{by}}')) END AS keys)
+                    ELSE ARRAY(SELECT key FROM {best(10)}) END AS keys)
             SELECT s.event_time AS "time", n.name AS metric, s.gmv AS value
             FROM choice CROSS JOIN ({STEP}) w
             CROSS JOIN LATERAL sellometer_series_of('${{dimension}}', '{EVENT}', choice.keys, {RANGE}, w.step, true) s
             JOIN (SELECT k, {label("'${dimension}'", 'k')} AS name FROM choice, unnest(keys) k OFFSET 0) n ON n.k = s.key
             ORDER BY 1, 2"""), MONEY, 12, 12, stack=True, bars=True, legend=("sum",)),
-        table("Best twenty", "Of the brands and categories that are chosen, with the share of all; a click adds one to the choice.", sql(f"""
+        table("Best twenty", "Of the brands and categories that are chosen, with the share of all; a click adds one to the choice. Empty where these are chosen and it is by a dimension of your own: that is not kept.", sql(f"""
             SELECT {label("'${dimension}'", 'key')} AS "name", gmv AS "GMV", count AS "number", avg_price AS price, gmv / nullif({total('gmv', EVENT)}, 0) AS share, key
-            FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 20, '${{by}}')"""), 12, 12,
+            FROM {best(20)}"""), 12, 12,
               columns={"name": column(link=click, least=180, inspect=True), "key": KEY, "GMV": MANY, "number": COUNT, "price": column(MONEY, width=80, decimals=2),
                        "share": column(RATIO, width=70, decimals=2)}),
         table("Movers", "The twenty that have changed most against the range before, up or down, each adds itself to the choice by a click; if that is not kept "
@@ -193,7 +201,7 @@ def sales():
         EVENTS, BEST_BY,
         custom_variable("step", "Width", [("fit", "Fitting"), ("1 minute", "Minute"), ("1 hour", "Hour"), ("6 hours", "Six hours"), ("1 day", "Day"), ("7 days", "Week")],
                         "Width of the bars; what would be wider than the range is made to fit"),
-        custom_variable("dimension", "By", DIMENSIONS, "What the lists below are about"),
+        query_variable("dimension", "By", ALL_DIMENSIONS, description="What the lists below are about; also what you have added by sellometer_add_dimension()", first=DIMENSIONS[0]),
         query_variable("brand", "Of brand", f"SELECT key AS __value FROM sellometer_top('brand', '{EVENT}', {RANGE}, 50)", refresh=2,
                        description="What lists are of; the 50 best of the range, or any that you type"),
         query_variable("category", "Of category", sql(f"""
@@ -202,5 +210,5 @@ def sales():
                        description="What lists are of; the 50 best of the range of each level, or any that you type"),
         query_variable("key", "Key", sql(f"""
             SELECT key AS __value, {label("'${dimension}'", 'key')} AS __text
-            FROM sellometer_top_of('${{dimension}}', '{EVENT}', {AMONG}, {RANGE}, 50)"""), refresh=2, description="The 50 best of the range, or any that you type"),
+            FROM {best(50, "'gmv'")}"""), refresh=2, description="The 50 best of the range, or any that you type"),
     ], time="now-14d", refresh="5m", marks=ALERT_MARKS, zone="utc")

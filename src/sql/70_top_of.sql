@@ -154,6 +154,11 @@ BEGIN
 	END IF;
 	PERFORM sellometer.check_names(dimension, event_type);
 	PERFORM sellometer.check_top(n, by);
+	IF EXISTS (SELECT FROM sellometer.dimensions d WHERE d.dimension = sellometer_top_of.dimension) THEN
+		RAISE feature_not_supported USING MESSAGE = format('what brands and categories have by dimension "%s" is not kept', dimension),
+			DETAIL = 'Of dimensions of one''s own there are sums of all events.',
+			HINT = format('sellometer_top() gives the best of all; sellometer_events(%L, …) reads the rows of a key, with their brands and categories.', dimension);
+	END IF;
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
 	RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.gmv / t.count, sellometer.given_name(dimension, t.key)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from expand import ask
 from expected_sales import label
 from frames import Anything, Begins, Near
-from known import DAY, HEAD, HOUR, MINUTE, NOW, Known
+from known import COLUMNS, DAY, HEAD, HOUR, MINUTE, NOW, Known
 from oracle import keys
 from oracles import oracle
 
@@ -148,7 +148,7 @@ def rejected(c):
     reasons = ["bad_event_type", "bad_product_id", "bad_price", "bad_price", "column_count"]
     details = ['event_type "bought" is none of view, cart, remove_from_cart, purchase', 'product_id "n/a" stands for no value', 'price "-1" is negative',
                'price "12,50 and what else there was to say about it and what else there was ..." has something beside the number (a currency?)',
-               "2 fields where the header has 9"]
+               f"2 fields where the header has {len(COLUMNS)}"]
     rows = [{"reason": reason, "line": line, "detail": detail, "time": NOW - 5 * MINUTE - timedelta(seconds=line)} for line, reason, detail in zip(range(42, 47), reasons, details)]
     return in_range(c, rows)
 

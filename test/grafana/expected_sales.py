@@ -135,6 +135,8 @@ def top_of(c, dimension, n, categories):
     sums = lambda which: c.o.all_keys(which, c.start, c.end, event(c)).items()
     if not brands and not categories:
         parts = sums(dimension)
+    elif "place" in dimension:
+        parts = []
     elif dimension == "brand" and not categories:
         parts = [(key, s) for key, s in sums("brand") if key in brands]
     elif "category" in dimension and not brands:
@@ -376,6 +378,11 @@ def ranked(dimension):
 
 for dimension, variable, _ in CHOICES:
     oracle("live", f"variable {variable}")(ranked(dimension))
+
+
+oracle("sales", "variable dimension")(lambda c: [{"__value": value, "__text": text} for value, text in (
+    ("brand", "Brand"), ("product_id", "Product"), ("category_l1", "Category"), ("category_l2", "Category, two levels"), ("category_l3", "Category, three levels"),
+    ("place_l1", "Place, level 1"), ("place_l2", "Place, level 2"))])
 
 
 @oracle("sales", "variable brand")

@@ -27,8 +27,11 @@ BY_MINUTE = NOW.replace(hour=13, minute=30, second=0)
 BY_HOUR = (NOW - 26 * HOUR).replace(minute=0, second=0)
 START = (NOW - 36 * DAY).replace(hour=0, minute=0, second=0)
 
-COLUMNS = ["event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id", "user_session"]
-Row = namedtuple("Row", "time type product category_id code brand price user session")
+COLUMNS = ["event_time", "event_type", "product_id", "category_id", "category_code", "brand", "price", "user_id", "user_session", "place"]
+Row = namedtuple("Row", "time type product category_id code brand price user session place")
+
+# A dimension of the shop's own has two levels of these
+PLACES = ["de/be", "de/by", "fr", "", "it's \"odd\"/, \\ and $1", "de", "us/ny/soho"]
 
 # product, category_id, category_code, brand, usual price
 PRODUCTS = [
@@ -105,7 +108,7 @@ class Known:
             session = f"c{self.number}"
         if product in RENAMED and time >= RENAMED[product][0]:
             _, code, brand = RENAMED[product]
-        return Row(time, kind, product, category_id, code, brand, price, str(500000000 + self.number), session)
+        return Row(time, kind, product, category_id, code, brand, price, str(500000000 + self.number), session, PLACES[self.number * self.number % 31 % len(PLACES)])
 
     def put_into_files(self):
         for row in self.rows:
@@ -149,5 +152,5 @@ def text_of(rows):
     writer.writerow(COLUMNS)
     for row in rows:
         time = row.time.strftime("%Y-%m-%d %H:%M:%S UTC")
-        writer.writerow([time, row.type, row.product, row.category_id, row.code, row.brand, row.price, row.user, row.session])
+        writer.writerow([time, row.type, row.product, row.category_id, row.code, row.brand, row.price, row.user, row.session, row.place])
     return out.getvalue()

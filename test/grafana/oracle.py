@@ -11,7 +11,7 @@ from known import DAY, HEAD, HOUR, MINUTE
 EPOCH = datetime(2000, 1, 3, tzinfo=timezone.utc)       # a Monday, as weeks are counted from
 LATENESS = 5 * MINUTE
 TYPES = ("view", "cart", "remove_from_cart", "purchase")
-DIMENSIONS = ("product_id", "brand", "category_l1", "category_l2", "category_l3")
+DIMENSIONS = ("product_id", "brand", "category_l1", "category_l2", "category_l3", "place_l1", "place_l2")
 
 # What is kept: minutes for 24 hours behind the head, dropped by hours; hours for a month, dropped by days.
 MINUTES_FROM = (HEAD - DAY).replace(minute=0, second=0)
@@ -32,9 +32,13 @@ def levels(row):
     return filled[0], ".".join(filled[:2]), ".".join(filled)
 
 
+def place(row, n):
+    return "/".join(row.place.split("/")[:n]) or "nowhere"
+
+
 def keys(row):
     """By dimension."""
-    return dict(zip(DIMENSIONS, (row.product, row.brand or row.product, *levels(row))))
+    return dict(zip(DIMENSIONS, (row.product, row.brand or row.product, *levels(row), *(place(row, n) for n in (1, 2)))))
 
 
 def counted(rows):
@@ -44,7 +48,7 @@ def counted(rows):
         if row.type != "view" or not row.session:
             yield row
             continue
-        order = (row.time, row.price, levels(row), row.brand)
+        order = (row.time, row.price, levels(row), row.brand, place(row, 1), place(row, 2))
         if (row.session, row.product) not in first or order < first[row.session, row.product][0]:
             first[row.session, row.product] = (order, row)
     for _, row in first.values():

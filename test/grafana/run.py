@@ -72,6 +72,9 @@ class Run:
                 if variable["type"] == "custom":
                     options = [option["value"] for option in variable["options"]]
                     values[name] = options[number % len(options) if setting != "hostile" else 0]
+                elif not variable["multi"]:
+                    result, = self.psql.run([variable["query"]])
+                    values[name] = result[2][number % len(result[2]) if setting != "hostile" else 0]
                 elif setting == "All":
                     values[name] = None
                 elif setting == "hostile":

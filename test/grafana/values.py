@@ -22,9 +22,14 @@ SETTINGS = {
     "chosen": {"event": "view", "by": "count", "step": "1 day", "dimension": "product_id", "product": ["1004856", "9007199254740993"],
                "brand": ["All", "it's \"odd\", \\ and $1", "</script><b>", "never seen", "apple", "artel"], "category": ["electronics"], "category2": ["apparel.shoes", "electronics.video"],
                "category3": ["9223372036854775807.9223372036854775807.9223372036854775807"], "key": ["1004856", "9223372036854775806"],
-               "kind": ["price_anomaly"], "source": ["shop"]}}
+               "kind": ["price_anomaly"], "source": ["shop"]},
+    # a dimension of the shop's own
+    "own": {"event": "purchase", "by": "gmv", "step": "fit", "dimension": "place_l1"},
+    "own, chosen": {"event": "view", "by": "count", "step": "fit", "dimension": "place_l2", "key": ["de/be", "it's \"odd\"/, \\ and $1", "nowhere"]},
+    "own, of brands": {"event": "purchase", "by": "count", "step": "fit", "dimension": "place_l2", "brand": ["apple"], "category": ["All", "electronics"]}}
 
-OF_LISTS = ("brands", "categories")
+# Which settings are for dashboards that have a variable
+FOR = {"brands": "brand", "categories": "brand", "own": "dimension", "own, chosen": "dimension", "own, of brands": "dimension"}
 
 # What an oracle is given: the end of the range, its start, the values of variables, $__interval, and the known data
 Case = namedtuple("Case", "start end values step o admin")
@@ -35,7 +40,7 @@ def cases(name, board):
     variables = {variable["name"]: variable for variable in board["templating"]["list"]}
     for label, length in RANGES.items():
         for setting, chosen in SETTINGS.items():
-            if setting in OF_LISTS and "brand" not in variables:
+            if setting in FOR and FOR[setting] not in variables:
                 continue
             values = {key: chosen.get(key) for key in variables}
             todo = []

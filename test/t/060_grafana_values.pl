@@ -22,6 +22,7 @@ sub write_known
 	return;
 }
 
+$node->safe_psql('shop', q{SELECT sellometer_add_dimension('place', separator => '/', levels => 2, empty => 'nowhere')});
 write_known();
 $node->safe_psql('shop', qq{SELECT sellometer_add_source('shop', 'file://$dir/')});
 $node->safe_psql('shop', 'CALL sellometer_ingest()');
