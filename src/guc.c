@@ -138,7 +138,7 @@ static const IntSetting settings[] = {
 #endif
 	{"sellometer.work_memory", "Memory for a load, in all its processes: counted views, names, and a batch.",
 		"Beyond its share, views are looked up in the view log on disk. Each process needs up to 16 MB besides.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
-	{"sellometer.max_object_keys", "An object that names more different brands and categories fails whole.",
+	{"sellometer.max_object_keys", "An object that names more different brands, categories and keys of own dimensions fails whole.",
 		"So a file of made-up names can't fill the tables with them.", &slm_max_object_keys, 100000, 1, INT_MAX, 0},
 	{"sellometer.max_minute_keys", "An object fails whole that brings a minute, together with others, more different brands, categories and keys of own dimensions.",
 		"One that brings few new ones, a hundredth of it, is loaded always.", &slm_max_minute_keys, 200000, 100, INT_MAX, 0},

@@ -255,6 +255,9 @@ record(const SlmPack *pack)
 		"csv_bytes = $5, bytes = $6, checksum = $7, etag = $8, row_map = $9, "
 		"rates = (SELECT CASE WHEN count(o.rates) > 0 THEN array_agg(o.rates ORDER BY i.ordinality) END "
 		"FROM unnest($2) WITH ORDINALITY i (id, ordinality) JOIN sellometer.objects o ON o.id = i.id), "
+		"(counted_sources, counted_keys) = (SELECT array_agg(coalesce(o.counted_source, o.source) ORDER BY i.ordinality), "
+		"array_agg(coalesce(o.counted_key, o.key) ORDER BY i.ordinality) "
+		"FROM unnest($2) WITH ORDINALITY i (id, ordinality) JOIN sellometer.objects o ON o.id = i.id), "
 		"(first_event, last_event) = (SELECT min(first_event), max(last_event) FROM sellometer.objects WHERE id = ANY ($2)) "
 		"WHERE id = $1 AND archived_at IS NULL",
 		9, {INT8OID, INT8ARRAYOID, INT8OID, INT8OID, INT8OID, INT8OID, TEXTOID, TEXTOID, BYTEAOID}

@@ -22,7 +22,7 @@
 
 /* --- rows --- */
 
-/* Of an archive: of which object the next row is tells by which rates it is to be read. */
+/* Of an archive: of which object the next row is tells by which rates it is to be read, and what the object was called. */
 static void
 peek(SlmPiece *piece)
 {
@@ -30,6 +30,7 @@ peek(SlmPiece *piece)
 		return;
 	piece->peeked = slm_row_map_next(&piece->map, &piece->object, &piece->counted) && piece->object < piece->nobjects;
 	slm_reader_use_rates(piece->reader, piece->peeked ? piece->rates_of[piece->object] : &piece->rates);
+	slm_reader_use_given(piece->reader, piece->peeked ? piece->given_of[piece->object] : NULL);
 }
 
 /* What became of the row that was just read, by its time and its place. */
@@ -187,7 +188,7 @@ bool
 slm_piece_read(SlmPiece *piece, SlmStoreError *error, bool *any_read)
 {
 	SlmReaderOptions options = {.latest = PG_INT64_MAX,.archive = piece->row_map != NULL,.format = piece->format,
-	.rates = &piece->rates,.own = slm_own(),.source = {piece->source, (uint32) strlen(piece->source)}};
+	.rates = &piece->rates,.own = slm_own(),.given = piece->given};
 	SlmStore   *store = slm_store_open(piece->url, piece->server, piece->owner);
 	SlmTransfer *transfer = slm_store_get(store, piece->key, piece->etag, 0);
 	volatile bool there = false;
@@ -239,7 +240,8 @@ static void
 find_live(SlmPiece *piece)
 {
 	static SlmStatement statement = {
-		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0), a.rates[o.ordinality::int] FROM sellometer.archives a "
+		"SELECT o.ordinality, cardinality(a.objects)::bigint, o.id, coalesce(l.unloaded_rows, 0), a.rates[o.ordinality::int], "
+		"coalesce(a.counted_sources[o.ordinality::int], a.source), coalesce(a.counted_keys[o.ordinality::int], '') FROM sellometer.archives a "
 		"CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) LEFT JOIN sellometer.objects l ON l.id = o.id "
 		"WHERE a.id = $1 AND (l.id IS NULL OR (l.state = 'archived' AND NOT l.lost))",
 		1, {INT8OID}
@@ -253,6 +255,7 @@ find_live(SlmPiece *piece)
 	piece->seen = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(int64));
 	piece->object_rates = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(char *));
 	piece->object_rates_len = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(size_t));
+	piece->given_of = MemoryContextAllocZero(context, Max(piece->nobjects, 1) * sizeof(const SlmSlice *));
 	for (int i = 0; i < piece->nobjects; i++)
 		piece->first_rows[i] = SLM_HISTORY_END;
 	for (int i = 0; i < n; i++)
@@ -262,6 +265,7 @@ find_live(SlmPiece *piece)
 
 		piece->first_rows[place] = first;
 		piece->object_rates[place] = slm_bytes(context, i, 5, &piece->object_rates_len[place]);
+		piece->given_of[place] = slm_own_given(slm_text(context, i, 6), slm_text(context, i, 7));
 		piece->any |= first < SLM_HISTORY_END;
 	}
 }
@@ -301,7 +305,8 @@ slm_piece_of_object(SlmPiece *piece, int64 id)
 	static SlmStatement statement = {
 		"SELECT s.url, s.server, s.owner::oid::bigint, o.key, o.etag, CASE WHEN o.state = 'done' THEN o.rows_total ELSE o.resume_row END, "
 		"o.size, o.first_event, o.last_event, (EXISTS (SELECT FROM sellometer.object_parts p WHERE p.object_id = o.id))::int::bigint, "
-		"o.source, o.unloaded_rows, o.format_id, o.rates FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
+		"o.source, o.unloaded_rows, o.format_id, o.rates, coalesce(o.counted_source, o.source), coalesce(o.counted_key, o.key) "
+		"FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
 	Datum		arg = Int64GetDatum(id);
@@ -325,6 +330,7 @@ slm_piece_of_object(SlmPiece *piece, int64 id)
 	piece->last = slm_int64(0, 9, DT_NOBEGIN);
 	piece->format_id = slm_int64(0, 13, 0);
 	piece->rates_data = slm_bytes(context, 0, 14, &piece->rates_len);
+	piece->given = slm_own_given(slm_text(context, 0, 15), slm_text(context, 0, 16));
 }
 
 bool

@@ -53,6 +53,7 @@ typedef struct SlmPiece
 	char	  **object_rates;	/* likewise: by which its rows were converted, as in the ledger; NULL: none was */
 	size_t	   *object_rates_len;
 	SlmRates  **rates_of;		/* likewise, read; while the piece is read */
+	const SlmSlice **given_of;	/* likewise: what is given of values of own dimensions; NULL: nothing */
 	bool		peeked;			/* the row map has told of the row that is read next */
 	bool		counted;		/* and so */
 	int			nobjects;
@@ -69,6 +70,7 @@ typedef struct SlmPiece
 	char	   *rates_data;		/* by which its rows were converted, as in the ledger; NULL: none was */
 	size_t		rates_len;
 	SlmRates	rates;			/* the same, read; while the piece is read */
+	const SlmSlice *given;		/* what is given of values of own dimensions; NULL: nothing */
 
 	SlmReader  *reader;
 	SlmNodeSlice slice;			/* rows of other products are foreign, if they counted */

@@ -87,7 +87,9 @@ look_up_object(Reload *reload, int64 id)
 		"SELECT o.source, o.key, o.etag, o.size, o.object_time, o.rows_total, o.rows_rejected + o.rows_expired, "
 		"s.url, s.server, s.owner::oid::bigint, coalesce(a.id, 0), a.url, a.server, a.owner::oid::bigint, a.key, a.etag, a.bytes, "
 		"a.row_map, array_position(a.objects, o.id)::bigint, o.format_id, "
-		"CASE WHEN a.id IS NULL THEN o.rates ELSE a.rates[array_position(a.objects, o.id)] END "
+		"CASE WHEN a.id IS NULL THEN o.rates ELSE a.rates[array_position(a.objects, o.id)] END, "
+		"coalesce(a.counted_sources[array_position(a.objects, o.id)], o.counted_source, o.source), "
+		"coalesce(a.counted_keys[array_position(a.objects, o.id)], o.counted_key, o.key) "
 		"FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source "
 		"LEFT JOIN sellometer.archives a ON o.state = 'archived' AND a.source = o.source AND a.key = o.archive_key AND o.id = ANY (a.objects) "
 		"WHERE o.id = $1",
@@ -136,6 +138,8 @@ look_up_object(Reload *reload, int64 id)
 				 errmsg("%s can't be read any more", reload->what), errdetail("The source was dropped."),
 				 errhint("sellometer_add_source() it again.")));
 	object->rates = slm_bytes(context, 0, 21, &object->rates_len);
+	object->counted_source = slm_text(context, 0, 22);
+	object->counted_key = slm_text(context, 0, 23);
 	/* an archive has none */
 	object->format = slm_format_get(object->format_id);
 }

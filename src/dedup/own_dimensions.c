@@ -3,10 +3,13 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation_d.h"
 #include "catalog/pg_type.h"
 #include "dedup/own_dimensions.h"
 #include "server/locks.h"
 #include "server/spi.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
 static SlmOwn current;
@@ -33,23 +36,75 @@ slm_own_name(int own)
 
 /* The number of a value among those that there are, added if it is new. */
 static uint32
-number_value(SlmOwnFrom from, const char *column)
+number_value(SlmOwnFrom from, const char *of)
 {
+	int			(*compare) (const char *, const char *) = from == SLM_OWN_PATTERN ? strcmp : pg_strcasecmp;
+
 	for (uint32 i = 0; i < current.nvalues; i++)
 	{
-		if (current.value[i].from == from && pg_strcasecmp(current.value[i].column, column) == 0)
+		if (current.value[i].from == from && compare(current.value[i].of, of) == 0)
 			return i;
 	}
 	current.value[current.nvalues].from = from;
-	strlcpy(current.value[current.nvalues].column, column, sizeof(current.value->column));
+	strlcpy(current.value[current.nvalues].of, of, sizeof(current.value->of));
 	return current.nvalues++;
+}
+
+/* As substring(key FROM pattern) has it, under any locale. */
+static SlmSlice
+find_pattern(const char *key, const char *pattern)
+{
+	LOCAL_FCINFO(fcinfo, 2);
+	Datum		found;
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 2, C_COLLATION_OID, NULL, NULL);
+	fcinfo->args[0] = (NullableDatum) {CStringGetTextDatum(key), false};
+	fcinfo->args[1] = (NullableDatum) {CStringGetTextDatum(pattern), false};
+	found = textregexsubstr(fcinfo);
+	if (fcinfo->isnull)
+		return (SlmSlice) {"", 0};
+	return (SlmSlice) {VARDATA_ANY(DatumGetPointer(found)), (uint32) VARSIZE_ANY_EXHDR(DatumGetPointer(found))};
+}
+
+static SlmSlice
+given_value(const SlmOwnValue *value, const char *source, const char *key)
+{
+	SlmSlice	slice = {key, (uint32) strlen(key)};
+
+	switch (value->from)
+	{
+		case SLM_OWN_SOURCE:
+			return (SlmSlice) {source, (uint32) strlen(source)};
+		case SLM_OWN_PART:
+			return slm_own_part(slice, value->of, palloc(slice.len + 1));
+		case SLM_OWN_PATTERN:
+			return find_pattern(key, value->of);
+		default:
+			return (SlmSlice) {"", 0};
+	}
+}
+
+const SlmSlice *
+slm_own_given(const char *source, const char *key)
+{
+	SlmSlice   *given;
+	bool		any = false;
+
+	for (uint32 i = 0; i < current.nvalues; i++)
+		any |= current.value[i].from != SLM_OWN_COLUMN;
+	if (!any)
+		return NULL;
+	given = palloc(sizeof(SlmSlice) * current.nvalues);
+	for (uint32 i = 0; i < current.nvalues; i++)
+		given[i] = given_value(&current.value[i], source, key);
+	return given;
 }
 
 void
 slm_own_read(void)
 {
 	static SlmStatement statement = {
-		"SELECT id, dimension, since, (made_of = 'source')::int::bigint, coalesce(column_name, ''), level::bigint, coalesce(separator, ''), empty "
+		"SELECT id, dimension, since, CASE WHEN pattern IS NOT NULL THEN 3 ELSE array_position('{column,source,key}', made_of) - 1 END::bigint, coalesce(column_name, pattern, ''), level::bigint, coalesce(separator, ''), empty "
 		"FROM sellometer.dimensions ORDER BY id"
 	};
 	uint64		n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
@@ -65,7 +120,7 @@ slm_own_read(void)
 		own->id = slm_int64(i, 1, 0);
 		strlcpy(names[i], slm_text(CurrentMemoryContext, i, 2), NAMEDATALEN);
 		own->since = slm_int64(i, 3, 0);
-		own->value = number_value(slm_int64(i, 4, 0) != 0 ? SLM_OWN_SOURCE : SLM_OWN_COLUMN, slm_text(CurrentMemoryContext, i, 5));
+		own->value = number_value((SlmOwnFrom) slm_int64(i, 4, 0), slm_text(CurrentMemoryContext, i, 5));
 		own->level = (uint32) slm_int64(i, 6, 0);
 		strlcpy(own->separator, slm_text(CurrentMemoryContext, i, 7), sizeof(own->separator));
 		strlcpy(own->empty, slm_text(CurrentMemoryContext, i, 8), sizeof(own->empty));

@@ -17,6 +17,12 @@ extern void slm_own_read(void);
 /* As they were read last; stays in place, and changes when they are read again. */
 extern const SlmOwn *slm_own(void);
 
+/*
+ * The values of those that are made of no column, by number, for rows of an object that is called so.  NULL if there are none.  In the
+ * current memory context.  Each object is named by what it was called when it was counted, which sellometer.objects keeps.
+ */
+extern const SlmSlice *slm_own_given(const char *source, const char *key);
+
 /* How many dimensions there are in all, and the name of one of a user's own, counted from 0; that stays until they are read again. */
 extern int	slm_dimension_count(void);
 extern const char *slm_own_name(int own);

@@ -47,6 +47,8 @@ typedef struct SlmObject
 	int			source_number;	/* in the pick */
 	bool		sure;			/* to be in the batch, as its source's share */
 	char	   *key;
+	char	   *counted_source; /* what source and key were when its first rows were counted; NULL: as now */
+	char	   *counted_key;
 	char	   *etag;
 	int64		size;
 	int			attempts;

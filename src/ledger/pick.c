@@ -238,7 +238,8 @@ lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *obj
 		"o.time_limit, (SELECT s.key_doubt::bigint FROM sellometer.sources s WHERE s.name = o.source), " \
 		/* what was begun with one goes on with it */ \
 		"CASE WHEN o.resume_row > 0 THEN o.format_id ELSE (SELECT s.format_id FROM sellometer.sources s WHERE s.name = o.source) END, " \
-		"CASE WHEN o.resume_row > 0 THEN o.rates END " \
+		"CASE WHEN o.resume_row > 0 THEN o.rates END, " \
+		"CASE WHEN o.resume_row > 0 THEN o.counted_source END, CASE WHEN o.resume_row > 0 THEN o.counted_key END " \
 		WAITING_IN("$1", state) "FOR UPDATE SKIP LOCKED", \
 		4, {TEXTOID, INT4OID, BOOLOID, INT8ARRAYOID} \
 	}
@@ -271,6 +272,8 @@ lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *obj
 		object->time_doubtful = slm_int64(i, 10, 0) > 0;
 		object->format_id = slm_int64(i, 11, 0);
 		object->rates = slm_bytes(context, i, 12, &object->rates_len);
+		object->counted_source = slm_text(context, i, 13);
+		object->counted_key = slm_text(context, i, 14);
 		object->number = -1;
 	}
 	for (int i = 0; i < n; i++)

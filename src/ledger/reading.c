@@ -25,7 +25,7 @@
 #define ROW_BYTES		UINT64CONST(50)
 
 /*
- * Are so many different brands and categories too many?  False if they are.  Only of the whole object: of one whose first parts are
+ * Are so many different brands, categories and own keys too many?  False if they are.  Only of the whole object: of one whose first parts are
  * loaded that was found out before.
  */
 static bool
@@ -34,7 +34,7 @@ judge_keys(SlmReading *reading, uint64 n)
 	if (n <= (uint64) slm_max_object_keys || reading->object->resume_row > 0)
 		return true;
 	slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-					psprintf("too_many_keys: the object names more than %d different brands and categories (if they are real, raise "
+					psprintf("too_many_keys: the object names more than %d different brands, categories and own keys (if they are real, raise "
 							 "sellometer.max_object_keys and call sellometer_retry(); else repair the object and " SLM_GIVE_AGAIN ")",
 							 slm_max_object_keys));
 	return false;
@@ -474,7 +474,9 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 {
 	/* of what was read from end to end before, by this process, it is known */
 	SlmReaderOptions options = {.latest = clock->latest,.content_secret = object->has_checksum ? NULL : checksum->secret,
-	.format = object->format,.own = slm_own(),.source = {object->source, (uint32) strlen(object->source)}};
+	.format = object->format,.own = slm_own(),
+	.given = slm_own_given(object->counted_source != NULL ? object->counted_source : object->source,
+						   object->counted_key != NULL ? object->counted_key : object->key)};
 	SlmReading *reading = palloc0(sizeof(SlmReading));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 
@@ -621,6 +623,7 @@ slm_reading_validate(SlmReading *reading)
 	{
 		reading->keys = MemoryContextAllocZero(reading->context, sizeof(SlmKeyCount));
 		reading->keys->key = *reading->key;
+		reading->keys->own = slm_reader_own(reading->reader);
 		reading->reach.head = DT_NOBEGIN;
 		forget_times(reading);
 		reading->whole_hours = true;

@@ -59,7 +59,7 @@ struct SlmReading
 	TimestampTz latest;			/* likewise */
 	uint64		memory;			/* that the part takes beyond what it takes by its rows, about */
 	uint64		products_memory;	/* of this by names and SKUs of products */
-	SlmKeyCount *keys;			/* brands and categories of an object whose rows are only counted */
+	SlmKeyCount *keys;			/* what an object names whose rows are only counted */
 	SlmReach	reach;			/* of such a one, which is gone through part by part, too */
 };
 

@@ -124,7 +124,8 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		"time_limit = CASE WHEN n.is_part THEN n.time_limit END, "
 		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
 		"next_attempt = NULL, error = NULL, sqlstate = NULL, checksum = coalesce(n.checksum, o.checksum), "
-		"head = greatest(o.head, n.head), rows_ignored = n.ignored, format_id = n.format, rates = n.rates "
+		"head = greatest(o.head, n.head), rows_ignored = n.ignored, format_id = n.format, rates = n.rates, "
+		"counted_source = CASE WHEN o.resume_row > 0 THEN o.counted_source END, counted_key = CASE WHEN o.resume_row > 0 THEN o.counted_key END "
 		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
 		"AS n (id, is_part, total, counted, duplicate, rejected, expired, elsewhere, first_event, last_event, time, time_limit, checksum, head, ignored, format, rates) "
 		"WHERE o.id = n.id",

@@ -81,6 +81,7 @@ make_way(const Place *copy)
 {
 	static SlmStatement statement = {
 		"WITH replaced AS (UPDATE sellometer.objects o SET key = format('%s (replaced, object %s)', o.key, o.id), "
+		"counted_key = coalesce(o.counted_key, o.key), counted_source = coalesce(o.counted_source, o.source), "
 		"error = CASE WHEN o.state <> 'done' OR EXISTS (SELECT FROM sellometer.objects c WHERE c.checksum = o.checksum AND c.state = 'skipped' "
 		"AND c.checksum IS NOT NULL AND NOT c.unwanted) THEN o.error ELSE 'overwritten before it was archived' END "
 		"WHERE o.source = $1 AND o.key = $2 AND (o.state IN ('done', 'archived') OR o.resume_row > 0) RETURNING o.id, o.key), "
@@ -102,7 +103,7 @@ move_to(const Place *counted, const Place *copy)
 		1, {INT8OID}
 	};
 	static SlmStatement move = {
-		"UPDATE sellometer.objects SET source = $2, key = $3, etag = $4, size = $5, next_attempt = NULL, error = NULL, sqlstate = NULL, "
+		"UPDATE sellometer.objects SET counted_source = coalesce(counted_source, source), counted_key = coalesce(counted_key, key), source = $2, key = $3, etag = $4, size = $5, next_attempt = NULL, error = NULL, sqlstate = NULL, "
 		"state = CASE WHEN state = 'failed' THEN 'pending' ELSE state END WHERE id = $1",
 		5, {INT8OID, TEXTOID, TEXTOID, TEXTOID, INT8OID}
 	};

@@ -110,7 +110,7 @@ extern SlmOfferId slm_dictionary_offer_by_hash(SlmDictionary *dictionary, const 
 											SlmDictionaryError *error);
 
 /*
- * How many different brands and categories the part's events have named up to now, empty ones not counted: the number, if it is more
+ * How many different brands, categories and own keys the part's events have named up to now, brands and categories that are empty not counted: the number, if it is more
  * than enough, else any number that is not.  False if out of memory.  Costs next to nothing while there can't be more than enough.
  */
 extern bool slm_dictionary_count_named(SlmDictionary *dictionary, uint32_t enough, uint32_t *n);

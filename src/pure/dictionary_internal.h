@@ -40,9 +40,9 @@ struct SlmDictionary
 	uint32_t	maxparents[SLM_DIMENSIONS];
 
 	uint32_t	npart;			/* offers that the part has named */
-	/* of each brand and key of level 3 the last part that was found to name it, and how many there are in the part at hand */
-	uint32_t   *named[SLM_DIMENSIONS];
-	uint32_t	maxnamed[SLM_DIMENSIONS];
+	/* of each brand, key of level 3 and own key the last part that was found to name it, and how many there are in the part at hand */
+	uint32_t   *named[SLM_MAX_DIMENSIONS];
+	uint32_t	maxnamed[SLM_MAX_DIMENSIONS];
 	uint32_t	nnamed;
 	bool		counts_named;	/* they are counted as offers come */
 	bool		has_lines;

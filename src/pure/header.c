@@ -256,7 +256,7 @@ slm_header_own(SlmSlice line, const SlmOwn *own, int fields[SLM_MAX_OWN], int kn
 
 		for (uint32_t i = 0; i < own->nvalues; i++)
 		{
-			const char *column = own->value[i].column;
+			const char *column = own->value[i].of;
 
 			if (own->value[i].from != SLM_OWN_COLUMN || fields[i] >= 0 || known_columns[i] >= 0 ||
 				name.len != strlen(column) || strncasecmp(name.data, column, name.len) != 0)

@@ -4,8 +4,10 @@
 #include "pure/own.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "pure/trim.h"
+#include "pure/utf8.h"
 
 /* The first parts of a value; all of it if it has no more. */
 static SlmSlice
@@ -39,6 +41,53 @@ slm_own_key(const SlmOwnDimension *dimension, SlmSlice value)
 	return key.len > 0 ? key : (SlmSlice) {dimension->empty, (uint32_t) strlen(dimension->empty)};
 }
 
+/* The value of a digit of a hexadecimal number, or -1. */
+static int
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* With bytes instead of what stands for them; as it is, if that is no text. */
+static SlmSlice
+decode(SlmSlice value, char *out)
+{
+	uint32_t	len = 0;
+
+	for (uint32_t i = 0; i < value.len; i++)
+	{
+		int			high = value.data[i] == '%' && i + 2 < value.len ? hex_digit(value.data[i + 1]) : -1;
+		int			low = high < 0 ? -1 : hex_digit(value.data[i + 2]);
+
+		out[len++] = low < 0 ? value.data[i] : (char) (high << 4 | low);
+		i += low < 0 ? 0 : 2;
+	}
+	return slm_utf8_check(out, len) == len ? (SlmSlice) {out, len} : value;
+}
+
+SlmSlice
+slm_own_part(SlmSlice key, const char *name, char *out)
+{
+	static const char nothing[] = "__HIVE_DEFAULT_PARTITION__";
+	size_t		len = strlen(name);
+	const char *end = key.data + key.len;
+	const char *slash;
+
+	/* what is behind the last slash is no folder */
+	for (const char *p = key.data; (slash = memchr(p, '/', (size_t) (end - p))) != NULL; p = slash + 1)
+	{
+		SlmSlice	value;
+
+		if ((size_t) (slash - p) <= len || p[len] != '=' || strncasecmp(p, name, len) != 0)
+			continue;
+		value = (SlmSlice) {p + len + 1, (uint32_t) (slash - p - len - 1)};
+		if (value.len == strlen(nothing) && memcmp(value.data, nothing, value.len) == 0)
+			value.len = 0;
+		return decode(value, out);
+	}
+	return (SlmSlice) {key.data, 0};
+}
+
 bool
 slm_own_equal(const SlmOwn *a, const SlmOwn *b)
 {
@@ -55,7 +104,7 @@ slm_own_equal(const SlmOwn *a, const SlmOwn *b)
 	}
 	for (uint32_t i = 0; i < a->nvalues; i++)
 	{
-		if (a->value[i].from != b->value[i].from || strcmp(a->value[i].column, b->value[i].column) != 0)
+		if (a->value[i].from != b->value[i].from || strcmp(a->value[i].of, b->value[i].of) != 0)
 			return false;
 	}
 	return true;

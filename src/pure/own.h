@@ -1,7 +1,7 @@
 /*
  * own.h: dimensions of a user's own, beside the five that each event has.
  *
- *   a file's column, its source --(value)--> a key in each dimension that is made of it
+ *   a file's column, its source, a part of its key --(value)--> a key in each dimension that is made of it
  *
  * What a row counts as depends on its own time and values alone, whenever it comes: before `since` it has no key in the dimension, and
  * so is not counted there, nor taken off.
@@ -11,7 +11,7 @@
 
 #include "pure/types.h"
 
-/* The longest key that stands for no value, the longest separator, and the longest name of a column, in bytes. */
+/* The longest key that stands for no value, the longest separator, and the longest name of a column or pattern, in bytes. */
 #define SLM_MAX_EMPTY		63
 #define SLM_MAX_SEPARATOR	7
 #define SLM_MAX_OWN_NAME	255
@@ -30,13 +30,15 @@ typedef struct SlmOwnDimension
 typedef enum SlmOwnFrom
 {
 	SLM_OWN_COLUMN,				/* of the file, by its name */
-	SLM_OWN_SOURCE				/* the name of the object's source */
+	SLM_OWN_SOURCE,				/* the name of the object's source */
+	SLM_OWN_PART,				/* of the object's key: slm_own_part() */
+	SLM_OWN_PATTERN				/* likewise, what a regular expression finds there */
 } SlmOwnFrom;
 
 typedef struct SlmOwnValue
 {
 	SlmOwnFrom	from;
-	char		column[SLM_MAX_OWN_NAME + 1];
+	char		of[SLM_MAX_OWN_NAME + 1];	/* name of the column or part, or the pattern */
 } SlmOwnValue;
 
 /* All of them.  Zero-initialised is none. */
@@ -51,6 +53,13 @@ typedef struct SlmOwn
 
 /* The key that a value gives: without what surrounds it; empty, if there is none; cut to what a key may have.  Points into either. */
 extern SlmSlice slm_own_key(const SlmOwnDimension *dimension, SlmSlice value);
+
+/*
+ * The value of the first folder of a key that is called name=value, the name in whatever case: `12` of `dt=2019-10-01/store=12/x.csv`.
+ * Bytes that are written as %2F are those, where what comes of it is text; Hive's word for nothing is nothing.  Empty if there is none.
+ * Written to out, which has room for all of the key, or in the key itself.
+ */
+extern SlmSlice slm_own_part(SlmSlice key, const char *name, char *out);
 
 /* In which dimensions an event of this time has a key: bit i for dimension i. */
 static inline uint32_t

@@ -97,6 +97,12 @@ slm_reader_use_rates(SlmReader *reader, SlmRates *rates)
 	reader->options.rates = rates;
 }
 
+void
+slm_reader_use_given(SlmReader *reader, const SlmSlice *given)
+{
+	reader->options.given = given;
+}
+
 bool
 slm_reader_content(const SlmReader *reader, uint8_t *sum)
 {
@@ -273,7 +279,10 @@ read_own(const SlmReader *reader, const SlmRecord *record, SlmEvent *event)
 	{
 		int			known = reader->headers.own_known[i];
 
-		event->own[i] = reader->own.value[i].from == SLM_OWN_SOURCE ? reader->options.source : record->field[known < 0 ? SLM_COLUMNS + (int) i : known];
+		if (reader->own.value[i].from == SLM_OWN_COLUMN)
+			event->own[i] = record->field[known < 0 ? SLM_COLUMNS + (int) i : known];
+		else
+			event->own[i] = reader->options.given == NULL ? (SlmSlice) {"", 0} : reader->options.given[i];
 	}
 }
 

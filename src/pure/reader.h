@@ -130,7 +130,7 @@ typedef struct SlmReaderOptions
 	const SlmFormat *format;	/* the file's own, which must stay; NULL: none */
 	SlmRates   *rates;			/* by which prices in a currency are converted, which must stay; NULL: prices are as they stand */
 	const SlmOwn *own;			/* copied: dimensions of a user's own, whose values events are to have; NULL: none */
-	SlmSlice	source;			/* for those; must stay */
+	const SlmSlice *given;		/* of these values, by number, those that are of no column; must stay; NULL: they are empty */
 } SlmReaderOptions;
 
 /* What was seen so far; owned by the reader. */
@@ -168,6 +168,9 @@ extern bool slm_reader_next_in_place(SlmReader *reader, SlmReadRow *row, SlmRead
 
 /* From the next row on convert prices by these rates. */
 extern void slm_reader_use_rates(SlmReader *reader, SlmRates *rates);
+
+/* Likewise take these values for dimensions of a user's own that are made of no column. */
+extern void slm_reader_use_given(SlmReader *reader, const SlmSlice *given);
 
 /* After SLM_READ_END: the checksum of all that was read, after unpacking.  False if it was not wanted. */
 extern bool slm_reader_content(const SlmReader *reader, uint8_t *sum);

@@ -8,14 +8,15 @@ CREATE TABLE sellometer.dimensions (
 	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	dimension	text COLLATE "C" NOT NULL UNIQUE CHECK (dimension ~ '^[a-z][a-z0-9_]{0,20}$'),
 	name		text COLLATE "C" NOT NULL,
-	made_of		text COLLATE "C" NOT NULL CHECK (made_of IN ('column', 'source')),
+	made_of		text COLLATE "C" NOT NULL CHECK (made_of IN ('column', 'source', 'key')),
 	column_name	text CHECK (octet_length(column_name) BETWEEN 1 AND 255),
+	pattern		text CHECK (octet_length(pattern) BETWEEN 1 AND 255),
 	separator	text CHECK (octet_length(separator) BETWEEN 1 AND 7),
 	level		integer NOT NULL DEFAULT 0 CHECK (level >= 0),
 	empty		text NOT NULL CHECK (octet_length(empty) BETWEEN 1 AND 63),
 	since		timestamptz NOT NULL,
 	added_at	timestamptz NOT NULL DEFAULT now(),
-	CHECK ((made_of = 'column') = (column_name IS NOT NULL)),
+	CHECK (num_nonnulls(column_name, pattern) = (made_of <> 'source')::integer AND (made_of = 'key' OR pattern IS NULL)),
 	CHECK ((level > 0) = (separator IS NOT NULL))
 );
 COMMENT ON TABLE sellometer.dimensions IS
@@ -23,8 +24,9 @@ COMMENT ON TABLE sellometer.dimensions IS
 COMMENT ON COLUMN sellometer.dimensions.id IS 'never given again';
 COMMENT ON COLUMN sellometer.dimensions.dimension IS 'its tables'' names begin with it: name, and _l1, _l2 … if it has levels';
 COMMENT ON COLUMN sellometer.dimensions.name IS 'as it was given to sellometer_add_dimension()';
-COMMENT ON COLUMN sellometer.dimensions.made_of IS 'what its keys are: of a column of the files, or the names of sources';
-COMMENT ON COLUMN sellometer.dimensions.column_name IS 'the column, in whatever case files have it';
+COMMENT ON COLUMN sellometer.dimensions.made_of IS 'what its keys are: of a column of the files, the names of sources, or a part of objects'' keys';
+COMMENT ON COLUMN sellometer.dimensions.column_name IS 'the column, in whatever case files have it; of a key: what its folders are called before =';
+COMMENT ON COLUMN sellometer.dimensions.pattern IS 'of a key: what substring(key FROM pattern) finds in it';
 COMMENT ON COLUMN sellometer.dimensions.separator IS 'what stands between the levels of a value';
 COMMENT ON COLUMN sellometer.dimensions.level IS 'so many levels of the value, from the first on; 0: all of it';
 COMMENT ON COLUMN sellometer.dimensions.empty IS 'the key of events without a value';

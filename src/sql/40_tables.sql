@@ -114,6 +114,8 @@ CREATE TABLE sellometer.objects (
 	rows_ignored	bigint NOT NULL DEFAULT 0 CHECK (rows_ignored >= 0),
 	format_id		bigint,
 	rates			bytea,
+	counted_source	text,
+	counted_key		text,
 	UNIQUE (source, key, etag),
 	-- nothing is lost
 	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired + rows_elsewhere
@@ -142,6 +144,8 @@ COMMENT ON COLUMN sellometer.objects.rows_ignored IS 'rows besides of events tha
 COMMENT ON COLUMN sellometer.objects.format_id IS 'the format of sellometer.source_formats that it was loaded with; NULL: none';
 COMMENT ON COLUMN sellometer.objects.rates IS
 	'by which rates prices of its rows were converted, whatever sellometer.currency_rates says by now: see src/pure/rates.h; NULL: by none';
+COMMENT ON COLUMN sellometer.objects.counted_source IS 'its source when its first rows were counted, for dimensions that are made of that; NULL: as now';
+COMMENT ON COLUMN sellometer.objects.counted_key IS 'likewise its key';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
 COMMENT ON COLUMN sellometer.objects.etag IS 'says which content it is; of a file: made of inode, size and time';
 COMMENT ON COLUMN sellometer.objects.size IS 'bytes';

@@ -24,7 +24,8 @@ AS $$
 DECLARE
 	given bigint;
 BEGIN
-	UPDATE sellometer.objects o SET source = "to", key = "with" || substr(o.key, length(without) + 1)
+	UPDATE sellometer.objects o SET source = "to", key = "with" || substr(o.key, length(without) + 1),
+		counted_source = coalesce(o.counted_source, o.source), counted_key = coalesce(o.counted_key, o.key)
 	WHERE o.source = "from" AND starts_with(o.key, without)
 		AND NOT EXISTS (SELECT FROM sellometer.objects x WHERE x.source = "to" AND x.key = "with" || substr(o.key, length(without) + 1)
 			AND (x.etag = o.etag OR x.state IN ('done', 'archived') OR x.resume_row > 0));

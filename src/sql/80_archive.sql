@@ -22,6 +22,8 @@ CREATE TABLE sellometer.archives (
 	last_event		timestamptz,
 	row_map			bytea,
 	rates			bytea[],
+	counted_sources	text[],
+	counted_keys	text[],
 	held_by			text,
 	is_spare		boolean NOT NULL DEFAULT false,
 	UNIQUE (url, key)
@@ -49,6 +51,8 @@ COMMENT ON COLUMN sellometer.archives.first_event IS 'earliest time of its rows 
 COMMENT ON COLUMN sellometer.archives.last_event IS 'latest time of its rows that counted';
 COMMENT ON COLUMN sellometer.archives.row_map IS 'of which object each row is, and whether its time counted: see src/pure/rowmap.h';
 COMMENT ON COLUMN sellometer.archives.rates IS 'rates in sellometer.objects of each object in it, as it may outlive their rows there; NULL: none was needed';
+COMMENT ON COLUMN sellometer.archives.counted_sources IS 'likewise the source that each object in it was of when it was counted';
+COMMENT ON COLUMN sellometer.archives.counted_keys IS 'likewise its key';
 
 CREATE PROCEDURE sellometer.archive(source text DEFAULT NULL)
 LANGUAGE c

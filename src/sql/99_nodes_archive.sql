@@ -84,10 +84,12 @@ BEGIN
 	WHERE p.object_id = o.id AND o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('pending', 'backlog', 'failed');
 	UPDATE sellometer.objects o SET rows_total = t.rows_total, rows_counted = 0, rows_duplicate = 0, rows_rejected = 0, rows_expired = 0, rows_elsewhere = t.rows_total,
 		first_event = t.first_event, last_event = t.last_event, head = t.head, resume_row = 0,
-		checksum = t.checksum, ingested_at = clock_timestamp(), error = NULL, sqlstate = NULL, next_attempt = NULL, state = 'done'
+		checksum = t.checksum, counted_source = t.counted_source, counted_key = t.counted_key, ingested_at = clock_timestamp(), error = NULL, sqlstate = NULL, next_attempt = NULL, state = 'done'
 	FROM pg_temp.sellometer_adopted t WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('pending', 'backlog', 'failed');
-	INSERT INTO sellometer.objects (source, key, etag, size, last_modified, state, object_time, head, rows_total, rows_elsewhere, first_event, last_event, ingested_at, checksum)
-	SELECT t.source, t.key, t.etag, t.size, t.last_modified, 'done', t.object_time, t.head, t.rows_total, t.rows_total, t.first_event, t.last_event, clock_timestamp(), t.checksum
+	INSERT INTO sellometer.objects (source, key, etag, size, last_modified, state, object_time, head, rows_total, rows_elsewhere, first_event, last_event, ingested_at, checksum,
+		counted_source, counted_key)
+	SELECT t.source, t.key, t.etag, t.size, t.last_modified, 'done', t.object_time, t.head, t.rows_total, t.rows_total, t.first_event, t.last_event, clock_timestamp(), t.checksum,
+		t.counted_source, t.counted_key
 	FROM pg_temp.sellometer_adopted t WHERE t.id IS NOT NULL AND NOT EXISTS (SELECT FROM sellometer.objects o WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag);
 	UPDATE sellometer.objects o SET state = 'archived', archived_at = clock_timestamp(), archive_key = a.key, error = NULL, sqlstate = NULL, lost = false
 	FROM pg_temp.sellometer_adopted t WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('done', 'archived');
@@ -97,9 +99,9 @@ BEGIN
 	-- one of that name that this node was making when the backup was taken
 	DELETE FROM sellometer.archives o WHERE o.url = a.url AND o.key = a.key AND o.archived_at IS NULL;
 	INSERT INTO sellometer.archives (source, url, server, owner, block, part, key, archived_at, originals_deleted_at, objects, original_bytes, rows, csv_bytes, bytes, checksum, etag,
-		first_event, last_event, row_map, rates)
+		first_event, last_event, row_map, rates, counted_sources, counted_keys)
 	SELECT a.source, a.url, s.server, s.owner, a.block, a.part, a.key, a.archived_at, CASE WHEN NOT archives_itself THEN clock_timestamp() END, ids, a.original_bytes,
-		a.rows, a.csv_bytes, a.bytes, a.checksum, a.etag, a.first_event, a.last_event, a.row_map, a.rates
+		a.rows, a.csv_bytes, a.bytes, a.checksum, a.etag, a.first_event, a.last_event, a.row_map, a.rates, a.counted_sources, a.counted_keys
 	FROM sellometer.sources s WHERE s.name = a.source;
 	adopted := true;
 	first_event := a.first_event;

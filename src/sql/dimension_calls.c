@@ -28,21 +28,16 @@ required_argument(FunctionCallInfo fcinfo, int i, const char *what)
 	return text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
 
-/* (name text, column text, empty text, separator text, levels integer, of text) */
+/* (name text, column text, empty text, separator text, levels integer, of text, pattern text) */
 Datum
 sellometer_add_dimension(PG_FUNCTION_ARGS)
 {
-	const char *of = required_argument(fcinfo, 5, "what a dimension is made of");
 	SlmDimensionPlan plan = {.name = required_argument(fcinfo, 0, "the name of a dimension"),.column = text_argument(fcinfo, 1),
 		.empty = required_argument(fcinfo, 2, "the key of events without a value"),.separator = text_argument(fcinfo, 3),
-	.levels = PG_ARGISNULL(4) ? 1 : PG_GETARG_INT32(4),.of_source = strcmp(of, "source") == 0};
+		.levels = PG_ARGISNULL(4) ? 1 : PG_GETARG_INT32(4),.made_of = required_argument(fcinfo, 5, "what a dimension is made of"),
+	.pattern = text_argument(fcinfo, 6)};
 	int			level;
 
-	if (!plan.of_source && strcmp(of, "column") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a dimension can't be made of \"%s\"", of),
-				 errhint("It is made of a 'column' or of the 'source'.")));
 	SPI_connect();
 	level = slm_secure_function();
 	slm_dimension_add(&plan);

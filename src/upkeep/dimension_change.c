@@ -6,8 +6,10 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_collation_d.h"
 #include "catalog/pg_type.h"
 #include "dedup/own_dimensions.h"
+#include "regex/regex.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/spi.h"
@@ -92,16 +94,41 @@ check_lengths(const SlmDimensionPlan *plan)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the key of events without a value has 1 to %d bytes", SLM_MAX_EMPTY)));
-	if (plan->column != NULL && (plan->of_source || strlen(plan->column) == 0 || strlen(plan->column) > SLM_MAX_OWN_NAME))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 plan->of_source ? errmsg("a dimension is made of a column or of the source, not of both")
-				 : errmsg("the name of a column has 1 to %d bytes", SLM_MAX_OWN_NAME)));
 	if (slm_own()->n + plan->levels > SLM_MAX_OWN)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("there can be %d dimensions of one's own, each level being one", SLM_MAX_OWN),
 				 errdetail("There are %u.", slm_own()->n)));
+}
+
+/* Is what is said of where its keys come from one thing? */
+static void
+check_origin(const SlmDimensionPlan *plan)
+{
+	const char *text = plan->pattern != NULL ? plan->pattern : plan->column;
+
+	if (strcmp(plan->made_of, "column") != 0 && strcmp(plan->made_of, "source") != 0 && strcmp(plan->made_of, "key") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a dimension can't be made of \"%s\"", plan->made_of),
+				 errhint("It is made of a 'column', of the 'source' or of the 'key'.")));
+	if (text == NULL)
+		return;
+	if (strcmp(plan->made_of, "source") == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a dimension is made of a column or of the source, not of both")));
+	if (plan->pattern != NULL && (plan->column != NULL || strcmp(plan->made_of, "key") != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a pattern is for a dimension that is made of the key, instead of the name of a folder")));
+	if (strlen(text) == 0 || strlen(text) > SLM_MAX_OWN_NAME)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the name of a column, or a pattern, has 1 to %d bytes", SLM_MAX_OWN_NAME)));
+	/* an error if it is none */
+	if (plan->pattern != NULL)
+		RE_compile_and_cache(cstring_to_text(plan->pattern), REG_ADVANCED, C_COLLATION_OID);
 }
 
 /* Is there one of this name? */
@@ -124,18 +151,23 @@ static void
 insert_row(const SlmDimensionPlan *plan, const char *dimension, int level)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.dimensions (dimension, name, made_of, column_name, separator, level, empty, since) "
-		"SELECT $1, $2, $3, $4, $5, $6, $7, coalesce((SELECT max(sellometer.bucket_end(t.granularity, x.last + interval '1 microsecond', t.zone)) "
+		"INSERT INTO sellometer.dimensions (dimension, name, made_of, column_name, separator, level, empty, pattern, since) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, coalesce((SELECT max(sellometer.bucket_end(t.granularity, x.last + interval '1 microsecond', t.zone)) "
 		"FROM (SELECT position, granularity, zone, (SELECT max(event_time) FROM sellometer.totals s WHERE s.tier = name) AS last FROM sellometer.tiers) t, "
 		"LATERAL (SELECT t.last) x WHERE t.position = 0 OR x.last > coalesce((SELECT max(s.event_time) FROM sellometer.totals s "
 		"JOIN sellometer.tiers f ON f.name = s.tier WHERE f.position = 0), '-infinity')), '-infinity')",
-		7, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID}
+		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID}
 	};
-	Datum		args[7] = {CStringGetTextDatum(dimension), CStringGetTextDatum(plan->name), CStringGetTextDatum(plan->of_source ? "source" : "column"),
-		(Datum) 0, (Datum) 0, Int32GetDatum(level), CStringGetTextDatum(plan->empty)};
-	char		nulls[8] = "   nn  ";
+	Datum		args[8] = {CStringGetTextDatum(dimension), CStringGetTextDatum(plan->name), CStringGetTextDatum(plan->made_of),
+		(Datum) 0, (Datum) 0, Int32GetDatum(level), CStringGetTextDatum(plan->empty), (Datum) 0};
+	char		nulls[9] = "   nn  n";
 
-	if (!plan->of_source)
+	if (plan->pattern != NULL)
+	{
+		args[7] = CStringGetTextDatum(plan->pattern);
+		nulls[7] = ' ';
+	}
+	else if (strcmp(plan->made_of, "source") != 0)
 	{
 		args[3] = CStringGetTextDatum(plan->column != NULL ? plan->column : plan->name);
 		nulls[3] = ' ';
@@ -210,6 +242,7 @@ slm_dimension_add(const SlmDimensionPlan *plan)
 	Change		change = {.tier = {.name = plan->name},.plan = plan};
 
 	check_name(plan->name, plan->levels);
+	check_origin(plan);
 	slm_change_tiers(add, &change.tier);
 	tell_since(plan->name);
 }

@@ -10,11 +10,12 @@
 typedef struct SlmDimensionPlan
 {
 	const char *name;
-	const char *column;			/* NULL: of the name */
+	const char *made_of;		/* column, source or key */
+	const char *column;			/* of a column or key; NULL: of the name */
+	const char *pattern;		/* of a key, instead of that; NULL: none */
 	const char *empty;
 	const char *separator;		/* NULL: none */
 	int			levels;
-	bool		of_source;		/* made of the name of the source, not of a column */
 } SlmDimensionPlan;
 
 /*

@@ -1,10 +1,12 @@
 # Dimensions of one's own: whatever comes of files in any order, of dimensions that are added, dropped and filled meanwhile, of replay, unload, replace and
-# archives, is what plain SQL makes of the rows that are left.
+# archives, and of files and sources that get other names, is what plain SQL makes of the rows that are left.
 # SLM_SEEDS: which seeds to run, e.g. "1-100" or "7" (default: three).
 use strict;
 use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
+use File::Basename;
+use File::Path qw(make_path);
 use SlmHistory;
 use SlmRandom;
 use SlmTest;
@@ -15,6 +17,9 @@ die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_
 my ($first, $last) = ($ENV{SLM_SEEDS} // '1-3') =~ /^(\d+)(?:-(\d+))?$/;
 
 my @COUNTRIES = ('DE', 'FR', 'DE', 'ä', '', '-', ' IT ', 'null', 'y' x 1100);
+# What stands before the name of a file.
+my @FOLDERS = ('', '', 'store=12/', 'STORE=12/', 'dt=2019-10-01/store=7/', 'store=7/deep/', 'x_store=1/', 'store/', 'store=/', 'store=a%2Fb/', 'store=%C3%A4%c3%a4/', 'store=%FF/', 'store=%2/',
+	'store=5%/', 'store=null/', 'store=__HIVE_DEFAULT_PARTITION__/', 'store=1/store=2/', 'store= 9 /', 'store=a=b/');
 my @REGIONS = ('eu/de/be', 'eu/de/by', 'eu/fr', 'eu', '', '/x', 'us/ny/nyc/soho', 'us//x');
 
 # All rows that were written, and what the dimensions must hold, as the table of them says.
@@ -22,15 +27,22 @@ my $ORACLE = q{
 	SET check_function_bodies = off;
 	DROP SCHEMA IF EXISTS o CASCADE;
 	CREATE SCHEMA o;
+	-- source, object: as they were called when they were counted
 	CREATE TABLE o.raw (source text, object text, t timestamptz, type text, product bigint, category text, brand text, price numeric, session text,
 		country text, region text);
 	CREATE FUNCTION o.key(value text, empty text) RETURNS text LANGUAGE sql
 		RETURN coalesce(nullif(CASE WHEN btrim(value) IN ('-', 'null') THEN '' ELSE left(btrim(value), 1000) END, ''), empty);
 	CREATE FUNCTION o.levels(value text, n integer) RETURNS text LANGUAGE sql
 		RETURN array_to_string((string_to_array(value, '/'))[:n], '/');
+	CREATE FUNCTION o.part(object text) RETURNS text LANGUAGE sql
+		RETURN (SELECT CASE WHEN f LIKE '%\%FF' THEN f WHEN f = '__HIVE_DEFAULT_PARTITION__' THEN '' ELSE replace(replace(replace(f, '%2F', '/'), '%C3%A4', 'ä'), '%c3%a4', 'ä') END
+			FROM (SELECT substr(folder, 7) AS f FROM string_to_table(regexp_replace(object, '[^/]*$', ''), '/') WITH ORDINALITY x (folder, n)
+				WHERE folder ILIKE 'store=%' ORDER BY n LIMIT 1) x);
 	-- the key of a row in a dimension, NULL: none
 	CREATE FUNCTION o.key_of(r o.raw, d sellometer.dimensions) RETURNS text LANGUAGE sql
 		RETURN CASE WHEN r.t < d.since THEN NULL WHEN d.made_of = 'source' THEN r.source
+			WHEN d.made_of = 'key' AND d.pattern = '^([a-z]*)[=-].*-0' THEN o.key(coalesce(substring(r.object FROM '^([a-z]*)[=-].*-0'), ''), d.empty)
+			WHEN d.made_of = 'key' THEN o.key(coalesce(CASE WHEN d.level = 0 THEN o.part(r.object) ELSE o.levels(o.part(r.object), d.level) END, ''), d.empty)
 			WHEN d.column_name = 'geo_country' THEN o.key(r.country, d.empty)
 			WHEN d.column_name = 'region' THEN o.key(CASE WHEN d.level = 0 THEN r.region ELSE o.levels(r.region, d.level) END, d.empty)
 			WHEN d.column_name = 'Brand' THEN o.key(r.brand, d.empty) END;
@@ -98,7 +110,7 @@ sub write_rows
 	return;
 }
 
-sub key_of { my ($minute) = @_; return sprintf('2019-10-01-%02d-%02d-00-%d.csv', 8 + $minute / 60, $minute % 60, pick(1 .. 1000000)); }
+sub key_of { my ($minute) = @_; return sprintf('%s2019-10-01-%02d-%02d-00-%d.csv', pick(@FOLDERS), 8 + $minute / 60, $minute % 60, pick(1 .. 1000000)); }
 
 # --- judging ---
 
@@ -129,9 +141,9 @@ sub behind_agrees
 
 	for my $dimension (split(/\n/, value('SELECT dimension FROM sellometer.dimensions')))
 	{
-		is(value(qq{SELECT coalesce(sum(count), 0), coalesce(sum(gmv), 0)::numeric(20, 2) FROM sellometer.realtime_${dimension}_minute WHERE $dimension = 'DE' OR $dimension = 'a'}),
-			value(qq{SELECT count(*), coalesce(sum(price), 0) FROM (SELECT 'DE' AS k UNION ALL SELECT 'a') k, sellometer_events('$dimension', k, NULL, NULL, NULL) WHERE verdict = 'counted'}), "$name: rows behind $dimension")
-			if $dimension =~ /country|shop/;
+		is(value(qq{SELECT coalesce(sum(count), 0), coalesce(sum(gmv), 0)::numeric(20, 2) FROM sellometer.realtime_${dimension}_minute WHERE $dimension IN ('DE', 'a', '12', 'a/b')}),
+			value(qq{SELECT count(*), coalesce(sum(price), 0) FROM (VALUES ('DE'), ('a'), ('12'), ('a/b')) k (k), sellometer_events('$dimension', k, NULL, NULL, NULL) WHERE verdict = 'counted'}), "$name: rows behind $dimension")
+			if $dimension =~ /country|shop|store/;
 		is(value(qq{SELECT key, count, gmv FROM sellometer_top('$dimension', 'view', '-infinity', 'infinity', 3)}),
 			value(qq{SELECT $dimension, sum(count), sum(gmv)::numeric(20, 2) FROM sellometer.realtime_${dimension}_minute WHERE event_type = 'view' GROUP BY 1 ORDER BY sum(gmv) DESC, 2 DESC, 1 LIMIT 3}),
 			"$name: top of $dimension");
@@ -145,7 +157,8 @@ sub add_dimension
 {
 	my ($what) = @_;
 	my %call = (country => q{'country', 'geo_country'}, region => q{'region', separator => '/', levels => 2, empty => '?'}, shop => q{'shop', of => 'source'},
-		whole => q{'whole', 'region'}, label => q{'label', 'Brand'});
+		whole => q{'whole', 'region'}, label => q{'label', 'Brand'},
+		store => q{'store', of => 'key'}, branch => q{'branch', 'Store', of => 'key', separator => '/', levels => 2, empty => 'none'}, kind => q{'kind', of => 'key', pattern => '^([a-z]*)[=-].*-0'});
 
 	note("  add $what");
 	value("SELECT sellometer_add_dimension($call{$what})");
@@ -158,7 +171,7 @@ sub load_some
 
 	for my $minute (@minutes)
 	{
-		my $source = pick(qw(a b));
+		my $source = pick(sort keys %$dirs);
 
 		write_rows($dirs->{$source}, $source, key_of($minute), map { row_of($minute + pick(0, 0, 1, -3)) } 1 .. pick(5, 40));
 		wait_until_loaded($node) if chance(0.2);
@@ -170,18 +183,59 @@ sub load_some
 	return;
 }
 
-# An object that is loaded or archived: its source and key.
-sub some_object { return split(/\|/, value("SELECT source, key FROM sellometer.objects WHERE state IN ('done', 'archived') ORDER BY md5(key || " . pick(1 .. 1000) . ') LIMIT 1')); }
+# An object that is loaded or archived: its source and key, and what these were when it was counted.
+sub some_object
+{
+	my ($state) = @_;
+
+	return split(/\|/, value("SELECT source, key, coalesce(counted_source, source), coalesce(counted_key, key) FROM sellometer.objects WHERE state IN ($state) ORDER BY md5(key || "
+			. pick(1 .. 1000) . ') LIMIT 1'));
+}
+
+sub forget_rows { my ($source, $key) = @_; value("DELETE FROM o.raw WHERE source = '$source' AND object = '$key'"); return; }
+
+# Files are called otherwise, also in another folder; a source too, and begins elsewhere.
+sub rename_some
+{
+	my ($dirs) = @_;
+
+	for (1 .. 4)
+	{
+		my ($source, $key) = some_object("'done'");
+		my ($name) = $key =~ m{([^/]*)$};
+		my $new = pick(@FOLDERS) . $name;
+
+		next if !defined $source || !-e "$dirs->{$source}/$key" || -e "$dirs->{$source}/$new";
+		note("  rename $source/$key to $new");
+		make_path(dirname("$dirs->{$source}/$new"));
+		rename("$dirs->{$source}/$key", "$dirs->{$source}/$new") or die "can't rename $key: $!";
+		wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE source = '$source' AND key = '$new' AND state = 'skipped'");
+	}
+	# who reads files again finds them
+	value("SELECT sellometer_replay('a', '1999-01-01', '1999-01-02')");
+	return;
+}
+
+sub rename_source
+{
+	my ($dirs) = @_;
+	my $dir = delete $dirs->{b};
+
+	note('  b is called c');
+	value("SELECT sellometer_drop_source('b'); SELECT sellometer_add_source('c', 'file://$dir/', archive_url => 'file://' || regexp_replace('$dir', 'in\$', 'out/'))");
+	$dirs->{c} = $dir;
+	return;
+}
 
 sub unload_some
 {
 	for (1 .. 2)
 	{
-		my ($source, $key) = some_object();
+		my ($source, $key, @counted) = some_object("'done', 'archived'");
 
-		note("  unload $source/$key");
+		note("  unload $source/$key, counted as $counted[0]/$counted[1]");
 		value("SELECT sellometer_unload('$source', '$key')");
-		value("DELETE FROM o.raw WHERE source = '$source' AND object = '$key'");
+		forget_rows(@counted);
 	}
 	return;
 }
@@ -189,10 +243,11 @@ sub unload_some
 sub replace_one
 {
 	my ($dirs) = @_;
-	my ($source, $key) = split(/\|/, value("SELECT source, key FROM sellometer.objects WHERE state = 'archived' ORDER BY md5(key) LIMIT 1"));
+	my ($source, $key, @counted) = some_object("'archived'");
 	my ($hour, $minute) = $key =~ /-(\d\d)-(\d\d)-00-/;
 
-	note("  replace $source/$key");
+	note("  replace $source/$key, counted as $counted[0]/$counted[1]");
+	forget_rows(@counted);
 	write_rows($dirs->{$source}, $source, $key, map { row_of(($hour - 8) * 60 + $minute + pick(0, 1)) } 1 .. 20);
 	wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE key = '$key' AND state = 'failed'");
 	is(value("SELECT sellometer_retry('$source', '$key', replace => true)"), '1', "$key is replaced");
@@ -221,15 +276,19 @@ sub history
 	load_some(\%dirs, shuffled(map { 2 * $_ } 0 .. 20));
 	agrees("seed $seed, loaded");
 	add_dimension('shop');
+	add_dimension('store') if chance(0.7);
 	value("SELECT sellometer_add_tier('part', '30 minutes', '7 days')") if chance(0.5);
 	load_some(\%dirs, shuffled(map { 3 * $_ } 5 .. 40));
 	agrees("seed $seed, one more");
+	rename_some(\%dirs);
+	rename_source(\%dirs) if chance(0.5);
+	agrees("seed $seed, renamed");
 	unload_some();
 	agrees("seed $seed, some taken out");
 	behind_agrees("seed $seed");
 
 	value('CALL sellometer_rollup(); CALL sellometer_archive()');
-	add_dimension($_) foreach ('whole', 'label');
+	add_dimension($_) foreach (chance(0.5) ? ('whole', 'kind') : ('label', 'branch'));
 	load_some(\%dirs, shuffled(map { 4 * $_ } 10 .. 40));
 	value("SELECT sellometer_replay('a', '2019-10-01 09:00+00', '2019-10-01 10:00+00')");
 	agrees("seed $seed, part of it made anew");
@@ -265,10 +324,10 @@ sub too_many_keys
 	my $state = sub { value("SELECT state, rows_counted FROM sellometer.objects WHERE key = '$_[0]'") };
 	my $keys = sub { value('SELECT count(DISTINCT geo) FROM sellometer.geo_minute') };
 	my $load = sub {
-		my ($key, $first, $last) = @_;
+		my ($key, $first, $last, $times) = @_;
 
 		write_object($dir, $key, "event_time,event_type,product_id,category_code,brand,price,user_session,geo_country,region\n"
-			. join('', map { join(',', @$_{qw(t type product category brand price session country region)}) . "\n" } $rows->($first, $last)));
+			. join('', map { join(',', @$_{qw(t type product category brand price session country region)}) . "\n" } ($rows->($first, $last)) x ($times // 1)));
 		wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE key = '$key' AND state IN ('done', 'failed')");
 	};
 
@@ -290,6 +349,19 @@ sub too_many_keys
 	value("SELECT sellometer_retry('a', '2019-10-01-08-00-00-2.csv')");
 	wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = '2019-10-01-08-00-00-2.csv'");
 	is($keys->(), '400', 'with a higher limit it is loaded');
+
+	$node->append_conf('postgresql.conf', 'sellometer.max_object_keys = 210');
+	$node->reload;
+	$load->('2019-10-01-08-00-00-4.csv', 1, 240);
+	is($state->('2019-10-01-08-00-00-4.csv'), 'failed|0', 'a file that names too many own keys fails');
+	like(value("SELECT error FROM sellometer.objects WHERE key LIKE '%-4.csv'"), qr/^too_many_keys: the object names more than 210 different .*own keys .* raise sellometer\.max_object_keys/, '... saying so');
+	# of over 300 rows, so that it is looked through first
+	$load->('2019-10-01-08-00-00-5.csv', 1, 340);
+	is($state->('2019-10-01-08-00-00-5.csv'), 'failed|0', '... as does a large one');
+	$load->('2019-10-01-08-00-00-6.csv', 1, 200);
+	is($state->('2019-10-01-08-00-00-6.csv'), 'done|200', 'one that names fewer does not');
+	$load->('2019-10-01-08-00-00-7.csv', 1, 200, 2);
+	is($state->('2019-10-01-08-00-00-7.csv'), 'done|400', '... nor a large one');
 	return;
 }
 
