@@ -76,7 +76,8 @@ BEGIN
 		WHERE o.source = t.source AND o.key = t.key AND o.etag = t.etag AND o.state IN ('done', 'archived', 'skipped'));
 	IF (CASE WHEN archives_itself THEN EXISTS (SELECT FROM pg_temp.sellometer_adopted t JOIN sellometer.objects o USING (source, key, etag)
 			WHERE o.state = 'archived')		-- what it has been replaced by since
-		ELSE uncounted > 0 AND a.originals_deleted_at IS NULL END) THEN
+		-- one that slice 0 has taken over itself is older than its row there: nobody can tell whether originals are left
+		ELSE uncounted > 0 AND a.originals_deleted_at IS NULL AND a.started_at <= a.archived_at END) THEN
 		DROP TABLE pg_temp.sellometer_adopted;
 		RETURN;
 	END IF;
