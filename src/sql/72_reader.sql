@@ -14,8 +14,8 @@ AS $$
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
 		SELECT unnest(ARRAY['tiers', 'dimensions', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
-			'alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
-			'nodes', 'as_node', 'held_now'])
+			'alerts', 'own_alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
+			'nodes', 'as_node', 'held_now', 'shift_suspects_now', 'shift_seen_now', 'set_up'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
 		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind

@@ -4,11 +4,13 @@
  *   sellometer_detect() --> each detector: detect_<kind>(head) --> its findings, all that are so now
  *                       --> new: opened    still so: updated    no longer so for sellometer.alert_hold, over, or muted: closed
  *
+ * They are rows of sellometer.own_alerts.  sellometer.alerts shows them, and in the dashboards' database of nodes those of each node as well.
+ *
  * A detector is a function sellometer.detect_<kind>(head timestamptz) RETURNS SETOF sellometer.finding, or hinted_finding, and a row of
  * sellometer.detectors.  It only reads; of findings with the same dimension and key the worst counts.  A finding of severity "well" or "over" says of
  * what has an open alert that it is no longer so; "over" closes at once, as when somebody has mended it.
  */
-CREATE TABLE sellometer.alerts (
+CREATE TABLE sellometer.own_alerts (
 	id			bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	kind		text NOT NULL,
 	severity	text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
@@ -28,11 +30,14 @@ CREATE TABLE sellometer.alerts (
 	well_since	timestamptz,
 	told		text
 );
-CREATE UNIQUE INDEX alerts_open ON sellometer.alerts (kind, dimension, key) WHERE closed_at IS NULL;
-CREATE INDEX alerts_opened ON sellometer.alerts (opened_at);
-CREATE INDEX alerts_began ON sellometer.alerts (kind, dimension, key, began);
-COMMENT ON TABLE sellometer.alerts IS
+CREATE UNIQUE INDEX alerts_open ON sellometer.own_alerts (kind, dimension, key) WHERE closed_at IS NULL;
+CREATE INDEX alerts_opened ON sellometer.own_alerts (opened_at);
+CREATE INDEX alerts_began ON sellometer.own_alerts (kind, dimension, key, began);
+COMMENT ON TABLE sellometer.own_alerts IS
 	'What sellometer_detect() has found: one open alert for each (kind, dimension, key), and the newest 100,000 that were closed';
+
+CREATE VIEW sellometer.alerts AS SELECT a.*, NULL::text AS node FROM sellometer.own_alerts a;
+COMMENT ON VIEW sellometer.alerts IS 'What sellometer_detect() has found; in the dashboards'' database of nodes, what it has found there, and on each node';
 COMMENT ON COLUMN sellometer.alerts.kind IS 'what is wrong: one of sellometer.detectors';
 COMMENT ON COLUMN sellometer.alerts.severity IS 'info, warning or critical';
 COMMENT ON COLUMN sellometer.alerts.dimension IS 'what the key is: product_id, brand, category_l1 …, event_type, source; all: of everything';
@@ -50,6 +55,8 @@ COMMENT ON COLUMN sellometer.alerts.link IS 'where to see more: sellometer.alert
 COMMENT ON COLUMN sellometer.alerts.began IS 'since when it is so: time of the first event that shows it, or the head when it was found; of detectors that go by the clock, by the clock';
 COMMENT ON COLUMN sellometer.alerts.well_since IS 'since when it is no longer found, likewise; it closes after sellometer.alert_hold.  NULL: it is found';
 COMMENT ON COLUMN sellometer.alerts.told IS 'the worst severity that was told';
+COMMENT ON COLUMN sellometer.alerts.id IS 'of this database, or of the node''s';
+COMMENT ON COLUMN sellometer.alerts.node IS 'which node has found it; NULL: this database';
 
 CREATE TYPE sellometer.finding AS (
 	severity	text,
@@ -82,13 +89,15 @@ CREATE TABLE sellometer.detectors (
 	kind		text PRIMARY KEY CHECK (kind ~ '^[a-z][a-z_]{0,39}$'),
 	enabled		boolean NOT NULL DEFAULT true,
 	by_clock	boolean NOT NULL DEFAULT false,
-	tells_well	boolean NOT NULL DEFAULT false
+	tells_well	boolean NOT NULL DEFAULT false,
+	of_all		boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sellometer.detectors IS 'What sellometer_detect() looks for, by sellometer.detect_<kind>()';
 COMMENT ON COLUMN sellometer.detectors.kind IS 'kind of its alerts';
 COMMENT ON COLUMN sellometer.detectors.enabled IS 'false: it is not called, and its open alerts are closed';
 COMMENT ON COLUMN sellometer.detectors.by_clock IS 'it is given the time of the clock, and not the head';
 COMMENT ON COLUMN sellometer.detectors.tells_well IS 'what it does not find may still be so: it says of what it is not';
+COMMENT ON COLUMN sellometer.detectors.of_all IS 'it judges what all nodes have together: in their dashboards'' database no other is called, and no node''s alerts of it are shown there';
 
 CREATE TABLE sellometer.mutes (
 	kind		text NOT NULL,
@@ -161,7 +170,7 @@ COMMENT ON FUNCTION sellometer.alert_link(text, text, text) IS 'sellometer.alert
 /* --- opened, updated, closed --- */
 
 /* A payload must be shorter than 8,000 bytes; a key has up to 1,000, and six times that as JSON. */
-CREATE FUNCTION sellometer.notify_alert(action text, alert sellometer.alerts)
+CREATE FUNCTION sellometer.notify_alert(action text, alert sellometer.own_alerts)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -178,7 +187,7 @@ BEGIN
 	PERFORM pg_notify('sellometer_alert', payload::text);
 END
 $$;
-COMMENT ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) IS
+COMMENT ON FUNCTION sellometer.notify_alert(text, sellometer.own_alerts) IS
 	'NOTIFY sellometer_alert: an alert was opened, worsened or closed';
 
 CREATE FUNCTION sellometer.close_alerts(kind text, ids bigint[])
@@ -187,7 +196,7 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH closed AS (
-		UPDATE sellometer.alerts a SET closed_at = clock_timestamp(), updated_at = clock_timestamp()
+		UPDATE sellometer.own_alerts a SET closed_at = clock_timestamp(), updated_at = clock_timestamp()
 		WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.id IN (SELECT unnest($2)))
 		RETURNING a
 	), told AS MATERIALIZED (
@@ -212,16 +221,16 @@ COMMENT ON FUNCTION sellometer.is_muted(text, text, text) IS 'Does nobody want t
  * What came before within a day stays open until that day is over: so a key opens at most twice in 24 hours, and nobody is told of the
  * same again and again.  Of what is closed at once, without a hold, that is not so.
  */
-CREATE FUNCTION sellometer.may_close(alert sellometer.alerts, at_time timestamptz)
+CREATE FUNCTION sellometer.may_close(alert sellometer.own_alerts, at_time timestamptz)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT at_time - alert.well_since >= h.hold AND (h.hold = '0' OR NOT EXISTS (SELECT FROM sellometer.alerts a
+	SELECT at_time - alert.well_since >= h.hold AND (h.hold = '0' OR NOT EXISTS (SELECT FROM sellometer.own_alerts a
 		WHERE a.kind = alert.kind AND a.dimension = alert.dimension AND a.key = alert.key AND a.began > at_time - interval '24 hours' AND a.closed_at IS NOT NULL))
 	FROM sellometer.setting_length('sellometer.alert_hold', '10min') h (hold)
 $$;
-COMMENT ON FUNCTION sellometer.may_close(sellometer.alerts, timestamptz) IS 'Has an open alert that is no longer found been held for long enough?';
+COMMENT ON FUNCTION sellometer.may_close(sellometer.own_alerts, timestamptz) IS 'Has an open alert that is no longer found been held for long enough?';
 
 /* Close what has been well for long enough, note since when the rest is; gives how many were closed. */
 CREATE FUNCTION sellometer.close_what_is_well(kind text, at_time timestamptz, well bigint[], over bigint[])
@@ -233,10 +242,10 @@ DECLARE
 	ids bigint[] := over;
 BEGIN
 	-- found again, it has another detail
-	UPDATE sellometer.alerts a SET well_since = at_time, updated_at = clock_timestamp(),
+	UPDATE sellometer.own_alerts a SET well_since = at_time, updated_at = clock_timestamp(),
 		detail = a.detail || CASE WHEN a.id = ANY (over) THEN '' ELSE format(' (not so any more since %s)', sellometer.shop_time(at_time)) END
 	WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since IS NULL AND a.id IN (SELECT unnest(well || over));
-	ids := ids || ARRAY(SELECT a.id FROM sellometer.alerts a
+	ids := ids || ARRAY(SELECT a.id FROM sellometer.own_alerts a
 		WHERE a.kind = $1 AND a.closed_at IS NULL AND a.well_since <= at_time AND sellometer.may_close(a, at_time));
 	RETURN CASE WHEN cardinality(ids) = 0 THEN 0 ELSE sellometer.close_alerts(kind, ids) END;
 END
@@ -269,15 +278,15 @@ BEGIN
 		), found AS MATERIALIZED (
 			SELECT * FROM said f WHERE f.severity NOT IN (''well'', ''over'') AND NOT sellometer.is_muted($1, f.dimension, f.key)
 		), old AS MATERIALIZED (
-			SELECT * FROM sellometer.alerts WHERE kind = $1 AND closed_at IS NULL
+			SELECT * FROM sellometer.own_alerts WHERE kind = $1 AND closed_at IS NULL
 		), added AS (
-			INSERT INTO sellometer.alerts AS a (kind, severity, dimension, key, event_time, observed, expected, score, detail, hint, link, began, told)
+			INSERT INTO sellometer.own_alerts AS a (kind, severity, dimension, key, event_time, observed, expected, score, detail, hint, link, began, told)
 			SELECT $1, f.severity, f.dimension, f.key, f.event_time, f.observed, f.expected, f.score, f.detail, f.hint,
 				sellometer.alert_link($1, f.dimension, f.key), coalesce(f.began, $2), f.severity
 			FROM found f WHERE NOT EXISTS (SELECT FROM old WHERE old.dimension = f.dimension AND old.key = f.key)
 			RETURNING a
 		), changed AS (
-			UPDATE sellometer.alerts a SET severity = f.severity, event_time = f.event_time, observed = f.observed, expected = f.expected, score = f.score, detail = f.detail, hint = f.hint, well_since = NULL,
+			UPDATE sellometer.own_alerts a SET severity = f.severity, event_time = f.event_time, observed = f.observed, expected = f.expected, score = f.score, detail = f.detail, hint = f.hint, well_since = NULL,
 				told = CASE WHEN sellometer.severity_rank(f.severity) > sellometer.severity_rank(old.told) THEN f.severity ELSE old.told END,
 				updated_at = clock_timestamp()
 			FROM found f JOIN old USING (dimension, key)
@@ -310,10 +319,10 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 	DELETE FROM sellometer.mutes WHERE until <= now();
-	DELETE FROM sellometer.alerts WHERE closed_at IS NOT NULL AND id <= (
-		SELECT id FROM sellometer.alerts ORDER BY id DESC OFFSET 100000 LIMIT 1);
+	DELETE FROM sellometer.own_alerts WHERE closed_at IS NOT NULL AND id <= (
+		SELECT id FROM sellometer.own_alerts ORDER BY id DESC OFFSET 100000 LIMIT 1);
 	SELECT coalesce(sum(sellometer.close_alerts(kind, NULL)), 0)::bigint
-	FROM (SELECT DISTINCT kind FROM sellometer.alerts WHERE closed_at IS NULL
+	FROM (SELECT DISTINCT kind FROM sellometer.own_alerts WHERE closed_at IS NULL
 		EXCEPT SELECT kind FROM sellometer.detectors WHERE enabled) k
 $$;
 COMMENT ON FUNCTION sellometer.tidy_alerts() IS
@@ -345,7 +354,7 @@ BEGIN
 	DELETE FROM sellometer.mutes m WHERE m.kind = $1 AND m.key IS NOT DISTINCT FROM $2 AND m.dimension IS NOT DISTINCT FROM $4;
 	IF $3 > now() THEN
 		INSERT INTO sellometer.mutes (kind, key, until, dimension) VALUES ($1, $2, $3, $4);
-		PERFORM sellometer.close_alerts($1, ARRAY(SELECT a.id FROM sellometer.alerts a
+		PERFORM sellometer.close_alerts($1, ARRAY(SELECT a.id FROM sellometer.own_alerts a
 			WHERE a.kind = $1 AND a.closed_at IS NULL AND ($2 IS NULL OR a.key = $2) AND ($4 IS NULL OR a.dimension = $4)));
 	END IF;
 END
@@ -354,9 +363,9 @@ COMMENT ON FUNCTION @extschema@.sellometer_mute(text, text, timestamptz, text) I
 	'No alerts of a kind about a key (NULL: about any) until then; of one dimension only, if it is given; a time that is over, or NULL: speak again';
 
 REVOKE ALL ON FUNCTION sellometer.is_muted(text, text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.may_close(sellometer.alerts, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.may_close(sellometer.own_alerts, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.close_what_is_well(text, timestamptz, bigint[], bigint[]) FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.notify_alert(text, sellometer.alerts) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.notify_alert(text, sellometer.own_alerts) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.close_alerts(text, bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.run_detector(text, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.tidy_alerts() FROM PUBLIC;

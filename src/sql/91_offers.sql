@@ -71,6 +71,9 @@ COMMENT ON COLUMN sellometer.sold_products.high IS 'highest price';
 COMMENT ON COLUMN sellometer.sold_products.brand IS 'of the last purchase; of several brands in its minute the greatest';
 COMMENT ON COLUMN sellometer.sold_products.last_sold IS 'minute of the last purchase';
 
+CREATE VIEW sellometer.all_sold_products AS SELECT * FROM sellometer.sold_products;
+COMMENT ON VIEW sellometer.all_sold_products IS 'sellometer.sold_products, in the dashboards'' database of nodes those of each node';
+
 CREATE TABLE sellometer.other_listings (
 	fingerprint	bigint NOT NULL,
 	seen		timestamptz NOT NULL,

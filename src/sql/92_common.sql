@@ -47,7 +47,7 @@ AS $$
 		SELECT i.product_id, i.direction, i.change, i.first_seen, i.last_seen, g.level, g.dimension, g.key
 		FROM items i CROSS JOIN LATERAL sellometer.groups_of(i.category, i.brand) g WHERE i.direction <> 0
 	), open AS MATERIALIZED (
-		SELECT a.dimension, a.key FROM sellometer.alerts a WHERE a.kind = $1 AND a.closed_at IS NULL AND a.dimension <> 'product_id'
+		SELECT a.dimension, a.key FROM sellometer.own_alerts a WHERE a.kind = $1 AND a.closed_at IS NULL AND a.dimension <> 'product_id'
 	), onsets AS MATERIALIZED (		-- groups that may be it
 		SELECT p.level, p.dimension, p.key, p.direction, count(*) AS n, percentile_disc(0.5) WITHIN GROUP (ORDER BY p.first_seen) AS onset,
 			min(p.first_seen) AS first_seen, max(p.last_seen) AS last_seen, percentile_disc(0.5) WITHIN GROUP (ORDER BY p.change) AS change,

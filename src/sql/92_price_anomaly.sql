@@ -181,7 +181,7 @@ AS $$
 		SELECT o.product_id FROM sellometer.sold_products p JOIN offers o USING (product_id),
 			(SELECT 1.000002 - current_setting('sellometer.price_min_change')::numeric AS part) s
 		WHERE least(o.price, p.low) <= greatest(o.price, p.high) * s.part
-		UNION SELECT sellometer.product_of_key(a.key) FROM sellometer.alerts a WHERE a.kind = 'price_anomaly' AND a.dimension = 'product_id' AND a.closed_at IS NULL
+		UNION SELECT sellometer.product_of_key(a.key) FROM sellometer.own_alerts a WHERE a.kind = 'price_anomaly' AND a.dimension = 'product_id' AND a.closed_at IS NULL
 	), sold AS MATERIALIZED (
 		SELECT p.product_id FROM sellometer.sold_products p WHERE p.product_id = ANY (ARRAY(SELECT x.product_id FROM suspects x))
 		GROUP BY p.product_id HAVING sum(p.sales) >= current_setting('sellometer.price_min_sales')::bigint
@@ -238,7 +238,7 @@ AS $$
 		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN sellometer.product_of_key(a.key) END AS product_id,
 			CASE WHEN a.observed > 0 AND a.dimension <> 'product_id' THEN ln(a.observed::float8) END AS change,
 			coalesce(a.well_since, head) - a.began >= s.adopt AS long
-		FROM sellometer.alerts a, setting s
+		FROM sellometer.own_alerts a, setting s
 		WHERE a.kind = 'price_anomaly' AND (a.closed_at IS NULL OR a.began >= s.forgotten AND a.well_since - a.began >= s.adopt)
 	), all_seen AS MATERIALIZED (
 		SELECT * FROM sellometer.recent_prices(head)

@@ -47,7 +47,7 @@ RETURNS TABLE (event_time timestamptz, event_type sellometer.event_type, count b
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT event_time, event_type, count FROM sellometer.totals t
+	SELECT event_time, event_type, count FROM sellometer.all_totals t
 	WHERE t.tier = (SELECT name FROM sellometer.tiers WHERE position = 0) AND t.event_type = ANY (enum_range(NULL::sellometer.event_type))
 		AND t.event_time >= from_time AND t.event_time < to_time
 $$;
@@ -61,7 +61,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT date_bin('1 hour', x.event_time, '2000-01-03 00:00:00+00'), x.event_type, sum(x.count)::bigint
 	FROM sellometer.pieces(from_time, to_time, '1 hour') p
-	JOIN sellometer.totals x ON x.tier = p.tier AND x.event_type = ANY (enum_range(NULL::sellometer.event_type))
+	JOIN sellometer.all_totals x ON x.tier = p.tier AND x.event_type = ANY (enum_range(NULL::sellometer.event_type))
 		AND x.event_time >= p.piece_from AND x.event_time < p.piece_to
 	GROUP BY 1, 2
 $$;
@@ -97,7 +97,7 @@ LANGUAGE sql STABLE ROWS 4
 SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH types AS MATERIALIZED (
-		SELECT t.event_type, least(until - interval '5 minutes', (SELECT min(a.began) - interval '15 minutes' FROM sellometer.alerts a
+		SELECT t.event_type, least(until - interval '5 minutes', (SELECT min(a.began) - interval '15 minutes' FROM sellometer.own_alerts a
 			WHERE a.kind = 'volume_anomaly' AND a.closed_at IS NULL AND a.key = t.event_type::text)) AS until
 		FROM unnest(enum_range(NULL::sellometer.event_type)) t (event_type)
 	), pieces AS MATERIALIZED (
@@ -230,7 +230,7 @@ AS $$
 		FROM sellometer.volumes_until(head) u (until), sellometer.judged_volumes(u.until) j
 		WHERE j.basis IN ('weeks', 'days', 'hours') AND (j.event_type <> 'view' OR j.basis = 'weeks')
 			-- history that is on its way is in the hours alone
-			AND u.until - interval '60 minutes' >= (SELECT t.kept_from FROM sellometer.tiers t ORDER BY t.position LIMIT 1)
+			AND u.until - interval '60 minutes' >= (SELECT h.floor FROM sellometer.held() h ORDER BY h.position LIMIT 1)
 	), judged AS (
 		SELECT *, (observed - expected) / sqrt(expected + (0.1 * expected) ^ 2) AS score,
 			observed <= expected * current_setting('sellometer.volume_critical')::float8 AS critical
@@ -250,7 +250,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.detect_volume_anomaly(timestamptz) IS
 	'Event types of which there are far fewer or more than usual';
-INSERT INTO sellometer.detectors (kind) VALUES ('volume_anomaly');
+INSERT INTO sellometer.detectors (kind, of_all) VALUES ('volume_anomaly', true);
 
 REVOKE ALL ON FUNCTION sellometer.calendar_at(timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.minute_volumes(timestamptz, timestamptz) FROM PUBLIC;

@@ -60,6 +60,119 @@ $$;
 COMMENT ON FUNCTION sellometer.usual_labels(timestamptz, bigint[], text[], timestamptz[]) IS
 	'Under which label these products, seen since under these ones, were sold before; sales: under any';
 
+/* One row for each: nearly all products are seen under the only label that they were sold under. */
+CREATE FUNCTION sellometer.shift_suspects(head timestamptz)
+RETURNS TABLE (product_id bigint, old text, brand text, sales bigint, usual_last timestamptz, new text, events bigint, first_seen timestamptz, last_seen timestamptz)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+SET jit = off
+SET work_mem = '64MB'
+AS $$
+	WITH recent AS MATERIALIZED (
+		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes')
+	), suspects AS MATERIALIZED (
+		SELECT r.product_id, r.category, sum(r.events)::bigint AS events, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
+		FROM recent r WHERE r.product_id IN (SELECT p.product_id FROM sellometer.sold_products p JOIN recent x USING (product_id) WHERE p.category <> x.category)
+		GROUP BY r.product_id, r.category
+	), usual AS MATERIALIZED (
+		SELECT u.* FROM (
+			SELECT array_agg(product_id) AS products, array_agg(category) AS categories, array_agg(first_seen) AS first_seen FROM suspects) a
+		CROSS JOIN LATERAL sellometer.usual_labels(head, a.products, a.categories, a.first_seen) u
+	), brands AS MATERIALIZED (
+		SELECT d.product_id, max(d.brand) AS brand FROM sellometer.sold_products d WHERE d.product_id = ANY (ARRAY(SELECT x.product_id FROM suspects x)) GROUP BY d.product_id
+	)
+	SELECT s.product_id, u.category, b.brand, u.sales, max(s.last_seen) FILTER (WHERE s.category = u.category),
+		max(s.category) FILTER (WHERE s.category <> u.category), (sum(s.events) FILTER (WHERE s.category <> u.category))::bigint,
+		min(s.first_seen) FILTER (WHERE s.category <> u.category), max(s.last_seen) FILTER (WHERE s.category <> u.category)
+	FROM suspects s LEFT JOIN usual u USING (product_id) LEFT JOIN brands b USING (product_id)
+	GROUP BY s.product_id, u.category, u.sales, b.brand
+$$;
+COMMENT ON FUNCTION sellometer.shift_suspects(timestamptz) IS
+	'Products that are seen under another label than one that they were sold under: the usual one, if there is one, and what is seen under others';
+
+/* groups: those of which all products are wanted, as dimension=key; NULL: none. */
+CREATE FUNCTION sellometer.shift_seen(head timestamptz, products bigint[], groups text[])
+RETURNS TABLE (product_id bigint, category text, brand text, sales bigint, last_seen timestamptz)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+SET jit = off
+SET work_mem = '64MB'
+AS $$
+	WITH recent AS MATERIALIZED (
+		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes')
+	), wanted AS MATERIALIZED (
+		SELECT p.product_id FROM sellometer.sold_products p
+		WHERE 'all=all' = ANY (groups) OR EXISTS (SELECT FROM sellometer.groups_of(p.category, p.brand) g WHERE g.dimension || '=' || g.key = ANY (groups))
+		UNION
+		SELECT unnest(products)
+	), seen AS MATERIALIZED (
+		SELECT r.product_id, max(r.last_seen) AS last_seen FROM recent r WHERE r.product_id IN (SELECT w.product_id FROM wanted w)
+			AND r.product_id NOT IN (SELECT p.product_id FROM sellometer.sold_products p JOIN recent x USING (product_id) WHERE p.category <> x.category)
+		GROUP BY r.product_id
+	)
+	SELECT s.product_id, p.category, p.brand, p.sales, s.last_seen FROM seen s LEFT JOIN sellometer.sold_products p USING (product_id)
+$$;
+COMMENT ON FUNCTION sellometer.shift_seen(timestamptz, bigint[], text[]) IS
+	'Of these products, and of all that were sold in these groups: those that are seen under no other label than the one that they were sold under';
+
+/* What a node tells of its products to where all are judged; as by its own head. */
+CREATE FUNCTION sellometer.shift_suspects_told()
+RETURNS TABLE (product_id bigint, old text, brand text, sales bigint, usual_last timestamptz, new text, events bigint, first_seen timestamptz, last_seen timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT f.* FROM sellometer.state s, LATERAL sellometer.shift_suspects(s.head) f
+$$;
+COMMENT ON FUNCTION sellometer.shift_suspects_told() IS 'shift_suspects() at the head';
+
+CREATE FUNCTION sellometer.shift_seen_told()
+RETURNS TABLE (product_id bigint, category text, brand text, sales bigint, last_seen timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT f.* FROM sellometer.state s, LATERAL sellometer.shift_seen(s.head, NULL, ARRAY['all=all']) f
+$$;
+COMMENT ON FUNCTION sellometer.shift_seen_told() IS 'shift_seen() of all that was sold, at the head';
+
+CREATE VIEW sellometer.shift_suspects_now AS SELECT * FROM sellometer.shift_suspects_told();
+COMMENT ON VIEW sellometer.shift_suspects_now IS 'What this database tells, as a node of others, of products that are seen under another label';
+CREATE VIEW sellometer.shift_seen_now AS SELECT * FROM sellometer.shift_seen_told();
+COMMENT ON VIEW sellometer.shift_seen_now IS 'What this database tells, as a node of others, of products that are seen under their label';
+
+CREATE FUNCTION sellometer.all_shift_suspects(head timestamptz)
+RETURNS TABLE (product_id bigint, old text, brand text, sales bigint, usual_last timestamptz, new text, events bigint, first_seen timestamptz, last_seen timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF sellometer.asks_nodes() THEN
+		RETURN QUERY EXECUTE sellometer.rows_of_nodes('shift_suspects_now');
+	ELSE
+		RETURN QUERY SELECT * FROM sellometer.shift_suspects(head);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.all_shift_suspects(timestamptz) IS 'shift_suspects(), in the dashboards'' database of nodes those of each node';
+
+CREATE FUNCTION sellometer.all_shift_seen(head timestamptz, products bigint[], groups text[])
+RETURNS TABLE (product_id bigint, category text, brand text, sales bigint, last_seen timestamptz)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF products IS NULL AND groups IS NULL THEN
+		RETURN;
+	ELSIF sellometer.asks_nodes() THEN
+		RETURN QUERY EXECUTE format('SELECT * FROM (%s) n %s', sellometer.rows_of_nodes('shift_seen_now'), CASE WHEN groups IS NULL THEN 'WHERE n.product_id = ANY ($1)' END) USING products;
+	ELSE
+		RETURN QUERY SELECT * FROM sellometer.shift_seen(head, products, groups);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.all_shift_seen(timestamptz, bigint[], text[]) IS 'shift_seen(), in the dashboards'' database of nodes those of each node: there of any group, if there are any';
+
 CREATE FUNCTION sellometer.detect_category_shift(head timestamptz)
 RETURNS SETOF sellometer.hinted_finding
 LANGUAGE sql STABLE
@@ -71,53 +184,30 @@ AS $$
 	WITH setting AS MATERIALIZED (
 		SELECT current_setting('sellometer.shift_min_sales')::bigint AS min_sales, current_setting('sellometer.shift_min_events')::bigint AS min_events,
 			current_setting('sellometer.shift_min_products')::bigint AS min_products, current_setting('sellometer.shift_share')::float8 AS share
-	), recent AS MATERIALIZED (
-		SELECT * FROM sellometer.recent_offers(head - sellometer.setting_length('sellometer.shift_window'), head + interval '10 minutes')
-	), suspects AS MATERIALIZED (	-- nearly all are seen under the only label that they were sold under
-		SELECT r.product_id, r.category, sum(r.events) AS events, min(r.first_seen) AS first_seen, max(r.last_seen) AS last_seen
-		FROM recent r WHERE r.product_id IN (SELECT p.product_id FROM sellometer.sold_products p JOIN recent x USING (product_id) WHERE p.category <> x.category)
-		GROUP BY r.product_id, r.category
-	), usual AS MATERIALIZED (
-		SELECT u.* FROM (
-			SELECT array_agg(product_id) AS products, array_agg(category) AS categories, array_agg(first_seen) AS first_seen FROM suspects) a
-		CROSS JOIN LATERAL sellometer.usual_labels(head, a.products, a.categories, a.first_seen) u
-	), seen AS (
-		SELECT s.product_id, u.category AS old, u.sales, max(s.last_seen) FILTER (WHERE s.category = u.category) AS usual_last,
-			max(s.category) FILTER (WHERE s.category <> u.category) AS new, sum(s.events) FILTER (WHERE s.category <> u.category) AS events,
-			min(s.first_seen) FILTER (WHERE s.category <> u.category) AS first_seen,
-			max(s.last_seen) FILTER (WHERE s.category <> u.category) AS last_seen
-		FROM suspects s JOIN usual u USING (product_id)
-		GROUP BY s.product_id, u.category, u.sales
+	), suspects AS MATERIALIZED (
+		SELECT * FROM sellometer.all_shift_suspects(head)
 	), products AS MATERIALIZED (	-- moved: the usual label is not in use beside the new one
 		SELECT e.*, e.new IS NOT NULL AND coalesce(e.usual_last <= e.first_seen + interval '2 minutes', true) AS moved
-		FROM seen e JOIN setting s ON e.sales >= s.min_sales
+		FROM suspects e JOIN setting s ON e.sales >= s.min_sales
 	), moved AS MATERIALIZED (
 		SELECT p.*, sellometer.shift_level(p.old, p.new) AS what FROM products p WHERE p.moved
 	), alerts AS MATERIALIZED (
-		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN sellometer.product_of_key(a.key) END AS product_id FROM sellometer.alerts a
+		SELECT a.*, CASE a.dimension WHEN 'product_id' THEN sellometer.product_of_key(a.key) END AS product_id FROM sellometer.own_alerts a
 		WHERE a.kind = 'category_shift' AND a.closed_at IS NULL
-	), possible AS MATERIALIZED (	-- groups; all of them, while an alert about one is open
-		SELECT 'all' AS dimension, 'all' AS key WHERE EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id')
+	), possible AS MATERIALIZED (	-- groups; all of them, while an alert about one is open, or where nodes know what else was sold
+		SELECT 'all' AS dimension, 'all' AS key, true AS any WHERE EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id')
+			OR (SELECT count(*) FROM moved) >= (SELECT s.min_products FROM setting s) AND sellometer.asks_nodes()
 		UNION
-		SELECT g.dimension, g.key FROM (SELECT array_agg(m.product_id) AS products, array_agg(1) AS directions, array_agg(m.first_seen) AS first_seen FROM moved m) x, setting s,
+		SELECT g.dimension, g.key, false FROM (SELECT array_agg(m.product_id) AS products, array_agg(1) AS directions, array_agg(m.first_seen) AS first_seen FROM moved m) x, setting s,
 			sellometer.possible_groups(head, x.products, x.directions, x.first_seen, s.min_products, s.share, s.min_sales) g WHERE cardinality(x.products) >= s.min_products
 	), worthwhile AS MATERIALIZED (
-		SELECT count(*) > 0 AS known, CASE WHEN EXISTS (SELECT FROM alerts a WHERE a.dimension <> 'product_id') THEN '{}'
-			ELSE array_agg(p.dimension || '=' || p.key) END AS among FROM possible p
-	), wanted AS MATERIALIZED (		-- what is of these groups
-		SELECT p.product_id, p.category, p.brand FROM setting s, sellometer.sold_products p
-		WHERE (SELECT w.known FROM worthwhile w) AND p.sales >= s.min_sales
-			AND EXISTS (SELECT FROM possible q WHERE q.dimension = 'all' OR NOT EXISTS (SELECT FROM possible x WHERE x.dimension = 'all')
-				AND CASE q.dimension WHEN 'brand' THEN p.brand = q.key ELSE p.category = q.key OR starts_with(p.category, q.key || '.') END)
-	), known AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything has moved
-		SELECT k.product_id, k.category, coalesce(k.brand, '') AS brand, k.last_seen FROM (
-			SELECT p.product_id, p.category, p.brand, r.last_seen
-			FROM wanted p JOIN (SELECT x.product_id, max(x.last_seen) AS last_seen FROM recent x WHERE x.product_id IN (SELECT n.product_id FROM wanted n) GROUP BY x.product_id) r USING (product_id)
-			WHERE p.product_id NOT IN (SELECT product_id FROM suspects)
-			UNION ALL
-			SELECT p.product_id, p.old, b.brand, greatest(p.usual_last, p.last_seen)
-			FROM products p JOIN (SELECT d.product_id, max(d.brand) AS brand FROM sellometer.sold_products d
-				WHERE (SELECT w.known FROM worthwhile w) AND d.product_id = ANY (ARRAY(SELECT x.product_id FROM suspects x)) GROUP BY d.product_id) b USING (product_id)) k
+		SELECT count(*) > 0 AS known, CASE WHEN bool_or(p.any) THEN '{}' ELSE array_agg(p.dimension || '=' || p.key) END AS among, array_agg(p.dimension || '=' || p.key) AS groups FROM possible p
+	), seen AS MATERIALIZED (		-- what groups can be made of: nothing, as long as hardly anything has moved
+		SELECT r.* FROM worthwhile w, LATERAL sellometer.all_shift_seen(head, (SELECT array_agg(a.product_id) FROM alerts a WHERE a.product_id IS NOT NULL), w.groups) r
+	), known AS MATERIALIZED (
+		SELECT r.product_id, r.category, coalesce(r.brand, '') AS brand, r.last_seen FROM seen r, setting s WHERE (SELECT w.known FROM worthwhile w) AND r.sales >= s.min_sales
+		UNION ALL
+		SELECT p.product_id, p.old, coalesce(p.brand, ''), greatest(p.usual_last, p.last_seen) FROM products p WHERE (SELECT w.known FROM worthwhile w)
 	), grouped AS MATERIALIZED (
 		SELECT g.* FROM (
 			SELECT array_agg(k.product_id) AS products, array_agg(k.category) AS categories, array_agg(k.brand) AS brands,
@@ -155,7 +245,7 @@ AS $$
 		a.dimension, a.key, head, NULL, NULL, NULL, 'under its usual label', NULL, NULL
 	FROM alerts a
 	WHERE CASE a.dimension
-		WHEN 'product_id' THEN a.product_id IN (SELECT r.product_id FROM recent r) AND a.product_id NOT IN (SELECT product_id FROM suspects)
+		WHEN 'product_id' THEN a.product_id IN (SELECT r.product_id FROM seen r)
 			OR a.product_id IN (SELECT p.product_id FROM products p WHERE NOT p.moved)
 			OR a.product_id IN (SELECT g.product_id FROM grouped g JOIN told t USING (dimension, key))
 		ELSE EXISTS (SELECT FROM known k CROSS JOIN LATERAL sellometer.groups_of(k.category, k.brand) g
@@ -166,8 +256,12 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.detect_category_shift(timestamptz) IS
 	'Products that are listed under another label than they were sold under before; one for a brand, a category, or for all, where most are';
-INSERT INTO sellometer.detectors (kind, tells_well) VALUES ('category_shift', true);
+INSERT INTO sellometer.detectors (kind, tells_well, of_all) VALUES ('category_shift', true, true);
 
 REVOKE ALL ON FUNCTION sellometer.shift_level(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.usual_labels(timestamptz, bigint[], text[], timestamptz[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.shift_suspects(timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.shift_seen(timestamptz, bigint[], text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.all_shift_suspects(timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.all_shift_seen(timestamptz, bigint[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.detect_category_shift(timestamptz) FROM PUBLIC;

@@ -131,7 +131,7 @@ AS $$
 			ELSE 'Do these servers run, and can they reach the bucket?  If they are gone for good, this closes within a day.' END, j.since
 	FROM judged j
 	UNION ALL
-	SELECT 'over', 'source', a.key, at_time, NULL, NULL, NULL, 'gone', NULL, NULL FROM sellometer.alerts a
+	SELECT 'over', 'source', a.key, at_time, NULL, NULL, NULL, 'gone', NULL, NULL FROM sellometer.own_alerts a
 	WHERE a.kind = 'silent_source' AND a.closed_at IS NULL AND NOT EXISTS (SELECT FROM sellometer.sources s WHERE s.name = a.key AND s.enabled)
 $$;
 COMMENT ON FUNCTION sellometer.detect_silent_source(timestamptz) IS
@@ -160,7 +160,7 @@ AS $$
 			ELSE CASE WHEN u.event_type = 'view' THEN format('too young to judge: of this hour %s days are known, and seven are needed', u.days)
 				WHEN u.basis = 'days' THEN format('by views and by this hour of %s days', u.days)
 				WHEN u.basis = 'hours' THEN 'by views and by the last three hours' ELSE 'too young to judge: twenty minutes are needed' END END
-	FROM sellometer.state s, sellometer.usual_volumes(sellometer.volumes_until(s.head)) u WHERE u.minutes = 60
+	FROM sellometer.reached s, sellometer.usual_volumes(sellometer.volumes_until(s.head)) u WHERE u.minutes = 60
 	UNION ALL
 	SELECT 'silent_source', s.name, j.source IS NOT NULL, CASE WHEN j.source IS NOT NULL
 		THEN format('%s, silent after %s', CASE j.servers WHEN 1 THEN 'one writer' ELSE j.servers || ' writers' END, sellometer.in_words(coalesce(j.silent_after, sellometer.setting_length('sellometer.silent_after', '5min'))))
@@ -174,7 +174,7 @@ AS $$
 	UNION ALL
 	SELECT 'category_shift', NULL, p.judged > 0, format('%s of %s products were sold often enough', p.judged, p.n)
 	FROM (SELECT count(*) AS n, count(*) FILTER (WHERE x.sales >= current_setting('sellometer.shift_min_sales')::bigint) AS judged
-		FROM (SELECT sum(b.sales) AS sales FROM sellometer.sold_products b GROUP BY b.product_id) x) p
+		FROM (SELECT sum(b.sales) AS sales FROM sellometer.all_sold_products b GROUP BY b.product_id) x) p
 $$;
 COMMENT ON FUNCTION sellometer.baseline_entries() IS 'What sellometer.baselines shows';
 

@@ -45,14 +45,14 @@ BEGIN
 	END IF;
 	-- one at a time: who comes second gets what is left
 	PERFORM FROM sellometer.detectors d ORDER BY d.kind FOR NO KEY UPDATE;
-	DELETE FROM sellometer.alert_deliveries d WHERE NOT EXISTS (SELECT FROM sellometer.alerts a WHERE a.id = d.alert_id);
+	DELETE FROM sellometer.alert_deliveries d WHERE NOT EXISTS (SELECT FROM sellometer.own_alerts a WHERE a.id = d.alert_id);
 	RETURN QUERY
 	WITH news AS MATERIALIZED (
 		SELECT a.*, coalesce(w.attempts, 0) AS attempts, CASE
 			WHEN a.closed_at IS NOT NULL THEN CASE WHEN $4 AND w.told <> 'closed' THEN 'closed' END
 			WHEN w.told IS NULL THEN 'opened'
 			WHEN sellometer.severity_rank(a.severity) > sellometer.severity_rank(w.told) THEN 'worsened' END AS news
-		FROM sellometer.alerts a LEFT JOIN sellometer.alert_deliveries w ON w.alert_id = a.id AND w.channel = $1
+		FROM sellometer.own_alerts a LEFT JOIN sellometer.alert_deliveries w ON w.alert_id = a.id AND w.channel = $1
 		WHERE w.next_attempt > clock_timestamp() IS NOT TRUE AND (a.closed_at IS NULL OR w.told IS NOT NULL)
 			AND (w.told IS NOT NULL OR sellometer.severity_rank(a.severity) >= sellometer.severity_rank($3))
 	), next AS MATERIALIZED (

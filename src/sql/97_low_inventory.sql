@@ -326,7 +326,7 @@ DECLARE
 	min_products bigint := current_setting('sellometer.stock_min_products');
 BEGIN
 	IF (SELECT count(*) FROM (SELECT FROM sellometer.inventory_cover c WHERE c.low LIMIT min_products) x) < min_products
-		AND NOT EXISTS (SELECT FROM sellometer.alerts a WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension <> 'product_id') THEN
+		AND NOT EXISTS (SELECT FROM sellometer.own_alerts a WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension <> 'product_id') THEN
 		RETURN;
 	END IF;
 	RETURN QUERY
@@ -394,12 +394,12 @@ BEGIN
 	-- what lasts hardly longer than an order takes would be low again soon, unless stock was taken anew
 	SELECT CASE WHEN g.product_id IS NOT NULL OR c.product_id IS NULL OR c.cover IS NULL OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of) THEN 'over' ELSE 'well' END,
 		'product_id', a.key, head, NULL::numeric, NULL::numeric, NULL::float8, 'lasts', NULL, NULL::timestamptz
-	FROM sellometer.alerts a LEFT JOIN (sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)) ON c.product_id::text = a.key
+	FROM sellometer.own_alerts a LEFT JOIN (sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)) ON c.product_id::text = a.key
 	LEFT JOIN grouped g ON g.product_id = c.product_id
 	WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension = 'product_id'
 		AND (g.product_id IS NOT NULL OR c.product_id IS NULL OR NOT c.low AND (c.cover IS NULL OR c.cover >= 1.25 * i.lead_time OR (i.stock, i.as_of) IS DISTINCT FROM (c.low_stock, c.low_as_of)))
 	UNION ALL
-	SELECT 'well', a.dimension, a.key, head, NULL, NULL, NULL, 'lasts', NULL, NULL FROM sellometer.alerts a
+	SELECT 'well', a.dimension, a.key, head, NULL, NULL, NULL, 'lasts', NULL, NULL FROM sellometer.own_alerts a
 	WHERE a.kind = 'low_inventory' AND a.closed_at IS NULL AND a.dimension <> 'product_id';
 END
 $$;

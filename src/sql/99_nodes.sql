@@ -55,9 +55,6 @@ COMMENT ON VIEW sellometer.as_node IS 'What this database says of itself where i
 CREATE VIEW sellometer.held_now AS SELECT * FROM sellometer.held();
 COMMENT ON VIEW sellometer.held_now IS 'What each tier of this database is sure to hold, as a node of others';
 
-CREATE VIEW sellometer.all_sold_products AS SELECT * FROM sellometer.sold_products;
-COMMENT ON VIEW sellometer.all_sold_products IS 'sellometer.sold_products, in the dashboards'' database of nodes those of each node';
-
 /* --- the dashboards' database --- */
 
 CREATE FUNCTION sellometer.foreign_columns(relation regclass)
@@ -77,22 +74,24 @@ RETURNS SETOF name
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT unnest(ARRAY['as_node', 'held_now', 'totals', 'sold_products', 'objects', 'alerts', 'health', 'status', 'left_in_cart', 'low_inventory'])
+	SELECT unnest(ARRAY['as_node', 'held_now', 'totals', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'health', 'status', 'left_in_cart', 'low_inventory'])
 	UNION ALL
 	SELECT 'realtime_' || d.dimension || '_' || t.name FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
 COMMENT ON FUNCTION sellometer.asked_relations() IS 'The relations of nodes that the dashboards'' database reads';
 
-/* Views of this schema, and what they are where all nodes are asked: of each node a part (%n its view), and what is made of all parts (%a). */
+/* Views of this schema, and what they are where all nodes are asked: of each node a part (%n its view, %l its name), and what is made of all parts (%a). */
 CREATE FUNCTION sellometer.asked_views()
 RETURNS TABLE (name text, relation text, part text, whole text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	VALUES ('health', NULL, NULL, 'SELECT * FROM (%o) o WHERE name NOT IN (''sources'', ''worker'') UNION ALL SELECT * FROM sellometer.node_health()'),
+	VALUES ('health', NULL, NULL, 'SELECT * FROM (%o) o WHERE name NOT IN (''sources'', ''worker'') UNION ALL SELECT * FROM sellometer.node_health() UNION ALL SELECT * FROM sellometer.differing_nodes()'),
 		('reached', 'as_node', 'SELECT head FROM %n', 'SELECT CASE WHEN count(head) = count(*) THEN min(head) END AS head FROM (%a) a'),
 		('all_totals', 'totals', 'SELECT tier, event_type, event_time, count, gmv FROM %n', '%a'),
 		('all_sold_products', 'sold_products', 'SELECT * FROM %n', '%a'),
+		('alerts', 'own_alerts', 'SELECT a.*, %l AS node FROM %n a WHERE a.kind NOT IN (SELECT d.kind FROM sellometer.detectors d WHERE d.of_all)',
+			'SELECT a.*, NULL::text AS node FROM sellometer.own_alerts a UNION ALL %a'),
 		('left_in_cart', 'left_in_cart', 'SELECT * FROM %n', '%a'),
 		('low_inventory', 'low_inventory', 'SELECT * FROM %n', '%a ORDER BY cover, product_id'),
 		('status', 'status', 'SELECT * FROM %n', 'SELECT source, bool_and(enabled) AS enabled, min(head) AS head, max(event_lag) AS event_lag, max(arrival_lag) AS arrival_lag,
@@ -144,6 +143,15 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.refuse_incomplete() IS 'No rows; an error if not all nodes are known';
 
+CREATE FUNCTION sellometer.rows_of_nodes(relation text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT string_agg(format('SELECT * FROM sellometer_nodes.%I', relation || '_of_' || n.name), ' UNION ALL ') FROM sellometer.nodes n
+$$;
+COMMENT ON FUNCTION sellometer.rows_of_nodes(text) IS 'SQL for the rows that a relation has on all nodes';
+
 /* What all nodes are sure to hold of each tier. */
 CREATE FUNCTION sellometer.held_of_nodes(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz, OUT taken_from timestamptz,
@@ -156,7 +164,7 @@ BEGIN
 	RETURN QUERY EXECUTE (SELECT format('SELECT h.tier, t.position, t.granularity, max(h.floor), min(h.watermark), max(h.taken_from), t.zone FROM (%s) h
 			JOIN sellometer.tiers t ON t.name = h.tier AND t.granularity = h.granularity AND t.zone IS NOT DISTINCT FROM h.zone
 			GROUP BY h.tier, t.position, t.granularity, t.zone HAVING count(*) = %s ORDER BY 2',
-			string_agg(format('SELECT * FROM sellometer_nodes.%I', 'held_now_of_' || n.name), ' UNION ALL '), count(*))
+			sellometer.rows_of_nodes('held_now'), count(*))
 		FROM sellometer.nodes n);
 END
 $$;
@@ -290,7 +298,7 @@ BEGIN
 	IF EXISTS (SELECT FROM sellometer.nodes x WHERE x.asked) THEN
 		INSERT INTO sellometer.own_views SELECT v.name, rtrim(pg_get_viewdef(format('sellometer.%I', v.name)::regclass), ';') FROM sellometer.asked_views() v;
 		FOR r IN SELECT v.name, CASE WHEN complete OR v.part IS NULL THEN replace(replace(v.whole, '%o', o.definition), '%a', coalesce(
-				(SELECT string_agg(replace(v.part, '%n', format('sellometer_nodes.%I', coalesce(v.relation, '') || '_of_' || x.name)), ' UNION ALL ') FROM sellometer.nodes x), ''))
+				(SELECT string_agg(replace(replace(v.part, '%l', quote_literal(x.name)), '%n', format('sellometer_nodes.%I', coalesce(v.relation, '') || '_of_' || x.name)), ' UNION ALL ') FROM sellometer.nodes x), ''))
 				ELSE format('SELECT * FROM (%s) o UNION ALL SELECT * FROM sellometer.refuse_incomplete() AS r (%s)', o.definition,
 					sellometer.foreign_columns(format('sellometer.%I', v.name)::regclass)) END AS definition
 			FROM sellometer.asked_views() v
@@ -482,9 +490,9 @@ REVOKE ALL ON FUNCTION sellometer.refuse_source() FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_node(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_node(text) FROM PUBLIC;
 
-/* Tiers come and go: what nodes are asked by, too. */
-CREATE FUNCTION sellometer.show_tiers_of_nodes()
-RETURNS trigger
+/* Tiers and dimensions come and go: what nodes are asked by, too. */
+CREATE FUNCTION sellometer.show_nodes_again()
+RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -492,10 +500,22 @@ BEGIN
 	IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%') THEN
 		PERFORM sellometer.show_nodes();
 	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.show_nodes_again() IS 'Have nodes be asked for the tiers and dimensions that there are';
+
+CREATE FUNCTION sellometer.show_tiers_of_nodes()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM sellometer.show_nodes_again();
 	RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION sellometer.show_tiers_of_nodes() IS 'Have nodes be asked for the tiers that there are';
 CREATE TRIGGER show_nodes AFTER INSERT OR DELETE ON sellometer.tiers
 	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.show_tiers_of_nodes();
+REVOKE ALL ON FUNCTION sellometer.show_nodes_again() FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.show_tiers_of_nodes() FROM PUBLIC;

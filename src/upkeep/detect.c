@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "ledger/head.h"
 #include "miscadmin.h"
 #include "server/progress.h"
 #include "server/spi.h"
@@ -33,10 +32,14 @@ typedef struct Detection
 static void
 list_step(void *arg)
 {
-	static SlmStatement statement = {"SELECT kind FROM sellometer.detectors WHERE enabled ORDER BY kind"};
+	static SlmStatement head = {"SELECT head FROM sellometer.reached"};
+	static SlmStatement statement = {
+		"SELECT kind FROM sellometer.detectors WHERE enabled AND (of_all OR NOT sellometer.asks_nodes()) ORDER BY kind"
+	};
 	Detection  *detection = arg;
 
-	detection->head = slm_head_read();
+	slm_execute(&head, NULL, NULL, SPI_OK_SELECT);
+	detection->head = slm_int64(0, 1, DT_NOBEGIN);
 	detection->n = (int) slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
 	detection->kinds = MemoryContextAlloc(detection->context, sizeof(char *) * Max(detection->n, 1));
 	for (int i = 0; i < detection->n; i++)

@@ -219,6 +219,7 @@ add(SlmTierPlan *arg)
 	}
 	SLM_CRASH_POINT("dimension.made");
 	slm_execute_once("SELECT sellometer.grant_readers()", SPI_OK_SELECT);
+	slm_execute_once("SELECT sellometer.show_nodes_again()", SPI_OK_SELECT);
 }
 
 /* Where it does not begin with the first event, say so. */
@@ -290,6 +291,7 @@ drop(SlmTierPlan *arg)
 	AtEOXact_GUC(true, nest_level);
 	slm_execute(&delete, &name, NULL, SPI_OK_DELETE);
 	SLM_CRASH_POINT("dimension.dropped");
+	slm_execute_once("SELECT sellometer.show_nodes_again()", SPI_OK_SELECT);
 }
 
 void
