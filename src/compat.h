@@ -90,6 +90,25 @@ typedef bool SlmUpdatedIndexes;
 #define slm_index_beginscan(rel, index, snapshot, nkeys)	index_beginscan(rel, index, snapshot, nkeys, 0)
 #endif
 
+/* A path of a foreign scan that is sorted in no way, and of nothing but its own rows. */
+#if PG_VERSION_NUM >= 180000
+#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
+#else
+#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
+#endif
+
+/* About how many elements an array has. */
+#if PG_VERSION_NUM >= 170000
+#define slm_estimate_array_length(root, array)	estimate_array_length(root, array)
+#else
+#define slm_estimate_array_length(root, array)	estimate_array_length(array)
+#endif
+
 /* Does this process hold a lock of a mode? */
 #if PG_VERSION_NUM >= 170000
 #define slm_lock_held_by_me(tag, mode)	LockHeldByMe(tag, mode, false)

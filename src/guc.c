@@ -54,6 +54,7 @@ static const struct config_enum_entry archive_blocks[] = {
 int			slm_offer_retention;
 int			slm_ledger_retention;
 int			slm_keep_originals;
+int			slm_pack_after;
 int			slm_price_window;
 int			slm_shift_window;
 
@@ -178,6 +179,8 @@ static const IntSetting settings[] = {
 		"It is made of the spread of prices in their category, and is the wider the fewer their sales are.", &price_few_sales, 20, 1, INT_MAX, 0},
 	{"sellometer.price_min_products", "Products of a category, a brand, or of all, whose prices must have changed together for one alert about it.",
 		"Fewer are told one by one.", &price_min_products, 5, 2, INT_MAX, 0},
+	{"sellometer.pack_after", "Partitions of tiers that ended so long before the head are packed, which takes a tenth of the room.",
+		"By sellometer_prune(), once they are rolled up.  -1: never.", &slm_pack_after, -1, -1, DAYS(3650), GUC_UNIT_S},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
 		"It is forgotten at once when the product is seen at a usual price again.", &slm_price_window, 900, 60, DAYS(1), GUC_UNIT_S},
 	{"sellometer.price_adopt", "A price that is far from the usual one is taken for usual when it was sold for so long.",

@@ -39,6 +39,7 @@ typedef enum SlmArchiveWidth
 extern int	slm_offer_retention;	/* s */
 extern int	slm_ledger_retention;	/* s; 0: for ever */
 extern int	slm_keep_originals;		/* s */
+extern int	slm_pack_after;			/* s; -1: never */
 extern int	slm_price_window;		/* s */
 extern int	slm_shift_window;		/* s */
 

@@ -44,6 +44,7 @@
 #include "store/store.h"
 #include "tiers/rollup.h"
 #include "tiers/tier.h"
+#include "tiers/tier_pack.h"
 #include "tiers/tier_write.h"
 #include "tiers/totals.h"
 #include "utils/builtins.h"
@@ -332,10 +333,7 @@ delete_range(const SlmTier *tier, const SlmReplayRange *range)
 	if (range->first >= range->end)
 		return;
 	for (int d = 0; d < slm_dimension_count(); d++)
-		slm_execute_once(psprintf("DELETE FROM sellometer.%s WHERE event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz",
-								  quote_identifier(psprintf("%s_%s", slm_dimension_name(d), tier->name)),
-								  pstrdup(timestamptz_to_str(range->first)), pstrdup(timestamptz_to_str(range->end))),
-						 SPI_OK_DELETE);
+		slm_tier_delete(tier, d, range->first, range->end);
 	slm_execute(&totals, args, NULL, SPI_OK_DELETE);
 }
 

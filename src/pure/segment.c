@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "pure/assert.h"
+#include "pure/varint.h"
 
 /* A key, a count and a sum: 10, 10 and 19 bytes at most. */
 #define MAX_NUMBERS		40
-
-#define CENT			100
 
 static bool
 make_room(SlmSegment *segment, size_t more)
@@ -31,40 +30,20 @@ make_room(SlmSegment *segment, size_t more)
 	return true;
 }
 
-static inline uint64_t
-zigzag(int64_t value)
-{
-	return (uint64_t) value << 1 ^ (uint64_t) (value >> 63);
-}
-
-static inline int64_t
-unzigzag(uint64_t value)
-{
-	return (int64_t) (value >> 1 ^ -(value & 1));
-}
-
 /* There is room. */
 static inline void
-put_varint(SlmSegment *segment, unsigned __int128 value)
+put_varint(SlmSegment *segment, uint64_t value)
 {
-	while (value >= 0x80)
-	{
-		segment->data[segment->len++] = (unsigned char) (value | 0x80);
-		value >>= 7;
-	}
-	segment->data[segment->len++] = (unsigned char) value;
+	segment->len = (size_t) (slm_put_varint(segment->data + segment->len, value) - segment->data);
 }
 
 static inline void
 put_sums(SlmSegment *segment, int64_t count, SlmMoneySum gmv)
 {
-	bool		is_whole = gmv % CENT == 0;
-	SlmMoneySum value = is_whole ? gmv / CENT * 2 : gmv * 2 + 1;
-
 	/* sums are below 2^63 prices of 10^16, so twice one fits, and once more for the sign */
 	SLM_ASSERT(gmv < (SlmMoneySum) 1 << 124 && gmv > -((SlmMoneySum) 1 << 124));
-	put_varint(segment, zigzag(count));
-	put_varint(segment, (unsigned __int128) value << 1 ^ (unsigned __int128) (value >> 127));
+	put_varint(segment, slm_zigzag(count));
+	segment->len = (size_t) (slm_put_money_varint(segment->data + segment->len, gmv) - segment->data);
 }
 
 bool
@@ -72,7 +51,7 @@ slm_segment_put_product(SlmSegment *segment, int64_t product_id, int64_t count, 
 {
 	if (!make_room(segment, MAX_NUMBERS))
 		return false;
-	put_varint(segment, zigzag((int64_t) ((uint64_t) product_id - (uint64_t) segment->product)));
+	put_varint(segment, slm_zigzag((int64_t) ((uint64_t) product_id - (uint64_t) segment->product)));
 	segment->product = product_id;
 	put_sums(segment, count, gmv);
 	return true;
@@ -106,61 +85,13 @@ slm_segment_read(const void *data, size_t len)
 }
 
 static inline bool
-get_varint(SlmSegmentReader *reader, uint64_t *value)
-{
-	*value = 0;
-	for (int shift = 0; shift < 64 && reader->at < reader->end; shift += 7)
-	{
-		unsigned char byte = *reader->at++;
-
-		*value |= (uint64_t) (byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return true;
-	}
-	return false;
-}
-
-static bool
-get_long_varint(SlmSegmentReader *reader, unsigned __int128 *value)
-{
-	*value = 0;
-	for (int shift = 0; shift < 128 && reader->at < reader->end; shift += 7)
-	{
-		unsigned char byte = *reader->at++;
-
-		*value |= (unsigned __int128) (byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return true;
-	}
-	return false;
-}
-
-/* Sums of money are mostly below 2^56, and eight bytes are read with one shift each. */
-static inline bool
 get_sums(SlmSegmentReader *reader, SlmSegmentSum *sum)
 {
-	const unsigned char *start;
 	uint64_t	count;
-	uint64_t	value;
-	SlmMoneySum gmv;
 
-	if (!get_varint(reader, &count))
+	if (!slm_get_varint(&reader->at, reader->end, &count) || !slm_get_money_varint(&reader->at, reader->end, &sum->gmv))
 		return false;
-	start = reader->at;
-	if (get_varint(reader, &value) && reader->at - start < 10)
-		gmv = unzigzag(value);
-	else
-	{
-		unsigned __int128 wide;
-
-		reader->at = start;
-		if (!get_long_varint(reader, &wide))
-			return false;
-		gmv = (SlmMoneySum) (wide >> 1 ^ -(wide & 1));
-	}
-	sum->count = unzigzag(count);
-	/* the lowest bit of a negative number tells as well */
-	sum->gmv = (gmv & 1) != 0 ? (gmv - 1) / 2 : gmv / 2 * CENT;
+	sum->count = slm_unzigzag(count);
 	return true;
 }
 
@@ -171,9 +102,9 @@ slm_segment_next_product(SlmSegmentReader *reader, SlmSegmentSum *sum)
 
 	if (reader->at == reader->end)
 		return SLM_SEGMENT_END;
-	if (!get_varint(reader, &step))
+	if (!slm_get_varint(&reader->at, reader->end, &step))
 		return SLM_SEGMENT_DAMAGED;
-	reader->product = (int64_t) ((uint64_t) reader->product + (uint64_t) unzigzag(step));
+	reader->product = (int64_t) ((uint64_t) reader->product + (uint64_t) slm_unzigzag(step));
 	sum->product_id = reader->product;
 	return get_sums(reader, sum) ? SLM_SEGMENT_SUM : SLM_SEGMENT_DAMAGED;
 }
@@ -185,7 +116,7 @@ slm_segment_next_text(SlmSegmentReader *reader, SlmSegmentSum *sum)
 
 	if (reader->at == reader->end)
 		return SLM_SEGMENT_END;
-	if (!get_varint(reader, &len) || len > (uint64_t) (reader->end - reader->at))
+	if (!slm_get_varint(&reader->at, reader->end, &len) || len > (uint64_t) (reader->end - reader->at))
 		return SLM_SEGMENT_DAMAGED;
 	sum->text = (SlmSlice) {(const char *) reader->at, (uint32_t) len};
 	reader->at += len;

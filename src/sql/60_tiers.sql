@@ -45,6 +45,15 @@ AS 'MODULE_PATHNAME', 'sellometer_drop_tier';
 COMMENT ON FUNCTION @extschema@.sellometer_drop_tier(text, boolean) IS
 	'Drop a tier, its tables, views and rows; discard: also what no finer tier holds';
 
+CREATE FUNCTION @extschema@.sellometer_unpack(partition text)
+RETURNS boolean
+LANGUAGE c STRICT
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_unpack';
+COMMENT ON FUNCTION @extschema@.sellometer_unpack(text) IS
+	'Make a packed partition a table as any other, so that it can be changed by SQL; false if it was none';
+
+REVOKE ALL ON FUNCTION @extschema@.sellometer_unpack(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_add_tier(text, interval, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_tier(text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_tier(text, boolean) FROM PUBLIC;

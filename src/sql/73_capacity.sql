@@ -31,10 +31,14 @@ DECLARE
 BEGIN
 	rows := 0;
 	bytes := 0;
-	FOR p IN SELECT c.oid::regclass AS part, c.reltuples, c.relpages, pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
-			pg_total_relation_size(c.oid) AS bytes
-			FROM pg_class c WHERE c.relkind = 'r' AND (c.oid = relation OR c.oid IN (SELECT t.relid FROM pg_partition_tree(relation) t)) LOOP
-		IF p.reltuples < 0 OR p.relpages = 0 THEN
+	FOR p IN SELECT c.oid::regclass AS part, c.relkind, c.reltuples, c.relpages, pg_relation_size(c.oid) / current_setting('block_size')::bigint AS pages,
+			pg_total_relation_size(CASE c.relkind WHEN 'f' THEN to_regclass(format('sellometer.%I', c.relname || '_z')) ELSE c.oid END) AS bytes,
+			(SELECT substr(o, 6)::numeric FROM pg_foreign_table f, unnest(f.ftoptions) o WHERE f.ftrelid = c.oid AND o LIKE 'rows=%') AS packed
+			FROM pg_class c WHERE (c.relkind = 'r' OR c.oid IN (SELECT f.ftrelid FROM pg_foreign_table f
+				JOIN pg_foreign_server v ON v.oid = f.ftserver WHERE v.srvname = 'sellometer_packed')) AND (c.oid = relation OR c.oid IN (SELECT t.relid FROM pg_partition_tree(relation) t)) LOOP
+		IF p.relkind = 'f' THEN
+			rows := rows + p.packed;
+		ELSIF p.reltuples < 0 OR p.relpages = 0 THEN
 			EXECUTE format('SELECT count(*) FROM %s', p.part) INTO n;
 			rows := rows + n;
 		ELSE

@@ -65,6 +65,14 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_bind_tier';
 COMMENT ON FUNCTION sellometer.bind_tier(text) IS 'Let the tables and views of an added tier go with the extension';
 
+CREATE FUNCTION sellometer.bind_packed()
+RETURNS void
+LANGUAGE c
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_bind_packed';
+COMMENT ON FUNCTION sellometer.bind_packed() IS 'Let the blocks of packed partitions go with these';
+REVOKE ALL ON FUNCTION sellometer.bind_packed() FROM PUBLIC;
+
 /* sellometer_add_tier() binds a tier before it inserts its row: one that is not bound, or a member, comes from a dump. */
 CREATE FUNCTION sellometer.adopt_tiers()
 RETURNS trigger
@@ -75,6 +83,7 @@ DECLARE
 	t record;
 	unbound text[];
 BEGIN
+	PERFORM sellometer.bind_packed();
 	SELECT array_agg(r.name) FILTER (WHERE d.deptype IS NULL) INTO unbound
 	FROM restored r
 	JOIN pg_class c ON c.relname = 'category_l1_' || r.name AND c.relnamespace = 'sellometer'::regnamespace

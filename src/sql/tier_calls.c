@@ -7,7 +7,9 @@
 #include "fmgr.h"
 #include "pure/memory.h"
 #include "server/spi.h"
+#include "tiers/tier_pack.h"
 #include "upkeep/fold_beside.h"
+#include "upkeep/pack.h"
 #include "upkeep/prune.h"
 #include "upkeep/rollup_run.h"
 #include "upkeep/runs.h"
@@ -26,6 +28,8 @@ PG_FUNCTION_INFO_V1(sellometer_add_tier);
 PG_FUNCTION_INFO_V1(sellometer_alter_tier);
 PG_FUNCTION_INFO_V1(sellometer_drop_tier);
 PG_FUNCTION_INFO_V1(sellometer_bind_tier);
+PG_FUNCTION_INFO_V1(sellometer_unpack);
+PG_FUNCTION_INFO_V1(sellometer_bind_packed);
 
 static void
 roll_up(SlmRun *run, void *arg)
@@ -130,6 +134,29 @@ sellometer_bind_tier(PG_FUNCTION_ARGS)
 {
 	SPI_connect();
 	slm_tier_bind(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+Datum
+sellometer_unpack(PG_FUNCTION_ARGS)
+{
+	bool		unpacked;
+	int			level;
+
+	SPI_connect();
+	level = slm_secure_function();
+	unpacked = slm_unpack(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	AtEOXact_GUC(true, level);
+	SPI_finish();
+	PG_RETURN_BOOL(unpacked);
+}
+
+Datum
+sellometer_bind_packed(PG_FUNCTION_ARGS)
+{
+	SPI_connect();
+	slm_tier_bind_packed();
 	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -3,6 +3,7 @@
  *
  *   cells --dimension_deltas.c--> deltas of one dimension, sorted by (partition, key, time, type)
  *      partition is missing:  tier_insert.c, with the partition
+ *      partition is packed:   tier_pack.c
  *      else by bucket:        no rows yet --> tier_insert.c
  *                             has rows    --> tier_merge.c
  *
@@ -13,11 +14,13 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "packed/packed_table.h"
 #include "server/locks.h"
 #include "server/spi.h"
 #include "tiers/dimension_deltas.h"
 #include "tiers/tier_insert.h"
 #include "tiers/tier_merge.h"
+#include "tiers/tier_pack.h"
 #include "tiers/tier_write.h"
 #include "tiers/totals.h"
 #include "utils/builtins.h"
@@ -88,6 +91,12 @@ write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *pres
 
 	if (!OidIsValid(relid))
 		return slm_tier_insert_partition(target, run);
+	if (slm_is_packed(relid))
+	{
+		if (slm_tier_may_change_packed(target))
+			return slm_tier_change_packed(target, relid, run);
+		relid = slm_tier_unpack(target->tier, target->dimension, run->start);
+	}
 	merge = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
 	fresh = MemoryContextAllocHuge(CurrentMemoryContext, run->nrows * sizeof(bool));
 	for (uint64 i = 0; i < run->nrows; i++)

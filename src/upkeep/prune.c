@@ -23,14 +23,17 @@
 #include "ledger/head.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "packed/packed_table.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
 #include "server/progress.h"
 #include "server/spi.h"
 #include "storage/latch.h"
 #include "tiers/tier.h"
+#include "tiers/tier_pack.h"
 #include "tiers/totals.h"
 #include "upkeep/ledger_prune.h"
+#include "upkeep/pack.h"
 #include "upkeep/prune.h"
 #include "upkeep/rollup_run.h"
 #include "utils/builtins.h"
@@ -55,6 +58,8 @@ typedef struct Pruning
 	char		what[2 * NAMEDATALEN];	/* the partition */
 	int			dropped;
 	int			left;			/* partitions that were in use */
+	bool		packs;			/* what rarely changes is packed, too */
+	int			packed;
 	uint64		carts;			/* deleted */
 	int64		objects;		/* forgotten by the ledger */
 } Pruning;
@@ -110,6 +115,11 @@ drop_partition(SlmTier *tier, TimestampTz start)
 		char		name[NAMEDATALEN];
 		Oid			relid = slm_partition_find(tier, d, start, name);
 
+		if (slm_is_packed(relid))
+		{
+			slm_tier_drop_packed(name);
+			continue;
+		}
 		delete_if_published(name);
 		/* of one that somebody has put onto another server only what is known of it here */
 		if (OidIsValid(relid) && get_rel_relkind(relid) == RELKIND_FOREIGN_TABLE)
@@ -295,17 +305,19 @@ prune(Pruning *pruning, bool heed_surge, int tries, bool loud)
 			break;
 		pruning->tier++;
 	}
+	if (pruning->packs)
+		pruning->packed = slm_pack_all(pruning->run, heed_surge);
 	slm_step(pruning->run, prune_carts_step, pruning);
 	slm_step(pruning->run, prune_runs_step, NULL);
 	SLM_CRASH_POINT("prune.done");
-	appendStringInfo(&pruning->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"carts\": " UINT64_FORMAT ", \"objects\": " INT64_FORMAT "}",
-					 pruning->dropped, pruning->left, pruning->carts, pruning->objects);
+	appendStringInfo(&pruning->run->detail, "{\"partitions\": %d, \"in_use\": %d, \"packed\": %d, \"carts\": " UINT64_FORMAT ", \"objects\": " INT64_FORMAT "}",
+					 pruning->dropped, pruning->left, pruning->packed, pruning->carts, pruning->objects);
 }
 
 void
 slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 {
-	Pruning 	pruning = {.run = run};
+	Pruning 	pruning = {.run = run,.packs = true};
 
 	if (!slm_run_hold(run))
 	{

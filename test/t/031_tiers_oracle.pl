@@ -195,7 +195,9 @@ sub random_history
 	my @objects = in_order_of_arrival($start, random_objects(random_events(pick(200, 1000, 3000), $start, $days * 86400)));
 
 	$node->safe_psql('postgres', "ALTER SYSTEM SET $_")
-		foreach ("sellometer.live_lateness = '$lateness'", "sellometer.batch_bytes = '$batch'", $small ? 'sellometer.debug_chunk_rows = 100' : ());
+		foreach ("sellometer.live_lateness = '$lateness'", "sellometer.batch_bytes = '$batch'",
+		# of half of all histories partitions are packed as soon as may be
+		'sellometer.pack_after = ' . ($seed % 2 ? 0 : -1), $small ? 'sellometer.debug_chunk_rows = 100' : ());
 	$node->reload;
 	$node->safe_psql('shop', "SET client_min_messages = warning; DROP EXTENSION IF EXISTS sellometer; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
 		SELECT sellometer_add_source('s', 'file://$dir/'); SELECT sellometer_alter_tier('minute', '$retention')");
