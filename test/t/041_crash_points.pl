@@ -123,6 +123,14 @@ sub something_to_prune
 	return;
 }
 
+sub something_to_pack
+{
+	keep_minutes('10 days');
+	later(70) foreach (1 .. 3);
+	value('CALL sellometer_rollup()');
+	return;
+}
+
 # --- dying ---
 
 # Have a statement die at the point; true if it did.  The server is back then.
@@ -270,7 +278,7 @@ dies($_, "SELECT sellometer_count_visits('-infinity')", sub { value('SELECT sell
 dies($_, "CALL sellometer_relabel('relabelled.to.' || extract(epoch FROM now())::bigint, product_id => 1)", sub { }) foreach (qw(replay.hour:2 replay.written));
 
 dies($_, $PRUNE, sub { something_to_prune(190) }) foreach (qw(prune.dropped prune.committed prune.done));
-dies($_, "SET sellometer.pack_after = 0; $PRUNE", sub { something_to_prune(190) }) foreach (qw(pack.built pack.placed pack.committed));
+dies($_, "SET sellometer.pack_after = 0; $PRUNE", sub { something_to_pack() }) foreach (qw(pack.built pack.placed pack.committed));
 dies($_, $PRUNE, sub { something_to_prune(48 * 60) }) foreach (qw(prune.views_noted prune.visits));
 dies('rollup.under_lock:2', "SELECT sellometer_add_tier('day', '1 day', '5 years')", sub {
 	value(q{SELECT sellometer_drop_tier(name, true) FROM sellometer.tiers WHERE name = 'day'});
