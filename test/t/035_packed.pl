@@ -3,12 +3,13 @@
 use strict;
 use warnings FATAL => 'all';
 
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use SlmHistory qw(unexpected_in_log);
 use SlmTest;
 use Test::More;
 
-my $node = slm_node('packed', conf => "sellometer.database = ''\nfsync = off\nautovacuum = off\nsellometer.live_lateness = '5min'\n");
+my $node = slm_node('packed', allows_streaming => 1, conf => "sellometer.database = ''\nfsync = off\nautovacuum = off\nsellometer.live_lateness = '5min'\n");
 my $in = slm_directory($node, 'in');
 my @DIMENSIONS = qw(product_id brand category_l1 category_l2 category_l3);
 
@@ -56,6 +57,48 @@ like(sql(q{EXPLAIN SELECT * FROM sellometer.brand_minute WHERE brand = ANY ('{a,
 is(sql(q{SELECT count(*) FROM sellometer.product_id_minute WHERE product_id = ANY ('{1,2,NULL,2}') AND event_time < '2019-10-01 04:00+00'}),
 	sql(q{SELECT count(*) FROM sellometer.product_id_minute WHERE product_id + 0 IN (1, 2) AND event_time < '2019-10-01 04:00+00'}), '... and give what is there');
 is(sql(q{SELECT count(*) FROM sellometer.product_id_minute WHERE product_id = NULL}), 0, 'no key is no row');
+
+# --- several processes; a snapshot of before; a standby ---
+
+my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2';
+my $sum = 'SELECT event_type, sum(count), sum(gmv) FROM sellometer.product_id_minute GROUP BY 1 ORDER BY 1';
+like(sql("$parallel; EXPLAIN $sum"), qr/Gather.*Foreign Scan/s, 'several processes read');
+is(sql("$parallel; $sum"), sql("SET max_parallel_workers_per_gather = 0; $sum"), '... the same');
+
+my $old = $node->background_psql('shop', on_error_stop => 1);
+my $sees = q{SELECT md5(string_agg(m::text, ' ' ORDER BY m::text)) FROM sellometer.brand_minute m};
+sql(q{SELECT sellometer_unpack('brand_minute_p20191001_0200')});
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+my $seen = $old->query_safe($sees);
+
+# What holds the lock of a table keeps it from being packed; so one that only has a snapshot of before.
+my $snapshot = $node->background_psql('shop', on_error_stop => 1);
+$snapshot->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
+write_object($in, '2019-10-01-02-07-snapshot.csv', csv(event(event_time => '2019-10-01 02:07:10 UTC', event_type => 'purchase', brand => 'acme', price => '3.75')));
+sql('CALL sellometer_ingest(); CALL sellometer_merge_backlog()');
+is($old->query_safe($sees), $seen, 'a snapshot of before does not see late rows of packed partitions');
+is($snapshot->query_safe($sees), $seen, '... nor does one that reads for the first time');
+$old->query_safe('COMMIT');
+isnt($old->query_safe($sees), $seen, '... all others do');
+pack_now();
+is($snapshot->query_safe($sees), $seen, '... also if partitions were to be packed meanwhile');
+$snapshot->query_safe('COMMIT');
+$old->quit;
+$snapshot->quit;
+sql(q{SELECT sellometer_unload('shop', '2019-10-01-02-07-snapshot.csv')});
+pack_now();
+is(kinds(), 'f20 r10', 'then all are packed');
+is(contents(), $contents, '... with the rows of before');
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('packed_standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+sql(q{SELECT sellometer_unpack('brand_minute_p20191001_0100')});
+pack_now();
+$node->wait_for_catchup($standby);
+is($standby->safe_psql('shop', $sees), $seen, 'a standby reads what was packed');
+$standby->stop;
 
 # --- readers, and who would write ---
 
