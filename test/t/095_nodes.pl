@@ -178,6 +178,6 @@ like($err, qr/could not connect to server "sellometer_node_s\d"/, 'a node that i
 is($front->safe_psql('shop', "SELECT count(*) FROM sellometer.health WHERE name ~ '^node s[0-9]+\$' AND severity = 'critical'"), scalar(@slices), '... and health tells of all that are');
 $front->safe_psql('shop', "SELECT sellometer_drop_node('$_')") foreach (@slices);
 is($front->safe_psql('shop', $top), '', 'without nodes it shows what it has itself');
-is($front->safe_psql('shop', "SELECT count(*) FROM pg_foreign_server WHERE srvname LIKE 'sellometer%'") . $front->safe_psql('shop', 'SELECT count(*) FROM sellometer.own_views'), '00', '... and nothing is left of them');
+is($front->safe_psql('shop', "SELECT count(*) FROM pg_foreign_server WHERE srvname LIKE 'sellometer\_node\_%'") . $front->safe_psql('shop', 'SELECT count(*) FROM sellometer.own_views'), '00', '... and nothing is left of them');
 $front->stop;
 done_testing();
