@@ -393,7 +393,7 @@ my %DONE_BY_WORKER = (list => [qw(list.superseded list.noted list.committed)], b
 my $own = slm_directory($node, 'own');
 my $put_own = 0;
 
-$node->safe_psql('postgres', "CREATE EXTENSION sellometer; SELECT sellometer_add_source('own', 'file://$own/')");
+$node->safe_psql('postgres', "CREATE EXTENSION sellometer; SELECT sellometer_count_visits(), sellometer_add_source('own', 'file://$own/')");
 
 sub put_for_worker
 {
@@ -401,7 +401,7 @@ sub put_for_worker
 
 	$put_own++;
 	$now += 60;
-	write_object($own, strftime('%Y-%m-%d-%H-%M', gmtime($now)) . "-$put_own.csv", csv(map { event(event_type => 'purchase',
+	write_object($own, strftime('%Y-%m-%d-%H-%M', gmtime($now)) . "-$put_own.csv", csv(map { event(event_type => 'purchase', user_session => "own$put_own",
 		event_time => strftime('%Y-%m-%d %H:%M:%S', gmtime($now))) } 1 .. $n));
 	wait_until($node, qq{SELECT count(*) = $put_own FROM sellometer.objects WHERE state = 'done'}, 'postgres');
 	return $n;
