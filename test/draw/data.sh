@@ -23,7 +23,7 @@ draw_alerts() {
 			format('%s %s since %s UTC, usually %s, over %s sales', sellometer.key_in_words('product_id', key), sellometer.price_in_words(observed, 'costs '),
 				to_char(at AT TIME ZONE 'UTC', 'HH24:MI'), sellometer.price_in_words(expected), count), at + interval '70 s', CASE WHEN i > 5 THEN at + interval '41 min' END
 		FROM (SELECT key, count, round(avg_price, 2) AS expected, round(avg_price / 10, 2) AS observed, i, head - interval '7 min' - i * interval '83 min' AS at
-			FROM sellometer.state, sellometer_top('product_id', 'purchase', head - interval '1 day', head, 12) WITH ORDINALITY t (key, gmv, count, avg_price, n),
+			FROM sellometer.state, sellometer_top('product_id', 'purchase', head - interval '1 day', head, 12) WITH ORDINALITY t (key, gmv, count, avg_price, name, n),
 				LATERAL (SELECT (n - 1)::integer AS i) x) y
 	SQL
 }
