@@ -52,6 +52,14 @@ slm_packed_cut_end(SlmPackedCut *cut)
 		emit(cut);
 }
 
+void
+slm_packed_block_values(bool texts, const SlmPackedLast *last, const void *data, Size len, Datum *values)
+{
+	values[SLM_PACKED_LAST_KEY] = texts ? PointerGetDatum(cstring_to_text_with_len(last->text, (int) last->len)) : Int64GetDatum(last->product_id);
+	values[SLM_PACKED_LAST_PLACE] = Int64GetDatum((int64) last->place);
+	values[SLM_PACKED_DATA] = PointerGetDatum(cstring_to_text_with_len(data, (int) len));
+}
+
 struct SlmPackedBuild
 {
 	SlmPackedTable *table;
@@ -94,10 +102,7 @@ take_block(void *arg, const SlmPackedLast *last, const void *data, Size len)
 		build->slots[build->nslots++] = table_slot_create(build->table->companion, NULL);
 	slot = build->slots[build->n++];
 	old = MemoryContextSwitchTo(build->blocks);
-	slot->tts_values[SLM_PACKED_LAST_KEY] = build->cut.texts ? PointerGetDatum(cstring_to_text_with_len(last->text, (int) last->len))
-		: Int64GetDatum(last->product_id);
-	slot->tts_values[SLM_PACKED_LAST_PLACE] = Int64GetDatum((int64) last->place);
-	slot->tts_values[SLM_PACKED_DATA] = PointerGetDatum(cstring_to_text_with_len(data, (int) len));
+	slm_packed_block_values(build->cut.texts, last, data, len, slot->tts_values);
 	memset(slot->tts_isnull, false, sizeof(bool) * SLM_PACKED_COLUMNS);
 	ExecStoreVirtualTuple(slot);
 	MemoryContextSwitchTo(old);

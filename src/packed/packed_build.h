@@ -20,6 +20,9 @@ extern void slm_packed_cut_begin(SlmPackedCut *cut);
 extern void slm_packed_cut_row(SlmPackedCut *cut, const SlmPackedRow *row);
 extern void slm_packed_cut_end(SlmPackedCut *cut);
 
+/* The companion's values of a block, as emit is given it; in the current memory context. */
+extern void slm_packed_block_values(bool texts, const SlmPackedLast *last, const void *data, Size len, Datum *values);
+
 typedef struct SlmPackedBuild SlmPackedBuild;
 
 /*

@@ -63,12 +63,8 @@ put_block(void *arg, const SlmPackedLast *last, const void *data, Size len)
 {
 	Changing   *changing = arg;
 	MemoryContext old = MemoryContextSwitchTo(changing->rows);
-	Datum	   *values = slm_bulk_row(changing->bulk, NULL);
 
-	values[SLM_PACKED_LAST_KEY] = changing->cut.texts ? PointerGetDatum(cstring_to_text_with_len(last->text, (int) last->len))
-		: Int64GetDatum(last->product_id);
-	values[SLM_PACKED_LAST_PLACE] = Int64GetDatum((int64) last->place);
-	values[SLM_PACKED_DATA] = PointerGetDatum(cstring_to_text_with_len(data, (int) len));
+	slm_packed_block_values(changing->cut.texts, last, data, len, slm_bulk_row(changing->bulk, NULL));
 	changing->rows = MemoryContextSwitchTo(old);
 }
 
