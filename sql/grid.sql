@@ -71,7 +71,7 @@ SELECT sellometer_add_tier('year', '1 year');
 SET sellometer.timezone = 'europe/berlin';
 SELECT sellometer_add_tier('year', '1 year');
 SELECT name, granularity, partition_width, zone, finer FROM sellometer.tiers ORDER BY position;
-SELECT pg_get_viewdef('sellometer.realtime_brand_day'::regclass);
+SELECT pg_get_viewdef('sellometer.own_realtime_brand_day'::regclass);
 RESET sellometer.timezone;
 SELECT sellometer.day_zone();
 DROP EXTENSION sellometer;

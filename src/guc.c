@@ -16,6 +16,7 @@
 #include "pure/sku.h"
 #include "server/alive.h"
 #include "server/worker_slots.h"
+#include "sql/asked_calls.h"
 #include "store/store.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
@@ -380,6 +381,9 @@ slm_guc_init(void)
 	DefineCustomStringVariable("sellometer.currency", "What money is in: sums, reports, and prices that name no currency.",
 							   "A code of ISO 4217, of which many have a sign that is shown instead, or a sign itself; prices that name another currency are converted to it by sellometer.currency_rates.  Empty: none is shown, and prices count as they stand.",
 							   &slm_currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
+	DefineCustomBoolVariable("sellometer.partial_results", "Where some nodes can't be asked, what is shown is made of the others.",
+							 "Each statement warns of it, nothing is final, and sellometer.nodes_left_out has them.  Off: it is an error.",
+							 &slm_partial_results, false, PGC_USERSET, 0, NULL, slm_partial_results_assign, NULL);
 	DefineCustomStringVariable("sellometer.slice", "Which products this database counts: 'i/N' are those of node i of N, numbered from 0.",
 							   "Empty: all.  Set with ALTER DATABASE before the first load; it stays as it is then.",
 							   &slice, "", PGC_SUSET, 0, check_slice, NULL, NULL);

@@ -2,7 +2,8 @@
  * The tables and views of a tier.
  *
  * sellometer.<dimension>_<tier>				stored rows, partitioned by time
- * sellometer.realtime_<dimension>_<tier>		the same, and above the watermark the finer tier added up
+ * sellometer.own_realtime_<dimension>_<tier>	the same, and above the watermark the finer tier added up
+ * sellometer.realtime_<dimension>_<tier>		the same; where nodes are asked, of all of them: see 99_nodes.sql
  * sellometer.<event>_<dimension>_<tier>		the seed's names: one event type of the above
  * sellometer.<event>_<dimension>_rank			the last hour before the head, best first
  */
@@ -76,10 +77,13 @@ BEGIN
 				WHERE event_time >= (SELECT watermark FROM sellometer.tiers WHERE name = %2$L)
 				GROUP BY 1, 2, 3',
 				body, tier, sellometer.bucket_expression(granularity, 'event_time', zone), d.dimension,
-				'realtime_' || d.dimension || '_' || finer);
+				'own_realtime_' || d.dimension || '_' || finer);
 		END IF;
 		v := 'realtime_' || d.dimension || '_' || tier;
-		EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', v, body);
+		EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', 'own_' || v, body);
+		EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', 'own_' || v,
+			format('Events by %s and %s that this database counts, up to the newest', d.dimension, tier));
+		EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS SELECT * FROM sellometer.%I', v, 'own_' || v);
 		EXECUTE format('COMMENT ON VIEW sellometer.%I IS %L', v,
 			format('Events by %s and %s, up to the newest', d.dimension, tier));
 		IF to_regclass('sellometer.own_views') IS NOT NULL THEN
@@ -124,7 +128,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 't'::"char", d.dimension || '_' || tier, d.dimension FROM sellometer.dimensions() d
 	UNION ALL
-	SELECT 'v', 'realtime_' || d.dimension || '_' || tier, d.dimension FROM sellometer.dimensions() d
+	SELECT 'v', prefix || d.dimension || '_' || tier, d.dimension FROM unnest(ARRAY['own_realtime_', 'realtime_']) AS prefix, sellometer.dimensions() d
 	UNION ALL
 	SELECT 'v', event || '_' || d.dimension || '_' || tier, d.dimension
 	FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)::text[]) AS event

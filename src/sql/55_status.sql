@@ -39,7 +39,7 @@ COMMENT ON COLUMN sellometer.progress.rows_done IS 'rows read from them';
 COMMENT ON COLUMN sellometer.progress.started IS 'when the work began';
 COMMENT ON COLUMN sellometer.progress.estimated_finish IS 'if it goes on as fast as so far; NULL: too early to say';
 
-CREATE VIEW sellometer.status AS
+CREATE VIEW sellometer.own_status AS
 SELECT s.name AS source,
 	s.enabled,
 	s.head,
@@ -81,6 +81,9 @@ LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o
 	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true
 LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o.discovered_at AS at FROM sellometer.objects o
 	WHERE o.source = s.name AND o.state IN ('pending', 'backlog') AND o.error IS NOT NULL ORDER BY o.id DESC LIMIT 1) t ON true;
+COMMENT ON VIEW sellometer.own_status IS 'What sellometer.status shows, of this database alone';
+
+CREATE VIEW sellometer.status AS SELECT * FROM sellometer.own_status;
 COMMENT ON VIEW sellometer.status IS 'How each source is doing';
 COMMENT ON COLUMN sellometer.status.source IS 'name of the source';
 COMMENT ON COLUMN sellometer.status.enabled IS 'false: the source is left alone, see sellometer_enable_source()';

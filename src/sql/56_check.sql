@@ -52,11 +52,11 @@ DECLARE
 	t record;
 BEGIN
 	FOR t IN SELECT d.dimension, e AS event_type, string_agg(format('SELECT %I::text AS key, count, gmv FROM sellometer.%I
-				WHERE event_type = %L AND event_time >= %L AND event_time < %L', d.dimension, sellometer.rows_prefix() || d.dimension || '_' || p.tier, e, p.piece_from, p.piece_to),
+				WHERE event_type = %L AND event_time >= %L AND event_time < %L', d.dimension, d.dimension || '_' || p.tier, e, p.piece_from, p.piece_to),
 			' UNION ALL ') AS rows_sql
-			FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e, sellometer.pieces('-infinity', 'infinity', NULL) p GROUP BY 1, 2 LOOP
+			FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e, sellometer.pieces('-infinity', 'infinity', NULL, own => true) p GROUP BY 1, 2 LOOP
 		EXECUTE format('SELECT $1 + count(*) FROM (SELECT key, sum(count) AS count, sum(gmv) AS gmv FROM (%s) x GROUP BY 1) a
-			FULL JOIN sellometer.sums(%L, %L, ''-infinity'', ''infinity'', NULL, NULL, NULL, NULL) b ON b.key = a.key
+			FULL JOIN sellometer.sums(%L, %L, ''-infinity'', ''infinity'', NULL, NULL, NULL, NULL, true) b ON b.key = a.key
 			WHERE a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv', t.rows_sql, t.dimension, t.event_type) INTO n USING n;
 	END LOOP;
 	RETURN n;
@@ -215,7 +215,7 @@ BEGIN
 				sellometer.bucket_end(c.granularity, greatest(c.kept_from, k.floor), c.zone) AS kept_from,
 				least(c.watermark, sellometer.bucket_start(c.granularity, f.watermark, c.zone)) AS watermark
 			FROM sellometer.tiers c JOIN sellometer.tiers f ON f.name = c.finer
-			JOIN sellometer.kept() k ON k.tier = f.name ORDER BY c.position LOOP
+			JOIN sellometer.held(true) k ON k.tier = f.name ORDER BY c.position LOOP
 		name := format('tier %s is the sum of %s', t.name, t.finer);
 		n := 0;
 		FOR d IN SELECT * FROM sellometer.dimensions() LOOP

@@ -16,7 +16,7 @@
  * tier; but what is not rolled up into all tiers that are made of it stays, whole, however old it is.
  */
 CREATE FUNCTION sellometer.held(
-	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
+	own boolean DEFAULT false, OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
 	OUT taken_from timestamptz, OUT zone text)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
@@ -24,7 +24,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-	IF sellometer.asks_nodes() THEN
+	IF NOT own AND sellometer.asks_nodes() THEN
 		RETURN QUERY SELECT * FROM sellometer.held_of_nodes();
 		RETURN;
 	END IF;
@@ -39,8 +39,8 @@ BEGIN
 	ORDER BY k.position;
 END
 $$;
-COMMENT ON FUNCTION sellometer.held() IS
-	'What each tier is sure to hold, finest first: rows from floor on, up to watermark; from taken_from on it may have some';
+COMMENT ON FUNCTION sellometer.held(boolean) IS
+	'What each tier is sure to hold, finest first: rows from floor on, up to watermark; from taken_from on it may have some; own: here, even if nodes are asked';
 
 CREATE FUNCTION sellometer.kept(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz,
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION sellometer.chains() IS 'The tiers of each chain: one that no
  * widest buckets.
  */
 CREATE FUNCTION sellometer.pieces(
-	range_from timestamptz, range_to timestamptz, step interval, step_zone text DEFAULT NULL,
+	range_from timestamptz, range_to timestamptz, step interval, step_zone text DEFAULT NULL, own boolean DEFAULT false,
 	OUT tier text, OUT piece_from timestamptz, OUT piece_to timestamptz)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
@@ -98,7 +98,7 @@ BEGIN
 			least(sellometer.bucket_start(k.granularity, range_to, k.zone), k.watermark) AS after,
 			greatest(sellometer.bucket_end(k.granularity, range_from, k.zone), k.taken_from) AS taken_first,
 			sellometer.bucket_start(k.granularity, least(range_to, min(k.floor) OVER (PARTITION BY c.coarsest)), k.zone) AS taken_after
-		FROM sellometer.held() k JOIN sellometer.chains() c USING (tier)
+		FROM sellometer.held(own) k JOIN sellometer.chains() c USING (tier)
 		WHERE step IS NULL OR sellometer.is_multiple(step, k.granularity, step_zone, k.zone)
 	), nested AS (
 		SELECT s.*, min(first) OVER coarser AS coarser_first, max(after) OVER coarser AS coarser_after
@@ -123,5 +123,5 @@ BEGIN
 		ORDER BY min(x.piece_from) FILTER (WHERE x.whole), min(x.piece_from), max(x.piece_to) DESC, max(x.position) DESC, x.coarsest LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval, text) IS
-	'Cut a range into pieces, each to be read from one tier';
+COMMENT ON FUNCTION sellometer.pieces(timestamptz, timestamptz, interval, text, boolean) IS
+	'Cut a range into pieces, each to be read from one tier; own: of this database, even if nodes are asked';

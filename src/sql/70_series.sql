@@ -293,6 +293,9 @@ BEGIN
 	SELECT min(k.floor) INTO whole_from FROM sellometer.kept() k WHERE sellometer.is_multiple(width, k.granularity, days_of, k.zone);
 	SELECT sellometer.bucket_start(width, (s.head AT TIME ZONE 'UTC' - sellometer.setting_length('sellometer.live_lateness', '5min')) AT TIME ZONE 'UTC', days_of)
 	INTO final_to FROM sellometer.reached s;
+	IF cardinality(sellometer.left_out()) > 0 THEN
+		final_to := '-infinity';
+	END IF;
 	rows_sql := sellometer.series_rows(dimension, event_type, keys, "from", "to", width, days_of);
 	buckets_sql := CASE WHEN fill THEN sellometer.known_buckets("from", "to", width, days_of, whole_from) END;
 	IF buckets_sql IS NOT NULL THEN

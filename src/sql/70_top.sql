@@ -8,7 +8,7 @@
 
 CREATE FUNCTION sellometer.sums(
 	dimension text, event_type text, range_from timestamptz, range_to timestamptz, keys text[], labels text[], by text, n integer,
-	OUT key text, OUT gmv numeric, OUT count bigint)
+	own boolean DEFAULT false, OUT key text, OUT gmv numeric, OUT count bigint)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -18,8 +18,8 @@ SET random_page_cost = 1.1
 SET work_mem = '64MB'
 SET jit = off
 AS 'MODULE_PATHNAME', 'sellometer_sums';
-COMMENT ON FUNCTION sellometer.sums(text, text, timestamptz, timestamptz, text[], text[], text, integer) IS
-	'All events of a type of each key, or of these, each given once, over a range whose ends are starts of buckets; labels: what stands in place of each of these keys; the n best by gmv or count, NULL: all in no order';
+COMMENT ON FUNCTION sellometer.sums(text, text, timestamptz, timestamptz, text[], text[], text, integer, boolean) IS
+	'All events of a type of each key, or of these, each given once, over a range whose ends are starts of buckets; labels: what stands in place of each of these keys; the n best by gmv or count, NULL: all in no order; own: of this database, even if nodes are asked';
 
 /* SQL for the rows of some pieces. */
 CREATE FUNCTION sellometer.rows_of(

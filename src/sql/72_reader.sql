@@ -12,13 +12,13 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'dimensions', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'progress', 'health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
+		SELECT unnest(ARRAY['tiers', 'dimensions', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'own_status', 'progress', 'health', 'own_health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
-			'alerts', 'own_alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
-			'nodes', 'as_node', 'held_now', 'shift_suspects_now', 'shift_seen_now', 'set_up'])
+			'alerts', 'own_alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'own_low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
+			'nodes', 'nodes_left_out', 'as_node', 'held_now', 'totals_now', 'shift_suspects_now', 'shift_seen_now', 'set_up'])
 		UNION ALL
 		SELECT kind || d.dimension || '_' || t.name
-		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_']) kind
+		FROM sellometer.dimensions() d, sellometer.tiers t, unnest(ARRAY['', 'realtime_', 'own_realtime_']) kind
 		UNION ALL
 		SELECT e || '_' || d.dimension || '_' || suffix
 		FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e,
@@ -44,7 +44,7 @@ BEGIN
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
 	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, same_content, added_at, head, listed_at, list_requests,
 		last_error_at, unreadable_since, restored) ON sellometer.sources TO %s', grantee);
-	EXECUTE format('GRANT SELECT (product_id, price, since, name) ON sellometer.left_in_cart TO %s', grantee);
+	EXECUTE format('GRANT SELECT (product_id, price, since, name) ON sellometer.left_in_cart, sellometer.own_left_in_cart TO %s', grantee);
 END
 $$;
 COMMENT ON FUNCTION sellometer.grant_to_reader(text) IS 'What sellometer_grant_reader() grants, to a role whose name is quoted';

@@ -105,7 +105,7 @@ DECLARE
 	n bigint;
 BEGIN
 	EXECUTE format('SELECT count(*) FROM sellometer.%I WHERE event_time = (SELECT max(sellometer.bucket_start(t.granularity, s.head, t.zone))
-		FROM sellometer.tiers t, sellometer.state s WHERE t.name = %L)', 'realtime_' || dimension || '_' || tier, tier) INTO n;
+		FROM sellometer.tiers t, sellometer.state s WHERE t.name = %L)', 'own_realtime_' || dimension || '_' || tier, tier) INTO n;
 	RETURN n;
 END
 $$;

@@ -126,7 +126,7 @@ COMMENT ON VIEW sellometer.cart_states IS 'What became of each product that was 
 COMMENT ON COLUMN sellometer.cart_states.state IS
 	'waiting: younger than sellometer.cart_timeout; open: left; recovered: bought after it had been left, in this session or another of the user; bought: before that; removed; expired: older than sellometer.cart_retention';
 
-CREATE VIEW sellometer.left_in_cart AS
+CREATE VIEW sellometer.own_left_in_cart AS
 	SELECT c.user_id, c.user_session, c.product_id, c.price, c.cart_at AS since, sellometer.name_or_sku(c.product_id) AS name
 	FROM sellometer.carts c, sellometer.state s
 	WHERE c.cart_at <= s.head - sellometer.cart_timeout() AND c.cart_at >= s.head - sellometer.cart_retention()
@@ -139,6 +139,9 @@ CREATE VIEW sellometer.left_in_cart AS
 		AND NOT EXISTS (SELECT FROM (SELECT l.user_id, l.product_id, greatest(l.removed_at, l.purchased_at) AS at FROM sellometer.user_cart_log l
 				UNION ALL SELECT NULL, NULL, NULL FROM generate_series(1, (SELECT 0))) u
 			WHERE u.user_id = c.user_id AND u.product_id = c.product_id AND u.at >= c.cart_at);
+COMMENT ON VIEW sellometer.own_left_in_cart IS 'What sellometer.left_in_cart shows, of the products that this database counts';
+
+CREATE VIEW sellometer.left_in_cart AS SELECT * FROM sellometer.own_left_in_cart;
 COMMENT ON VIEW sellometer.left_in_cart IS
 	'Products that were put into a cart at least sellometer.cart_timeout ago, and neither bought nor taken out since, in that session or another of the same user';
 COMMENT ON COLUMN sellometer.left_in_cart.since IS 'when it was last put into the cart, in event time';

@@ -408,7 +408,7 @@ SELECT 'archives of ' || sellometer.shown(a.source) AS name, 'warning' AS severi
 FROM sellometer.archives a WHERE a.originals_deleted_at IS NULL AND a.archived_at IS NOT NULL AND a.held_by IS NOT NULL GROUP BY a.source;
 COMMENT ON VIEW sellometer.health_archives IS 'Rows of sellometer.health about originals that other nodes have not loaded';
 
-CREATE VIEW sellometer.health AS
+CREATE VIEW sellometer.own_health AS
 SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, hint FROM (
 	SELECT * FROM sellometer.health_server
 	UNION ALL SELECT * FROM sellometer.health_workers
@@ -418,6 +418,9 @@ SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, 
 	UNION ALL SELECT * FROM sellometer.health_objects
 	UNION ALL SELECT * FROM sellometer.health_arrivals
 	UNION ALL SELECT * FROM sellometer.health_archives) h;
+COMMENT ON VIEW sellometer.own_health IS 'What sellometer.health shows, of this database alone';
+
+CREATE VIEW sellometer.health AS SELECT * FROM sellometer.own_health;
 COMMENT ON VIEW sellometer.health IS 'How everything is, a row a thing, also of what is well; cheap: ask it every ten seconds';
 COMMENT ON COLUMN sellometer.health.name IS 'what it is about';
 COMMENT ON COLUMN sellometer.health.severity IS

@@ -260,6 +260,7 @@ COMMENT ON FUNCTION sellometer.close_what_is_well(text, timestamptz, bigint[], b
 CREATE FUNCTION sellometer.run_detector(kind text, head timestamptz, OUT opened bigint, OUT worsened bigint, OUT closed bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET sellometer.partial_results = off
 AS $$
 DECLARE
 	detector sellometer.detectors;
@@ -267,6 +268,12 @@ DECLARE
 	well bigint[];
 	over bigint[];
 BEGIN
+	IF head IS NULL THEN
+		SELECT r.head INTO at_time FROM sellometer.reached r;
+		IF at_time IS NULL THEN
+			RETURN;
+		END IF;
+	END IF;
 	SELECT * INTO detector FROM sellometer.detectors d WHERE d.kind = $1;
 	IF detector.by_clock THEN
 		at_time := clock_timestamp();
@@ -310,7 +317,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.run_detector(text, timestamptz) IS
-	'Open, update and close the alerts of a kind, by what its detector finds at a head; gives how many';
+	'Open, update and close the alerts of a kind, by what its detector finds at a head (NULL: of all nodes); gives how many';
 
 /* What is no detector's any more, and what was closed long ago. */
 CREATE FUNCTION sellometer.tidy_alerts()

@@ -172,11 +172,11 @@ COMMENT ON FUNCTION @extschema@.sellometer_remind(integer, interval, boolean) IS
 /* --- on the way --- */
 
 CREATE FUNCTION sellometer.reminder_left(id bigint)
-RETURNS SETOF sellometer.left_in_cart
+RETURNS SETOF sellometer.own_left_in_cart
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT c.* FROM sellometer.reminder_items i JOIN sellometer.left_in_cart c USING (user_session, product_id, since)
+	SELECT c.* FROM sellometer.reminder_items i JOIN sellometer.own_left_in_cart c USING (user_session, product_id, since)
 	WHERE i.reminder_id = reminder_left.id AND c.user_id IS NOT DISTINCT FROM i.user_id
 $$;
 COMMENT ON FUNCTION sellometer.reminder_left(bigint) IS 'What is still left of that which a reminder is of';
@@ -398,7 +398,7 @@ DECLARE
 BEGIN
 	PERFORM sellometer.fold_user_carts();
 	SELECT count(*) AS products, count(DISTINCT c.user_session) AS sessions, sum(c.price) AS worth, max(c.since) AS newest
-	INTO l FROM sellometer.left_in_cart c WHERE c.since > recent;
+	INTO l FROM sellometer.own_left_in_cart c WHERE c.since > recent;
 	SELECT count(DISTINCT c.user_session) AS sessions, count(DISTINCT c.user_id) + count(DISTINCT c.guest) AS people
 	INTO w FROM sellometer.carts_to_remind c WHERE c.since > recent;
 	IF w.people > 0 AND quiet IS NULL THEN

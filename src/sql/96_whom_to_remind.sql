@@ -53,7 +53,7 @@ COMMENT ON FUNCTION sellometer.look_again(bigint, text, timestamptz) IS 'Have se
 CREATE VIEW sellometer.carts_in_no_reminder AS
 	SELECT c.user_id, c.user_session, c.product_id, c.price, c.since,
 		CASE WHEN c.user_id IS NULL THEN c.user_session END AS guest
-	FROM sellometer.left_in_cart c
+	FROM sellometer.own_left_in_cart c
 	WHERE NOT EXISTS (SELECT FROM sellometer.reminder_items i
 			WHERE i.user_session = c.user_session AND i.product_id = c.product_id
 				-- later, to the guest: of a cart event that was taken out since

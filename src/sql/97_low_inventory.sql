@@ -105,14 +105,14 @@ BEGIN
 				ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
 			coalesce(h.recent, 0)
 		FROM sellometer.stock_counts_from($1) s
-		CROSS JOIN (SELECT floor FROM sellometer.kept() WHERE tier = ''minute'') m
+		CROSS JOIN (SELECT floor FROM sellometer.held(true) WHERE tier = ''minute'') m
 		CROSS JOIN LATERAL (
 			SELECT sum(r.count) FILTER (WHERE r.event_time >= s.first_hour) AS sold,
 				sum(r.count) FILTER (WHERE r.event_time >= s.first_hour AND r.event_time < s.first_hour + interval ''1 hour'') AS first_hour_sold,
 				sum(r.count) FILTER (WHERE r.event_time >= $2)::bigint AS recent
 			FROM sellometer.%I r
 			WHERE r.product_id = s.product_id AND r.event_type = ''purchase'' AND r.event_time >= least(s.first_hour, $2)) h',
-		'realtime_product_id_' || sellometer.hour_tier()) USING products, window_from;
+		'own_realtime_product_id_' || sellometer.hour_tier()) USING products, window_from;
 END
 $$;
 COMMENT ON FUNCTION sellometer.stock_sold_of_few(bigint[], timestamptz) IS
@@ -145,11 +145,11 @@ BEGIN
 			GROUP BY s.product_id
 		)
 		SELECT s.product_id, coalesce(h.sold, 0) - coalesce(CASE WHEN s.first_minute = s.first_hour THEN 0
-				WHEN s.first_hour >= (SELECT floor FROM sellometer.kept() WHERE tier = ''minute'') THEN b.sold
+				WHEN s.first_hour >= (SELECT floor FROM sellometer.held(true) WHERE tier = ''minute'') THEN b.sold
 				ELSE round(h.first_hour_sold * extract(epoch FROM s.first_minute - s.first_hour) / 3600) END, 0),
 			coalesce(h.recent, 0)
 		FROM stock s LEFT JOIN hours h USING (product_id) LEFT JOIN before b USING (product_id)',
-		'realtime_product_id_' || sellometer.hour_tier()) USING products, window_from;
+		'own_realtime_product_id_' || sellometer.hour_tier()) USING products, window_from;
 END
 $$;
 COMMENT ON FUNCTION sellometer.stock_sold_of_many(bigint[], timestamptz) IS
@@ -196,7 +196,7 @@ DECLARE
 	found boolean;
 BEGIN
 	EXECUTE format('SELECT EXISTS (SELECT FROM sellometer.%I r WHERE r.product_id = $1 AND r.event_type = ''purchase'')',
-		'realtime_product_id_' || sellometer.hour_tier()) INTO found USING product;
+		'own_realtime_product_id_' || sellometer.hour_tier()) INTO found USING product;
 	RETURN found;
 END
 $$;
@@ -216,7 +216,7 @@ DECLARE
 	why text;
 	remedy text := 'Take stock anew, or have hours be kept for longer: sellometer_add_tier(), sellometer_alter_tier().';
 BEGIN
-	SELECT * INTO k FROM sellometer.kept() h WHERE h.tier = sellometer.hour_tier();
+	SELECT * INTO k FROM sellometer.held(true) h WHERE h.tier = sellometer.hour_tier();
 	SELECT count(*) INTO n FROM sellometer.stock_counts_from(products) s
 	WHERE s.first_hour < k.floor AND EXISTS (SELECT FROM sellometer.state st WHERE st.head > k.floor);
 	IF n = 0 THEN
@@ -296,12 +296,15 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.refresh_inventory(timestamptz) IS 'Bring sellometer.inventory_cover up to date for what has changed';
 
-CREATE VIEW sellometer.low_inventory AS
+CREATE VIEW sellometer.own_low_inventory AS
 	SELECT i.product_id, i.stock - c.sold AS stock_left, c.hourly AS sold_hourly, c.cover, i.lead_time, i.stock, i.as_of, c.sold, c.judged_at,
 		sellometer.name_or_sku(i.product_id) AS name
 	FROM sellometer.inventory_cover c JOIN sellometer.inventory i USING (product_id)
 	WHERE c.low
 	ORDER BY c.cover / extract(epoch FROM i.lead_time)::float8, i.product_id;
+COMMENT ON VIEW sellometer.own_low_inventory IS 'What sellometer.low_inventory shows, of the products that this database counts';
+
+CREATE VIEW sellometer.low_inventory AS SELECT * FROM sellometer.own_low_inventory;
 COMMENT ON VIEW sellometer.low_inventory IS
 	'Products whose stock does not last until new stock can be there, as sellometer_detect() last found, the most urgent first';
 COMMENT ON COLUMN sellometer.low_inventory.stock_left IS 'stock less what was sold since; below 0: more was sold than there was';
@@ -348,7 +351,7 @@ $$;
 COMMENT ON FUNCTION sellometer.low_groups(timestamptz) IS
 	'Of products whose stock does not last: the category, brand, or all, of whose stock most does not last, if there is one';
 
-CREATE FUNCTION sellometer.low_in_words(l sellometer.low_inventory, head timestamptz)
+CREATE FUNCTION sellometer.low_in_words(l sellometer.own_low_inventory, head timestamptz)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -359,7 +362,7 @@ AS $$
 			l.stock_left, l.stock, trim_scale(CASE WHEN l.sold_hourly >= 1 THEN round(l.sold_hourly, 1) ELSE round(l.sold_hourly * 24, 1) END),
 			CASE WHEN l.sold_hourly >= 1 THEN 'an hour' ELSE 'a day' END, sellometer.in_words(l.cover), sellometer.in_words(l.lead_time)) END
 $$;
-COMMENT ON FUNCTION sellometer.low_in_words(sellometer.low_inventory, timestamptz) IS 'How much is left of a product, and how long that lasts';
+COMMENT ON FUNCTION sellometer.low_in_words(sellometer.own_low_inventory, timestamptz) IS 'How much is left of a product, and how long that lasts';
 
 CREATE FUNCTION sellometer.detect_low_inventory(head timestamptz)
 RETURNS SETOF sellometer.hinted_finding
@@ -370,7 +373,7 @@ BEGIN
 	PERFORM sellometer.refresh_inventory(head);
 	RETURN QUERY
 	WITH low AS MATERIALIZED (
-		SELECT l AS product, l.* FROM sellometer.low_inventory l
+		SELECT l AS product, l.* FROM sellometer.own_low_inventory l
 	), grouped AS MATERIALIZED (
 		SELECT * FROM sellometer.low_groups(head)
 	), told AS (					-- with the most urgent for one

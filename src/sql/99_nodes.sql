@@ -4,7 +4,10 @@
  * sellometer_add_node() is called in two kinds of databases:
  *
  *   a node itself            has a slice: it is told of the others, so that sellometer_archive() knows when originals may go
- *   the dashboards' database loads nothing: its views read from all nodes, by foreign tables
+ *   the dashboards' database loads nothing, or is a node that was told of itself, too: its views read from all nodes, by foreign tables
+ *
+ * A node is asked for what it counts itself, whether it shows other nodes or not: own_realtime_…, own_status and the like are always of the
+ * one database.  One that shows all asks itself, too, over a connection as any other.  What loads and keeps house reads tables, and own_….
  *
  * The dashboards' database.  For a node n0 there are, in schema sellometer_nodes,
  *
@@ -20,13 +23,15 @@ CREATE TABLE sellometer.nodes (
 	slice		integer NOT NULL UNIQUE CHECK (slice >= 0),
 	slices		integer NOT NULL CHECK (slices > slice),
 	asked		boolean NOT NULL,
+	here		boolean NOT NULL,
 	added_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 COMMENT ON TABLE sellometer.nodes IS 'Databases that count a slice of the products each: see sellometer_add_node()';
 COMMENT ON COLUMN sellometer.nodes.name IS 'what sellometer_add_node() was told to call it; its foreign server is sellometer_node_ and this';
 COMMENT ON COLUMN sellometer.nodes.slice IS 'which slice it counts, from 0';
 COMMENT ON COLUMN sellometer.nodes.slices IS 'how many slices there are';
-COMMENT ON COLUMN sellometer.nodes.asked IS 'this database loads nothing, and shows what all nodes have; false: it is a node as well, and shows its own';
+COMMENT ON COLUMN sellometer.nodes.asked IS 'this database shows what all nodes have; false: it is a node, and shows its own';
+COMMENT ON COLUMN sellometer.nodes.here IS 'it is this database itself';
 
 CREATE TABLE sellometer.own_views (
 	name		name PRIMARY KEY,
@@ -47,13 +52,47 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.own_slice() IS 'The slice that this database counts, or will count once it loads; empty: all products';
 
+/* One without others ('0/1') counts all, as does one without a slice. */
+CREATE FUNCTION sellometer.is_node()
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT split_part(sellometer.own_slice(), '/', 2) NOT IN ('', '1')
+$$;
+COMMENT ON FUNCTION sellometer.is_node() IS 'Does this database count a slice of the products?';
+
+/* The same of a replica, and of no other database. */
+CREATE FUNCTION sellometer.own_identity()
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.system_identifier || '/' || d.oid FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()
+$$;
+COMMENT ON FUNCTION sellometer.own_identity() IS 'What tells this database from all others';
+
 CREATE VIEW sellometer.as_node AS
-SELECT sellometer.own_slice() AS slice, s.head, (SELECT x.extversion FROM pg_catalog.pg_extension x WHERE x.extname = 'sellometer') AS version
+SELECT sellometer.own_slice() AS slice, s.head, (SELECT x.extversion FROM pg_catalog.pg_extension x WHERE x.extname = 'sellometer') AS version,
+	sellometer.own_identity() AS identity
 FROM sellometer.state s;
 COMMENT ON VIEW sellometer.as_node IS 'What this database says of itself where it is a node of others';
 
-CREATE VIEW sellometer.held_now AS SELECT * FROM sellometer.held();
+CREATE VIEW sellometer.held_now AS SELECT * FROM sellometer.held(true);
 COMMENT ON VIEW sellometer.held_now IS 'What each tier of this database is sure to hold, as a node of others';
+
+/* As own_realtime_…, of all keys: one node has rolled up what another has only in finer tiers. */
+CREATE VIEW sellometer.totals_now AS
+WITH RECURSIVE finer (tier, granularity, zone, read_from, since) AS (
+	SELECT c.name, c.granularity, c.zone, c.finer, c.watermark FROM sellometer.tiers c WHERE c.finer IS NOT NULL
+	UNION ALL
+	SELECT f.tier, f.granularity, f.zone, t.finer, t.watermark FROM finer f JOIN sellometer.tiers t ON t.name = f.read_from WHERE t.finer IS NOT NULL
+)
+SELECT t.tier, t.event_type, t.event_time, t.count, t.gmv FROM sellometer.totals t
+UNION ALL
+SELECT f.tier, t.event_type, sellometer.bucket_start(f.granularity, t.event_time, f.zone), pg_catalog.sum(t.count)::bigint, pg_catalog.sum(t.gmv)
+FROM finer f JOIN sellometer.totals t ON t.tier = f.read_from AND t.event_time >= f.since GROUP BY 1, 2, 3;
+COMMENT ON VIEW sellometer.totals_now IS 'What sellometer.totals has here, of each tier up to the newest event, as a node of others';
 
 /* --- the dashboards' database --- */
 
@@ -74,9 +113,9 @@ RETURNS SETOF name
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT unnest(ARRAY['as_node', 'held_now', 'totals', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'health', 'status', 'left_in_cart', 'low_inventory'])
+	SELECT unnest(ARRAY['as_node', 'held_now', 'totals_now', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'own_health', 'own_status', 'own_left_in_cart', 'own_low_inventory'])
 	UNION ALL
-	SELECT 'realtime_' || d.dimension || '_' || t.name FROM sellometer.dimensions() d, sellometer.tiers t
+	SELECT 'own_realtime_' || d.dimension || '_' || t.name FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
 COMMENT ON FUNCTION sellometer.asked_relations() IS 'The relations of nodes that the dashboards'' database reads';
 
@@ -86,15 +125,16 @@ RETURNS TABLE (name text, relation text, part text, whole text)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	VALUES ('health', NULL, NULL, 'SELECT * FROM (%o) o WHERE name NOT IN (''sources'', ''worker'') UNION ALL SELECT * FROM sellometer.node_health() UNION ALL SELECT * FROM sellometer.differing_nodes()'),
-		('reached', 'as_node', 'SELECT head FROM %n', 'SELECT CASE WHEN count(head) = count(*) THEN min(head) END AS head FROM (%a) a'),
-		('all_totals', 'totals', 'SELECT tier, event_type, event_time, count, gmv FROM %n', '%a'),
-		('all_sold_products', 'sold_products', 'SELECT * FROM %n', '%a'),
-		('alerts', 'own_alerts', 'SELECT a.*, %l AS node FROM %n a WHERE a.kind NOT IN (SELECT d.kind FROM sellometer.detectors d WHERE d.of_all)',
-			'SELECT a.*, NULL::text AS node FROM sellometer.own_alerts a UNION ALL %a'),
-		('left_in_cart', 'left_in_cart', 'SELECT * FROM %n', '%a'),
-		('low_inventory', 'low_inventory', 'SELECT * FROM %n', '%a ORDER BY cover, product_id'),
-		('status', 'status', 'SELECT * FROM %n', 'SELECT source, bool_and(enabled) AS enabled, min(head) AS head, max(event_lag) AS event_lag, max(arrival_lag) AS arrival_lag,
+	VALUES ('health', NULL, NULL, 'SELECT * FROM sellometer.own_health WHERE name NOT IN (''sources'', ''worker'') OR sellometer.is_node() UNION ALL SELECT * FROM sellometer.node_health() UNION ALL SELECT * FROM sellometer.differing_nodes()'),
+		('reached', 'as_node', 'SELECT head FROM %n WHERE sellometer.is_asked(%l)', 'SELECT CASE WHEN count(head) = count(*) THEN min(head) END AS head FROM (%a) a'),
+		('all_totals', 'totals_now', 'SELECT tier, event_type, event_time, count, gmv FROM %n WHERE sellometer.is_asked(%l)', '%a'),
+		('all_sold_products', 'sold_products', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', '%a'),
+		('alerts', 'own_alerts', 'SELECT a.*, %l AS node FROM %n a WHERE sellometer.is_asked(%l) AND a.kind NOT IN (SELECT d.kind FROM sellometer.detectors d WHERE d.of_all)',
+			'SELECT a.*, NULL::text AS node FROM sellometer.own_alerts a WHERE a.kind IN (SELECT d.kind FROM sellometer.detectors d WHERE d.of_all)
+				OR NOT EXISTS (SELECT FROM sellometer.nodes n WHERE n.here) UNION ALL %a'),
+		('left_in_cart', 'own_left_in_cart', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', '%a'),
+		('low_inventory', 'own_low_inventory', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', '%a ORDER BY cover, product_id'),
+		('status', 'own_status', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', 'SELECT source, bool_and(enabled) AS enabled, min(head) AS head, max(event_lag) AS event_lag, max(arrival_lag) AS arrival_lag,
 			max(pending_objects) AS pending_objects, max(pending_bytes) AS pending_bytes, min(pending_oldest) AS pending_oldest,
 			max(backlog_objects) AS backlog_objects, max(backlog_bytes) AS backlog_bytes, max(failed_objects) AS failed_objects, bool_or(surge) AS surge,
 			min(rows_per_second) AS rows_per_second, sum(list_requests)::bigint AS list_requests, min(listed_at) AS listed_at, min(head_of_all) AS head_of_all,
@@ -102,8 +142,9 @@ AS $$
 			(array_agg(passed_over))[1] AS passed_over, min(unreadable_entries) AS unreadable_entries,
 			max(last_error) AS last_error, max(last_error_at) AS last_error_at, max(key_offset) AS key_offset FROM (%a) a GROUP BY source')
 	UNION ALL
-	SELECT format('realtime_%s_%s', d.dimension, t.name), format('realtime_%s_%s', d.dimension, t.name), format('SELECT event_time, %I, event_type, count, gmv FROM %%n', d.dimension),
-		CASE WHEN d.dimension = 'product_id' THEN format('SELECT event_time, product_id, event_type, count, gmv FROM sellometer_nodes.%I', 'product_id_' || t.name)
+	SELECT format('realtime_%s_%s', d.dimension, t.name), format('own_realtime_%s_%s', d.dimension, t.name), format('SELECT event_time, %I, event_type, count, gmv FROM %%n WHERE sellometer.is_asked(%%l)', d.dimension),
+		CASE WHEN d.dimension = 'product_id' THEN format('SELECT event_time, product_id, event_type, count, gmv FROM sellometer_nodes.%I WHERE sellometer.are_all_asked()
+			UNION ALL SELECT * FROM (%%a) a WHERE NOT sellometer.are_all_asked()', 'product_id_' || t.name)
 		ELSE format('SELECT event_time, %1$I, event_type, sum(count)::bigint AS count, sum(gmv) AS gmv FROM (%%a) a GROUP BY event_time, %1$I, event_type', d.dimension) END
 	FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
@@ -143,16 +184,77 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.refuse_incomplete() IS 'No rows; an error if not all nodes are known';
 
+/*
+ * With sellometer.partial_results, nodes that can't be asked are left out: asked_calls.c.  Where it stands in a query, is_asked() decides
+ * before that is planned; where a function asks for the sake of its own query, by left_out().
+ */
+CREATE FUNCTION sellometer.is_asked(node text)
+RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_is_asked';
+COMMENT ON FUNCTION sellometer.is_asked(text) IS 'Is a node asked?  With sellometer.partial_results only if it can be; the same for a whole transaction';
+
+CREATE FUNCTION sellometer.are_all_asked()
+RETURNS boolean
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_are_all_asked';
+COMMENT ON FUNCTION sellometer.are_all_asked() IS 'Is no node left out?';
+
+CREATE FUNCTION sellometer.left_out()
+RETURNS text[]
+LANGUAGE c STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_left_out';
+COMMENT ON FUNCTION sellometer.left_out() IS 'The nodes that are left out';
+
+CREATE FUNCTION sellometer.unreachable_nodes(OUT name text)
+RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	tried bigint := 0;
+	lost bigint := 0;
+BEGIN
+	FOR name IN SELECT x.name FROM sellometer.nodes x WHERE x.asked ORDER BY x.slice LOOP
+		tried := tried + 1;
+		BEGIN
+			EXECUTE format('SELECT FROM sellometer_nodes.%I', name || '_as_node');
+		EXCEPTION WHEN OTHERS THEN
+			lost := lost + 1;
+			RETURN NEXT;
+		END;
+	END LOOP;
+	IF lost = tried AND tried > 0 THEN
+		RAISE connection_exception USING MESSAGE = 'no node can be asked', HINT = 'sellometer.health says why.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.unreachable_nodes() IS 'The nodes that can''t be asked; an error if that is all of them';
+
+CREATE VIEW sellometer.nodes_left_out AS
+SELECT n.name AS node, n.slice, n.slices FROM sellometer.nodes n WHERE n.name = ANY (sellometer.left_out());
+COMMENT ON VIEW sellometer.nodes_left_out IS 'Nodes without which all that this session asks for is shown: those that can''t be asked, with sellometer.partial_results; no row: results are whole';
+COMMENT ON COLUMN sellometer.nodes_left_out.node IS 'its name';
+COMMENT ON COLUMN sellometer.nodes_left_out.slice IS 'which slice of the products is missing, from 0';
+COMMENT ON COLUMN sellometer.nodes_left_out.slices IS 'how many slices there are';
+
 CREATE FUNCTION sellometer.rows_of_nodes(relation text)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT string_agg(format('SELECT * FROM sellometer_nodes.%I', relation || '_of_' || n.name), ' UNION ALL ') FROM sellometer.nodes n
+	WHERE n.name <> ALL (sellometer.left_out())
 $$;
 COMMENT ON FUNCTION sellometer.rows_of_nodes(text) IS 'SQL for the rows that a relation has on all nodes';
 
-/* What all nodes are sure to hold of each tier. */
+/*
+ * What all nodes are sure to hold of each tier.  Up to where a tier is rolled up is where the last of them has got to; but what another no longer has
+ * in the finer tier is read from this one, to which each node adds what it has not rolled up.
+ */
 CREATE FUNCTION sellometer.held_of_nodes(
 	OUT tier text, OUT "position" integer, OUT granularity interval, OUT floor timestamptz, OUT watermark timestamptz, OUT taken_from timestamptz,
 	OUT zone text)
@@ -161,10 +263,14 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 3
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN QUERY EXECUTE (SELECT format('SELECT h.tier, t.position, t.granularity, max(h.floor), min(h.watermark), max(h.taken_from), t.zone FROM (%s) h
-			JOIN sellometer.tiers t ON t.name = h.tier AND t.granularity = h.granularity AND t.zone IS NOT DISTINCT FROM h.zone
-			GROUP BY h.tier, t.position, t.granularity, t.zone HAVING count(*) = %s ORDER BY 2',
-			sellometer.rows_of_nodes('held_now'), count(*))
+	RETURN QUERY EXECUTE (SELECT format('
+			WITH together AS (
+				SELECT h.tier, t.position, t.granularity, max(h.floor) AS floor, min(h.watermark) AS watermark, max(h.taken_from) AS taken_from, t.zone, t.finer FROM (%s) h
+				JOIN sellometer.tiers t ON t.name = h.tier AND t.granularity = h.granularity AND t.zone IS NOT DISTINCT FROM h.zone
+				GROUP BY h.tier, t.position, t.granularity, t.zone, t.finer HAVING count(*) = %s)
+			SELECT t.tier, t.position, t.granularity, t.floor, greatest(t.watermark, sellometer.bucket_end(t.granularity, f.floor, t.zone)), t.taken_from, t.zone
+			FROM together t LEFT JOIN together f ON f.tier = t.finer ORDER BY 2',
+			sellometer.rows_of_nodes('held_now'), count(*) - cardinality(sellometer.left_out()))
 		FROM sellometer.nodes n);
 END
 $$;
@@ -180,6 +286,8 @@ SET datestyle = 'ISO'
 SET jit = off
 AS $$
 DECLARE
+	left_out text[] := sellometer.left_out();
+	by_product boolean := dimension = 'product_id' AND keys IS NOT NULL AND cardinality(left_out) = 0;
 	parts text;
 BEGIN
 	SELECT string_agg(format('SELECT %1$I AS key, sum(count) AS count, sum(gmv) AS gmv FROM %2$s WHERE event_type = %3$L AND event_time >= %4$L AND event_time < %5$L %6$s GROUP BY %1$I',
@@ -187,10 +295,10 @@ BEGIN
 	INTO parts
 	FROM sellometer.pieces(range_from, range_to, NULL) p, LATERAL (
 		-- some products are asked of their nodes alone
-		SELECT format('sellometer_nodes.%I', 'product_id_' || p.tier) AS relation WHERE dimension = 'product_id' AND keys IS NOT NULL
+		SELECT format('sellometer_nodes.%I', 'product_id_' || p.tier) AS relation WHERE by_product
 		UNION ALL
-		SELECT format('sellometer_nodes.%I', 'realtime_' || dimension || '_' || p.tier || '_of_' || n.name) FROM sellometer.nodes n
-		WHERE dimension <> 'product_id' OR keys IS NULL) r;
+		SELECT format('sellometer_nodes.%I', 'own_realtime_' || dimension || '_' || p.tier || '_of_' || n.name) FROM sellometer.nodes n
+		WHERE NOT by_product AND n.name <> ALL (left_out)) r;
 	IF parts IS NOT NULL THEN
 		RETURN QUERY EXECUTE format('SELECT key::text, sum(count)::bigint, sum(gmv) FROM (%s) x GROUP BY key', parts);
 	END IF;
@@ -209,13 +317,15 @@ DECLARE
 BEGIN
 	FOR n IN SELECT * FROM sellometer.nodes x WHERE x.asked ORDER BY x.slice LOOP
 		BEGIN
-			RETURN QUERY EXECUTE format('SELECT %L || h.name, h.severity, h.since, h.detail, h.hint FROM sellometer_nodes.%I h',
-				format('node %s: ', n.name), 'health_of_' || n.name);
+			-- what is to be told of this database itself stands there already
+			RETURN QUERY EXECUTE format('SELECT %L || h.name, h.severity, h.since, h.detail, h.hint FROM sellometer_nodes.%I h WHERE NOT %L',
+				format('node %s: ', n.name), 'own_health_of_' || n.name, n.here);
 		EXCEPTION WHEN OTHERS THEN
 			name := format('node %s', n.name);
 			severity := 'critical';
-			detail := format('can''t be asked (%s), so neither can what all nodes have together', SQLSTATE);
-			hint := format('Does its server run?  SELECT * FROM sellometer_nodes.%I says what is wrong.', 'health_of_' || n.name);
+			detail := format('can''t be asked (%s), %s', SQLSTATE, CASE WHEN current_setting('sellometer.partial_results', true)::boolean
+				THEN 'and is left out of all that is shown here' ELSE 'so neither can what all nodes have together' END);
+			hint := format('Does its server run?  SELECT * FROM sellometer_nodes.%I says what is wrong.', 'own_health_of_' || n.name);
 			RETURN NEXT;
 		END;
 	END LOOP;
@@ -292,15 +402,16 @@ BEGIN
 		EXECUTE format('ALTER TABLE sellometer_nodes.%I OWNER TO %s', 'product_id_' || r.tier, owner);
 	END LOOP;
 	FOR n IN SELECT * FROM sellometer.nodes LOOP
-		PERFORM sellometer.make_foreign(n, x, CASE WHEN complete AND x LIKE 'realtime\_product\_id\_%' THEN replace(x, 'realtime_', '') END)
-		FROM (SELECT a FROM sellometer.asked_relations() a WHERE n.asked UNION ALL SELECT unnest(ARRAY['as_node', 'objects', 'archives']) WHERE NOT n.asked) a (x);
+		PERFORM sellometer.make_foreign(n, x, CASE WHEN complete AND x LIKE 'own\_realtime\_product\_id\_%' THEN replace(x, 'own_realtime_', '') END)
+		FROM (SELECT a FROM sellometer.asked_relations() a WHERE n.asked UNION SELECT unnest(ARRAY['as_node', 'objects', 'archives']) WHERE sellometer.is_node()) a (x);
 	END LOOP;
 	IF EXISTS (SELECT FROM sellometer.nodes x WHERE x.asked) THEN
 		INSERT INTO sellometer.own_views SELECT v.name, rtrim(pg_get_viewdef(format('sellometer.%I', v.name)::regclass), ';') FROM sellometer.asked_views() v;
-		FOR r IN SELECT v.name, CASE WHEN complete OR v.part IS NULL THEN replace(replace(v.whole, '%o', o.definition), '%a', coalesce(
+		FOR r IN SELECT v.name, CASE WHEN complete OR v.part IS NULL THEN replace(v.whole, '%a', coalesce(
 				(SELECT string_agg(replace(replace(v.part, '%l', quote_literal(x.name)), '%n', format('sellometer_nodes.%I', coalesce(v.relation, '') || '_of_' || x.name)), ' UNION ALL ') FROM sellometer.nodes x), ''))
-				ELSE format('SELECT * FROM (%s) o UNION ALL SELECT * FROM sellometer.refuse_incomplete() AS r (%s)', o.definition,
-					sellometer.foreign_columns(format('sellometer.%I', v.name)::regclass)) END AS definition
+				-- first, so that it is also read by who wants only one row
+				ELSE format('SELECT * FROM sellometer.refuse_incomplete() AS r (%s) UNION ALL SELECT * FROM (%s) o',
+					sellometer.foreign_columns(format('sellometer.%I', v.name)::regclass), o.definition) END AS definition
 			FROM sellometer.asked_views() v
 			JOIN sellometer.own_views o USING (name) LOOP
 			EXECUTE format('CREATE OR REPLACE VIEW sellometer.%I AS %s', r.name, r.definition);
@@ -366,26 +477,26 @@ $$;
 COMMENT ON FUNCTION sellometer.make_node_server(text, text) IS 'Make the foreign server of a node, and the user mapping';
 REVOKE ALL ON FUNCTION sellometer.make_node_server(text, text) FROM PUBLIC;
 
-/* Is this database a node itself, or one that shows nodes?  An error if it is neither. */
+/* Is this database one that shows nodes, or a node that shows its own?  An error if it is neither. */
 CREATE FUNCTION sellometer.shows_nodes()
 RETURNS boolean
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF split_part(sellometer.own_slice(), '/', 2) NOT IN ('', '1') THEN
-		RETURN false;
+	IF sellometer.is_node() THEN
+		RETURN EXISTS (SELECT FROM sellometer.nodes n WHERE n.here);
 	END IF;
 	IF EXISTS (SELECT FROM sellometer.sources) OR EXISTS (SELECT FROM sellometer.state s WHERE s.head IS NOT NULL) THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'this database loads all products itself',
-			HINT = 'Dashboards of several nodes read from a database of their own, which has no sources; it may be on the server of one of the nodes.';
+			HINT = 'Dashboards of several nodes read from one of these, or from a database that has no sources.';
 	END IF;
 	RETURN true;
 END
 $$;
-COMMENT ON FUNCTION sellometer.shows_nodes() IS 'Is this database one that shows what nodes have (true), or a node (false)?';
+COMMENT ON FUNCTION sellometer.shows_nodes() IS 'Is this database one that shows what nodes have (true), or a node that shows its own (false)?';
 
-CREATE FUNCTION sellometer.check_node(node text, slice text, version text)
+CREATE FUNCTION sellometer.check_node(node text, slice text, version text, here boolean)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -404,7 +515,7 @@ BEGIN
 	END IF;
 	SELECT x.name, x.slice || '/' || x.slices AS slice INTO other FROM sellometer.nodes x
 	WHERE x.slices <> split_part(check_node.slice, '/', 2)::integer OR x.slice = split_part(check_node.slice, '/', 1)::integer
-	UNION ALL SELECT 'this database', own WHERE own <> '' AND (split_part(own, '/', 2) <> split_part(check_node.slice, '/', 2) OR own = check_node.slice);
+	UNION ALL SELECT 'this database', own WHERE own <> '' AND NOT here AND (split_part(own, '/', 2) <> split_part(check_node.slice, '/', 2) OR own = check_node.slice);
 	IF FOUND THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" does not go with the others', node),
 			DETAIL = format('It has slice %s, and %s has %s.', slice, other.name, other.slice),
@@ -412,7 +523,7 @@ BEGIN
 	END IF;
 END
 $$;
-COMMENT ON FUNCTION sellometer.check_node(text, text, text) IS 'An error unless a node can be one of ours';
+COMMENT ON FUNCTION sellometer.check_node(text, text, text, boolean) IS 'An error unless a node can be one of ours; here: it is this database';
 
 CREATE FUNCTION @extschema@.sellometer_add_node(name text, connection text)
 RETURNS void
@@ -441,15 +552,17 @@ BEGIN
 		EXECUTE format('DROP SERVER %I CASCADE', 'sellometer_node_' || sellometer_add_node.name);
 	END IF;
 	PERFORM sellometer.make_node_server(sellometer_add_node.name, connection);
-	PERFORM sellometer.make_foreign(row(sellometer_add_node.name, 0, 1, shows, now())::sellometer.nodes, 'as_node');
-	EXECUTE format('SELECT slice, version FROM sellometer_nodes.%I', 'as_node_of_' || sellometer_add_node.name) INTO found;
-	PERFORM sellometer.check_node(sellometer_add_node.name, found.slice, found.version);
-	INSERT INTO sellometer.nodes VALUES (sellometer_add_node.name, split_part(found.slice, '/', 1)::integer, split_part(found.slice, '/', 2)::integer, shows);
+	PERFORM sellometer.make_foreign(row(sellometer_add_node.name, 0, 1, shows, false, now())::sellometer.nodes, 'as_node');
+	EXECUTE format('SELECT slice, version, identity = sellometer.own_identity() AS here FROM sellometer_nodes.%I', 'as_node_of_' || sellometer_add_node.name) INTO found;
+	PERFORM sellometer.check_node(sellometer_add_node.name, found.slice, found.version, found.here);
+	INSERT INTO sellometer.nodes VALUES (sellometer_add_node.name, split_part(found.slice, '/', 1)::integer, split_part(found.slice, '/', 2)::integer, shows, found.here);
+	-- a node that is told of itself shows what all have
+	UPDATE sellometer.nodes SET asked = true WHERE found.here;
 	PERFORM sellometer.show_nodes();
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_add_node(text, text) IS
-	'Know a database that counts a slice of the products, by a connection as libpq has it: in a database that loads nothing, whose views and calls then show what all nodes have together; in another node, so that sellometer_archive() of slice 0 deletes only what all have loaded';
+	'Know a database that counts a slice of the products, by a connection as libpq has it: in a database that loads nothing, whose views and calls then show what all nodes have together; in another node, so that sellometer_archive() of slice 0 deletes only what all have loaded.  A node that knows itself, too, shows what all have';
 
 CREATE FUNCTION @extschema@.sellometer_drop_node(name text)
 RETURNS void
@@ -462,6 +575,7 @@ BEGIN
 	IF NOT FOUND THEN
 		RAISE undefined_object USING MESSAGE = format('there is no node "%s"', sellometer_drop_node.name), HINT = 'They are in sellometer.nodes.';
 	END IF;
+	UPDATE sellometer.nodes SET asked = false WHERE sellometer.is_node() AND NOT EXISTS (SELECT FROM sellometer.nodes n WHERE n.here);
 	PERFORM sellometer.show_nodes();
 	EXECUTE format('DROP SERVER IF EXISTS %I CASCADE', 'sellometer_node_' || sellometer_drop_node.name);
 END
@@ -474,8 +588,9 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- as the catalog tells: whoever may add a source need not be able to read which nodes there are
-	IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%') THEN
+	-- as the catalog tells: whoever may add a source need not be able to read which nodes there are.  Archives are asked for by nodes alone
+	IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%')
+			AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'archives\_of\_%') THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'this database shows what nodes have, and loads nothing',
 			HINT = 'sellometer_add_source() on each node.';
 	END IF;

@@ -25,13 +25,13 @@ DECLARE
 BEGIN
 	IF coalesce(others, 0) = 0 THEN
 		RETURN NULL;
-	ELSIF (SELECT count(*) FROM sellometer.nodes) <> others THEN
-		RETURN format('%s of %s other nodes are known here', (SELECT count(*) FROM sellometer.nodes), others);
+	ELSIF (SELECT count(*) FROM sellometer.nodes x WHERE NOT x.here) <> others THEN
+		RETURN format('%s of %s other nodes are known here', (SELECT count(*) FROM sellometer.nodes x WHERE NOT x.here), others);
 	END IF;
 	SELECT a.source, a.url, a.key, array_agg(x.key) AS keys, array_agg(x.etag) AS etags INTO o
 	FROM sellometer.archives a JOIN sellometer.objects x ON x.id = ANY (a.objects) AND x.source = a.source AND x.state = 'archived'
 	WHERE a.id = archive GROUP BY a.id;
-	FOR n IN SELECT * FROM sellometer.nodes x ORDER BY x.slice LOOP
+	FOR n IN SELECT * FROM sellometer.nodes x WHERE NOT x.here ORDER BY x.slice LOOP
 		BEGIN
 			EXECUTE format('SELECT count(*) FROM unnest($2, $3) k (key, etag) WHERE NOT EXISTS (SELECT FROM (SELECT r.key, r.etag
 				FROM sellometer_nodes.%I r WHERE r.source = $1 AND r.key = ANY ($2) AND r.state IN (''done'', ''archived'', ''skipped'') OFFSET 0) r
@@ -177,7 +177,7 @@ BEGIN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the node that archives is not known here',
 			DETAIL = 'That of slice 0 archives for all.', HINT = 'sellometer_add_node() it, by a role that may read sellometer.archives there.';
 	END IF;
-	FOR n IN SELECT x.name FROM sellometer.nodes x WHERE archives_itself OR x.slice = 0 ORDER BY x.slice LOOP
+	FOR n IN SELECT x.name FROM sellometer.nodes x WHERE NOT x.here AND (archives_itself OR x.slice = 0) ORDER BY x.slice LOOP
 		BEGIN
 			IF NOT archives_itself THEN
 				PERFORM sellometer.drop_replaced_archives(n);

@@ -45,7 +45,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	link text := (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'dblink');
-	servers text[] := ARRAY(SELECT 'sellometer_node_' || n.name FROM sellometer.nodes n WHERE n.asked ORDER BY n.slice);
+	servers text[] := ARRAY(SELECT 'sellometer_node_' || n.name FROM sellometer.nodes n WHERE n.asked AND NOT n.here ORDER BY n.slice);
 	server text;
 	committed integer := 0;
 	message text;
@@ -64,8 +64,8 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 	server := NULL;
-	IF here THEN
-		node := NULL;
+	node := (SELECT n.name FROM sellometer.nodes n WHERE n.here);
+	IF here OR node IS NOT NULL THEN
 		rows := sellometer.run_here($1);
 		RETURN NEXT;
 	END IF;
@@ -90,7 +90,7 @@ EXCEPTION WHEN OTHERS OR query_canceled OR assert_failure THEN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_on_nodes(text, boolean) IS
-	'In the dashboards'' database of nodes: run a command on all nodes and (here) in this database, or nowhere; gives how many rows each has (node NULL: here).  By dblink, and your own user mappings of the servers sellometer_node_…';
+	'In the dashboards'' database of nodes: run a command on all nodes and (here, or as it is one of them) in this database, or nowhere; gives how many rows each has (node NULL: here).  By dblink, and your own user mappings of the servers sellometer_node_…';
 REVOKE ALL ON FUNCTION @extschema@.sellometer_on_nodes(text, boolean) FROM PUBLIC;
 
 /* Tables of whose rows the order, and who wrote them when, mean nothing. */
@@ -127,7 +127,7 @@ UNION ALL SELECT 'inventory', pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_
 UNION ALL SELECT 'source ' || s.name, s.url FROM sellometer.sources s
 UNION ALL SELECT 'setting ' || s.name, s.setting FROM pg_catalog.pg_settings s
 WHERE s.name LIKE 'sellometer.%' AND s.name <> ALL (ARRAY['sellometer.slice', 'sellometer.database', 'sellometer.alert_link', 'sellometer.batch_bytes', 'sellometer.fill_pages',
-	'sellometer.max_connections', 'sellometer.max_parse_workers', 'sellometer.poll_interval', 'sellometer.retry_delay', 'sellometer.stuck_after', 'sellometer.surge_bytes', 'sellometer.work_memory']);
+	'sellometer.max_connections', 'sellometer.max_parse_workers', 'sellometer.partial_results', 'sellometer.poll_interval', 'sellometer.retry_delay', 'sellometer.stuck_after', 'sellometer.surge_bytes', 'sellometer.work_memory']);
 COMMENT ON VIEW sellometer.set_up IS 'How this database is set up, in short: of the dashboards'' database''s nodes all should be set up alike';
 COMMENT ON COLUMN sellometer.set_up.name IS 'what is set';
 COMMENT ON COLUMN sellometer.set_up.value IS 'how: the value, or how many rows and a hash of them';

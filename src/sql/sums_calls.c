@@ -99,7 +99,8 @@ static Piece *
 read_pieces(Datum from, Datum to, int *n)
 {
 	static SlmStatement statement = {
-		"SELECT p.tier, t.partition_width, p.piece_from, p.piece_to, t.zone FROM sellometer.pieces($1, $2, NULL) p JOIN sellometer.tiers t ON t.name = p.tier",
+		"SELECT p.tier, t.partition_width, p.piece_from, p.piece_to, t.zone FROM sellometer.pieces($1, $2, NULL, own => true) p "
+		"JOIN sellometer.tiers t ON t.name = p.tier",
 		2, {TIMESTAMPTZOID, TIMESTAMPTZOID}
 	};
 	Datum		args[2] = {from, to};
@@ -294,7 +295,7 @@ put_best(ReturnSetInfo *rsinfo, const SlmSums *sums, uint32 among, bool by_gmv, 
 		put_key(rsinfo, sums, best[i]);
 }
 
-/* (dimension, event_type, from, to, keys, labels, by, n) --> (key, gmv, count) */
+/* (dimension, event_type, from, to, keys, labels, by, n, own) --> (key, gmv, count) */
 Datum
 sellometer_sums(PG_FUNCTION_ARGS)
 {
@@ -327,7 +328,7 @@ sellometer_sums(PG_FUNCTION_ARGS)
 		deconstruct_array(PG_GETARG_ARRAYTYPE_P(5), TEXTOID, -1, false, TYPALIGN_INT, &labels, NULL, &nlabels);
 	if (nlabels > 0 && (nlabels != nkeys || among != nkeys))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there are %d labels for %u different keys of %d", nlabels, among, nkeys)));
-	if (asks_nodes())
+	if (!PG_GETARG_BOOL(8) && asks_nodes())
 		add_nodes(sums, slm_event_type_name(type_of(text_to_cstring(PG_GETARG_TEXT_PP(1)))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
 				  PG_ARGISNULL(4) ? "NULL" : quoted(PG_GETARG_DATUM(4), TEXTARRAYOID));
 	else

@@ -2,7 +2,8 @@
  * detect.c: call the detectors, one by one.
  *
  * A detector is a SQL function (src/sql/90_alerts.sql).  All of a run judge the same head: what is committed meanwhile may
- * be newer, and they don't look beyond.
+ * be newer, and they don't look beyond.  In the dashboards' database of nodes those of what all have judge the head of all; the others are for
+ * who has loaded something himself.
  */
 #include "postgres.h"
 
@@ -16,14 +17,20 @@
 #include "utils/timestamp.h"
 #include "upkeep/health.h"
 
+typedef struct Detector
+{
+	char	   *kind;
+	bool		of_nodes;		/* judges what all nodes have */
+} Detector;
+
 typedef struct Detection
 {
 	SlmRun	   *run;
 	MemoryContext context;		/* of the run, for what outlives a step */
-	TimestampTz head;
+	TimestampTz head;			/* of this database; DT_NOBEGIN: nothing is loaded here */
 	int			n;
-	char	  **kinds;
-	const char *kind;			/* whose turn it is */
+	Detector   *detectors;
+	const Detector *turn;		/* whose turn it is */
 	int64		opened;
 	int64		worsened;
 	int64		closed;
@@ -32,18 +39,23 @@ typedef struct Detection
 static void
 list_step(void *arg)
 {
-	static SlmStatement head = {"SELECT head FROM sellometer.reached"};
+	static SlmStatement head = {"SELECT head FROM sellometer.state"};
 	static SlmStatement statement = {
-		"SELECT kind FROM sellometer.detectors WHERE enabled AND (of_all OR NOT sellometer.asks_nodes()) ORDER BY kind"
+		"SELECT d.kind, (d.of_all AND a.asks)::integer::bigint "
+		"FROM sellometer.detectors d, sellometer.state s, (SELECT EXISTS (SELECT FROM sellometer.nodes n WHERE n.asked) AS asks) a "
+		"WHERE d.enabled AND (d.of_all AND a.asks OR s.head IS NOT NULL) ORDER BY d.kind"
 	};
 	Detection  *detection = arg;
 
 	slm_execute(&head, NULL, NULL, SPI_OK_SELECT);
 	detection->head = slm_int64(0, 1, DT_NOBEGIN);
 	detection->n = (int) slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
-	detection->kinds = MemoryContextAlloc(detection->context, sizeof(char *) * Max(detection->n, 1));
+	detection->detectors = MemoryContextAlloc(detection->context, sizeof(Detector) * Max(detection->n, 1));
 	for (int i = 0; i < detection->n; i++)
-		detection->kinds[i] = slm_text(detection->context, i, 1);
+	{
+		detection->detectors[i].kind = slm_text(detection->context, i, 1);
+		detection->detectors[i].of_nodes = slm_int64(i, 2, 0) != 0;
+	}
 }
 
 /* What was sold since the last time is told to those who judge prices. */
@@ -62,12 +74,12 @@ detector_step(void *arg)
 		"SELECT opened, worsened, closed FROM sellometer.run_detector($1, $2)", 2, {TEXTOID, TIMESTAMPTZOID}
 	};
 	Detection  *detection = arg;
-	Datum		args[2] = {CStringGetTextDatum(detection->kind), TimestampTzGetDatum(detection->head)};
+	Datum		args[2] = {CStringGetTextDatum(detection->turn->kind), TimestampTzGetDatum(detection->head)};
 	int64		opened;
 	int64		worsened;
 	int64		closed;
 
-	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
+	slm_execute(&statement, args, detection->turn->of_nodes ? " n" : NULL, SPI_OK_SELECT);
 	opened = slm_int64(0, 1, 0);
 	worsened = slm_int64(0, 2, 0);
 	closed = slm_int64(0, 3, 0);
@@ -96,7 +108,7 @@ tidy_step(void *arg)
 static char *
 note_error(const Detection *detection, ErrorData *error, char *first)
 {
-	char	   *message = psprintf("detector \"%s\" failed: %s", detection->kind, error->message);
+	char	   *message = psprintf("detector \"%s\" failed: %s", detection->turn->kind, error->message);
 
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 		ReThrowError(error);	/* cancelled, or the server stops: not the detector's fault */
@@ -116,7 +128,7 @@ slm_detect_all(SlmRun *run, void *arg)
 	/* never on hold: a surge is when something may be wrong, and silence is an alert too */
 	slm_step(run, list_step, &detection);
 	slm_health_tell_instead();
-	if (TIMESTAMP_IS_NOBEGIN(detection.head))
+	if (detection.n == 0 && TIMESTAMP_IS_NOBEGIN(detection.head))
 		return;
 	slm_step(run, fold_step, NULL);
 	for (int i = 0; i < detection.n; i++)
@@ -124,8 +136,8 @@ slm_detect_all(SlmRun *run, void *arg)
 		ErrorData  *error;
 
 		CHECK_FOR_INTERRUPTS();
-		detection.kind = detection.kinds[i];
-		slm_progress_phase(detection.kind);
+		detection.turn = &detection.detectors[i];
+		slm_progress_phase(detection.turn->kind);
 		error = slm_try_step(run, detector_step, &detection);
 		if (error == NULL)
 			continue;

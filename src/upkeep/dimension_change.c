@@ -57,7 +57,7 @@ is_taken(const char *name)
 static void
 check_name(const char *name, int levels)
 {
-	static const char *const prefixes[] = {"realtime_", "view_", "cart_", "remove_from_cart_", "purchase_"};
+	static const char *const prefixes[] = {"own_realtime_", "realtime_", "view_", "cart_", "remove_from_cart_", "purchase_"};
 	size_t		len = strlen(name);
 	int			most = levels > 1 ? MAX_NAME - 3 : MAX_NAME;
 

@@ -97,6 +97,7 @@ jobs_step(void *arg)
 
 typedef struct Telling
 {
+	bool		session;		/* in somebody's session, not in the worker */
 	int			nold;
 	int			nnew;
 	SlmTold		old[SLM_MAX_TOLD];
@@ -142,12 +143,13 @@ short_name(char *to, const char *name)
 static void
 tell_step(void *arg)
 {
-	static SlmStatement statement = {
-		"SELECT name, sellometer.severity_rank(severity)::bigint, since::text FROM sellometer.health "
-		"WHERE severity IN ('warning', 'critical') ORDER BY 2 DESC, 1"
-	};
+#define NOT_WELL(view) \
+	{"SELECT name, sellometer.severity_rank(severity)::bigint, since::text FROM sellometer." view \
+	" WHERE severity IN ('warning', 'critical') ORDER BY 2 DESC, 1"}
+	/* the worker waits for no other node */
+	static SlmStatement statements[2] = {NOT_WELL("own_health"), NOT_WELL("health")};
 	Telling    *telling = arg;
-	int			n = (int) Min(slm_execute(&statement, NULL, NULL, SPI_OK_SELECT), SLM_MAX_TOLD);
+	int			n = (int) Min(slm_execute(&statements[telling->session], NULL, NULL, SPI_OK_SELECT), SLM_MAX_TOLD);
 	char	  **since = palloc(sizeof(char *) * Max(n, 1));
 
 	telling->nnew = n;
@@ -198,6 +200,7 @@ tell(int slot, bool session)
 	Telling    *telling = palloc0(sizeof(Telling));
 	bool		ok;
 
+	telling->session = session;
 	telling->nold = slm_slot_get_told(slot, telling->old);
 	ok = try(tell_step, telling, session);
 	if (ok)

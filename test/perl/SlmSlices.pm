@@ -42,7 +42,7 @@ my %SUMS = (
 	(map { my $d = $_; map { ("${d}_$_" => "event_time, event_type::text, $d\::text AS key, NULL::text AS more, count::bigint AS n, gmv AS sum FROM sellometer.${d}_$_") } qw(minute hour) }
 		qw(product_id brand category_l1 category_l2 category_l3)),
 	totals => "event_time, event_type::text, tier AS key, NULL AS more, count::bigint AS n, gmv AS sum FROM sellometer.totals",
-	realtime => "event_time, event_type::text, brand AS key, NULL AS more, count AS n, gmv AS sum FROM sellometer.realtime_brand_hour",
+	realtime => "event_time, event_type::text, brand AS key, NULL AS more, count AS n, gmv AS sum FROM sellometer.own_realtime_brand_hour",
 	carts => "cart_at AS event_time, NULL AS event_type, c::text AS key, NULL AS more, 1 AS n, 0 AS sum FROM sellometer.carts c",
 	offers => "last_seen AS event_time, event_type::text, product_id::text AS key, row(day, price, category, first_seen)::text AS more, count::bigint AS n, 0 AS sum FROM sellometer.offer_history",
 	rejected => "NULL::timestamptz AS event_time, r.reason AS event_type, o.key, r.line::text AS more, 1 AS n, 0 AS sum FROM sellometer.rejected_rows r JOIN sellometer.objects o ON o.id = r.object_id",

@@ -57,7 +57,7 @@ my $contents = q{
 			ELSE 'SELECT count(*) || md5(string_agg(r::text, chr(10) ORDER BY r::text COLLATE "C")) AS x FROM sellometer.%I r' END,
 		c.relname), false, true, '')))[1]
 	FROM pg_class c WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
-		AND relname !~ '^(health|metrics)' AND relname NOT IN ('sources', 'tiers', 'status', 'progress', 'rollup_changes', 'baselines', 'segments') ORDER BY 1};
+		AND relname !~ '^(own_)?(health|status)|^metrics' AND relname NOT IN ('sources', 'tiers', 'as_node', 'progress', 'rollup_changes', 'baselines', 'segments') ORDER BY 1};
 # What relations look like, who may do what, and what belongs to the extension.
 my $definitions = q{
 	SELECT c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.relacl,
@@ -161,7 +161,7 @@ is(join("\n", grep { defined } (tier_differences($new))[ 0 .. 9 ]), '', 'all tie
 
 # Tiers that came with the dump are tiers as any other.
 $new->safe_psql('shop', q{SELECT sellometer_drop_tier('ten', discard => true)});
-is($new->safe_psql('shop', 'SELECT pg_get_viewdef(\'sellometer.realtime_brand_hour\'::regclass) ~ \'realtime_brand_minute\''),
+is($new->safe_psql('shop', 'SELECT pg_get_viewdef(\'sellometer.own_realtime_brand_hour\'::regclass) ~ \'realtime_brand_minute\''),
 	't', 'a restored tier can be dropped');
 $new->safe_psql('shop', 'DROP SCHEMA oracle CASCADE; DROP SERVER s CASCADE; DROP EXTENSION sellometer');
 is($new->safe_psql('shop', q{SELECT count(*) FROM pg_class WHERE relname ~ '_(minute|hour|ten|day)'}),

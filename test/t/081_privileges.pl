@@ -133,7 +133,7 @@ is($node->safe_psql('shop', q{SELECT string_agg(p.oid::regprocedure::text, ' ' O
 	'sellometer.baseline_entries() sellometer.mark_inventory() sellometer_alerts_failed(text,bigint[],text) sellometer_alerts_sending(text,integer,text,boolean) '
 	  . 'sellometer_alerts_sent(text,bigint[]) sellometer_events(text,text,timestamp with time zone,timestamp with time zone,text) sellometer_remind(integer,interval,boolean) sellometer_reminder_failed(bigint,text,boolean) '
 	  . 'sellometer_reminder_opt_out(bigint,boolean) sellometer_reminder_sending(bigint) sellometer_reminder_sent(bigint) '
-	  . 'sellometer_reminder_still_due(bigint) sellometer_reminders_to_send(integer) sellometer_similar_products(bigint,integer) sellometer.shift_seen_told() sellometer.shift_suspects_told()',
+	  . 'sellometer_reminder_still_due(bigint) sellometer_reminders_to_send(integer) sellometer_similar_products(bigint,integer) sellometer.shift_seen_told() sellometer.shift_suspects_told() sellometer.unreachable_nodes()',
 	'these functions are SECURITY DEFINER, and no other');
 
 # A mailer: what anybody may, and what it is for
