@@ -122,14 +122,17 @@ my %CALLS = (
 	prune => 'CALL sellometer_prune()', archive => 'CALL sellometer_archive()', detect => 'CALL sellometer_detect()',
 	replay => "SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
 
+# A node that was set back knows of originals that are gone only by sellometer_archive(): before that a replay is refused.
 sub act
 {
-	my ($whole, $database) = @_;
+	my ($whole, $database, $set_back) = @_;
 	my $what = pick(qw(ingest ingest ingest merge rollup prune archive archive detect replay));
 
 	return if chance(0.4);
 	note("  $database: $what");
-	in_database($whole, $database, $CALLS{$what});
+	return if eval { in_database($whole, $database, $CALLS{$what}); 1 };
+	die $@ if !$set_back || $what ne 'replay' || $@ !~ /can't be read, and without it sums would be wrong/;
+	note('    refused');
 	return;
 }
 
@@ -219,7 +222,7 @@ sub random_nodes
 		{
 			link_object("$dir/all", "$dir/$_", $key) foreach (qw(kept in whole));
 		}
-		act($whole, $_) foreach (shuffled('shop', @slices));
+		act($whole, $_, $set_back) foreach (shuffled('shop', @slices));
 		if (chance(0.3))
 		{
 			note('  all load, and archive what they can');
