@@ -172,7 +172,7 @@ find_undeleted_step(void *arg)
 {
 	static SlmStatement statement = {
 		"SELECT a.id, a.source, s.url, a.url, s.server, s.owner::oid::bigint, a.key FROM sellometer.archives a "
-		"JOIN sellometer.sources s ON s.name = a.source AND s.enabled AND s.archive_url IS NOT NULL "
+		"JOIN sellometer.sources s ON s.name = a.source AND s.enabled AND sellometer.is_archived_here(s) "
 		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
 		"WHERE a.archived_at IS NOT NULL AND a.originals_deleted_at IS NULL AND a.id > $1 AND ($2 IS NULL OR a.source = $2) "
 		"AND a.archived_at <= clock_timestamp() - current_setting('sellometer.keep_originals')::interval ORDER BY a.id LIMIT 1",
@@ -236,7 +236,7 @@ find_block(Archiving *archiving)
 		"CROSS JOIN LATERAL (SELECT date_bin($5, o.object_time, '2000-01-01 00:00:00+00') AS block FROM sellometer.objects o "
 		"WHERE o.source = s.name AND o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $2 "
 		"AND o.object_time >= CASE WHEN s.name > $4 COLLATE \"C\" THEN $3 ELSE $3 + $5 END ORDER BY o.object_time LIMIT 1) t "
-		"WHERE s.enabled AND s.archive_url IS NOT NULL AND ($1 IS NULL OR s.name = $1) "
+		"WHERE s.enabled AND sellometer.is_archived_here(s) AND ($1 IS NULL OR s.name = $1) "
 		"AND sellometer.owner_trouble(s.owner, s.owner_name, s.owner_login) IS NULL "
 		"ORDER BY t.block, s.name COLLATE \"C\" LIMIT 1",
 		5, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, INTERVALOID}
@@ -301,8 +301,9 @@ static void
 insert_reserved(SlmArchive *archive, const char *name, int part, bool spare)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.archives (source, url, server, owner, block, is_spare, part, key) "
-		"VALUES ($1, $2, $3, $4, $5, $7, (SELECT greatest(max(part) + 1, $6) FROM sellometer.archives WHERE url = $2 AND block = $5), '') "
+		"INSERT INTO sellometer.archives (source, url, server, owner, block, is_spare, part, key, own_slice) "
+		"VALUES ($1, $2, $3, $4, $5, $7, (SELECT greatest(max(part) + 1, $6) FROM sellometer.archives WHERE url = $2 AND block = $5), '', "
+		"coalesce((SELECT s.own_slice FROM sellometer.sources s WHERE s.name = $1), false)) "
 		"RETURNING id, part::bigint",
 		7, {TEXTOID, TEXTOID, TEXTOID, OIDOID, TEXTOID, INT4OID, BOOLOID}
 	};
@@ -372,7 +373,7 @@ totals_step(void *arg)
 {
 	static SlmStatement statement = {
 		"SELECT count(*), least(coalesce(sum(o.size), 0), 4611686018427387904)::bigint FROM sellometer.objects o JOIN sellometer.sources s "
-		"ON s.name = o.source AND s.enabled AND s.archive_url IS NOT NULL "
+		"ON s.name = o.source AND s.enabled AND sellometer.is_archived_here(s) "
 		"WHERE o.state = 'done' AND o.unloaded_rows = 0 AND NOT o.lost AND o.object_time < $1 AND ($2 IS NULL OR o.source = $2)",
 		2, {TIMESTAMPTZOID, TEXTOID}
 	};
@@ -527,13 +528,9 @@ slm_archive_all(SlmRun *run, const char *source)
 		slm_step(run, relocate_step, &archiving);
 		if (slm_is_sliced(archiving.slice))
 			slm_step(run, adopt_step, &archiving);
-		/* one node archives for all */
-		if (slm_keeps_rejects(archiving.slice))
-		{
-			tidy(&archiving);
-			archive_blocks(&archiving);
-			raise_failures(&archiving);
-		}
+		tidy(&archiving);
+		archive_blocks(&archiving);
+		raise_failures(&archiving);
 	}
 	PG_FINALLY();
 	{

@@ -116,7 +116,7 @@ typedef struct Why
 } Why;
 
 /* Reasons that a row can have been rejected for that tells of none, or of another, where it stands now; as they are in SQL. */
-#define BY_TIME		"{future,clock_jump}"
+#define BY_TIME		"{future,clock_jump,sku_taken,other_slice}"
 #define BY_SHAPE	"{bad_quote,column_count,too_long}"
 
 /*
@@ -229,7 +229,7 @@ is_for_another(const Row *row)
 	bool		any = object->first <= object->last;
 	bool		elsewhere;
 
-	if (look->taken || !slm_is_sliced(look->slice))
+	if (look->taken || !slm_is_sliced(look->slice) || object->own_slice)
 		return false;
 	if (!look->is_event || row->offer == NULL)
 		return !slm_keeps_rejects(look->slice);
@@ -238,7 +238,7 @@ is_for_another(const Row *row)
 		return elsewhere;
 	if (slm_keeps_rejects(look->slice))
 		return elsewhere && object->rows_rejected == 0;
-	return elsewhere || object->rows_expired == 0 || (any && row->event.time > object->last);
+	return elsewhere || (object->rows_expired == 0 && object->rows_rejected <= 0) || (any && row->event.time > object->last);
 }
 
 /* --- into the sort --- */

@@ -49,7 +49,7 @@ static SlmStore *
 open_object(Exchange *exchange, int64 id)
 {
 	static SlmStatement statement = {
-		"SELECT o.source, o.key, o.etag, o.size, o.object_time, s.url, s.server, s.owner::oid::bigint, s.format_id "
+		"SELECT o.source, o.key, o.etag, o.size, o.object_time, s.url, s.server, s.owner::oid::bigint, s.format_id, s.own_slice::int::bigint "
 		"FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source WHERE o.id = $1",
 		1, {INT8OID}
 	};
@@ -71,6 +71,7 @@ open_object(Exchange *exchange, int64 id)
 	object->size = slm_int64(0, 4, 0);
 	object->object_time = slm_int64(0, 5, DT_NOBEGIN);
 	object->format_id = slm_int64(0, 9, 0);
+	object->own_slice = slm_int64(0, 10, 0) != 0;
 	url = slm_text(context, 0, 6);
 	server = slm_text(context, 0, 7);
 	owner = (Oid) slm_int64(0, 8, 0);

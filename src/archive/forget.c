@@ -59,7 +59,7 @@ begin_step(void *arg)
 	};
 	static SlmStatement pieces = {
 		"SELECT 1::bigint, id FROM sellometer.archives WHERE archived_at IS NOT NULL "
-		"AND NOT EXISTS (SELECT FROM sellometer.state s WHERE s.slice ~ '^[1-9]') UNION ALL "
+		"AND (own_slice OR NOT EXISTS (SELECT FROM sellometer.state s WHERE s.slice ~ '^[1-9]')) UNION ALL "
 		"SELECT 0::bigint, o.id FROM sellometer.objects o JOIN sellometer.sources s ON s.name = o.source WHERE o.state <> 'archived' ORDER BY 1 DESC, 2"
 	};
 	Erasure    *erasure = arg;

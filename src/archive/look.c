@@ -77,6 +77,7 @@ describe(Look *look, SlmStatement *statement, int64 id, int n)
 		object->rows_expired = slm_int64(i, 6, -1);
 		object->first = slm_int64(i, 7, DT_NOEND);
 		object->last = slm_int64(i, 8, DT_NOBEGIN);
+		object->own_slice = slm_int64(i, 9, 0) != 0;
 	}
 }
 
@@ -84,12 +85,12 @@ static void
 describe_piece(Look *look, const SlmPiece *piece)
 {
 	static SlmStatement object = {
-		"SELECT 1::bigint, id, source, key, rows_rejected, rows_expired, first_event, last_event FROM sellometer.objects WHERE id = $1",
+		"SELECT 1::bigint, id, source, key, rows_rejected, rows_expired, first_event, last_event, own_slice::int::bigint FROM sellometer.objects WHERE id = $1",
 		1, {INT8OID}
 	};
 	static SlmStatement archive = {
 		"SELECT o.ordinality, o.id, coalesce(l.source, f.source, a.source), coalesce(l.key, f.key), l.rows_rejected, l.rows_expired, "
-		"l.first_event, l.last_event FROM sellometer.archives a CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) "
+		"l.first_event, l.last_event, a.own_slice::int::bigint FROM sellometer.archives a CROSS JOIN unnest(a.objects) WITH ORDINALITY o (id, ordinality) "
 		"LEFT JOIN sellometer.objects l ON l.id = o.id LEFT JOIN sellometer.forgotten_objects f ON f.object_id = o.id AND l.id IS NULL "
 		"WHERE a.id = $1",
 		1, {INT8OID}
@@ -100,7 +101,11 @@ describe_piece(Look *look, const SlmPiece *piece)
 	look->archive = piece->row_map == NULL ? NULL : piece->key;
 	describe(look, piece->row_map == NULL ? &object : &archive, piece->id, n);
 	for (int i = 0; i < n && !slm_keeps_rejects(piece->slice); i++)
-		look->objects[i].rows_rejected = -1;
+	{
+		/* but for texts whose numbers others have, which only this node knows of */
+		if (!look->objects[i].own_slice && look->objects[i].rows_rejected == 0)
+			look->objects[i].rows_rejected = -1;
+	}
 }
 
 /* --- reading --- */

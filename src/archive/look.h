@@ -22,6 +22,7 @@ typedef struct SlmLookObject
 	int64		rows_expired;	/* -1: it does not know it any more */
 	TimestampTz first;			/* span of its rows that counted; first > last: there are none */
 	TimestampTz last;
+	bool		own_slice;		/* no other node reads it */
 } SlmLookObject;
 
 /* A row, and where it stands; valid during the call. */

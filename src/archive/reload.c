@@ -89,7 +89,7 @@ look_up_object(Reload *reload, int64 id)
 		"a.row_map, array_position(a.objects, o.id)::bigint, o.format_id, "
 		"CASE WHEN a.id IS NULL THEN o.rates ELSE a.rates[array_position(a.objects, o.id)] END, "
 		"coalesce(a.counted_sources[array_position(a.objects, o.id)], o.counted_source, o.source), "
-		"coalesce(a.counted_keys[array_position(a.objects, o.id)], o.counted_key, o.key) "
+		"coalesce(a.counted_keys[array_position(a.objects, o.id)], o.counted_key, o.key), o.own_slice::int::bigint "
 		"FROM sellometer.objects o LEFT JOIN sellometer.sources s ON s.name = o.source "
 		"LEFT JOIN sellometer.archives a ON o.state = 'archived' AND a.source = o.source AND a.key = o.archive_key AND o.id = ANY (a.objects) "
 		"WHERE o.id = $1",
@@ -140,6 +140,7 @@ look_up_object(Reload *reload, int64 id)
 	object->rates = slm_bytes(context, 0, 21, &object->rates_len);
 	object->counted_source = slm_text(context, 0, 22);
 	object->counted_key = slm_text(context, 0, 23);
+	object->own_slice = slm_int64(0, 24, 0) != 0;
 	/* an archive has none */
 	object->format = slm_format_get(object->format_id);
 }

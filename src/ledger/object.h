@@ -61,6 +61,7 @@ typedef struct SlmObject
 	int64		resume_row;
 	int64		rejected_before;	/* rows of earlier parts that were rejected */
 	bool		reloaded;		/* it is loaded already: errors don't say how to load it */
+	bool		own_slice;		/* no other node reads it */
 	bool		judged;			/* all of its times are known: time_limit is valid, and the same for all of its parts */
 	TimestampTz time_limit;		/* later rows are clock jumps; DT_NOEND: none is */
 

@@ -239,7 +239,8 @@ lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *obj
 		/* what was begun with one goes on with it */ \
 		"CASE WHEN o.resume_row > 0 THEN o.format_id ELSE (SELECT s.format_id FROM sellometer.sources s WHERE s.name = o.source) END, " \
 		"CASE WHEN o.resume_row > 0 THEN o.rates END, " \
-		"CASE WHEN o.resume_row > 0 THEN o.counted_source END, CASE WHEN o.resume_row > 0 THEN o.counted_key END " \
+		"CASE WHEN o.resume_row > 0 THEN o.counted_source END, CASE WHEN o.resume_row > 0 THEN o.counted_key END, " \
+		"(SELECT s.own_slice::int::bigint FROM sellometer.sources s WHERE s.name = o.source) " \
 		WAITING_IN("$1", state) "FOR UPDATE SKIP LOCKED", \
 		4, {TEXTOID, INT4OID, BOOLOID, INT8ARRAYOID} \
 	}
@@ -274,6 +275,7 @@ lock_objects(const SlmPick *pick, int number, const Share *share, SlmObject *obj
 		object->rates = slm_bytes(context, i, 12, &object->rates_len);
 		object->counted_source = slm_text(context, i, 13);
 		object->counted_key = slm_text(context, i, 14);
+		object->own_slice = slm_int64(i, 15, 0) != 0;
 		object->number = -1;
 	}
 	for (int i = 0; i < n; i++)

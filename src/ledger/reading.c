@@ -95,6 +95,11 @@ validate_event(SlmReading *reading, const SlmRowAhead *ahead)
 
 	if (slm_reading_reject_long_key(reading, row))
 		return true;
+	if (reading->slice.alone && slm_is_elsewhere(reading->slice, row->event.product_id))
+	{
+		slm_reading_reject_elsewhere(reading, row);
+		return true;
+	}
 	/* as the part will, unless its names take so much memory that it ends sooner */
 	if (is_full(reading, reading->reach.n, ahead))
 	{
@@ -165,11 +170,40 @@ take_elsewhere(SlmReading *reading, const SlmReadRow *row)
 		slm_reading_leave_out(reading, true);
 		return true;
 	}
+	if (reading->slice.alone)
+	{
+		slm_reading_leave_out(reading, true);
+		slm_reading_reject_elsewhere(reading, row);
+		return true;
+	}
 	if (expire_at_once(reading, row->event.time, &reading->object->rows_elsewhere) ||
 		slm_chunk_add_elsewhere(reading->chunk, row->event.time, row->line, row->raw, (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
 		return true;
 	slm_object_fail_by_memory(reading->object);
 	return false;
+}
+
+/*
+ * The event's product is a text whose number another one has.  No other node knows that: so its time counts as there, until the chunk is judged.
+ * False if the outcome is set.
+ */
+static bool
+take_taken(SlmReading *reading, const SlmReadRow *row)
+{
+	if (slm_reading_reject_long_key(reading, row))
+	{
+		slm_reading_leave_out(reading, true);
+		return true;
+	}
+	if (expire_at_once(reading, row->event.time, &reading->object->rows_expired))
+		return true;
+	if (!slm_chunk_add_taken(reading->chunk, row->event.time, row->line, row->raw, (SlmTime) slm_max_clock_jump * USECS_PER_SEC))
+	{
+		slm_object_fail_by_memory(reading->object);
+		return false;
+	}
+	slm_reading_note_taken(reading, row);
+	return true;
 }
 
 /* One event into the chunk; false if the outcome is set. */
@@ -185,6 +219,8 @@ take_event(SlmReading *reading, const SlmRowAhead *ahead)
 		return validate_event(reading, ahead);
 	if (ahead->elsewhere)
 		return take_elsewhere(reading, row);
+	if (slm_is_taken(&row->event))
+		return take_taken(reading, row);
 	offer = slm_dictionary_offer_by_hash(reading->dictionary, &row->event, ahead->hash, &first, &error);
 	if (offer == SLM_NO_OFFER)
 	{
@@ -485,6 +521,7 @@ slm_reading_begin(SlmObject *object, const SlmClock *clock, const SlmHashKey *ke
 	reading->object = object;
 	reading->key = key;
 	reading->slice = clock->slice;
+	reading->slice.alone = object->own_slice;
 	slm_gaps_reset(&reading->gaps, (SlmTime) slm_max_clock_jump * USECS_PER_SEC);
 	reading->context = CurrentMemoryContext;
 	reading->until = DT_NOEND;
@@ -574,6 +611,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 		chunk->visits.wanted = clock->visits;
 		reading->part_row = reading->row;
 		slm_reading_forget_refused(reading);
+		slm_reading_forget_taken(reading);
 		slm_reading_want_products(reading, true);
 		forget_times(reading);
 		reading->memory = reading->products_memory = 0;

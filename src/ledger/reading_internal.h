@@ -20,6 +20,15 @@ typedef struct SlmRowAhead
 	uint64		hash;			/* of an event's offer, of this node's */
 } SlmRowAhead;
 
+/* A row whose product is a text that is refused, as it will be told of. */
+typedef struct SlmTakenRow
+{
+	SlmTime		time;
+	uint64		line;
+	SlmSlice	raw;
+	char		detail[128];
+} SlmTakenRow;
+
 struct SlmReading
 {
 	SlmObject  *object;
@@ -42,6 +51,12 @@ struct SlmReading
 	uint64		jumps;			/* rows that were rejected for their time, since the counts began */
 	uint64		futures;
 	uint64		no_rates;		/* likewise, for their currency */
+
+	/* of the part at hand, rows whose products are texts that are refused: the first of them; and how many were rejected for that */
+	SlmTakenRow *taken_rows;
+	int			ntaken_rows;
+	int			max_taken_rows;
+	uint64		rows_taken;
 
 	/* rows that are read, the first of which are taken; the others may be the first of another part */
 	SlmRowAhead ahead[SLM_AHEAD];
@@ -79,6 +94,18 @@ extern void slm_reading_reject(SlmReading *reading, uint64 line, const char *col
 /* Likewise one whose brand or category can't be an index key. */
 extern void slm_reading_reject_key(SlmReading *reading, const SlmReadRow *row, SlmDictionaryError error);
 
+/* The row at hand is in the chunk as one whose product is a text that is refused: tell of it later. */
+extern void slm_reading_note_taken(SlmReading *reading, const SlmReadRow *row);
+
+/*
+ * All else is said of times, and rows before floor are out of the chunk: reject those whose products are texts that are refused.  To be called
+ * before those of other nodes are taken out.
+ */
+extern void slm_reading_reject_taken(SlmReading *reading, SlmTime floor);
+
+/* A part begins: there are none yet. */
+extern void slm_reading_forget_taken(SlmReading *reading);
+
 /* The row at hand, which was just read, does not go into the chunk; left: as it is refused, not as it is none of the object's. */
 extern void slm_reading_leave_out(SlmReading *reading, bool left);
 
@@ -102,6 +129,9 @@ extern void slm_reading_keep_products(SlmReading *reading);
 
 /* Reject it if its brand or category can't be an index key, as where its offer is looked up; false if it is none of these. */
 extern bool slm_reading_reject_long_key(SlmReading *reading, const SlmReadRow *row);
+
+/* Likewise an event of another node's product, which that does not read. */
+extern void slm_reading_reject_elsewhere(SlmReading *reading, const SlmReadRow *row);
 
 /* All rows of the object have been read: which times are clock jumps? */
 extern void slm_reading_judge_gaps(SlmReading *reading);

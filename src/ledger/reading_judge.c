@@ -39,11 +39,14 @@ slm_reading_judge_rejects(SlmReading *reading)
 {
 	SlmObject  *object = reading->object;
 	StringInfoData message;
-	bool		all = object->rows_total > 0 && object->rows_rejected == object->rows_total;
+	/* that two texts have the same number says nothing about the object, and of several nodes only one knows it */
+	uint64		judged = object->rows_rejected - reading->rows_taken;
+	bool		others = slm_is_sliced(reading->slice) && !reading->slice.alone;
+	bool		all = object->rows_total > 0 && (others ? judged : object->rows_rejected) == object->rows_total;
 
 	if (reading->choose != NULL ||
 		(!all && (object->rows_total < MIN_ROWS_TO_FAIL ||
-				  (double) object->rows_rejected <= slm_max_reject_fraction * (double) object->rows_total)))
+				  (double) judged <= slm_max_reject_fraction * (double) object->rows_total)))
 		return;
 	initStringInfo(&message);
 	if (all && object->rows_total == 1)
@@ -126,6 +129,7 @@ slm_reading_judge_times(SlmReading *reading, const SlmClock *clock)
 	SlmChunk   *chunk = reading->chunk;
 	SlmTime		latest = DT_NOBEGIN;
 	SlmTime		median;
+	SlmTime		floor;
 
 	find_span(reading);
 	reject_jumps(reading);
@@ -138,7 +142,9 @@ slm_reading_judge_times(SlmReading *reading, const SlmClock *clock)
 	}
 	if (object->resume_row == 0 || chunk->nrows >= SLM_MIN_ROWS_OF_CLOCK)
 		object->median = median;
-	drop_expired(reading, slm_tiers_floor(clock->tiers, Max(median, clock->head)));
+	floor = slm_tiers_floor(clock->tiers, Max(median, clock->head));
+	drop_expired(reading, floor);
+	slm_reading_reject_taken(reading, floor);
 	object->rows_elsewhere += slm_chunk_drop_elsewhere(chunk, DT_NOEND, &latest);
 }
 

@@ -75,7 +75,7 @@ copy_skus(const SlmReading *reading, const SlmSku *list, uint32 n, uint32 *count
 	*count = 0;
 	for (uint32 i = 0; i < n; i++)
 	{
-		if (list[i].product_id == 0 || slm_is_elsewhere(reading->slice, list[i].product_id))
+		if (list[i].taken || slm_is_elsewhere(reading->slice, list[i].product_id))
 			continue;
 		copy[*count] = list[i];
 		copy[(*count)++].sku.data = memcpy(at, list[i].sku.data, list[i].sku.len);

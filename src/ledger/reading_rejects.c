@@ -7,6 +7,8 @@
 #include "ledger/reading_internal.h"
 #include "pure/clean.h"
 #include "pure/event.h"
+#include "pure/fault.h"
+#include "utils/builtins.h"
 
 /* In a context: text as it can be shown. */
 static char *
@@ -117,15 +119,93 @@ slm_reading_reject_long_key(SlmReading *reading, const SlmReadRow *row)
 }
 
 void
+slm_reading_note_taken(SlmReading *reading, const SlmReadRow *row)
+{
+	SlmTakenRow *taken;
+
+	if (reading->ntaken_rows >= slm_max_rejects_kept)
+		return;
+	if (reading->ntaken_rows == reading->max_taken_rows)
+	{
+		reading->max_taken_rows = Max(8, 2 * reading->max_taken_rows);
+		reading->taken_rows = reading->taken_rows == NULL ? MemoryContextAlloc(reading->context, sizeof(SlmTakenRow) * reading->max_taken_rows)
+			: repalloc(reading->taken_rows, sizeof(SlmTakenRow) * reading->max_taken_rows);
+	}
+	taken = &reading->taken_rows[reading->ntaken_rows++];
+	taken->time = row->event.time;
+	taken->line = row->line;
+	taken->raw = (SlmSlice) {memcpy(MemoryContextAlloc(reading->context, Max(row->raw.len, 1)), row->raw.data, row->raw.len), row->raw.len};
+	slm_reject_detail(taken->detail, slm_column_name(SLM_COL_PRODUCT_ID), row->event.sku, slm_fault(SLM_REJECT_SKU_TAKEN, row->event.sku));
+}
+
+void
+slm_reading_forget_taken(SlmReading *reading)
+{
+	for (int i = 0; i < reading->ntaken_rows; i++)
+		pfree((char *) reading->taken_rows[i].raw.data);
+	reading->ntaken_rows = 0;
+	reading->rows_taken = 0;
+}
+
+void
+slm_reading_reject_taken(SlmReading *reading, SlmTime floor)
+{
+	SlmObject  *object = reading->object;
+	MemoryContext old;
+	uint64		told = 0;
+
+	if (!reading->chunk->any_taken)
+		return;
+	old = MemoryContextSwitchTo(reading->context);
+	slm_refused_taken(&reading->refused, reading->chunk, reading->row - reading->part_row);
+	MemoryContextSwitchTo(old);
+	reading->rows_taken = slm_chunk_drop_taken(reading->chunk);
+	for (int i = 0; i < reading->ntaken_rows; i++)
+	{
+		const SlmTakenRow *taken = &reading->taken_rows[i];
+
+		if (taken->time < floor || (object->judged && taken->time > object->time_limit))
+			continue;
+		slm_reading_reject(reading, taken->line, slm_column_name(SLM_COL_PRODUCT_ID), SLM_REJECT_SKU_TAKEN, taken->detail, taken->raw);
+		told++;
+	}
+	Assert(told <= reading->rows_taken);
+	object->rows_rejected += reading->rows_taken - told;
+}
+
+void
+slm_reading_reject_elsewhere(SlmReading *reading, const SlmReadRow *row)
+{
+	const SlmEvent *event = &row->event;
+	char		number[MAXINT8LEN + 1];
+	char		fault[64];
+	char		detail[128];
+	SlmSlice	product = event->sku;
+
+	if (event->product_id >= 0)
+		product = (SlmSlice) {number, (uint32) pg_lltoa(event->product_id, number)};
+	snprintf(fault, sizeof(fault), "is of slice %u/%u, not of this one, %u/%u", slm_slice_of(event->product_id, reading->slice.of), reading->slice.of,
+			 reading->slice.number, reading->slice.of);
+	slm_reject_detail(detail, slm_column_name(SLM_COL_PRODUCT_ID), product, fault);
+	slm_reading_reject(reading, row->line, slm_column_name(SLM_COL_PRODUCT_ID), SLM_REJECT_OTHER_SLICE, detail, row->raw);
+}
+
+void
 slm_reading_hand_over_rejects(SlmReading *reading)
 {
 	SlmObject  *object = reading->object;
+	int			kept = 0;
 
 	if (slm_keeps_rejects(reading->slice))
 		return;
-	object->rows_elsewhere += object->rows_rejected;
-	object->rows_rejected = 0;
-	object->nrejects = 0;
+	object->rows_elsewhere += object->rows_rejected - reading->rows_taken;
+	object->rows_rejected = reading->rows_taken;
+	for (int i = 0; i < object->nrejects; i++)
+	{
+		if (strcmp(object->rejects[i].reason, slm_reject_name(SLM_REJECT_SKU_TAKEN)) == 0)
+			object->rejects[kept++] = object->rejects[i];
+	}
+	object->nrejects = kept;
 }
 
 void

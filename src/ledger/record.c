@@ -65,7 +65,7 @@ record_part(const SlmObject *object)
 /* What is recorded of a loaded object. */
 enum
 {
-	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, ELSEWHERE, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, HEAD, IGNORED, FORMAT, RATES, COLUMNS
+	ID, IS_PART, TOTAL, COUNTED, DUPLICATE, REJECTED, EXPIRED, ELSEWHERE, FIRST_EVENT, LAST_EVENT, TIME, TIME_LIMIT, CHECKSUM, HEAD, IGNORED, FORMAT, RATES, OWN_SLICE, COLUMNS
 };
 
 static void
@@ -97,6 +97,7 @@ fill_loaded(const SlmObject *object, const SlmRowCounts *counts, Datum *values, 
 	values[IGNORED] = Int64GetDatum(object->rows_ignored);
 	values[FORMAT] = Int64GetDatum(object->format_id);
 	values[RATES] = object->rates == NULL ? (Datum) 0 : slm_currency_datum(object->rates, object->rates_len);
+	values[OWN_SLICE] = BoolGetDatum(object->own_slice);
 	memset(nulls, false, COLUMNS * sizeof(bool));
 	nulls[FIRST_EVENT] = TIMESTAMP_NOT_FINITE(object->first_event);
 	nulls[LAST_EVENT] = TIMESTAMP_NOT_FINITE(object->last_event);
@@ -112,7 +113,7 @@ static void
 record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 {
 	static const Oid types[COLUMNS] = {INT8OID, BOOLOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, TIMESTAMPTZOID,
-	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TIMESTAMPTZOID, INT8OID, INT8OID, BYTEAOID};
+	TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, TIMESTAMPTZOID, INT8OID, INT8OID, BYTEAOID, BOOLOID};
 	static SlmStatement statement = {
 		"UPDATE sellometer.objects o SET state = CASE WHEN n.is_part THEN o.state ELSE 'done' END, "
 		"rows_total = o.rows_total + n.total, rows_counted = o.rows_counted + n.counted, "
@@ -124,13 +125,13 @@ record_loaded(const SlmObject *objects, int n, const SlmRowCounts *counts)
 		"time_limit = CASE WHEN n.is_part THEN n.time_limit END, "
 		"ingested_at = CASE WHEN n.is_part THEN NULL ELSE clock_timestamp() END, "
 		"next_attempt = NULL, error = NULL, sqlstate = NULL, checksum = coalesce(n.checksum, o.checksum), "
-		"head = greatest(o.head, n.head), rows_ignored = n.ignored, format_id = n.format, rates = n.rates, "
+		"head = greatest(o.head, n.head), rows_ignored = n.ignored, format_id = n.format, rates = n.rates, own_slice = n.own_slice, "
 		"counted_source = CASE WHEN o.resume_row > 0 THEN o.counted_source END, counted_key = CASE WHEN o.resume_row > 0 THEN o.counted_key END "
-		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) "
-		"AS n (id, is_part, total, counted, duplicate, rejected, expired, elsewhere, first_event, last_event, time, time_limit, checksum, head, ignored, format, rates) "
+		"FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) "
+		"AS n (id, is_part, total, counted, duplicate, rejected, expired, elsewhere, first_event, last_event, time, time_limit, checksum, head, ignored, format, rates, own_slice) "
 		"WHERE o.id = n.id",
 		COLUMNS, {INT8ARRAYOID, BOOLARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID,
-		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID}
+		TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, UUIDARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID, INT8ARRAYOID, BYTEAARRAYOID, BOOLARRAYOID}
 	};
 	Datum	   *values = palloc(sizeof(Datum) * COLUMNS * Max(n, 1));
 	bool	   *nulls = palloc(sizeof(bool) * COLUMNS * Max(n, 1));

@@ -62,21 +62,43 @@ slm_refused_note(SlmRefused *out, uint64 row, bool left)
 	out->any |= left;
 }
 
+/* What is in the chunk are the rows that are not absent, in their order: the first from this one on. */
+static uint64
+next_in_chunk(const SlmRefused *out, uint64 row)
+{
+	while (has_bit(out->absent, row))
+		row++;
+	return row;
+}
+
 void
 slm_refused_by_time(SlmRefused *out, const SlmChunk *chunk, uint64 rows, SlmTime first, SlmTime last)
 {
-	uint32		i = 0;
+	uint64		row = 0;
 
 	reserve(out, rows);
-	/* what is in the chunk are the rows that are not absent, in their order */
-	for (uint64 row = 0; row < rows && i < chunk->nrows; row++)
+	for (uint32 i = 0; i < chunk->nrows; i++, row++)
 	{
-		SlmTime		time;
+		SlmTime		time = chunk->rows[i].time;
 
-		if (has_bit(out->absent, row))
-			continue;
-		time = chunk->rows[i++].time;
+		row = next_in_chunk(out, row);
+		Assert(row < rows);
 		if (time < first || time > last)
+			slm_refused_note(out, row, true);
+	}
+}
+
+void
+slm_refused_taken(SlmRefused *out, const SlmChunk *chunk, uint64 rows)
+{
+	uint64		row = 0;
+
+	reserve(out, rows);
+	for (uint32 i = 0; i < chunk->nrows; i++, row++)
+	{
+		row = next_in_chunk(out, row);
+		Assert(row < rows);
+		if (chunk->rows[i].offer == SLM_TAKEN_OFFER)
 			slm_refused_note(out, row, true);
 	}
 }

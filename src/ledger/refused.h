@@ -27,6 +27,9 @@ extern void slm_refused_note(SlmRefused *out, uint64 row, bool left);
 /* Those of the chunk that are not within these times are about to be taken out of it.  rows: how many the part has. */
 extern void slm_refused_by_time(SlmRefused *out, const SlmChunk *chunk, uint64 rows, SlmTime first, SlmTime last);
 
+/* Likewise those whose products are texts that are refused. */
+extern void slm_refused_taken(SlmRefused *out, const SlmChunk *chunk, uint64 rows);
+
 /* Add them to a set, as rows from base on. */
 extern void slm_refused_add_to(const SlmRefused *out, SlmRowSet *set, uint64 base);
 

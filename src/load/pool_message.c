@@ -104,6 +104,7 @@ slm_task_send(StringInfo buf, const SlmObject *objects, int n, const SlmClock *c
 		pq_sendint64(buf, objects[i].size);
 		pq_sendint64(buf, objects[i].object_time);
 		pq_sendbyte(buf, objects[i].time_doubtful);
+		pq_sendbyte(buf, objects[i].own_slice);
 		pq_sendint64(buf, objects[i].format_id);
 		send_text(buf, objects[i].source);
 		send_text(buf, objects[i].key);
@@ -145,6 +146,7 @@ slm_task_receive(StringInfo buf, SlmTask *task)
 		object->size = pq_getmsgint64(buf);
 		object->object_time = pq_getmsgint64(buf);
 		object->time_doubtful = pq_getmsgbyte(buf);
+		object->own_slice = pq_getmsgbyte(buf);
 		object->format_id = pq_getmsgint64(buf);
 		object->source = receive_text(buf);
 		object->key = receive_text(buf);

@@ -86,6 +86,18 @@ slm_chunk_add_elsewhere(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice r
 }
 
 bool
+slm_chunk_add_taken(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice raw, SlmTime max_jump)
+{
+	SlmChunkRow *row = add_row(chunk, time, line, raw, max_jump);
+
+	if (row == NULL)
+		return false;
+	row->offer = SLM_TAKEN_OFFER;
+	chunk->any_taken = true;
+	return true;
+}
+
+bool
 slm_chunk_median(const SlmChunk *chunk, SlmTime *median)
 {
 	SlmTime    *times = malloc(chunk->nrows * sizeof(SlmTime));
@@ -167,11 +179,30 @@ slm_chunk_drop_elsewhere(SlmChunk *chunk, SlmTime before, SlmTime *latest)
 	return n - kept;
 }
 
+uint32_t
+slm_chunk_drop_taken(SlmChunk *chunk)
+{
+	uint32_t	kept = 0;
+	uint32_t	n = chunk->nrows;
+
+	if (!chunk->any_taken)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		if (chunk->rows[i].offer != SLM_TAKEN_OFFER)
+			chunk->rows[kept++] = chunk->rows[i];
+	}
+	chunk->nrows = kept;
+	chunk->any_taken = false;
+	return n - kept;
+}
+
 void
 slm_chunk_reset(SlmChunk *chunk)
 {
 	chunk->nrows = 0;
 	chunk->nelsewhere = 0;
+	chunk->any_taken = false;
 	chunk->nraws = 0;
 	slm_bytes_free(&chunk->bytes);
 	slm_cart_events_reset(&chunk->carts);

@@ -17,6 +17,9 @@
 /* The first rows, and those far ahead of what came before, keep their line in case they are rejected. */
 #define SLM_CHUNK_RAWS	100
 
+/* In the place of an offer: the row's product is a text whose number another one has. */
+#define SLM_TAKEN_OFFER	(SLM_NO_OFFER - 1)
+
 typedef struct SlmChunkRaw
 {
 	uint32_t	row;
@@ -30,6 +33,7 @@ typedef struct SlmChunk
 	uint64_t   *lines;			/* line number of each row */
 	uint32_t	nrows;
 	uint32_t	nelsewhere;		/* of these: rows of products that another node keeps; they have a time, and SLM_NO_OFFER */
+	bool		any_taken;		/* there are, or were, rows that have a time, and SLM_TAKEN_OFFER */
 	uint32_t	maxrows;
 	uint32_t	maxlines;
 	SlmChunkRaw *raws;
@@ -63,6 +67,9 @@ extern bool slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent
 /* Likewise one of a product that another node keeps: it has a part in what is said of the chunk's times, and goes then. */
 extern bool slm_chunk_add_elsewhere(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice raw, SlmTime max_jump);
 
+/* Likewise one whose product is a text that is refused. */
+extern bool slm_chunk_add_taken(SlmChunk *chunk, SlmTime time, uint64_t line, SlmSlice raw, SlmTime max_jump);
+
 /* The lower median of the rows' times.  False if out of memory; nrows > 0. */
 extern bool slm_chunk_median(const SlmChunk *chunk, SlmTime *median);
 
@@ -74,6 +81,9 @@ extern uint32_t slm_chunk_drop_before(SlmChunk *chunk, SlmTime limit, SlmTime *l
 
 /* Likewise the rows of other nodes alone, however they have been added. */
 extern uint32_t slm_chunk_drop_elsewhere(SlmChunk *chunk, SlmTime before, SlmTime *latest);
+
+/* Take out those of refused texts; returns their number. */
+extern uint32_t slm_chunk_drop_taken(SlmChunk *chunk);
 
 /* Empty it for the next object; keeps the memory. */
 extern void slm_chunk_reset(SlmChunk *chunk);

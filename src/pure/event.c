@@ -19,7 +19,8 @@ static const char *const type_names[SLM_EVENT_TYPES] = {"view", "cart", "remove_
 
 static const char *const reject_names[SLM_REJECT_REASONS] = {
 	"bad_time", "bad_event_type", "bad_product_id", "bad_price", "bad_category_id", "bad_user_id", "bad_encoding",
-	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity", "no_rate", "sku_taken"
+	"bad_quote", "column_count", "key_too_long", "future", "clock_jump", "too_long", "bad_quantity", "no_rate", "sku_taken",
+	"other_slice"
 };
 
 const char *
@@ -142,10 +143,23 @@ parse_sku(const SlmSlice field[SLM_COLUMNS], SlmSkus *skus, SlmEvent *event, Slm
 	if (slm_sku_is_number(event->sku, &event->product_id))
 		return true;
 	if (skus == NULL)
+	{
 		event->product_id = slm_sku_id(event->sku);
-	else if (slm_skus_id(skus, event->sku, &event->product_id) != SLM_SKU_KNOWN)
-		return reject_value(reject, SLM_REJECT_SKU_TAKEN, SLM_COL_PRODUCT_ID, field);
-	return true;
+		event->sku_taken = false;
+		return true;
+	}
+	switch (slm_skus_id(skus, event->sku, &event->product_id))
+	{
+		case SLM_SKU_KNOWN:
+			event->sku_taken = false;
+			return true;
+		case SLM_SKU_TAKEN:
+			event->sku_taken = true;
+			return true;
+		default:
+			/* the reader fails for want of memory */
+			return reject_value(reject, SLM_REJECT_SKU_TAKEN, SLM_COL_PRODUCT_ID, field);
+	}
 }
 
 bool

@@ -51,10 +51,13 @@ slm_slice_of(int64_t product_id, uint32_t of)
 {
 	uint32_t	low = (uint32_t) product_id;
 	uint32_t	high = (uint32_t) ((uint64_t) product_id >> 32);
+	uint64_t	hash;
 
 	SLM_ASSERT(of > 0);
 	/* so that equal numbers of 4 and of 8 bytes have equal hashes */
-	return (uint32_t) ((hash_key(low ^ (product_id >= 0 ? high : ~high)) + COMBINE) % of);
+	hash = hash_key(low ^ (product_id >= 0 ? high : ~high)) + COMBINE;
+	/* each row is asked about, and a division takes as long as the rest */
+	return (uint32_t) ((of & (of - 1)) == 0 ? hash & (of - 1) : hash % of);
 }
 
 /* Digits up to end; false if there are none, or too many. */

@@ -3,6 +3,8 @@
  *
  * N nodes read the same objects, and node i of them keeps the rows of the products that PostgreSQL puts into partition i of N of a table
  * that is hash-partitioned by product_id: satisfies_hash_partition() says the same, so foreign tables of the nodes can be its partitions.
+ *
+ * Or each node reads objects of its own, which who writes them has divided so already: then nobody else keeps what is of another slice there.
  */
 #ifndef SLM_PURE_NODE_SLICE_H
 #define SLM_PURE_NODE_SLICE_H
@@ -20,6 +22,7 @@ typedef struct SlmNodeSlice
 {
 	uint32_t	of;				/* so many slices there are; 0 or 1: products are not divided */
 	uint32_t	number;			/* of this one, from 0 */
+	bool		alone;			/* what is read is there for this node alone */
 } SlmNodeSlice;
 
 /* "i/N", of 0 <= i < N <= SLM_MAX_SLICES, or nothing at all for all products.  False if it is neither. */
@@ -45,7 +48,7 @@ slm_is_elsewhere(SlmNodeSlice slice, int64_t product_id)
 static inline bool
 slm_keeps_rejects(SlmNodeSlice slice)
 {
-	return slice.number == 0;
+	return slice.number == 0 || slice.alone;
 }
 
 #endif							/* SLM_PURE_NODE_SLICE_H */

@@ -321,7 +321,7 @@ read_row(SlmReader *reader, SlmCsvStatus status, SlmRecord *record, SlmReadRow *
 		if (reader->csv.ncolumns == SLM_USUAL_COLUMNS)
 			return SLM_READ_EVENT;
 		if (read_more(reader, record, row))
-			return row->event.name.len == 0 ? SLM_READ_EVENT : note_name(reader, &row->event);
+			return row->event.name.len == 0 || slm_is_taken(&row->event) ? SLM_READ_EVENT : note_name(reader, &row->event);
 	}
 	return read_other(reader, status, record, row);
 }

@@ -43,6 +43,7 @@ typedef struct SlmEvent
 	SlmSlice	session;		/* slm_field_value(): trimmed, and empty = no session */
 	SlmSlice	event_id;		/* valid if line is not 0; never empty */
 	SlmSlice	sku;			/* valid if product_id is below 0: the text that it stands for */
+	bool		sku_taken;		/* likewise: another text has this number, so the event must not count: see sku.h */
 	SlmSlice	name;			/* slm_field_value() of what the product is called; empty = not told */
 	SlmSlice	currency;		/* of the price, trimmed; set where the header has a column behind the usual ones, else left as it was */
 	SlmSlice	own[SLM_MAX_OWN];	/* as they came, the values of options.own; set only if there are some */
@@ -72,6 +73,13 @@ slm_line_pieces(uint32_t line)
 
 /* No line is as large. */
 #define SLM_MAX_LINE	(SLM_MAX_QUANTITY << 2)
+
+/* Is its product a text whose number another one has? */
+static inline bool
+slm_is_taken(const SlmEvent *event)
+{
+	return event->product_id < 0 && event->sku_taken;
+}
 
 /* How many pieces it is of. */
 static inline int32_t

@@ -134,13 +134,13 @@ rehash(SlmSkus *skus, uint32_t n)
 	skus->nslots = skus->nslots ? skus->nslots * 2 : 256;
 	for (uint32_t i = 0; i < n; i++)
 	{
-		if (skus->list[i].product_id != 0)
+		if (!skus->list[i].taken)
 			*find_slot(skus, skus->list[i].product_id) = i + 1;
 	}
 	return true;
 }
 
-/* The text's entry; *added: it is new, its product is not known yet.  NULL if out of memory. */
+/* The text's entry; *added: it is new, and taken as long as it has no slot.  NULL if out of memory. */
 static SlmSku *
 intern(SlmSkus *skus, SlmSlice sku, bool *added)
 {
@@ -154,7 +154,7 @@ intern(SlmSkus *skus, SlmSlice sku, bool *added)
 		return NULL;
 	*added = number == n;
 	if (*added)
-		skus->list[number] = (SlmSku) {0, skus->texts.entries[number].text};
+		skus->list[number] = (SlmSku) {slm_sku_id(sku), true, skus->texts.entries[number].text};
 	return &skus->list[number];
 }
 
@@ -171,18 +171,15 @@ slm_skus_id(SlmSkus *skus, SlmSlice sku, int64_t *id)
 	}
 	if (added)
 	{
-		int64_t		product_id = slm_sku_id(sku);
-		uint32_t   *slot = find_slot(skus, product_id);
+		uint32_t   *slot = find_slot(skus, entry->product_id);
 
-		SLM_ASSERT(product_id < 0);
-		if (*slot == 0)
-		{
-			entry->product_id = product_id;
+		entry->taken = *slot != 0;
+		if (!entry->taken)
 			*slot = (uint32_t) (entry - skus->list) + 1;
-		}
 	}
+	SLM_ASSERT(entry->product_id < 0);
 	*id = entry->product_id;
-	return entry->product_id != 0 ? SLM_SKU_KNOWN : SLM_SKU_TAKEN;
+	return entry->taken ? SLM_SKU_TAKEN : SLM_SKU_KNOWN;
 }
 
 bool
@@ -196,6 +193,6 @@ slm_skus_refuse(SlmSkus *skus, SlmSlice sku)
 {
 	bool		added;
 
-	/* one that is new has no product, and gets none */
+	/* one that is new has no slot, and gets none */
 	return intern(skus, sku, &added) != NULL;
 }

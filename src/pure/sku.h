@@ -38,7 +38,8 @@ extern bool slm_product_of_field(SlmSlice field, int64_t *id);
 
 typedef struct SlmSku
 {
-	int64_t		product_id;		/* below 0; 0: refused */
+	int64_t		product_id;		/* below 0 */
+	bool		taken;			/* another text has this number, so this one is refused */
 	SlmSlice	sku;
 } SlmSku;
 
@@ -55,7 +56,7 @@ typedef enum SlmSkuStatus
 	SLM_SKU_MEMORY
 } SlmSkuStatus;
 
-/* The number of a text that is none; the text is copied. */
+/* The number of a text that is none, also if that is another's; the text is copied. */
 extern SlmSkuStatus slm_skus_id(SlmSkus *skus, SlmSlice sku, int64_t *id);
 
 /* Have a text be refused from now on.  False if out of memory. */

@@ -93,10 +93,11 @@ typedef enum SlmRejectReason
 	SLM_REJECT_TOO_LONG,		/* a line over 1 MB */
 	SLM_REJECT_BAD_QUANTITY,
 	SLM_REJECT_NO_RATE,			/* its price is in a currency that has no rate then */
-	SLM_REJECT_SKU_TAKEN		/* another text has the number of this one: see sku.h */
+	SLM_REJECT_SKU_TAKEN,		/* another text has the number of this one: see sku.h */
+	SLM_REJECT_OTHER_SLICE		/* of a product that another node counts, where that does not look: see node_slice.h */
 } SlmRejectReason;
 
-#define SLM_REJECT_REASONS	16
+#define SLM_REJECT_REASONS	17
 
 /* The longest key (brand, or category joined from three levels) in bytes: well below a btree tuple's 2704. */
 #define SLM_MAX_KEY_BYTES	1000

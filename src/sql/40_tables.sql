@@ -33,7 +33,8 @@ CREATE TABLE sellometer.sources (
 	key_offset_seen	interval,
 	key_doubt		integer NOT NULL DEFAULT 1,
 	unreadable_since timestamptz,
-	format_id		bigint
+	format_id		bigint,
+	own_slice		boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE sellometer.sources IS 'Prefixes of URLs that are watched for objects';
 COMMENT ON COLUMN sellometer.sources.url IS 's3://bucket/prefix/ or file:///directory/';
@@ -45,6 +46,8 @@ COMMENT ON COLUMN sellometer.sources.same_content IS
 	'an object that holds the same as one that is counted already under another name: skip, or count it as well';
 COMMENT ON COLUMN sellometer.sources.format_id IS
 	'by which format of sellometer.source_formats its objects are read; NULL: they have none of their own';
+COMMENT ON COLUMN sellometer.sources.own_slice IS
+	'what is there is of the products of this database''s slice (sellometer.slice), and read by no other node: rows of others are rejected, other_slice';
 COMMENT ON COLUMN sellometer.sources.head IS 'newest event time that this source has reached';
 COMMENT ON COLUMN sellometer.sources.listed_at IS 'when it was last listed whole';
 COMMENT ON COLUMN sellometer.sources.list_requests IS 'LIST requests made so far';
@@ -116,6 +119,7 @@ CREATE TABLE sellometer.objects (
 	rates			bytea,
 	counted_source	text,
 	counted_key		text,
+	own_slice		boolean NOT NULL DEFAULT false,
 	UNIQUE (source, key, etag),
 	-- nothing is lost
 	CONSTRAINT rows_add_up CHECK (rows_total = rows_counted + rows_duplicate + rows_rejected + rows_expired + rows_elsewhere
@@ -146,6 +150,7 @@ COMMENT ON COLUMN sellometer.objects.rates IS
 	'by which rates prices of its rows were converted, whatever sellometer.currency_rates says by now: see src/pure/rates.h; NULL: by none';
 COMMENT ON COLUMN sellometer.objects.counted_source IS 'its source when its first rows were counted, for dimensions that are made of that; NULL: as now';
 COMMENT ON COLUMN sellometer.objects.counted_key IS 'likewise its key';
+COMMENT ON COLUMN sellometer.objects.own_slice IS 'it was loaded from a source that this node alone reads: own_slice of sellometer.sources';
 COMMENT ON COLUMN sellometer.objects.key IS 'the object''s name behind the source''s url';
 COMMENT ON COLUMN sellometer.objects.etag IS 'says which content it is; of a file: made of inode, size and time';
 COMMENT ON COLUMN sellometer.objects.size IS 'bytes';
@@ -160,7 +165,7 @@ COMMENT ON COLUMN sellometer.objects.rows_duplicate IS 'views of a product that 
 COMMENT ON COLUMN sellometer.objects.rows_rejected IS 'rows that could not be used: see sellometer.rejected_rows';
 COMMENT ON COLUMN sellometer.objects.rows_expired IS 'rows older than the retention of every tier';
 COMMENT ON COLUMN sellometer.objects.rows_elsewhere IS
-	'rows that other nodes keep: of products of their slices, and rejected ones, which are for slice 0 (sellometer.slice); else 0';
+	'rows that other nodes keep: of products of their slices, and rejected ones, which are for slice 0, but for sku_taken (sellometer.slice); else 0, as of what no other node reads';
 COMMENT ON COLUMN sellometer.objects.first_event IS 'earliest time of its rows, of all slices';
 COMMENT ON COLUMN sellometer.objects.last_event IS 'latest time of its rows, of all slices';
 COMMENT ON COLUMN sellometer.objects.resume_row IS 'rows of a large object that are committed already';
@@ -219,6 +224,7 @@ CREATE TABLE sellometer.rejected_rows (
 	rejected_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 CREATE INDEX rejected_rows_object ON sellometer.rejected_rows (object_id);
+CREATE INDEX rejected_rows_misplaced ON sellometer.rejected_rows (source, rejected_at) WHERE reason = 'other_slice';
 -- without a key, rows are published whole
 ALTER TABLE sellometer.rejected_rows REPLICA IDENTITY FULL;
 COMMENT ON TABLE sellometer.rejected_rows IS
@@ -226,7 +232,7 @@ COMMENT ON TABLE sellometer.rejected_rows IS
 COMMENT ON COLUMN sellometer.rejected_rows.line IS 'line number in the object; the header is line 1';
 COMMENT ON COLUMN sellometer.rejected_rows.column_name IS 'column at fault; NULL: the row as a whole';
 COMMENT ON COLUMN sellometer.rejected_rows.reason IS
-	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_quantity, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), no_rate (see sellometer.currency_rates), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
+	'bad_time, bad_event_type, bad_product_id, bad_price, bad_category_id, bad_user_id, bad_quantity, bad_encoding, bad_quote, column_count, key_too_long, too_long (a line over 1 MB), no_rate (see sellometer.currency_rates), sku_taken (see sellometer.sku_collisions), other_slice (see own_slice of sellometer.sources), future (see sellometer.max_clock_skew), clock_jump (see sellometer.max_clock_jump)';
 COMMENT ON COLUMN sellometer.rejected_rows.detail IS 'what was seen';
 COMMENT ON COLUMN sellometer.rejected_rows.raw IS E'up to 1 kB of the line; bytes that are no text are shown as \\xHH';
 

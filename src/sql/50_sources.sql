@@ -59,8 +59,16 @@ DECLARE
 	f sellometer.former_sources;
 	label text;
 	adopted bigint := 0;
+	other record;
 BEGIN
 	SELECT * INTO s FROM sellometer.sources x WHERE x.name = adopt_objects.name;
+	-- of what other nodes read they keep what is of their slices
+	SELECT o.key, o.source, o.own_slice INTO other FROM sellometer.former_sources x JOIN sellometer.objects o ON o.source = x.name AND o.rows_total > 0 AND o.own_slice <> s.own_slice
+	WHERE x.server IS NOT DISTINCT FROM s.server AND (starts_with(s.url, x.url) OR starts_with(x.url, s.url)) AND starts_with(x.url || o.key, s.url) LIMIT 1;
+	IF FOUND THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('source "%s" would take over objects that were loaded %s own_slice', s.name, CASE WHEN other.own_slice THEN 'with' ELSE 'without' END),
+			DETAIL = format('One is "%s" of source "%s", which was dropped.', other.key, other.source), HINT = 'Add it as it was, or put what is to be read otherwise under another prefix.';
+	END IF;
 	-- the same name at another place: what was there gets a name of its own
 	SELECT * INTO f FROM sellometer.former_sources x WHERE x.name = s.name;
 	IF FOUND AND (f.url, f.server) IS DISTINCT FROM (s.url, s.server) THEN
@@ -88,13 +96,13 @@ COMMENT ON FUNCTION sellometer.adopt_objects(text) IS
 
 CREATE FUNCTION @extschema@.sellometer_add_source(
 	name text, url text, server text DEFAULT NULL, archive_url text DEFAULT NULL, enabled boolean DEFAULT true,
-	include text[] DEFAULT NULL, exclude text[] DEFAULT NULL, format jsonb DEFAULT NULL)
+	include text[] DEFAULT NULL, exclude text[] DEFAULT NULL, format jsonb DEFAULT NULL, own_slice boolean DEFAULT false)
 RETURNS void
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_add_source';
-COMMENT ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[], jsonb) IS
-	'Watch s3://bucket/prefix/ or file:///directory/ for objects; include, exclude: patterns of keys that are loaded, and that are not; format: how they are to be read, as sellometer_set_format() takes it';
+COMMENT ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[], jsonb, boolean) IS
+	'Watch s3://bucket/prefix/ or file:///directory/ for objects; include, exclude: patterns of keys that are loaded, and that are not; format: how they are to be read, as sellometer_set_format() takes it; own_slice: what is there is of this node''s products alone, and read by no other node ({slice} and {slices} in url and archive_url are its number, and how many there are)';
 
 CREATE FUNCTION @extschema@.sellometer_drop_source(name text)
 RETURNS void
@@ -209,7 +217,7 @@ $$;
 COMMENT ON FUNCTION sellometer.apply_patterns(text) IS
 	'Skip what waits or has failed and is left out by include or exclude of its source; have what was so, and is not any more, wait again';
 
-REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[], jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_add_source(text, text, text, text, boolean, text[], text[], jsonb, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_source(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_alter_source(text, text, text, text, text[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_move_source(text, text, text, text) FROM PUBLIC;

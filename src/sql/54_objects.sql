@@ -137,7 +137,7 @@ $$;
 COMMENT ON FUNCTION sellometer.retry_objects(text, text, text) IS
 	'Have many objects loaded that have failed, were skipped or wait for their next attempt; gives their number';
 
-/* Of rejected rows only slice 0 has the number; which they are the others know too, as some may be theirs. */
+/* Of rejected rows only slice 0 has the number (but for sku_taken); which they are the others know too, as some may be theirs. */
 CREATE FUNCTION sellometer.has_left_out(o sellometer.objects)
 RETURNS boolean
 LANGUAGE sql STABLE

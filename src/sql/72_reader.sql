@@ -43,7 +43,7 @@ BEGIN
 	END IF;
 	EXECUTE format('GRANT SELECT ON %s TO %s', (SELECT string_agg(r::text, ', ') FROM sellometer.readable() r), grantee);
 	EXECUTE format('GRANT SELECT (name, url, archive_url, enabled, same_content, added_at, head, listed_at, list_requests,
-		last_error_at, unreadable_since, restored) ON sellometer.sources TO %s', grantee);
+		last_error_at, unreadable_since, restored, own_slice) ON sellometer.sources TO %s', grantee);
 	EXECUTE format('GRANT SELECT (product_id, price, since, name) ON sellometer.left_in_cart, sellometer.own_left_in_cart TO %s', grantee);
 END
 $$;

@@ -26,6 +26,7 @@ CREATE TABLE sellometer.archives (
 	counted_keys	text[],
 	held_by			text,
 	is_spare		boolean NOT NULL DEFAULT false,
+	own_slice		boolean NOT NULL DEFAULT false,
 	UNIQUE (url, key)
 );
 ALTER TABLE sellometer.archives ALTER COLUMN row_map SET STORAGE EXTERNAL;
@@ -41,6 +42,7 @@ COMMENT ON COLUMN sellometer.archives.archived_at IS 'when it was written and ve
 COMMENT ON COLUMN sellometer.archives.originals_deleted_at IS 'when its objects were deleted from the source';
 COMMENT ON COLUMN sellometer.archives.held_by IS 'why its objects are not deleted yet: a node has not loaded them, or can''t be asked';
 COMMENT ON COLUMN sellometer.archives.is_spare IS 'an archive is written anew under this key, as somebody is forgotten, and what is left of it, or of the old one, goes';
+COMMENT ON COLUMN sellometer.archives.own_slice IS 'its source is read by this node alone, which archives it, whatever its slice';
 COMMENT ON COLUMN sellometer.archives.objects IS 'id in sellometer.objects of each object in it';
 COMMENT ON COLUMN sellometer.archives.original_bytes IS 'sizes of its objects together';
 COMMENT ON COLUMN sellometer.archives.rows IS 'rows, the header not counted';

@@ -315,7 +315,19 @@ SELECT 'expired rows of ' || sellometer.shown(s.name),
 FROM sellometer.sources s
 CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS n, pg_catalog.sum(o.rows_expired) AS rows, pg_catalog.min(o.ingested_at) AS since
 	FROM (SELECT rows_expired, ingested_at FROM sellometer.objects WHERE source = s.name AND rows_expired > 0
-		AND ingested_at > pg_catalog.clock_timestamp() - interval '24 hours' ORDER BY ingested_at DESC LIMIT 1001) o) e;
+		AND ingested_at > pg_catalog.clock_timestamp() - interval '24 hours' ORDER BY ingested_at DESC LIMIT 1001) o) e
+UNION ALL
+SELECT 'misplaced rows of ' || sellometer.shown(s.name),
+	CASE WHEN m.n > 0 THEN 'warning' ELSE 'ok' END,
+	m.since,
+	CASE WHEN m.n > 0 THEN pg_catalog.format('%s rejected rows of the last 24 hours are of products of other slices: no node counts them', sellometer.up_to_1000(m.n))
+		ELSE 'none in the last 24 hours' END,
+	CASE WHEN m.n > 0 THEN 'See other_slice in sellometer.rejected_rows.  Who writes the files is to put each row where sellometer_slice_of() says; then put there what is missing.' END
+FROM sellometer.sources s
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS n, pg_catalog.min(r.rejected_at) AS since
+	FROM (SELECT rejected_at FROM sellometer.rejected_rows WHERE source = s.name AND reason = 'other_slice'
+		AND rejected_at > pg_catalog.clock_timestamp() - interval '24 hours' LIMIT 1001) r) m
+WHERE s.own_slice;
 COMMENT ON VIEW sellometer.health_objects IS 'Rows of sellometer.health about objects that are not counted, or not wholly';
 
 /*

@@ -8,7 +8,20 @@
  * So of what can't be loaded any more each node has the record.  One that is set back to an older backup takes over from the others what it
  * lacks (slice 0 from all, the others from slice 0), and what it has not counted yet is counted from the archives, by a replay in the same
  * transaction: archive.c.
+ *
+ * A source that one node alone reads (own_slice) is archived by that, as in a database without a slice: nobody else knows of it, or need know.
  */
+
+/* Slice 0 archives for all. */
+CREATE FUNCTION sellometer.is_archived_here(s sellometer.sources)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT s.archive_url IS NOT NULL AND (s.own_slice OR sellometer.own_slice() !~ '^[1-9]')
+$$;
+COMMENT ON FUNCTION sellometer.is_archived_here(sellometer.sources) IS 'Is this the node that archives what comes from a source, if it is to be archived?';
+REVOKE ALL ON FUNCTION sellometer.is_archived_here(sellometer.sources) FROM PUBLIC;
 
 /* On slice 0: why the originals of an archive must stay; NULL: they may go.  Whoever can't be asked may have something to load. */
 CREATE FUNCTION sellometer.awaited_by(archive bigint)
@@ -23,7 +36,8 @@ DECLARE
 	waiting bigint;
 	is_known boolean;
 BEGIN
-	IF coalesce(others, 0) = 0 THEN
+	IF coalesce(others, 0) = 0 OR (SELECT a.own_slice AND NOT EXISTS (SELECT FROM sellometer.objects x WHERE x.id = ANY (a.objects) AND NOT x.own_slice)
+			FROM sellometer.archives a WHERE a.id = archive) THEN
 		RETURN NULL;
 	ELSIF (SELECT count(*) FROM sellometer.nodes x WHERE NOT x.here) <> others THEN
 		RETURN format('%s of %s other nodes are known here', (SELECT count(*) FROM sellometer.nodes x WHERE NOT x.here), others);
@@ -125,7 +139,7 @@ DECLARE
 	a record;
 	is_replaced boolean;
 BEGIN
-	FOR a IN EXECUTE format('SELECT o.* FROM sellometer.archives o WHERE NOT EXISTS (SELECT FROM (SELECT x.url, x.key FROM sellometer_nodes.%I x
+	FOR a IN EXECUTE format('SELECT o.* FROM sellometer.archives o WHERE NOT o.own_slice AND NOT EXISTS (SELECT FROM (SELECT x.url, x.key FROM sellometer_nodes.%I x
 			WHERE x.archived_at IS NOT NULL OFFSET 0) x WHERE x.url = o.url AND x.key = o.key)', 'archives_of_' || node) LOOP
 		EXECUTE format('SELECT EXISTS (SELECT FROM sellometer_nodes.%I x WHERE x.archived_at IS NOT NULL AND x.url = $1 AND x.block = $2 AND x.rows = $3
 					AND x.original_bytes = $4 AND (x.first_event, x.last_event) IS NOT DISTINCT FROM ($5, $6))
@@ -150,8 +164,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	RETURN QUERY EXECUTE format('SELECT r.id FROM (SELECT x.id, x.source, x.url, x.key, x.block, x.rows, x.original_bytes, x.first_event, x.last_event
-			FROM sellometer_nodes.%I x WHERE x.archived_at IS NOT NULL) r
-			JOIN sellometer.sources s ON s.name = r.source AND ($1 IS NULL OR s.name = $1)
+			FROM sellometer_nodes.%I x WHERE x.archived_at IS NOT NULL AND NOT x.own_slice) r
+			JOIN sellometer.sources s ON s.name = r.source AND NOT s.own_slice AND ($1 IS NULL OR s.name = $1)
 			WHERE NOT EXISTS (SELECT FROM sellometer.archives o WHERE o.archived_at IS NOT NULL AND o.url = r.url AND (o.key = r.key
 				OR ($2 AND (o.block, o.rows, o.original_bytes, o.first_event, o.last_event) IS NOT DISTINCT FROM (r.block, r.rows, r.original_bytes, r.first_event, r.last_event))))
 			ORDER BY r.id', 'archives_of_' || node) USING source, sellometer.own_slice() LIKE '0/%';
@@ -173,7 +187,9 @@ DECLARE
 BEGIN
 	adopted := 0;
 	uncounted := 0;
-	IF NOT archives_itself AND NOT EXISTS (SELECT FROM sellometer.nodes x WHERE x.slice = 0) THEN
+	IF NOT EXISTS (SELECT FROM sellometer.sources s WHERE NOT s.own_slice AND s.name = coalesce(adopt_archives.source, s.name)) THEN
+		RETURN;
+	ELSIF NOT archives_itself AND NOT EXISTS (SELECT FROM sellometer.nodes x WHERE x.slice = 0) THEN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'the node that archives is not known here',
 			DETAIL = 'That of slice 0 archives for all.', HINT = 'sellometer_add_node() it, by a role that may read sellometer.archives there.';
 	END IF;

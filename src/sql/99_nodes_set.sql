@@ -124,7 +124,7 @@ UNION ALL SELECT x.name, sellometer.rows_as_text(x.relation, x.columns) FROM (VA
 	('mutes', 'mutes', 'kind, key, until, dimension'), ('calendar', 'calendar', 'from_time, to_time, factor'), ('currency_rates', 'currency_rates', 'currency, from_time, rate')
 	) x (name, relation, columns)
 UNION ALL SELECT 'inventory', pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.max(i.as_of), pg_catalog.sum(i.stock)) FROM sellometer.inventory i
-UNION ALL SELECT 'source ' || s.name, s.url FROM sellometer.sources s
+UNION ALL SELECT 'source ' || s.name, CASE WHEN s.own_slice THEN 'what is of its slice alone' ELSE s.url END FROM sellometer.sources s
 UNION ALL SELECT 'setting ' || s.name, s.setting FROM pg_catalog.pg_settings s
 WHERE s.name LIKE 'sellometer.%' AND s.name <> ALL (ARRAY['sellometer.slice', 'sellometer.database', 'sellometer.alert_link', 'sellometer.batch_bytes', 'sellometer.fill_pages',
 	'sellometer.max_connections', 'sellometer.max_parse_workers', 'sellometer.partial_results', 'sellometer.poll_interval', 'sellometer.retry_delay', 'sellometer.stuck_after', 'sellometer.surge_bytes', 'sellometer.work_memory']);

@@ -13,6 +13,7 @@
 #include "server/locks.h"
 #include "server/spi.h"
 #include "sql/format_calls.h"
+#include "sql/own_slice.h"
 #include "store/store.h"
 #include "upkeep/runs.h"
 #include "utils/acl.h"
@@ -302,9 +303,9 @@ Datum
 sellometer_add_source(PG_FUNCTION_ARGS)
 {
 	static SlmStatement insert = {
-		"INSERT INTO sellometer.sources (name, url, server, archive_url, enabled, owner, include, exclude, format_id) "
-		"VALUES ($1, $2, $3, $4, $5, $6, nullif($7, '{}'), nullif($8, '{}'), nullif($9, 0)) ON CONFLICT (name) DO NOTHING",
-		9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, REGROLEOID, TEXTARRAYOID, TEXTARRAYOID, INT8OID}
+		"INSERT INTO sellometer.sources (name, url, server, archive_url, enabled, owner, include, exclude, format_id, own_slice) "
+		"VALUES ($1, $2, $3, $4, $5, $6, nullif($7, '{}'), nullif($8, '{}'), nullif($9, 0), $10) ON CONFLICT (name) DO NOTHING",
+		10, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, BOOLOID, REGROLEOID, TEXTARRAYOID, TEXTARRAYOID, INT8OID, BOOLOID}
 	};
 	char	   *name = text_argument(fcinfo, 0, "the name of a source");
 	char	   *url = text_argument(fcinfo, 1, "the url of a source");
@@ -312,11 +313,17 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	char	   *archive_url = text_argument(fcinfo, 3, NULL);
 	Patterns	patterns = patterns_arguments(fcinfo, 5);
 	Jsonb	   *format = PG_ARGISNULL(7) ? NULL : PG_GETARG_JSONB_P(7);
-	char		nulls[] = "         ";
-	Datum		args[9];
+	bool		own_slice = !PG_ARGISNULL(8) && PG_GETARG_BOOL(8);
+	char		nulls[] = "          ";
+	Datum		args[10];
 
 	SPI_connect();
 	check_name_is_free(name);
+	if (own_slice)
+	{
+		url = slm_own_slice_place(name, url);
+		archive_url = slm_own_slice_archive(name, archive_url);
+	}
 	url = check_listable(url, server);
 	if (archive_url != NULL)
 		archive_url = check_listable(as_directory(archive_url), server);
@@ -333,6 +340,7 @@ sellometer_add_source(PG_FUNCTION_ARGS)
 	nulls[7] = patterns.exclude_null;
 	slm_format_check(name, url, server, patterns.include, patterns.exclude, format);
 	args[8] = Int64GetDatum(format == NULL ? 0 : slm_format_keep(name, format));
+	args[9] = BoolGetDatum(own_slice);
 	if (slm_execute(&insert, args, nulls, SPI_OK_INSERT) == 0)
 		raise_exists(name);
 	adopt_objects(name);
@@ -350,6 +358,7 @@ typedef struct Settled
 	char	   *server;			/* or NULL */
 	char	   *archive_url;	/* or NULL */
 	Oid			owner;
+	bool		own_slice;
 } Settled;
 
 /* What a source is now, locked; an error if there is none, or if it is not for the caller to change: it is read with its owner's rights. */
@@ -357,7 +366,7 @@ static Settled
 read_source(const char *name)
 {
 	static SlmStatement statement = {
-		"SELECT name, url, server, archive_url, owner::oid::bigint FROM sellometer.sources WHERE name = $1 FOR UPDATE", 1, {TEXTOID}
+		"SELECT name, url, server, archive_url, owner::oid::bigint, own_slice::int::bigint FROM sellometer.sources WHERE name = $1 FOR UPDATE", 1, {TEXTOID}
 	};
 	Datum		arg = CStringGetTextDatum(name);
 	MemoryContext context = CurrentMemoryContext;
@@ -372,6 +381,7 @@ read_source(const char *name)
 	source.server = slm_text(context, 0, 3);
 	source.archive_url = slm_text(context, 0, 4);
 	source.owner = (Oid) slm_int64(0, 5, InvalidOid);
+	source.own_slice = slm_int64(0, 6, 0) != 0;
 	if (!has_privs_of_role(GetUserId(), source.owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -420,6 +430,14 @@ changed_text(FunctionCallInfo fcinfo, int i, char *was)
 	return *value == '\0' ? NULL : value;
 }
 
+static char *
+changed_archive_url(FunctionCallInfo fcinfo, int i, const Settled *source)
+{
+	char	   *url = changed_text(fcinfo, i, source->archive_url);
+
+	return source->own_slice && url != source->archive_url ? slm_own_slice_archive(source->name, url) : url;
+}
+
 Datum
 sellometer_alter_source(PG_FUNCTION_ARGS)
 {
@@ -434,7 +452,7 @@ sellometer_alter_source(PG_FUNCTION_ARGS)
 				 errmsg("same_content must be \"skip\" or \"count\", not \"%s\"", same_content)));
 	SPI_connect();
 	source = read_source(name);
-	source.archive_url = changed_text(fcinfo, 1, source.archive_url);
+	source.archive_url = changed_archive_url(fcinfo, 1, &source);
 	source.server = changed_text(fcinfo, 3, source.server);
 	change_source(&source, same_content, &patterns);
 	apply_patterns(name);
@@ -549,8 +567,8 @@ sellometer_move_source(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(2))
 		slm_run_lock("archive");
 	was = source = read_source(name);
-	source.url = url;
-	source.archive_url = changed_text(fcinfo, 2, source.archive_url);
+	source.url = source.own_slice ? slm_own_slice_place(name, url) : url;
+	source.archive_url = changed_archive_url(fcinfo, 2, &source);
 	source.server = changed_text(fcinfo, 3, source.server);
 	change_source(&source, NULL, &as_they_are);
 	if (!PG_ARGISNULL(2) && was.archive_url != NULL && source.archive_url != NULL)

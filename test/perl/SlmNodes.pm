@@ -136,19 +136,20 @@ sub act
 	return;
 }
 
-# What is done to a server.  True if it is not what it was.
+# What is done to a server.  True if it is not what it was.  Not both are set back before one has taken over from the other what it lacks: nobody
+# would know then what is archived.
 sub strike
 {
 	my ($server, $backups) = @_;
 	my $name = $server->name;
 	my $what = pick(qw(kill stop backup set_back set_back));
 
-	$what = 'backup' if $what eq 'set_back' && !$backups->{$name};
+	$what = 'backup' if $what eq 'set_back' && (!$backups->{$name} || ($backups->{behind} // $name) ne $name);
 	note("  server $name: $what");
 	if ($what eq 'kill') { kill_server($server); }
 	elsif ($what eq 'stop') { $server->stop(pick('fast', 'immediate')); $server->start; }
 	elsif ($what eq 'backup') { $server->backup($backups->{$name} = 'backup' . ++$backups->{n}); }
-	else { set_back($server, $backups->{$name}); }
+	else { set_back($server, $backups->{$name}); $backups->{behind} = $name; }
 	return $what eq 'set_back';
 }
 
@@ -188,7 +189,9 @@ sub nodes_agree
 	is(join('', @wrong), '', '... each is in order');
 	is(join(' ', files_below("$dir/in")), join(' ', files_below("$dir/whole")), '... and the same originals are left');
 	oracle_load($whole, "$dir/kept");
-	@wrong = grep { !/^[^|]*\|archived\|/ } tier_differences($whole);
+	# a small file may have no row that can be used
+	my %useless = map { ($_ => 1) } split(/\n/, in_database($whole, 'shop', q{SELECT key FROM sellometer.objects WHERE state = 'failed' AND error ~ '^(the only row|none of)'}));
+	@wrong = grep { !/^[^|]*\|archived\|/ && !$useless{ s/\|.*//r } } tier_differences($whole);
 	is(join("\n", splice(@wrong, 0, 20)), '', '... as the oracle says');
 	return;
 }
@@ -228,6 +231,7 @@ sub random_nodes
 			note('  all load, and archive what they can');
 			in_database($whole, $_, $CALLS{ingest}) foreach ('shop', @slices);
 			in_database($whole, $_, $CALLS{archive}) foreach ('shop', @slices, 's0');
+			delete $backups{behind};
 		}
 		next unless chance(0.5);
 		my $were_gone = gone($dir);

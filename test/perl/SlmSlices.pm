@@ -32,7 +32,7 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-our @EXPORT = qw(make_slices slice_differences catch_up random_slices in_database is_on);
+our @EXPORT = qw(make_slices slice_differences slice_sums catch_up random_slices in_database is_on);
 
 # Databases that are on another server than the one that all functions are told of.
 my %server_of;
@@ -117,14 +117,22 @@ sub in_database
 
 =item slice_differences($node, @slices)
 
-Where the databases of slices together differ from shop, as text: of each table the first few rows.
+Where the databases of slices together differ from shop, as text: of each table the first few rows.  A reference to a hash before the slices is
+taken for what slice_sums() gives.
+
+=item slice_sums()
+
+What is compared: a hash of queries, by name.  Their columns event_time, event_type, key and more are a key; n and sum are added up.  Of ledger and head each slice
+has as many rows as shop.
 
 =cut
+
+sub slice_sums { return {%SUMS}; }
 
 sub slice_differences
 {
 	my ($node, @slices) = @_;
-	my @wrong;
+	my $sums = ref $slices[0] ? shift @slices : \%SUMS;
 	my $n = @slices;
 
 	for my $database ('shop', @slices)
@@ -135,7 +143,7 @@ sub slice_differences
 	for my $database ('shop', @slices)
 	{
 		my $in = $database eq 'shop' ? 'false' : 'true';
-		my $rows = join(' UNION ALL ', map { "SELECT $in, '$_', $SUMS{$_}" } sort keys %SUMS);
+		my $rows = join(' UNION ALL ', map { "SELECT $in, '$_', $sums->{$_}" } sort keys %$sums);
 		my $file = $node->basedir . "/together_$database";
 
 		in_database($node, $database, "COPY ($rows) TO '$file'");

@@ -9,7 +9,7 @@ static void
 texts(void)
 {
 	static const char *const wrong[] = {"0", "/", "0/", "/2", "2/2", "-1/2", "0/0", "1/2 ", " 1/2", "a/b", "0/2/3", "0/1025", "000000/1", "4294967296/4294967297"};
-	SlmNodeSlice slice = {7, 7};
+	SlmNodeSlice slice = {.of = 7,.number = 7};
 
 	UNIT_OK(slm_slice_parse("", &slice) && slice.of == 0 && !slm_is_sliced(slice), "nothing: all products");
 	UNIT_OK(slm_slice_parse("0/1", &slice) && slice.of == 1 && !slm_is_sliced(slice), "one of one: all products");
@@ -52,7 +52,7 @@ divided(void)
 
 			n[slm_slice_of(product, of)]++;
 			for (uint32_t i = 0; i < of; i++)
-				here += !slm_is_elsewhere((SlmNodeSlice) {of, i}, product);
+				here += !slm_is_elsewhere((SlmNodeSlice) {.of = of,.number = i}, product);
 			once &= here == 1 || of == 1;
 		}
 		for (uint32_t i = 0; i < of; i++)
@@ -61,11 +61,21 @@ divided(void)
 	}
 }
 
+static void
+rejects(void)
+{
+	UNIT_OK(slm_keeps_rejects((SlmNodeSlice) {0}), "who counts all products keeps rejected rows");
+	UNIT_OK(slm_keeps_rejects((SlmNodeSlice) {.of = 4}), "... and slice 0");
+	UNIT_OK(!slm_keeps_rejects((SlmNodeSlice) {.of = 4,.number = 3}), "... and no other");
+	UNIT_OK(slm_keeps_rejects((SlmNodeSlice) {.of = 4,.number = 3,.alone = true}), "... unless it alone reads them");
+}
+
 int
 main(void)
 {
 	texts();
 	known();
 	divided();
+	rejects();
 	return unit_done();
 }

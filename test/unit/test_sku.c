@@ -101,14 +101,14 @@ collisions(void)
 			if (owner[number] == i)
 				ok = ok && slm_skus_id(skus, slice(text), &id) == SLM_SKU_KNOWN && id == -1 - number;
 			else
-				ok = ok && slm_skus_id(skus, slice(text), &id) == SLM_SKU_TAKEN;
+				ok = ok && slm_skus_id(skus, slice(text), &id) == SLM_SKU_TAKEN && id == -1 - number;
 		}
 	}
 	UNIT_OK(ok, "each number is that of the first text");
 	(void) slm_skus_list(skus, &n);
 	UNIT_EQ(n, 2000, "all are in the list");
 	for (uint32_t i = 0; i < n; i++)
-		known += slm_skus_list(skus, &n)[i].product_id < 0;
+		known += !slm_skus_list(skus, &n)[i].taken;
 	UNIT_EQ(known, 256, "... a text for each number");
 	UNIT_OK(!slm_skus_failed(skus), "there was memory");
 	slm_skus_free(skus);
