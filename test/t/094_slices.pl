@@ -10,7 +10,7 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-my $node = slm_node('slices', conf => tier_conf() . "sellometer.database = ''\nmax_connections = 50\n");
+my $node = slm_node('slices', conf => tier_conf() . "sellometer.cart_retention = 60d\nsellometer.database = ''\nmax_connections = 50\n");
 my ($first, $last) = ($ENV{SLM_SEEDS} // '1-3') =~ /^(\d+)(?:-(\d+))?$/;
 
 random_slices($node, $_) foreach ($first .. $last // $first);

@@ -14,7 +14,7 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-my $node = slm_node('own', conf => tier_conf() . "sellometer.database = ''\nmax_connections = 50\n");
+my $node = slm_node('own', conf => tier_conf() . "sellometer.cart_retention = 60d\nsellometer.database = ''\nmax_connections = 50\n");
 my ($first, $last) = ($ENV{SLM_SEEDS} || '1-3') =~ /^(\d+)(?:-(\d+))?$/;
 my $divide = $node->basedir . '/divide.py';
 my ($recipe) = map { $_->{body} } grep { $_->{kind} eq 'python' } docs_blocks(slm_root() . '/docs/scaling.md');

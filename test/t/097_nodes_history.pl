@@ -10,7 +10,8 @@ use SlmTest;
 use SlmTiers;
 use Test::More;
 
-my $conf = tier_conf() . "sellometer.database = ''\nmax_connections = 50\nrestart_after_crash = on\n";
+# carts go by prune, whenever that is called
+my $conf = tier_conf() . "sellometer.cart_retention = 60d\nsellometer.database = ''\nmax_connections = 50\nrestart_after_crash = on\n";
 my $whole = slm_node('whole', conf => $conf);
 my @servers = map { slm_node($_, conf => $conf, extension => 0, allows_streaming => 1) } qw(even odd);
 my ($first, $last) = ($ENV{SLM_SEEDS} // '1-2') =~ /^(\d+)(?:-(\d+))?$/;
