@@ -181,7 +181,7 @@ static const IntSetting settings[] = {
 	{"sellometer.price_min_products", "Products of a category, a brand, or of all, whose prices must have changed together for one alert about it.",
 		"Fewer are told one by one.", &price_min_products, 5, 2, INT_MAX, 0},
 	{"sellometer.pack_after", "Partitions of tiers that ended so long before the head are packed, which takes a tenth of the room.",
-		"By sellometer_prune(), once they are rolled up.  -1: never.", &slm_pack_after, -1, -1, DAYS(3650), GUC_UNIT_S},
+		"By sellometer_prune(), once they are rolled up; those that a load makes are so at once.  -1: never.", &slm_pack_after, -1, -1, DAYS(3650), GUC_UNIT_S},
 	{"sellometer.price_window", "An odd price is forgotten when it was not seen for so long.",
 		"It is forgotten at once when the product is seen at a usual price again.", &slm_price_window, 900, 60, DAYS(1), GUC_UNIT_S},
 	{"sellometer.price_adopt", "A price that is far from the usual one is taken for usual when it was sold for so long.",

@@ -362,7 +362,7 @@ write_tier(Replay *replay, int t)
 	segments = slm_segments_create(&replay->cells);
 	PG_TRY();
 	{
-		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->dictionary, false, segments, NULL);
+		(void) slm_tier_write(tier, &replay->cells, deltas, replay->state->dictionary, false, slm_head_read(), segments, NULL);
 		slm_totals_add(tier, &replay->cells, segments);
 	}
 	PG_FINALLY();

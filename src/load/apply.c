@@ -212,7 +212,8 @@ write_tables(Apply *apply)
 	Assert(apply->deltas != NULL);
 
 	apply->segments = slm_segments_create(&apply->cells);
-	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, dictionary, apply->replace, apply->segments, apply->often);
+	apply->applied.rows_written += slm_tier_write(tier, &apply->cells, apply->deltas, dictionary, apply->replace,
+												   Max(apply->head, apply->reach), apply->segments, apply->often);
 	slm_dimension_deltas_end(apply->deltas);
 	apply->deltas = NULL;
 	SLM_CRASH_POINT("apply.tier");

@@ -64,11 +64,16 @@ struct SlmPackedBuild
 {
 	SlmPackedTable *table;
 	SlmPackedCut cut;
+	int			options;		/* of table_multi_insert() */
 	MemoryContext outer;
 	MemoryContext blocks;		/* of the blocks that wait */
 	TupleTableSlot *slots[BLOCKS_PER_INSERT];
 	int			n;				/* that wait */
 	int			nslots;			/* made so far */
+	double		keys;			/* that differ */
+	bool		any;
+	SlmPackedRow before;		/* whose text is in before_text */
+	char		before_text[SLM_MAX_KEY_BYTES];
 	BulkInsertState bistate;
 };
 
@@ -79,7 +84,7 @@ write_blocks(SlmPackedBuild *build)
 
 	if (build->n == 0)
 		return;
-	table_multi_insert(rel, build->slots, build->n, GetCurrentCommandId(true), TABLE_INSERT_FROZEN | TABLE_INSERT_SKIP_FSM, build->bistate);
+	table_multi_insert(rel, build->slots, build->n, GetCurrentCommandId(true), build->options, build->bistate);
 	for (int i = 0; i < build->n; i++)
 		ExecClearTuple(build->slots[i]);
 	build->n = 0;
@@ -109,13 +114,14 @@ take_block(void *arg, const SlmPackedLast *last, const void *data, Size len)
 }
 
 SlmPackedBuild *
-slm_packed_build_begin(SlmPackedTable *table)
+slm_packed_build_begin(SlmPackedTable *table, bool frozen)
 {
 	SlmPackedBuild *build = palloc0(sizeof(SlmPackedBuild));
 
 	Assert(table->companion->rd_createSubid != InvalidSubTransactionId);
 
 	build->table = table;
+	build->options = TABLE_INSERT_SKIP_FSM | (frozen ? TABLE_INSERT_FROZEN : 0);
 	build->cut.texts = table->form.texts;
 	build->cut.emit = take_block;
 	build->cut.arg = build;
@@ -126,22 +132,42 @@ slm_packed_build_begin(SlmPackedTable *table)
 	return build;
 }
 
+static bool
+is_same_key(const SlmPackedBuild *build, const SlmPackedRow *row)
+{
+	if (!build->any)
+		return false;
+	if (!build->cut.texts)
+		return row->product_id == build->before.product_id;
+	return row->text.len == build->before.text.len && memcmp(row->text.data, build->before_text, row->text.len) == 0;
+}
+
 void
 slm_packed_build_put(SlmPackedBuild *build, const SlmPackedRow *row)
 {
 	slm_packed_cut_row(&build->cut, row);
+	if (is_same_key(build, row))
+		return;
+	build->keys++;
+	build->any = true;
+	build->before = *row;
+	if (build->cut.texts)
+		memcpy(build->before_text, row->text.data, row->text.len);
 }
 
-void
+double
 slm_packed_build_end(SlmPackedBuild *build)
 {
+	double		keys = build->keys;
+
 	slm_packed_cut_end(&build->cut);
 	write_blocks(build);
 	for (int i = 0; i < build->nslots; i++)
 		ExecDropSingleTupleTableSlot(build->slots[i]);
 	FreeBulkInsertState(build->bistate);
-	table_finish_bulk_insert(build->table->companion, TABLE_INSERT_FROZEN | TABLE_INSERT_SKIP_FSM);
+	table_finish_bulk_insert(build->table->companion, build->options);
 	MemoryContextDelete(build->blocks);
 	pfree(build);
 	CommandCounterIncrement();
+	return keys;
 }

@@ -26,11 +26,11 @@ extern void slm_packed_block_values(bool texts, const SlmPackedLast *last, const
 typedef struct SlmPackedBuild SlmPackedBuild;
 
 /*
- * Blocks for a companion that this transaction has made, without an index yet.  They are frozen, as COPY FREEZE has it: everybody sees them who
- * sees the table, so only rows may be put that everybody sees.
+ * Blocks for a companion that this transaction has made, without an index yet.  Frozen, as COPY FREEZE has it, everybody sees them who
+ * sees the table, so only rows may be put that everybody sees.  At the end, how many keys there are.
  */
-extern SlmPackedBuild *slm_packed_build_begin(SlmPackedTable *table);
+extern SlmPackedBuild *slm_packed_build_begin(SlmPackedTable *table, bool frozen);
 extern void slm_packed_build_put(SlmPackedBuild *build, const SlmPackedRow *row);
-extern void slm_packed_build_end(SlmPackedBuild *build);
+extern double slm_packed_build_end(SlmPackedBuild *build);
 
 #endif							/* SLM_PACKED_PACKED_BUILD_H */

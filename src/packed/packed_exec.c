@@ -12,6 +12,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "packed/packed_fdw.h"
+#include "packed/packed_limits.h"
 #include "packed/packed_read.h"
 #include "types/event_type.h"
 #include "types/money.h"
@@ -29,6 +30,7 @@ typedef struct PackedScan
 	SlmPackedAccess access;
 	ExprState  *wanted;			/* the key, or the array; NULL: all rows */
 	Oid			wanted_type;	/* of one */
+	SlmPackedLimits limits;
 	bool		begun;
 
 	/* the keys that are wanted, ascending, each once */
@@ -97,6 +99,7 @@ begin_scan(ForeignScanState *node, int flags)
 	ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 	Relation	rel = node->ss.ss_currentRelation;
 	PackedScan *scan = palloc0(sizeof(PackedScan));
+	List	   *values;
 
 	node->fdw_state = scan;
 	scan->access = (SlmPackedAccess) intVal(linitial(plan->fdw_private));
@@ -108,7 +111,11 @@ begin_scan(ForeignScanState *node, int flags)
 		scan->event_types[t] = slm_event_type_value(t);
 	scan->read = slm_packed_read_begin(scan->table, node->ss.ps.state->es_snapshot);
 	scan->context = AllocSetContextCreate(CurrentMemoryContext, "sellometer packed keys", ALLOCSET_SMALL_SIZES);
-	if (plan->fdw_exprs == NIL)
+	values = plan->fdw_exprs;
+	if (scan->access != SLM_PACKED_ALL)
+		values = list_copy_tail(values, 1);
+	slm_packed_limits_init(&scan->limits, values, lsecond(plan->fdw_private), (PlanState *) node);
+	if (scan->access == SLM_PACKED_ALL)
 		return;
 	scan->wanted = ExecInitExpr(linitial(plan->fdw_exprs), (PlanState *) node);
 	scan->wanted_type = exprType(linitial(plan->fdw_exprs));
@@ -194,6 +201,7 @@ find_keys(ForeignScanState *node)
 	MemoryContext old;
 
 	scan->begun = true;
+	slm_packed_limits_compute(&scan->limits, node->ss.ps.ps_ExprContext, scan->event_types);
 	scan->nkeys = scan->next = 0;
 	if (scan->wanted == NULL)
 	{
@@ -221,12 +229,13 @@ find_keys(ForeignScanState *node)
 static bool
 next_row(PackedScan *scan, SlmPackedRow *row)
 {
-	if (scan->wanted == NULL)
-		return slm_packed_read_next(scan->read, row);
 	for (;;)
 	{
-		if (scan->next > 0 && slm_packed_read_next(scan->read, row))
-			return true;
+		while ((scan->wanted == NULL || scan->next > 0) && slm_packed_read_next(scan->read, row))
+		{
+			if (slm_packed_limits_admit(&scan->limits, &scan->table->form, row->place))
+				return true;
+		}
 		if (scan->next >= scan->nkeys)
 			return false;
 		slm_packed_read_key(scan->read, scan->keys[scan->next++]);
@@ -299,8 +308,9 @@ explain_scan(ForeignScanState *node, ExplainState *es)
 {
 	static const char *const ways[] = {[SLM_PACKED_ALL] = "all blocks", [SLM_PACKED_KEY] = "blocks of a key", [SLM_PACKED_ANY_KEY] = "blocks of some keys"};
 	const PackedScan *scan = node->fdw_state;
+	const ForeignScan *plan = castNode(ForeignScan, node->ss.ps.plan);
 
-	ExplainPropertyText("Packed", ways[scan->access], es);
+	ExplainPropertyText("Packed", psprintf("%s%s", ways[scan->access], slm_packed_limits_name(lsecond(plan->fdw_private))), es);
 }
 
 /* --- others' changes --- */

@@ -4,7 +4,7 @@
  *   a path that reads all blocks
  *   one that looks a key up: key = value, = ANY (array), = what another table of a join has
  *
- * All conditions are checked by the executor again.
+ * Conditions on time and type are kept by the scan (packed_limits.c); those on the key are checked by the executor again.
  */
 #include "postgres.h"
 
@@ -24,9 +24,11 @@
 #include "optimizer/planmain.h"
 #include "optimizer/restrictinfo.h"
 #include "packed/packed_fdw.h"
+#include "packed/packed_limits.h"
 #include "packed/packed_table.h"
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(sellometer_packed_handler);
 
@@ -38,22 +40,8 @@ typedef struct Planned
 	AttrNumber	key;
 	bool		texts;
 	double		rows_a_block;
+	double		a_key;			/* of the rows that the planner thinks a key has, without statistics, this part */
 } Planned;
-
-static void
-get_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
-{
-	Planned    *planned = palloc0(sizeof(Planned));
-	SlmPackedForm form = slm_packed_form(relid);
-
-	planned->key = get_attnum(relid, form.key);
-	planned->texts = form.texts;
-	planned->rows_a_block = SLM_PACKED_ROOM / BYTES_A_ROW;
-	rel->fdw_private = planned;
-	rel->tuples = form.rows;
-	rel->pages = (BlockNumber) (form.rows * BYTES_A_ROW / BLCKSZ) + 1;
-	set_baserel_size_estimates(root, rel);
-}
 
 /* --- conditions on the key --- */
 
@@ -131,6 +119,34 @@ find_wanted(PlannerInfo *root, const RelOptInfo *rel, List *infos, SlmPackedAcce
 	return found;
 }
 
+/* --- size --- */
+
+/* Has somebody looked what values the column has?  Nobody has if a load made the partition. */
+static bool
+has_statistics(Oid relid, AttrNumber column)
+{
+	return SearchSysCacheExists3(STATRELATTINH, ObjectIdGetDatum(relid), Int16GetDatum(column), BoolGetDatum(false));
+}
+
+static void
+get_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
+{
+	Planned    *planned = palloc0(sizeof(Planned));
+	SlmPackedForm form = slm_packed_form(relid);
+	SlmPackedAccess access;
+
+	planned->key = get_attnum(relid, form.key);
+	planned->texts = form.texts;
+	planned->rows_a_block = SLM_PACKED_ROOM / BYTES_A_ROW;
+	rel->fdw_private = planned;
+	rel->tuples = form.rows;
+	rel->pages = (BlockNumber) (form.rows * BYTES_A_ROW / BLCKSZ) + 1;
+	set_baserel_size_estimates(root, rel);
+	planned->a_key = form.keys > DEFAULT_NUM_DISTINCT && !has_statistics(relid, planned->key) ? DEFAULT_NUM_DISTINCT / form.keys : 1;
+	if (find_wanted(root, rel, rel->baserestrictinfo, &access) != NULL)
+		rel->rows = clamp_row_est(rel->rows * planned->a_key);
+}
+
 /* --- paths --- */
 
 static void
@@ -170,7 +186,7 @@ add_join_path(PlannerInfo *root, RelOptInfo *rel, const RestrictInfo *info)
 	outer = bms_del_member(bms_union(info->clause_relids, rel->lateral_relids), (int) rel->relid);
 	if (bms_is_empty(outer))
 		return;
-	add_key_path(root, rel, get_baserel_parampathinfo(root, rel, outer)->ppi_rows, 1, outer);
+	add_key_path(root, rel, clamp_row_est(get_baserel_parampathinfo(root, rel, outer)->ppi_rows * ((Planned *) rel->fdw_private)->a_key), 1, outer);
 }
 
 static bool
@@ -204,9 +220,12 @@ get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relid, ForeignPath *path, List 
 {
 	SlmPackedAccess access;
 	Expr	   *wanted = find_wanted(root, rel, clauses, &access);
+	SlmPackedConditions conditions;
+	List	   *left = slm_packed_take_conditions(root, rel, relid, clauses, &conditions);
 
-	return make_foreignscan(tlist, extract_actual_clauses(clauses, false), rel->relid, wanted == NULL ? NIL : list_make1(wanted),
-							list_make1(makeInteger((int) access)), NIL, NIL, outer_plan);
+	return make_foreignscan(tlist, extract_actual_clauses(left, false), rel->relid,
+							wanted == NULL ? conditions.values : lcons(wanted, conditions.values),
+							list_make2(makeInteger((int) access), conditions.kinds), NIL, conditions.clauses, outer_plan);
 }
 
 /* Its snapshot is that of the leader, and it reads tables of this server. */

@@ -7,7 +7,10 @@
 #include "postgres.h"
 #include "foreign/fdwapi.h"
 
-/* Which rows a scan reads: fdw_private of its plan is a list of this one number; fdw_exprs holds the key, or the array of keys. */
+/*
+ * Which blocks a scan reads.  fdw_private of its plan is a list of this number and of the kinds of its conditions (packed_limits.h); fdw_exprs holds
+ * the key, or the array of keys, if there is one, and then what the conditions compare with.
+ */
 typedef enum SlmPackedAccess
 {
 	SLM_PACKED_ALL, SLM_PACKED_KEY, SLM_PACKED_ANY_KEY

@@ -51,11 +51,13 @@ set_option(SlmPackedForm *form, DefElem *option)
 		form->unit = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(value)));
 	else if (strcmp(option->defname, "rows") == 0)
 		form->rows = DatumGetFloat8(DirectFunctionCall1(float8in, CStringGetDatum(value)));
+	else if (strcmp(option->defname, "keys") == 0)
+		form->keys = DatumGetFloat8(DirectFunctionCall1(float8in, CStringGetDatum(value)));
 	else
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 				 errmsg("option \"%s\" of a packed partition is not known", option->defname),
-				 errhint("Packed partitions are made by sellometer_prune() alone.")));
+				 errhint("Packed partitions are made by loads and by sellometer_prune() alone.")));
 }
 
 Datum
@@ -71,10 +73,10 @@ sellometer_packed_validator(PG_FUNCTION_ARGS)
 				 errmsg("foreign data wrapper sellometer_packed has options of tables alone")));
 	foreach(cell, options)
 		set_option(&form, lfirst(cell));
-	if (PG_GETARG_OID(1) == ForeignTableRelationId && (form.key == NULL || form.unit <= 0 || form.rows < 0 || TIMESTAMP_NOT_FINITE(form.start)))
+	if (PG_GETARG_OID(1) == ForeignTableRelationId && (form.key == NULL || form.unit <= 0 || form.rows < 0 || form.keys < 0 || TIMESTAMP_NOT_FINITE(form.start)))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-				 errmsg("a packed partition needs the options key, start, unit and rows"),
+				 errmsg("a packed partition needs the options key, start, unit, rows and keys"),
 				 errhint("Packed partitions are made by sellometer_prune() alone.")));
 	PG_RETURN_VOID();
 }

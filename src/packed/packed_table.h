@@ -25,6 +25,7 @@ typedef struct SlmPackedForm
 	TimestampTz start;			/* of the partition */
 	int64		unit;			/* microseconds that times differ by */
 	double		rows;			/* when it was packed */
+	double		keys;			/* likewise; 0: not known */
 } SlmPackedForm;
 
 /* The companion's columns, as its shape has them. */

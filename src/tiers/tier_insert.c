@@ -2,7 +2,7 @@
  * tier_insert.c: rows of buckets that have none yet.
  *
  *   partition is there:    bulk insert
- *   partition is missing:  make it, fill it page by page, attach it; or attach it, and insert
+ *   partition is missing:  of a time that is packed: tier_pack.c; else make it, fill it page by page, attach it; or attach it, and insert
  */
 #include "postgres.h"
 
@@ -11,6 +11,7 @@
 #include "catalog/pg_type.h"
 #include "guc.h"
 #include "tiers/tier_insert.h"
+#include "tiers/tier_pack.h"
 #include "tiers/tier_scan.h"
 #include "types/money.h"
 #include "utils/builtins.h"
@@ -122,10 +123,13 @@ insert_into_new(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run)
 uint64
 slm_tier_insert_partition(SlmTierTarget *target, const SlmDeltaRun *run)
 {
-	Oid			relid = slm_partition_create(target->tier, target->dimension, run->start);
+	Oid			relid;
 	uint64		written;
 	PGRUsage	start;
 
+	if (slm_tier_may_pack_new(target, run->start))
+		return slm_tier_insert_packed(target, run);
+	relid = slm_partition_create(target->tier, target->dimension, run->start);
 	pg_rusage_init(&start);
 	if (slm_fill_pages && may_fill(target, relid))
 	{

@@ -23,7 +23,9 @@
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_class.h"
 #include "compat.h"
+#include "guc.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "packed/packed_build.h"
 #include "packed/packed_change.h"
 #include "packed/packed_read.h"
@@ -40,6 +42,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -157,7 +160,7 @@ pack_rows(Relation rel, const SlmShape *shape, const int *at, SlmPackedTable *ta
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	IndexScanDesc scan = slm_index_beginscan(rel, index, snapshot, 0);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	SlmPackedBuild *build = slm_packed_build_begin(table);
+	SlmPackedBuild *build = slm_packed_build_begin(table, true);
 	Oid			event_types[SLM_EVENT_TYPES];
 	bool		wide = shape->columns[SLM_TIER_COUNT].type == INT8OID;
 	bool		all = true;
@@ -175,7 +178,7 @@ pack_rows(Relation rel, const SlmShape *shape, const int *at, SlmPackedTable *ta
 			slm_packed_build_put(build, &row);
 		table->form.rows += all;
 	}
-	slm_packed_build_end(build);
+	table->form.keys = slm_packed_build_end(build);
 	ExecDropSingleTupleTableSlot(slot);
 	index_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -199,6 +202,12 @@ make_companion(const SlmPackedForm *form, const char *partition)
 	return table;
 }
 
+static void
+add_companion_key(const char *partition)
+{
+	slm_execute_once(psprintf("ALTER TABLE %s ADD PRIMARY KEY (last_key, last_place)", qualified(slm_packed_companion(partition))), SPI_OK_UTILITY);
+}
+
 /* What is dropped with the foreign table. */
 static void
 bind_companion(Oid companion, Oid relid)
@@ -218,23 +227,61 @@ make_way(const SlmTier *tier, SlmDimension dimension, const char *name, const ch
 	slm_execute_once(psprintf("ALTER %s %s RENAME TO %s", kind, qualified(name), OLD_NAME), SPI_OK_UTILITY);
 }
 
-/* The foreign table in place of the partition, with what the planner knows of that. */
-static void
-put_in_place(const SlmTier *tier, SlmDimension dimension, TimestampTz start, const char *name, const SlmPackedForm *form, Oid old)
+/* The columns of a dimension's table as the definition of one with the same. */
+static char *
+column_definitions(const SlmTier *tier, SlmDimension dimension)
+{
+	Relation	parent = table_openrv(makeRangeVar("sellometer", psprintf("%s_%s", slm_dimension_name(dimension), tier->name), -1), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(parent);
+	StringInfoData buf;
+
+	initStringInfo(&buf);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped)
+			continue;
+		appendStringInfo(&buf, "%s%s %s", buf.len > 0 ? ", " : "", quote_identifier(NameStr(column->attname)),
+						 format_type_extended(column->atttypid, column->atttypmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+		if (OidIsValid(column->attcollation))
+			appendStringInfo(&buf, " COLLATE %s", generate_collation_name(column->attcollation));
+		if (column->attnotnull)
+			appendStringInfoString(&buf, " NOT NULL");
+	}
+	table_close(parent, NoLock);
+	return buf.data;
+}
+
+/* A partition that is a foreign table over the companion of that name; its oid.  Attached, as to be made in place it would lock the parent against all. */
+static Oid
+make_foreign(const SlmTier *tier, SlmDimension dimension, const char *name, const SlmPackedForm *form)
 {
 	Oid			relid;
-	char	   *from = pstrdup(timestamptz_to_str(start));
-	char	   *to = pstrdup(timestamptz_to_str(slm_bucket_next(tier->partition, start)));
+	char	   *from = pstrdup(timestamptz_to_str(form->start));
+	char	   *to = pstrdup(timestamptz_to_str(slm_bucket_next(tier->partition, form->start)));
 
-	make_way(tier, dimension, name, "TABLE");
-	slm_execute_once(psprintf("CREATE FOREIGN TABLE %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s') SERVER " SLM_PACKED_SERVER
-							  " OPTIONS (key %s, texts '%s', start '%s', unit '" INT64_FORMAT "', rows '%.0f')",
-							  qualified(name), parent_name(tier, dimension), from, to, quote_literal_cstr(form->key), form->texts ? "on" : "off", from,
-							  form->unit, form->rows), SPI_OK_UTILITY);
+	slm_execute_once(psprintf("CREATE FOREIGN TABLE %s (%s) SERVER " SLM_PACKED_SERVER
+							  " OPTIONS (key %s, texts '%s', start '%s', unit '" INT64_FORMAT "', rows '%.0f', keys '%.0f')",
+							  qualified(name), column_definitions(tier, dimension), quote_literal_cstr(form->key), form->texts ? "on" : "off", from,
+							  form->unit, form->rows, form->keys), SPI_OK_UTILITY);
 	slm_let_dump(name);
 	relid = get_relname_relid(name, get_namespace_oid("sellometer", false));
-	CopyStatistics(old, relid);
 	bind_companion(get_relname_relid(slm_packed_companion(name), get_namespace_oid("sellometer", false)), relid);
+	slm_execute_once(psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM ('%s') TO ('%s')", parent_name(tier, dimension), qualified(name),
+							  from, to), SPI_OK_UTILITY);
+	return relid;
+}
+
+/* The foreign table in place of the partition, with what the planner knows of that. */
+static void
+put_in_place(const SlmTier *tier, SlmDimension dimension, const char *name, const SlmPackedForm *form, Oid old)
+{
+	Oid			relid;
+
+	make_way(tier, dimension, name, "TABLE");
+	relid = make_foreign(tier, dimension, name, form);
+	CopyStatistics(old, relid);
 	CommandCounterIncrement();
 	slm_execute_once("DROP TABLE sellometer." OLD_NAME, SPI_OK_UTILITY);
 }
@@ -270,9 +317,9 @@ slm_tier_pack(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
 		slm_execute_once(psprintf("DROP TABLE %s", qualified(slm_packed_companion(name))), SPI_OK_UTILITY);
 		return false;
 	}
-	slm_execute_once(psprintf("ALTER TABLE %s ADD PRIMARY KEY (last_key, last_place)", qualified(slm_packed_companion(name))), SPI_OK_UTILITY);
+	add_companion_key(name);
 	SLM_CRASH_POINT("pack.built");
-	put_in_place(tier, dimension, start, name, &table->form, relid);
+	put_in_place(tier, dimension, name, &table->form, relid);
 	SLM_CRASH_POINT("pack.placed");
 	return true;
 }
@@ -443,6 +490,53 @@ slm_tier_change_packed(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run)
 	slm_packed_close(table);
 	table_close(rel, NoLock);
 	return n;
+}
+
+/* --- new ones --- */
+
+TimestampTz
+slm_packed_before(TimestampTz head)
+{
+	return slm_pack_after < 0 || TIMESTAMP_NOT_FINITE(head) ? DT_NOBEGIN : head - (int64) slm_pack_after * USECS_PER_SEC;
+}
+
+bool
+slm_tier_may_pack_new(const SlmTierTarget *target, TimestampTz start)
+{
+	char		name[NAMEDATALEN];
+
+	if (slm_bucket_next(target->tier->partition, start) > target->packed_before || !slm_tier_may_change_packed(target))
+		return false;
+	(void) slm_partition_find(target->tier, target->dimension, start, name);
+	return strlen(slm_packed_companion(name)) < NAMEDATALEN;
+}
+
+uint64
+slm_tier_insert_packed(SlmTierTarget *target, const SlmDeltaRun *run)
+{
+	char		name[NAMEDATALEN];
+	SlmPackedForm form = form_of(target->tier, target->dimension, run->start);
+	SlmPackedTable *table;
+	SlmPackedBuild *build;
+	Changes		changes = {.target = target,.run = run,.form = &form};
+	SlmPackedRow row = {0};
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	(void) slm_partition_find(target->tier, target->dimension, run->start, name);
+	form.rows = (double) run->nrows;
+	table = make_companion(&form, name);
+	build = slm_packed_build_begin(table, false);
+	while (next_change(&changes, &row))
+	{
+		slm_packed_build_put(build, &row);
+		if (target->often != NULL && changes.next % SLM_ROWS_PER_STATEMENT == 0)
+			target->often->function(target->often->arg);
+	}
+	form.keys = slm_packed_build_end(build);
+	table_close(table->companion, NoLock);
+	add_companion_key(name);
+	make_foreign(target->tier, target->dimension, name, &form);
+	return run->nrows;
 }
 
 /* Does a time overlap with a partition that is packed? */

@@ -18,6 +18,13 @@ extern Oid	slm_tier_unpack(const SlmTier *tier, SlmDimension dimension, Timestam
 /* May the rows of a packed partition of this table be changed as they are?  If not, it is to be unpacked first. */
 extern bool slm_tier_may_change_packed(const SlmTierTarget *target);
 
+/* Before which time partitions are packed, when the head is there: sellometer.pack_after.  DT_NOBEGIN: none are. */
+extern TimestampTz slm_packed_before(TimestampTz head);
+
+/* May the partition that begins at start, which is missing, be made a packed one?  If so, make it of rows; how many they are. */
+extern bool slm_tier_may_pack_new(const SlmTierTarget *target, TimestampTz start);
+extern uint64 slm_tier_insert_packed(SlmTierTarget *target, const SlmDeltaRun *run);
+
 /* Rows merged into a packed partition. */
 extern uint64 slm_tier_change_packed(SlmTierTarget *target, Oid relid, const SlmDeltaRun *run);
 

@@ -20,6 +20,7 @@ typedef struct SlmTierTarget
 	const SlmShape *shape;
 	const SlmDictionary *dictionary;
 	const SlmCallback *often;	/* done while rows are written; or NULL */
+	TimestampTz packed_before;	/* new partitions that end by then are packed at once; DT_NOBEGIN: none */
 	Datum	   *keys;			/* text keys by number, made when first needed, as far as they are kept; 0 = not yet */
 	Size		kept_keys;		/* bytes of these */
 	Oid			event_types[SLM_EVENT_TYPES];

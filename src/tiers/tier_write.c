@@ -114,7 +114,7 @@ write_run(SlmTierTarget *target, const SlmDeltaRun *run, const TimestampTz *pres
 
 static uint64
 write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary,
-			 const TimestampTz *present, int npresent, bool replace, const SlmCallback *often)
+			 const TimestampTz *present, int npresent, bool replace, TimestampTz head, const SlmCallback *often)
 {
 	SlmTierTarget target;
 	uint64		written = 0;
@@ -124,6 +124,7 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 
 	slm_target_init(&target, tier, dimension, dictionary);
 	target.often = often;
+	target.packed_before = slm_packed_before(head);
 	for (uint64 begin = 0, end; begin < deltas->nrows; begin = end)
 	{
 		SlmDeltaRun run = {.rows = &deltas->rows[begin]};
@@ -144,12 +145,12 @@ write_deltas(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *delta
 uint64
 slm_tier_write_new(const SlmTier *tier, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary)
 {
-	return write_deltas(tier, dimension, deltas, dictionary, NULL, 0, false, NULL);
+	return write_deltas(tier, dimension, deltas, dictionary, NULL, 0, false, DT_NOBEGIN, NULL);
 }
 
 uint64
 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmDictionary *dictionary, bool replace,
-			   SlmSegments *segments, const SlmCallback *often)
+			   TimestampTz head, SlmSegments *segments, const SlmCallback *often)
 {
 	int			npresent;
 	TimestampTz *present;
@@ -166,7 +167,7 @@ slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *a
 		if (dimension == SLM_PRODUCT_ID)
 			slm_totals_check(tier, cells);
 		slm_segments_add(segments, dimension, deltas, dictionary);
-		written += write_deltas(tier, dimension, deltas, dictionary, present, npresent, replace, often);
+		written += write_deltas(tier, dimension, deltas, dictionary, present, npresent, replace, head, often);
 	}
 	return written;
 }

@@ -17,10 +17,11 @@
  * exactly the rows that the deltas name are replaced in their places; in a partition that is not plain, by INSERT … ON CONFLICT DO UPDATE, or
  * (replace) by DELETE and INSERT.
  *
+ * head: where it is, or will be once what waits is loaded: new partitions so far before it that they are packed (sellometer.pack_after) are so at once.
  * segments: gets those of the deltas.  often: now and then while rows are written, or NULL.  Returns the number of rows written.
  */
 extern uint64 slm_tier_write(const SlmTier *tier, const SlmCells *cells, SlmDimensionDeltas *all, const SlmDictionary *dictionary, bool replace,
-							 SlmSegments *segments, const SlmCallback *often);
+							 TimestampTz head, SlmSegments *segments, const SlmCallback *often);
 
 /*
  * Write rows of one dimension, in the order of slm_deltas_make(), whose buckets have none: with partitions that are missing.

@@ -40,7 +40,7 @@ typedef struct Packing
 static TimestampTz
 packed_up_to(const SlmTiers *tiers, int t, TimestampTz head)
 {
-	return Min(head - (int64) slm_pack_after * USECS_PER_SEC, Min(tiers->tiers[t].watermark, slm_tier_rolled_up(tiers, t)));
+	return Min(slm_packed_before(head), Min(tiers->tiers[t].watermark, slm_tier_rolled_up(tiers, t)));
 }
 
 /* Move on to the next partition that is to be packed and is none; false if the tier has no more. */

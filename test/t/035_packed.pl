@@ -58,9 +58,52 @@ is(sql(q{SELECT count(*) FROM sellometer.product_id_minute WHERE product_id = AN
 	sql(q{SELECT count(*) FROM sellometer.product_id_minute WHERE product_id + 0 IN (1, 2) AND event_time < '2019-10-01 04:00+00'}), '... and give what is there');
 is(sql(q{SELECT count(*) FROM sellometer.product_id_minute WHERE product_id = NULL}), 0, 'no key is no row');
 
+my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2';
+
+# --- conditions that are kept before rows are formed: the same rows as of a table that has them all ---
+
+sub one_of { return $_[ rand @_ ]; }
+
+sub some_time { return one_of(map { "'$_'" } '-infinity', 'infinity', '2019-10-01 00:00+00', '2019-10-01 04:59+00', sprintf('2019-10-01 0%d:%02d:%02d+00', rand(5), rand(60), one_of(0, 0, 30))); }
+
+sub some_condition
+{
+	my ($key) = @_;
+	my $type = sub { "'" . one_of(qw(view cart remove_from_cart purchase)) . "'" };
+	my $time = some_time() . '::timestamptz';
+
+	return one_of(
+		"event_type = " . $type->(), $type->() . ' = event_type', 'event_type IN (' . $type->() . ', ' . $type->() . ')', "event_type <> " . $type->(), "event_type < " . $type->(),
+		'event_type = ANY (ARRAY[' . $type->() . ", NULL]::sellometer.event_type[])", 'event_type = (SELECT ' . $type->() . '::sellometer.event_type)', 'event_type = NULL',
+		"event_time " . one_of(qw(< <= = >= > <>)) . " $time", "$time " . one_of(qw(< <= = >= >)) . ' event_time', "event_time BETWEEN $time AND " . some_time(),
+		"event_time < '2019-10-01 03:00'::timestamp", "event_time >= (SELECT min(event_time) FROM kept) + interval '90 min'", 'event_time = NULL', "NOT event_time < $time",
+		"$key = (SELECT max($key) FROM kept WHERE count > 2)", "$key IN (SELECT $key FROM kept WHERE event_type = 'purchase' AND count > 2)", 'count > 1', 'gmv > 100',
+		"(event_type = " . $type->() . " OR event_time > $time)");
+}
+
+my $seed = $ENV{SLM_SEED} // 1;
+srand($seed);
+for my $dimension (qw(product_id category_l2))
+{
+	sql("CREATE TABLE kept AS TABLE sellometer.${dimension}_minute");
+	for my $i (1 .. 60)
+	{
+		my $where = join(' AND ', map { some_condition($dimension) } 1 .. 1 + rand(3));
+		my $mode = one_of("SET plan_cache_mode = force_generic_plan", 'SET enable_nestloop = off', 'SET enable_hashjoin = off; SET enable_mergejoin = off', $parallel);
+		my $query = sub { "SELECT count(*), sum(count), sum(gmv), min(event_time), max(event_time), count(DISTINCT event_type) FROM $_[0] WHERE $where" };
+
+		is(sql("$mode; PREPARE q AS " . $query->("sellometer.${dimension}_minute") . '; EXECUTE q'), sql($query->('kept')), "seed $seed, $dimension, $i: $where") or last;
+	}
+	sql('DROP TABLE kept');
+}
+is(sql(q{PREPARE q (timestamptz, sellometer.event_type[]) AS SELECT count(*) FROM sellometer.brand_minute WHERE event_time >= $1 AND event_type = ANY ($2);
+	SET plan_cache_mode = force_generic_plan; EXECUTE q ('2019-10-01 01:30+00', '{view}'); EXECUTE q (NULL, '{view}'); EXECUTE q ('-infinity', NULL); EXECUTE q ('infinity', '{view}')}),
+	sql(q{SELECT count(*) FROM sellometer.brand_minute WHERE event_time + interval '0' >= '2019-10-01 01:30+00' AND event_type::text = 'view'}) . "\n0\n0\n0", 'each time that it is asked the bounds are those of the parameters');
+like(sql(q{EXPLAIN SELECT FROM sellometer.brand_minute WHERE event_type = 'view' AND event_time < '2019-10-01 00:30+00'}), qr/Packed: all blocks, by time and type/, 'rows are left out before they are formed');
+unlike(sql(q{EXPLAIN SELECT FROM sellometer.brand_minute WHERE event_type = 'view' AND event_time < '2019-10-01 00:30+00'}), qr/Filter/, '... and not looked at again');
+
 # --- several processes; a snapshot of before; a standby ---
 
-my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2';
 my $sum = 'SELECT event_type, sum(count), sum(gmv) FROM sellometer.product_id_minute GROUP BY 1 ORDER BY 1';
 like(sql("$parallel; EXPLAIN $sum"), qr/Gather.*Foreign Scan/s, 'several processes read');
 is(sql("$parallel; $sum"), sql("SET max_parallel_workers_per_gather = 0; $sum"), '... the same');
@@ -116,6 +159,15 @@ sql(q{BEGIN; DELETE FROM sellometer.brand_minute WHERE event_time = '2019-10-01 
 pack_now();
 is(kinds(), 'f20 r10', 'packed again');
 
+# A condition of the reader's own, which could tell of rows, is checked after one that hides them.
+sql(q{CREATE FUNCTION tell(numeric) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told: %', $1; RETURN true; END$$;
+	CREATE VIEW hidden WITH (security_barrier) AS SELECT * FROM sellometer.brand_minute WHERE event_type = 'purchase' AND event_time < '2019-10-01 01:00+00'; GRANT SELECT ON hidden TO reader});
+my ($told, $tells);
+$node->psql('shop', q{SET ROLE reader; SELECT count(*) FROM hidden WHERE tell(count) AND event_time >= '2019-10-01 00:10+00'}, stdout => \$told, stderr => \$tells);
+is(scalar(() = $tells =~ /told/g), sql(q{SELECT count(*) FROM sellometer.brand_minute WHERE event_type = 'purchase' AND event_time >= '2019-10-01 00:10+00' AND event_time < '2019-10-01 01:00+00'}),
+	'only rows that the reader may see are told of');
+sql('DROP VIEW hidden; DROP FUNCTION tell(numeric)');
+
 # --- late files ---
 
 write_object($in, '2019-10-01-00-07-late.csv', csv(map { event(event_time => sprintf('2019-10-01 0%d:%02d:10 UTC', $_ % 4, $_ % 60), event_type => 'purchase', product_id => $_ % 50,
@@ -134,6 +186,25 @@ is(contents(), $contents, 'a file is taken out of them again');
 sql('CREATE TABLE kept AS TABLE sellometer.brand_minute_p20191001_0100_z; UPDATE sellometer.brand_minute_p20191001_0100_z SET data = substr(data, 1, length(data) - 1)');
 like(error_of('SET log_error_verbosity = verbose; SELECT sum(gmv) FROM sellometer.brand_minute'), qr/a block of table "sellometer.brand_minute_p20191001_0100_z" is damaged/, 'damaged bytes are an error');
 sql('DELETE FROM sellometer.brand_minute_p20191001_0100_z; INSERT INTO sellometer.brand_minute_p20191001_0100_z TABLE kept; DROP TABLE kept');
+
+# --- packed as they are loaded ---
+
+$node->safe_psql('postgres', 'CREATE DATABASE loaded');
+sql("CREATE EXTENSION sellometer; SELECT sellometer_add_source('shop', 'file://$in/', exclude => '{2019-10-01-02-07-snapshot.csv,2019-10-01-00-07-late.csv}');
+	UPDATE sellometer.sources SET same_content = 'count'", 'loaded');
+my $count = 'SELECT count(*) FROM sellometer.product_id_minute';
+my $before = $node->background_psql('loaded', on_error_stop => 1);
+$before->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ');
+is($before->query_safe($count), 0, 'nothing is loaded');
+sql("SET lock_timeout = '10s'; SET sellometer.pack_after = 0; SET sellometer.batch_bytes = '512kB'; CALL sellometer_ingest()", 'loaded');
+is($before->query_safe($count), 0, 'a transaction that reads the table is not waited for, and sees none of what is loaded meanwhile');
+$before->query_safe('COMMIT');
+$before->quit;
+like(kinds('loaded'), qr/^f[12]/, 'partitions of hours that are over are packed as they are made');
+sql('CALL sellometer_rollup()', 'loaded');
+is(contents('loaded'), $contents, '... with the same rows');
+is(sql(q{SELECT count(*) FROM sellometer_check() WHERE NOT ok AND name ~ 'rows|totals|dimensions|partitions|segments'}, 'loaded'), 0, '... in all tables alike');
+sql("DROP EXTENSION sellometer CASCADE", 'loaded');
 
 # --- own additions: what is packed is not changed past them ---
 

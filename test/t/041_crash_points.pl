@@ -270,6 +270,8 @@ value($ROLLUP);
 # Its name says that it is new; what its rows say later must not make it late.
 dies('apply.tier:2', "SET sellometer.live_lateness = '3h'; $INGEST", sub { $now += 60; put(-130, named => 0); });
 dies('apply.tier:2', $MERGE, sub { put(-130); value($INGEST); });
+dies($_, "SET sellometer.pack_after = 0; SET sellometer.live_lateness = '4h'; $INGEST", sub { $now += 60 * 200; put($_) foreach (-190, -120, 0); })
+  foreach (qw(apply.tier ingest.commit));
 
 # Dimensions come and go; visits of what is loaded already are counted anew.
 dies('dimension.dropped', "SELECT sellometer_drop_dimension('shop')", sub { value("SELECT sellometer_add_dimension('shop', of => 'source')") if value("SELECT count(*) FROM sellometer.dimensions WHERE name = 'shop'") == 0 });
