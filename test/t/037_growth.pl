@@ -1,0 +1,99 @@
+# What is asked of the tables grows no faster than what there is to do: no statement joins one set with another by trying each with each.
+# Work is the rows that the nodes of all plans, nested ones too, have had in their hands, as auto_explain counts them.
+use strict;
+use warnings FATAL => 'all';
+
+use JSON::PP ();
+use PostgreSQL::Test::Utils;
+use SlmTest;
+use Test::More;
+
+my $TIMES = 4;       # as much of one thing as before
+my $SLACK = 1.6;     # how much more than that many times the work may be: trees are deeper, memory is grown
+my $NOTHING = 3000;  # rows that are no work
+
+my $node = slm_node('growth', conf => <<'CONF');
+sellometer.database = ''
+sellometer.live_lateness = 1d
+session_preload_libraries = 'auto_explain'
+auto_explain.log_analyze = on
+auto_explain.log_timing = off
+auto_explain.log_nested_statements = on
+auto_explain.log_format = json
+max_parallel_workers_per_gather = 0
+fsync = off
+autovacuum = off
+CONF
+
+# Rows that a plan's node and those below it have had in their hands.
+sub work_of
+{
+	my ($plan) = @_;
+	my $loops = $plan->{'Actual Loops'} // 0;
+	my $rows = ($plan->{'Actual Rows'} // 0) * $loops;
+
+	$rows += ($plan->{$_} // 0) * $loops foreach ('Rows Removed by Filter', 'Rows Removed by Join Filter', 'Rows Removed by Index Recheck');
+	$rows += work_of($_) foreach @{ $plan->{Plans} // [] };
+	return $rows;
+}
+
+# The work of all statements of a call, and the one that has most of it.
+sub work
+{
+	my ($database, $sql) = @_;
+	my $from = -s $node->logfile;
+	my ($sum, $most, $what) = (0, 0, '');
+
+	$node->safe_psql($database, "SET client_min_messages = warning; SET auto_explain.log_min_duration = 0; $sql");
+	for my $plan (substr(slurp_file($node->logfile, $from), 0) =~ /^[^\n]*LOG:  duration: [\d.]+ ms  plan:\n((?:\t[^\n]*\n)+)/mg)
+	{
+		my $explained = JSON::PP->new->decode($plan =~ s/^\t//gmr);
+		my $rows = work_of($explained->{Plan});
+
+		$sum += $rows;
+		($most, $what) = ($rows, $explained->{'Query Text'}) if $rows > $most;
+	}
+	return ($sum, $what =~ s/\s+/ /gr);
+}
+
+my @STEPS = (
+	[ ingest => 'CALL sellometer_ingest()' ], [ rollup => 'CALL sellometer_rollup()' ], [ detect => 'CALL sellometer_detect()' ],
+	[ top => q{SELECT * FROM sellometer_top('product_id', 'view', '2019-10-01', '2019-10-03')} ],
+	[ movers => q{SELECT * FROM sellometer_movers('product_id', 'view', '2019-10-01 01:00+00', '2019-10-01 02:00+00', '1 hour')} ],
+	[ check => 'SELECT * FROM sellometer_check()' ], [ report => q{SELECT sellometer_report()} ],
+	[ prune => q{SET sellometer.cart_retention = '1h'; CALL sellometer_prune()} ]);
+
+my $made = 0;
+
+# How much work each step is with so many minutes, products and files a minute.
+sub measure
+{
+	my (%size) = @_;
+	my $name = 'growth' . ++$made;
+	my $in = slm_directory($node, $name);
+	my %work;
+
+	traffic($in, '--seed' => 3, '--start' => '2019-10-01 00:00:00', '--minutes' => $size{minutes}, '--rate' => $size{events}, '--servers' => $size{files}, '--products' => $size{products});
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->safe_psql($name, "CREATE EXTENSION sellometer; SELECT sellometer_add_source('shop', 'file://$in/')");
+	$work{ $_->[0] } = [ work($name, $_->[1]) ] foreach @STEPS;
+	$node->safe_psql('postgres', "DROP DATABASE $name");
+	return \%work;
+}
+
+my %size = (minutes => 100, products => 100, files => 1, events => 60);
+my $once = measure(%size);
+
+for my $axis (sort keys %size)
+{
+	my $more = measure(%size, $axis => $size{$axis} * $TIMES);
+
+	for my $step (map { $_->[0] } @STEPS)
+	{
+		my ($less, $now, $what) = ($once->{$step}[0], @{ $more->{$step} });
+
+		ok($now <= $TIMES * $SLACK * $less + $NOTHING, "$step, $TIMES times the $axis: $less, $now") or diag("most of it: $what");
+	}
+}
+$node->stop;
+done_testing();
