@@ -81,7 +81,7 @@ sub some_condition
 		"(event_type = " . $type->() . " OR event_time > $time)");
 }
 
-my $seed = $ENV{SLM_SEED} // 1;
+my $seed = $ENV{SLM_SEEDS} || 1;
 srand($seed);
 for my $dimension (qw(product_id category_l2))
 {
