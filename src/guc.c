@@ -35,6 +35,7 @@ int			slm_chunk_rows = SLM_CHUNK_ROWS;
 int			slm_work_memory;
 int			slm_max_object_keys;
 int			slm_max_minute_keys;
+int			slm_max_dimension_keys;
 double		slm_max_reject_fraction;
 int			slm_max_rejects_kept;
 int			slm_max_clock_skew;
@@ -140,10 +141,12 @@ static const IntSetting settings[] = {
 #endif
 	{"sellometer.work_memory", "Memory for a load, in all its processes: counted views, names, and a batch.",
 		"Beyond its share, views are looked up in the view log on disk. Each process needs up to 16 MB besides.", &slm_work_memory, 2048 * 1024, 16 * 1024, INT_MAX, GUC_UNIT_KB},
-	{"sellometer.max_object_keys", "An object that names more different brands, categories and keys of own dimensions fails whole.",
+	{"sellometer.max_object_keys", "An object that names more different brands and categories fails whole.",
 		"So a file of made-up names can't fill the tables with them.", &slm_max_object_keys, 100000, 1, INT_MAX, 0},
-	{"sellometer.max_minute_keys", "An object fails whole that brings a minute, together with others, more different brands, categories and keys of own dimensions.",
+	{"sellometer.max_minute_keys", "An object fails whole that brings a minute, together with others, more different brands and categories.",
 		"One that brings few new ones, a hundredth of it, is loaded always.", &slm_max_minute_keys, 200000, 100, INT_MAX, 0},
+	{"sellometer.max_dimension_keys", "How many keys a dimension of one's own has, unless sellometer_add_dimension() says otherwise.",
+		"Further ones are counted as other.", &slm_max_dimension_keys, 10000, 1, SLM_MAX_DIMENSION_KEYS, 0},
 	{"sellometer.max_rejects_kept", "Rejected rows kept for each object.",
 		"All of them are counted.", &slm_max_rejects_kept, 100, 0, 100000, 0},
 	{"sellometer.max_clock_skew", "A row this far in the future is rejected.",

@@ -19,6 +19,9 @@ extern int	slm_work_memory;		/* kB */
 extern bool slm_fill_pages;
 extern int	slm_max_object_keys;
 extern int	slm_max_minute_keys;
+
+#define SLM_MAX_DIMENSION_KEYS	1000000
+extern int	slm_max_dimension_keys;
 extern double slm_max_reject_fraction;
 extern int	slm_max_rejects_kept;
 extern int	slm_max_clock_skew;		/* s */

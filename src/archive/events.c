@@ -86,6 +86,8 @@ has_key(const SlmEventSearch *search, const Row *row)
 	if (number == SLM_NO_KEY)
 		return false;
 	key = slm_dictionary_text(search->state->dictionary, query->dimension, number);
+	if (search->own_keys != NULL)
+		key = slm_own_keys_counted(search->own_keys, key);
 	return key.len == strlen(query->key) && memcmp(key.data, query->key, key.len) == 0;
 }
 
@@ -450,6 +452,8 @@ create_search(const SlmEventQuery *query, SlmFoundCallback put, void *arg)
 	search->context = CurrentMemoryContext;
 	search->row_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer found row", ALLOCSET_DEFAULT_SIZES);
 	search->state = slm_view_state_create(false);
+	if (query->key != NULL && query->dimension >= SLM_FIRST_OWN)
+		search->own_keys = slm_own_keys_read((int) query->dimension - SLM_FIRST_OWN);
 	search->places = hash_create("sellometer places", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	search->last_place = -1;
 	for (int i = 0; i < SLM_EVENT_TYPES; i++)

@@ -5,6 +5,7 @@
 #define SLM_ARCHIVE_EVENTS_INTERNAL_H
 
 #include "archive/events.h"
+#include "dedup/own_keys.h"
 #include "dedup/view_state.h"
 #include "executor/tuptable.h"
 #include "utils/hsearch.h"
@@ -50,6 +51,7 @@ typedef struct SlmEventSearch
 	MemoryContext context;		/* of all of it */
 	MemoryContext row_context;	/* reset after each row */
 	SlmViewState *state;		/* for its dictionary and key */
+	SlmOwnKeys *own_keys;		/* of the dimension that is asked for; NULL: each is counted as it is */
 	HTAB	   *places;
 	int64		last_place;		/* of the row before: it is known */
 	Datum		types[SLM_EVENT_TYPES];

@@ -29,6 +29,7 @@
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type.h"
 #include "dedup/own_dimensions.h"
+#include "dedup/own_keys.h"
 #include "dedup/view_log.h"
 #include "dedup/view_rewrite.h"
 #include "dedup/view_state.h"
@@ -245,7 +246,8 @@ begin_dimensions(Replay *replay)
 
 	replay->own = *slm_own();
 	filled = slm_replay_dimensions(&replay->own, slm_tiers_read(), replay->from, replay->to);
-	slm_dictionary_set_own(replay->state->dictionary, &filled);
+	if (!slm_dictionary_set_own(replay->state->dictionary, &filled))
+		slm_out_of_memory();
 }
 
 static void
@@ -386,6 +388,7 @@ write_slice(Replay *replay, TimestampTz start)
 	slm_replay_offers_after(&replay->offers, &replay->batch, start);
 	if (start + USECS_PER_HOUR > replay->log_from)
 		slm_view_log_write_batch(&replay->batch);
+	slm_own_keys_admit(replay->state->dictionary, &replay->batch.groups);
 	for (int t = 0; t < replay->tiers->n; t++)
 		write_tier(replay, t);
 	check_memory(replay);

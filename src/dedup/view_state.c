@@ -85,9 +85,10 @@ renew_dictionary(SlmViewState *state)
 	if (fresh == NULL)
 		slm_out_of_memory();
 	slm_overrides_apply(state->overrides, fresh);
-	slm_dictionary_set_own(fresh, slm_own());
 	slm_dictionary_free(state->dictionary);
 	state->dictionary = fresh;
+	if (!slm_dictionary_set_own(fresh, slm_own()))
+		slm_out_of_memory();
 	state->dictionaries++;
 	state->names_before = slm_dictionary_memory(fresh);
 	forget(state);

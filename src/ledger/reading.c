@@ -25,7 +25,7 @@
 #define ROW_BYTES		UINT64CONST(50)
 
 /*
- * Are so many different brands, categories and own keys too many?  False if they are.  Only of the whole object: of one whose first parts are
+ * Are so many different brands and categories too many?  False if they are.  Only of the whole object: of one whose first parts are
  * loaded that was found out before.
  */
 static bool
@@ -34,7 +34,7 @@ judge_keys(SlmReading *reading, uint64 n)
 	if (n <= (uint64) slm_max_object_keys || reading->object->resume_row > 0)
 		return true;
 	slm_object_fail(reading->object, SLM_OBJECT_FAILED, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-					psprintf("too_many_keys: the object names more than %d different brands, categories and own keys (if they are real, raise "
+					psprintf("too_many_keys: the object names more than %d different brands and categories (if they are real, raise "
 							 "sellometer.max_object_keys and call sellometer_retry(); else repair the object and " SLM_GIVE_AGAIN ")",
 							 slm_max_object_keys));
 	return false;
@@ -127,6 +127,17 @@ note_products_memory(SlmReading *reading)
 	reading->products_memory = memory;
 }
 
+/* Of the event's keys in a user's own dimensions. */
+static uint64
+own_bytes(const SlmOwn *own, const SlmEvent *event)
+{
+	uint64		bytes = 0;
+
+	for (uint32 i = 0; own != NULL && i < own->n; i++)
+		bytes += Min(event->own[own->dimension[i].value].len, SLM_MAX_KEY_BYTES);
+	return bytes;
+}
+
 /* What the part takes of memory besides what each row does, about. */
 static bool
 note_memory(SlmReading *reading, const SlmEvent *event, bool first)
@@ -138,7 +149,7 @@ note_memory(SlmReading *reading, const SlmEvent *event, bool first)
 	if (!first)
 		return true;
 	/* a category is kept at each of its levels */
-	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len;
+	reading->memory += OFFER_BYTES + event->brand.len + 3 * event->category_code.len + own_bytes(slm_reader_own(reading->reader), event);
 	if (event->name.len > 0 || event->product_id < 0)
 		note_products_memory(reading);
 	if (reading->object->resume_row == 0 && !slm_dictionary_count_named(reading->dictionary, (uint32) slm_max_object_keys, &named))
@@ -661,7 +672,6 @@ slm_reading_validate(SlmReading *reading)
 	{
 		reading->keys = MemoryContextAllocZero(reading->context, sizeof(SlmKeyCount));
 		reading->keys->key = *reading->key;
-		reading->keys->own = slm_reader_own(reading->reader);
 		reading->reach.head = DT_NOBEGIN;
 		forget_times(reading);
 		reading->whole_hours = true;

@@ -23,6 +23,7 @@
 #include "postgres.h"
 
 #include "dedup/own_dimensions.h"
+#include "dedup/own_keys.h"
 #include "facts/cart_write.h"
 #include "facts/offer_log.h"
 #include "facts/stock_write.h"
@@ -270,6 +271,7 @@ slm_write_tiers(SlmBatch *batch, TimestampTz head, bool replace)
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	slm_own_confirm(slm_dictionary_own(batch->dictionary));
+	slm_own_keys_admit(batch->dictionary, &batch->groups);
 	*apply = (Apply) {.batch = batch,.replace = replace,.head = head,.reach = DT_NOBEGIN};
 	apply->tiers = slm_tiers_read();
 	PG_TRY();
@@ -332,6 +334,7 @@ apply_locked(Apply *apply)
 	has_groups = batch->groups.ngroups > 0;
 	if (has_groups)
 	{
+		slm_own_keys_admit(batch->dictionary, &batch->groups);
 		apply->tiers = slm_tiers_read();
 		begin_cells(apply, 0);
 	}

@@ -318,7 +318,7 @@ slm_deltas_make(SlmCells *cells, const SlmDictionary *dictionary, SlmDimension d
 	ok = ok && key_of != NULL;
 	for (uint32_t i = 0; ok && i < cells->noffers; i++)
 	{
-		SlmKeyId	key = own ? slm_dictionary_key_of(dictionary, cells->offers[i], dimension)
+		SlmKeyId	key = own ? slm_dictionary_counted_key(dictionary, cells->offers[i], dimension)
 			: slm_dictionary_get(dictionary, cells->offers[i])->keys[dimension];
 
 		key_of[cells->offers[i]] = key;

@@ -63,15 +63,17 @@ slm_dictionary_free(SlmDictionary *dictionary)
 	slm_interner_free(&dictionary->products);
 	free(dictionary->product_ids);
 	for (int d = 0; d < SLM_MAX_DIMENSIONS; d++)
-	{
 		slm_interner_free(&dictionary->texts[d]);
-		free(dictionary->named[d]);
-	}
+	for (int i = 0; i < SLM_MAX_OWN; i++)
+		free(dictionary->is_other[i]);
 	slm_interner_free(&dictionary->tuples);
 	free(dictionary->tuple_of);
 	slm_table_free(dictionary->slots, dictionary->nslots, sizeof(Slot));
 	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	{
+		free(dictionary->named[d]);
 		free(dictionary->parents[d]);
+	}
 	free(dictionary->offers);
 	free(dictionary);
 }
@@ -380,46 +382,32 @@ note_named(SlmDictionary *dictionary, SlmDimension dimension, SlmKeyId key)
 }
 
 static bool
-note_own_keys(SlmDictionary *dictionary, SlmTupleId tuple)
+note_keys(SlmDictionary *dictionary, const SlmOffer *offer)
 {
-	for (uint32_t i = 0; tuple != 0 && i < dictionary->own.n; i++)
-	{
-		SlmKeyId	key = slm_dictionary_tuple_key(dictionary, tuple, i);
-
-		if (key != SLM_NO_KEY && !note_named(dictionary, SLM_FIRST_OWN + i, key))
-			return false;
-	}
-	return true;
-}
-
-static bool
-note_keys(SlmDictionary *dictionary, const SlmOffer *offer, SlmTupleId tuple)
-{
-	return note_own_keys(dictionary, tuple) &&
-		(!offer->has_brand || note_named(dictionary, SLM_BRAND, offer->keys[SLM_BRAND])) &&
+	return (!offer->has_brand || note_named(dictionary, SLM_BRAND, offer->keys[SLM_BRAND])) &&
 		(!offer->has_category || note_named(dictionary, SLM_CATEGORY_L3, offer->keys[SLM_CATEGORY_L3]));
 }
 
 /* An offer that the part has not named before. */
 static bool
-note_offer(SlmDictionary *dictionary, const SlmOffer *offer, SlmTupleId tuple)
+note_offer(SlmDictionary *dictionary, const SlmOffer *offer)
 {
 	dictionary->npart++;
-	return !dictionary->counts_named || note_keys(dictionary, offer, tuple);
+	return !dictionary->counts_named || note_keys(dictionary, offer);
 }
 
 bool
 slm_dictionary_count_named(SlmDictionary *dictionary, uint32_t enough, uint32_t *n)
 {
-	/* an offer has two, and its own */
+	/* an offer has two */
 	*n = 0;
-	if (dictionary->npart <= enough / (2 + dictionary->own.n))
+	if (dictionary->npart <= enough / 2)
 		return true;
 	for (uint32_t i = 0; i < dictionary->nslots && !dictionary->counts_named; i++)
 	{
 		const Slot *slot = &dictionary->slots[i];
 
-		if (slot->offer != 0 && slot->part == dictionary->part && !note_keys(dictionary, &dictionary->offers[slot->offer - 1], slm_dictionary_tuple(dictionary, slot->offer - 1)))
+		if (slot->offer != 0 && slot->part == dictionary->part && !note_keys(dictionary, &dictionary->offers[slot->offer - 1]))
 			return false;
 	}
 	dictionary->counts_named = true;
@@ -442,14 +430,14 @@ slm_dictionary_offer_by_hash(SlmDictionary *dictionary, const SlmEvent *event, u
 	{
 		*first = slot->part != dictionary->part;
 		slot->part = dictionary->part;
-		if (!*first || note_offer(dictionary, &dictionary->offers[slot->offer - 1], slm_dictionary_tuple(dictionary, slot->offer - 1)))
+		if (!*first || note_offer(dictionary, &dictionary->offers[slot->offer - 1]))
 			return slot->offer - 1;
 		*error = SLM_DICTIONARY_MEMORY;
 		return SLM_NO_OFFER;
 	}
 	*first = true;
 	raw = raw_offer(dictionary, event);
-	return fill_keys(dictionary, &raw, &offer, &tuple, error) && note_offer(dictionary, &offer, tuple) ? add_offer(dictionary, &offer, tuple, hash) : SLM_NO_OFFER;
+	return fill_keys(dictionary, &raw, &offer, &tuple, error) && note_offer(dictionary, &offer) ? add_offer(dictionary, &offer, tuple, hash) : SLM_NO_OFFER;
 }
 
 SlmOfferId

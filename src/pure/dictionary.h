@@ -35,6 +35,7 @@ typedef uint32_t SlmTupleId;	/* a key in each of a user's own dimensions, or non
 #define SLM_NO_OFFER	UINT32_MAX
 #define SLM_MAX_OFFERS	(UINT32_MAX / 4 - 1)	/* a number and two bits more fit into 32 */
 #define SLM_NO_KEY		UINT32_MAX
+#define SLM_OTHER_KEY	((SlmKeyId) 0)	/* in each dimension of a user's own, whatever its keys are: SLM_OTHER */
 
 typedef struct SlmOffer
 {
@@ -74,9 +75,9 @@ typedef void (*SlmOverride) (void *arg, const SlmOverridden *row, SlmSlice *code
 
 /*
  * Have events of an empty dictionary have keys in these dimensions, too.  They are copied.  Their keys are not in SlmOffer, whose size would be paid for by
- * those who have none, but in a tuple that the offer has.
+ * those who have none, but in a tuple that the offer has.  False if out of memory.
  */
-extern void slm_dictionary_set_own(SlmDictionary *dictionary, const SlmOwn *own);
+extern bool slm_dictionary_set_own(SlmDictionary *dictionary, const SlmOwn *own);
 extern const SlmOwn *slm_dictionary_own(const SlmDictionary *dictionary);
 
 /* The tuple of an offer; the tuple of keys, of each own dimension one or SLM_NO_KEY (false if out of memory); a key of a tuple; and how many there are, with 0. */
@@ -87,6 +88,14 @@ extern uint32_t slm_dictionary_tuples(const SlmDictionary *dictionary);
 
 /* The key of an offer in any dimension; SLM_NO_KEY: it has none in it. */
 extern SlmKeyId slm_dictionary_key_of(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension);
+
+/*
+ * A dimension of a user's own has so many keys and no more; what has another key is counted as SLM_OTHER_KEY.  Forget which keys these are, as long as the next
+ * calls have not told: none of those that the dictionary has now; this one.  False if out of memory.  And the key that an offer is counted as.
+ */
+extern bool slm_dictionary_forget_others(SlmDictionary *dictionary);
+extern void slm_dictionary_set_other(SlmDictionary *dictionary, uint32_t own, SlmKeyId key);
+extern SlmKeyId slm_dictionary_counted_key(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension);
 
 /* A new, empty dictionary, or NULL if out of memory.  The key is copied. */
 extern SlmDictionary *slm_dictionary_create(const SlmHashKey *key);
@@ -110,7 +119,7 @@ extern SlmOfferId slm_dictionary_offer_by_hash(SlmDictionary *dictionary, const 
 											SlmDictionaryError *error);
 
 /*
- * How many different brands, categories and own keys the part's events have named up to now, brands and categories that are empty not counted: the number, if it is more
+ * How many different brands and categories the part's events have named up to now, empty ones not counted: the number, if it is more
  * than enough, else any number that is not.  False if out of memory.  Costs next to nothing while there can't be more than enough.
  */
 extern bool slm_dictionary_count_named(SlmDictionary *dictionary, uint32_t enough, uint32_t *n);

@@ -40,9 +40,9 @@ struct SlmDictionary
 	uint32_t	maxparents[SLM_DIMENSIONS];
 
 	uint32_t	npart;			/* offers that the part has named */
-	/* of each brand, key of level 3 and own key the last part that was found to name it, and how many there are in the part at hand */
-	uint32_t   *named[SLM_MAX_DIMENSIONS];
-	uint32_t	maxnamed[SLM_MAX_DIMENSIONS];
+	/* of each brand and key of level 3 the last part that was found to name it, and how many there are in the part at hand */
+	uint32_t   *named[SLM_DIMENSIONS];
+	uint32_t	maxnamed[SLM_DIMENSIONS];
 	uint32_t	nnamed;
 	bool		counts_named;	/* they are counted as offers come */
 	bool		has_lines;
@@ -51,6 +51,8 @@ struct SlmDictionary
 	SlmInterner		tuples;			/* keyed by the bytes of own.n keys; the first is tuple 1 */
 	SlmTupleId *tuple_of;		/* by offer; NULL as long as own.n is 0 */
 	uint32_t	maxtuple_of;
+	bool	   *is_other[SLM_MAX_OWN];	/* by own key: counted as SLM_OTHER_KEY; of the first nis_other */
+	uint32_t	nis_other[SLM_MAX_OWN];
 };
 
 #endif							/* SLM_PURE_DICTIONARY_INTERNAL_H */

@@ -3,6 +3,7 @@
  */
 #include "pure/dictionary_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "pure/assert.h"
@@ -76,13 +77,22 @@ slm_dictionary_product(const SlmDictionary *dictionary, SlmKeyId key)
 
 /* --- own dimensions --- */
 
-void
+bool
 slm_dictionary_set_own(SlmDictionary *dictionary, const SlmOwn *own)
 {
 	/* what is there was made without them */
 	SLM_ASSERT(dictionary->noffers == 0);
 	SLM_ASSERT(own->n <= SLM_MAX_OWN && own->nvalues <= SLM_MAX_OWN);
 	dictionary->own = *own;
+	for (uint32_t i = 0; i < own->n; i++)
+	{
+		SlmKeyId	other = slm_dictionary_add_text(dictionary, SLM_FIRST_OWN + i, (SlmSlice) {SLM_OTHER, sizeof(SLM_OTHER) - 1});
+
+		SLM_ASSERT(other == SLM_OTHER_KEY || other == SLM_NO_KEY);
+		if (other == SLM_NO_KEY)
+			return false;
+	}
+	return true;
 }
 
 const SlmOwn *
@@ -143,6 +153,41 @@ slm_dictionary_key_of(const SlmDictionary *dictionary, SlmOfferId offer, SlmDime
 	if (dimension < SLM_FIRST_OWN)
 		return slm_dictionary_get(dictionary, offer)->keys[dimension];
 	return slm_dictionary_tuple_key(dictionary, slm_dictionary_tuple(dictionary, offer), dimension - SLM_FIRST_OWN);
+}
+
+bool
+slm_dictionary_forget_others(SlmDictionary *dictionary)
+{
+	for (uint32_t i = 0; i < dictionary->own.n; i++)
+	{
+		free(dictionary->is_other[i]);
+		dictionary->nis_other[i] = slm_dictionary_keys(dictionary, SLM_FIRST_OWN + i);
+		dictionary->is_other[i] = calloc(dictionary->nis_other[i], sizeof(bool));
+		if (dictionary->is_other[i] == NULL)
+		{
+			dictionary->nis_other[i] = 0;
+			return false;
+		}
+	}
+	return true;
+}
+
+void
+slm_dictionary_set_other(SlmDictionary *dictionary, uint32_t own, SlmKeyId key)
+{
+	SLM_ASSERT(own < dictionary->own.n && key < dictionary->nis_other[own]);
+	dictionary->is_other[own][key] = true;
+}
+
+SlmKeyId
+slm_dictionary_counted_key(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension)
+{
+	SlmKeyId	key = slm_dictionary_key_of(dictionary, offer, dimension);
+	uint32_t	own = dimension - SLM_FIRST_OWN;
+
+	if (dimension < SLM_FIRST_OWN || key == SLM_NO_KEY || key >= dictionary->nis_other[own])
+		return key;
+	return dictionary->is_other[own][key] ? SLM_OTHER_KEY : key;
 }
 
 /* Bytewise, dimension by dimension; no key before any. */
@@ -214,7 +259,7 @@ slm_dictionary_memory(const SlmDictionary *dictionary)
 		memory += slm_interner_memory(&dictionary->texts[d]) + dictionary->maxparents[d] * sizeof(SlmKeyId) +
 			dictionary->maxnamed[d] * sizeof(uint32_t);
 	for (int d = SLM_DIMENSIONS; d < SLM_MAX_DIMENSIONS; d++)
-		memory += slm_interner_memory(&dictionary->texts[d]);
+		memory += slm_interner_memory(&dictionary->texts[d]) + dictionary->nis_other[d - SLM_DIMENSIONS] * sizeof(bool);
 	memory += slm_interner_memory(&dictionary->tuples) + dictionary->maxtuple_of * sizeof(SlmTupleId);
 	return memory + dictionary->nslots * sizeof(SlmOfferSlot) + dictionary->maxoffers * sizeof(SlmOffer);
 }

@@ -66,30 +66,12 @@ hash_pair(const SlmKeyCount *count, SlmSlice category, SlmSlice brand)
 						  brand.data, brand.len);
 }
 
-/* Of each dimension that the event has a key in. */
-static bool
-add_own(SlmKeyCount *count, const SlmEvent *event)
-{
-	uint32_t	mask = slm_own_mask(count->own, event->time);
-
-	for (uint32_t i = 0; i < count->own->n; i++)
-	{
-		const SlmOwnDimension *dimension = &count->own->dimension[i];
-
-		if ((mask >> i & 1) != 0 && !add(count, SLM_COLUMNS + i, slm_own_key(dimension, event->own[dimension->value])))
-			return false;
-	}
-	return true;
-}
-
 bool
 slm_key_count_add(SlmKeyCount *count, const SlmEvent *event)
 {
 	uint64_t	pair = hash_pair(count, event->category_code, event->brand);
 	uint64_t   *recent = &count->recent[pair % SLM_KEY_COUNT_RECENT];
 
-	if (count->own != NULL && !add_own(count, event))
-		return false;
 	if (*recent == pair)
 		return true;
 	*recent = pair;

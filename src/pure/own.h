@@ -16,6 +16,9 @@
 #define SLM_MAX_SEPARATOR	7
 #define SLM_MAX_OWN_NAME	255
 
+/* The key of what is counted when a dimension has as many keys as it may have. */
+#define SLM_OTHER			"other"
+
 typedef struct SlmOwnDimension
 {
 	int64_t		id;				/* no other ever has it */

@@ -15,6 +15,7 @@ CREATE TABLE sellometer.dimensions (
 	level		integer NOT NULL DEFAULT 0 CHECK (level >= 0),
 	empty		text NOT NULL CHECK (octet_length(empty) BETWEEN 1 AND 63),
 	since		timestamptz NOT NULL,
+	max_keys	integer NOT NULL CHECK (max_keys > 0),
 	added_at	timestamptz NOT NULL DEFAULT now(),
 	CHECK (num_nonnulls(column_name, pattern) = (made_of <> 'source')::integer AND (made_of = 'key' OR pattern IS NULL)),
 	CHECK ((level > 0) = (separator IS NOT NULL))
@@ -31,3 +32,26 @@ COMMENT ON COLUMN sellometer.dimensions.separator IS 'what stands between the le
 COMMENT ON COLUMN sellometer.dimensions.level IS 'so many levels of the value, from the first on; 0: all of it';
 COMMENT ON COLUMN sellometer.dimensions.empty IS 'the key of events without a value';
 COMMENT ON COLUMN sellometer.dimensions.since IS 'it is complete from here on; what was before has no key in it';
+COMMENT ON COLUMN sellometer.dimensions.max_keys IS 'so many keys are admitted, not counting that of events without a value; further ones are counted as other';
+
+/* What a key is counted as never changes: none goes, and none comes behind the first that was counted as other. */
+CREATE TABLE sellometer.dimension_keys (
+	dimension_id	bigint NOT NULL,
+	key				text COLLATE "C" NOT NULL,
+	given			boolean NOT NULL DEFAULT false,
+	PRIMARY KEY (dimension_id, key)
+);
+COMMENT ON TABLE sellometer.dimension_keys IS 'The keys that each dimension of one''s own has';
+COMMENT ON COLUMN sellometer.dimension_keys.dimension_id IS 'of sellometer.dimensions';
+COMMENT ON COLUMN sellometer.dimension_keys.key IS 'as its tables have it';
+COMMENT ON COLUMN sellometer.dimension_keys.given IS 'not one of max_keys: that of events without a value, and other';
+
+CREATE TABLE sellometer.dimension_others (
+	dimension_id	bigint PRIMARY KEY,
+	since			timestamptz NOT NULL DEFAULT now(),
+	sketch			bytea NOT NULL
+);
+COMMENT ON TABLE sellometer.dimension_others IS 'Dimensions of one''s own that have all the keys that they may have, and have met others';
+COMMENT ON COLUMN sellometer.dimension_others.dimension_id IS 'of sellometer.dimensions';
+COMMENT ON COLUMN sellometer.dimension_others.since IS 'when the first of these was counted';
+COMMENT ON COLUMN sellometer.dimension_others.sketch IS 'tells sellometer.sketched_keys() about how many there are';

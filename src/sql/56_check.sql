@@ -174,6 +174,21 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
+	-- no other keys of one's own than were admitted
+	IF EXISTS (SELECT FROM sellometer.dimensions) THEN
+		name := 'keys of own dimensions';
+		SELECT count(*) INTO n FROM sellometer.dimensions x
+		WHERE (SELECT count(*) FROM sellometer.dimension_keys k WHERE k.dimension_id = x.id AND NOT k.given) > x.max_keys;
+		FOR t IN SELECT x.id, x.dimension, y.name FROM sellometer.dimensions x, sellometer.tiers y LOOP
+			EXECUTE format('SELECT $1 + count(*) FROM (SELECT DISTINCT %1$I AS key FROM sellometer.%2$I) r
+				WHERE NOT EXISTS (SELECT FROM sellometer.dimension_keys k WHERE k.dimension_id = $2 AND k.key = r.key)', t.dimension, t.dimension || '_' || t.name) INTO n USING n, t.id;
+		END LOOP;
+		ok := n = 0;
+		detail := CASE WHEN ok THEN 'tables have the keys that were admitted, and no more of these than there may be' ELSE format('tables have %s keys that were not admitted, or too many were', n) END;
+		hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.' END;
+		RETURN NEXT;
+	END IF;
+
 	-- what is added up quickly is what the rows add up to, key by key
 	name := 'segments';
 	-- once more if something differs: what the tiers keep may have changed between the statements

@@ -1,7 +1,8 @@
 /*
  * Health: one place that tells the truth, cheap enough to be asked every ten seconds.
  *
- *   sellometer.health  =  health_server, health_workers, health_processes, health_jobs, health_sources, health_objects, health_arrivals
+ *   sellometer.health  =  health_server, health_workers, health_processes, health_jobs, health_sources, health_objects, health_arrivals,
+ *                          health_archives, health_dimensions
  *
  * A row a thing, whether it is well or not: who finds no row of a thing knows that it is not watched, not that it is well.  Nothing here
  * reads more than some hundred rows of the ledger for each source.  Readers see it too: messages that may tell of servers, roles and
@@ -420,6 +421,16 @@ SELECT 'archives of ' || sellometer.shown(a.source) AS name, 'warning' AS severi
 FROM sellometer.archives a WHERE a.originals_deleted_at IS NULL AND a.archived_at IS NOT NULL AND a.held_by IS NOT NULL GROUP BY a.source;
 COMMENT ON VIEW sellometer.health_archives IS 'Rows of sellometer.health about originals that other nodes have not loaded';
 
+CREATE VIEW sellometer.health_dimensions AS
+SELECT 'keys of ' || d.dimension AS name, CASE WHEN o.since IS NULL THEN 'ok' ELSE 'info' END AS severity, o.since,
+	CASE WHEN o.since IS NULL THEN pg_catalog.format('%s of %s', k.keys, d.max_keys)
+		ELSE pg_catalog.format('it has the %s keys that it may have; some %s others are counted as other', d.max_keys, sellometer.sketched_keys(o.sketch)) END AS detail,
+	CASE WHEN o.since IS NOT NULL THEN 'sellometer_drop_dimension(), then sellometer_add_dimension() with a larger max_keys, and a replay, have more of them.' END AS hint
+FROM sellometer.dimensions d
+CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS keys FROM sellometer.dimension_keys x WHERE x.dimension_id = d.id AND NOT x.given) k
+LEFT JOIN sellometer.dimension_others o ON o.dimension_id = d.id;
+COMMENT ON VIEW sellometer.health_dimensions IS 'Rows of sellometer.health about how many keys dimensions of one''s own have';
+
 CREATE VIEW sellometer.own_health AS
 SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, hint FROM (
 	SELECT * FROM sellometer.health_server
@@ -429,7 +440,8 @@ SELECT name, severity, pg_catalog.date_trunc('second', since) AS since, detail, 
 	UNION ALL SELECT * FROM sellometer.health_sources
 	UNION ALL SELECT * FROM sellometer.health_objects
 	UNION ALL SELECT * FROM sellometer.health_arrivals
-	UNION ALL SELECT * FROM sellometer.health_archives) h;
+	UNION ALL SELECT * FROM sellometer.health_archives
+	UNION ALL SELECT * FROM sellometer.health_dimensions) h;
 COMMENT ON VIEW sellometer.own_health IS 'What sellometer.health shows, of this database alone';
 
 CREATE VIEW sellometer.health AS SELECT * FROM sellometer.own_health;

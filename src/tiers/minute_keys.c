@@ -1,14 +1,13 @@
 /*
  * minute_keys.c: see minute_keys.h.
  *
- * An event names two things, and one more in each dimension of one's own.  So the names of a minute with too few events to have more
- * than it may need not be counted: sellometer.totals says how many events there are.  For the few others they are counted in the tables, before and after, and again only
+ * An event names two things.  So the names of a minute with too few events to have more than it may need not be counted:
+ * sellometer.totals says how many events there are.  For the few others they are counted in the tables, before and after, and again only
  * when enough events have come since.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "dedup/own_dimensions.h"
 #include "guc.h"
 #include "server/spi.h"
 #include "tiers/minute_keys.h"
@@ -18,12 +17,8 @@
 /* So much of the limit an object may always add to a minute. */
 #define SHARE_OF_ONE	100
 
-/* The brand and the most detailed category, and a key in each dimension of one's own. */
-static int64
-names_of_event(void)
-{
-	return 2 + (int64) slm_own()->n;
-}
+/* The brand and the most detailed category. */
+#define NAMES_OF_EVENT	2
 
 /*
  * What this process has counted: names that a minute has at the most when its events are as many as events.  These are of before the
@@ -34,7 +29,6 @@ typedef struct KnownMinute
 	TimestampTz minute;
 	int64		events;
 	int64		names;			/* 0: nothing is known */
-	uint64		own;			/* slm_own_stamp() of the dimensions that were counted */
 } KnownMinute;
 
 #define KNOWN_MINUTES	64
@@ -61,8 +55,8 @@ is_known_to_fit(TimestampTz minute, int64 events, int64 cells)
 {
 	const KnownMinute *known = known_minute(minute);
 
-	return known->names > 0 && known->minute == minute && known->events <= events && known->own == slm_own_stamp(slm_own()) &&
-		known->names + names_of_event() * (events - known->events + cells) <= slm_max_minute_keys;
+	return known->names > 0 && known->minute == minute && known->events <= events &&
+		known->names + NAMES_OF_EVENT * (events - known->events + cells) <= slm_max_minute_keys;
 }
 
 static Datum
@@ -104,8 +98,6 @@ count_names(const SlmTier *tier, const SlmMinuteKeys *keys)
 
 	add_names(keys, psprintf("brand_%s", tier->name), "brand", names);
 	add_names(keys, psprintf("category_l3_%s", tier->name), "category_l3", names);
-	for (uint32 own = 0; own < slm_own()->n; own++)
-		add_names(keys, psprintf("%s_%s", slm_own_name((int) own), tier->name), slm_own_name((int) own), names);
 	return names;
 }
 
@@ -134,7 +126,7 @@ find_full(const SlmTier *tier, const SlmCells *cells, SlmMinuteKeys *keys)
 	}
 	for (uint32 b = 0; b < cells->nbuckets; b++)
 	{
-		if (!cells->buckets[b].wanted || counts[b] <= slm_max_minute_keys / SHARE_OF_ONE / names_of_event())
+		if (!cells->buckets[b].wanted || counts[b] <= slm_max_minute_keys / SHARE_OF_ONE / NAMES_OF_EVENT)
 			continue;
 		minutes[n] = TimestampTzGetDatum(cells->buckets[b].start);
 		brought[n++] = Int64GetDatum(counts[b]);
@@ -145,7 +137,7 @@ find_full(const SlmTier *tier, const SlmCells *cells, SlmMinuteKeys *keys)
 	args[1] = slm_array(minutes, NULL, n, TIMESTAMPTZOID);
 	args[2] = slm_array(brought, NULL, n, INT8OID);
 	args[3] = Int64GetDatum(slm_max_minute_keys);
-	args[4] = Int64GetDatum(names_of_event());
+	args[4] = Int64GetDatum(NAMES_OF_EVENT);
 	rows = slm_execute(&statement, args, NULL, SPI_OK_SELECT);
 	keys->minutes = palloc(sizeof(TimestampTz) * Max(rows, 1));
 	keys->events = palloc(sizeof(int64) * Max(rows, 1));
@@ -187,10 +179,10 @@ slm_minute_keys_check(const SlmTier *tier, const SlmMinuteKeys *before)
 		if (names[i] > slm_max_minute_keys && names[i] - before->names[i] > slm_max_minute_keys / SHARE_OF_ONE)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("too_many_keys: %s would have more than %d different brands, categories and own keys", timestamptz_to_str(before->minutes[i]),
+					 errmsg("too_many_keys: %s would have more than %d different brands and categories", timestamptz_to_str(before->minutes[i]),
 							slm_max_minute_keys),
 					 errdetail("What is loaded brings " INT64_FORMAT " of them; if they are real, raise sellometer.max_minute_keys and call"
 							   " sellometer_retry(), else sellometer_skip() puts it aside, and takes out what is loaded of it.", names[i] - before->names[i])));
-		*known_minute(before->minutes[i]) = (KnownMinute) {.minute = before->minutes[i],.events = before->events[i],.names = names[i],.own = slm_own_stamp(slm_own())};
+		*known_minute(before->minutes[i]) = (KnownMinute) {.minute = before->minutes[i],.events = before->events[i],.names = names[i]};
 	}
 }

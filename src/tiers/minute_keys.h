@@ -1,5 +1,5 @@
 /*
- * minute_keys.h: how many different brands, categories and keys of own dimensions a minute may have.
+ * minute_keys.h: how many different brands and categories a minute may have.
  *
  * sellometer.max_object_keys bounds what one object names; this bounds what objects do together, so that files of made-up names
  * can't fill the tables of the finest tier.  Which object is refused then is a matter of fairness, not of order alone: one that

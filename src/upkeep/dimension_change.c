@@ -9,6 +9,7 @@
 #include "catalog/pg_collation_d.h"
 #include "catalog/pg_type.h"
 #include "dedup/own_dimensions.h"
+#include "guc.h"
 #include "regex/regex.h"
 #include "server/crash_point.h"
 #include "server/locks.h"
@@ -94,6 +95,11 @@ check_lengths(const SlmDimensionPlan *plan)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the key of events without a value has 1 to %d bytes", SLM_MAX_EMPTY)));
+	if (plan->max_keys < 1 || plan->max_keys > SLM_MAX_DIMENSION_KEYS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_keys must be between 1 and %d", SLM_MAX_DIMENSION_KEYS),
+				 errdetail("It is %d.", plan->max_keys)));
 	if (slm_own()->n + plan->levels > SLM_MAX_OWN)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -151,16 +157,18 @@ static void
 insert_row(const SlmDimensionPlan *plan, const char *dimension, int level)
 {
 	static SlmStatement statement = {
-		"INSERT INTO sellometer.dimensions (dimension, name, made_of, column_name, separator, level, empty, pattern, since) "
-		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, coalesce((SELECT max(sellometer.bucket_end(t.granularity, x.last + interval '1 microsecond', t.zone)) "
+		"WITH d AS (INSERT INTO sellometer.dimensions (dimension, name, made_of, column_name, separator, level, empty, pattern, max_keys, since) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce((SELECT max(sellometer.bucket_end(t.granularity, x.last + interval '1 microsecond', t.zone)) "
 		"FROM (SELECT position, granularity, zone, (SELECT max(event_time) FROM sellometer.totals s WHERE s.tier = name) AS last FROM sellometer.tiers) t, "
 		"LATERAL (SELECT t.last) x WHERE t.position = 0 OR x.last > coalesce((SELECT max(s.event_time) FROM sellometer.totals s "
-		"JOIN sellometer.tiers f ON f.name = s.tier WHERE f.position = 0), '-infinity')), '-infinity')",
-		8, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID}
+		"JOIN sellometer.tiers f ON f.name = s.tier WHERE f.position = 0), '-infinity')), '-infinity') RETURNING id, empty) "
+		"INSERT INTO sellometer.dimension_keys (dimension_id, key, given) SELECT DISTINCT d.id, x.key, true FROM d, unnest(ARRAY[d.empty, 'other']) x (key)",
+		9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT4OID}
 	};
-	Datum		args[8] = {CStringGetTextDatum(dimension), CStringGetTextDatum(plan->name), CStringGetTextDatum(plan->made_of),
-		(Datum) 0, (Datum) 0, Int32GetDatum(level), CStringGetTextDatum(plan->empty), (Datum) 0};
-	char		nulls[9] = "   nn  n";
+	Datum		args[9] = {CStringGetTextDatum(dimension), CStringGetTextDatum(plan->name), CStringGetTextDatum(plan->made_of),
+		(Datum) 0, (Datum) 0, Int32GetDatum(level), CStringGetTextDatum(plan->empty), (Datum) 0,
+	Int32GetDatum(plan->max_keys)};
+	char		nulls[10] = "   nn  n ";
 
 	if (plan->pattern != NULL)
 	{
@@ -267,7 +275,10 @@ dimensions_named(const char *name, int *n)
 static void
 drop(SlmTierPlan *arg)
 {
-	static SlmStatement delete = {"DELETE FROM sellometer.dimensions WHERE name = $1", 1, {TEXTOID}};
+	static SlmStatement delete = {
+		"WITH d AS (DELETE FROM sellometer.dimensions WHERE name = $1 RETURNING id), k AS (DELETE FROM sellometer.dimension_keys k USING d WHERE k.dimension_id = d.id) "
+		"DELETE FROM sellometer.dimension_others o USING d WHERE o.dimension_id = d.id", 1, {TEXTOID}
+	};
 	Datum		name = CStringGetTextDatum(arg->name);
 	char	  **dimensions;
 	int			n;

@@ -16,6 +16,7 @@ typedef struct SlmDimensionPlan
 	const char *empty;
 	const char *separator;		/* NULL: none */
 	int			levels;
+	int			max_keys;
 } SlmDimensionPlan;
 
 /*

@@ -276,6 +276,12 @@ dies($_, "SET sellometer.pack_after = 0; SET sellometer.live_lateness = '4h'; $I
 # Dimensions come and go; visits of what is loaded already are counted anew.
 dies('dimension.dropped', "SELECT sellometer_drop_dimension('shop')", sub { value("SELECT sellometer_add_dimension('shop', of => 'source')") if value("SELECT count(*) FROM sellometer.dimensions WHERE name = 'shop'") == 0 });
 dies('dimension.made', "SELECT sellometer_add_dimension('shop', of => 'source')", sub { value("SELECT sellometer_drop_dimension('shop')") if value("SELECT count(*) FROM sellometer.dimensions WHERE name = 'shop'") });
+dies($_, $INGEST, sub {
+	value(q{SELECT sellometer_drop_dimension('few')}) if value(q{SELECT count(*) FROM sellometer.dimensions WHERE name = 'few'});
+	value(q{SELECT sellometer_add_dimension('few', 'Brand', max_keys => 1)});
+	live();
+}) foreach (qw(dimension.keys dimension.others));
+is(value('SELECT keys, other_rows > 0 FROM sellometer.dimension_limits WHERE dimension = $$few$$'), '1|t', 'a dimension of few keys has others');
 dies($_, "SELECT sellometer_count_visits('-infinity')", sub { value('SELECT sellometer_stop_visits()') }) foreach (qw(visits.filled visits.blocks));
 dies($_, "CALL sellometer_relabel('relabelled.to.' || extract(epoch FROM now())::bigint, product_id => 1)", sub { }) foreach (qw(replay.hour:2 replay.written));
 

@@ -1,5 +1,6 @@
 # Dimensions of one's own: whatever comes of files in any order, of dimensions that are added, dropped and filled meanwhile, of replay, unload, replace and
-# archives, and of files and sources that get other names, is what plain SQL makes of the rows that are left.
+# archives, and of files and sources that get other names, is what plain SQL makes of the rows that are left; also where a dimension has fewer keys than
+# files name, and what is beyond these counts as other.
 # SLM_SEEDS: which seeds to run, e.g. "1-100" or "7" (default: three).
 use strict;
 use warnings FATAL => 'all';
@@ -16,7 +17,7 @@ my $node = slm_node('dimensions', conf => "fsync = off\nlog_checkpoints = off\ns
 die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
 my ($first, $last) = ($ENV{SLM_SEEDS} // '1-3') =~ /^(\d+)(?:-(\d+))?$/;
 
-my @COUNTRIES = ('DE', 'FR', 'DE', 'ä', '', '-', ' IT ', 'null', 'y' x 1100);
+my @COUNTRIES = ('DE', 'FR', 'DE', 'ä', '', '-', ' IT ', 'null', 'other', 'y' x 1100);
 # What stands before the name of a file.
 my @FOLDERS = ('', '', 'store=12/', 'STORE=12/', 'dt=2019-10-01/store=7/', 'store=7/deep/', 'x_store=1/', 'store/', 'store=/', 'store=a%2Fb/', 'store=%C3%A4%c3%a4/', 'store=%FF/', 'store=%2/',
 	'store=5%/', 'store=null/', 'store=__HIVE_DEFAULT_PARTITION__/', 'store=1/store=2/', 'store= 9 /', 'store=a=b/');
@@ -46,6 +47,14 @@ my $ORACLE = q{
 			WHEN d.column_name = 'geo_country' THEN o.key(r.country, d.empty)
 			WHEN d.column_name = 'region' THEN o.key(CASE WHEN d.level = 0 THEN r.region ELSE o.levels(r.region, d.level) END, d.empty)
 			WHEN d.column_name = 'Brand' THEN o.key(r.brand, d.empty) END;
+	-- what it counts as: of several keys, which are admitted is up to who counts first, but not how many
+	CREATE FUNCTION o.counts_as(key text, d sellometer.dimensions) RETURNS text LANGUAGE sql
+		RETURN CASE WHEN key IS NOT NULL AND EXISTS (SELECT FROM sellometer.dimension_others x WHERE x.dimension_id = d.id)
+			AND NOT EXISTS (SELECT FROM sellometer.dimension_keys k WHERE k.dimension_id = d.id AND k.key = counts_as.key) THEN 'other' ELSE key END;
+	CREATE FUNCTION o.wrong_limits() RETURNS TABLE (what text) LANGUAGE sql AS $$
+		SELECT format('%s of %s keys of %s, others since %s', l.keys, l.max_keys, l.dimension, l.others_since) FROM sellometer.dimension_limits l
+		WHERE l.keys > l.max_keys OR l.others_since IS NOT NULL AND l.keys < l.max_keys OR l.keys_seen < l.keys OR l.others_since IS NULL AND l.other_rows > 0
+	$$;
 	CREATE FUNCTION o.counted() RETURNS SETOF o.raw LANGUAGE sql AS $$
 		SELECT * FROM o.raw WHERE type <> 'view' OR session = ''
 		UNION ALL
@@ -63,7 +72,7 @@ my $ORACLE = q{
 		FOR d IN SELECT * FROM sellometer.dimensions ORDER BY id LOOP
 			RETURN QUERY EXECUTE format('
 				WITH want AS (SELECT date_bin(%L, c.t, ''2000-01-03 00:00:00+00'') AS event_time, c.type AS event_type, k.key, count(*) AS count, sum(c.price) AS gmv
-					FROM counted c CROSS JOIN LATERAL (SELECT o.key_of(c::text::o.raw, $1) AS key) k WHERE k.key IS NOT NULL GROUP BY 1, 2, 3),
+					FROM counted c CROSS JOIN LATERAL (SELECT o.counts_as(o.key_of(c::text::o.raw, $1), $1) AS key) k WHERE k.key IS NOT NULL GROUP BY 1, 2, 3),
 				have AS (SELECT event_time, event_type::text, %2$I AS key, count::bigint, gmv FROM sellometer.%3$I)
 				SELECT %2$L || '' '' || coalesce(''want '' || w, '''') || coalesce('' have '' || h, '''') FROM want w FULL JOIN have h USING (event_time, event_type, key)
 				WHERE w.count IS DISTINCT FROM h.count OR w.gmv IS DISTINCT FROM h.gmv LIMIT 5', width, d.dimension, 'realtime_' || d.dimension || '_' || tier) USING d;
@@ -129,6 +138,7 @@ sub agrees
 
 		is(value("SELECT * FROM o.diff('$tier_name', '$width')"), '', "$name: $tier_name agrees");
 	}
+	is(value('SELECT * FROM o.wrong_limits()'), '', "$name: as many keys as there may be");
 	is(value("SELECT string_agg(name || ': ' || detail, ', ') FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks)' AND name NOT IN ('pg_cron', 'worker', 'failed objects')"),
 		'', "$name: sellometer_check() has nothing to say");
 	return;
@@ -141,8 +151,8 @@ sub behind_agrees
 
 	for my $dimension (split(/\n/, value('SELECT dimension FROM sellometer.dimensions')))
 	{
-		is(value(qq{SELECT coalesce(sum(count), 0), coalesce(sum(gmv), 0)::numeric(20, 2) FROM sellometer.realtime_${dimension}_minute WHERE $dimension IN ('DE', 'a', '12', 'a/b')}),
-			value(qq{SELECT count(*), coalesce(sum(price), 0) FROM (VALUES ('DE'), ('a'), ('12'), ('a/b')) k (k), sellometer_events('$dimension', k, NULL, NULL, NULL) WHERE verdict = 'counted'}), "$name: rows behind $dimension")
+		is(value(qq{SELECT coalesce(sum(count), 0), coalesce(sum(gmv), 0)::numeric(20, 2) FROM sellometer.realtime_${dimension}_minute WHERE $dimension IN ('DE', 'a', '12', 'a/b', 'other')}),
+			value(qq{SELECT count(*), coalesce(sum(price), 0) FROM (VALUES ('DE'), ('a'), ('12'), ('a/b'), ('other')) k (k), sellometer_events('$dimension', k, NULL, NULL, NULL) WHERE verdict = 'counted'}), "$name: rows behind $dimension")
 			if $dimension =~ /country|shop|store/;
 		is(value(qq{SELECT key, count, gmv FROM sellometer_top('$dimension', 'view', '-infinity', 'infinity', 3)}),
 			value(qq{SELECT $dimension, sum(count), sum(gmv)::numeric(20, 2) FROM sellometer.realtime_${dimension}_minute WHERE event_type = 'view' GROUP BY 1 ORDER BY sum(gmv) DESC, 2 DESC, 1 LIMIT 3}),
@@ -160,8 +170,10 @@ sub add_dimension
 		whole => q{'whole', 'region'}, label => q{'label', 'Brand'},
 		store => q{'store', of => 'key'}, branch => q{'branch', 'Store', of => 'key', separator => '/', levels => 2, empty => 'none'}, kind => q{'kind', of => 'key', pattern => '^([a-z]*)[=-].*-0'});
 
-	note("  add $what");
-	value("SELECT sellometer_add_dimension($call{$what})");
+	my $limit = chance(0.5) ? ', max_keys => ' . pick(1, 2, 3, 5) : '';
+
+	note("  add $what$limit");
+	value("SELECT sellometer_add_dimension($call{$what}$limit)");
 	return;
 }
 
@@ -212,7 +224,7 @@ sub rename_some
 		wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE source = '$source' AND key = '$new' AND state = 'skipped'");
 	}
 	# who reads files again finds them
-	value("SELECT sellometer_replay('a', '1999-01-01', '1999-01-02')");
+	value("SELECT sellometer_replay('a', '2019-10-01 08:30+00', '2019-10-01 09:00+00')");
 	return;
 }
 
@@ -316,57 +328,71 @@ sub history
 	return;
 }
 
-# Files that bring a minute too many keys fail whole; with a higher limit they are what they would have been.
-sub too_many_keys
+# The first keys that are counted are admitted and stay so, whatever goes or comes; further ones count as other, and the dimension says so.
+sub limited
 {
 	my $dir = slm_directory($node, 'dimensions_limit');
-	my $rows = sub { my ($first, $last) = @_; map { { t => '2019-10-01 08:00:07', type => 'cart', product => 1, category => 'a.b', brand => 'x', price => '2.00', session => '', country => "k$_", region => 'eu' } } $first .. $last };
-	my $state = sub { value("SELECT state, rows_counted FROM sellometer.objects WHERE key = '$_[0]'") };
-	my $keys = sub { value('SELECT count(DISTINCT geo) FROM sellometer.geo_minute') };
+	my $of = sub { my ($country) = @_; return { t => '2019-10-01 08:00:07', type => 'cart', product => 1, category => 'a.b', brand => 'x', price => '2.00', session => '', country => $country, region => 'eu' } };
 	my $load = sub {
-		my ($key, $first, $last, $times) = @_;
+		my ($n, @countries) = @_;
+		my $key = "2019-10-01-08-00-00-$n.csv";
 
 		write_object($dir, $key, "event_time,event_type,product_id,category_code,brand,price,user_session,geo_country,region\n"
-			. join('', map { join(',', @$_{qw(t type product category brand price session country region)}) . "\n" } ($rows->($first, $last)) x ($times // 1)));
-		wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE key = '$key' AND state IN ('done', 'failed')");
+			. join('', map { join(',', @$_{qw(t type product category brand price session country region)}) . "\n" } map { $of->($_) } @countries));
+		wait_until($node, "SELECT count(*) > 0 FROM sellometer.objects WHERE key = '$key' AND state = 'done'");
+		return;
 	};
+	my $keys = sub { value(q{SELECT string_agg(geo || ' ' || count, ', ' ORDER BY length(geo), geo) FROM sellometer.geo_minute}) };
+	my $limits = sub { value(q{SELECT max_keys, keys, others_since IS NOT NULL, other_rows FROM sellometer.dimension_limits WHERE dimension = 'geo'}) };
+	my $health = sub { value(q{SELECT severity, detail FROM sellometer.health WHERE name = 'keys of geo'}) };
+	my $at = -s $node->logfile;
+	my $warnings = sub { scalar(() = slurp_file($node->logfile, $at) =~ /WARNING:  dimension "geo" has as many keys as it may have/g) };
 
 	value('DROP EXTENSION IF EXISTS sellometer CASCADE; CREATE EXTENSION sellometer');
-	$node->append_conf('postgresql.conf', 'sellometer.max_minute_keys = 300');
+	# what names brands and categories are held to is nothing to these
+	$node->append_conf('postgresql.conf', "sellometer.max_object_keys = 2\nsellometer.max_minute_keys = 100\nsellometer.max_dimension_keys = 4");
 	$node->reload;
 	value("SELECT sellometer_add_dimension('geo', 'geo_country')");
 	value("SELECT sellometer_add_source('a', 'file://$dir/')");
-	$load->('2019-10-01-08-00-00-1.csv', 1, 250);
-	is($state->('2019-10-01-08-00-00-1.csv'), 'done|250', 'a minute may have so many own keys');
-	$load->('2019-10-01-08-00-00-2.csv', 251, 400);
-	is($state->('2019-10-01-08-00-00-2.csv'), 'failed|0', 'a file that brings more of them fails');
-	like(value("SELECT error FROM sellometer.objects WHERE state = 'failed'"), qr/^too_many_keys: .* more than 300 .*own keys.* raise sellometer\.max_minute_keys/, '... saying so');
-	is($keys->(), '250', '... whole');
-	$load->('2019-10-01-08-00-00-3.csv', 100, 249);
-	is($state->('2019-10-01-08-00-00-3.csv'), 'done|150', 'one that names what is there does not');
-	$node->append_conf('postgresql.conf', 'sellometer.max_minute_keys = 1000');
-	$node->reload;
-	value("SELECT sellometer_retry('a', '2019-10-01-08-00-00-2.csv')");
-	wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = '2019-10-01-08-00-00-2.csv'");
-	is($keys->(), '400', 'with a higher limit it is loaded');
+	$load->(1, 'DE', 'DE', 'FR', '', 'other');
+	is($keys->(), 'DE 2, FR 1, other 1, unknown 1', 'there is room');
+	is($limits->(), '4|2|f|0', '... and neither what is empty nor what is called other takes any');
+	is($health->(), 'ok|2 of 4', '... as health says');
+	$load->(2, 'IT', ('AT') x 3, 'PL', 'PL', 'DE');
+	is($keys->(), 'AT 3, DE 3, FR 1, PL 2, other 2, unknown 1', 'of those that come together, those with the most events are admitted');
+	is($limits->(), '4|4|t|2', '... and no more than there may be');
+	is($health->(), 'info|it has the 4 keys that it may have; some 1 others are counted as other', '... as health says');
+	is(value(q{SELECT keys_seen FROM sellometer.dimension_limits}), '5', '... and how many were met');
+	$load->(3, map { "k$_" } 1 .. 2000);
+	is($keys->(), 'AT 3, DE 3, FR 1, PL 2, other 2002, unknown 1', 'further ones are counted as other');
+	is(value('SELECT keys_seen BETWEEN 1800 AND 2200 FROM sellometer.dimension_limits'), 't', '... and about how many there are is known');
+	is($warnings->(), 1, 'the log says so once');
+	is(value(q{SELECT count(*) FROM sellometer_events('geo', 'IT', NULL, NULL, NULL)}), 0, 'rows of such a key are behind other');
+	is(value(q{SELECT count(*) FROM sellometer_events('geo', 'other', NULL, NULL, NULL) WHERE verdict = 'counted'}), 2002, '... all of them');
 
-	$node->append_conf('postgresql.conf', 'sellometer.max_object_keys = 210');
-	$node->reload;
-	$load->('2019-10-01-08-00-00-4.csv', 1, 240);
-	is($state->('2019-10-01-08-00-00-4.csv'), 'failed|0', 'a file that names too many own keys fails');
-	like(value("SELECT error FROM sellometer.objects WHERE key LIKE '%-4.csv'"), qr/^too_many_keys: the object names more than 210 different .*own keys .* raise sellometer\.max_object_keys/, '... saying so');
-	# of over 300 rows, so that it is looked through first
-	$load->('2019-10-01-08-00-00-5.csv', 1, 340);
-	is($state->('2019-10-01-08-00-00-5.csv'), 'failed|0', '... as does a large one');
-	$load->('2019-10-01-08-00-00-6.csv', 1, 200);
-	is($state->('2019-10-01-08-00-00-6.csv'), 'done|200', 'one that names fewer does not');
-	$load->('2019-10-01-08-00-00-7.csv', 1, 200, 2);
-	is($state->('2019-10-01-08-00-00-7.csv'), 'done|400', '... nor a large one');
+	value(qq{SELECT sellometer_unload('a', '2019-10-01-08-00-00-$_.csv')}) foreach (2, 3);
+	is($keys->(), 'DE 2, FR 1, other 1, unknown 1', 'files that are taken out are taken off where they were counted');
+	$load->(4, 'PL', 'IT', 'k1', 'neu');
+	is($keys->(), 'DE 2, FR 1, PL 1, other 4, unknown 1', 'what was admitted stays so, and so does what was not');
+	value(q{UPDATE sellometer.geo_minute SET geo = 'IT' WHERE geo = 'PL'});
+	is(value(q{SELECT ok FROM sellometer_check() WHERE name = 'keys of own dimensions'}), 'f', 'the check can say no');
+	value(q{UPDATE sellometer.geo_minute SET geo = 'PL' WHERE geo = 'IT'});
+	is(value(q{SELECT ok FROM sellometer_check() WHERE name = 'keys of own dimensions'}), 't', '... and yes');
+
+	value(q{SELECT sellometer_drop_dimension('geo')});
+	is(value('SELECT (SELECT count(*) FROM sellometer.dimension_keys) + (SELECT count(*) FROM sellometer.dimension_others)'), 0, 'nothing is left of what was dropped');
+	value(q{SELECT sellometer_add_dimension('geo', 'geo_country', max_keys => 1000); SELECT sellometer_replay('a', '-infinity', 'infinity')});
+	is($keys->(), 'DE 2, FR 1, IT 1, PL 1, k1 1, neu 1, other 1, unknown 1', 'with more it is filled anew');
+	for my $wrong (0, 1000001)
+	{
+		$node->psql('shop', "SELECT sellometer_add_dimension('more', max_keys => $wrong)", stderr => \my $error);
+		like($error, qr/max_keys must be between 1 and 1000000/, "it can't have $wrong keys");
+	}
 	return;
 }
 
 history($_) foreach ($first .. $last // $first);
-too_many_keys();
-is(join("\n", unexpected_in_log($node, qr/too_many_keys|a counted object has changed|has changed since|a dimension has been added or dropped meanwhile/)), '', 'nothing unexpected in the log');
+limited();
+is(join("\n", unexpected_in_log($node, qr/has as many keys as it may have|max_keys must be between|a counted object has changed|has changed since|a dimension has been added or dropped meanwhile/)), '', 'nothing unexpected in the log');
 $node->stop;
 done_testing();
