@@ -6,7 +6,7 @@ import json
 import statistics
 
 NAMES = {
-    'directory': 'Sellometer, directory', 's3': 'Sellometer, S3', 'file': 'Sellometer, one file',
+    'directory': 'Sellometer, directory', 'packed': 'Sellometer, packed', 's3': 'Sellometer, S3', 'file': 'Sellometer, one file',
     'duckdb': 'DuckDB, in memory', 'clickhouse': 'ClickHouse (chdb)', 'baseline': 'PostgreSQL, COPY + SQL',
 }
 
