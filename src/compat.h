@@ -54,6 +54,18 @@ typedef bool SlmUpdatedIndexes;
 	} while (0)
 #endif
 
+/* A path that scans a foreign table, without anything of the wrapper's own. */
+#if PG_VERSION_NUM >= 180000
+#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, NIL)
+#elif PG_VERSION_NUM >= 170000
+#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
+#else
+#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
+	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
+#endif
+
 /* The index of a table's primary key. */
 #if PG_VERSION_NUM >= 180000
 #define slm_primary_key_index(rel)	RelationGetPrimaryKeyIndex(rel, false)

@@ -113,7 +113,7 @@ RETURNS SETOF name
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT unnest(ARRAY['as_node', 'held_now', 'totals_now', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'own_health', 'own_status', 'own_left_in_cart', 'own_low_inventory'])
+	SELECT unnest(ARRAY['as_node', 'held_now', 'totals_now', 'told_sums', 'told_events', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'own_health', 'own_status', 'own_left_in_cart', 'own_low_inventory'])
 	UNION ALL
 	SELECT 'own_realtime_' || d.dimension || '_' || t.name FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
@@ -275,36 +275,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.held_of_nodes() IS 'What all nodes are sure to hold of each tier, finest first: as held()';
-
-/* Each node adds up what it has, and what they say is added up here: never the best of each alone. */
-CREATE FUNCTION sellometer.sums_of_nodes(
-	dimension text, event_type text, range_from timestamptz, range_to timestamptz, keys text[], OUT key text, OUT count bigint, OUT gmv numeric)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
-SET search_path = pg_catalog, pg_temp
-SET datestyle = 'ISO'
-SET jit = off
-AS $$
-DECLARE
-	left_out text[] := sellometer.left_out();
-	by_product boolean := dimension = 'product_id' AND keys IS NOT NULL AND cardinality(left_out) = 0;
-	parts text;
-BEGIN
-	SELECT string_agg(format('SELECT %1$I AS key, sum(count) AS count, sum(gmv) AS gmv FROM %2$s WHERE event_type = %3$L AND event_time >= %4$L AND event_time < %5$L %6$s GROUP BY %1$I',
-			dimension, r.relation, event_type, p.piece_from, p.piece_to, CASE WHEN keys IS NOT NULL THEN format('AND %I = ANY (%L)', dimension, keys) END), ' UNION ALL ')
-	INTO parts
-	FROM sellometer.pieces(range_from, range_to, NULL) p, LATERAL (
-		-- some products are asked of their nodes alone
-		SELECT format('sellometer_nodes.%I', 'product_id_' || p.tier) AS relation WHERE by_product
-		UNION ALL
-		SELECT format('sellometer_nodes.%I', 'own_realtime_' || dimension || '_' || p.tier || '_of_' || n.name) FROM sellometer.nodes n
-		WHERE NOT by_product AND n.name <> ALL (left_out)) r;
-	IF parts IS NOT NULL THEN
-		RETURN QUERY EXECUTE format('SELECT key::text, sum(count)::bigint, sum(gmv) FROM (%s) x GROUP BY key', parts);
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION sellometer.sums_of_nodes(text, text, timestamptz, timestamptz, text[]) IS 'What sums() adds up, of all nodes: in no order';
 
 /* How the nodes are; one that can't be asked is not well. */
 CREATE FUNCTION sellometer.node_health(OUT name text, OUT severity text, OUT since timestamptz, OUT detail text, OUT hint text)

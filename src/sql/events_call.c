@@ -16,7 +16,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(sellometer_events);
+PG_FUNCTION_INFO_V1(sellometer_own_events);
 
 /* An error unless the names and the key can be such; the key as tables have it. */
 static char *
@@ -87,9 +87,9 @@ put_row(Datum *values, bool *nulls, void *arg)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
-/* events(dimension text, key text, from timestamptz, to timestamptz, event_type text) → setof rows */
+/* own_events(dimension text, key text, from timestamptz, to timestamptz, event_type text) → setof rows */
 Datum
-sellometer_events(PG_FUNCTION_ARGS)
+sellometer_own_events(PG_FUNCTION_ARGS)
 {
 	SlmEventQuery query;
 	int			level;

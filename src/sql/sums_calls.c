@@ -155,13 +155,13 @@ quoted(Datum value, Oid type)
 	return quote_literal_cstr(OidOutputFunctionCall(out, value));
 }
 
-/* Each node adds up its own. */
+/* Each node adds up its own.  function: sums_of_nodes, whose last argument is the keys, or best_of_nodes, of which it is by what, and how many. */
 static void
-add_nodes(SlmSums *sums, const char *type, Datum from, Datum to, const char *keys)
+add_nodes(SlmSums *sums, const char *type, Datum from, Datum to, const char *function, const char *arguments)
 {
-	uint64		n = slm_query_once(psprintf("SELECT key, count, gmv FROM sellometer.sums_of_nodes(%s, %s, %s, %s, %s)",
+	uint64		n = slm_query_once(psprintf("SELECT key, count, gmv FROM sellometer.%s(%s, %s, %s, %s, %s)", function,
 											quote_literal_cstr(slm_dimension_name(sums->dimension)), quote_literal_cstr(type),
-											quoted(from, TIMESTAMPTZOID), quoted(to, TIMESTAMPTZOID), keys));
+											quoted(from, TIMESTAMPTZOID), quoted(to, TIMESTAMPTZOID), arguments));
 	SPITupleTable *rows = SPI_tuptable;
 
 	for (uint64 i = 0; i < n; i++)
@@ -177,6 +177,20 @@ add_nodes(SlmSums *sums, const char *type, Datum from, Datum to, const char *key
 		sums->keys[key].count += slm_int64(i, 2, 0);
 		sums->keys[key].gmv += gmv;
 	}
+}
+
+/* What the arguments of sums() ask for: the best of all keys, all keys, or some. */
+static void
+add_asked(SlmSums *sums, FunctionCallInfo fcinfo)
+{
+	const char *type = slm_event_type_name(type_of(text_to_cstring(PG_GETARG_TEXT_PP(1))));
+
+	if (PG_ARGISNULL(4) && !PG_ARGISNULL(6) && !PG_ARGISNULL(7))
+		add_nodes(sums, type, PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), "best_of_nodes",
+				  psprintf("%s, %d", quoted(PG_GETARG_DATUM(6), TEXTOID), Max(PG_GETARG_INT32(7), 0)));
+	else
+		add_nodes(sums, type, PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), "sums_of_nodes",
+				  PG_ARGISNULL(4) ? "NULL" : quoted(PG_GETARG_DATUM(4), TEXTARRAYOID));
 }
 
 /* --- the answer --- */
@@ -329,8 +343,7 @@ sellometer_sums(PG_FUNCTION_ARGS)
 	if (nlabels > 0 && (nlabels != nkeys || among != nkeys))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("there are %d labels for %u different keys of %d", nlabels, among, nkeys)));
 	if (!PG_GETARG_BOOL(8) && asks_nodes())
-		add_nodes(sums, slm_event_type_name(type_of(text_to_cstring(PG_GETARG_TEXT_PP(1)))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3),
-				  PG_ARGISNULL(4) ? "NULL" : quoted(PG_GETARG_DATUM(4), TEXTARRAYOID));
+		add_asked(sums, fcinfo);
 	else
 		add_pieces(sums, type_of(text_to_cstring(PG_GETARG_TEXT_PP(1))), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3), only,
 				   !PG_ARGISNULL(4) && nkeys <= FEW_KEYS);

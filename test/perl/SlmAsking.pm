@@ -59,7 +59,8 @@ sub questions
 			"sellometer_compare('$d', '$e', NULL, " . ($from eq "'-infinity'" ? "'2019-10-09'" : $from) . ", $to, '1 hour')",
 			"sellometer.${e}_${d}_rank"),
 		(map { "SELECT x::text FROM $_ x ORDER BY 1" } "sellometer.${e}_${d}_minute", "sellometer.${e}_${d}_hour", '(SELECT product_id, price, since FROM sellometer.left_in_cart)', 'sellometer.all_sold_products',
-			"sellometer_movers('$d', '$e', '2019-10-09', 'infinity', '1 hour', 1000)"),
+			"sellometer_movers('$d', '$e', '2019-10-09', 'infinity', '1 hour', 1000)",
+			"sellometer_events('$d', " . pick('NULL', "(SELECT key FROM sellometer_top('$d', '$e', '-infinity', 'infinity', 1))") . ", $from, $to" . pick('', ", '$e'") . ')'),
 		'SELECT source, head, pending_objects, backlog_objects, failed_objects, head_of_all FROM sellometer.status');
 }
 

@@ -130,7 +130,7 @@ isnt($partition, '', 'there is a partition');
 # Who can become more: what runs with the rights of its owner notes the number of a product, is for mailers, shops and analysts who are let, or says by what is judged, and of which products labels have changed
 is($node->safe_psql('shop', q{SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY proname) FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND objid = p.oid
 		AND deptype = 'e' JOIN pg_extension e ON e.oid = refobjid AND extname = 'sellometer' WHERE prosecdef}),
-	'sellometer.baseline_entries() sellometer.mark_inventory() sellometer_alerts_failed(text,bigint[],text) sellometer_alerts_sending(text,integer,text,boolean) '
+	'sellometer.baseline_entries() sellometer.mark_inventory() sellometer.own_events(text,text,timestamp with time zone,timestamp with time zone,text) sellometer_alerts_failed(text,bigint[],text) sellometer_alerts_sending(text,integer,text,boolean) '
 	  . 'sellometer_alerts_sent(text,bigint[]) sellometer_events(text,text,timestamp with time zone,timestamp with time zone,text) sellometer_remind(integer,interval,boolean) sellometer_reminder_failed(bigint,text,boolean) '
 	  . 'sellometer_reminder_opt_out(bigint,boolean) sellometer_reminder_sending(bigint) sellometer_reminder_sent(bigint) '
 	  . 'sellometer_reminder_still_due(bigint) sellometer_reminders_to_send(integer) sellometer_similar_products(bigint,integer) sellometer.shift_seen_told() sellometer.shift_suspects_told() sellometer.unreachable_nodes()',

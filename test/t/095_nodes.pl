@@ -1,5 +1,5 @@
 # The dashboards' database of nodes: calls and views through the same names give, bit for bit, what they give in a database that counts all
-# products, after random histories; one product is asked of one node; a node that is not known, or not there, is an error and never a smaller
+# products, after random histories; the best are found from few of each node; one product is asked of one node; a node that is not known, or not there, is an error and never a smaller
 # sum; readers need no more than their rights, and no password is shown.
 # SLM_SEEDS: which seeds to run, e.g. "1-100" or "7" (default: two).
 use strict;
@@ -34,6 +34,26 @@ sub connection
 	return sprintf('host=%s port=%d dbname=%s user=asker password=%s', $node->host, $node->port, $database, q{'it''s \\\\secret'} =~ s/''/\\'/r);
 }
 
+# The best keys where each node tells but few, so that others must be asked for.
+sub best
+{
+	my ($what) = @_;
+	my @wrong;
+
+	for (1 .. 20)
+	{
+		my ($d, $e, $by) = (pick(qw(brand category_l1 category_l2 category_l3)), pick(qw(view cart purchase)), pick('gmv', 'count'));
+		my $n = pick(1, 2, 5, 20);
+		my $most = $n + int rand 4;
+		my $order = $by eq 'gmv' ? 'gmv DESC, count DESC' : 'count DESC, gmv DESC';
+		my $is = $front->safe_psql('shop', "SELECT key, trim_scale(gmv), count FROM sellometer.best_of_nodes('$d', '$e', '-infinity', 'infinity', '$by', $n, $most) ORDER BY $order, key COLLATE \"C\" LIMIT $n");
+		my $should = $node->safe_psql('shop', "SELECT key, trim_scale(gmv), count FROM sellometer_top('$d', '$e', '-infinity', 'infinity', $n, '$by')");
+
+		push @wrong, "$n of $d by $by of ${e}s, $most of each\nis: $is\nnot: $should" if $is ne $should;
+	}
+	return is(substr(join("\n", @wrong), 0, 3000), '', "$what: the best of all from few of each");
+}
+
 sub compare
 {
 	my ($what, @slices) = @_;
@@ -51,7 +71,7 @@ sub random_nodes
 	my @keys = SlmTiers::in_order_of_arrival(SlmTiers::make_files("$dir/all", $seed));
 	splice(@keys, 40) if @keys > 40;
 	my @slices = make_slices($node, "file://$dir/in/", 2 + int rand 3);
-	$node->safe_psql($_, "SELECT sellometer_grant_reader('asker')") foreach (@slices);
+	$node->safe_psql($_, "SELECT sellometer_grant_reader('asker'); GRANT EXECUTE ON FUNCTION sellometer.own_events TO asker") foreach (@slices);
 	$front->safe_psql('postgres', 'DROP DATABASE shop');
 	$front->safe_psql('postgres', 'CREATE DATABASE shop');
 	$front->safe_psql('shop', 'CREATE EXTENSION sellometer; CREATE EXTENSION postgres_fdw');
@@ -69,6 +89,7 @@ sub random_nodes
 	compare("seed $seed, as it was left", @slices);
 	catch_up($node, 'shop', @slices);
 	compare("seed $seed, rolled up and pruned", @slices) foreach (1 .. 2);
+	best("seed $seed");
 	return @slices;
 }
 
@@ -76,6 +97,50 @@ $node->safe_psql('postgres', q{CREATE ROLE asker LOGIN PASSWORD 'it''s \secret'}
 $front->safe_psql('postgres', 'CREATE ROLE viewer LOGIN');
 my @slices;
 @slices = random_nodes($_) foreach ($first .. $last // $first);
+
+# --- which keys may be among the best ---
+
+# Drawn sums of keys on nodes, with ties, zeros, and numbers below zero: what is known from the most of each, and what is said to be unsure.
+sub drawn
+{
+	my ($seed) = @_;
+	my @wrong;
+
+	srand($seed);
+	for (1 .. 100)
+	{
+		my ($nodes, $keys, $n, $range) = (2 + int rand 4, 1 + int rand 12, 1 + int rand 4, pick(2, 5, 100));
+		my $most = 1 + int rand 6;
+		my $least = chance(0.5) ? 0 : -int($range / 2);
+		my (%sums, %of_node, @told);
+
+		for my $node (0 .. $nodes - 1)
+		{
+			my %of = map { chance(0.6) ? ("k$_" => $least + int rand $range) : () } (1 .. $keys);
+			my @best = sort { $of{$b} <=> $of{$a} || $a cmp $b } keys %of;
+
+			$sums{$_} += $of{$_} foreach (@best);
+			$of_node{$_}{$node} = $of{$_} foreach (@best);
+			push @told, map { [ $node, $_, $of{$_} ] } grep { defined } @best[ 0 .. $most - 1 ];
+		}
+		next if !@told;
+		my ($unsure, $bound) = split(/\|/, $front->safe_psql('shop', sprintf('SELECT array_to_string(unsure, \',\'), bound FROM sellometer.unsure_keys(ARRAY[%s]::integer[], ARRAY[%s]::text[], ARRAY[%s]::numeric[], %d, %d)',
+					join(',', map { $_->[0] } @told), join(',', map { "'$_->[1]'" } @told), join(',', map { $_->[2] } @told), $n, $most)), -1);
+		my %unsure = map { $_ => 1 } split(/,/, $unsure);
+		my %told;
+		$told{ $_->[1] } += $_->[2] foreach (@told);
+		# what it comes to: of unsure ones all is asked for, and unless others can be as good, these and the rest are all
+		my %known = map { $_ => $unsure{$_} ? $sums{$_} : $told{$_} } keys %told;
+		my @known = sort { $known{$b} <=> $known{$a} || $a cmp $b } keys %known;
+		my @right = sort { $sums{$b} <=> $sums{$a} || $a cmp $b } keys %sums;
+		next if $bound ne '' && (@known < $n || $bound >= $known{ $known[ $n - 1 ] });
+		my ($is, $should) = map { my ($list, $of) = @$_; join(' ', map { "$_=$of->{$_}" } grep { defined } @$list[ 0 .. $n - 1 ]) } [ \@known, \%known ], [ \@right, \%sums ];
+		push @wrong, "the $n best, $most told of each of $nodes nodes: is $is, not $should" if $is ne $should;
+	}
+	return is(join("\n", splice(@wrong, 0, 10)), '', "seed $seed: no key is missed");
+}
+
+drawn($_) foreach ($first .. $last // $first);
 
 # --- where a question goes ---
 
