@@ -106,7 +106,8 @@ BEGIN
 		BEGIN
 			PERFORM sellometer.check_url(s.url, s.server);
 			gone := gone || ARRAY(SELECT o.id FROM sellometer.objects o WHERE o.source = s.name AND o.state IN ('pending', 'backlog', 'done', 'skipped')
-				AND NOT EXISTS (SELECT FROM sellometer.list(s.url, s.server) l WHERE l.key = o.key AND l.etag = o.etag));
+				-- NOT IN, as that is looked up in a hash table, however few objects the planner thinks there are
+				AND (o.key, o.etag) NOT IN (SELECT l.key, l.etag FROM sellometer.list(s.url, s.server) l WHERE l.key IS NOT NULL AND l.etag IS NOT NULL));
 			IF s.unreadable_entries IS NOT NULL THEN
 				ok := false;
 				detail := format('%s can be listed, but for: %s', s.url, array_to_string(s.unreadable_entries, '; '));

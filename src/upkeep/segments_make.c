@@ -474,14 +474,15 @@ static void
 forget_orphans(const SlmTier *tier)
 {
 	static SlmStatement statement = {
-		"DELETE FROM sellometer.segments s USING sellometer.tiers t WHERE t.name = $1 AND s.tier = t.name AND NOT EXISTS "
-		"(SELECT FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time >= s.event_time "
-		"AND CASE WHEN s.whole THEN x.event_time < sellometer.bucket_next(t.partition_width, s.event_time, t.zone) ELSE x.event_time = s.event_time END)",
+		"DELETE FROM sellometer.segments s USING sellometer.tiers t WHERE t.name = $1 AND s.tier = t.name AND NOT coalesce("
+		"(SELECT x.event_time FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time >= s.event_time "
+		"ORDER BY x.event_time LIMIT 1) < CASE WHEN s.whole THEN sellometer.bucket_next(t.partition_width, s.event_time, t.zone) "
+		"ELSE s.event_time + interval '1 microsecond' END, false)",
 		1, {TEXTOID}
 	};
 	Datum		name = CStringGetTextDatum(tier->name);
 
-	slm_execute(&statement, &name, NULL, SPI_OK_DELETE);
+	slm_execute_by_index(&statement, &name, NULL, SPI_OK_DELETE);
 }
 
 /* What comes after this phase. */
