@@ -11,7 +11,7 @@ SlmNodes - nodes on two servers, one archive for all of them, and what befalls t
 
 =head1 WHAT IS RANDOM
 
-From the seed come: whether there are two nodes or four; the files, as those of SlmTiers, and the order in which they come; what each
+From the seed come: whether there are two nodes or four, and whether that of slice 0 shows what all have; the files, as those of SlmTiers, and the order in which they come; what each
 database does between them, by itself: sellometer_ingest(), sellometer_merge_backlog(), sellometer_rollup(), sellometer_prune(),
 sellometer_archive(), a replay; when a server of nodes is killed, stopped or backed up, and when it is set back to its backup.
 
@@ -117,6 +117,7 @@ sub set_back
 	return;
 }
 
+my $BEST = q{SELECT * FROM sellometer_top('brand', 'view', '-infinity', 'infinity', 1000)};
 my %CALLS = (
 	ingest => 'CALL sellometer_ingest()', merge => 'CALL sellometer_merge_backlog()', rollup => 'CALL sellometer_rollup()',
 	prune => 'CALL sellometer_prune()', archive => 'CALL sellometer_archive()', detect => 'CALL sellometer_detect()',
@@ -219,6 +220,9 @@ sub random_nodes
 	splice(@keys, 60) if @keys > 60;
 	my @slices = make_archiving($whole, $servers, $dir, pick(2, 4));
 	note("seed $seed: " . @slices . ' nodes, ' . @keys . ' files');
+	# one that archives for all, and shows them all
+	my $shows = $seed % 2;
+	in_database(undef, 's0', "SELECT sellometer_add_node('n0', '" . connection_to($servers->[0], 's0') . "')") if $shows;
 	while (@keys)
 	{
 		for my $key (splice(@keys, 0, 1 + int rand 10))
@@ -240,6 +244,7 @@ sub random_nodes
 	nodes_agree($whole, $dir, "seed $seed", $set_back, @slices);
 	in_database($whole, $_, $CALLS{replay}) foreach (@slices);
 	is(join("\n", grep { !$set_back || !/^(ledger|carts|rejected|offers)\|/ } slice_differences($whole, @slices)), '', '... also made anew from archives');
+	is(in_database(undef, 's0', $BEST), in_database($whole, 'shop', $BEST), '... and the node that archives shows them all') if $shows;
 	remove_tree($dir);
 	remove_tree($_->backup_dir) foreach (@$servers);
 	return;
