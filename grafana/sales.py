@@ -173,6 +173,19 @@ def visits():
                                                      "orders": COUNT, "basket": column(MONEY, width=105, decimals=2)})
 
 
+def visits_by():
+    """Of all dimensions that they are counted by."""
+    return table("Visitors by dimensions of one's own", "Likewise by country, channel or whatever sellometer_add_dimension() was given visits => true for: a session counts in each key that it was seen with.",
+                 sql(f"""
+        SELECT to_char(v.event_time AT TIME ZONE {ZONE}, 'Dy FMDD Mon') AS day, d.dimension AS by, v.key, v.sessions, v.buyers, v.conversion, v.orders, v.gmv AS "GMV", v.basket
+        FROM sellometer.dimensions d
+        CROSS JOIN LATERAL sellometer_visits_by(d.dimension, sellometer.bucket_start('1 day', $__timeFrom(), {ZONE}), $__timeTo(), '1 day') v
+        WHERE d.visits
+        ORDER BY v.event_time DESC, d.dimension, v.sessions DESC, v.key LIMIT 500"""), 24, 8,
+                 columns={"day": column(width=95), "sessions": COUNT, "buyers": COUNT, "conversion": column(RATIO, width=105, decimals=2), "orders": COUNT, "GMV": MANY,
+                          "basket": column(MONEY, width=105, decimals=2)})
+
+
 def sales():
     panels = [
         *change_texts(),
@@ -185,6 +198,7 @@ def sales():
         *by_dimension(),
         row("Orders and visitors"),
         visits(),
+        visits_by(),
         row("Rates and prices"),
         lines("Purchases per 100 views", "How many views lead to a purchase, over time; a gap where there are no views.",
               sql(f"""

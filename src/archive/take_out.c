@@ -153,14 +153,14 @@ visit_key(const SlmTakeOut *take, const SlmEvent *event)
 }
 
 static void
-take_visit(const SlmTakeOut *take, SlmVisits *visits, const SlmEvent *event)
+take_visit(const SlmTakeOut *take, SlmVisits *visits, const SlmEvent *event, uint64 keys)
 {
-	if (!slm_visits_add(visits, slm_view_fingerprint(&take->state->key, event->session, 0), event->time, event->type == SLM_PURCHASE))
+	if (!slm_visits_add(visits, slm_view_fingerprint(&take->state->key, event->session, 0), event->time, event->type == SLM_PURCHASE, keys))
 		slm_out_of_memory();
 }
 
 static void
-take_old_visit(SlmTakeOut *take, const SlmEvent *event)
+take_old_visit(SlmTakeOut *take, const SlmEvent *event, SlmOfferId offer)
 {
 	bool		found;
 
@@ -168,7 +168,7 @@ take_old_visit(SlmTakeOut *take, const SlmEvent *event)
 		return;
 	if (slm_views_add(&take->visit_keys, visit_key(take, event), &found) == NULL)
 		slm_out_of_memory();
-	take_visit(take, &take->old_visits, event);
+	take_visit(take, &take->old_visits, event, slm_dictionary_visit_keys(take->state->dictionary, offer));
 	take->visits_first = Min(take->visits_first, event->time);
 	take->visits_last = Max(take->visits_last, event->time);
 }
@@ -176,9 +176,13 @@ take_old_visit(SlmTakeOut *take, const SlmEvent *event)
 static void
 take_other_visit(SlmTakeOut *take, const SlmEvent *event)
 {
-	if (take->old_visits.n > 0 && event->session.len > 0 && event->time >= take->visits_from &&
-		slm_views_find(&take->visit_keys, visit_key(take, event)) != NULL)
-		take_visit(take, &take->other_visits, event);
+	SlmOfferId	offer;
+
+	if (take->old_visits.n == 0 || event->session.len == 0 || event->time < take->visits_from ||
+		slm_views_find(&take->visit_keys, visit_key(take, event)) == NULL)
+		return;
+	offer = slm_dictionary_own(take->state->dictionary)->visits ? slm_event_offer(take->state, event) : SLM_NO_OFFER;
+	take_visit(take, &take->other_visits, event, offer == SLM_NO_OFFER ? 0 : slm_dictionary_visit_keys(take->state->dictionary, offer));
 }
 
 /* What others have of these rows takes about as much again, and what is counted too. */
@@ -214,7 +218,7 @@ take_old(const SlmEvent *event, void *arg)
 	}
 	if (slm_is_cart_event(event))
 		take_old_cart(take, event);
-	take_old_visit(take, event);
+	take_old_visit(take, event, offer);
 	take->rows++;
 }
 
@@ -548,8 +552,8 @@ slm_take_out_write(SlmTakeOut *take, TimestampTz head)
 	(void) slm_write_tiers(&take->batch, head, true);
 	SLM_CRASH_POINT("replace.tiers");
 	slm_carts_rewrite(&take->old_carts, &take->other_carts, &take->batch.carts, head);
-	slm_visits_rewrite(&take->old_visits, &take->other_visits);
-	slm_visits_write(&take->batch.visits);
+	slm_visits_rewrite(&take->old_visits, &take->other_visits, take->state->dictionary);
+	slm_visits_write(&take->batch.visits, take->state->dictionary);
 	slm_missing_span(take, &first, &last);
 	slm_offers_rewrite(&take->offers, first, last);
 	slm_offer_log_write(take->state->dictionary, &take->batch.lines);

@@ -104,7 +104,7 @@ void
 slm_own_read(void)
 {
 	static SlmStatement statement = {
-		"SELECT id, dimension, since, CASE WHEN pattern IS NOT NULL THEN 3 ELSE array_position('{column,source,key}', made_of) - 1 END::bigint, coalesce(column_name, pattern, ''), level::bigint, coalesce(separator, ''), empty "
+		"SELECT id, dimension, since, CASE WHEN pattern IS NOT NULL THEN 3 ELSE array_position('{column,source,key}', made_of) - 1 END::bigint, coalesce(column_name, pattern, ''), level::bigint, coalesce(separator, ''), empty, visits_from "
 		"FROM sellometer.dimensions ORDER BY id"
 	};
 	uint64		n = slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
@@ -124,6 +124,8 @@ slm_own_read(void)
 		own->level = (uint32) slm_int64(i, 6, 0);
 		strlcpy(own->separator, slm_text(CurrentMemoryContext, i, 7), sizeof(own->separator));
 		strlcpy(own->empty, slm_text(CurrentMemoryContext, i, 8), sizeof(own->empty));
+		own->visits_from = slm_int64(i, 9, PG_INT64_MAX);
+		current.visits |= own->visits_from != PG_INT64_MAX;
 		current.all_since = Max(current.all_since, own->since);
 	}
 	current.n = (uint32) n;

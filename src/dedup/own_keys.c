@@ -1,7 +1,7 @@
 /*
  * own_keys.c: see own_keys.h.
  *
- *   groups --> events of each tuple --> events of each key --(admitted already?)--> those that are new, the most events first
+ *   groups, or visits --> events of each tuple --> events of each key --(admitted already?)--> those that are new, the most events first
  *          --> as many as there is room for: rows of sellometer.dimension_keys
  *          --> the others: the dictionary's, and a sketch of how many there are in sellometer.dimension_others
  */
@@ -61,6 +61,16 @@ count_by_tuple(const SlmDictionary *dictionary, const SlmGroups *groups)
 
 	while (slm_groups_next(&scan, &group))
 		events[slm_dictionary_tuple(dictionary, group.offer)] += abs(group.count);
+	return events;
+}
+
+static uint64 *
+count_visits_by_tuple(const SlmDictionary *dictionary, const SlmVisits *visits)
+{
+	uint64	   *events = alloc_zero(slm_dictionary_tuples(dictionary), sizeof(uint64));
+
+	for (uint32 i = 0; i < visits->n; i++)
+		events[visits->visits[i].keys]++;
 	return events;
 }
 
@@ -271,25 +281,76 @@ admit(SlmDictionary *dictionary, uint32 own, const uint64 *by_tuple)
 		note_others(&named, (uint32) room);
 }
 
+/* What groups, or visits, name. */
+static void
+admit_all(SlmDictionary *dictionary, const SlmGroups *groups, const SlmVisits *visits)
+{
+	const SlmOwn *own = slm_dictionary_own(dictionary);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer own keys", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outer = MemoryContextSwitchTo(scratch);
+	uint64	   *by_tuple = groups != NULL ? count_by_tuple(dictionary, groups) : count_visits_by_tuple(dictionary, visits);
+
+	Assert(slm_lock_held(SLM_LOCK_WRITER));
+	if (!slm_dictionary_forget_others(dictionary))
+		slm_out_of_memory();
+	for (uint32 i = 0; i < own->n; i++)
+	{
+		if (groups != NULL || own->dimension[i].visits_from != PG_INT64_MAX)
+			admit(dictionary, i, by_tuple);
+	}
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(scratch);
+}
+
 void
 slm_own_keys_admit(SlmDictionary *dictionary, const SlmGroups *groups)
 {
-	MemoryContext scratch;
-	MemoryContext outer;
-	uint64	   *by_tuple;
+	if (slm_dictionary_own(dictionary)->n > 0)
+		admit_all(dictionary, groups, NULL);
+}
 
-	Assert(slm_lock_held(SLM_LOCK_WRITER));
-	if (slm_dictionary_own(dictionary)->n == 0)
-		return;
-	if (!slm_dictionary_forget_others(dictionary))
-		slm_out_of_memory();
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer own keys", ALLOCSET_DEFAULT_SIZES);
-	outer = MemoryContextSwitchTo(scratch);
-	by_tuple = count_by_tuple(dictionary, groups);
-	for (uint32 i = 0; i < slm_dictionary_own(dictionary)->n; i++)
-		admit(dictionary, i, by_tuple);
-	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(scratch);
+void
+slm_own_keys_admit_visits(SlmDictionary *dictionary, const SlmVisits *visits)
+{
+	if (slm_dictionary_own(dictionary)->visits)
+		admit_all(dictionary, NULL, visits);
+}
+
+int32 *
+slm_own_key_numbers(const SlmDictionary *dictionary, uint32 own, const SlmVisits *visits)
+{
+	static SlmStatement statement = {
+		"SELECT u.n, k.number::bigint FROM unnest($2) WITH ORDINALITY u (key, n) JOIN sellometer.dimension_keys k ON k.dimension_id OPERATOR(pg_catalog.=) $1 AND k.key OPERATOR(pg_catalog.=) u.key",
+		2, {INT8OID, TEXTARRAYOID}
+	};
+	uint32		nkeys = slm_dictionary_keys(dictionary, SLM_FIRST_OWN + own);
+	int32	   *numbers = alloc_zero(nkeys, sizeof(int32));
+	Named		named = {.dictionary = (SlmDictionary *) dictionary,.own = own,.keys = alloc_zero(nkeys, sizeof(NamedKey))};
+
+	/* -1: wanted */
+	for (uint32 i = 0; i < visits->n; i++)
+	{
+		SlmKeyId	key = slm_dictionary_counted_tuple_key(dictionary, (SlmTupleId) visits->visits[i].keys, own);
+
+		if (key != SLM_NO_KEY)
+			numbers[key] = -1;
+	}
+	for (SlmKeyId key = 0; key < nkeys; key++)
+	{
+		if (numbers[key] != 0)
+			named.keys[named.n++] = (NamedKey) {.key = key,.text = slm_dictionary_text(dictionary, SLM_FIRST_OWN + own, key)};
+	}
+	for (uint32 first = 0, after; first < named.n; first = after)
+	{
+		uint64		rows = execute_for_keys(&statement, &named, first, named.n, &after, SPI_OK_SELECT);
+
+		if (rows != after - first)
+			elog(ERROR, "keys of visits were not admitted");
+		for (uint64 row = 0; row < rows; row++)
+			numbers[named.keys[first + slm_int64(row, 1, 0) - 1].key] = (int32) slm_int64(row, 2, 0);
+	}
+	pfree(named.keys);
+	return numbers;
 }
 
 /* --- for who reads rows --- */

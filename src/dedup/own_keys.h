@@ -10,12 +10,19 @@
 
 #include "postgres.h"
 #include "pure/groups.h"
+#include "pure/visits.h"
 
 /*
  * Under the writer's lock, with SPI, before deltas are made of groups: admit keys that they name, those with the most events first, and have
  * the dictionary, whose dimensions are those that there are, know of the others.  A warning when a dimension has its first of these.
  */
 extern void slm_own_keys_admit(SlmDictionary *dictionary, const SlmGroups *groups);
+
+/* Likewise of visits, instead of groups, in dimensions by which sessions are counted. */
+extern void slm_own_keys_admit_visits(SlmDictionary *dictionary, const SlmVisits *visits);
+
+/* Afterwards: of each key of a dimension, the number that sellometer.dimension_keys has for what it is counted as; 0 of those that no visit names.  In the current memory context. */
+extern int32 *slm_own_key_numbers(const SlmDictionary *dictionary, uint32 own, const SlmVisits *visits);
 
 /* What keys of a dimension are counted as, for who reads rows; in the current memory context. */
 typedef struct SlmOwnKeys

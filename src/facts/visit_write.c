@@ -2,14 +2,16 @@
  * visit_write.c: from a batch's visits to rows of sellometer.visit_log and sellometer.visit_purchases, and what they change in
  * sellometer.visit_counts.
  *
- *   minutes and purchases of sessions, sorted --> of each session and block its minutes, as bits --> sellometer.add_visits()
- *                                             --> purchases                                     --> sellometer.change_visit_purchases()
+ *   minutes and purchases of sessions, of the whole shop (key 0), and of each key in dimensions by which sessions are counted
+ *       --> sorted --> of each session, key and block its minutes, as bits --> sellometer.add_visits()
+ *                  --> purchases                                          --> sellometer.change_visit_purchases()
  *
  * A block is an hour, or so much of one that no day of the zone begins within.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "dedup/own_keys.h"
 #include "facts/visit_write.h"
 #include "miscadmin.h"
 #include "pure/granularity.h"
@@ -61,6 +63,7 @@ typedef struct Rows
 {
 	int			n;
 	Datum		sessions[VISITS_PER_CALL];
+	Datum		keys[VISITS_PER_CALL];
 	Datum		times[VISITS_PER_CALL];
 	Datum		minutes[VISITS_PER_CALL];
 } Rows;
@@ -69,16 +72,17 @@ static void
 change_blocks(const Rows *blocks, bool add)
 {
 	static SlmStatement statements[2] = {
-		{"SELECT sellometer.take_out_visits($1, $2)", 2, {INT8ARRAYOID, TIMESTAMPTZARRAYOID}},
-		{"SELECT sellometer.add_visits($1, $2, $3)", 3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID}}
+		{"SELECT sellometer.take_out_visits($1, $2, $3)", 3, {INT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID}},
+		{"SELECT sellometer.add_visits($1, $2, $3, $4)", 4, {INT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, INT8ARRAYOID}}
 	};
-	Datum		args[3];
+	Datum		args[4];
 
 	if (blocks->n == 0)
 		return;
 	args[0] = slm_array((Datum *) blocks->sessions, NULL, blocks->n, INT8OID);
-	args[1] = slm_array((Datum *) blocks->times, NULL, blocks->n, TIMESTAMPTZOID);
-	args[2] = slm_array((Datum *) blocks->minutes, NULL, blocks->n, INT8OID);
+	args[1] = slm_array((Datum *) blocks->keys, NULL, blocks->n, INT4OID);
+	args[2] = slm_array((Datum *) blocks->times, NULL, blocks->n, TIMESTAMPTZOID);
+	args[3] = slm_array((Datum *) blocks->minutes, NULL, blocks->n, INT8OID);
 	slm_execute(&statements[add], args, NULL, SPI_OK_SELECT);
 }
 
@@ -86,19 +90,20 @@ static void
 change_purchases(const Rows *purchases, bool add)
 {
 	static SlmStatement statement = {
-		"SELECT sellometer.change_visit_purchases($1, $2, $3)", 3, {INT8ARRAYOID, TIMESTAMPTZARRAYOID, BOOLOID}
+		"SELECT sellometer.change_visit_purchases($1, $2, $3, $4)", 4, {INT8ARRAYOID, INT4ARRAYOID, TIMESTAMPTZARRAYOID, BOOLOID}
 	};
-	Datum		args[3];
+	Datum		args[4];
 
 	if (purchases->n == 0)
 		return;
 	args[0] = slm_array((Datum *) purchases->sessions, NULL, purchases->n, INT8OID);
-	args[1] = slm_array((Datum *) purchases->times, NULL, purchases->n, TIMESTAMPTZOID);
-	args[2] = BoolGetDatum(add);
+	args[1] = slm_array((Datum *) purchases->keys, NULL, purchases->n, INT4OID);
+	args[2] = slm_array((Datum *) purchases->times, NULL, purchases->n, TIMESTAMPTZOID);
+	args[3] = BoolGetDatum(add);
 	slm_execute(&statement, args, NULL, SPI_OK_SELECT);
 }
 
-/* Into the rows: minutes of one session and block are one. */
+/* Into the rows: minutes of one session, key and block are one. */
 static void
 put(Rows *blocks, Rows *purchases, SlmGranularity width, const SlmVisit *visit)
 {
@@ -109,13 +114,16 @@ put(Rows *blocks, Rows *purchases, SlmGranularity width, const SlmVisit *visit)
 	if (slm_visit_is_purchase(visit))
 	{
 		purchases->sessions[purchases->n] = Int64GetDatum((int64) visit->session);
+		purchases->keys[purchases->n] = Int32GetDatum((int32) visit->keys);
 		purchases->times[purchases->n++] = TimestampTzGetDatum(time);
 		return;
 	}
 	block = slm_bucket_start(width, time);
-	if (last < 0 || DatumGetInt64(blocks->sessions[last]) != (int64) visit->session || DatumGetTimestampTz(blocks->times[last]) != block)
+	if (last < 0 || DatumGetInt64(blocks->sessions[last]) != (int64) visit->session || DatumGetInt32(blocks->keys[last]) != (int32) visit->keys ||
+		DatumGetTimestampTz(blocks->times[last]) != block)
 	{
 		last = blocks->n++;
+		blocks->keys[last] = Int32GetDatum((int32) visit->keys);
 		blocks->sessions[last] = Int64GetDatum((int64) visit->session);
 		blocks->times[last] = TimestampTzGetDatum(block);
 		blocks->minutes[last] = Int64GetDatum(0);
@@ -151,8 +159,66 @@ change(const SlmVisits *visits, const VisitState *state, bool add)
 	MemoryContextDelete(scratch);
 }
 
+/* --- by dimensions of a user's own --- */
+
+static void
+add_of_key(SlmVisits *all, const SlmVisit *visit, int32 number)
+{
+	if (!slm_visits_take(all, &(SlmVisit) {visit->session, visit->when, (uint64) number}, 1))
+		slm_out_of_memory();
+}
+
+/*
+ * Have each visit be there for the whole shop, and for each key that it was seen with, by the key's number instead of the tuple's.
+ * The set is another then.
+ */
+static void
+spread(SlmVisits *visits, SlmDictionary *dictionary)
+{
+	const SlmOwn *own = slm_dictionary_own(dictionary);
+	MemoryContext scratch;
+	MemoryContext outer;
+	SlmVisits  *all;
+
+	if (!own->visits)
+		return;
+	slm_own_keys_admit_visits(dictionary, visits);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "sellometer keys of visits", ALLOCSET_DEFAULT_SIZES);
+	outer = MemoryContextSwitchTo(scratch);
+	all = palloc0(sizeof(SlmVisits));
+	all->wanted = visits->wanted;
+	PG_TRY();
+	{
+		for (uint32 i = 0; i < visits->n; i++)
+			add_of_key(all, &visits->visits[i], 0);
+		for (uint32 d = 0; d < own->n; d++)
+		{
+			int32	   *numbers = own->dimension[d].visits_from == PG_INT64_MAX ? NULL : slm_own_key_numbers(dictionary, d, visits);
+
+			for (uint32 i = 0; numbers != NULL && i < visits->n; i++)
+			{
+				const SlmVisit *visit = &visits->visits[i];
+				SlmKeyId	key = slm_dictionary_counted_tuple_key(dictionary, (SlmTupleId) visit->keys, d);
+
+				if (key != SLM_NO_KEY && slm_visit_time(visit) >= own->dimension[d].visits_from)
+					add_of_key(all, visit, numbers[key]);
+			}
+		}
+	}
+	PG_CATCH();
+	{
+		slm_visits_free(all);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	slm_visits_free(visits);
+	*visits = *all;
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(scratch);
+}
+
 void
-slm_visits_write(SlmVisits *visits)
+slm_visits_write(SlmVisits *visits, SlmDictionary *dictionary)
 {
 	VisitState	state = read_state();
 
@@ -164,6 +230,7 @@ slm_visits_write(SlmVisits *visits)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("the counting of visits began while files were being read"),
 				 errhint("They are read again.")));
+	spread(visits, dictionary);
 	slm_visits_unite(visits);
 	change(visits, &state, true);
 }
@@ -233,14 +300,16 @@ keep_noted(SlmVisits *visits, SlmGranularity width)
 
 /* Of these sessions and blocks all goes, also what others have: so of others there must be all of them. */
 void
-slm_visits_rewrite(SlmVisits *old, SlmVisits *others)
+slm_visits_rewrite(SlmVisits *old, SlmVisits *others, SlmDictionary *dictionary)
 {
 	VisitState	state = read_state();
 
 	Assert(slm_lock_held(SLM_LOCK_WRITER));
 	if (!state.counted || old->n == 0)
 		return;
+	spread(old, dictionary);
 	slm_visits_unite(old);
+	spread(others, dictionary);
 	slm_visits_unite(others);
 	keep_noted(others, state.block);
 	change(old, &state, false);

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "pure/dictionary.h"
 #include "pure/visits.h"
 
 /* Are they counted?  What is said holds until the end of the transaction. */
@@ -15,14 +16,14 @@ extern bool slm_visits_wanted(void);
 extern TimestampTz slm_visits_from(void);
 
 /*
- * Under the writer's lock: add a set, which is sorted for it.  An error, so that it is tried again, if they are counted but the set is not
+ * Under the writer's lock: add a set, which is sorted for it, and whose keys are tuples of the dictionary.  An error, so that it is tried again, if they are counted but the set is not
  * wanted, as it was begun before.
  */
-extern void slm_visits_write(SlmVisits *visits);
+extern void slm_visits_write(SlmVisits *visits, SlmDictionary *dictionary);
 
 /*
  * Under the writer's lock: take out a set, and add what others have of its sessions' minutes and purchases.
  */
-extern void slm_visits_rewrite(SlmVisits *old, SlmVisits *others);
+extern void slm_visits_rewrite(SlmVisits *old, SlmVisits *others, SlmDictionary *dictionary);
 
 #endif							/* SLM_FACTS_VISIT_WRITE_H */

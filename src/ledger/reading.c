@@ -620,6 +620,7 @@ slm_reading_chunk(SlmReading *reading, const SlmClock *clock, SlmDictionary *dic
 	{
 		slm_chunk_reset(chunk);
 		chunk->visits.wanted = clock->visits;
+		chunk->dictionary = dictionary;
 		reading->part_row = reading->row;
 		slm_reading_forget_refused(reading);
 		slm_reading_forget_taken(reading);

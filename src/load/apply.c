@@ -334,7 +334,6 @@ apply_locked(Apply *apply)
 	has_groups = batch->groups.ngroups > 0;
 	if (has_groups)
 	{
-		slm_own_keys_admit(batch->dictionary, &batch->groups);
 		apply->tiers = slm_tiers_read();
 		begin_cells(apply, 0);
 	}
@@ -342,14 +341,17 @@ apply_locked(Apply *apply)
 	slm_offer_log_write(batch->dictionary, &batch->lines);
 	apply->head = slm_head_advance(apply->objects, apply->nobjects, apply->head);
 	slm_carts_write(&batch->carts, apply->head, apply->often);
-	slm_visits_write(&batch->visits);
+	slm_visits_write(&batch->visits, batch->dictionary);
 	slm_stock_note(batch);
 	slm_skus_write(apply->skus);
 	slm_product_names_write(apply->objects, apply->nobjects);
 	SLM_CRASH_POINT("apply.facts");
 
 	if (has_groups)
+	{
+		slm_own_keys_admit(batch->dictionary, &batch->groups);
 		begin_deltas(apply);
+	}
 	slm_view_state_write(apply->views);
 	SLM_CRASH_POINT("apply.views");
 	if (has_groups)

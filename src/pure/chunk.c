@@ -68,7 +68,8 @@ slm_chunk_add(SlmChunk *chunk, const SlmHashKey *key, const SlmEvent *event, Slm
 	row->more = event->more;
 	row->fingerprint = slm_fingerprint_of(key, event);
 	if (chunk->visits.wanted && event->session.len > 0 &&
-		!slm_visits_add(&chunk->visits, slm_view_fingerprint(key, event->session, 0), event->time, event->type == SLM_PURCHASE))
+		!slm_visits_add(&chunk->visits, slm_view_fingerprint(key, event->session, 0), event->time, event->type == SLM_PURCHASE,
+						slm_dictionary_visit_keys(chunk->dictionary, offer)))
 		return false;
 	return !slm_is_cart_event(event) || slm_cart_events_add(&chunk->carts, key, event);
 }

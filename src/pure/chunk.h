@@ -43,6 +43,7 @@ typedef struct SlmChunk
 	SlmTime		earliest;
 	SlmCartEvents carts;		/* of the rows, those that tell about carts */
 	SlmVisits	visits;			/* of the rows, those with a session, if they are wanted */
+	const SlmDictionary *dictionary;	/* of the offers that the rows name; needed where visits are wanted */
 } SlmChunk;
 
 /* Told of each row that is taken out again: its line, its time, and the line's text (empty if it was not kept). */

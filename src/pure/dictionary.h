@@ -86,6 +86,9 @@ extern bool slm_dictionary_add_tuple(SlmDictionary *dictionary, const SlmKeyId *
 extern SlmKeyId slm_dictionary_tuple_key(const SlmDictionary *dictionary, SlmTupleId tuple, uint32_t own);
 extern uint32_t slm_dictionary_tuples(const SlmDictionary *dictionary);
 
+/* What a visit notes of the keys that its row's offer has. */
+extern uint64_t slm_dictionary_visit_keys(const SlmDictionary *dictionary, SlmOfferId offer);
+
 /* The key of an offer in any dimension; SLM_NO_KEY: it has none in it. */
 extern SlmKeyId slm_dictionary_key_of(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension);
 
@@ -96,6 +99,7 @@ extern SlmKeyId slm_dictionary_key_of(const SlmDictionary *dictionary, SlmOfferI
 extern bool slm_dictionary_forget_others(SlmDictionary *dictionary);
 extern void slm_dictionary_set_other(SlmDictionary *dictionary, uint32_t own, SlmKeyId key);
 extern SlmKeyId slm_dictionary_counted_key(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension);
+extern SlmKeyId slm_dictionary_counted_tuple_key(const SlmDictionary *dictionary, SlmTupleId tuple, uint32_t own);
 
 /* A new, empty dictionary, or NULL if out of memory.  The key is copied. */
 extern SlmDictionary *slm_dictionary_create(const SlmHashKey *key);

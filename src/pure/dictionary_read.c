@@ -128,6 +128,12 @@ slm_dictionary_tuple(const SlmDictionary *dictionary, SlmOfferId offer)
 	return dictionary->own.n == 0 ? 0 : dictionary->tuple_of[offer];
 }
 
+uint64_t
+slm_dictionary_visit_keys(const SlmDictionary *dictionary, SlmOfferId offer)
+{
+	return dictionary->own.visits ? slm_dictionary_tuple(dictionary, offer) : 0;
+}
+
 uint32_t
 slm_dictionary_tuples(const SlmDictionary *dictionary)
 {
@@ -180,14 +186,21 @@ slm_dictionary_set_other(SlmDictionary *dictionary, uint32_t own, SlmKeyId key)
 }
 
 SlmKeyId
-slm_dictionary_counted_key(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension)
+slm_dictionary_counted_tuple_key(const SlmDictionary *dictionary, SlmTupleId tuple, uint32_t own)
 {
-	SlmKeyId	key = slm_dictionary_key_of(dictionary, offer, dimension);
-	uint32_t	own = dimension - SLM_FIRST_OWN;
+	SlmKeyId	key = slm_dictionary_tuple_key(dictionary, tuple, own);
 
-	if (dimension < SLM_FIRST_OWN || key == SLM_NO_KEY || key >= dictionary->nis_other[own])
+	if (key == SLM_NO_KEY || key >= dictionary->nis_other[own])
 		return key;
 	return dictionary->is_other[own][key] ? SLM_OTHER_KEY : key;
+}
+
+SlmKeyId
+slm_dictionary_counted_key(const SlmDictionary *dictionary, SlmOfferId offer, SlmDimension dimension)
+{
+	if (dimension < SLM_FIRST_OWN)
+		return slm_dictionary_get(dictionary, offer)->keys[dimension];
+	return slm_dictionary_counted_tuple_key(dictionary, slm_dictionary_tuple(dictionary, offer), dimension - SLM_FIRST_OWN);
 }
 
 /* Bytewise, dimension by dimension; no key before any. */

@@ -98,7 +98,7 @@ slm_own_equal(const SlmOwn *a, const SlmOwn *b)
 		const SlmOwnDimension *x = &a->dimension[i];
 		const SlmOwnDimension *y = &b->dimension[i];
 
-		if (x->id != y->id || x->since != y->since || x->value != y->value || x->level != y->level ||
+		if (x->id != y->id || x->since != y->since || x->visits_from != y->visits_from || x->value != y->value || x->level != y->level ||
 			strcmp(x->empty, y->empty) != 0 || strcmp(x->separator, y->separator) != 0)
 			return false;
 	}
@@ -125,11 +125,12 @@ slm_own_stamp(const SlmOwn *own)
 {
 	uint64_t	stamp = UINT64_C(14695981039346656037);
 
-	/* what is never given again tells all the rest but for since, which a replay moves */
+	/* what is never given again tells all the rest but for what changes */
 	for (uint32_t i = 0; i < own->n; i++)
 	{
 		stamp = add_to_stamp(stamp, &own->dimension[i].id, sizeof(int64_t));
 		stamp = add_to_stamp(stamp, &own->dimension[i].since, sizeof(SlmTime));
+		stamp = add_to_stamp(stamp, &own->dimension[i].visits_from, sizeof(SlmTime));
 	}
 	return own->n == 0 ? 0 : stamp;
 }

@@ -23,6 +23,7 @@ typedef struct SlmOwnDimension
 {
 	int64_t		id;				/* no other ever has it */
 	SlmTime		since;
+	SlmTime		visits_from;	/* not before since: sessions are counted by it from then on; INT64_MAX: never */
 	uint32_t	value;			/* the number of the value that it is made of */
 	uint32_t	level;			/* so many parts of it, from the first on; 0: all */
 	char		empty[SLM_MAX_EMPTY + 1];
@@ -50,6 +51,7 @@ typedef struct SlmOwn
 	uint32_t	n;
 	SlmOwnDimension dimension[SLM_MAX_OWN]; /* by id */
 	SlmTime		all_since;		/* from here on an event has a key in each */
+	bool		visits;			/* sessions are counted by one of them */
 	uint32_t	nvalues;
 	SlmOwnValue value[SLM_MAX_OWN];
 } SlmOwn;

@@ -71,6 +71,17 @@ put_strings(char *to, const Packing *p, const SlmNumbering *numbering, SlmDimens
 	return to;
 }
 
+/* Naming tuples by the numbers that they get here, plus one. */
+static void
+put_visits(Packing *p, SlmVisit *visits)
+{
+	for (uint64_t i = 0; i < p->head.nvisits; i++)
+	{
+		visits[i] = p->batch->visits.visits[i];
+		visits[i].keys = slm_number_tuple(&p->numbers, p->batch->dictionary, (SlmTupleId) visits[i].keys);
+	}
+}
+
 /* All but offers and strings, naming offers by the numbers that they get here. */
 static void
 put_rows(Packing *p, char *data)
@@ -95,8 +106,7 @@ put_rows(Packing *p, char *data)
 	for (; slm_groups_next(&scan, groups); groups++)
 		groups->offer = slm_number(&p->numbers.offers, groups->offer);
 	slm_carts_pack(&batch->carts, (char *) groups);
-	if (p->head.nvisits > 0)
-		memcpy((char *) groups + p->head.carts_len, batch->visits.visits, p->head.nvisits * sizeof(SlmVisit));
+	put_visits(p, (SlmVisit *) ((char *) groups + p->head.carts_len));
 }
 
 static char *
@@ -368,13 +378,25 @@ add_objects(const SerializedHead *head, const SlmRowCounts *counts, SlmBatch *ba
 }
 
 static bool
+add_visits(const SerializedHead *head, SlmVisit *visits, const SlmTupleId *tuples, SlmBatch *batch)
+{
+	for (uint64_t i = 0; i < head->nvisits; i++)
+	{
+		if (visits[i].keys > head->ntuples)
+			return false;
+		visits[i].keys = visits[i].keys == 0 ? 0 : tuples[visits[i].keys - 1];
+	}
+	return slm_visits_take(&batch->visits, visits, (uint32_t) head->nvisits);
+}
+
+static bool
 unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 {
 	const SerializedHead *head = (const SerializedHead *) data;
 	const SlmRowCounts *counts;
 	const SerializedOffer *offers;
 	SlmView    *views;
-	const SlmGroup *groups;
+	SlmGroup   *groups;
 	size_t		fixed;
 	SlmSlice   *strings;
 	SlmKeyId   *keys;
@@ -398,7 +420,7 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 		return false;
 	counts = (const SlmRowCounts *) (data + sizeof(SerializedHead));
 	views = (SlmView *) (counts + head->nobjects);
-	groups = (const SlmGroup *) (views + head->nviews + head->nothers);
+	groups = (SlmGroup *) (views + head->nviews + head->nothers);
 	offers = (const SerializedOffer *) (data + rows_size(head));
 	strings = malloc((nstrings + 1) * sizeof(SlmSlice));
 	tuples = malloc((head->ntuples + 1) * sizeof(SlmTupleId));
@@ -412,7 +434,7 @@ unpack(char *data, size_t len, SlmViewList *run, SlmBatch *batch)
 		add_groups(head, groups, own, batch) && add_views(head, views, own, first_object) &&
 		add_others(head, views + head->nviews, own, batch) &&
 		slm_carts_unpack(&batch->carts, (const char *) (groups + head->ngroups), head->carts_len) &&
-		slm_visits_take(&batch->visits, (const SlmVisit *) ((const char *) (groups + head->ngroups) + head->carts_len), (uint32_t) head->nvisits);
+		add_visits(head, (SlmVisit *) ((char *) (groups + head->ngroups) + head->carts_len), tuples, batch);
 	batch->visits.wanted &= head->visits_wanted != 0;
 	free(strings);
 	free(keys);

@@ -20,11 +20,11 @@ append(SlmVisits *visits, SlmVisit visit)
 }
 
 bool
-slm_visits_add(SlmVisits *visits, uint64_t session, SlmTime time, bool bought)
+slm_visits_add(SlmVisits *visits, uint64_t session, SlmTime time, bool bought, uint64_t keys)
 {
 	SLM_ASSERT(time >= -SLM_BATCH_TIME_LIMIT && time <= SLM_BATCH_TIME_LIMIT);
-	return append(visits, (SlmVisit) {session, time * 2}) &&
-		(!bought || append(visits, (SlmVisit) {session, time * 2 + 1}));
+	return append(visits, (SlmVisit) {session, time * 2, keys}) &&
+		(!bought || append(visits, (SlmVisit) {session, time * 2 + 1, keys}));
 }
 
 void
@@ -50,6 +50,8 @@ compare(const void *a, const void *b)
 
 	if (x->session != y->session)
 		return x->session < y->session ? -1 : 1;
+	if (x->keys != y->keys)
+		return x->keys < y->keys ? -1 : 1;
 	return (x->when > y->when) - (x->when < y->when);
 }
 

@@ -13,6 +13,7 @@ typedef struct SlmVisit
 {
 	uint64_t	session;		/* fingerprint of it */
 	int64_t		when;			/* see slm_visit_time() */
+	uint64_t	keys;			/* slm_dictionary_visit_keys() of the row's offer; for who writes it the number of one of these keys */
 } SlmVisit;
 
 /* Zero-initialised is empty, and not wanted. */
@@ -37,12 +38,12 @@ slm_visit_time(const SlmVisit *visit)
 }
 
 /* Note an event of a session; its time is within SLM_BATCH_TIME_LIMIT.  False if out of memory. */
-extern bool slm_visits_add(SlmVisits *visits, uint64_t session, SlmTime time, bool bought);
+extern bool slm_visits_add(SlmVisits *visits, uint64_t session, SlmTime time, bool bought, uint64_t keys);
 
 /* Take out those before or after these times; they are not united yet. */
 extern void slm_visits_keep(SlmVisits *visits, SlmTime first, SlmTime last);
 
-/* Sort them by session and time, and have each session be there once a minute, beside its purchases. */
+/* Sort them by session, keys and time, and have each session be there once a minute with the same keys, beside its purchases. */
 extern void slm_visits_unite(SlmVisits *visits);
 
 /* Add those of another set, from an array.  False if out of memory. */

@@ -17,6 +17,8 @@ CREATE TABLE sellometer.dimensions (
 	since		timestamptz NOT NULL,
 	max_keys	integer NOT NULL CHECK (max_keys > 0),
 	added_at	timestamptz NOT NULL DEFAULT now(),
+	visits		boolean NOT NULL DEFAULT false,
+	visits_from	timestamptz CHECK (visits OR visits_from IS NULL),
 	CHECK (num_nonnulls(column_name, pattern) = (made_of <> 'source')::integer AND (made_of = 'key' OR pattern IS NULL)),
 	CHECK ((level > 0) = (separator IS NOT NULL))
 );
@@ -32,6 +34,8 @@ COMMENT ON COLUMN sellometer.dimensions.separator IS 'what stands between the le
 COMMENT ON COLUMN sellometer.dimensions.level IS 'so many levels of the value, from the first on; 0: all of it';
 COMMENT ON COLUMN sellometer.dimensions.empty IS 'the key of events without a value';
 COMMENT ON COLUMN sellometer.dimensions.since IS 'it is complete from here on; what was before has no key in it';
+COMMENT ON COLUMN sellometer.dimensions.visits IS 'sessions, buyers and orders are counted by it where they are counted: sellometer_count_visits()';
+COMMENT ON COLUMN sellometer.dimensions.visits_from IS 'from here on they are; NULL: they are not';
 COMMENT ON COLUMN sellometer.dimensions.max_keys IS 'so many keys are admitted, not counting that of events without a value; further ones are counted as other';
 
 /* What a key is counted as never changes: none goes, and none comes behind the first that was counted as other. */
@@ -39,11 +43,13 @@ CREATE TABLE sellometer.dimension_keys (
 	dimension_id	bigint NOT NULL,
 	key				text COLLATE "C" NOT NULL,
 	given			boolean NOT NULL DEFAULT false,
+	number			integer GENERATED ALWAYS AS IDENTITY UNIQUE,
 	PRIMARY KEY (dimension_id, key)
 );
 COMMENT ON TABLE sellometer.dimension_keys IS 'The keys that each dimension of one''s own has';
 COMMENT ON COLUMN sellometer.dimension_keys.dimension_id IS 'of sellometer.dimensions';
 COMMENT ON COLUMN sellometer.dimension_keys.key IS 'as its tables have it';
+COMMENT ON COLUMN sellometer.dimension_keys.number IS 'what visits name it by; never given again';
 COMMENT ON COLUMN sellometer.dimension_keys.given IS 'not one of max_keys: that of events without a value, and other';
 
 CREATE TABLE sellometer.dimension_others (

@@ -1,13 +1,13 @@
 /* Adding and dropping dimensions of one's own. */
 CREATE FUNCTION @extschema@.sellometer_add_dimension(
 	name text, "column" text DEFAULT NULL, empty text DEFAULT 'unknown', separator text DEFAULT NULL, levels integer DEFAULT 1,
-	of text DEFAULT 'column', pattern text DEFAULT NULL, max_keys integer DEFAULT NULL)
+	of text DEFAULT 'column', pattern text DEFAULT NULL, max_keys integer DEFAULT NULL, visits boolean DEFAULT false)
 RETURNS void
 LANGUAGE c
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_add_dimension';
-COMMENT ON FUNCTION @extschema@.sellometer_add_dimension(text, text, text, text, integer, text, text, integer) IS
-	'Have events be summed up by a column of the files, too (NULL: of the dimension''s name), whole or by the first of its levels that a separator stands between; of => ''source'': by the name of their source; of => ''key'': by the folders name=value of their object''s key, or by what a pattern finds in it.  empty: the key of those without a value.  max_keys: it has so many keys, the first that are counted, and further ones are counted as other (NULL: sellometer.max_dimension_keys)';
+COMMENT ON FUNCTION @extschema@.sellometer_add_dimension(text, text, text, text, integer, text, text, integer, boolean) IS
+	'Have events be summed up by a column of the files, too (NULL: of the dimension''s name), whole or by the first of its levels that a separator stands between; of => ''source'': by the name of their source; of => ''key'': by the folders name=value of their object''s key, or by what a pattern finds in it.  empty: the key of those without a value.  max_keys: it has so many keys, the first that are counted, and further ones are counted as other (NULL: sellometer.max_dimension_keys).  visits: have sessions, buyers and orders be counted by it, too, where they are counted';
 
 CREATE FUNCTION @extschema@.sellometer_drop_dimension(name text)
 RETURNS void
@@ -16,7 +16,7 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_drop_dimension';
 COMMENT ON FUNCTION @extschema@.sellometer_drop_dimension(text) IS 'Drop a dimension of one''s own, its tables, views and rows';
 
-REVOKE ALL ON FUNCTION @extschema@.sellometer_add_dimension(text, text, text, text, integer, text, text, integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.sellometer_add_dimension(text, text, text, text, integer, text, text, integer, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_dimension(text) FROM PUBLIC;
 
 CREATE FUNCTION sellometer.bind_dimension(dimension text)

@@ -29,14 +29,14 @@ required_argument(FunctionCallInfo fcinfo, int i, const char *what)
 	return text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
 
-/* (name text, column text, empty text, separator text, levels integer, of text, pattern text, max_keys integer) */
+/* (name text, column text, empty text, separator text, levels integer, of text, pattern text, max_keys integer, visits boolean) */
 Datum
 sellometer_add_dimension(PG_FUNCTION_ARGS)
 {
 	SlmDimensionPlan plan = {.name = required_argument(fcinfo, 0, "the name of a dimension"),.column = text_argument(fcinfo, 1),
 		.empty = required_argument(fcinfo, 2, "the key of events without a value"),.separator = text_argument(fcinfo, 3),
 		.levels = PG_ARGISNULL(4) ? 1 : PG_GETARG_INT32(4),.made_of = required_argument(fcinfo, 5, "what a dimension is made of"),
-	.pattern = text_argument(fcinfo, 6),.max_keys = PG_ARGISNULL(7) ? slm_max_dimension_keys : PG_GETARG_INT32(7)};
+	.pattern = text_argument(fcinfo, 6),.max_keys = PG_ARGISNULL(7) ? slm_max_dimension_keys : PG_GETARG_INT32(7),.visits = !PG_ARGISNULL(8) && PG_GETARG_BOOL(8)};
 	int			level;
 
 	SPI_connect();

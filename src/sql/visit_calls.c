@@ -38,7 +38,7 @@ sellometer_set_bits(PG_FUNCTION_ARGS)
 
 typedef struct Fill
 {
-	SlmHashKey	key;
+	SlmViewState *state;		/* for its dictionary and key */
 	SlmVisits	visits;
 } Fill;
 
@@ -52,10 +52,13 @@ static void
 take_event(const SlmEvent *event, void *arg)
 {
 	Fill	   *fill = arg;
+	SlmOfferId	offer;
 
 	if (event->session.len == 0)
 		return;
-	if (!slm_visits_add(&fill->visits, slm_view_fingerprint(&fill->key, event->session, 0), event->time, event->type == SLM_PURCHASE))
+	offer = slm_dictionary_own(fill->state->dictionary)->visits ? slm_event_offer(fill->state, event) : SLM_NO_OFFER;
+	if (!slm_visits_add(&fill->visits, slm_view_fingerprint(&fill->state->key, event->session, 0), event->time, event->type == SLM_PURCHASE,
+						offer == SLM_NO_OFFER ? 0 : slm_dictionary_visit_keys(fill->state->dictionary, offer)))
 		slm_out_of_memory();
 }
 
@@ -86,9 +89,10 @@ fill_days(Fill *fill, TimestampTz since)
 	for (time = Max(time, since); time <= last; time += USECS_PER_DAY)
 	{
 		(void) slm_history_read(slm_history_create(), time, time + USECS_PER_DAY, take_event, fill);
-		slm_visits_write(&fill->visits);
+		slm_visits_write(&fill->visits, fill->state->dictionary);
 		SLM_CRASH_POINT("visits.filled");
 		slm_visits_reset(&fill->visits);
+		slm_view_state_trim(fill->state, DT_NOBEGIN);
 	}
 }
 
@@ -98,16 +102,15 @@ sellometer_fill_visits(PG_FUNCTION_ARGS)
 	TimestampTz since = PG_GETARG_TIMESTAMPTZ(0);
 	Fill	   *fill = palloc0(sizeof(Fill));
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
-	SlmChecksumKey checksum;
 
 	SPI_connect();
 	fill->visits.wanted = true;
 	callback->func = free_fill;
 	callback->arg = fill;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
-	slm_keys_read(&fill->key, &checksum);
 	slm_history_lock();
 	(void) slm_writer_lock();
+	fill->state = slm_view_state_create(false);
 	fill_days(fill, since);
 	SPI_finish();
 	PG_RETURN_VOID();

@@ -157,18 +157,18 @@ static void
 insert_row(const SlmDimensionPlan *plan, const char *dimension, int level)
 {
 	static SlmStatement statement = {
-		"WITH d AS (INSERT INTO sellometer.dimensions (dimension, name, made_of, column_name, separator, level, empty, pattern, max_keys, since) "
-		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce((SELECT max(sellometer.bucket_end(t.granularity, x.last + interval '1 microsecond', t.zone)) "
+		"WITH d AS (INSERT INTO sellometer.dimensions (dimension, name, made_of, column_name, separator, level, empty, pattern, max_keys, visits, since) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce((SELECT max(sellometer.bucket_end(t.granularity, x.last + interval '1 microsecond', t.zone)) "
 		"FROM (SELECT position, granularity, zone, (SELECT max(event_time) FROM sellometer.totals s WHERE s.tier = name) AS last FROM sellometer.tiers) t, "
 		"LATERAL (SELECT t.last) x WHERE t.position = 0 OR x.last > coalesce((SELECT max(s.event_time) FROM sellometer.totals s "
 		"JOIN sellometer.tiers f ON f.name = s.tier WHERE f.position = 0), '-infinity')), '-infinity') RETURNING id, empty) "
 		"INSERT INTO sellometer.dimension_keys (dimension_id, key, given) SELECT DISTINCT d.id, x.key, true FROM d, unnest(ARRAY[d.empty, 'other']) x (key)",
-		9, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT4OID}
+		10, {TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, INT4OID, BOOLOID}
 	};
-	Datum		args[9] = {CStringGetTextDatum(dimension), CStringGetTextDatum(plan->name), CStringGetTextDatum(plan->made_of),
+	Datum		args[10] = {CStringGetTextDatum(dimension), CStringGetTextDatum(plan->name), CStringGetTextDatum(plan->made_of),
 		(Datum) 0, (Datum) 0, Int32GetDatum(level), CStringGetTextDatum(plan->empty), (Datum) 0,
-	Int32GetDatum(plan->max_keys)};
-	char		nulls[10] = "   nn  n ";
+	Int32GetDatum(plan->max_keys), BoolGetDatum(plan->visits)};
+	char		nulls[11] = "   nn  n  ";
 
 	if (plan->pattern != NULL)
 	{
@@ -211,6 +211,8 @@ add(SlmTierPlan *arg)
 	const SlmDimensionPlan *plan = ((Change *) arg)->plan;
 
 	slm_lock_tiers();
+	/* before the writer's lock, as all who load: whether visits are counted stays as it is */
+	slm_execute_once("SELECT FROM sellometer.visit_state", SPI_OK_SELECT);
 	(void) slm_writer_lock();
 	slm_rollup_reset(slm_tiers_read());
 	check_lengths(plan);
@@ -225,6 +227,7 @@ add(SlmTierPlan *arg)
 		insert_row(plan, dimension, plan->levels == 1 ? 0 : level);
 		make_relations(dimension);
 	}
+	slm_execute_once("SELECT sellometer.begin_visits_of_dimensions()", SPI_OK_SELECT);
 	SLM_CRASH_POINT("dimension.made");
 	slm_execute_once("SELECT sellometer.grant_readers()", SPI_OK_SELECT);
 	slm_execute_once("SELECT sellometer.show_nodes_again()", SPI_OK_SELECT);
@@ -276,7 +279,9 @@ static void
 drop(SlmTierPlan *arg)
 {
 	static SlmStatement delete = {
-		"WITH d AS (DELETE FROM sellometer.dimensions WHERE name = $1 RETURNING id), k AS (DELETE FROM sellometer.dimension_keys k USING d WHERE k.dimension_id = d.id) "
+		"WITH d AS (DELETE FROM sellometer.dimensions WHERE name = $1 RETURNING id), k AS (DELETE FROM sellometer.dimension_keys k USING d WHERE k.dimension_id = d.id RETURNING k.number), "
+		"l AS (DELETE FROM sellometer.visit_log v USING k WHERE v.key = k.number), p AS (DELETE FROM sellometer.visit_purchases v USING k WHERE v.key = k.number), "
+		"c AS (DELETE FROM sellometer.visit_counts v USING k WHERE v.key = k.number) "
 		"DELETE FROM sellometer.dimension_others o USING d WHERE o.dimension_id = d.id", 1, {TEXTOID}
 	};
 	Datum		name = CStringGetTextDatum(arg->name);

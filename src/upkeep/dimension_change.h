@@ -17,6 +17,7 @@ typedef struct SlmDimensionPlan
 	const char *separator;		/* NULL: none */
 	int			levels;
 	int			max_keys;
+	bool		visits;			/* sessions are counted by it */
 } SlmDimensionPlan;
 
 /*

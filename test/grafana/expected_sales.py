@@ -267,6 +267,7 @@ def today_table(c):
 
 # not counted: the panel is empty
 oracle("sales", "Orders and visitors")(lambda c: [])
+oracle("sales", "Visitors by dimensions of one's own")(lambda c: [])
 
 
 # --- Sales: by time ------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ CREATE UNLOGGED TABLE oracle.raw (
 );
 
 -- Dimensions of one's own, and what a test knows of rows that it has made: see oracle.take_known().
-CREATE TABLE oracle.own_dimension (n bigint PRIMARY KEY, name text, column_name text, separator text, level integer, empty text, since timestamptz);
+CREATE TABLE oracle.own_dimension (n bigint PRIMARY KEY, name text, column_name text, separator text, level integer, empty text, since timestamptz, id bigint);
 CREATE UNLOGGED TABLE oracle.known (
 	zone			text,
 	source			text,
@@ -162,11 +162,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (SELECT coalesce(nullif(left(CASE WHEN level = 0 THEN v ELSE array_to_string((string_to_array(v, separator))[:level], separator) END, 1000), ''), empty)
 	FROM (SELECT oracle.value_of(coalesce(value, '')) AS v) x);
 
+/* What a key counts as in a dimension of one's own: which ones are admitted is up to who counts first, but not how many. */
+CREATE FUNCTION oracle.counts_as(key text, id bigint) RETURNS text
+LANGUAGE sql AS $$
+	SELECT CASE WHEN key IS NOT NULL AND EXISTS (SELECT FROM sellometer.dimension_others x WHERE x.dimension_id = counts_as.id)
+		AND NOT EXISTS (SELECT FROM sellometer.dimension_keys k WHERE k.dimension_id = counts_as.id AND k.key = counts_as.key) THEN 'other' ELSE key END
+$$;
+
+/* Likewise of a row's keys in all dimensions. */
+CREATE FUNCTION oracle.counted_keys(own text[]) RETURNS text[]
+LANGUAGE sql AS $$
+	SELECT array_agg(coalesce(oracle.counts_as(nullif(own[d.n], ''), d.id), '') ORDER BY d.n) FROM oracle.own_dimension d
+$$;
+
 /* The dimensions of one's own that the database has. */
 CREATE FUNCTION oracle.know_own() RETURNS void
 LANGUAGE sql AS $$
 	INSERT INTO oracle.own_dimension
-	SELECT row_number() OVER (ORDER BY id), dimension, CASE made_of WHEN 'column' THEN lower(column_name) END, separator, level, empty, since FROM sellometer.dimensions
+	SELECT row_number() OVER (ORDER BY id), dimension, CASE made_of WHEN 'column' THEN lower(column_name) END, separator, level, empty, since, id FROM sellometer.dimensions
 $$;
 
 /* Rows of oracle.known as rows of a file without a format; a product that is a text is its number, and the brand where there is none. */
@@ -415,7 +428,7 @@ DECLARE
 BEGIN
 	FOR dimension, key IN VALUES ('product_id', 'product_id'), ('brand', 'brand COLLATE "C"'),
 		('category_l1', 'l1 COLLATE "C"'), ('category_l2', 'l2 COLLATE "C"'), ('category_l3', 'l3 COLLATE "C"')
-		UNION ALL SELECT name, format('nullif(own[%s], '''') COLLATE "C"', n) FROM oracle.own_dimension
+		UNION ALL SELECT name, format('oracle.counts_as(nullif(own[%s], ''''), %s) COLLATE "C"', n, id) FROM oracle.own_dimension
 	LOOP
 		EXECUTE format('DROP TABLE IF EXISTS oracle.%I', dimension || '_' || tier);
 		EXECUTE format('CREATE UNLOGGED TABLE oracle.%1$I AS
@@ -672,32 +685,39 @@ LANGUAGE sql AS $$
 	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
 $$;
 
-/* Counts of sessions, buyers and orders that differ from the rows, of what is counted and kept. */
-CREATE FUNCTION oracle.diff_visits(order_window interval, days_of text)
-RETURNS TABLE (tier text, event_time timestamptz, sessions bigint, actual_sessions bigint, buyers bigint, actual_buyers bigint, orders bigint, actual_orders bigint)
+/*
+ * Counts of sessions, buyers and orders that differ from the rows, of what is counted and kept; with a dimension that is made of a part of the object's key, those of its
+ * keys too.
+ */
+CREATE FUNCTION oracle.diff_visits(order_window interval, days_of text, by text DEFAULT NULL, pattern text DEFAULT NULL)
+RETURNS TABLE (key integer, tier text, event_time timestamptz, sessions bigint, actual_sessions bigint, buyers bigint, actual_buyers bigint, orders bigint, actual_orders bigint)
 LANGUAGE sql AS $$
 	WITH e AS MATERIALIZED (
-		SELECT e.user_session AS s, e.t, e.event_type::text AS type FROM oracle.event e JOIN oracle.object_total o USING (object), sellometer.visit_state v
-		WHERE e.reason IS NULL AND NOT o.failed AND e.user_session <> '' AND e.t >= v.counted_from
+		SELECT n.key, e.user_session AS s, e.t, e.event_type::text AS type FROM oracle.event e JOIN oracle.object_total o USING (object), sellometer.visit_state v,
+			LATERAL (SELECT 0 AS key WHERE e.t >= v.counted_from
+				UNION ALL
+				SELECT k.number FROM sellometer.dimensions d JOIN sellometer.dimension_keys k ON k.dimension_id = d.id
+				WHERE d.dimension = by AND e.t >= d.visits_from AND k.key = oracle.counts_as(coalesce(substring(e.object FROM pattern), d.empty), d.id)) n
+		WHERE e.reason IS NULL AND NOT o.failed AND e.user_session <> ''
 	), bought AS MATERIALIZED (
-		SELECT DISTINCT s, t FROM e WHERE type = 'purchase'
+		SELECT DISTINCT key, s, t FROM e WHERE type = 'purchase'
 	), started AS (
-		SELECT b.* FROM bought b WHERE NOT EXISTS (SELECT FROM bought q WHERE q.s = b.s AND q.t < b.t AND q.t > b.t - order_window)
+		SELECT b.* FROM bought b WHERE NOT EXISTS (SELECT FROM bought q WHERE q.key = b.key AND q.s = b.s AND q.t < b.t AND q.t > b.t - order_window)
 	), happened AS (
-		SELECT 'session' AS what, s, t FROM e UNION ALL SELECT 'buyer', s, t FROM bought UNION ALL SELECT 'order', s, t FROM started
+		SELECT 'session' AS what, key, s, t FROM e UNION ALL SELECT 'buyer', key, s, t FROM bought UNION ALL SELECT 'order', key, s, t FROM started
 	), expected AS (
-		SELECT tier, event_time, count(DISTINCT s) FILTER (WHERE what = 'session') AS sessions, count(DISTINCT s) FILTER (WHERE what = 'buyer') AS buyers,
+		SELECT key, tier, event_time, count(DISTINCT s) FILTER (WHERE what = 'session') AS sessions, count(DISTINCT s) FILTER (WHERE what = 'buyer') AS buyers,
 			count(*) FILTER (WHERE what = 'order') AS orders
 		FROM happened, LATERAL (VALUES ('minute', date_trunc('minute', t, 'UTC')), ('hour', date_trunc('hour', t, 'UTC')), ('day', oracle.local_start('day', '1 day', t, days_of))) p (tier, event_time)
-		GROUP BY 1, 2
+		GROUP BY 1, 2, 3
 	), floors AS (
 		SELECT tier, coalesce((SELECT max(k.floor) FROM sellometer.kept() k WHERE k.tier = p.tier), '-infinity') AS floor FROM (VALUES ('minute'), ('hour'), ('day')) p (tier)
 	)
-	SELECT tier, event_time, e.sessions, c.sessions, e.buyers, c.buyers, e.orders, c.orders
+	SELECT key, tier, event_time, e.sessions, c.sessions, e.buyers, c.buyers, e.orders, c.orders
 	FROM (SELECT x.* FROM expected x JOIN floors f USING (tier) WHERE event_time >= floor) e
-	FULL JOIN (SELECT x.* FROM sellometer.visit_counts x JOIN floors f USING (tier) WHERE event_time >= floor) c USING (tier, event_time)
+	FULL JOIN (SELECT x.* FROM sellometer.visit_counts x JOIN floors f USING (tier) WHERE event_time >= floor AND (x.key = 0 OR by IS NOT NULL)) c USING (key, tier, event_time)
 	WHERE (e.sessions, e.buyers, e.orders) IS DISTINCT FROM (c.sessions, c.buyers, c.orders)
-	ORDER BY 1, 2
+	ORDER BY 1, 2, 3
 $$;
 
 /* Have raw rows say what overrides of categories and brands have them count as. */

@@ -288,9 +288,11 @@ sub add_dimension
 	my ($name) = shuffled(grep { !$h->{dimensions}{$_} } sort keys %DIMENSIONS);
 
 	return 'no more of them' unless defined $name;
+	my $more = (chance(0.5) ? ', visits => true' : '') . (chance(0.3) ? ', max_keys => ' . pick(1, 2, 3) : '');
+
 	$h->{dimensions}{$name} = 1;
-	sql($h, "SELECT sellometer_add_dimension($DIMENSIONS{$name})");
-	return $name;
+	sql($h, "SELECT sellometer_add_dimension($DIMENSIONS{$name}$more)");
+	return "$name$more";
 }
 
 sub add_tier
@@ -369,7 +371,7 @@ sub behind_differences
 {
 	my ($h, $n) = @_;
 	my $keys = q{unnest(ARRAY['product_id', 'brand', 'category_l1', 'category_l2', 'category_l3'] || ARRAY(SELECT name FROM oracle.own_dimension ORDER BY n),
-		ARRAY[c.product_id::text, c.brand, c.l1, c.l2, c.l3] || c.own)};
+		ARRAY[c.product_id::text, c.brand, c.l1, c.l2, c.l3] || oracle.counted_keys(c.own))};
 	my $wrong = '';
 
 	for (1 .. $n)

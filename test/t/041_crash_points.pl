@@ -236,7 +236,7 @@ my $MERGE = 'CALL sellometer_merge_backlog()';
 my $ROLLUP = 'CALL sellometer_rollup()';
 my $PRUNE = 'CALL sellometer_prune()';
 
-value("INSERT INTO sellometer.currency_rates VALUES ('EUR', '-infinity', 0.5); SELECT sellometer_add_dimension('label', 'Brand'); SELECT sellometer_add_dimension('shop', of => 'source');
+value("INSERT INTO sellometer.currency_rates VALUES ('EUR', '-infinity', 0.5); SELECT sellometer_add_dimension('label', 'Brand', visits => true); SELECT sellometer_add_dimension('shop', of => 'source', visits => true);
 	SELECT sellometer_count_visits(); SELECT sellometer_add_source('a', 'file://$in/', format => '{\"product_ids\": \"text\"}'); SELECT sellometer_alter_source('a', same_content => 'skip')");
 keep_minutes('10 days');
 $now += 3600;

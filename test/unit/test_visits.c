@@ -54,12 +54,12 @@ test_set(void)
 	SlmVisits	visits = {0};
 	const SlmTime minute = SLM_USECS_PER_MIN;
 
-	slm_visits_add(&visits, 7, 5 * minute + 3, false);
-	slm_visits_add(&visits, 7, -1, true);
-	slm_visits_add(&visits, 3, 5 * minute, true);
-	slm_visits_add(&visits, 7, 5 * minute + 9, false);
-	slm_visits_add(&visits, 7, -1, true);
-	slm_visits_add(&visits, 7, 90 * minute, false);
+	slm_visits_add(&visits, 7, 5 * minute + 3, false, 0);
+	slm_visits_add(&visits, 7, -1, true, 0);
+	slm_visits_add(&visits, 3, 5 * minute, true, 0);
+	slm_visits_add(&visits, 7, 5 * minute + 9, false, 0);
+	slm_visits_add(&visits, 7, -1, true, 0);
+	slm_visits_add(&visits, 7, 90 * minute, false, 0);
 	slm_visits_keep(&visits, -1, 90 * minute - 1);
 	UNIT_EQ(visits.n, 8, "what is later is left out");
 	slm_visits_unite(&visits);
@@ -72,11 +72,50 @@ test_set(void)
 	slm_visits_free(&visits);
 }
 
+#define KEYS	3
+
+/* A dictionary with tuples of one own dimension's keys, numbered in the one order or the other. */
+static SlmDictionary *
+with_tuples(const SlmHashKey *key, bool turned, SlmTupleId *tuples)
+{
+	static const char *const texts[KEYS] = {"a", "b", "c"};
+	SlmDictionary *dictionary = slm_dictionary_create(key);
+	SlmOwn		own = {.n = 1,.nvalues = 1,.visits = true,.dimension = {{.id = 1}}};
+
+	UNIT_OK(slm_dictionary_set_own(dictionary, &own), "a dimension");
+	for (int i = 0; i < KEYS; i++)
+	{
+		int			k = turned ? KEYS - 1 - i : i;
+		SlmKeyId	number = slm_dictionary_add_text(dictionary, SLM_FIRST_OWN, (SlmSlice) {texts[k], 1});
+
+		UNIT_OK(slm_dictionary_add_tuple(dictionary, &number, &tuples[k]), "a tuple");
+	}
+	return dictionary;
+}
+
+static bool
+same_visits(const SlmVisit *a, const SlmTupleId *a_tuples, const SlmVisit *b, const SlmTupleId *b_tuples, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+	{
+		int			k = 0;
+
+		while (k < KEYS && a_tuples[k] != a[i].keys)
+			k++;
+		if (a[i].session != b[i].session || a[i].when != b[i].when || (k == KEYS ? a[i].keys != 0 || b[i].keys != 0 : b_tuples[k] != b[i].keys))
+			return false;
+	}
+	return true;
+}
+
 static void
 test_bytes(bool wanted)
 {
 	SlmHashKey	key = {0};
-	SlmDictionary *dictionary = slm_dictionary_create(&key);
+	SlmTupleId	from_tuples[KEYS];
+	SlmTupleId	to_tuples[KEYS];
+	SlmDictionary *dictionary = with_tuples(&key, false, from_tuples);
+	SlmDictionary *other = with_tuples(&key, true, to_tuples);
 	SlmBatch	from;
 	SlmBatch	to;
 	SlmSerialized serialized;
@@ -84,11 +123,11 @@ test_bytes(bool wanted)
 	char	   *bytes;
 
 	slm_batch_init(&from, dictionary);
-	slm_batch_init(&to, dictionary);
+	slm_batch_init(&to, other);
 	from.visits.wanted = wanted;
-	slm_visits_add(&to.visits, 1, 1, false);
+	slm_visits_add(&to.visits, 1, 1, false, 0);
 	for (uint64_t i = 0; wanted && i < 1000; i++)
-		slm_visits_add(&from.visits, i, (SlmTime) i * 17, i % 3 == 0);
+		slm_visits_add(&from.visits, i, (SlmTime) i * 17, i % 3 == 0, i % (KEYS + 1) == KEYS ? 0 : from_tuples[i % (KEYS + 1)]);
 	UNIT_OK(slm_batch_begin_object(&from) && slm_batch_serialize(&from, &serialized), "as bytes");
 	len = serialized.len[0] + serialized.len[1];
 	bytes = slm_table_alloc_dirty(len, 1);
@@ -98,10 +137,11 @@ test_bytes(bool wanted)
 	slm_serialized_free(&serialized);
 	UNIT_OK(slm_batch_deserialize(bytes, len, bytes, len, &to), "and back");
 	UNIT_OK(to.visits.n == from.visits.n + 1 && to.visits.wanted == wanted &&
-			(!wanted || memcmp(to.visits.visits + 1, from.visits.visits, from.visits.n * sizeof(SlmVisit)) == 0), "visits come along, and whether they are there");
+			same_visits(from.visits.visits, from_tuples, to.visits.visits + 1, to_tuples, from.visits.n), "visits come along, with their keys, and whether they are there");
 	slm_batch_free(&from);
 	slm_batch_free(&to);
 	slm_dictionary_free(dictionary);
+	slm_dictionary_free(other);
 }
 
 int
