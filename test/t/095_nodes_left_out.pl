@@ -32,7 +32,7 @@ sub added_up
 	my @rows = map { my $s = $_; map { '(' . join(', ', map { "'" . s/'/''/gr . "'" } split(/\|/, $_, -1)) . ')' } split(/\n/, server_of($s)->safe_psql($s, "SET client_min_messages = error; $sql")) } @slices;
 
 	return '' if !@rows;
-	return $near->safe_psql('shop', 'SELECT k, trim_scale(sum(gmv::numeric)), sum(count::numeric) FROM (VALUES ' . join(', ', @rows) . ') v (k, gmv, count) GROUP BY 1 ORDER BY 1');
+	return $near->safe_psql('shop', 'SELECT k, trim_scale(sum(gmv::numeric)), sum(count::numeric) FROM (VALUES ' . join(', ', @rows) . ') v (k, gmv, count) GROUP BY 1 HAVING sum(count::numeric) <> 0 ORDER BY 1');
 }
 
 # Sums by key of each call, over all there is, with nothing cut off.
