@@ -108,7 +108,8 @@ question_next(ForeignScanState *scan)
 	ListCell   *value;
 
 	ExecClearTuple(slot);
-	if (question->done)
+	/* nothing is asked by who reads all relations that there are */
+	if (question->done || question->columns == NIL)
 		return slot;
 	question->done = true;
 	if (list_length(question->columns) < slot->tts_tupleDescriptor->natts)

@@ -57,7 +57,7 @@ my $contents = q{
 			ELSE 'SELECT count(*) || md5(string_agg(r::text, chr(10) ORDER BY r::text COLLATE "C")) AS x FROM sellometer.%I r' END,
 		c.relname), false, true, '')))[1]
 	FROM pg_class c WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
-		AND relname !~ '^(own_)?(health|status)|^metrics' AND relname NOT IN ('sources', 'tiers', 'as_node', 'told_sums', 'told_events', 'progress', 'rollup_changes', 'baselines', 'segments') ORDER BY 1};
+		AND relname !~ '^(own_)?(health|status)|^metrics' AND relname NOT IN ('sources', 'tiers', 'as_node', 'progress', 'rollup_changes', 'baselines', 'segments') ORDER BY 1};
 # What relations look like, who may do what, and what belongs to the extension.
 my $definitions = q{
 	SELECT c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.relacl,
