@@ -20,7 +20,7 @@ typedef struct Known
 	bool		first_same;		/* it has the same content */
 	bool		first_archived;
 	bool		first_lost;		/* and that archive was declared lost */
-	bool		first_empty;	/* nothing of it counted */
+	bool		first_empty;	/* nothing of it counted, on no node */
 	int64		twin;			/* counted object of the same content; 0: none */
 	char	   *twin_source;
 	char	   *twin_key;
@@ -38,11 +38,11 @@ typedef struct Known
  */
 static SlmStatement look_up_statement = {
 	"SELECT n.place, first.id, (first.checksum = n.checksum)::int::bigint, (first.state = 'archived')::int::bigint, "
-	"(first.rows_counted = 0)::int::bigint, "
+	"first.empty::int::bigint, "
 	"twin.id, twin.source, twin.key, unwanted.source, unwanted.key, first.lost::int::bigint, forgotten.source, forgotten.key "
 	"FROM unnest($1, $2, $3) AS n (place, id, checksum) JOIN sellometer.objects o ON o.id = n.id "
 	"CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM sellometer.sources s WHERE s.name = o.source AND s.same_content = 'count')) AS counts (each) "
-	"LEFT JOIN LATERAL (SELECT k.id, k.checksum, k.state, k.rows_counted, k.lost FROM sellometer.objects k "
+	"LEFT JOIN LATERAL (SELECT k.id, k.checksum, k.state, sellometer.counted_nothing(k) AS empty, k.lost FROM sellometer.objects k "
 	"WHERE k.source = o.source AND k.key = o.key AND k.id <> o.id AND " COUNTED("k") " LIMIT 1) first ON true "
 	"LEFT JOIN LATERAL (SELECT c.id, c.source, c.key FROM sellometer.objects c WHERE NOT counts.each AND c.checksum = n.checksum "
 	"AND c.id <> o.id AND c.rows_total > 0 AND " COUNTED("c") " AND c.rows_counted + c.rows_duplicate + c.rows_elsewhere > 0 LIMIT 1) twin ON true "
@@ -239,8 +239,8 @@ static void
 supersede(const SlmObject *object, int64 first)
 {
 	static SlmStatement statement = {
-		"UPDATE sellometer.objects SET state = 'skipped', error = 'nothing of it was counted, and a later content was loaded', "
-		"sqlstate = NULL, resume_row = 0 WHERE id = $1 AND rows_counted = 0",
+		"UPDATE sellometer.objects o SET state = 'skipped', error = 'nothing of it was counted, and a later content was loaded', "
+		"sqlstate = NULL, resume_row = 0 WHERE id = $1 AND sellometer.counted_nothing(o)",
 		1, {INT8OID}
 	};
 	Datum		id = Int64GetDatum(first);

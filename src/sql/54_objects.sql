@@ -46,6 +46,17 @@ SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sellometer_check_pattern';
 COMMENT ON FUNCTION sellometer.check_pattern(text, text) IS 'An error that says what is wrong, if this can''t be a pattern of keys';
 
+/* What of it other nodes have counted a node does not know; and all must say the same of another content under its key. */
+CREATE FUNCTION sellometer.counted_nothing(o sellometer.objects)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT o.rows_counted = 0 AND (o.rows_total = 0 OR o.own_slice OR NOT EXISTS (SELECT FROM sellometer.state s WHERE s.slice LIKE '%/%'))
+$$;
+COMMENT ON FUNCTION sellometer.counted_nothing(sellometer.objects) IS 'Is it sure that no row of it counts, on no node?  Then a later content makes it give way';
+REVOKE ALL ON FUNCTION sellometer.counted_nothing(sellometer.objects) FROM PUBLIC;
+
 /* What sellometer_retry() and sellometer_skip() are told of many objects, and whether that can be. */
 CREATE FUNCTION sellometer.check_choice(call text, source text, key text, pattern text, state text, states text[])
 RETURNS void
@@ -108,7 +119,7 @@ BEGIN
 		SELECT c.*, c.resume_row = 0 AND EXISTS (SELECT FROM sellometer.sources s
 				WHERE s.name = retry_objects.source AND NOT sellometer.key_is_wanted(c.key, s.include, s.exclude)) AS excluded,
 			EXISTS (SELECT FROM sellometer.objects x WHERE x.source = retry_objects.source AND x.key = c.key AND x.id <> c.id
-				AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND x.rows_counted > 0) AS changed
+				AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND NOT sellometer.counted_nothing(x)) AS changed
 		FROM chosen c
 	), retried AS (
 		UPDATE sellometer.objects o SET state = CASE WHEN o.state = 'backlog' THEN 'backlog' ELSE 'pending' END,
@@ -216,7 +227,7 @@ BEGIN
 			HINT = 'sellometer_alter_source() changes them; then it is loaded.';
 	END IF;
 	SELECT x.id INTO old FROM sellometer.objects x WHERE x.source = o.source AND x.key = o.key AND x.id <> o.id
-		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND x.rows_counted > 0 FOR UPDATE;
+		AND (x.state IN ('done', 'archived') OR x.resume_row > 0) AND NOT sellometer.counted_nothing(x) FOR UPDATE;
 	IF FOUND AND sellometer_retry.replace THEN
 		PERFORM sellometer.replace_object(old, o.id);
 		RETURN 1;

@@ -58,7 +58,7 @@ my %SUMS = (
 =item make_slices($node, $url, $n, @more_nodes)
 
 Database shop, which counts all, and databases s0 to s(n-1), which count a slice each; all with the source.  Gives their names.  They are
-on the further servers by turns, if there are any; shop is on the first.
+on the further servers by turns, if there are any; shop is on the first.  Without a URL they have no source, and shop is left as it is.
 
 =cut
 
@@ -69,7 +69,7 @@ sub make_slices
 	my @names = map { "s$_" } (0 .. $n - 1);
 
 	%server_of = map { ($names[$_] => $servers[ $_ % @servers ]) } (0 .. $n - 1);
-	for my $database ('shop', @names)
+	for my $database (defined $url ? 'shop' : (), @names)
 	{
 		my $server = $server_of{$database} // $node;
 
@@ -77,7 +77,7 @@ sub make_slices
 		$server->safe_psql('postgres', "CREATE DATABASE $database");
 		$server->safe_psql('postgres', "ALTER DATABASE $database SET sellometer.slice = '" . substr($database, 1) . "/$n'") if $database ne 'shop';
 		$server->safe_psql($database, q{CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT $$count$$});
-		$server->safe_psql($database, "SELECT sellometer_add_source('a', '$url')");
+		$server->safe_psql($database, "SELECT sellometer_add_source('a', '$url')") if defined $url;
 	}
 	return @names;
 }

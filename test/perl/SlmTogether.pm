@@ -9,6 +9,7 @@ SlmTogether - a random database that uses all there is, along a random history, 
 
   my $node = slm_node('together', conf => together_conf());
   together($node, 7);                             # seed 7: tests for all tables, several times
+  together($node, 7, 3);                          # and three nodes beside it, which do the same and have the same together
 
 =head1 WHAT IS RANDOM
 
@@ -37,7 +38,9 @@ use PostgreSQL::Test::Utils;
 use SlmCrash;
 use SlmFormats;
 use SlmHistory qw(can_make_chunks_small);
+use SlmNodes qw(know_each_other);
 use SlmRandom;
+use SlmSlices qw(in_database make_slices slice_differences slice_sums);
 use SlmTest;
 use Test::More;
 use Time::Local qw(timegm);
@@ -86,6 +89,9 @@ CONF
 }
 
 sub sql { my ($h, $sql) = @_; return $h->{node}->safe_psql('shop', "SET client_min_messages = error; $sql"); }
+
+# In the database that counts all, and in those that count a slice each, if there are some.
+sub sql_in_all { my ($h, $sql) = @_; in_database($h->{node}, $_, $sql) foreach ('shop', @{ $h->{slices} }); return; }
 sub irandom { return int rand $_[0]; }
 
 # Some settings, for one session.
@@ -154,12 +160,18 @@ sub draw_copy
 	return $copy;
 }
 
+# Where its files are; slices have their own, as they archive them by themselves.
+sub places { my ($h, $source) = @_; return map { "$h->{dir}/$source/$_" } ('in', @{ $h->{slices} } ? 'in_slices' : ()); }
+
 sub put
 {
 	my ($h, $object) = @_;
 
-	unlink "$h->{dir}/$object->{source}/in/$object->{key}";
-	write_object("$h->{dir}/$object->{source}/in", $object->{key}, $object->{content});
+	for my $in (places($h, $object->{source}))
+	{
+		unlink "$in/$object->{key}";
+		write_object($in, $object->{key}, $object->{content});
+	}
 	$h->{there}{ $object->{key} } = $object;
 	return;
 }
@@ -173,6 +185,7 @@ sub note_tried
 {
 	my ($h) = @_;
 
+	load_all($h) if @{ $h->{slices} };
 	sql($h, "INSERT INTO kept.tried SELECT key, $h->{version} FROM sellometer.objects o WHERE state IN ('done', 'archived') AND NOT EXISTS (SELECT FROM kept.tried t WHERE t.object = o.key)")
 	  if $h->{version};
 	return;
@@ -182,10 +195,13 @@ sub load_all
 {
 	my ($h) = @_;
 
+	my $waiting = 1;
+
 	for (1 .. 20)
 	{
-		sql($h, some_settings() . 'CALL sellometer_ingest(); CALL sellometer_merge_backlog()');
-		return if sql($h, q{SELECT count(*) FROM sellometer.objects WHERE state IN ('pending', 'backlog')}) == 0;
+		sql_in_all($h, some_settings() . 'CALL sellometer_ingest(); CALL sellometer_merge_backlog()');
+		$waiting = grep { in_database($h->{node}, $_, q{SELECT count(*) FROM sellometer.objects WHERE state IN ('pending', 'backlog')}) > 0 } ('shop', @{ $h->{slices} });
+		return if $waiting == 0;
 	}
 	die 'not all is loaded: ' . sql($h, q{SELECT key, state, error FROM sellometer.objects WHERE state IN ('pending', 'backlog')});
 }
@@ -201,10 +217,11 @@ sub change_rates
 		my $currency = pick(@CURRENCIES);
 		my $from = chance(0.3) ? '-infinity' : stamp($h->{start} + irandom(86400 * $DAYS));
 
-		sql($h, chance(0.15) && $currency ne 'EUR' ? "DELETE FROM sellometer.currency_rates WHERE currency = '$currency'"
+		sql_in_all($h, chance(0.15) && $currency ne 'EUR' ? "DELETE FROM sellometer.currency_rates WHERE currency = '$currency'"
 			: "INSERT INTO sellometer.currency_rates VALUES ('$currency', '$from', " . pick(1, 0.5, 1.0915, 0.0092, 7.123456789012) . ') ON CONFLICT (currency, from_time) DO UPDATE SET rate = excluded.rate');
 	}
-	sql($h, "INSERT INTO sellometer.currency_rates VALUES ('EUR', '-infinity', 1.1) ON CONFLICT DO NOTHING; INSERT INTO kept.rate SELECT $h->{version}, * FROM sellometer.currency_rates");
+	sql_in_all($h, "INSERT INTO sellometer.currency_rates VALUES ('EUR', '-infinity', 1.1) ON CONFLICT DO NOTHING");
+	sql($h, "INSERT INTO kept.rate SELECT $h->{version}, * FROM sellometer.currency_rates");
 	return;
 }
 
@@ -220,6 +237,7 @@ sub have_back
 
 		sql($h, "SELECT sellometer_retry('$source', '$key') FROM sellometer.objects WHERE key = '$key' AND state IN ('done', 'archived') AND rows_rejected > 0; INSERT INTO kept.tried VALUES ('$key', $h->{version}) ON CONFLICT DO NOTHING")
 		  if sql($h, "SELECT count(*) FROM sellometer.objects WHERE key = '$key' AND state IN ('done', 'archived') AND rows_rejected > 0");
+		in_database($h->{node}, $_, "SELECT sellometer_retry('$source', '$key') FROM sellometer.objects o WHERE key = '$key' AND state IN ('done', 'archived') AND sellometer.has_left_out(o)") foreach (@{ $h->{slices} });
 	}
 	return;
 }
@@ -231,17 +249,34 @@ sub take_out
 
 	return 'nothing is loaded' unless defined $one;
 	my ($source, $key) = @$one;
-	sql($h, some_settings() . (chance(0.5) ? "SELECT sellometer_unload('$source', '$key')" : "CALL sellometer_unload_in_steps('$source', '$key')"));
+	load_all($h) if @{ $h->{slices} };
+	sql_in_all($h, some_settings() . (chance(0.5) ? "SELECT sellometer_unload('$source', '$key')" : "CALL sellometer_unload_in_steps('$source', '$key')"));
 	sql($h, "DELETE FROM kept.tried WHERE object = '$key'");
-	unlink "$h->{dir}/$source/in/$key";
+	unlink "$_/$key" foreach (places($h, $source));
 	delete $h->{there}{$key};
 	return "$key of $source";
+}
+
+sub archived_by_all
+{
+	my ($h, $source, $key) = @_;
+
+	return !grep { in_database($h->{node}, $_, "SELECT count(*) FROM sellometer.objects WHERE source = '$source' AND key = '$key' AND state = 'archived'") == 0 } @{ $h->{slices} };
+}
+
+# Slice 0 packs, the others take over what it has packed, and then it deletes the originals.
+sub archive
+{
+	my ($h) = @_;
+
+	in_database($h->{node}, $_, 'CALL sellometer_archive()') foreach ('shop', @{ $h->{slices} }, @{ $h->{slices} } ? 's0' : ());
+	return;
 }
 
 sub replace
 {
 	my ($h) = @_;
-	my ($one) = loaded($h, q{'archived'});
+	my ($one) = grep { archived_by_all($h, @$_) } loaded($h, q{'archived'});
 
 	return 'nothing is archived' unless defined $one;
 	my ($source, $key) = @$one;
@@ -251,7 +286,8 @@ sub replace
 	put($h, $new);
 	load_all($h);
 	return "$key of $source is as it was" if sql($h, "SELECT count(*) FROM sellometer.objects WHERE source = '$source' AND key = '$key' AND state = 'failed'") == 0;
-	is(sql($h, some_settings() . "SELECT sellometer_retry('$source', '$key', replace => true)"), '1', "seed $h->{seed}: $key is replaced");
+	my $replace = some_settings() . "SELECT sellometer_retry('$source', '$key', replace => true)";
+	is(in_database($h->{node}, $_, $replace), '1', "seed $h->{seed}: $key is replaced in $_") foreach ('shop', @{ $h->{slices} });
 	sql($h, "DELETE FROM kept.tried WHERE object = '$key'");
 	note_tried($h);
 	return "$key of $source";
@@ -266,7 +302,7 @@ sub replay
 	($from, $to) = ($to, $from) if $from gt $to;
 	($from, $to) = ('-infinity', 'infinity') if chance(0.3);
 	my $source = chance(0.5) ? 'NULL' : "'" . pick(sort keys %{ $h->{writer} }) . "'";
-	sql($h, some_settings() . "SELECT sellometer_replay($source, '$from', '$to')");
+	sql_in_all($h, some_settings() . "SELECT sellometer_replay($source, '$from', '$to')");
 	return "$source from $from to $to";
 }
 
@@ -278,7 +314,7 @@ sub relabel
 		"sellometer_relabel('" . pick('x.y', 'garden', 'a.b') . "', product_id => " . pick(@PRODUCTS), "sellometer_relabel('" . pick('x.y', 'p.q.r.s') . "', category_id => " . (100 + irandom(3)),
 		"sellometer_relabel_brand('" . pick('Acme & Sons', 'until') . "', brand => 'acme'", "sellometer_relabel_brand('own', product_id => " . pick(@PRODUCTS));
 
-	sql($h, "CALL $call, since => '$since')");
+	sql_in_all($h, "CALL $call, since => '$since')");
 	return "$call from $since";
 }
 
@@ -288,10 +324,11 @@ sub add_dimension
 	my ($name) = shuffled(grep { !$h->{dimensions}{$_} } sort keys %DIMENSIONS);
 
 	return 'no more of them' unless defined $name;
-	my $more = (chance(0.5) ? ', visits => true' : '') . (chance(0.3) ? ', max_keys => ' . pick(1, 2, 3) : '');
+	# a node counts no visits, and which keys come first it tells by its own rows
+	my $more = @{ $h->{slices} } ? '' : (chance(0.5) ? ', visits => true' : '') . (chance(0.3) ? ', max_keys => ' . pick(1, 2, 3) : '');
 
 	$h->{dimensions}{$name} = 1;
-	sql($h, "SELECT sellometer_add_dimension($DIMENSIONS{$name}$more)");
+	sql_in_all($h, "SELECT sellometer_add_dimension($DIMENSIONS{$name}$more)");
 	return "$name$more";
 }
 
@@ -301,7 +338,7 @@ sub add_tier
 	my ($name) = shuffled(sort keys %{ $h->{more_tiers} });
 
 	return 'no more of them' unless defined $name;
-	sql($h, "SELECT sellometer_add_tier('$name', $h->{more_tiers}{$name})");
+	sql_in_all($h, "SELECT sellometer_add_tier('$name', $h->{more_tiers}{$name})");
 	delete $h->{more_tiers}{$name};
 	return $name;
 }
@@ -323,7 +360,8 @@ sub kill_at_work
 	my $call = pick('CALL sellometer_ingest()', 'CALL sellometer_ingest()', 'CALL sellometer_merge_backlog()', 'CALL sellometer_rollup()', 'CALL sellometer_prune()', 'CALL sellometer_archive()',
 		"SELECT sellometer_replay(NULL, '-infinity', 'infinity')");
 	my $output = '';
-	my $work = IPC::Run::start([ 'psql', '-XqAt', '-d', $h->{node}->connstr('shop'), (map { ('-c', $_) } split(/(?<=;)/, some_settings()), $call) ], '<', \undef, '>&', \$output);
+	my $database = @{ $h->{slices} } ? pick('shop', @{ $h->{slices} }) : 'shop';
+	my $work = IPC::Run::start([ 'psql', '-XqAt', '-d', $h->{node}->connstr($database), (map { ('-c', $_) } split(/(?<=;)/, some_settings()), $call) ], '<', \undef, '>&', \$output);
 
 	select(undef, undef, undef, rand 0.3);
 	kill_server($h->{node});
@@ -334,11 +372,11 @@ sub kill_at_work
 my %STEP = (
 	put => sub { my ($h) = @_; put($h, $_) foreach (splice(@{ $h->{waiting} }, 0, 1 + irandom(6))); return; },
 	copy => sub { my ($h) = @_; put($h, draw_copy($h)) if %{ $h->{there} }; return; },
-	ingest => sub { sql($_[0], some_settings() . 'CALL sellometer_ingest()'); return; },
-	merge => sub { sql($_[0], some_settings() . 'CALL sellometer_merge_backlog()'); return; },
-	rollup => sub { sql($_[0], 'CALL sellometer_rollup()'); return; },
-	prune => sub { sql($_[0], 'CALL sellometer_prune()'); return; },
-	archive => sub { sql($_[0], 'CALL sellometer_archive()'); return; },
+	ingest => sub { sql_in_all($_[0], some_settings() . 'CALL sellometer_ingest()'); return; },
+	merge => sub { sql_in_all($_[0], some_settings() . 'CALL sellometer_merge_backlog()'); return; },
+	rollup => sub { sql_in_all($_[0], 'CALL sellometer_rollup()'); return; },
+	prune => sub { sql_in_all($_[0], 'CALL sellometer_prune()'); return; },
+	archive => \&archive,
 	rates => \&change_rates, have_back => \&have_back, take_out => \&take_out, replace => \&replace, replay => \&replay, relabel => \&relabel,
 	add_dimension => \&add_dimension, add_tier => \&add_tier, visits => \&count_visits, kill => \&kill_at_work);
 my @STEPS = ((map { ($_) x 4 } qw(ingest merge rollup)), (map { ($_) x 2 } qw(prune archive copy replay take_out replace have_back)), sort keys %STEP);
@@ -364,6 +402,34 @@ sub tier_differences
 		SELECT oracle.build_tier(name, granularity, zone) FROM sellometer.tiers WHERE name NOT IN ('minute', 'hour');
 		SELECT 'tier', t.name, v.realtime, d.* FROM sellometer.tiers t JOIN sellometer.kept() k ON k.tier = t.name, (VALUES (false), (true)) v (realtime),
 			LATERAL (SELECT * FROM oracle.diff(t.name, k.floor, CASE WHEN v.realtime THEN 'infinity' ELSE t.watermark END, v.realtime) LIMIT 5) d}) =~ s/^\n+//r;
+}
+
+# What slices have together, and the database that counts all: all tiers, also of dimensions of one's own, and all that is kept besides.
+sub slice_sums_of
+{
+	my ($h) = @_;
+	my $sums = slice_sums();
+	my %wanted = map { ($_ => $sums->{$_}) } qw(offers rejected ledger head);
+
+	$wanted{ledger} =~ s/state AS event_type/NULL::text AS event_type/;
+	# what is older goes by prune, whenever that is called
+	$wanted{carts} = q{cart_at AS event_time, NULL::text AS event_type, c::text AS key, NULL::text AS more, 1 AS n, 0 AS sum FROM sellometer.cart_states c WHERE state IN ('waiting', 'open')};
+	$wanted{names} = 'NULL::timestamptz AS event_time, NULL::text AS event_type, p::text AS key, NULL::text AS more, 1 AS n, 0 AS sum FROM sellometer.product_names p';
+	$wanted{skus} = $wanted{names} =~ s/product_names/skus/r;
+	for my $tier (split(/\n/, sql($h, 'SELECT name FROM sellometer.tiers')))
+	{
+		my $floor = "(SELECT floor FROM sellometer.kept() WHERE tier = '$tier')";
+
+		$wanted{"totals $tier"} = "event_time, event_type::text, tier AS key, NULL AS more, count::bigint AS n, gmv AS sum FROM sellometer.totals WHERE tier = '$tier' AND event_time >= $floor";
+		for my $dimension (qw(product_id brand category_l1 category_l2 category_l3), sort keys %{ $h->{dimensions} // {} })
+		{
+			foreach (split(/\n/, sql($h, "SELECT dimension FROM sellometer.dimensions() WHERE dimension = '$dimension' OR dimension ~ '^${dimension}_l?[0-9]'")))
+			{
+				$wanted{"$_ $tier"} = "event_time, event_type::text, $_\::text AS key, NULL AS more, count::bigint AS n, gmv AS sum FROM sellometer.realtime_${_}_$tier WHERE event_time >= $floor";
+			}
+		}
+	}
+	return \%wanted;
 }
 
 # Some keys of all dimensions, each in a range: the rows behind them that counted.
@@ -410,6 +476,7 @@ sub agrees
 		offers => sub { sql($h, '(SELECT * FROM oracle.diff_offers() LIMIT 10); SELECT FROM sellometer.fold_offers(); SELECT * FROM oracle.diff_offers() LIMIT 10; SELECT * FROM oracle.diff_sold() LIMIT 10') =~ s/^\n//r },
 		events => sub { behind_differences($h, 6) },
 		ledger => sub { sql($h, q{SELECT * FROM oracle.diff_objects() WHERE object NOT IN (SELECT key FROM sellometer.objects WHERE state IN ('skipped', 'failed')) LIMIT 10}) },
+		slices => sub { @{ $h->{slices} } ? join("\n", slice_differences($h->{node}, slice_sums_of($h), @{ $h->{slices} })) : '' },
 		failed => sub { sql($h, q{SELECT key, error FROM sellometer.objects WHERE state = 'failed'}) },
 		check => sub { sql($h, q{SELECT name || ': ' || detail FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks)' AND name NOT IN ('pg_cron', 'worker')}) });
 	for my $look (sort keys %looks)
@@ -425,6 +492,18 @@ sub agrees
 
 # --- one history ---
 
+# Databases of the same server, which know each other.
+sub draw_slices
+{
+	my ($h, $zone) = @_;
+
+	return if !$h->{n};
+	$h->{slices} = [ make_slices($h->{node}, undef, $h->{n}) ];
+	$h->{node}->safe_psql('postgres', "ALTER DATABASE $_ SET sellometer.timezone = '$zone'") foreach (@{ $h->{slices} });
+	know_each_other([ $h->{node} ], @{ $h->{slices} });
+	return;
+}
+
 sub draw_database
 {
 	my ($h) = @_;
@@ -438,15 +517,17 @@ sub draw_database
 	sql($h, q{DROP EXTENSION IF EXISTS sellometer CASCADE; DROP SCHEMA IF EXISTS oracle CASCADE; CREATE EXTENSION sellometer; ALTER TABLE sellometer.sources ALTER same_content SET DEFAULT 'count';
 		DROP SCHEMA IF EXISTS kept CASCADE; CREATE SCHEMA kept; CREATE TABLE kept.rate (version integer, currency text, from_time timestamptz, rate numeric);
 		CREATE TABLE kept.tried (object text, version integer, PRIMARY KEY (object, version))});
-	sql($h, "SELECT sellometer_add_tier('half_hour', '30 minutes', '1 month')") if $zone =~ /Howe|Johns|Kolkata/ && chance(0.7);
-	sql($h, "SELECT sellometer_add_tier('day', '1 day', NULL)");
+	draw_slices($h, $zone);
+	sql_in_all($h, "SELECT sellometer_add_tier('half_hour', '30 minutes', '1 month')") if $zone =~ /Howe|Johns|Kolkata/ && chance(0.7);
+	sql_in_all($h, "SELECT sellometer_add_tier('day', '1 day', NULL)");
 	$h->{more_tiers} = { week => "'7 days'", month => "'1 month'" };
 	for my $source (map { "s$_" } 1 .. 2 + irandom(3))
 	{
 		my $writer = $h->{writer}{$source} = format_writer(seed => $h->{seed} * 100 + substr($source, 1), own => [qw(channel region)], naive => chance(0.3), zone => chance(0.5) ? $zone : undef);
 
-		make_path(map { "$h->{dir}/$source/$_" } qw(in out));
+		make_path(map { "$h->{dir}/$source/$_" } qw(in out in_slices out_slices));
 		sql($h, "SELECT sellometer_add_source('$source', 'file://$h->{dir}/$source/in/', archive_url => 'file://$h->{dir}/$source/out/', format => " . format_literal($writer) . ')');
+		in_database($node, $_, "SELECT sellometer_add_source('$source', 'file://$h->{dir}/$source/in_slices/', archive_url => 'file://$h->{dir}/$source/out_slices/', format => " . format_literal($writer) . ')') foreach (@{ $h->{slices} });
 		note("  $source: " . format_literal($writer));
 	}
 	srand($h->{seed} + 1_000_000);
@@ -455,10 +536,10 @@ sub draw_database
 
 =pod
 
-=item together($node, $seed)
+=item together($node, $seed, $slices)
 
 One whole history, and tests that the tables are what the oracle says: as it was left, and after all that changes what is there already; at last a user is forgotten,
-and all is made anew from archives.
+and all is made anew from archives.  With so many slices, if that is given: databases beside it, which do what it does, and of which all together must have what it has.
 
 =back
 
@@ -466,8 +547,8 @@ and all is made anew from archives.
 
 sub together
 {
-	my ($node, $seed) = @_;
-	my $h = { node => $node, seed => $seed, dir => slm_directory($node, "together_$seed"), there => {}, did => [], files => 0, version => 0 };
+	my ($node, $seed, $slices) = @_;
+	my $h = { node => $node, seed => $seed, dir => slm_directory($node, "together_$seed"), there => {}, did => [], files => 0, version => 0, n => $slices, slices => [] };
 
 	die 'needs an extension that was built with COPT=-DUSE_ASSERT_CHECKING' if !can_make_chunks_small($node);
 	srand($seed);
@@ -490,6 +571,8 @@ sub together
 	agrees($h, 'changed') or return;
 	step($h, $_) foreach (qw(archive relabel replace take_out kill archive));
 	agrees($h, 'changed again') or return;
+	# a file that all of them read is changed by none
+	return if $slices;
 	sql($h, 'CALL sellometer_forget_user(3)');
 	push @{ $h->{did} }, 'forget user 3';
 	agrees($h, 'a user is forgotten', carts => 1) or return;
