@@ -38,7 +38,7 @@ read_originals(const SlmArchive *archive, SlmStatement *statement, Deletion *del
 	Datum		arg = Int64GetDatum(archive->id);
 	MemoryContext context = CurrentMemoryContext;
 
-	deletion->n = (int) slm_execute(statement, &arg, NULL, SPI_OK_SELECT);
+	deletion->n = (int) slm_execute_by_index(statement, &arg, NULL, SPI_OK_SELECT);
 	deletion->originals = MemoryContextAllocExtended(context, sizeof(Original) * Max(deletion->n, 1),
 													 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	for (int i = 0; i < deletion->n; i++)

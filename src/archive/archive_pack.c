@@ -240,7 +240,7 @@ record_objects(const SlmPack *pack, Datum ids)
 	};
 	Datum		args[2] = {ids, CStringGetTextDatum(pack->archive->key)};
 
-	if (slm_execute(&statement, args, NULL, SPI_OK_UPDATE) != pack->packed->objects)
+	if (slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE) != pack->packed->objects)
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("objects have changed their state while they were archived"),
@@ -279,7 +279,7 @@ record(const SlmPack *pack)
 	args[6] = CStringGetTextDatum(packed->checksum);
 	args[7] = CStringGetTextDatum(packed->etag);
 	args[8] = PointerGetDatum(map);
-	if (slm_execute(&statement, args, NULL, SPI_OK_UPDATE) != 1)
+	if (slm_execute_by_index(&statement, args, NULL, SPI_OK_UPDATE) != 1)
 		elog(ERROR, "the archive's row in sellometer.archives is gone");
 	record_objects(pack, args[1]);
 }
