@@ -16,9 +16,9 @@
 #include "pure/sku.h"
 #include "server/alive.h"
 #include "server/worker_slots.h"
-#include "sql/asked_calls.h"
 #include "store/store.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/varlena.h"
 
 char	   *slm_database;
@@ -29,6 +29,7 @@ int			slm_view_log_retention;
 int			slm_surge_bytes;
 int			slm_max_object_bytes;
 bool		slm_fill_pages;
+bool		slm_partial_results;
 int			slm_max_parse_workers;
 int			slm_batch_bytes;
 int			slm_chunk_rows = SLM_CHUNK_ROWS;
@@ -272,6 +273,13 @@ check_databases(char **value, void **extra, GucSource source)
 	return ok;
 }
 
+/* Plans were made for the value that it had. */
+static void
+assign_partial_results(bool newval, void *extra)
+{
+	ResetPlanCache();
+}
+
 static bool
 check_slice(char **newval, void **extra, GucSource source)
 {
@@ -386,7 +394,7 @@ slm_guc_init(void)
 							   &slm_currency, "USD", PGC_USERSET, 0, check_currency, NULL, NULL);
 	DefineCustomBoolVariable("sellometer.partial_results", "Where some nodes can't be asked, what is shown is made of the others.",
 							 "Each statement warns of it, nothing is final, and sellometer.nodes_left_out has them.  Off: it is an error.",
-							 &slm_partial_results, false, PGC_USERSET, 0, NULL, slm_partial_results_assign, NULL);
+							 &slm_partial_results, false, PGC_USERSET, 0, NULL, assign_partial_results, NULL);
 	DefineCustomStringVariable("sellometer.slice", "Which products this database counts: 'i/N' are those of node i of N, numbered from 0.",
 							   "Empty: all.  Set with ALTER DATABASE before the first load; it stays as it is then.",
 							   &slice, "", PGC_SUSET, 0, check_slice, NULL, NULL);

@@ -473,6 +473,24 @@ slm_dictionary_add_text(SlmDictionary *dictionary, SlmDimension dimension, SlmSl
 	return slm_interner_add(&dictionary->texts[dimension], &dictionary->key, text);
 }
 
+bool
+slm_dictionary_set_own(SlmDictionary *dictionary, const SlmOwn *own)
+{
+	/* what is there was made without them */
+	SLM_ASSERT(dictionary->noffers == 0);
+	SLM_ASSERT(own->n <= SLM_MAX_OWN && own->nvalues <= SLM_MAX_OWN);
+	dictionary->own = *own;
+	for (uint32_t i = 0; i < own->n; i++)
+	{
+		SlmKeyId	other = slm_dictionary_add_text(dictionary, SLM_FIRST_OWN + i, (SlmSlice) {SLM_OTHER, sizeof(SLM_OTHER) - 1});
+
+		SLM_ASSERT(other == SLM_OTHER_KEY || other == SLM_NO_KEY);
+		if (other == SLM_NO_KEY)
+			return false;
+	}
+	return true;
+}
+
 SlmOfferId
 slm_dictionary_offer_of(SlmDictionary *dictionary, int64_t product_id, SlmMoney price, SlmKeyId category, SlmKeyId brand)
 {

@@ -77,24 +77,6 @@ slm_dictionary_product(const SlmDictionary *dictionary, SlmKeyId key)
 
 /* --- own dimensions --- */
 
-bool
-slm_dictionary_set_own(SlmDictionary *dictionary, const SlmOwn *own)
-{
-	/* what is there was made without them */
-	SLM_ASSERT(dictionary->noffers == 0);
-	SLM_ASSERT(own->n <= SLM_MAX_OWN && own->nvalues <= SLM_MAX_OWN);
-	dictionary->own = *own;
-	for (uint32_t i = 0; i < own->n; i++)
-	{
-		SlmKeyId	other = slm_dictionary_add_text(dictionary, SLM_FIRST_OWN + i, (SlmSlice) {SLM_OTHER, sizeof(SLM_OTHER) - 1});
-
-		SLM_ASSERT(other == SLM_OTHER_KEY || other == SLM_NO_KEY);
-		if (other == SLM_NO_KEY)
-			return false;
-	}
-	return true;
-}
-
 const SlmOwn *
 slm_dictionary_own(const SlmDictionary *dictionary)
 {

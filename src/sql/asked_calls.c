@@ -14,8 +14,8 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "guc.h"
 #include "server/spi.h"
-#include "sql/asked_calls.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -23,8 +23,6 @@
 PG_FUNCTION_INFO_V1(sellometer_is_asked);
 PG_FUNCTION_INFO_V1(sellometer_are_all_asked);
 PG_FUNCTION_INFO_V1(sellometer_left_out);
-
-bool		slm_partial_results;
 
 /* Of this transaction; names are in its memory. */
 typedef struct LeftOut
@@ -43,12 +41,6 @@ forget(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		left_out = (LeftOut) {0};
-}
-
-void
-slm_partial_results_assign(bool value, void *extra)
-{
-	ResetPlanCache();
 }
 
 /* Try all nodes. */
