@@ -137,7 +137,7 @@ get_size(PlannerInfo *root, RelOptInfo *rel, Oid relid)
 
 	planned->key = get_attnum(relid, form.key);
 	planned->texts = form.texts;
-	planned->rows_a_block = SLM_PACKED_ROOM / BYTES_A_ROW;
+	planned->rows_a_block = (double) SLM_PACKED_ROOM / BYTES_A_ROW;
 	rel->fdw_private = planned;
 	rel->tuples = form.rows;
 	rel->pages = (BlockNumber) (form.rows * BYTES_A_ROW / BLCKSZ) + 1;
