@@ -42,7 +42,7 @@ COMMENT ON VIEW sellometer.told_sums IS 'What this database tells, as a node of 
 CREATE VIEW sellometer.told_events AS
 SELECT q.dimension, q.event_type, q.range_from, q.range_to, q.among, q.by, q.n, e.*
 FROM sellometer.question q, LATERAL sellometer.own_events(nullif(q.dimension, ''), q.among[1], q.range_from, q.range_to, nullif(q.event_type, '')) e;
-COMMENT ON VIEW sellometer.told_events IS 'What this database tells, as a node of others, of the rows behind a sum, to those whom own_events() is granted to: of one key, or all ({})';
+COMMENT ON VIEW sellometer.told_events IS 'What this database tells, as a node of others, of the rows behind a sum, to those whom this and own_events() are granted to: of one key, or all ({})';
 
 CREATE FUNCTION sellometer.events_told_by_nodes(dimension text, key text, "from" timestamptz, "to" timestamptz, event_type text)
 RETURNS text
