@@ -71,8 +71,7 @@ struct SlmPackedBuild
 	int			n;				/* that wait */
 	int			nslots;			/* made so far */
 	double		keys;			/* that differ */
-	bool		any;
-	SlmPackedRow before;		/* whose text is in before_text */
+	SlmPackedRow before;		/* of the last of them; its text is in before_text */
 	char		before_text[SLM_MAX_KEY_BYTES];
 	BulkInsertState bistate;
 };
@@ -132,27 +131,16 @@ slm_packed_build_begin(SlmPackedTable *table, bool frozen)
 	return build;
 }
 
-static bool
-is_same_key(const SlmPackedBuild *build, const SlmPackedRow *row)
-{
-	if (!build->any)
-		return false;
-	if (!build->cut.texts)
-		return row->product_id == build->before.product_id;
-	return row->text.len == build->before.text.len && memcmp(row->text.data, build->before_text, row->text.len) == 0;
-}
-
 void
 slm_packed_build_put(SlmPackedBuild *build, const SlmPackedRow *row)
 {
 	slm_packed_cut_row(&build->cut, row);
-	if (is_same_key(build, row))
+	if (build->keys > 0 && slm_packed_compare_keys(row, &build->before, build->cut.texts) == 0)
 		return;
 	build->keys++;
-	build->any = true;
 	build->before = *row;
 	if (build->cut.texts)
-		memcpy(build->before_text, row->text.data, row->text.len);
+		build->before.text.data = memcpy(build->before_text, row->text.data, row->text.len);
 }
 
 double

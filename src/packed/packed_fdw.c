@@ -50,8 +50,7 @@ is_key(const RelOptInfo *rel, Node *node)
 {
 	const Planned *planned = rel->fdw_private;
 
-	return IsA(node, Var) && ((Var *) node)->varno == (int) rel->relid && ((Var *) node)->varattno == planned->key &&
-		((Var *) node)->varlevelsup == 0;
+	return slm_packed_is_column(rel, node, planned->key);
 }
 
 /* Is it the equality that the companion's index has? */
@@ -63,13 +62,6 @@ is_equality(const RelOptInfo *rel, Oid operator, Oid collation)
 	if (planned->texts)
 		return operator == TextEqualOperator && collation == C_COLLATION_OID;
 	return get_op_opfamily_strategy(operator, INTEGER_BTREE_FAM_OID) == BTEqualStrategyNumber;
-}
-
-/* Can it be computed before the table is read? */
-static bool
-is_known(PlannerInfo *root, const RelOptInfo *rel, Node *node)
-{
-	return !bms_is_member((int) rel->relid, pull_varnos(root, node)) && !contain_volatile_functions(node);
 }
 
 /* The key, or the array of keys, that a condition asks for; NULL if it asks for something else. */
@@ -93,7 +85,7 @@ wanted_by(PlannerInfo *root, const RelOptInfo *rel, Expr *clause, SlmPackedAcces
 		*access = SLM_PACKED_ANY_KEY;
 		wanted = is_key(rel, linitial(args)) ? lsecond(args) : NULL;
 	}
-	return wanted != NULL && is_known(root, rel, wanted) ? (Expr *) wanted : NULL;
+	return wanted != NULL && slm_packed_is_known(root, rel, wanted) ? (Expr *) wanted : NULL;
 }
 
 /* The first condition on the key among those; a single key is better than several. */

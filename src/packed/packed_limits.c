@@ -27,17 +27,23 @@
 
 typedef struct Columns
 {
-	Index		relid;
+	const RelOptInfo *rel;
 	AttrNumber	time;
 	AttrNumber	type;
 } Columns;
 
-static bool
-is_column(const Columns *columns, Node *node, AttrNumber column)
+bool
+slm_packed_is_column(const RelOptInfo *rel, Node *node, AttrNumber column)
 {
 	Var		   *var = (Var *) node;
 
-	return IsA(node, Var) && var->varno == (int) columns->relid && var->varattno == column && var->varlevelsup == 0;
+	return IsA(node, Var) && var->varno == (int) rel->relid && var->varattno == column && var->varlevelsup == 0;
+}
+
+bool
+slm_packed_is_known(PlannerInfo *root, const RelOptInfo *rel, Node *node)
+{
+	return !bms_is_member((int) rel->relid, pull_varnos(root, node)) && !contain_volatile_functions(node);
 }
 
 static int
@@ -60,6 +66,12 @@ strategy_of(Oid function)
 	}
 }
 
+static bool
+is_time_or_type(const Columns *columns, Node *node)
+{
+	return slm_packed_is_column(columns->rel, node, columns->time) || slm_packed_is_column(columns->rel, node, columns->type);
+}
+
 /* The kind of a condition and what it compares with, or 0. */
 static int
 kind_of_comparison(const Columns *columns, const OpExpr *clause, Node **value)
@@ -70,12 +82,12 @@ kind_of_comparison(const Columns *columns, const OpExpr *clause, Node **value)
 
 	if (list_length(clause->args) != 2)
 		return 0;
-	turned = IsA(lsecond(clause->args), Var) && !is_column(columns, linitial(clause->args), columns->time) && !is_column(columns, linitial(clause->args), columns->type);
+	turned = !is_time_or_type(columns, linitial(clause->args));
 	column = turned ? lsecond(clause->args) : linitial(clause->args);
 	*value = turned ? linitial(clause->args) : lsecond(clause->args);
-	if (is_column(columns, column, columns->type))
+	if (slm_packed_is_column(columns->rel, column, columns->type))
 		return get_opcode(clause->opno) == F_ENUM_EQ ? TYPE_IS : 0;
-	strategy = is_column(columns, column, columns->time) ? strategy_of(get_opcode(clause->opno)) : 0;
+	strategy = slm_packed_is_column(columns->rel, column, columns->time) ? strategy_of(get_opcode(clause->opno)) : 0;
 	return turned && strategy != 0 ? BTMaxStrategyNumber + 1 - strategy : strategy;
 }
 
@@ -86,7 +98,7 @@ kind_of(const Columns *columns, Expr *clause, Node **value)
 
 	if (IsA(clause, OpExpr))
 		return kind_of_comparison(columns, (OpExpr *) clause, value);
-	if (!IsA(clause, ScalarArrayOpExpr) || !any->useOr || !is_column(columns, linitial(any->args), columns->type) ||
+	if (!IsA(clause, ScalarArrayOpExpr) || !any->useOr || !slm_packed_is_column(columns->rel, linitial(any->args), columns->type) ||
 		get_opcode(any->opno) != F_ENUM_EQ)
 		return 0;
 	*value = lsecond(any->args);
@@ -96,7 +108,7 @@ kind_of(const Columns *columns, Expr *clause, Node **value)
 List *
 slm_packed_take_conditions(PlannerInfo *root, RelOptInfo *rel, Oid relid, List *infos, SlmPackedConditions *conditions)
 {
-	Columns		columns = {rel->relid, get_attnum(relid, "event_time"), get_attnum(relid, "event_type")};
+	Columns		columns = {rel, get_attnum(relid, "event_time"), get_attnum(relid, "event_type")};
 	List	   *left = NIL;
 	ListCell   *cell;
 
@@ -108,8 +120,7 @@ slm_packed_take_conditions(PlannerInfo *root, RelOptInfo *rel, Oid relid, List *
 		int			kind = info->pseudoconstant ? 0 : kind_of(&columns, info->clause, &value);
 
 		/* what is checked here is so before all else: no condition that hides rows from somebody may come after one that could tell of them */
-		if (kind == 0 || bms_is_member((int) rel->relid, pull_varnos(root, value)) || contain_volatile_functions(value) ||
-			!restriction_is_securely_promotable(info, rel))
+		if (kind == 0 || !slm_packed_is_known(root, rel, value) || !restriction_is_securely_promotable(info, rel))
 		{
 			left = lappend(left, info);
 			continue;

@@ -11,6 +11,12 @@
 #include "nodes/pathnodes.h"
 #include "packed/packed_table.h"
 
+/* Is it this column of the table that is planned? */
+extern bool slm_packed_is_column(const RelOptInfo *rel, Node *node, AttrNumber column);
+
+/* Can it be computed before the table is read? */
+extern bool slm_packed_is_known(PlannerInfo *root, const RelOptInfo *rel, Node *node);
+
 /* Conditions as a plan has them: what each compares with, and how, in two lists of the same length; and they themselves. */
 typedef struct SlmPackedConditions
 {

@@ -128,16 +128,6 @@ next_block(SlmPackedRead *read)
 	return true;
 }
 
-/* How a row's key is to that which is wanted. */
-static inline int
-to_wanted(const SlmPackedRead *read, const SlmPackedRow *row)
-{
-	SlmPackedRow wanted = read->key;
-
-	wanted.place = row->place;
-	return slm_packed_compare(row, &wanted, read->table->form.texts);
-}
-
 bool
 slm_packed_read_next(SlmPackedRead *read, SlmPackedRow *row)
 {
@@ -157,7 +147,7 @@ slm_packed_read_next(SlmPackedRead *read, SlmPackedRow *row)
 			continue;
 		}
 		if (read->of_key)
-			order = to_wanted(read, row);
+			order = slm_packed_compare_keys(row, &read->key, read->table->form.texts);
 		if (order == 0)
 			return true;
 		read->done = order > 0;

@@ -161,19 +161,22 @@ slm_packed_next(SlmPackedReader *reader, SlmPackedRow *row)
 }
 
 int
-slm_packed_compare(const SlmPackedRow *a, const SlmPackedRow *b, bool texts)
+slm_packed_compare_keys(const SlmPackedRow *a, const SlmPackedRow *b, bool texts)
 {
 	if (texts)
 	{
 		uint32_t	len = a->text.len < b->text.len ? a->text.len : b->text.len;
 		int			difference = len > 0 ? memcmp(a->text.data, b->text.data, len) : 0;
 
-		if (difference != 0)
-			return difference;
-		if (a->text.len != b->text.len)
-			return a->text.len < b->text.len ? -1 : 1;
+		return difference != 0 ? difference : (a->text.len > b->text.len) - (a->text.len < b->text.len);
 	}
-	else if (a->product_id != b->product_id)
-		return a->product_id < b->product_id ? -1 : 1;
-	return (a->place > b->place) - (a->place < b->place);
+	return (a->product_id > b->product_id) - (a->product_id < b->product_id);
+}
+
+int
+slm_packed_compare(const SlmPackedRow *a, const SlmPackedRow *b, bool texts)
+{
+	int			order = slm_packed_compare_keys(a, b, texts);
+
+	return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
 }

@@ -76,7 +76,8 @@ extern void slm_packed_read(SlmPackedReader *reader, const void *data, size_t le
 /* The next row; its text lives in the reader, until the next call. */
 extern SlmPackedStatus slm_packed_next(SlmPackedReader *reader, SlmPackedRow *row);
 
-/* Less than, equal to, or greater than 0 as a row's key and place are to another's. */
+/* Less than, equal to, or greater than 0 as a row's key, or its key and place, are to another's. */
+extern int	slm_packed_compare_keys(const SlmPackedRow *a, const SlmPackedRow *b, bool texts);
 extern int	slm_packed_compare(const SlmPackedRow *a, const SlmPackedRow *b, bool texts);
 
 #endif							/* SLM_PURE_PACKED_ROWS_H */
