@@ -21,13 +21,29 @@ use SlmRandom;
 use SlmSlices;
 use Test::More;
 
-our @EXPORT = qw(questions same_answers);
+our @EXPORT = qw(let_ask questions same_answers);
 
 =pod
 
 =head1 FUNCTIONS
 
 =over
+
+=item let_ask($node, $database)
+
+Role asker may be told what this database has, the rows behind a sum too.
+
+=cut
+
+sub let_ask
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql($database, "SELECT sellometer_grant_reader('asker'); GRANT EXECUTE ON FUNCTION sellometer.own_events TO asker; GRANT SELECT ON sellometer.told_events TO asker");
+	return;
+}
+
+=pod
 
 =item questions($node)
 

@@ -99,7 +99,8 @@ sub random_nodes
 	{
 		my $server = server_of($slice);
 
-		$server->safe_psql($slice, "SELECT sellometer_grant_reader('asker'); GRANT EXECUTE ON FUNCTION sellometer.own_events TO asker; GRANT SELECT ON sellometer.told_events TO asker; SELECT FROM sellometer.fold_offers()");
+		let_ask($server, $slice);
+		$server->safe_psql($slice, 'SELECT FROM sellometer.fold_offers()');
 		$near->safe_psql('dash', "SELECT sellometer_add_node('$slice', 'host=" . $server->host . ' port=' . $server->port . " dbname=$slice user=asker')");
 	}
 	note("seed $seed: " . @slices . ' slices, ' . @keys . ' files');

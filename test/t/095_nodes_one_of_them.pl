@@ -38,7 +38,7 @@ sub random_nodes
 	my @keys = SlmTiers::in_order_of_arrival(SlmTiers::make_files("$dir/all", $seed));
 	splice(@keys, 40) if @keys > 40;
 	my @slices = make_slices($node, "file://$dir/in/", 2 + int rand 3);
-	$node->safe_psql($_, "SELECT sellometer_grant_reader('asker'); GRANT EXECUTE ON FUNCTION sellometer.own_events TO asker; GRANT SELECT ON sellometer.told_events TO asker") foreach (@slices);
+	let_ask($node, $_) foreach (@slices);
 	# one or two of them show all, before they have loaded anything or later
 	my ($shows, $later) = shuffled(@slices);
 	note("seed $seed: " . @slices . " slices, $shows shows all, $later later, " . @keys . ' files');
