@@ -306,9 +306,8 @@ cut_plain_record(SlmCsv *csv, SlmRecord *record)
 		if (i >= 0)
 		{
 			uint32_t	from = position[i - 1] + 1;
-			uint32_t	to = (size_t) i == last ? end : position[i];
 
-			record->field[c] = (SlmSlice) {buf + from, to - from};
+			record->field[c] = (SlmSlice) {buf + from, position[i] - from};
 		}
 		else
 			record->field[c] = (SlmSlice) {buf, 0};
