@@ -1,5 +1,6 @@
 /*
- * compat.h: every difference between PostgreSQL 15, 16, 17 and 18 that the code meets, and nothing else.
+ * compat.h: every difference between PostgreSQL 15, 16, 17 and 18 that the code meets, and nothing else; headers that
+ * only one file needs are told apart there.
  *
  * Not built with 19, of which no Debian has a package yet.  By what ports of other extensions say, of what stands here it changes
  * ExecInsertIndexTuples() (its booleans become flags, in another order) and index_beginscan() (flags at the end); elsewhere MakeTupleTableSlot()
@@ -13,6 +14,7 @@
 #endif
 
 #if PG_VERSION_NUM >= 160000
+#include "access/tableam.h"		/* TU_UpdateIndexes */
 #include "varatt.h"				/* VARDATA_ANY and its like were in postgres.h */
 #endif
 
@@ -52,18 +54,6 @@ typedef bool SlmUpdatedIndexes;
 		if ((result)->ri_NumIndices > 0 && (indexes)) \
 			ExecInsertIndexTuples(result, slot, estate, true, false, NULL, NIL); \
 	} while (0)
-#endif
-
-/* A path that scans a foreign table, without anything of the wrapper's own. */
-#if PG_VERSION_NUM >= 180000
-#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, 0, startup, total, NIL, outer, NULL, NIL, NIL)
-#elif PG_VERSION_NUM >= 170000
-#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL, NIL)
-#else
-#define slm_create_foreignscan_path(root, rel, rows, startup, total, outer) \
-	create_foreignscan_path(root, rel, NULL, rows, startup, total, NIL, outer, NULL, NIL)
 #endif
 
 /* The index of a table's primary key. */

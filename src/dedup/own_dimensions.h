@@ -8,6 +8,8 @@
 #define SLM_DEDUP_OWN_DIMENSIONS_H
 
 #include "postgres.h"
+
+#include "compat.h"
 #include "datatype/timestamp.h"
 #include "pure/dictionary.h"
 
@@ -34,6 +36,6 @@ extern void slm_own_confirm(const SlmOwn *own);
 extern void slm_own_filled(int64 id, TimestampTz since);
 
 /* Raise that error: rows, or what comes of them, were read by others than there are now. */
-pg_attribute_noreturn() extern void slm_own_changed(void);
+pg_noreturn extern void slm_own_changed(void);
 
 #endif							/* SLM_DEDUP_OWN_DIMENSIONS_H */

@@ -6,6 +6,10 @@
 #include "access/table.h"
 #include "catalog/pg_type_d.h"
 #include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 #include "compat.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
