@@ -8,6 +8,13 @@ AS 'MODULE_PATHNAME', 'sellometer_slice_of';
 COMMENT ON FUNCTION @extschema@.sellometer_slice_of(bigint, integer) IS
 	'Which of so many slices a product is in, from 0: the one whose hash partition of a table it would be in';
 
+/* The same: what the extension's own functions call is in a schema that nobody renames. */
+CREATE FUNCTION sellometer.slice_of_product(product_id bigint, slices integer)
+RETURNS integer
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sellometer_slice_of';
+COMMENT ON FUNCTION sellometer.slice_of_product(bigint, integer) IS 'What sellometer_slice_of() gives';
+
 /* Below its watermark a tier's view has the rows of its table; where nodes are asked, those of all nodes. */
 CREATE FUNCTION sellometer.rows_prefix()
 RETURNS text

@@ -19,9 +19,10 @@ BEGIN
 		RAISE invalid_parameter_value USING MESSAGE = format('there is no event type "%s"', event_type),
 			HINT = format('Event types are %s.', array_to_string(known, ', '));
 	END IF;
+	PERFORM sellometer.tell_full(dimension);
 END
 $$;
-COMMENT ON FUNCTION sellometer.check_names(text, text) IS 'An error unless both exist';
+COMMENT ON FUNCTION sellometer.check_names(text, text) IS 'An error unless both exist; a warning if nodes can''t tell all of the dimension''s keys';
 
 /*
  * The width of a series' buckets: step, rounded up to a multiple of the finest tier's; wider still if the tiers that serve
@@ -325,13 +326,14 @@ SET datestyle = 'ISO'
 SET jit = off
 AS $$
 DECLARE
-	query text := sellometer.series_query(dimension, event_type, coalesce(sellometer.stored_keys(dimension, keys), '{}'), "from", "to", step, tell, coalesce(fill, false));
+	stored text[] := coalesce(sellometer.stored_keys(dimension, keys), '{}');
+	query text := sellometer.series_query(dimension, event_type, stored, "from", "to", step, tell, coalesce(fill, false));
 BEGIN
 	IF query IS NULL THEN
 		RETURN;
 	END IF;
-	IF dimension = 'product_id' AND EXISTS (SELECT FROM sellometer.skus) THEN
-		query := format('SELECT sellometer.shown_key(%L, key), event_time, count, gmv, avg_price, is_final FROM (%s) y', dimension, query);
+	IF dimension = 'product_id' AND EXISTS (SELECT FROM unnest(stored) k WHERE k LIKE '-%') THEN
+		query := format('SELECT sellometer.shown_key(%L, key, %L::jsonb), event_time, count, gmv, avg_price, is_final FROM (%s) y', dimension, sellometer.told_names(dimension, stored), query);
 	END IF;
 	RETURN QUERY EXECUTE query;
 END

@@ -80,6 +80,21 @@ $$;
 COMMENT ON FUNCTION sellometer.top(text, text, timestamptz, timestamptz, integer, text, boolean) IS
 	'What sellometer_top() is, for the extension''s own functions; tell: a notice if the range that is answered is another';
 
+CREATE FUNCTION sellometer.named_top(
+	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer, by text,
+	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric, OUT name text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH t AS MATERIALIZED (
+		SELECT row_number() OVER () AS place, x.* FROM sellometer.top($1, $2, $3, $4, $5, $6, true) x
+	)
+	SELECT sellometer.shown_key($1, t.key, k.told), t.gmv, t.count, t.avg_price, sellometer.given_name($1, t.key, k.told)
+	FROM t, (SELECT sellometer.told_names($1, array_agg(t.key)) AS told FROM t) k ORDER BY t.place
+$$;
+COMMENT ON FUNCTION sellometer.named_top(text, text, timestamptz, timestamptz, integer, text) IS 'What sellometer_top() is, for the extension''s own functions';
+
 CREATE FUNCTION @extschema@.sellometer_top(
 	dimension text, event_type text, "from" timestamptz, "to" timestamptz, n integer DEFAULT 10, by text DEFAULT 'gmv',
 	OUT key text, OUT gmv numeric, OUT count bigint, OUT avg_price numeric, OUT name text)
@@ -87,7 +102,7 @@ RETURNS SETOF record
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sellometer.shown_key($1, t.key), t.gmv, t.count, t.avg_price, sellometer.given_name($1, t.key) FROM sellometer.top($1, $2, $3, $4, $5, $6, true) t
+	SELECT * FROM sellometer.named_top($1, $2, $3, $4, $5, $6)
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top(text, text, timestamptz, timestamptz, integer, text) IS
 	'The n best keys of a dimension over a range, by gmv or count, and of products what they are called; ends that only a coarser tier still holds fall on its buckets, and a notice says so';
@@ -123,8 +138,12 @@ BEGIN
 	PERFORM sellometer.check_names(dimension, event_type);
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key)
-	FROM sellometer.sums_of(dimension, event_type, sellometer.stored_keys(dimension, keys), w.range_from, w.range_to) t;
+	RETURN QUERY
+	WITH t AS MATERIALIZED (
+		SELECT row_number() OVER () AS place, x.* FROM sellometer.sums_of(dimension, event_type, sellometer.stored_keys(dimension, keys), w.range_from, w.range_to) x
+	)
+	SELECT sellometer.shown_key(dimension, t.key, k.told), t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key, k.told)
+	FROM t, (SELECT sellometer.told_names(dimension, array_agg(t.key)) AS told FROM t) k ORDER BY t.place;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_total(text, text, text[], timestamptz, timestamptz) IS

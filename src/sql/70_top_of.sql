@@ -149,7 +149,7 @@ BEGIN
 	brands := sellometer.chosen_keys(brands);
 	categories := sellometer.chosen_keys(categories);
 	IF cardinality(brands) + cardinality(categories) = 0 THEN
-		RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.avg_price, sellometer.given_name(dimension, t.key) FROM sellometer.top(dimension, event_type, "from", "to", n, by, true) t;
+		RETURN QUERY SELECT * FROM sellometer.named_top(dimension, event_type, "from", "to", n, by);
 		RETURN;
 	END IF;
 	PERFORM sellometer.check_names(dimension, event_type);
@@ -161,8 +161,12 @@ BEGIN
 	END IF;
 	SELECT * INTO w FROM sellometer.whole_range("from", "to");
 	PERFORM sellometer.tell_range("from", "to", w.range_from, w.range_to);
-	RETURN QUERY SELECT sellometer.shown_key(dimension, t.key), t.gmv, t.count, t.gmv / t.count, sellometer.given_name(dimension, t.key)
-	FROM sellometer.top_of(dimension, event_type, brands, categories, w.range_from, w.range_to, n, by) t;
+	RETURN QUERY
+	WITH t AS MATERIALIZED (
+		SELECT row_number() OVER () AS place, x.* FROM sellometer.top_of(dimension, event_type, brands, categories, w.range_from, w.range_to, n, by) x
+	)
+	SELECT sellometer.shown_key(dimension, t.key, k.told), t.gmv, t.count, t.gmv / t.count, sellometer.given_name(dimension, t.key, k.told)
+	FROM t, (SELECT sellometer.told_names(dimension, array_agg(t.key)) AS told FROM t) k ORDER BY t.place;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_top_of(text, text, text[], text[], timestamptz, timestamptz, integer, text) IS

@@ -61,13 +61,20 @@ AS 'MODULE_PATHNAME', 'sellometer_product_id';
 COMMENT ON FUNCTION @extschema@.sellometer_product_id(text) IS
 	'The product_id of a text: the number that it is, if it is written like one, else one below 0 that is made of it, loaded or not: -1 - (the first 63 bits of the SHA-256 of its UTF-8)';
 
+/* The same: what the extension's own functions call is in a schema that nobody renames. */
+CREATE FUNCTION sellometer.product_of_text(sku text)
+RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sellometer_product_id';
+COMMENT ON FUNCTION sellometer.product_of_text(text) IS 'What sellometer_product_id() gives';
+
 CREATE FUNCTION @extschema@.sellometer_sku(product_id bigint)
 RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN CASE WHEN product_id >= 0 THEN product_id::text ELSE (SELECT s.sku FROM sellometer.skus s WHERE s.product_id = $1) END;
+	RETURN CASE WHEN product_id >= 0 THEN product_id::text ELSE nullif(sellometer.shown_key('product_id', product_id::text, sellometer.told_names('product_id', ARRAY[product_id::text])), product_id::text) END;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_sku(bigint) IS 'What files know a product by: the text of sellometer.skus, or the number; NULL: no file has had such a product';
@@ -80,6 +87,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF dimension = 'product_id' AND key !~ '^(0|[1-9][0-9]*)$' AND has_table_privilege('sellometer.skus', 'SELECT') THEN
+		IF sellometer.has_nodes_to_ask() THEN
+			-- the node that such a product would be on
+			RETURN coalesce(CASE WHEN octet_length(btrim(key)) BETWEEN 1 AND 200 THEN
+				(SELECT p::text FROM sellometer.product_of_text(btrim(key)) p WHERE sellometer.told_names(dimension, ARRAY[p::text]) -> p::text ->> 'sku' = btrim(key)) END, key);
+		END IF;
 		RETURN coalesce((SELECT s.product_id::text FROM sellometer.skus s WHERE s.sku = btrim(key)), key);
 	END IF;
 	RETURN key;
@@ -96,19 +108,44 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.stored_keys(text, text[]) IS 'Keys as tables have them';
 
-CREATE FUNCTION sellometer.shown_key(dimension text, key text)
+/* In the dashboards' database of nodes, one question for all keys. */
+CREATE FUNCTION sellometer.told_names(dimension text, keys text[])
+RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	names jsonb;
+	parts text;
+BEGIN
+	IF dimension <> 'product_id' OR keys IS NULL OR NOT sellometer.has_nodes_to_ask() THEN
+		RETURN NULL;
+	END IF;
+	parts := sellometer.products_told_by_nodes(ARRAY(SELECT CASE WHEN k::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN k::bigint END
+		FROM unnest(keys) k WHERE k ~ '^-?[0-9]{1,19}$'));
+	IF parts IS NOT NULL THEN
+		EXECUTE format('SELECT jsonb_object_agg(product, jsonb_build_object(''sku'', sku, ''name'', name, ''label'', label)) FROM (%s) x', parts) INTO names;
+	END IF;
+	RETURN coalesce(names, '{}');
+END
+$$;
+COMMENT ON FUNCTION sellometer.told_names(text, text[]) IS 'What nodes say of these products: an object of key to sku, name and label; NULL: no nodes are asked, or these are no products';
+
+/* told: what nodes say of names, by told_names(); NULL: what this database has itself. */
+CREATE FUNCTION sellometer.shown_key(dimension text, key text, told jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF dimension = 'product_id' AND key ~ '^-[0-9]{1,19}$' AND has_table_privilege('sellometer.skus', 'SELECT') THEN
-		RETURN coalesce((SELECT s.sku FROM sellometer.skus s WHERE s.product_id = CASE WHEN key::numeric >= -9223372036854775808 THEN key::bigint END), key);
+		RETURN coalesce(CASE WHEN told IS NOT NULL THEN told -> key ->> 'sku'
+			ELSE (SELECT s.sku FROM sellometer.skus s WHERE s.product_id = CASE WHEN key::numeric >= -9223372036854775808 THEN key::bigint END) END, key);
 	END IF;
 	RETURN key;
 END
 $$;
-COMMENT ON FUNCTION sellometer.shown_key(text, text) IS 'A key as files have it: of a product that is known by a text, that';
+COMMENT ON FUNCTION sellometer.shown_key(text, text, jsonb) IS 'A key as files have it: of a product that is known by a text, that; told: as nodes say';
 
 /* A category without the levels that are only filled up: "a.b.b" is a.b, and an id that stands for all three levels stands once. */
 CREATE FUNCTION sellometer.category_label(category text)
@@ -135,7 +172,7 @@ COMMENT ON FUNCTION sellometer.name_in_a_line(text) IS 'A name without line brea
  * Beside a key that is shown as it is.  What others call is in this schema: whoever owns the database may put something of his own in the place of
  * what is in another.
  */
-CREATE FUNCTION sellometer.given_name(dimension text, key text)
+CREATE FUNCTION sellometer.given_name(dimension text, key text, told jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -147,12 +184,15 @@ BEGIN
 		SELECT sellometer.name_in_a_line(p.name) INTO name FROM sellometer.products p WHERE p.product_id = $2::bigint;
 	END IF;
 	IF dimension = 'product_id' AND name IS NULL AND has_table_privilege('sellometer.product_names', 'SELECT') THEN
+		IF told IS NOT NULL THEN
+			RETURN told -> key ->> 'name';
+		END IF;
 		SELECT sellometer.name_in_a_line(n.name) INTO name FROM sellometer.product_names n WHERE n.product_id = $2::bigint;
 	END IF;
 	RETURN name;
 END
 $$;
-COMMENT ON FUNCTION sellometer.given_name(text, text) IS 'What sellometer_product_name() gives, of a key that is a product; NULL of all others';
+COMMENT ON FUNCTION sellometer.given_name(text, text, jsonb) IS 'What sellometer_product_name() gives, of a key that is a product; NULL of all others; told: as nodes say, where sellometer.products here does not';
 
 CREATE FUNCTION @extschema@.sellometer_product_name(product_id bigint)
 RETURNS text
@@ -160,7 +200,7 @@ LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	RETURN sellometer.given_name('product_id', product_id::text);
+	RETURN sellometer.given_name('product_id', product_id::text, sellometer.told_names('product_id', ARRAY[product_id::text]));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_product_name(bigint) IS
@@ -180,40 +220,43 @@ BEGIN
 	RETURN name;
 END
 $$;
-COMMENT ON FUNCTION sellometer.name_or_sku(bigint) IS 'What sellometer_product_name() gives, else the text that files know the product by; NULL: neither is known';
+COMMENT ON FUNCTION sellometer.name_or_sku(bigint) IS 'What sellometer_product_name() gives, by what this database has itself, else the text that files know the product by; NULL: neither is known';
 
-CREATE FUNCTION sellometer.product_name(product_id bigint)
+CREATE FUNCTION sellometer.product_name(product_id bigint, told jsonb DEFAULT NULL)
 RETURNS text
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	name text := sellometer.given_name('product_id', product_id::text);
+	name text := sellometer.given_name('product_id', product_id::text, told);
 BEGIN
 	IF name IS NULL AND has_table_privilege('sellometer.sold_products', 'SELECT') THEN
+		IF told IS NOT NULL THEN
+			RETURN told -> product_id::text ->> 'label';
+		END IF;
 		SELECT sellometer.name_in_a_line(sellometer.category_label(s.category)) INTO name FROM sellometer.sold_products s
 		WHERE s.product_id = $1 AND s.category <> 'unknown.unknown.unknown' ORDER BY s.sales DESC, s.category LIMIT 1;
 	END IF;
 	RETURN name;
 END
 $$;
-COMMENT ON FUNCTION sellometer.product_name(bigint) IS
-	'What is known of a product''s name, in a line: as sellometer_product_name(), else the category that it was sold under most; NULL: neither';
+COMMENT ON FUNCTION sellometer.product_name(bigint, jsonb) IS
+	'What is known of a product''s name, in a line: as sellometer_product_name(), else the category that it was sold under most; NULL: neither; told: as nodes say';
 
 /* Keys of alerts are text, and need not be ids. */
-CREATE FUNCTION sellometer.key_name(dimension text, key text)
+CREATE FUNCTION sellometer.key_name(dimension text, key text, told jsonb DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF dimension = 'product_id' AND key ~ '^-?[0-9]{1,19}$' THEN
-		RETURN CASE WHEN key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN sellometer.product_name(key::bigint) END;
+		RETURN CASE WHEN key::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN sellometer.product_name(key::bigint, told) END;
 	END IF;
 	RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION sellometer.key_name(text, text) IS 'What sellometer.product_name() gives, of a key that is a product; NULL of all others';
+COMMENT ON FUNCTION sellometer.key_name(text, text, jsonb) IS 'What sellometer.product_name() gives, of a key that is a product; NULL of all others';
 
 CREATE FUNCTION sellometer.key_label(dimension text, key text)
 RETURNS text
@@ -221,8 +264,8 @@ LANGUAGE sql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT CASE WHEN dimension LIKE 'category\_l_' THEN sellometer.category_label(key)
-		ELSE sellometer.shown_key(dimension, k) || coalesce(' (' || sellometer.key_name(dimension, k) || ')', '') END
-	FROM sellometer.stored_key(dimension, key) k
+		ELSE sellometer.shown_key(dimension, k, t) || coalesce(' (' || sellometer.key_name(dimension, k, t) || ')', '') END
+	FROM sellometer.stored_key(dimension, key) k, sellometer.told_names(dimension, ARRAY[k]) t
 $$;
 COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
 

@@ -216,26 +216,50 @@ $$;
 COMMENT ON FUNCTION @extschema@.sellometer_compare(text, text, text, timestamptz, timestamptz, interval, text) IS
 	'Events of a type of a key, or of all (NULL), over a range up to the head, and over the same part of an earlier range: back earlier by the clocks of a zone (NULL: of the shop), or, if back is NULL, right before, of the same length; change: 0.01 is 1 % more; reason: why there is no comparison, as where the earlier range is not kept whole';
 
+CREATE FUNCTION sellometer.moved(
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, by text,
+	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
+SET search_path = pg_catalog, pg_temp
+SET work_mem = '64MB'
+SET jit = off
+AS $$
+	SELECT y.*, CASE by WHEN 'gmv' THEN y.gmv - y.earlier_gmv ELSE (y.count - y.earlier_count)::numeric END
+	FROM (SELECT coalesce(a.key, e.key) AS key, coalesce(a.count, 0) AS count, coalesce(a.gmv, 0) AS gmv,
+			coalesce(e.count, 0) AS earlier_count, coalesce(e.gmv, 0) AS earlier_gmv
+		FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, NULL, NULL, NULL, true) a
+		FULL JOIN sellometer.sums(dimension, event_type, earlier_from, earlier_to, NULL, NULL, NULL, NULL, true) e ON e.key = a.key) y
+$$;
+COMMENT ON FUNCTION sellometer.moved(text, text, timestamptz, timestamptz, timestamptz, timestamptz, text) IS
+	'What this database itself has of all keys in two ranges whose ends are starts of buckets, and by how much it differs: in no order';
+
+CREATE FUNCTION sellometer.own_movers(
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
+	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT * FROM sellometer.moved(dimension, event_type, range_from, range_to, earlier_from, earlier_to, by) m
+	WHERE m.difference <> 0 ORDER BY abs(m.difference) DESC, m.key COLLATE "C" LIMIT n
+$$;
+COMMENT ON FUNCTION sellometer.own_movers(text, text, timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS
+	'The keys whose gmv or count differs most, in this database itself, between two ranges whose ends are starts of buckets';
+
 CREATE FUNCTION sellometer.movers(
 	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
 	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
-SET work_mem = '64MB'
-SET jit = off
 AS $$
-#variable_conflict use_column
 BEGIN
-	RETURN QUERY
-	SELECT z.key, z.count, z.gmv, z.earlier_count, z.earlier_gmv, z.difference
-	FROM (SELECT y.*, CASE by WHEN 'gmv' THEN y.gmv - y.earlier_gmv ELSE (y.count - y.earlier_count)::numeric END AS difference
-		FROM (SELECT coalesce(a.key, e.key) AS key, coalesce(a.count, 0) AS count, coalesce(a.gmv, 0) AS gmv,
-				coalesce(e.count, 0) AS earlier_count, coalesce(e.gmv, 0) AS earlier_gmv
-			FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, NULL, NULL, NULL) a
-			FULL JOIN sellometer.sums(dimension, event_type, earlier_from, earlier_to, NULL, NULL, NULL, NULL) e ON e.key = a.key) y) z
-	WHERE z.difference <> 0
-	ORDER BY abs(z.difference) DESC, z.key COLLATE "C" LIMIT n;
+	IF sellometer.asks_nodes() THEN
+		RETURN QUERY SELECT * FROM sellometer.movers_of_nodes(dimension, event_type, range_from, range_to, earlier_from, earlier_to, n, by);
+	ELSE
+		RETURN QUERY SELECT * FROM sellometer.own_movers(dimension, event_type, range_from, range_to, earlier_from, earlier_to, n, by);
+	END IF;
 END
 $$;
 COMMENT ON FUNCTION sellometer.movers(text, text, timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS
@@ -263,9 +287,13 @@ BEGIN
 		RETURN;
 	END IF;
 	RETURN QUERY
-	SELECT sellometer.shown_key(dimension, d.key), d.count, d.gmv, d.earlier_count, d.earlier_gmv, d.difference,
-		(CASE by WHEN 'gmv' THEN d.gmv / nullif(d.earlier_gmv, 0) ELSE d.count::numeric / nullif(d.earlier_count, 0) END - 1)::double precision, NULL::text, sellometer.given_name(dimension, d.key)
-	FROM sellometer.movers(dimension, event_type, c.range_from, c.range_to, c.earlier_from, c.earlier_to, n, by) d;
+	WITH d AS MATERIALIZED (
+		SELECT row_number() OVER () AS place, x.* FROM sellometer.movers(dimension, event_type, c.range_from, c.range_to, c.earlier_from, c.earlier_to, n, by) x
+	)
+	SELECT sellometer.shown_key(dimension, d.key, k.told), d.count, d.gmv, d.earlier_count, d.earlier_gmv, d.difference,
+		(CASE by WHEN 'gmv' THEN d.gmv / nullif(d.earlier_gmv, 0) ELSE d.count::numeric / nullif(d.earlier_count, 0) END - 1)::double precision, NULL::text,
+		sellometer.given_name(dimension, d.key, k.told)
+	FROM d, (SELECT sellometer.told_names(dimension, array_agg(d.key)) AS told FROM d) k ORDER BY d.place;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_movers(text, text, timestamptz, timestamptz, interval, integer, text, text) IS

@@ -253,6 +253,22 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.begin_visits_of_dimensions() IS 'Have visits be counted by those dimensions by which they are to be';
 
+/* Nor in the dashboards' database of nodes, which loads nothing. */
+CREATE FUNCTION sellometer.refuse_visits_of_nodes()
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF sellometer.own_slice() <> '' OR sellometer.asks_nodes() THEN
+		RAISE feature_not_supported USING MESSAGE = 'visits can''t be counted where only a slice of the products is',
+			DETAIL = 'A session has products of several slices: each node would count it, and so would their sum.',
+			HINT = 'Count them in a database of its own that has no sellometer.slice and reads the same files, and ask that.';
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION sellometer.refuse_visits_of_nodes() IS 'An error on a node, and where all nodes are asked';
+
 CREATE FUNCTION @extschema@.sellometer_count_visits(since timestamptz DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql
@@ -267,11 +283,7 @@ BEGIN
 		RAISE object_not_in_prerequisite_state USING MESSAGE = 'visits are counted already',
 			HINT = 'sellometer_stop_visits() ends that, and forgets them.';
 	END IF;
-	IF sellometer.own_slice() <> '' THEN
-		RAISE feature_not_supported USING MESSAGE = 'visits can''t be counted where only a slice of the products is',
-			DETAIL = 'A session has products of several slices: each node would count it, and so would their sum.',
-			HINT = 'Count them in a database of its own that has no sellometer.slice.';
-	END IF;
+	PERFORM sellometer.refuse_visits_of_nodes();
 	-- waits for batches that are being read, and those that are begun wait
 	LOCK TABLE sellometer.visit_state IN ACCESS EXCLUSIVE MODE;
 	first := sellometer.bucket_end('1 day', coalesce(since, (SELECT s.head FROM sellometer.state s), '-infinity'), zone);
@@ -313,6 +325,7 @@ DECLARE
 	name text := (SELECT v.tier FROM (VALUES ('minute', interval '1 minute'), ('hour', '1 hour'), ('day', '1 day')) v (tier, width) WHERE v.width = step);
 BEGIN
 	IF NOT counted THEN
+		PERFORM sellometer.refuse_visits_of_nodes();
 		RETURN;
 	END IF;
 	IF name IS NULL THEN
@@ -348,6 +361,7 @@ BEGIN
 			HINT = 'They are by dimensions of one''s own that were added with visits => true: see sellometer.dimensions.';
 	END IF;
 	IF d.visits_from IS NULL THEN
+		PERFORM sellometer.refuse_visits_of_nodes();
 		RETURN;
 	END IF;
 	IF name IS NULL THEN

@@ -11,34 +11,30 @@ $$;
 COMMENT ON FUNCTION sellometer.price_now(bigint) IS 'The price at which a product was last put into a cart or sold; NULL: not known';
 
 /*
- * Near is: 0.7 to 1.4 times the price.  The best sellers there come first, then those at 0.35 to 2.8 times, and so on.  Products
- * of which the inventory says that nothing is left are passed over.
+ * Near is: 0.7 to 1.4 times the price.  The best sellers there come first, then those at 0.35 to 2.8 times, and so on.  Of nodes
+ * each tells its own best sellers, of which as many are looked at as in one database.
  */
 CREATE FUNCTION @extschema@.sellometer_similar_products(product_id bigint, n integer DEFAULT 5,
 	OUT similar_id bigint, OUT price numeric, OUT sold bigint, OUT category_l3 text, OUT name text, OUT url text, OUT image text)
 RETURNS SETOF record
-LANGUAGE sql STABLE SECURITY DEFINER ROWS 5
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 5
 SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH this AS (
-		SELECT sellometer.price_now($1) AS price, coalesce(
-			(SELECT b.category FROM sellometer.sold_products b WHERE b.product_id = $1 ORDER BY b.sales DESC, b.category LIMIT 1),
-			(SELECT h.category FROM sellometer.offer_history h WHERE h.product_id = $1 ORDER BY h.last_seen DESC, h.category LIMIT 1)) AS category
-	)
-	SELECT c.product_id, c.price, c.sales, t.category, coalesce(nullif(btrim(p.name), ''), m.name, k.sku), p.url, p.image
-	FROM this t CROSS JOIN LATERAL (
-		SELECT b.product_id, b.sales, sellometer.price_now(b.product_id) AS price
-		FROM sellometer.sold_products b
-		WHERE b.category = t.category AND b.product_id <> $1 AND b.high > 0 AND NOT EXISTS (
-			SELECT FROM sellometer.inventory_cover v JOIN sellometer.inventory i ON i.product_id = v.product_id
-			WHERE v.product_id = b.product_id AND i.stock <= v.sold)
-		ORDER BY b.sales DESC, b.product_id
-		LIMIT 100 + 10 * n::bigint) c
-	LEFT JOIN sellometer.products p ON p.product_id = c.product_id
-	LEFT JOIN sellometer.product_names m ON m.product_id = c.product_id
-	LEFT JOIN sellometer.skus k ON k.product_id = c.product_id
-	ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest(t.price, 0.01))) / ln(2.0)), c.sales DESC, c.product_id
-	LIMIT n
+#variable_conflict use_column
+DECLARE
+	this_price numeric;
+	this_category text;
+	candidates text;
+BEGIN
+	EXECUTE format('SELECT min(x.price), min(x.category) FROM (%s) x', coalesce(sellometer.products_told_by_nodes(ARRAY[$1]), 'SELECT NULL::numeric AS price, NULL AS category'))
+	INTO this_price, this_category;
+	candidates := (SELECT string_agg(format('SELECT product_id, price, sales, name, url, image FROM %s WHERE product = %L AND of_category = %L AND n = %L',
+		r, $1, coalesce(this_category, ''), $2), ' UNION ALL ') FROM sellometer.told_relations('told_similar') r);
+	RETURN QUERY EXECUTE format('SELECT c.product_id, c.price, c.sales, $4, c.name, c.url, c.image
+		FROM (SELECT * FROM (%s) x ORDER BY x.sales DESC, x.product_id LIMIT 100 + 10 * $2::bigint) c
+		ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest($3, 0.01))) / ln(2.0)), c.sales DESC, c.product_id LIMIT $2', candidates)
+	USING $1, $2, this_price, this_category;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_similar_products(bigint, integer) IS
 	'The best sellers of the same category (level 3) near a product''s price now, the nearest prices first; sold: purchases that sellometer.offer_history holds';

@@ -74,12 +74,17 @@ COMMENT ON FUNCTION sellometer.own_identity() IS 'What tells this database from 
 
 CREATE VIEW sellometer.as_node AS
 SELECT sellometer.own_slice() AS slice, s.head, (SELECT x.extversion FROM pg_catalog.pg_extension x WHERE x.extname = 'sellometer') AS version,
-	sellometer.own_identity() AS identity
+	sellometer.own_identity() AS identity,
+	ARRAY(SELECT d.dimension::text FROM sellometer.dimension_others o JOIN sellometer.dimensions d ON d.id = o.dimension_id) AS full_dimensions
 FROM sellometer.state s;
 COMMENT ON VIEW sellometer.as_node IS 'What this database says of itself where it is a node of others';
 
-CREATE VIEW sellometer.held_now AS SELECT * FROM sellometer.held(true);
-COMMENT ON VIEW sellometer.held_now IS 'What each tier of this database is sure to hold, as a node of others';
+CREATE VIEW sellometer.held_now AS SELECT h.*, sellometer.own_slice() AS slice FROM sellometer.held(true) h;
+COMMENT ON VIEW sellometer.held_now IS 'What each tier of this database is sure to hold, and which slice it counts, as a node of others';
+
+CREATE VIEW sellometer.status_now AS
+SELECT s.*, x.own_slice FROM sellometer.own_status s JOIN sellometer.sources x ON x.name = s.source;
+COMMENT ON VIEW sellometer.status_now IS 'How each source is doing here, as a node of others';
 
 /* As own_realtime_…, of all keys: one node has rolled up what another has only in finer tiers. */
 CREATE VIEW sellometer.totals_now AS
@@ -113,7 +118,7 @@ RETURNS SETOF name
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT unnest(ARRAY['as_node', 'held_now', 'totals_now', 'told_sums', 'told_events', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'own_health', 'own_status', 'own_left_in_cart', 'own_low_inventory'])
+	SELECT unnest(ARRAY['as_node', 'held_now', 'totals_now', 'told_sums', 'told_movers', 'told_events', 'told_products', 'told_similar', 'sold_products', 'objects', 'own_alerts', 'shift_suspects_now', 'shift_seen_now', 'set_up', 'own_health', 'status_now', 'own_left_in_cart', 'own_low_inventory'])
 	UNION ALL
 	SELECT 'own_realtime_' || d.dimension || '_' || t.name FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
@@ -134,10 +139,12 @@ AS $$
 				OR NOT EXISTS (SELECT FROM sellometer.nodes n WHERE n.here) UNION ALL %a'),
 		('left_in_cart', 'own_left_in_cart', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', '%a'),
 		('low_inventory', 'own_low_inventory', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', '%a ORDER BY cover, product_id'),
-		('status', 'own_status', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', 'SELECT source, bool_and(enabled) AS enabled, min(head) AS head, max(event_lag) AS event_lag, max(arrival_lag) AS arrival_lag,
-			max(pending_objects) AS pending_objects, max(pending_bytes) AS pending_bytes, min(pending_oldest) AS pending_oldest,
-			max(backlog_objects) AS backlog_objects, max(backlog_bytes) AS backlog_bytes, max(failed_objects) AS failed_objects, bool_or(surge) AS surge,
-			min(rows_per_second) AS rows_per_second, sum(list_requests)::bigint AS list_requests, min(listed_at) AS listed_at, min(head_of_all) AS head_of_all,
+		-- what nodes read of the same prefix is the same; of a prefix each, all of it together
+		('status', 'status_now', 'SELECT * FROM %n WHERE sellometer.is_asked(%l)', 'SELECT source, bool_and(enabled) AS enabled, min(head) AS head, max(event_lag) AS event_lag, max(arrival_lag) AS arrival_lag,
+			(coalesce(max(pending_objects) FILTER (WHERE NOT own_slice), 0) + coalesce(sum(pending_objects) FILTER (WHERE own_slice), 0))::bigint AS pending_objects, (coalesce(max(pending_bytes) FILTER (WHERE NOT own_slice), 0) + coalesce(sum(pending_bytes) FILTER (WHERE own_slice), 0))::bigint AS pending_bytes, min(pending_oldest) AS pending_oldest,
+			(coalesce(max(backlog_objects) FILTER (WHERE NOT own_slice), 0) + coalesce(sum(backlog_objects) FILTER (WHERE own_slice), 0))::bigint AS backlog_objects, (coalesce(max(backlog_bytes) FILTER (WHERE NOT own_slice), 0) + coalesce(sum(backlog_bytes) FILTER (WHERE own_slice), 0))::bigint AS backlog_bytes,
+			(coalesce(max(failed_objects) FILTER (WHERE NOT own_slice), 0) + coalesce(sum(failed_objects) FILTER (WHERE own_slice), 0))::bigint AS failed_objects, bool_or(surge) AS surge,
+			CASE WHEN bool_and(own_slice) THEN sum(rows_per_second) ELSE min(rows_per_second) END AS rows_per_second, sum(list_requests)::bigint AS list_requests, min(listed_at) AS listed_at, min(head_of_all) AS head_of_all,
 			max(views_from) AS views_from, sum(views_dropped)::bigint AS views_dropped, min(worker_pid) AS worker_pid,
 			(array_agg(passed_over))[1] AS passed_over, min(unreadable_entries) AS unreadable_entries,
 			max(last_error) AS last_error, max(last_error_at) AS last_error_at, max(key_offset) AS key_offset FROM (%a) a GROUP BY source')
@@ -149,6 +156,27 @@ AS $$
 	FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
 COMMENT ON FUNCTION sellometer.asked_views() IS 'Views that read from all nodes in the dashboards'' database, and how';
+
+/*
+ * As the catalog tells: whoever loads, or reads names, need not be able to read which nodes there are.  Archives are asked for by nodes alone.
+ */
+CREATE FUNCTION sellometer.has_nodes_to_ask()
+RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%')
+$$;
+COMMENT ON FUNCTION sellometer.has_nodes_to_ask() IS 'Is this a database that shows what nodes have?  Also for who can''t read which';
+
+CREATE FUNCTION sellometer.loads_nothing()
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT sellometer.has_nodes_to_ask() AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'archives\_of\_%')
+$$;
+COMMENT ON FUNCTION sellometer.loads_nothing() IS 'Is this a database that shows what nodes have, and is none itself?';
 
 CREATE FUNCTION sellometer.asks_nodes()
 RETURNS boolean
@@ -251,6 +279,22 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.rows_of_nodes(text) IS 'SQL for the rows that a relation has on all nodes';
 
+/* Whoever asks what there is finds out, too, if a node has become another one: its sums would count twice, or be missing. */
+CREATE FUNCTION sellometer.is_same_slice(node text, known text, slice text)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF slice IS DISTINCT FROM known THEN
+		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" has slice %s by now, not %s', node, coalesce(nullif(slice, ''), 'none'), known),
+			HINT = 'Set it as it was, or sellometer_drop_node() it and add it anew.';
+	END IF;
+	RETURN true;
+END
+$$;
+COMMENT ON FUNCTION sellometer.is_same_slice(text, text, text) IS 'True; an error if a node does not count the slice that is known';
+
 /*
  * What all nodes are sure to hold of each tier.  Up to where a tier is rolled up is where the last of them has got to; but what another no longer has
  * in the finer tier is read from this one, to which each node adds what it has not rolled up.
@@ -267,11 +311,12 @@ BEGIN
 			WITH together AS (
 				SELECT h.tier, t.position, t.granularity, max(h.floor) AS floor, min(h.watermark) AS watermark, max(h.taken_from) AS taken_from, t.zone, t.finer FROM (%s) h
 				JOIN sellometer.tiers t ON t.name = h.tier AND t.granularity = h.granularity AND t.zone IS NOT DISTINCT FROM h.zone
+				WHERE sellometer.is_same_slice(h.node, h.known, h.slice)
 				GROUP BY h.tier, t.position, t.granularity, t.zone, t.finer HAVING count(*) = %s)
 			SELECT t.tier, t.position, t.granularity, t.floor, greatest(t.watermark, sellometer.bucket_end(t.granularity, f.floor, t.zone)), t.taken_from, t.zone
 			FROM together t LEFT JOIN together f ON f.tier = t.finer ORDER BY 2',
-			sellometer.rows_of_nodes('held_now'), count(*) - cardinality(sellometer.left_out()))
-		FROM sellometer.nodes n);
+			string_agg(format('SELECT %L AS node, %L AS known, * FROM sellometer_nodes.%I', n.name, n.slice || '/' || n.slices, 'held_now_of_' || n.name), ' UNION ALL '), count(*))
+		FROM sellometer.nodes n WHERE n.name <> ALL (sellometer.left_out()));
 END
 $$;
 COMMENT ON FUNCTION sellometer.held_of_nodes() IS 'What all nodes are sure to hold of each tier, finest first: as held()';
@@ -392,215 +437,3 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.show_nodes() IS 'Make what nodes are asked by, and have views of the dashboards'' database read from all of them';
 REVOKE ALL ON FUNCTION sellometer.show_nodes() FROM PUBLIC;
-
-/* --- adding and dropping --- */
-
-/* Never tells a value: one of them is a password. */
-CREATE FUNCTION sellometer.connection_options(connection text)
-RETURNS TABLE (keyword text, value text)
-LANGUAGE plpgsql IMMUTABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	rest text := btrim(connection);
-	m text[];
-BEGIN
-	WHILE rest <> '' LOOP
-		m := regexp_match(rest, '^([a-z_]+)\s*=\s*(?:''((?:[^''\\]|\\.)*)''|((?:[^\s''\\]|\\.)+))(?:\s+(.*))?$');
-		IF m IS NULL THEN
-			RAISE invalid_parameter_value USING MESSAGE = 'the connection can''t be read',
-				HINT = 'Give it as libpq has it: host=db1 port=5432 dbname=shop user=dashboards; values with blanks in single quotes.';
-		END IF;
-		keyword := m[1];
-		value := regexp_replace(coalesce(m[2], m[3]), '\\(.)', '\1', 'g');
-		rest := coalesce(m[4], '');
-		RETURN NEXT;
-	END LOOP;
-END
-$$;
-COMMENT ON FUNCTION sellometer.connection_options(text) IS 'The keywords and values of a connection string';
-
-CREATE FUNCTION sellometer.make_node_server(node text, connection text)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	server name := 'sellometer_node_' || node;
-	given text;
-	secret text;
-BEGIN
-	SELECT string_agg(format('%I %L', o.keyword, o.value), ', ') FILTER (WHERE o.keyword NOT IN ('user', 'password', 'sslpassword', 'passfile')),
-		string_agg(format('%I %L', o.keyword, o.value), ', ') FILTER (WHERE o.keyword IN ('user', 'password', 'sslpassword', 'passfile'))
-	INTO given, secret
-	FROM (SELECT * FROM sellometer.connection_options(connection) UNION ALL
-		SELECT v.k, v.v FROM (VALUES ('connect_timeout', '10'), ('options', '-c jit=off'), ('fetch_size', '10000'), ('async_capable', 'true'), ('updatable', 'false'), ('extensions', 'sellometer')) v (k, v)
-		WHERE v.k NOT IN (SELECT c.keyword FROM sellometer.connection_options(connection) c)) o;
-	EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw OPTIONS (%s)', server, given);
-	EXECUTE format('CREATE USER MAPPING FOR %s SERVER %I%s', (SELECT e.extowner::regrole FROM pg_extension e WHERE e.extname = 'sellometer'), server,
-		coalesce(' OPTIONS (' || secret || ')', ''));
-EXCEPTION WHEN OTHERS THEN
-	-- without its context, which has the command
-	RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM;
-END
-$$;
-COMMENT ON FUNCTION sellometer.make_node_server(text, text) IS 'Make the foreign server of a node, and the user mapping';
-REVOKE ALL ON FUNCTION sellometer.make_node_server(text, text) FROM PUBLIC;
-
-/* Is this database one that shows nodes, or a node that shows its own?  An error if it is neither. */
-CREATE FUNCTION sellometer.shows_nodes()
-RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF sellometer.is_node() THEN
-		RETURN EXISTS (SELECT FROM sellometer.nodes n WHERE n.here);
-	END IF;
-	IF EXISTS (SELECT FROM sellometer.sources) OR EXISTS (SELECT FROM sellometer.state s WHERE s.head IS NOT NULL) THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = 'this database loads all products itself',
-			HINT = 'Dashboards of several nodes read from one of these, or from a database that has no sources.';
-	END IF;
-	RETURN true;
-END
-$$;
-COMMENT ON FUNCTION sellometer.shows_nodes() IS 'Is this database one that shows what nodes have (true), or a node that shows its own (false)?';
-
-CREATE FUNCTION sellometer.check_node(node text, slice text, version text, here boolean)
-RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	own text := sellometer.own_slice();
-	other record;
-BEGIN
-	IF version IS DISTINCT FROM (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'sellometer') THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" has another version of sellometer', node),
-			DETAIL = format('It has %s.', coalesce(version, 'none')), HINT = 'ALTER EXTENSION sellometer UPDATE';
-	END IF;
-	IF coalesce(slice, '') !~ '^[0-9]+/[0-9]+$' THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" has no slice: it counts all products', node),
-			HINT = 'ALTER DATABASE … SET sellometer.slice = ''0/4'' there, before its first load.';
-	END IF;
-	SELECT x.name, x.slice || '/' || x.slices AS slice INTO other FROM sellometer.nodes x
-	WHERE x.slices <> split_part(check_node.slice, '/', 2)::integer OR x.slice = split_part(check_node.slice, '/', 1)::integer
-	UNION ALL SELECT 'this database', own WHERE own <> '' AND NOT here AND (split_part(own, '/', 2) <> split_part(check_node.slice, '/', 2) OR own = check_node.slice);
-	IF FOUND THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = format('node "%s" does not go with the others', node),
-			DETAIL = format('It has slice %s, and %s has %s.', slice, other.name, other.slice),
-			HINT = 'All nodes have different slices of the same number.';
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION sellometer.check_node(text, text, text, boolean) IS 'An error unless a node can be one of ours; here: it is this database';
-
-CREATE FUNCTION @extschema@.sellometer_add_node(name text, connection text)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-	shows boolean := sellometer.shows_nodes();
-	found record;
-BEGIN
-	IF NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'postgres_fdw') THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = 'extension postgres_fdw is not there',
-			HINT = 'CREATE EXTENSION postgres_fdw; it comes with PostgreSQL.';
-	END IF;
-	IF sellometer_add_node.name IS NULL OR sellometer_add_node.name !~ '^[a-z][a-z0-9_]{0,19}$' THEN
-		RAISE invalid_parameter_value USING MESSAGE = 'a node''s name is up to 20 small letters, digits and _, of which the first is a letter';
-	END IF;
-	IF EXISTS (SELECT FROM sellometer.nodes n WHERE n.name = sellometer_add_node.name) THEN
-		RAISE duplicate_object USING MESSAGE = format('there is a node "%s" already', sellometer_add_node.name), HINT = 'sellometer_drop_node() forgets it.';
-	END IF;
-	-- a dump has what others were asked by, but not that they are: in another database they have to be added anew
-	IF NOT EXISTS (SELECT FROM sellometer.nodes) THEN
-		PERFORM sellometer.show_own();
-	END IF;
-	IF EXISTS (SELECT FROM pg_foreign_server s WHERE s.srvname = 'sellometer_node_' || sellometer_add_node.name) THEN
-		EXECUTE format('DROP SERVER %I CASCADE', 'sellometer_node_' || sellometer_add_node.name);
-	END IF;
-	PERFORM sellometer.make_node_server(sellometer_add_node.name, connection);
-	PERFORM sellometer.make_foreign(row(sellometer_add_node.name, 0, 1, shows, false, now())::sellometer.nodes, 'as_node');
-	EXECUTE format('SELECT slice, version, identity = sellometer.own_identity() AS here FROM sellometer_nodes.%I', 'as_node_of_' || sellometer_add_node.name) INTO found;
-	PERFORM sellometer.check_node(sellometer_add_node.name, found.slice, found.version, found.here);
-	INSERT INTO sellometer.nodes VALUES (sellometer_add_node.name, split_part(found.slice, '/', 1)::integer, split_part(found.slice, '/', 2)::integer, shows, found.here);
-	-- a node that is told of itself shows what all have
-	UPDATE sellometer.nodes SET asked = true WHERE found.here;
-	PERFORM sellometer.show_nodes();
-END
-$$;
-COMMENT ON FUNCTION @extschema@.sellometer_add_node(text, text) IS
-	'Know a database that counts a slice of the products, by a connection as libpq has it: in a database that loads nothing, whose views and calls then show what all nodes have together; in another node, so that sellometer_archive() of slice 0 deletes only what all have loaded.  A node that knows itself, too, shows what all have';
-
-CREATE FUNCTION @extschema@.sellometer_drop_node(name text)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-SET client_min_messages = warning
-AS $$
-BEGIN
-	DELETE FROM sellometer.nodes x WHERE x.name = sellometer_drop_node.name;
-	IF NOT FOUND THEN
-		RAISE undefined_object USING MESSAGE = format('there is no node "%s"', sellometer_drop_node.name), HINT = 'They are in sellometer.nodes.';
-	END IF;
-	UPDATE sellometer.nodes SET asked = false WHERE sellometer.is_node() AND NOT EXISTS (SELECT FROM sellometer.nodes n WHERE n.here);
-	PERFORM sellometer.show_nodes();
-	EXECUTE format('DROP SERVER IF EXISTS %I CASCADE', 'sellometer_node_' || sellometer_drop_node.name);
-END
-$$;
-COMMENT ON FUNCTION @extschema@.sellometer_drop_node(text) IS 'Know a node no more; what it has is left as it is';
-
-CREATE FUNCTION sellometer.refuse_source()
-RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	-- as the catalog tells: whoever may add a source need not be able to read which nodes there are.  Archives are asked for by nodes alone
-	IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%')
-			AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'archives\_of\_%') THEN
-		RAISE object_not_in_prerequisite_state USING MESSAGE = 'this database shows what nodes have, and loads nothing',
-			HINT = 'sellometer_add_source() on each node.';
-	END IF;
-	RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION sellometer.refuse_source() IS 'Have nothing loaded into the dashboards'' database of nodes';
-CREATE TRIGGER refuse BEFORE INSERT ON sellometer.sources
-	FOR EACH ROW EXECUTE FUNCTION sellometer.refuse_source();
-
-REVOKE ALL ON FUNCTION sellometer.refuse_source() FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_add_node(text, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.sellometer_drop_node(text) FROM PUBLIC;
-
-/* Tiers and dimensions come and go: what nodes are asked by, too. */
-CREATE FUNCTION sellometer.show_nodes_again()
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	IF EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%') THEN
-		PERFORM sellometer.show_nodes();
-	END IF;
-END
-$$;
-COMMENT ON FUNCTION sellometer.show_nodes_again() IS 'Have nodes be asked for the tiers and dimensions that there are';
-
-CREATE FUNCTION sellometer.show_tiers_of_nodes()
-RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	PERFORM sellometer.show_nodes_again();
-	RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION sellometer.show_tiers_of_nodes() IS 'Have nodes be asked for the tiers that there are';
-CREATE TRIGGER show_nodes AFTER INSERT OR DELETE ON sellometer.tiers
-	FOR EACH STATEMENT EXECUTE FUNCTION sellometer.show_tiers_of_nodes();
-REVOKE ALL ON FUNCTION sellometer.show_nodes_again() FROM PUBLIC;
-REVOKE ALL ON FUNCTION sellometer.show_tiers_of_nodes() FROM PUBLIC;

@@ -164,7 +164,9 @@ BEGIN
 		END;
 	END LOOP;
 	sets := sets || jsonb_build_object('name', 'here', 'set', (SELECT jsonb_object_agg(s.name, coalesce(s.value, 'none')) FROM sellometer.set_up s
-		WHERE s.name ~ '^(tier|dimension) ' OR s.name IN ('calendar', 'setting sellometer.timezone', 'setting sellometer.currency') OR s.name ~ '^setting sellometer.(volume|shift)_'));
+		WHERE s.name ~ '^(tier|dimension) ' OR s.name IN ('calendar', 'setting sellometer.timezone', 'setting sellometer.currency') OR s.name ~ '^setting sellometer.(volume|shift)_'
+			-- of no use where nothing is counted, unless it is the same
+			OR s.name IN ('inventory', 'overrides of categories', 'overrides of brands') AND s.value <> '0' AND sellometer.loads_nothing()));
 	SELECT string_agg(d.name || ' (' || d.nodes || ')', ', ' ORDER BY d.name) INTO detail FROM (
 		SELECT k.name, string_agg(x.v->>'name' || ': ' || coalesce(left(x.v->'set'->>k.name, 60), 'none'), '; ' ORDER BY x.i) AS nodes
 		FROM (SELECT DISTINCT jsonb_object_keys(y.v->'set') AS name FROM jsonb_array_elements(sets) y (v)) k, jsonb_array_elements(sets) WITH ORDINALITY x (v, i)

@@ -6,6 +6,7 @@
  *                    Which keys may be among the best of all follows from both; of those that some node did not tell it is asked for what it
  *                    has.  Mostly each node tells all that it has
  *   all, or some     are told whole
+ *   movers           of products each node tells its own n best, of other keys all, for one that moves here may be where another moves back
  *
  * Rows behind a sum are asked for in the same way.
  *
@@ -177,3 +178,59 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.best_of_nodes(text, text, timestamptz, timestamptz, text, integer, bigint) IS
 	'The n best keys of all nodes with what all have, in no order, and others that are not: of these perhaps less';
+
+/* --- movers --- */
+
+CREATE FOREIGN TABLE sellometer.comparison (
+	dimension		text NOT NULL,
+	event_type		text NOT NULL,
+	range_from		timestamptz NOT NULL,
+	range_to		timestamptz NOT NULL,
+	earlier_from	timestamptz NOT NULL,
+	earlier_to		timestamptz NOT NULL,
+	by				text NOT NULL,
+	n				integer NOT NULL
+) SERVER sellometer_question;
+COMMENT ON FOREIGN TABLE sellometer.comparison IS 'The row that is asked for: two ranges that others ask a node to compare';
+
+CREATE VIEW sellometer.told_movers AS
+SELECT q.dimension, q.event_type, q.range_from, q.range_to, q.earlier_from, q.earlier_to, q.by, q.n, m.key, m.count, m.gmv, m.earlier_count, m.earlier_gmv
+FROM sellometer.comparison q, LATERAL (
+	SELECT x.* FROM sellometer.own_movers(q.dimension, q.event_type, q.range_from, q.range_to, q.earlier_from, q.earlier_to, q.n, q.by) x WHERE q.n >= 0
+	UNION ALL
+	SELECT x.* FROM sellometer.moved(q.dimension, q.event_type, q.range_from, q.range_to, q.earlier_from, q.earlier_to, q.by) x WHERE q.n < 0) m;
+COMMENT ON VIEW sellometer.told_movers IS 'What this database tells, as a node of others, of its keys in two ranges: the n whose gmv or count differs most, or all (-1)';
+
+CREATE FUNCTION sellometer.movers_told_by_nodes(
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+AS $$
+	SELECT string_agg(format('SELECT %s AS node, key, count, gmv, earlier_count, earlier_gmv FROM sellometer_nodes.%I WHERE dimension = %L AND event_type = %L
+			AND range_from = %L AND range_to = %L AND earlier_from = %L AND earlier_to = %L AND by = %L AND n = %L',
+		x.slice, 'told_movers_of_' || x.name, dimension, event_type, range_from, range_to, earlier_from, earlier_to, by, CASE dimension WHEN 'product_id' THEN n ELSE -1 END), ' UNION ALL ')
+	FROM sellometer.nodes x WHERE x.name <> ALL (sellometer.left_out())
+$$;
+COMMENT ON FUNCTION sellometer.movers_told_by_nodes(text, text, timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS
+	'SQL for what nodes tell of their keys in two ranges, each its own';
+
+CREATE FUNCTION sellometer.movers_of_nodes(
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
+	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+	RETURN QUERY EXECUTE format('SELECT z.* FROM (SELECT y.*, %s AS difference FROM (
+			SELECT key, sum(count)::bigint AS count, sum(gmv) AS gmv, sum(earlier_count)::bigint AS earlier_count, sum(earlier_gmv) AS earlier_gmv FROM (%s) x GROUP BY key) y) z
+			WHERE z.difference <> 0 ORDER BY abs(z.difference) DESC, z.key COLLATE "C" LIMIT %L',
+		CASE by WHEN 'gmv' THEN 'y.gmv - y.earlier_gmv' ELSE '(y.count - y.earlier_count)::numeric' END,
+		sellometer.movers_told_by_nodes(dimension, event_type, range_from, range_to, earlier_from, earlier_to, n, by), n);
+END
+$$;
+COMMENT ON FUNCTION sellometer.movers_of_nodes(text, text, timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS
+	'What movers() finds, of all nodes';

@@ -51,6 +51,16 @@ report(FunctionCallInfo fcinfo, const SlmForgotten *result)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+/* Nobody is known in the dashboards' database of nodes; whoever asks there would take that for done. */
+static void
+refuse_where_nothing_is_loaded(void)
+{
+	if (slm_query_once("SELECT 1 WHERE sellometer.loads_nothing()") > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("this database shows what nodes have, and knows nobody itself"), errhint("CALL sellometer_forget_user() on each node.")));
+}
+
 Datum
 sellometer_forget_user(PG_FUNCTION_ARGS)
 {
@@ -64,6 +74,7 @@ sellometer_forget_user(PG_FUNCTION_ARGS)
 	forget->person.user_id = PG_GETARG_INT64(0);
 	slm_connect_to_commit(fcinfo, "sellometer_forget_user");
 	slm_secure_transaction();
+	refuse_where_nothing_is_loaded();
 	slm_commit();
 	old = MemoryContextSwitchTo(PortalContext);
 	if (!slm_run("forget_user", true, slm_forget_user, forget))

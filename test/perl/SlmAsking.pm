@@ -60,6 +60,8 @@ sub questions
 	my ($from, $to) = map { $node->safe_psql('shop', "SELECT quote_literal(date_trunc('minute', min(event_time) + (max(event_time) - min(event_time) + interval '2 minutes') * $_)) FROM sellometer.all_totals") }
 		sort(rand, rand);
 	($from, $to) = (q{'-infinity'}, q{'infinity'}) if chance(0.3);
+	my $day = $from eq "'-infinity'" ? "'2019-10-09'" : $from;
+	my $back = pick('NULL', "'1 hour'", "'1 day'", "'17 min'");
 	my $by = pick('gmv', 'count');
 	my $n = pick(1, 3, 10, 1000);
 	my $step = pick('1 min', '7 min', '1 hour', '1 day');
@@ -72,10 +74,11 @@ sub questions
 			"sellometer_series('$d', '$e', NULL, $from, $to, '$step', " . pick('true', 'false') . ')',
 			"sellometer_series_of('$d', '$e', $keys, $from, $to, '$step', " . pick('true', 'false') . ')',
 			"sellometer_total('$d', '$e', $keys, $from, $to)", "sellometer_top_of('$d', '$e', $brands, $categories, $from, $to, $n, '$by')",
-			"sellometer_compare('$d', '$e', NULL, " . ($from eq "'-infinity'" ? "'2019-10-09'" : $from) . ", $to, '1 hour')",
+			"sellometer_compare('$d', '$e', NULL, $day, $to, $back)",
 			"sellometer.${e}_${d}_rank"),
 		(map { "SELECT x::text FROM $_ x ORDER BY 1" } "sellometer.${e}_${d}_minute", "sellometer.${e}_${d}_hour", '(SELECT product_id, price, since FROM sellometer.left_in_cart)', 'sellometer.all_sold_products',
-			"sellometer_movers('$d', '$e', '2019-10-09', 'infinity', '1 hour', 1000)",
+			"sellometer_movers('$d', '$e', '2019-10-09', 'infinity', '1 hour', 1000)", "(SELECT row_number() OVER (), m.* FROM sellometer_movers('$d', '$e', $day, $to, $back, $n, '$by') m)",
+			"(SELECT row_number() OVER (), m.* FROM sellometer_movers('product_id', '$e', $day, $to, $back, $n, '$by') m)",
 			"sellometer_events('$d', " . pick('NULL', "(SELECT key FROM sellometer_top('$d', '$e', '-infinity', 'infinity', 1))") . ", $from, $to" . pick('', ", '$e'") . ')'),
 		'SELECT source, head, pending_objects, backlog_objects, failed_objects, head_of_all FROM sellometer.status');
 }

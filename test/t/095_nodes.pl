@@ -54,6 +54,32 @@ sub best
 	return is(substr(join("\n", @wrong), 0, 3000), '', "$what: the best of all from few of each");
 }
 
+# Movers as they are found from what nodes tell, in order, many of which move by as much, and as the rows say.
+sub movers
+{
+	my ($what) = @_;
+	my $hours = $node->safe_psql('shop', "SELECT string_agg(DISTINCT quote_literal(date_trunc('hour', event_time)), ' ') FROM sellometer.totals WHERE tier = 'minute'");
+	my @hours = split(/ (?=')/, $hours);
+	my @wrong;
+
+	for (1 .. 20)
+	{
+		my ($d, $e, $by, $n) = (pick(qw(product_id product_id brand category_l2)), pick(qw(view cart purchase)), pick('gmv', 'count'), pick(0, 1, 2, 5, 20));
+		my ($now, $then) = (pick(@hours), pick(@hours));
+		my $call = "'$d', '$e', $now, ${now}::timestamptz + '1 hour', $then, ${then}::timestamptz + '1 hour', $n, '$by'";
+		my ($is, $should) = map { $_->safe_psql('shop', "SELECT key, count, trim_scale(gmv), earlier_count, trim_scale(earlier_gmv), trim_scale(difference) FROM sellometer.movers($call)") } ($front, $node);
+		# by the rows of the tier alone
+		my $oracle = $node->safe_psql('shop', "SELECT key, count, trim_scale(gmv), earlier_count, trim_scale(earlier_gmv), trim_scale(difference) FROM (SELECT key, count, gmv, earlier_count, earlier_gmv,
+			CASE '$by' WHEN 'gmv' THEN gmv - earlier_gmv ELSE count - earlier_count END AS difference FROM (SELECT $d\::text COLLATE \"C\" AS key,
+				coalesce(sum(count) FILTER (WHERE event_time >= $now AND event_time < ${now}::timestamptz + '1 hour'), 0) AS count, coalesce(sum(gmv) FILTER (WHERE event_time >= $now AND event_time < ${now}::timestamptz + '1 hour'), 0) AS gmv,
+				coalesce(sum(count) FILTER (WHERE event_time >= $then AND event_time < ${then}::timestamptz + '1 hour'), 0) AS earlier_count, coalesce(sum(gmv) FILTER (WHERE event_time >= $then AND event_time < ${then}::timestamptz + '1 hour'), 0) AS earlier_gmv
+			FROM sellometer.${d}_minute WHERE event_type = '$e' GROUP BY 1) s) z WHERE difference <> 0 ORDER BY abs(difference) DESC, key LIMIT $n");
+
+		push @wrong, "$call\nis: $is\nnot: $should\noracle: $oracle" if $is ne $should || $is ne $oracle;
+	}
+	return is(substr(join("\n", @wrong), 0, 3000), '', "$what: movers, in order");
+}
+
 sub compare
 {
 	my ($what, @slices) = @_;
@@ -90,6 +116,7 @@ sub random_nodes
 	catch_up($node, 'shop', @slices);
 	compare("seed $seed, rolled up and pruned", @slices) foreach (1 .. 2);
 	best("seed $seed");
+	movers("seed $seed");
 	return @slices;
 }
 
@@ -150,6 +177,10 @@ is(scalar(() = $plan =~ /Remote SQL/g), 1, 'one product is asked of one node');
 like($plan, qr/product_id = $product/, '... and of that node only this product');
 $plan = $front->safe_psql('shop', "EXPLAIN (VERBOSE) SELECT brand, sum(count) FROM sellometer_nodes.own_realtime_brand_minute_of_s0 GROUP BY 1");
 like($plan, qr/Remote SQL: SELECT brand, sum\(count\).*GROUP BY/, 'a node adds up by itself');
+
+my $hour = $node->safe_psql('shop', "SELECT date_trunc('hour', max(event_time)) FROM sellometer.totals WHERE tier = 'minute'");
+$plan = $front->safe_psql('shop', "SELECT sellometer.movers_told_by_nodes('product_id', 'view', '$hour', '$hour'::timestamptz + '1 hour', '$hour'::timestamptz - interval '1 hour', '$hour', 3, 'gmv')");
+is($front->safe_psql('shop', "SELECT max(n) FROM (SELECT node, count(*) AS n FROM ($plan) x GROUP BY 1) y"), '3', 'of movers among products each node tells its own best');
 
 # --- rights, and the password ---
 

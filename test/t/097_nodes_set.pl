@@ -82,7 +82,7 @@ is(everywhere(q{SELECT count(*) FROM sellometer.overridden_brands WHERE brand = 
 
 # --- what differs is told ---
 
-like(alike(), qr/^warning: they are not set up alike: overrides of brands \(s0: 1 rows, (\w+); s1: 1 rows, \1; s2: 2 rows, \w+\)$/, 'a node that differs');
+like(alike(), qr/^warning: they are not set up alike: overrides of brands \(s0: 1 rows, (\w+); s1: 1 rows, \1; s2: 2 rows, \w+; here: 1 rows, \1\)$/, 'a node that differs');
 $far->safe_psql('s2', q{DELETE FROM sellometer.overridden_brands WHERE brand = 'acem'});
 is(alike(), 'ok: all that can be asked are set up alike', '... and does no more');
 $far->safe_psql('postgres', q{ALTER DATABASE s2 SET sellometer.view_window = '13h'});
@@ -93,7 +93,13 @@ like(alike(), qr{tier day \(s0: 1 day 1 year UTC; s1: 1 day 2 years UTC; s2: 1 d
 $node->safe_psql('s1', q{SELECT sellometer_alter_tier('day', retention => '1 year')});
 $far->safe_psql('postgres', q{ALTER DATABASE s2 SET sellometer.slice = '1/3'});
 like(dash(q{SELECT severity || detail FROM sellometer.health WHERE name = 'node s2'}), qr{^criticalhas slice 1/3}, 'a slice');
+like(fails($_), qr{node "s2" has slice 1/3 by now, not 2/3}, '... which is an error of what is asked') foreach ("SELECT * FROM sellometer_top('brand', 'view', '-infinity', 'infinity')", "SELECT * FROM sellometer_total('view', '-infinity', 'infinity')");
 $far->safe_psql('postgres', q{ALTER DATABASE s2 SET sellometer.slice = '2/3'});
+
+dash(q{INSERT INTO sellometer.inventory VALUES (1, 5, '2019-10-01', '1 day')});
+like(alike(), qr/inventory \(s0: 2 .*; here: 1 /, 'stock that stands here, where nothing is counted');
+dash('DELETE FROM sellometer.inventory');
+is(alike(), 'ok: all that can be asked are set up alike', '... and on nodes alone');
 
 # --- a node that is not there ---
 
