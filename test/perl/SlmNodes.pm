@@ -27,13 +27,14 @@ use File::Path qw(remove_tree);
 use PostgreSQL::Test::Utils;
 use SlmCrash;
 use SlmHistory;
+use SlmOwnSlices;
 use SlmRandom;
 use SlmSlices;
 use SlmTest;
 use SlmTiers;
 use Test::More;
 
-our @EXPORT = qw(know_each_other connection_to make_archiving set_back random_nodes nodes_agree);
+our @EXPORT = qw(know_each_other connection_to make_archiving set_back random_nodes random_own_nodes nodes_agree);
 
 =pod
 
@@ -203,8 +204,6 @@ sub nodes_agree
 
 One whole history, from empty databases on, and nodes_agree(), twice: the second time after all was made anew from archives.
 
-=back
-
 =cut
 
 sub random_nodes
@@ -245,6 +244,63 @@ sub random_nodes
 	in_database($whole, $_, $CALLS{replay}) foreach (@slices);
 	is(join("\n", grep { !$set_back || !/^(ledger|carts|rejected|offers)\|/ } slice_differences($whole, @slices)), '', '... also made anew from archives');
 	is(in_database(undef, 's0', $BEST), in_database($whole, 'shop', $BEST), '... and the node that archives shows them all') if $shows;
+	remove_tree($dir);
+	remove_tree($_->backup_dir) foreach (@$servers);
+	return;
+}
+
+=pod
+
+=item random_own_nodes($whole, $servers, $seed)
+
+Likewise of nodes that read a prefix each, archive it by themselves, and keep originals for as long as a backup may be old: each is set back whenever it
+comes to that, and loads again what is there.
+
+=back
+
+=cut
+
+sub random_own_nodes
+{
+	my ($whole, $servers, $seed) = @_;
+	my $dir = slm_directory($whole, "own_nodes_$seed");
+	my $sums = own_slice_sums();
+	my %backups = (n => $seed * 1000 + 500);
+
+	srand($seed);
+	mkdir "$dir/$_" foreach (qw(all in whole kept out));
+	my @keys = SlmTiers::in_order_of_arrival(SlmTiers::make_files("$dir/all", $seed));
+	splice(@keys, 40) if @keys > 40;
+	my $n = pick(2, 4);
+	divide_files($whole, $n, $dir);
+	mkdir "$dir/$_" foreach (map { my $i = $_; map { "$_/$i" } qw(in whole kept out) } (0 .. $n - 1));
+	my @slices = make_slices($whole, "file://$dir/whole/", $n, @$servers);
+	in_database($whole, $_, q{DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET sellometer.keep_originals = %L', current_database(), '365d'); END $$}) foreach (@slices);
+	in_database($whole, $_, "SELECT sellometer_drop_source('a'); SELECT sellometer_add_source('a', 'file://$dir/in/{slice}/', archive_url => 'file://$dir/out/{slice}/', own_slice => true)") foreach (@slices);
+	note("seed $seed: $n nodes with a prefix each, " . @keys . ' files');
+	while (@keys)
+	{
+		for my $key (splice(@keys, 0, 1 + int rand 10))
+		{
+			for my $i (0 .. $n - 1)
+			{
+				link_object("$dir/$i", "$dir/$_/$i", $key) foreach (qw(in whole kept));
+				act($whole, "s$i", 0) if chance(0.1);
+			}
+		}
+		act($whole, $_, 0) foreach (shuffled('shop', @slices));
+		delete $backups{behind};
+		strike(pick(@$servers), \%backups) if chance(0.5);
+	}
+	newest_of_slices($whole, $n, $dir, qw(in whole kept));
+	catch_up($whole, 'shop', @slices);
+	is(join("\n", slice_differences($whole, $sums, @slices)), '', "seed $seed: $n nodes with a prefix each are what one database is that reads all");
+	in_database($whole, $_, $CALLS{archive}) foreach (@slices);
+	in_database($whole, $_, $CALLS{replay}) foreach (@slices);
+	is(join("\n", slice_differences($whole, $sums, @slices)), '', '... also made anew from archives');
+	is(join('', map { in_database($whole, $_, "SELECT '$_', name, detail FROM sellometer_check() WHERE NOT ok AND name IN ('ledger', 'tiers', 'totals', 'archives')") } @slices), '', '... each is in order');
+	oracle_load($whole, "$dir/kept");
+	oracle_agrees($whole, 'minute', "seed $seed", $whole->safe_psql('shop', "SELECT kept_from FROM sellometer.tiers WHERE name = 'minute'"));
 	remove_tree($dir);
 	remove_tree($_->backup_dir) foreach (@$servers);
 	return;
