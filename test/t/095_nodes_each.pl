@@ -139,6 +139,15 @@ for my $database ('dash', 's1')
 }
 like(answer('dash', $refused_in_front{$_}[0]), $refused_in_front{$_}[1], "sellometer_$_() is refused where nothing is loaded, with the way") foreach (sort keys %refused_in_front);
 
+# --- who left something in a cart ---
+
+my $people = 'SELECT string_agg(user_id || user_session, \',\' ORDER BY user_id, product_id) FROM sellometer.left_in_cart';
+like(answer('dash', $people, 'viewer'), qr/permission denied for view left_in_cart/, 'a reader is not told whose carts they are');
+$node->safe_psql('dash', 'GRANT SELECT ON sellometer.left_in_cart TO viewer');
+like(answer('dash', $people, 'viewer'), qr/permission denied for view own_left_in_cart/, '... nor is the role that asks');
+$node->safe_psql($_, 'GRANT SELECT ON sellometer.own_left_in_cart TO asker') foreach (@slices);
+is(answer('dash', $people, 'viewer'), answer('shop', $people), '... until both are granted it');
+
 # --- more keys than a dimension may have ---
 
 my $tags = "sellometer_top('tag', 'view', $r, 100)";
