@@ -29,7 +29,7 @@ BEGIN
 	EXECUTE format('SELECT min(x.price), min(x.category) FROM (%s) x', coalesce(sellometer.products_told_by_nodes(ARRAY[$1]), 'SELECT NULL::numeric AS price, NULL AS category'))
 	INTO this_price, this_category;
 	candidates := (SELECT string_agg(format('SELECT product_id, price, sales, name, url, image FROM %s WHERE product = %L AND of_category = %L AND n = %L',
-		r, $1, coalesce(this_category, ''), $2), ' UNION ALL ') FROM sellometer.told_relations('told_similar') r);
+		r, $1, coalesce(this_category, ''), coalesce($2, 2147483647)), ' UNION ALL ') FROM sellometer.told_relations('told_similar') r);
 	RETURN QUERY EXECUTE format('SELECT c.product_id, c.price, c.sales, $4, c.name, c.url, c.image
 		FROM (SELECT * FROM (%s) x ORDER BY x.sales DESC, x.product_id LIMIT 100 + 10 * $2::bigint) c
 		ORDER BY round(abs(ln(greatest(c.price, 0.01) / greatest($3, 0.01))) / ln(2.0)), c.sales DESC, c.product_id LIMIT $2', candidates)
