@@ -87,17 +87,19 @@ slm_get_money_varint(const unsigned char **at, const unsigned char *end, SlmMone
 	const unsigned char *start = *at;
 	uint64_t	value;
 
-	if (slm_get_varint(at, end, &value) && *at - start < SLM_VARINT_MAX)
-		*gmv = slm_unzigzag(value);
-	else
-	{
-		unsigned __int128 wide;
+	unsigned __int128 wide;
 
-		*at = start;
-		if (!slm_get_long_varint(at, end, &wide))
-			return false;
-		*gmv = (SlmMoneySum) (wide >> 1 ^ -(wide & 1));
+	if (slm_get_varint(at, end, &value) && *at - start < SLM_VARINT_MAX)
+	{
+		int64_t		narrow = slm_unzigzag(value);
+
+		*gmv = (narrow & 1) != 0 ? (narrow - 1) / 2 : (SlmMoneySum) (narrow / 2) * SLM_CENT;
+		return true;
 	}
+	*at = start;
+	if (!slm_get_long_varint(at, end, &wide))
+		return false;
+	*gmv = (SlmMoneySum) (wide >> 1 ^ -(wide & 1));
 	/* no sum is so large, as each is below 2^63 prices of 10^16 */
 	if (*gmv >= SLM_MAX_MONEY_VARINT || *gmv <= -SLM_MAX_MONEY_VARINT || ((*gmv & 1) == 0 && (*gmv / 2 >= SLM_MAX_MONEY_VARINT / SLM_CENT || *gmv / 2 <= -SLM_MAX_MONEY_VARINT / SLM_CENT)))
 		return false;

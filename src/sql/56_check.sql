@@ -56,7 +56,7 @@ BEGIN
 			' UNION ALL ') AS rows_sql
 			FROM sellometer.dimensions() d, unnest(enum_range(NULL::sellometer.event_type)) e, sellometer.pieces('-infinity', 'infinity', NULL, own => true) p GROUP BY 1, 2 LOOP
 		EXECUTE format('SELECT $1 + count(*) FROM (SELECT key, sum(count) AS count, sum(gmv) AS gmv FROM (%s) x GROUP BY 1) a
-			FULL JOIN sellometer.sums(%L, %L, ''-infinity'', ''infinity'', NULL, NULL, NULL, NULL, true) b ON b.key = a.key
+			FULL JOIN sellometer.sums(%L, %L, ''-infinity'', ''infinity'', NULL, NULL, NULL, true) b ON b.key = a.key
 			WHERE a.count IS DISTINCT FROM b.count OR a.gmv IS DISTINCT FROM b.gmv', t.rows_sql, t.dimension, t.event_type) INTO n USING n;
 	END LOOP;
 	RETURN n;

@@ -7,7 +7,7 @@
  */
 
 CREATE FUNCTION sellometer.sums(
-	dimension text, event_type text, range_from timestamptz, range_to timestamptz, keys text[], labels text[], by text, n integer,
+	dimension text, event_type text, range_from timestamptz, range_to timestamptz, keys text[], by text, n integer,
 	own boolean DEFAULT false, OUT key text, OUT gmv numeric, OUT count bigint)
 RETURNS SETOF record
 LANGUAGE c STABLE PARALLEL SAFE ROWS 10
@@ -18,8 +18,8 @@ SET random_page_cost = 1.1
 SET work_mem = '64MB'
 SET jit = off
 AS 'MODULE_PATHNAME', 'sellometer_sums';
-COMMENT ON FUNCTION sellometer.sums(text, text, timestamptz, timestamptz, text[], text[], text, integer, boolean) IS
-	'All events of a type of each key, or of these, each given once, over a range whose ends are starts of buckets; labels: what stands in place of each of these keys; the n best by gmv or count, NULL: all in no order; own: of this database, even if nodes are asked';
+COMMENT ON FUNCTION sellometer.sums(text, text, timestamptz, timestamptz, text[], text, integer, boolean) IS
+	'All events of a type of each key, or of these, each given once, over a range whose ends are starts of buckets; the n best by gmv or count, NULL: all in no order; own: of this database, even if nodes are asked';
 
 /* SQL for the rows of some pieces. */
 CREATE FUNCTION sellometer.rows_of(
@@ -74,7 +74,7 @@ BEGIN
 		PERFORM sellometer.tell_range("from", "to", range_from, range_to);
 	END IF;
 
-	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, NULL, by, n) t;
+	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, by, n) t;
 END
 $$;
 COMMENT ON FUNCTION sellometer.top(text, text, timestamptz, timestamptz, integer, text, boolean) IS
@@ -117,7 +117,7 @@ SET jit = off
 AS $$
 BEGIN
 	RETURN QUERY SELECT t.key, t.gmv, t.count, t.gmv / t.count
-	FROM sellometer.sums(dimension, event_type, range_from, range_to, sellometer.possible_keys(dimension, keys), NULL, 'gmv', cardinality(keys)) t;
+	FROM sellometer.sums(dimension, event_type, range_from, range_to, sellometer.possible_keys(dimension, keys), 'gmv', cardinality(keys)) t;
 END
 $$;
 COMMENT ON FUNCTION sellometer.sums_of(text, text, text[], timestamptz, timestamptz) IS

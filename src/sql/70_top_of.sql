@@ -47,48 +47,39 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.is_in_categories(integer, text, text[]) IS 'SQL for: a category of so many levels is in one of these, of as many or fewer';
 
-/* Each product once. */
-CREATE FUNCTION sellometer.products_of(brands text[], categories text[], OUT product_id bigint, OUT brand text, OUT category text)
-RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1000
+/* SQL: of each label, the products of some brands and categories (an empty list: any) that have it; without labels, all of them at once. */
+CREATE FUNCTION sellometer.labelled_products(dimension text, brands text[], categories text[])
+RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-SET jit = off
 AS $$
 BEGIN
-	RETURN QUERY EXECUTE format('
-		SELECT s.product_id, s.brand, s.category FROM sellometer.all_sold_products s
-		WHERE %s AND %s AND NOT EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
-			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category))',
+	-- what nodes have of a product may have other labels in each
+	RETURN format('SELECT %s, array_agg(s.product_id) FROM sellometer.all_sold_products s
+		WHERE %s AND %s AND NOT (%s AND EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
+			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category))) GROUP BY 1',
+		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 's.brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 's.category') END,
 		CASE WHEN cardinality(brands) > 0 THEN format('s.brand = ANY (%L)', brands) ELSE 'true' END,
-		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories(3, 's.category', categories) ELSE 'true' END);
+		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories(3, 's.category', categories) ELSE 'true' END,
+		CASE WHEN sellometer.asks_nodes() THEN 'true' ELSE 's.has_others' END);
 END
 $$;
-COMMENT ON FUNCTION sellometer.products_of(text[], text[]) IS
-	'Products that were last sold under one of some brands and in one of some categories, of any level; an empty list: any';
+COMMENT ON FUNCTION sellometer.labelled_products(text, text[], text[]) IS
+	'SQL for products that were last sold under one of some brands and in one of some categories, of any level, by label';
 
 /* Of products by their labels. */
 CREATE FUNCTION sellometer.top_by_labels(
 	dimension text, event_type text, brands text[], categories text[], range_from timestamptz, range_to timestamptz, n integer, by text,
 	OUT key text, OUT gmv numeric, OUT count bigint)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 10
+LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET datestyle = 'ISO'
+SET timezone = 'UTC'
+SET random_page_cost = 1.1
+SET work_mem = '64MB'
 SET jit = off
-AS $$
-DECLARE
-	products text[];
-	labels text[];
-BEGIN
-	EXECUTE format('SELECT array_agg(p.product_id::text), array_agg(coalesce(p.label, ''''))
-		FROM (SELECT DISTINCT ON (product_id) product_id, %s AS label FROM sellometer.products_of($1, $2) ORDER BY product_id) p',
-		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 'brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 'category') END)
-	INTO products, labels USING brands, categories;
-	IF products IS NOT NULL THEN
-		RETURN QUERY SELECT * FROM sellometer.sums('product_id', event_type, range_from, range_to, products,
-			CASE WHEN dimension <> 'product_id' THEN labels END, by, n);
-	END IF;
-END
-$$;
+AS 'MODULE_PATHNAME', 'sellometer_top_by_labels';
 COMMENT ON FUNCTION sellometer.top_by_labels(text, text, text[], text[], timestamptz, timestamptz, integer, text) IS
 	'The best of what products of some brands and categories have, by product or by label';
 
@@ -105,7 +96,7 @@ DECLARE
 	level integer := right(dimension, 1)::integer;
 	levels integer := (SELECT greatest(level, max(sellometer.level_of(k))) FROM unnest(categories) k);
 BEGIN
-	RETURN QUERY EXECUTE format('SELECT %s COLLATE "C", sellometer.gmv(c.gmv), sum(c.count)::bigint FROM sellometer.sums($1, $2, $3, $4, NULL, NULL, NULL, NULL) c
+	RETURN QUERY EXECUTE format('SELECT %s COLLATE "C", sellometer.gmv(c.gmv), sum(c.count)::bigint FROM sellometer.sums($1, $2, $3, $4, NULL, NULL, NULL) c
 		WHERE %s GROUP BY 1 ORDER BY %s, 1 LIMIT $5',
 		sellometer.first_levels(level, levels, 'c.key'), sellometer.is_in_categories(levels, 'c.key', categories), CASE by WHEN 'gmv' THEN '2 DESC, 3 DESC' ELSE '3 DESC, 2 DESC' END)
 	USING 'category_l' || levels, event_type, range_from, range_to, n;
@@ -123,7 +114,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	IF dimension = 'brand' AND cardinality(categories) = 0 THEN
-		RETURN QUERY SELECT * FROM sellometer.sums('brand', event_type, range_from, range_to, brands, NULL, by, n);
+		RETURN QUERY SELECT * FROM sellometer.sums('brand', event_type, range_from, range_to, brands, by, n);
 	ELSIF dimension LIKE 'category\_l_' AND cardinality(brands) = 0 THEN
 		RETURN QUERY SELECT * FROM sellometer.top_in_categories(dimension, event_type, categories, range_from, range_to, n, by);
 	ELSE

@@ -228,8 +228,8 @@ AS $$
 	SELECT y.*, CASE by WHEN 'gmv' THEN y.gmv - y.earlier_gmv ELSE (y.count - y.earlier_count)::numeric END
 	FROM (SELECT coalesce(a.key, e.key) AS key, coalesce(a.count, 0) AS count, coalesce(a.gmv, 0) AS gmv,
 			coalesce(e.count, 0) AS earlier_count, coalesce(e.gmv, 0) AS earlier_gmv
-		FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, NULL, NULL, NULL, true) a
-		FULL JOIN sellometer.sums(dimension, event_type, earlier_from, earlier_to, NULL, NULL, NULL, NULL, true) e ON e.key = a.key) y
+		FROM sellometer.sums(dimension, event_type, range_from, range_to, NULL, NULL, NULL, true) a
+		FULL JOIN sellometer.sums(dimension, event_type, earlier_from, earlier_to, NULL, NULL, NULL, true) e ON e.key = a.key) y
 $$;
 COMMENT ON FUNCTION sellometer.moved(text, text, timestamptz, timestamptz, timestamptz, timestamptz, text) IS
 	'What this database itself has of all keys in two ranges whose ends are starts of buckets, and by how much it differs: in no order';
@@ -238,12 +238,14 @@ CREATE FUNCTION sellometer.own_movers(
 	dimension text, event_type text, range_from timestamptz, range_to timestamptz, earlier_from timestamptz, earlier_to timestamptz, n integer, by text,
 	OUT key text, OUT count bigint, OUT gmv numeric, OUT earlier_count bigint, OUT earlier_gmv numeric, OUT difference numeric)
 RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 20
+LANGUAGE c STABLE STRICT PARALLEL SAFE ROWS 20
 SET search_path = pg_catalog, pg_temp
-AS $$
-	SELECT * FROM sellometer.moved(dimension, event_type, range_from, range_to, earlier_from, earlier_to, by) m
-	WHERE m.difference <> 0 ORDER BY abs(m.difference) DESC, m.key COLLATE "C" LIMIT n
-$$;
+SET datestyle = 'ISO'
+SET timezone = 'UTC'
+SET random_page_cost = 1.1
+SET work_mem = '64MB'
+SET jit = off
+AS 'MODULE_PATHNAME', 'sellometer_own_movers';
 COMMENT ON FUNCTION sellometer.own_movers(text, text, timestamptz, timestamptz, timestamptz, timestamptz, integer, text) IS
 	'The keys whose gmv or count differs most, in this database itself, between two ranges whose ends are starts of buckets';
 

@@ -61,6 +61,7 @@ CREATE TABLE sellometer.sold_products (
 	high		numeric,
 	brand		text COLLATE "C",
 	last_sold	timestamptz,
+	has_others	boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (product_id, category)
 );
 CREATE INDEX sold_products_brand ON sellometer.sold_products (brand);
@@ -70,6 +71,7 @@ COMMENT ON COLUMN sellometer.sold_products.low IS 'lowest price';
 COMMENT ON COLUMN sellometer.sold_products.high IS 'highest price';
 COMMENT ON COLUMN sellometer.sold_products.brand IS 'of the last purchase; of several brands in its minute the greatest';
 COMMENT ON COLUMN sellometer.sold_products.last_sold IS 'minute of the last purchase';
+COMMENT ON COLUMN sellometer.sold_products.has_others IS 'the product has rows of other categories, too';
 
 CREATE VIEW sellometer.all_sold_products AS SELECT * FROM sellometer.sold_products;
 COMMENT ON VIEW sellometer.all_sold_products IS 'sellometer.sold_products, in the dashboards'' database of nodes those of each node';
@@ -97,6 +99,23 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (pg_catalog.to_char(minute AT TIME ZONE 'UTC', 'YYYYMMDDHH24MI') || label) COLLATE "C";
 COMMENT ON FUNCTION sellometer.dated(timestamptz, text) IS 'A text with its minute before it, so that of several the greatest is the last';
 
+/* Once new rows of these products are there; where they are many, all is looked at, in one pass. */
+CREATE FUNCTION sellometer.mark_others(products bigint[])
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	IF cardinality(products) > 5000 THEN
+		products := ARRAY(SELECT s.product_id FROM sellometer.sold_products s GROUP BY 1 HAVING count(*) > 1);
+	END IF;
+	UPDATE sellometer.sold_products s SET has_others = true
+	FROM (SELECT x.product_id FROM (SELECT DISTINCT unnest(products) AS product_id) a JOIN sellometer.sold_products x USING (product_id) GROUP BY 1 HAVING count(*) > 1) m
+	WHERE s.product_id = m.product_id AND NOT s.has_others;
+END
+$$;
+COMMENT ON FUNCTION sellometer.mark_others(bigint[]) IS 'Note in sellometer.sold_products which of these products have rows of several categories';
+
 /* One at a time: the lock is one that loading doesn't want. */
 CREATE FUNCTION sellometer.fold_offers()
 RETURNS bigint
@@ -110,6 +129,7 @@ DECLARE
 		sellometer.setting_length('sellometer.shift_window')) - sellometer.setting_length('sellometer.view_window') - interval '1 hour';
 	folded bigint;
 	moved bigint[];
+	added bigint[];
 BEGIN
 	LOCK TABLE sellometer.sold_products IN SHARE ROW EXCLUSIVE MODE;
 	WITH taken AS MATERIALIZED (
@@ -133,8 +153,13 @@ BEGIN
 		ON CONFLICT (product_id, category) DO UPDATE SET sales = p.sales + excluded.sales, low = least(p.low, excluded.low),
 			high = greatest(p.high, excluded.high), last_sold = greatest(p.last_sold, excluded.last_sold),
 			brand = CASE WHEN (p.last_sold, p.brand) > (excluded.last_sold, excluded.brand) THEN p.brand ELSE excluded.brand END
+		RETURNING p.product_id, p.xmax = 0 AS is_new
 	)
-	SELECT count(*), array_agg(DISTINCT product_id) FILTER (WHERE count <= 0) INTO folded, moved FROM taken;
+	SELECT count(*), array_agg(DISTINCT product_id) FILTER (WHERE count <= 0), (SELECT array_agg(product_id) FILTER (WHERE is_new) FROM products)
+	INTO folded, moved, added FROM taken;
+	IF added IS NOT NULL THEN
+		PERFORM sellometer.mark_others(added);
+	END IF;
 	-- an event with an id that an earlier one has taken the place of
 	IF moved IS NOT NULL THEN
 		DELETE FROM sellometer.offer_history WHERE product_id = ANY (moved) AND count <= 0;
@@ -196,8 +221,8 @@ LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
 	DELETE FROM sellometer.sold_products WHERE product_id IN (SELECT unnest($1));
-	INSERT INTO sellometer.sold_products (product_id, category, sales, low, high, brand, last_sold)
-	SELECT product_id, category, sum(count), min(price), max(price), substr(max(sellometer.dated(last_seen, brand)), 13), max(last_seen)
+	INSERT INTO sellometer.sold_products (product_id, category, sales, low, high, brand, last_sold, has_others)
+	SELECT product_id, category, sum(count), min(price), max(price), substr(max(sellometer.dated(last_seen, brand)), 13), max(last_seen), count(*) OVER (PARTITION BY product_id) > 1
 	FROM sellometer.purchases_of($1, '-infinity') GROUP BY product_id, category;
 $$;
 COMMENT ON FUNCTION sellometer.count_sold(bigint[]) IS 'Make the rows of these products in sellometer.sold_products anew';
@@ -343,6 +368,7 @@ REVOKE ALL ON FUNCTION sellometer.recent_offers(timestamptz, timestamptz) FROM P
 REVOKE ALL ON FUNCTION sellometer.purchases_of(bigint[], date) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.recent_sales_of(bigint[], timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.sales_before(bigint[], timestamptz[], date) FROM PUBLIC;
+REVOKE ALL ON FUNCTION sellometer.mark_others(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.count_sold(bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_offers(timestamptz[], bigint[], text[], numeric[], text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION sellometer.forget_offers_of(timestamptz, timestamptz, timestamptz, timestamptz) FROM PUBLIC;

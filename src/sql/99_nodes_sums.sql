@@ -37,7 +37,7 @@ COMMENT ON FOREIGN TABLE sellometer.question IS 'The row that is asked for: what
 
 CREATE VIEW sellometer.told_sums AS
 SELECT q.dimension, q.event_type, q.range_from, q.range_to, q.among, q.by, q.n, s.key, s.gmv, s.count
-FROM sellometer.question q, LATERAL sellometer.sums(q.dimension, q.event_type, q.range_from, q.range_to, nullif(q.among, '{}'), NULL, nullif(q.by, ''), nullif(q.n, -1), true) s;
+FROM sellometer.question q, LATERAL sellometer.sums(q.dimension, q.event_type, q.range_from, q.range_to, nullif(q.among, '{}'), nullif(q.by, ''), nullif(q.n, -1), true) s;
 COMMENT ON VIEW sellometer.told_sums IS 'What this database tells, as a node of others, of the sums of its keys: of those among some, or of all ({}), the n best by gmv or count, or all ('''', -1)';
 
 CREATE VIEW sellometer.told_events AS

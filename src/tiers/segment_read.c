@@ -175,7 +175,12 @@ add_row(SlmSums *sums, uint64 row)
 	uint32		number;
 	int128		gmv;
 
-	if (sums->dimension == SLM_PRODUCT_ID)
+	if (sums->closed)
+	{
+		if (!slm_sums_find_product(sums, DatumGetInt64(value), &number))
+			return;
+	}
+	else if (sums->dimension == SLM_PRODUCT_ID)
 		number = slm_sums_product(sums, DatumGetInt64(value));
 	else
 	{

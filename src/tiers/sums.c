@@ -1,5 +1,13 @@
 /*
  * sums.c: see sums.h.
+ *
+ * Segments have their products ascending, and most of a segment's are those of the one before.  So products are in an index, ascending, along which
+ * each segment goes: what comes next is mostly a step ahead, and in the cache, while a table of as many keys would be larger than that.  What is
+ * not in the index yet is in a small table, until there is enough of it to make the index anew.
+ *
+ *   segment     3   7 8      20        ascending
+ *   index     1 3 5 7   9 12 20 31 …   ascending, with the numbers of the keys
+ *   table             8
  */
 #include "postgres.h"
 
@@ -60,6 +68,9 @@ slm_sums_create(SlmDimension dimension)
 	{
 		sums->seed = pg_prng_uint64(&pg_global_prng_state);
 		sums->products = products_create(CurrentMemoryContext, sums->room, sums);
+		sums->ids = palloc(sizeof(int64));
+		sums->ids[0] = PG_INT64_MAX;
+		sums->numbers = palloc(sizeof(uint32));
 		return sums;
 	}
 	sums->callback = (MemoryContextCallback) {.func = free_dictionary,.arg = sums};
@@ -81,11 +92,106 @@ add_key(SlmSums *sums, int64 product_id)
 	sums->keys[sums->n++] = (SlmKeySum) {.product_id = product_id};
 }
 
+/* --- products --- */
+
+/* So many products that are not in the index are worth making it anew. */
+#define ENOUGH(indexed)		((indexed) / 8 + 1024)
+
+/* The first place of the index, from one on, whose product is not before this one; the last place is after all. */
 static inline uint32
-number_product(SlmSums *sums, int64 product_id, uint32 hash)
+go_along(const SlmSums *sums, uint32 at, int64 product_id)
+{
+	const int64 *ids = sums->ids;
+	uint32		step = 8;
+	uint32		high;
+
+	for (int i = 0; i < 8; i++, at++)
+	{
+		/* the last is PG_INT64_MAX */
+		if (ids[at] >= product_id)
+			return at;
+	}
+	while (at + step < sums->indexed && ids[at + step] < product_id)
+	{
+		at += step;
+		step *= 2;
+	}
+	high = Min(at + step, sums->indexed);
+	while (at < high)
+	{
+		uint32		middle = at + (high - at) / 2;
+
+		if (ids[middle] < product_id)
+			at = middle + 1;
+		else
+			high = middle;
+	}
+	return at;
+}
+
+/* The keys that are not in the index, ascending; NULL: as they are numbered. */
+static uint32 *
+sort_tail(const SlmSums *sums)
+{
+	uint32		n = sums->n - sums->indexed;
+	const SlmKeySum *tail = &sums->keys[sums->indexed];
+	SlmSortItem *items;
+	SlmSortItem *sorted;
+	uint32	   *order;
+	uint32		ascending = 1;
+
+	while (ascending < n && tail[ascending - 1].product_id < tail[ascending].product_id)
+		ascending++;
+	if (ascending >= n)
+		return NULL;
+	items = MemoryContextAllocHuge(CurrentMemoryContext, 2 * sizeof(SlmSortItem) * n);
+	order = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint32) * n);
+	for (uint32 i = 0; i < n; i++)
+		items[i] = (SlmSortItem) {.key = (uint64) tail[i].product_id ^ UINT64CONST(1) << 63,.index = sums->indexed + i};
+	sorted = slm_sort_with(items, items + n, n);
+	for (uint32 i = 0; i < n; i++)
+		order[i] = (uint32) sorted[i].index;
+	pfree(items);
+	return order;
+}
+
+/* Put all keys into the index. */
+static void
+make_index(SlmSums *sums)
+{
+	uint32	   *order = sort_tail(sums);
+	uint32		old = sums->indexed;
+	uint32		n = sums->n - old;
+
+	sums->ids = repalloc_huge(sums->ids, sizeof(int64) * ((Size) sums->n + 1));
+	sums->numbers = repalloc_huge(sums->numbers, sizeof(uint32) * ((Size) sums->n + 1));
+	sums->ids[sums->n] = PG_INT64_MAX;
+	/* from behind, so that nothing is in the way */
+	for (uint32 to = sums->n; n > 0; to--)
+	{
+		uint32		number = order != NULL ? order[n - 1] : sums->indexed + n - 1;
+		int64		product_id = sums->keys[number].product_id;
+		bool		takes_old = old > 0 && sums->ids[old - 1] > product_id;
+
+		sums->ids[to - 1] = takes_old ? sums->ids[old - 1] : product_id;
+		sums->numbers[to - 1] = takes_old ? sums->numbers[old - 1] : number;
+		if (takes_old)
+			old--;
+		else
+			n--;
+	}
+	sums->indexed = sums->n;
+	products_reset(sums->products);
+	if (order != NULL)
+		pfree(order);
+}
+
+/* Of one that is not in the index. */
+static uint32
+number_product(SlmSums *sums, int64 product_id)
 {
 	bool		found;
-	ProductEntry *entry = products_insert_hash(sums->products, product_id, hash, &found);
+	ProductEntry *entry = products_insert(sums->products, product_id, &found);
 
 	if (!found)
 	{
@@ -95,11 +201,40 @@ number_product(SlmSums *sums, int64 product_id, uint32 hash)
 	return entry->number;
 }
 
+bool
+slm_sums_find_product(const SlmSums *sums, int64 product_id, uint32 *number)
+{
+	uint32		at = go_along(sums, 0, product_id);
+	ProductEntry *entry = NULL;
+
+	if (at < sums->indexed && sums->ids[at] == product_id)
+		*number = sums->numbers[at];
+	else if ((entry = products_lookup(sums->products, product_id)) != NULL)
+		*number = entry->number;
+	else
+		return false;
+	return true;
+}
+
 uint32
 slm_sums_product(SlmSums *sums, int64 product_id)
 {
-	return number_product(sums, product_id, hash_product(sums->seed, product_id));
+	uint32		number;
+
+	if (sums->indexed > 0 && slm_sums_find_product(sums, product_id, &number))
+		return number;
+	return number_product(sums, product_id);
 }
+
+void
+slm_sums_close(SlmSums *sums)
+{
+	Assert(sums->dimension == SLM_PRODUCT_ID);
+	make_index(sums);
+	sums->closed = true;
+}
+
+/* --- texts --- */
 
 uint32
 slm_sums_text(SlmSums *sums, SlmSlice text)
@@ -118,7 +253,7 @@ slm_sums_text(SlmSums *sums, SlmSlice text)
 bool
 slm_sums_check(SlmSums *sums)
 {
-	Size		names = sums->products != NULL ? sums->products->size * sizeof(ProductEntry) : slm_dictionary_memory(sums->dictionary);
+	Size		names = sums->products != NULL ? sums->products->size * sizeof(ProductEntry) + sums->indexed * (sizeof(int64) + sizeof(uint32)) : slm_dictionary_memory(sums->dictionary);
 
 	sums->over = sums->limit > 0 && names + sums->room * sizeof(SlmKeySum) > sums->limit;
 	return sums->over;
@@ -131,8 +266,7 @@ slm_sums_text_of(const SlmSums *sums, uint32 key)
 	return slm_dictionary_text(sums->dictionary, sums->dimension, key);
 }
 
-/* So many sums of products are looked up at a time, each of whose places in memory has been asked for before: the table is larger than caches. */
-#define AT_A_TIME		32
+/* --- segments --- */
 
 /* Bytes of a segment for each of its products, at least. */
 #define LEAST_BYTES		3
@@ -145,51 +279,69 @@ make_room(SlmSums *sums, Size len)
 
 	if (sums->n > 0 || room <= sums->room || sums->limit > 0)
 		return;
-	if (room > sums->products->size)
-		products_grow(sums->products, room);
 	sums->keys = repalloc_huge(sums->keys, sizeof(SlmKeySum) * room);
 	sums->room = room;
 }
 
+/* Put those that are not in the index, and that the table has not either, where they belong. */
 static void
-add_some_products(SlmSums *sums, const SlmSegmentSum *some, const uint32 *hashes, int n)
+keep_tail(SlmSums *sums)
 {
-	uint32		numbers[AT_A_TIME];
+	bool		found;
 
-	for (int i = 0; i < n; i++)
-	{
-		numbers[i] = number_product(sums, some[i].product_id, hashes[i]);
-		__builtin_prefetch(&sums->keys[numbers[i]], 1);
-	}
-	for (int i = 0; i < n; i++)
-	{
-		sums->keys[numbers[i]].count += some[i].count;
-		sums->keys[numbers[i]].gmv += some[i].gmv;
-	}
+	if (sums->n - sums->indexed > ENOUGH(sums->indexed))
+		make_index(sums);
+	for (uint32 i = sums->indexed; i < sums->n; i++)
+		products_insert(sums->products, sums->keys[i].product_id, &found)->number = i;
 }
 
+/* Whoever wrote them had them ascend: then those that neither index nor table have are new, and the table need not be asked if it is empty. */
 static SlmSegmentStatus
 add_products(SlmSums *sums, SlmSegmentReader *reader)
 {
-	SlmSegmentSum some[AT_A_TIME];
-	uint32		hashes[AT_A_TIME];
-	SlmSegmentStatus status = SLM_SEGMENT_SUM;
+	SlmSegmentSum sum = {0};
+	SlmSegmentStatus status;
+	int64		last = 0;
+	uint32		at = 0;
+	bool		is_first = true;
+	bool		all_new;
 
-	while (status == SLM_SEGMENT_SUM)
+	if (sums->n - sums->indexed > ENOUGH(sums->indexed))
+		make_index(sums);
+	all_new = sums->n == sums->indexed;
+	while (!sums->over && (status = slm_segment_next_product(reader, &sum)) == SLM_SEGMENT_SUM)
 	{
-		int			n = 0;
+		uint32		number;
 
-		while (n < AT_A_TIME && (status = slm_segment_next_product(reader, &some[n])) == SLM_SEGMENT_SUM)
+		if (!is_first && sum.product_id <= last)
 		{
-			hashes[n] = hash_product(sums->seed, some[n].product_id);
-			__builtin_prefetch(&sums->products->data[hashes[n] & sums->products->sizemask]);
-			n++;
+			if (all_new)
+				keep_tail(sums);
+			all_new = false;
+			at = 0;
 		}
-		add_some_products(sums, some, hashes, n);
-		if (slm_sums_check(sums))
-			return SLM_SEGMENT_END;
+		is_first = false;
+		last = sum.product_id;
+		at = go_along(sums, at, last);
+		if (at < sums->indexed && sums->ids[at] == last)
+			number = sums->numbers[at];
+		else if (sums->closed)
+			continue;
+		else if (all_new)
+		{
+			number = sums->n;
+			add_key(sums, last);
+		}
+		else
+			number = number_product(sums, last);
+		sums->keys[number].count += sum.count;
+		sums->keys[number].gmv += sum.gmv;
+		if (sums->limit > 0 && sums->n % 1024 == 0)
+			slm_sums_check(sums);
 	}
-	return status;
+	if (all_new)
+		keep_tail(sums);
+	return sums->over ? SLM_SEGMENT_END : status;
 }
 
 static SlmSegmentStatus

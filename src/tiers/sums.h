@@ -19,7 +19,10 @@ typedef struct SlmKeySum
 typedef struct SlmSums
 {
 	SlmDimension dimension;
-	struct products_hash *products; /* numbers the keys of SLM_PRODUCT_ID ... */
+	int64	   *ids;			/* of SLM_PRODUCT_ID: the first keys, ascending, and one greater than all of them ... */
+	uint32	   *numbers;		/* ... and their numbers */
+	uint32		indexed;		/* so many */
+	struct products_hash *products; /* numbers the others ... */
 	uint64		seed;			/* ... by hashes with this */
 	SlmDictionary *dictionary;	/* of other dimensions */
 	uint32		n;
@@ -27,6 +30,7 @@ typedef struct SlmSums
 	SlmKeySum  *keys;			/* by number; may move when one is added */
 	Size		limit;			/* the caller may set it: from so many bytes on nothing is added any more ... */
 	bool		over;			/* ... and what was is of no use; 0: no limit */
+	bool		closed;			/* slm_sums_close() */
 	MemoryContextCallback callback;
 } SlmSums;
 
@@ -36,6 +40,12 @@ extern SlmSums *slm_sums_create(SlmDimension dimension);
 /* The number of a key, which has 0 and 0 if it is new: of SLM_PRODUCT_ID, of another dimension. */
 extern uint32 slm_sums_product(SlmSums *sums, int64 product_id);
 extern uint32 slm_sums_text(SlmSums *sums, SlmSlice text);
+
+/* Of SLM_PRODUCT_ID: the number of a key if it has one. */
+extern bool slm_sums_find_product(const SlmSums *sums, int64 product_id, uint32 *number);
+
+/* Of SLM_PRODUCT_ID: there will be no more keys; what segments and rows have of others is passed over. */
+extern void slm_sums_close(SlmSums *sums);
 
 /* Do they take more than their limit?  Sets over, too. */
 extern bool slm_sums_check(SlmSums *sums);

@@ -650,7 +650,9 @@ LANGUAGE sql AS $$
 		FROM sold GROUP BY product_id, l3
 		UNION ALL
 		SELECT 'minute', product_id, date_bin('1 minute', t, '2000-01-03 00:00:00+00'), price, l3, sum(quantity)::bigint, NULL, NULL, NULL, NULL
-		FROM sold, sellometer.state WHERE t >= head - interval '1 day' GROUP BY 1, 2, 3, 4, 5),
+		FROM sold, sellometer.state WHERE t >= head - interval '1 day' GROUP BY 1, 2, 3, 4, 5
+		UNION ALL
+		SELECT 'several', product_id, NULL, NULL, NULL, count(DISTINCT l3), NULL, NULL, NULL, NULL FROM sold GROUP BY product_id HAVING count(DISTINCT l3) > 1),
 	actual AS (
 		SELECT 'product', s.product_id, NULL::timestamptz, NULL::numeric, s.category, s.sales, s.low, s.high,
 			CASE WHEN (SELECT oracle.has_ids()) THEN coalesce(e.brand, s.brand) ELSE s.brand END,
@@ -659,7 +661,9 @@ LANGUAGE sql AS $$
 		LEFT JOIN expected e (what, product_id, minute, price, category, sales, low, high, brand, last_sold) ON (e.what, e.product_id, e.category) = ('product', s.product_id, s.category)
 		UNION ALL
 		SELECT 'minute', product_id, minute, price, category, count, NULL, NULL, NULL, NULL FROM sellometer.recent_sales, sellometer.state
-		WHERE minute >= head - interval '1 day')
+		WHERE minute >= head - interval '1 day'
+		UNION ALL
+		SELECT 'several', product_id, NULL, NULL, NULL, count(*), NULL, NULL, NULL, NULL FROM sellometer.sold_products WHERE has_others GROUP BY product_id)
 	SELECT 'missing', * FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM actual) m
 	UNION ALL
 	SELECT 'unexpected', * FROM (SELECT * FROM actual EXCEPT ALL SELECT * FROM expected) u
