@@ -11,7 +11,7 @@ ALERT_NAME = "sellometer.key_name(dimension, key)"
 ALERT_ABOUT = "CASE WHEN dimension IN ('all', 'event_type', 'source', 'user_session') THEN '' ELSE split_part(dimension, '_', 1) END"
 
 # So many are counted; and of so many events that put something into a cart those that it is left of are read.
-MOST_CARTS, MANY_CARTS = 10000, 20000
+MOST_CARTS, MANY_CARTS = 2500, 10000
 
 # Of these alerts what was observed is the price of a product; of all others a number of whatever the kind is about, of groups a factor.
 OF_PRICE = "kind = 'price_anomaly' AND dimension = 'product_id'"

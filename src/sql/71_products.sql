@@ -150,21 +150,26 @@ COMMENT ON FUNCTION sellometer.shown_key(text, text, jsonb) IS 'A key as files h
 /* A category without the levels that are only filled up: "a.b.b" is a.b, and an id that stands for all three levels stands once. */
 CREATE FUNCTION sellometer.category_label(category text)
 RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT regexp_replace(category, '(^|\.)([^.]+)(\.\2){1,2}$', '\1\2')
+BEGIN
+	RETURN regexp_replace(category, '(^|\.)([^.]+)(\.\2){1,2}$', '\1\2');
+END
 $$;
 COMMENT ON FUNCTION sellometer.category_label(text) IS 'A category without the levels that only repeat the one before';
 
 /* Of a name what fits into a line of text, whatever stands in it. */
 CREATE FUNCTION sellometer.name_in_a_line(name text)
 RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sellometer.shown(CASE WHEN length(n) <= 200 THEN n ELSE left(n, 199) || '~' END)
-	FROM nullif(btrim(regexp_replace(name, '[[:space:]]+', ' ', 'g')), '') n
+DECLARE
+	n text := nullif(btrim(regexp_replace(name, '[[:space:]]+', ' ', 'g')), '');
+BEGIN
+	RETURN sellometer.shown(CASE WHEN length(n) <= 200 THEN n ELSE left(n, 199) || '~' END);
+END
 $$;
 COMMENT ON FUNCTION sellometer.name_in_a_line(text) IS 'A name without line breaks, of 200 characters at most; NULL of a blank one';
 
@@ -260,21 +265,31 @@ COMMENT ON FUNCTION sellometer.key_name(text, text, jsonb) IS 'What sellometer.p
 
 CREATE FUNCTION sellometer.key_label(dimension text, key text)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT CASE WHEN dimension LIKE 'category\_l_' THEN sellometer.category_label(key)
-		ELSE sellometer.shown_key(dimension, k, t) || coalesce(' (' || sellometer.key_name(dimension, k, t) || ')', '') END
-	FROM sellometer.stored_key(dimension, key) k, sellometer.told_names(dimension, ARRAY[k]) t
+DECLARE
+	k text;
+	told jsonb;
+BEGIN
+	IF dimension LIKE 'category\_l_' THEN
+		RETURN sellometer.category_label(key);
+	END IF;
+	k := sellometer.stored_key(dimension, key);
+	told := sellometer.told_names(dimension, ARRAY[k]);
+	RETURN sellometer.shown_key(dimension, k, told) || coalesce(' (' || sellometer.key_name(dimension, k, told) || ')', '');
+END
 $$;
 COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
 
 CREATE FUNCTION @extschema@.sellometer_key_label(dimension text, key text)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sellometer.key_label($1, $2)
+BEGIN
+	RETURN sellometer.key_label(dimension, key);
+END
 $$;
 COMMENT ON FUNCTION @extschema@.sellometer_key_label(text, text) IS
 	'A key as people know it: of categories the levels that are no repetition, of a product its id and its name in sellometer.products, or the category that it was sold under most';

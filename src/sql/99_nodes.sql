@@ -162,10 +162,16 @@ COMMENT ON FUNCTION sellometer.asked_views() IS 'Views that read from all nodes 
  */
 CREATE FUNCTION sellometer.has_nodes_to_ask()
 RETURNS boolean
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%')
+BEGIN
+	-- asked for each name that is shown
+	IF to_regnamespace('sellometer_nodes') IS NULL THEN
+		RETURN false;
+	END IF;
+	RETURN EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = to_regnamespace('sellometer_nodes') AND c.relname LIKE 'held\_now\_of\_%');
+END
 $$;
 COMMENT ON FUNCTION sellometer.has_nodes_to_ask() IS 'Is this a database that shows what nodes have?  Also for who can''t read which';
 
