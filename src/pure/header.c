@@ -485,13 +485,17 @@ split_row(const SlmHeaders *headers, SlmCsv *csv, SlmRecord *record)
 
 /* Was something put behind the rows that is no text?  why: what it is. */
 static bool
-is_other_format(const SlmRecord *record, char why[SLM_MESSAGE_SIZE])
+is_other_format(const SlmRecord *record, SlmCsvStatus status, char why[SLM_MESSAGE_SIZE])
 {
 	const char *format = slm_diagnose_binary(record->raw);
+	int64_t		invalid_at = record->invalid_at;
 
+	/* of a row whose last field ended with a quote nobody has looked further */
+	if (status == SLM_CSV_BAD_QUOTE && invalid_at < 0)
+		invalid_at = (int64_t) slm_utf8_check(record->raw.data, record->raw.len);
 	/* behind a row without a line end: the second byte of gzip's magic is the first that is not UTF-8 */
-	if (format == NULL && record->invalid_at > 0)
-		format = slm_diagnose_binary((SlmSlice) {record->raw.data + record->invalid_at - 1, record->raw.len - (uint32_t) record->invalid_at + 1});
+	if (format == NULL && invalid_at > 0)
+		format = slm_diagnose_binary((SlmSlice) {record->raw.data + invalid_at - 1, record->raw.len - (uint32_t) invalid_at + 1});
 	snprintf(why, SLM_MESSAGE_SIZE, "%s", format == NULL ? "" : format);
 	return format != NULL;
 }
@@ -510,7 +514,7 @@ slm_headers_again(SlmHeaders *headers, SlmCsv *csv, SlmCsvStatus status, SlmReco
 	if (separator_line(line) == ',' || slm_trim(line).len == 0)
 		return SLM_LINE_NOTHING;
 	(void) uncomment(&line);
-	if (is_other_format(record, why))
+	if (is_other_format(record, status, why))
 	{
 		header_error(code, message, SLM_READ_ERROR_NOT_CSV, "line %llu is no CSV: behind the rows stands %s",
 					 (unsigned long long) record->line, why);

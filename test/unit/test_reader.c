@@ -387,6 +387,8 @@ test_more_headers(void)
 		  "rows 1 rejected 0 csv 0 unknown 0\n");
 	reads("gzip behind rows", TEXT(HEAD NO_END "\x1f\x8b\x08\x01\n"),
 		  "failed: line 2 is no CSV: behind the rows stands gzip data\nrows 0 rejected 0 csv 0 unknown 0\n");
+	reads("gzip behind a quoted field", TEXT(HEAD "2019-10-01 00:00:00,view,1,2.00,a,\"s\"" "\x1f\x8b\x08\x01\n"),
+		  "failed: line 2 is no CSV: behind the rows stands gzip data\nrows 0 rejected 0 csv 0 unknown 0\n");
 	reads("another header that is not UTF-8", TEXT(HEAD ROW "price,event_time,event_type,product_id,\xe9\n" ROW),
 		  "2: 623203200000000 view 1 20000 code=[] brand=[a] session=[s]\n"
 		  "failed: line 3 has another header, which can't be used: it is not UTF-8\nrows 1 rejected 0 csv 0 unknown 0\n");
