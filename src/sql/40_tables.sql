@@ -485,6 +485,31 @@ COMMENT ON COLUMN sellometer.segments.category_l1 IS 'likewise of each category 
 COMMENT ON COLUMN sellometer.segments.category_l2 IS 'of two levels';
 COMMENT ON COLUMN sellometer.segments.category_l3 IS 'of three levels';
 
+/* Each dimension of one's own by itself: one may be added, dropped, or be too large, whatever the others are. */
+CREATE TABLE sellometer.dimension_segments (
+	tier		text NOT NULL,
+	event_type	sellometer.event_type NOT NULL,
+	event_time	timestamptz NOT NULL,
+	whole		boolean NOT NULL,
+	dimension_id	bigint NOT NULL,
+	since		bigint NOT NULL,
+	upto		bigint NOT NULL CHECK (upto > since),
+	made		bigint NOT NULL,
+	sums		bytea NOT NULL,
+	PRIMARY KEY (tier, event_type, event_time, whole, dimension_id, upto) INCLUDE (since, made)
+);
+ALTER TABLE sellometer.dimension_segments ALTER sums SET STORAGE EXTERNAL;
+COMMENT ON TABLE sellometer.dimension_segments IS 'What was added to the buckets of a tier, by key of a dimension of one''s own: see sellometer.segments';
+COMMENT ON COLUMN sellometer.dimension_segments.tier IS 'name of the tier';
+COMMENT ON COLUMN sellometer.dimension_segments.event_type IS 'view, cart, remove_from_cart or purchase';
+COMMENT ON COLUMN sellometer.dimension_segments.event_time IS 'start of the bucket, or of the partition';
+COMMENT ON COLUMN sellometer.dimension_segments.whole IS 'of all buckets of a partition';
+COMMENT ON COLUMN sellometer.dimension_segments.dimension_id IS 'of sellometer.dimensions';
+COMMENT ON COLUMN sellometer.dimension_segments.since IS 'it has the changes after this one ...';
+COMMENT ON COLUMN sellometer.dimension_segments.upto IS '... up to this one, as sellometer.totals counts them; whole: 0 up to so many in all';
+COMMENT ON COLUMN sellometer.dimension_segments.made IS 'of the bucket as this transaction made it; whole: a hash of the times, changes and makers of all its buckets';
+COMMENT ON COLUMN sellometer.dimension_segments.sums IS 'count and gmv of each key';
+
 /*
  * Whatever makes a bucket anew deletes its totals first, and with them go segments, whose changes are counted from 1 again.  No
  * foreign key: see rejected_rows.
@@ -501,6 +526,14 @@ BEGIN
 	USING (SELECT g.tier, g.event_type, min(g.event_time) AS first, max(g.event_time) AS last FROM gone g GROUP BY 1, 2) g, sellometer.tiers t
 	WHERE s.tier = g.tier AND s.event_type = g.event_type AND s.whole AND t.name = g.tier AND s.event_time <= g.last
 		AND s.event_time >= sellometer.bucket_start(t.partition_width, g.first, t.zone);
+	IF EXISTS (SELECT FROM sellometer.dimensions) THEN
+		DELETE FROM sellometer.dimension_segments s USING gone
+		WHERE s.tier = gone.tier AND s.event_type = gone.event_type AND s.event_time = gone.event_time AND NOT s.whole;
+		DELETE FROM sellometer.dimension_segments s
+		USING (SELECT g.tier, g.event_type, min(g.event_time) AS first, max(g.event_time) AS last FROM gone g GROUP BY 1, 2) g, sellometer.tiers t
+		WHERE s.tier = g.tier AND s.event_type = g.event_type AND s.whole AND t.name = g.tier AND s.event_time <= g.last
+			AND s.event_time >= sellometer.bucket_start(t.partition_width, g.first, t.zone);
+	END IF;
 	RETURN NULL;
 END
 $$;

@@ -199,7 +199,7 @@ BEGIN
 	END LOOP;
 	ok := n = 0;
 	detail := CASE WHEN ok THEN 'segments have what the rows of the tiers have' ELSE format('sums of %s keys differ from those of their rows', n) END;
-	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.  DELETE FROM sellometer.segments and CALL sellometer_rollup() make them anew.' END;
+	hint := CASE WHEN NOT ok THEN 'This is a bug: please report it.  DELETE FROM sellometer.segments, likewise from sellometer.dimension_segments, and CALL sellometer_rollup() make them anew.' END;
 	RETURN NEXT;
 
 	-- sessions, buyers and orders are what is known of sessions

@@ -12,7 +12,7 @@ AS $$
 	SELECT c.oid::regclass
 	FROM pg_class c
 	WHERE c.relnamespace = 'sellometer'::regnamespace AND c.relname IN (
-		SELECT unnest(ARRAY['tiers', 'dimensions', 'dimension_keys', 'dimension_limits', 'totals', 'segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'own_status', 'progress', 'health', 'own_health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
+		SELECT unnest(ARRAY['tiers', 'dimensions', 'dimension_keys', 'dimension_limits', 'totals', 'segments', 'dimension_segments', 'state', 'objects', 'rejected_rows', 'runs', 'status', 'own_status', 'progress', 'health', 'own_health', 'lock_holders', 'sold_products', 'products', 'product_names', 'skus', 'sku_collisions',
 			'metrics', 'metrics_server', 'metrics_sources', 'metrics_procedures', 'metrics_tiers', 'counters',
 			'alerts', 'own_alerts', 'detectors', 'mutes', 'calendar', 'baselines', 'inventory', 'low_inventory', 'own_low_inventory', 'visit_state', 'visit_counts', 'visits_minute', 'visits_hour', 'visits_day', 'category_overrides', 'overridden_brands', 'currency_rates', 'unreadable_objects', 'all_totals', 'reached', 'all_sold_products',
 			'nodes', 'nodes_left_out', 'as_node', 'held_now', 'status_now', 'totals_now', 'told_sums', 'told_movers', 'told_products', 'told_similar', 'shift_suspects_now', 'shift_seen_now', 'set_up'])

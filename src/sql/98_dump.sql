@@ -164,7 +164,7 @@ BEGIN
 	FOR relation IN SELECT c.oid FROM pg_catalog.pg_class c
 			WHERE c.relnamespace OPERATOR(pg_catalog.=) 'sellometer'::pg_catalog.regnamespace
 				AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,S}') AND c.relpersistence OPERATOR(pg_catalog.=) 'p'
-				AND c.relname OPERATOR(pg_catalog.<>) 'segments' LOOP
+				AND c.relname OPERATOR(pg_catalog.<>) ALL ('{segments,dimension_segments}') LOOP
 		PERFORM pg_catalog.pg_extension_config_dump(relation, '');
 	END LOOP;
 END

@@ -55,20 +55,22 @@ read_buckets(Read *read, TimestampTz from, TimestampTz to)
 static int
 query_segments(const Read *read, TimestampTz from, TimestampTz to)
 {
-#define SELECT_SEGMENTS(column) {"SELECT event_time, whole, since, upto, made, " column " FROM sellometer.segments WHERE tier = $1 " \
-	"AND event_type = $2::sellometer.event_type AND event_time >= $3 AND event_time < $4 ORDER BY NOT whole, event_time, since", \
-	4, {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}}
+#define SELECT_SEGMENTS(column, table, condition, n) {"SELECT event_time, whole, since, upto, made, " column " FROM sellometer." table " WHERE tier = $1 " \
+	"AND event_type = $2::sellometer.event_type AND event_time >= $3 AND event_time < $4" condition " ORDER BY NOT whole, event_time, since", \
+	n, {TEXTOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID}}
 	static SlmStatement statements[SLM_DIMENSIONS] = {
-		[SLM_PRODUCT_ID] = SELECT_SEGMENTS("product_id"),
-		[SLM_BRAND] = SELECT_SEGMENTS("brand"),
-		[SLM_CATEGORY_L3] = SELECT_SEGMENTS("category_l3"),
-		[SLM_CATEGORY_L2] = SELECT_SEGMENTS("category_l2"),
-		[SLM_CATEGORY_L1] = SELECT_SEGMENTS("category_l1")
+		[SLM_PRODUCT_ID] = SELECT_SEGMENTS("product_id", "segments", "", 4),
+		[SLM_BRAND] = SELECT_SEGMENTS("brand", "segments", "", 4),
+		[SLM_CATEGORY_L3] = SELECT_SEGMENTS("category_l3", "segments", "", 4),
+		[SLM_CATEGORY_L2] = SELECT_SEGMENTS("category_l2", "segments", "", 4),
+		[SLM_CATEGORY_L1] = SELECT_SEGMENTS("category_l1", "segments", "", 4)
 	};
-	Datum		args[4] = {CStringGetTextDatum(read->tier->name), CStringGetTextDatum(slm_event_type_name(read->type)),
-	TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
+	static SlmStatement own = SELECT_SEGMENTS("sums", "dimension_segments", " AND dimension_id = $5", 5);
+	SlmDimension dimension = read->sums->dimension;
+	Datum		args[5] = {CStringGetTextDatum(read->tier->name), CStringGetTextDatum(slm_event_type_name(read->type)),
+	TimestampTzGetDatum(from), TimestampTzGetDatum(to), Int64GetDatum(slm_segment_set(dimension).id)};
 
-	return (int) slm_query(&statements[read->sums->dimension], args);
+	return (int) slm_query(dimension < SLM_FIRST_OWN ? &statements[dimension] : &own, args);
 }
 
 /* The first bucket from a time on. */
@@ -269,12 +271,6 @@ slm_segments_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, Timestam
 
 	Assert(from <= to);
 
-	/* such have no segments */
-	if (sums->dimension >= SLM_FIRST_OWN)
-	{
-		slm_rows_sum(sums, tier, type, from, to, only);
-		return;
-	}
 	read_buckets(&read, from, to);
 	if (read.n > 0)
 	{

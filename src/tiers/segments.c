@@ -2,12 +2,13 @@
  * segments.c: see segments.h.
  *
  *   deltas of a dimension, by key --> a segment a bucket and type
- *   all five, with the number that the totals gave the change --> a row
+ *   those of a set, with the number that the totals gave the change --> a row
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "dedup/own_dimensions.h"
 #include "server/out_of_memory.h"
 #include "server/spi.h"
 #include "tiers/segments.h"
@@ -17,8 +18,40 @@
 struct SlmSegments
 {
 	const SlmCells *cells;
-	SlmSegment *dimensions[SLM_DIMENSIONS]; /* by bucket and type; malloc'ed */
+	SlmSegment *dimensions[SLM_MAX_DIMENSIONS]; /* by bucket and type; malloc'ed */
 };
+
+static SlmSegmentSet
+set_of_own(int own)
+{
+	return (SlmSegmentSet) {.id = slm_own()->dimension[own].id,.first = SLM_FIRST_OWN + own,.n = 1};
+}
+
+SlmSegmentSet
+slm_segment_set(SlmDimension dimension)
+{
+	if (dimension >= SLM_FIRST_OWN)
+		return set_of_own(dimension - SLM_FIRST_OWN);
+	return (SlmSegmentSet) {.first = SLM_PRODUCT_ID,.n = SLM_DIMENSIONS};
+}
+
+bool
+slm_segment_set_from(int64 id, SlmSegmentSet *set)
+{
+	if (id <= 0)
+	{
+		*set = slm_segment_set(SLM_PRODUCT_ID);
+		return true;
+	}
+	/* they are there by id */
+	for (int i = 0; i < (int) slm_own()->n; i++)
+	{
+		*set = set_of_own(i);
+		if (set->id >= id)
+			return true;
+	}
+	return false;
+}
 
 SlmSegments *
 slm_segments_create(const SlmCells *cells)
@@ -53,7 +86,7 @@ count_places(const SlmCells *cells)
 void
 slm_segments_free(SlmSegments *segments)
 {
-	for (int d = 0; segments != NULL && d < SLM_DIMENSIONS; d++)
+	for (int d = 0; segments != NULL && d < SLM_MAX_DIMENSIONS; d++)
 	{
 		for (uint64 i = 0; segments->dimensions[d] != NULL && i < count_places(segments->cells); i++)
 			slm_segment_free(&segments->dimensions[d][i]);
@@ -65,14 +98,9 @@ slm_segments_free(SlmSegments *segments)
 void
 slm_segments_add(SlmSegments *segments, SlmDimension dimension, const SlmDeltas *deltas, const SlmDictionary *dictionary)
 {
-	SlmSegment *places;
-	bool		ok;
+	SlmSegment *places = calloc(Max(count_places(segments->cells), 1), sizeof(SlmSegment));
+	bool		ok = places != NULL;
 
-	/* rows of a user's own dimensions are added up as they stand */
-	if (dimension >= SLM_FIRST_OWN)
-		return;
-	places = calloc(Max(count_places(segments->cells), 1), sizeof(SlmSegment));
-	ok = places != NULL;
 	Assert(segments->dimensions[dimension] == NULL);
 
 	segments->dimensions[dimension] = places;
@@ -90,23 +118,29 @@ slm_segments_add(SlmSegments *segments, SlmDimension dimension, const SlmDeltas 
 }
 
 /* One that is in its place is of a bucket that is gone: whoever empties tables by hand leaves such. */
+#define FIVE_INSERT \
+	"INSERT INTO sellometer.segments (tier, event_type, event_time, whole, since, upto, made, product_id, brand, category_l3, category_l2, category_l1) " \
+	"VALUES ($1, $2::sellometer.event_type, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) " \
+	"ON CONFLICT (tier, event_type, event_time, whole, upto) DO UPDATE SET since = excluded.since, made = excluded.made, product_id = excluded.product_id, " \
+	"brand = excluded.brand, category_l3 = excluded.category_l3, category_l2 = excluded.category_l2, category_l1 = excluded.category_l1"
+#define OWN_INSERT \
+	"INSERT INTO sellometer.dimension_segments (tier, event_type, event_time, whole, since, upto, made, sums, dimension_id) " \
+	"VALUES ($1, $2::sellometer.event_type, $3, $4, $5, $6, $7, $8, $9) " \
+	"ON CONFLICT (tier, event_type, event_time, whole, dimension_id, upto) DO UPDATE SET since = excluded.since, made = excluded.made, sums = excluded.sums"
+
 void
-slm_segment_insert(const SlmTier *tier, SlmEventType type, TimestampTz start, bool whole, int64 since, SlmChanges changes,
+slm_segment_insert(SlmSegmentSet set, const SlmTier *tier, SlmEventType type, TimestampTz start, bool whole, int64 since, SlmChanges changes,
 				   const SlmSegment *dimensions)
 {
-	static SlmStatement statement = {
-		"INSERT INTO sellometer.segments (tier, event_type, event_time, whole, since, upto, made, product_id, brand, category_l3, category_l2, category_l1) "
-		"VALUES ($1, $2::sellometer.event_type, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
-		"ON CONFLICT (tier, event_type, event_time, whole, upto) DO UPDATE SET since = excluded.since, made = excluded.made, product_id = excluded.product_id, "
-		"brand = excluded.brand, category_l3 = excluded.category_l3, category_l2 = excluded.category_l2, category_l1 = excluded.category_l1",
-		7 + SLM_DIMENSIONS, {TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}
-	};
+	static SlmStatement five = {FIVE_INSERT, 7 + SLM_DIMENSIONS,
+	{TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID, INT8OID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID, BYTEAOID}};
+	static SlmStatement own = {OWN_INSERT, 9, {TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID, INT8OID, BYTEAOID, INT8OID}};
 	Datum		args[7 + SLM_DIMENSIONS] = {CStringGetTextDatum(tier->name), CStringGetTextDatum(slm_event_type_name(type)),
 	TimestampTzGetDatum(start), BoolGetDatum(whole), Int64GetDatum(since), Int64GetDatum(changes.n), Int64GetDatum(changes.made)};
 
 	Assert(since < changes.n);
 
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	for (int d = 0; d < set.n; d++)
 	{
 		bytea	   *bytes = palloc(VARHDRSZ + dimensions[d].len);
 
@@ -115,8 +149,10 @@ slm_segment_insert(const SlmTier *tier, SlmEventType type, TimestampTz start, bo
 			memcpy(VARDATA(bytes), dimensions[d].data, dimensions[d].len);
 		args[7 + d] = PointerGetDatum(bytes);
 	}
-	slm_execute(&statement, args, NULL, SPI_OK_INSERT);
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	if (set.id != 0)
+		args[8] = Int64GetDatum(set.id);
+	slm_execute(set.id == 0 ? &five : &own, args, NULL, SPI_OK_INSERT);
+	for (int d = 0; d < set.n; d++)
 		pfree(DatumGetPointer(args[7 + d]));
 }
 
@@ -124,13 +160,17 @@ void
 slm_segments_write(SlmSegments *segments, const SlmTier *tier, uint32 bucket, SlmEventType type, SlmChanges changes)
 {
 	SlmSegment	dimensions[SLM_DIMENSIONS];
+	SlmSegmentSet set;
 
-	for (int d = 0; d < SLM_DIMENSIONS; d++)
+	for (int64 from = 0; slm_segment_set_from(from, &set); from = set.id + 1)
 	{
-		SlmSegment *places = segments->dimensions[d];
+		for (int d = 0; d < set.n; d++)
+		{
+			SlmSegment *places = segments->dimensions[set.first + d];
 
-		Assert(places != NULL);
-		dimensions[d] = places[bucket * SLM_EVENT_TYPES + type];
+			Assert(places != NULL);
+			dimensions[d] = places[bucket * SLM_EVENT_TYPES + type];
+		}
+		slm_segment_insert(set, tier, type, segments->cells->buckets[bucket].start, false, changes.n - 1, changes, dimensions);
 	}
-	slm_segment_insert(tier, type, segments->cells->buckets[bucket].start, false, changes.n - 1, changes, dimensions);
 }

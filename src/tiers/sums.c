@@ -381,7 +381,7 @@ slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("sellometer.segments has bytes that are no segment"),
-				 errhint("DELETE FROM sellometer.segments and CALL sellometer_rollup() make them anew.")));
+				 errhint("DELETE FROM sellometer.segments, likewise from sellometer.dimension_segments, and CALL sellometer_rollup() make them anew.")));
 }
 
 void

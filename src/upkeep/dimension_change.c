@@ -281,7 +281,7 @@ drop(SlmTierPlan *arg)
 	static SlmStatement delete = {
 		"WITH d AS (DELETE FROM sellometer.dimensions WHERE name = $1 RETURNING id), k AS (DELETE FROM sellometer.dimension_keys k USING d WHERE k.dimension_id = d.id RETURNING k.number), "
 		"l AS (DELETE FROM sellometer.visit_log v USING k WHERE v.key = k.number), p AS (DELETE FROM sellometer.visit_purchases v USING k WHERE v.key = k.number), "
-		"c AS (DELETE FROM sellometer.visit_counts v USING k WHERE v.key = k.number) "
+		"c AS (DELETE FROM sellometer.visit_counts v USING k WHERE v.key = k.number), s AS (DELETE FROM sellometer.dimension_segments s USING d WHERE s.dimension_id = d.id) "
 		"DELETE FROM sellometer.dimension_others o USING d WHERE o.dimension_id = d.id", 1, {TEXTOID}
 	};
 	Datum		name = CStringGetTextDatum(arg->name);

@@ -21,13 +21,11 @@
 #include "tiers/tier_scan.h"
 #include "types/event_type.h"
 #include "upkeep/segments_make.h"
+#include "upkeep/segments_wanted.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-
-/* A bucket with more is worth adding up. */
-#define MANY			4
 
 /*
  * Rows in memory at a time, with what sorting takes; if a partition's buckets have more, they are made in parts.  A bucket that has more, or names that
@@ -35,14 +33,6 @@
  */
 #define MAX_ROWS		(slm_budget_rollup() / 2 / (sizeof(MadeRow) + 2 * sizeof(SlmSortItem)))
 #define MAX_NAMES		(slm_budget_rollup() / 2)
-
-/* Which segments a bucket, or a partition, and type are to have. */
-typedef struct Wanted
-{
-	TimestampTz time;
-	SlmEventType type;
-	SlmChanges	changes;
-} Wanted;
 
 /* How far the work has come: each bucket has its turn but once, in case it can't be helped. */
 typedef enum Phase
@@ -53,6 +43,7 @@ typedef enum Phase
 typedef struct Place
 {
 	int			tier;
+	int64		set;			/* the id of the set at hand, or less than that of the next */
 	Phase		phase;
 	MemoryContext context;		/* of the partitions; lives as long as the work */
 	TimestampTz *partitions;	/* that have something to be made in this phase, ascending; NULL: not looked for yet */
@@ -62,165 +53,6 @@ typedef struct Place
 	TimestampTz trying;			/* up to here they are being made; DT_NOEND: none */
 	bool		done;			/* there are no more tiers */
 } Place;
-
-/* --- which --- */
-
-static int
-compare_wanted(const void *a, const void *b)
-{
-	const Wanted *x = a;
-	const Wanted *y = b;
-
-	return x->time != y->time ? (x->time > y->time) - (x->time < y->time) : (int) x->type - (int) y->type;
-}
-
-/* What a row of a result says: time, type, changes (a segment: up to which), maker. */
-static Wanted
-wanted_of_row(uint64 row)
-{
-	bool		isnull;
-
-	return (Wanted) {.time = slm_int64(row, 1, 0),.type = slm_event_type_of(DatumGetObjectId(slm_value(row, 2, &isnull))),
-		.changes = {.n = slm_int64(row, 3, 0),.made = slm_int64(row, 4, 0)}};
-}
-
-/* The totals' buckets from a time on and before another, by type and time. */
-static Wanted *
-read_totals(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
-{
-	static SlmStatement statement = {
-		"SELECT event_time, event_type, changes, made FROM sellometer.totals "
-		"WHERE tier = $1 AND event_time >= $2 AND event_time < $3 ORDER BY event_type, event_time",
-		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-	};
-	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
-	Wanted	   *totals;
-
-	*n = (int) slm_query(&statement, args);
-	totals = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Wanted) * Max(*n, 1));
-	for (int i = 0; i < *n; i++)
-		totals[i] = wanted_of_row(i);
-	SPI_freetuptable(SPI_tuptable);
-	return totals;
-}
-
-/* Of what there is in a result of segments, by type and time, what comes before this one; does that which follows belong to it? */
-static bool
-is_next(const Wanted *wanted, uint64 *row, uint64 rows)
-{
-	for (; *row < rows; (*row)++)
-	{
-		Wanted		segment = wanted_of_row(*row);
-
-		if (segment.type > wanted->type || (segment.type == wanted->type && segment.time > wanted->time))
-			return false;
-		if (segment.type == wanted->type && segment.time == wanted->time)
-			return true;
-	}
-	return false;
-}
-
-/* Are the segments that come next those of all changes of the bucket?  And how many are they? */
-static bool
-is_covered(const Wanted *wanted, uint64 *row, uint64 rows, int *n)
-{
-	int64		upto = 0;
-	bool		gap = false;
-
-	for (*n = 0; is_next(wanted, row, rows); (*row)++, (*n)++)
-	{
-		SlmChanges	segment = wanted_of_row(*row).changes;
-
-		gap |= segment.made != wanted->changes.made || slm_int64(*row, 5, 0) != upto;
-		upto = segment.n;
-	}
-	return !gap && upto == wanted->changes.n;
-}
-
-/* Buckets from a time on and before another that lack segments or have many; ascending by time and type. */
-static Wanted *
-find_buckets(const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
-{
-	static SlmStatement statement = {
-		"SELECT event_time, event_type, upto, made, since FROM sellometer.segments "
-		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= $2 AND event_time < $3 AND NOT whole "
-		"ORDER BY event_type, event_time, upto",
-		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-	};
-	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(to)};
-	int			nbuckets;
-	Wanted	   *buckets = read_totals(tier, from, to, &nbuckets);
-	uint64		rows = slm_query(&statement, args);
-	uint64		row = 0;
-
-	*n = 0;
-	for (int i = 0; i < nbuckets; i++)
-	{
-		int			nsegments;
-		bool		covered = is_covered(&buckets[i], &row, rows, &nsegments);
-
-		if (phase == MISSING ? !covered : covered && nsegments > MANY)
-			buckets[(*n)++] = buckets[i];
-	}
-	SPI_freetuptable(SPI_tuptable);
-	qsort(buckets, *n, sizeof(Wanted), compare_wanted);
-	return buckets;
-}
-
-/* The partitions and types from a time on and before another that have totals of several buckets, by type and time. */
-static Wanted *
-read_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
-{
-	int			nbuckets;
-	Wanted	   *totals = read_totals(tier, from, to, &nbuckets);
-	SlmBucketChanges *buckets = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SlmBucketChanges) * Max(nbuckets, 1));
-
-	*n = 0;
-	for (int i = 0; i < nbuckets; i++)
-		buckets[i] = (SlmBucketChanges) {.time = totals[i].time,.changes = totals[i].changes};
-	for (int i = 0, end; i < nbuckets; i = end)
-	{
-		SlmEventType type = totals[i].type;
-		TimestampTz start = slm_bucket_start(tier->partition, totals[i].time);
-		TimestampTz next = slm_bucket_next(tier->partition, start);
-
-		for (end = i + 1; end < nbuckets && totals[end].time < next && totals[end].type == type;)
-			end++;
-		if (end - i > 1)
-			totals[(*n)++] = (Wanted) {.time = start,.type = type,.changes = slm_changes_of(buckets + i, end - i)};
-	}
-	pfree(buckets);
-	return totals;
-}
-
-/* The partitions from a time on and before another, of several buckets and complete, whose segments are not what their buckets have now. */
-static Wanted *
-find_partitions(const SlmTier *tier, TimestampTz from, TimestampTz to, int *n)
-{
-	static SlmStatement statement = {
-		"SELECT event_time, event_type, upto, made FROM sellometer.segments "
-		"WHERE tier = $1 AND event_type = ANY (enum_range(NULL::sellometer.event_type)) AND event_time >= $2 AND event_time < $3 AND whole "
-		"ORDER BY event_type, event_time",
-		3, {TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID}
-	};
-	TimestampTz complete = TIMESTAMP_NOT_FINITE(tier->watermark) ? tier->watermark : slm_bucket_start(tier->partition, tier->watermark);
-	Datum		args[3] = {CStringGetTextDatum(tier->name), TimestampTzGetDatum(from), TimestampTzGetDatum(Min(to, complete))};
-	int			npartitions;
-	Wanted	   *partitions = read_partitions(tier, from, Min(to, complete), &npartitions);
-	uint64		rows = slm_query(&statement, args);
-	uint64		row = 0;
-
-	*n = 0;
-	for (int i = 0; i < npartitions; i++)
-	{
-		SlmChanges	whole = is_next(&partitions[i], &row, rows) ? wanted_of_row(row).changes : (SlmChanges) {0};
-
-		if (whole.n != partitions[i].changes.n || whole.made != partitions[i].changes.made)
-			partitions[(*n)++] = partitions[i];
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return partitions;
-}
 
 /* --- segments of some buckets, from their rows --- */
 
@@ -234,8 +66,9 @@ typedef struct MadeRow
 
 typedef struct Make
 {
+	SlmSegmentSet set;
 	const SlmTier *tier;
-	const Wanted *wanted;
+	const SlmWanted *wanted;
 	int			n;
 	Snapshot	snapshot;
 	SlmSegment *segments;		/* by place and dimension; malloc'ed */
@@ -248,8 +81,8 @@ typedef struct Make
 static bool
 take_row(Make *make, SlmSums *names, const SlmTierRow *row)
 {
-	Wanted		of = {.time = row->time,.type = row->type};
-	const Wanted *wanted = bsearch(&of, make->wanted, make->n, sizeof(Wanted), compare_wanted);
+	SlmWanted		of = {.time = row->time,.type = row->type};
+	const SlmWanted *wanted = bsearch(&of, make->wanted, make->n, sizeof(SlmWanted), slm_wanted_compare);
 
 	if (wanted == NULL)
 		return true;
@@ -319,30 +152,29 @@ make_dimension(Make *make, SlmDimension dimension)
 	{
 		const MadeRow *row = &make->rows[items[i].index];
 
-		slm_sums_put(names, row->key, row->count, row->gmv, &make->segments[row->place * SLM_DIMENSIONS + dimension]);
+		slm_sums_put(names, row->key, row->count, row->gmv, &make->segments[row->place * make->set.n + dimension - make->set.first]);
 	}
 	return true;
 }
 
 static void
-forget_segments(const SlmTier *tier, const Wanted *wanted, bool whole)
+forget_segments(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, bool whole)
 {
-	static SlmStatement statement = {
-		"DELETE FROM sellometer.segments WHERE tier = $1 AND event_type = $2::sellometer.event_type AND event_time = $3 AND whole = $4 "
-		"AND (whole OR made <> $5 OR upto <= $6)",
-		6, {TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID}
-	};
-	Datum		args[6] = {CStringGetTextDatum(tier->name), CStringGetTextDatum(slm_event_type_name(wanted->type)),
-	TimestampTzGetDatum(wanted->time), BoolGetDatum(whole), Int64GetDatum(wanted->changes.made), Int64GetDatum(wanted->changes.n)};
+#define DELETE_SEGMENTS(table, condition, n) {"DELETE FROM sellometer." table " WHERE tier = $1 AND event_type = $2::sellometer.event_type AND event_time = $3 " \
+	"AND whole = $4 AND (whole OR made <> $5 OR upto <= $6)" condition, n, {TEXTOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INT8OID, INT8OID, INT8OID}}
+	static SlmStatement five = DELETE_SEGMENTS("segments", "", 6);
+	static SlmStatement own = DELETE_SEGMENTS("dimension_segments", " AND dimension_id = $7", 7);
+	Datum		args[7] = {CStringGetTextDatum(tier->name), CStringGetTextDatum(slm_event_type_name(wanted->type)), TimestampTzGetDatum(wanted->time),
+	BoolGetDatum(whole), Int64GetDatum(wanted->changes.made), Int64GetDatum(wanted->changes.n), Int64GetDatum(set.id)};
 
-	slm_execute(&statement, args, NULL, SPI_OK_DELETE);
+	slm_execute(set.id == 0 ? &five : &own, args, NULL, SPI_OK_DELETE);
 }
 
 static void
-write_segments(const SlmTier *tier, const Wanted *wanted, bool whole, const SlmSegment *dimensions)
+write_segments(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, bool whole, const SlmSegment *dimensions)
 {
-	forget_segments(tier, wanted, whole);
-	slm_segment_insert(tier, wanted->type, wanted->time, whole, 0, wanted->changes, dimensions);
+	forget_segments(set, tier, wanted, whole);
+	slm_segment_insert(set, tier, wanted->type, wanted->time, whole, 0, wanted->changes, dimensions);
 }
 
 static void
@@ -365,26 +197,26 @@ new_segments(int n)
 
 /* Make those of the first n that are wanted; false if they have too many rows. */
 static bool
-make_missing(const SlmTier *tier, const Wanted *wanted, int n)
+make_missing(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, int n)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	Make		make = {.tier = tier,.wanted = wanted,.n = n,.snapshot = GetActiveSnapshot(),.segments = new_segments(n * SLM_DIMENSIONS)};
+	Make		make = {.set = set,.tier = tier,.wanted = wanted,.n = n,.snapshot = GetActiveSnapshot(),.segments = new_segments(n * set.n)};
 	volatile bool fits = true;
 
 	PG_TRY();
 	{
-		for (SlmDimension d = 0; fits && d < SLM_DIMENSIONS; d++)
+		for (int d = 0; fits && d < set.n; d++)
 		{
-			fits = make_dimension(&make, d);
+			fits = make_dimension(&make, set.first + d);
 			MemoryContextReset(context);
 		}
 		for (int i = 0; fits && i < n; i++)
-			write_segments(tier, &wanted[i], false, &make.segments[i * SLM_DIMENSIONS]);
+			write_segments(set, tier, &wanted[i], false, &make.segments[i * set.n]);
 	}
 	PG_FINALLY();
 	{
-		free_segments(make.segments, n * SLM_DIMENSIONS);
+		free_segments(make.segments, n * set.n);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
@@ -396,15 +228,15 @@ make_missing(const SlmTier *tier, const Wanted *wanted, int n)
 
 /* Add up what is from the start of the wanted one on and before another time; false if its names take too much. */
 static bool
-put_together(const SlmTier *tier, const Wanted *wanted, TimestampTz to, SlmSegment *segments)
+put_together(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, TimestampTz to, SlmSegment *segments)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	bool		fits = true;
 
-	for (SlmDimension d = 0; fits && d < SLM_DIMENSIONS; d++)
+	for (int d = 0; fits && d < set.n; d++)
 	{
-		SlmSums    *sums = slm_sums_create(d);
+		SlmSums    *sums = slm_sums_create(set.first + d);
 
 		sums->limit = MAX_NAMES;
 		slm_segments_sum(sums, tier, wanted->type, wanted->time, to, "");
@@ -420,25 +252,25 @@ put_together(const SlmTier *tier, const Wanted *wanted, TimestampTz to, SlmSegme
 
 /* First all is added up, then all is written: rows are locked for a moment. */
 static void
-put_all_together(const SlmTier *tier, const Wanted *wanted, int n, bool whole)
+put_all_together(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, int n, bool whole)
 {
-	SlmSegment *segments = new_segments(n * SLM_DIMENSIONS);
+	SlmSegment *segments = new_segments(n * set.n);
 	bool	   *fits = palloc0(sizeof(bool) * n);
 
 	PG_TRY();
 	{
 		for (int i = 0; i < n; i++)
-			fits[i] = put_together(tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1,
-								   &segments[i * SLM_DIMENSIONS]);
+			fits[i] = put_together(set, tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1,
+								   &segments[i * set.n]);
 		for (int i = 0; i < n; i++)
 		{
 			if (fits[i])
-				write_segments(tier, &wanted[i], whole, &segments[i * SLM_DIMENSIONS]);
+				write_segments(set, tier, &wanted[i], whole, &segments[i * set.n]);
 		}
 	}
 	PG_FINALLY();
 	{
-		free_segments(segments, n * SLM_DIMENSIONS);
+		free_segments(segments, n * set.n);
 	}
 	PG_END_TRY();
 }
@@ -447,7 +279,7 @@ put_all_together(const SlmTier *tier, const Wanted *wanted, int n, bool whole)
 
 /* About half of those wanted, whole buckets; at least one. */
 static int
-half_of(const Wanted *wanted, int n)
+half_of(const SlmWanted *wanted, int n)
 {
 	int			half = n / 2;
 
@@ -460,32 +292,35 @@ half_of(const Wanted *wanted, int n)
 
 /* Returns the time of the last bucket that was made. */
 static TimestampTz
-make_wanted(const SlmTier *tier, Phase phase, const Wanted *wanted, int n)
+make_wanted(SlmSegmentSet set, const SlmTier *tier, Phase phase, const SlmWanted *wanted, int n)
 {
-	while (phase == MISSING && !make_missing(tier, wanted, n) && wanted[0].time != wanted[n - 1].time)
+	while (phase == MISSING && !make_missing(set, tier, wanted, n) && wanted[0].time != wanted[n - 1].time)
 		n = half_of(wanted, n);
 	if (phase != MISSING)
-		put_all_together(tier, wanted, n, phase == WHOLE);
+		put_all_together(set, tier, wanted, n, phase == WHOLE);
 	return wanted[n - 1].time;
 }
 
-/* Of buckets that are gone: whoever empties tables by hand leaves such, and so does who makes one while its bucket goes. */
+/*
+ * Of buckets that are gone: whoever empties tables by hand leaves such, and so does who makes one while its bucket goes.  Likewise of dimensions that
+ * are gone.
+ */
 static void
 forget_orphans(const SlmTier *tier)
 {
-	static SlmStatement statement = {
-		"DELETE FROM sellometer.segments s USING sellometer.tiers t WHERE t.name = $1 AND s.tier = t.name AND NOT coalesce("
-		"(SELECT x.event_time FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time >= s.event_time "
-		"ORDER BY x.event_time LIMIT 1) < CASE WHEN s.whole THEN sellometer.bucket_next(t.partition_width, s.event_time, t.zone) "
-		"ELSE s.event_time + interval '1 microsecond' END, false)",
-		1, {TEXTOID}
-	};
+#define DELETE_ORPHANS(table, condition) {"DELETE FROM sellometer." table " s USING sellometer.tiers t WHERE t.name = $1 AND s.tier = t.name AND (NOT coalesce(" \
+	"(SELECT x.event_time FROM sellometer.totals x WHERE x.tier = s.tier AND x.event_type = s.event_type AND x.event_time >= s.event_time " \
+	"ORDER BY x.event_time LIMIT 1) < CASE WHEN s.whole THEN sellometer.bucket_next(t.partition_width, s.event_time, t.zone) " \
+	"ELSE s.event_time + interval '1 microsecond' END, false)" condition ")", 1, {TEXTOID}}
+	static SlmStatement five = DELETE_ORPHANS("segments", "");
+	static SlmStatement own = DELETE_ORPHANS("dimension_segments", " OR NOT EXISTS (SELECT FROM sellometer.dimensions d WHERE d.id = s.dimension_id)");
 	Datum		name = CStringGetTextDatum(tier->name);
 
-	slm_execute_by_index(&statement, &name, NULL, SPI_OK_DELETE);
+	slm_execute_by_index(&five, &name, NULL, SPI_OK_DELETE);
+	slm_execute_by_index(&own, &name, NULL, SPI_OK_DELETE);
 }
 
-/* What comes after this phase. */
+/* What comes after this phase: of each tier each set, of each set each phase. */
 static void
 next_phase(Place *place)
 {
@@ -494,17 +329,25 @@ next_phase(Place *place)
 	place->partitions = NULL;
 	if (place->phase == WHOLE || (place->phase == LONG && place->tier == 0))
 	{
-		place->tier++;
+		place->set++;
 		place->phase = MISSING;
 	}
 	else
 		place->phase++;
 }
 
-static Wanted *
-find_wanted(const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
+static void
+next_tier(Place *place)
 {
-	return phase == WHOLE ? find_partitions(tier, from, to, n) : find_buckets(tier, phase, from, to, n);
+	place->tier++;
+	place->set = 0;
+	place->phase = MISSING;
+}
+
+static SlmWanted *
+find_wanted(SlmSegmentSet set, const SlmTier *tier, Phase phase, TimestampTz from, TimestampTz to, int *n)
+{
+	return phase == WHOLE ? slm_wanted_partitions(set, tier, from, to, n) : slm_wanted_buckets(set, tier, phase == MISSING, from, to, n);
 }
 
 static int
@@ -518,9 +361,9 @@ compare_times(const void *a, const void *b)
 
 /* All is looked at but once; what there is to do in each partition is then asked when its turn comes. */
 static void
-list_partitions(Place *place, const SlmTier *tier)
+list_partitions(Place *place, SlmSegmentSet set, const SlmTier *tier)
 {
-	Wanted	   *wanted = find_wanted(tier, place->phase, DT_NOBEGIN, DT_NOEND, &place->n);
+	SlmWanted  *wanted = find_wanted(set, tier, place->phase, DT_NOBEGIN, DT_NOEND, &place->n);
 
 	place->partitions = MemoryContextAllocHuge(place->context, sizeof(TimestampTz) * Max(place->n, 1));
 	for (int i = 0; i < place->n; i++)
@@ -533,20 +376,37 @@ list_partitions(Place *place, const SlmTier *tier)
 
 /* Some buckets of the partition at hand, or its own segments. */
 static void
-make_some(Place *place, const SlmTier *tier)
+make_some(Place *place, SlmSegmentSet set, const SlmTier *tier)
 {
 	TimestampTz start = place->partitions[place->next];
 	TimestampTz end = slm_bucket_next(tier->partition, start);
 	int			n;
-	Wanted	   *wanted = find_wanted(tier, place->phase, Max(start, place->from), end, &n);
+	SlmWanted  *wanted = find_wanted(set, tier, place->phase, Max(start, place->from), end, &n);
 
 	if (n > 0)
 	{
 		place->trying = wanted[n - 1].time;
-		place->from = make_wanted(tier, place->phase, wanted, n) + 1;
+		place->from = make_wanted(set, tier, place->phase, wanted, n) + 1;
 	}
 	if (n == 0 || place->from > place->trying)
 		place->next++;
+}
+
+/* The set at hand; the first phase of the next one, if it has gone. */
+static bool
+find_set(Place *place, SlmSegmentSet *set)
+{
+	if (!slm_segment_set_from(place->set, set))
+		return false;
+	if (set->id != place->set)
+	{
+		if (place->partitions != NULL)
+			pfree(place->partitions);
+		place->partitions = NULL;
+		place->phase = MISSING;
+		place->set = set->id;
+	}
+	return true;
 }
 
 static void
@@ -555,27 +415,27 @@ make_step(void *arg)
 	Place	   *place = arg;
 	SlmTiers   *tiers = slm_tiers_read();
 	const SlmTier *tier = &tiers->tiers[place->tier];
+	SlmSegmentSet set;
 
 	place->trying = DT_NOEND;
 	place->done = place->tier >= tiers->n;
 	if (place->done)
 		return;
-	if (!slm_tier_hold(tier))
+	/* it may also be that somebody has taken its tables; that is told elsewhere */
+	if (!slm_tier_hold(tier) || !find_set(place, &set))
 	{
-		/* somebody has taken its tables; that is told elsewhere */
-		place->phase = WHOLE;
-		next_phase(place);
+		next_tier(place);
 		return;
 	}
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (place->partitions == NULL)
-		list_partitions(place, tier);
+		list_partitions(place, set, tier);
 	if (place->next < place->n)
-		make_some(place, tier);
+		make_some(place, set, tier);
 	PopActiveSnapshot();
 	if (place->next < place->n)
 		return;
-	if (place->phase == MISSING)
+	if (place->phase == MISSING && set.id == 0)
 		forget_orphans(tier);
 	next_phase(place);
 }

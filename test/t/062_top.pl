@@ -1,5 +1,5 @@
 # sellometer_top() and movers find by segments what adding up all rows gives, also when late data has changed the buckets since, and when segments are
-# missing; and sellometer_top_of() what adding up those of some brands and categories gives.
+# missing; and sellometer_top_of() what adding up those of some brands and categories gives.  Also of dimensions of one's own, those added, filled or dropped later among them.
 # SLM_SEEDS: the seed of two of the ranges (default 1).
 use strict;
 use warnings FATAL => 'all';
@@ -25,7 +25,11 @@ for my $i (grep { $_ % 15 == 7 && $_ < $#files - 60 } 0 .. $#files)
 	rename($files[$i], $late . substr($files[$i], length $dir)) or die "can't move: $!";
 }
 $node->safe_psql('shop', qq{
+	-- few keys, many, and more than there may be
+	SELECT sellometer_add_dimension('server', of => 'key', pattern => '-([0-9]+)[.]csv'), sellometer_add_dimension('visitor', 'user_id'),
+		sellometer_add_dimension('session', 'user_session', max_keys => 100);
 	SELECT sellometer_add_source('shop', 'file://$dir/');
+	CREATE FUNCTION tried() RETURNS SETOF text LANGUAGE sql AS \$\$ SELECT unnest(ARRAY['product_id', 'brand', 'category_l2']) UNION ALL SELECT dimension FROM sellometer.dimensions \$\$;
 	CREATE TABLE ranges AS SELECT timestamptz '2019-10-01 00:00+00' + f AS f, timestamptz '2019-10-01 00:00+00' + t AS t
 	FROM (VALUES (interval '0', interval '6 h'), ('10 min', '5 h 20 min'), ('1 h', '4 h'), ('2 h 30 min', '3 h 15 min'), $drawn[0], $drawn[1]) v (f, t);
 
@@ -45,7 +49,7 @@ $node->safe_psql('shop', qq{
 		found text;
 	BEGIN
 		cases := 0;
-		FOR c IN SELECT * FROM ranges, unnest(ARRAY['product_id', 'brand', 'category_l2']) AS d (dimension),
+		FOR c IN SELECT * FROM ranges, tried() AS d (dimension),
 				unnest(ARRAY['purchase', 'view']) AS e (e), unnest(ARRAY['gmv', 'count']) AS m (measure),
 				unnest(ARRAY[1, 10]) AS n (n) LOOP
 			cases := cases + 1;
@@ -67,8 +71,8 @@ $node->safe_psql('shop', q{
 		found text;
 	BEGIN
 		cases := 0;
-		FOR c IN SELECT f, date_trunc('minute', f + (t - f) / 2) AS half, t, d, e, m, n FROM ranges, unnest(ARRAY['product_id', 'brand', 'category_l2']) d, unnest(ARRAY['purchase', 'view']) e,
-				unnest(ARRAY['gmv', 'count']) m, unnest(ARRAY[1, 12, 150]) n LOOP
+		FOR c IN SELECT f, date_trunc('minute', f + (t - f) / 2) AS half, t, d, e, m, n FROM ranges, tried() d, unnest(ARRAY['purchase', 'view']) e,
+				unnest(ARRAY['gmv', 'count']) m, unnest(ARRAY[1, 12, 150]) n WHERE n = 12 OR d NOT IN (SELECT dimension FROM sellometer.dimensions) LOOP
 			cases := cases + 1;
 			EXECUTE format('SELECT string_agg(format(''%%s %%s %%s'', k, a, b), '' '' ORDER BY i) FROM (SELECT *, row_number() OVER (ORDER BY abs(a - b) DESC, k::text COLLATE "C") AS i
 				FROM (SELECT %1$I AS k, coalesce(sum(%2$I) FILTER (WHERE event_time >= %3$L), 0)::numeric(30, 4) AS a, coalesce(sum(%2$I) FILTER (WHERE event_time < %3$L), 0)::numeric(30, 4) AS b
@@ -114,21 +118,26 @@ $node->safe_psql('shop', q{
 	END $$;
 });
 
-# How many buckets, by type, have no whole chain of segments.
-my $without = q{SELECT count(*) FROM sellometer.totals x WHERE x.changes IS DISTINCT FROM (SELECT sum(s.upto - s.since) FROM sellometer.segments s
-	WHERE s.tier = x.tier AND s.event_type = x.event_type AND s.event_time = x.event_time AND NOT s.whole AND s.made = x.made AND s.upto <= x.changes)};
+# How many buckets, by type, have no whole chain of segments: of the five dimensions together, or of one of one's own.
+my $without = q{SELECT (SELECT count(*) FROM sellometer.totals x WHERE x.changes IS DISTINCT FROM (SELECT sum(s.upto - s.since) FROM sellometer.segments s
+	WHERE s.tier = x.tier AND s.event_type = x.event_type AND s.event_time = x.event_time AND NOT s.whole AND s.made = x.made AND s.upto <= x.changes))
+	+ (SELECT count(*) FROM sellometer.totals x, sellometer.dimensions d WHERE x.changes IS DISTINCT FROM (SELECT sum(s.upto - s.since) FROM sellometer.dimension_segments s
+	WHERE s.dimension_id = d.id AND s.tier = x.tier AND s.event_type = x.event_type AND s.event_time = x.event_time AND NOT s.whole AND s.made = x.made AND s.upto <= x.changes))};
 
 sub try_all
 {
-	my ($when, $missing) = @_;
+	my ($when, $missing, $dimensions_alone) = @_;
 	my ($cases, $wrong) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_all()'));
 
 	is($node->safe_psql('shop', $without), $missing, "$when: so many buckets are without segments") if defined $missing;
 	is($wrong // '', '', "$when: all $cases are right");
 	my ($movers, $wrong_movers) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_movers()'));
 	is($wrong_movers // '', '', "$when: all movers of $movers ranges are right");
-	my ($chosen, $wrong_chosen) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_chosen()'));
-	is($wrong_chosen // '', '', "$when: all $chosen of chosen brands and categories are right");
+	if (!$dimensions_alone)
+	{
+		my ($chosen, $wrong_chosen) = split(/\|/, $node->safe_psql('shop', 'SELECT * FROM try_chosen()'));
+		is($wrong_chosen // '', '', "$when: all $chosen of chosen brands and categories are right");
+	}
 	is($node->safe_psql('shop', q{SELECT string_agg(name || ': ' || detail, ', ') FROM sellometer_check() WHERE NOT ok AND name !~ '^(job |objects of|expired rows|arrivals|sources|procedure |loading|locks|pg_cron)'}), '',
 		"$when: all adds up");
 	return;
@@ -172,8 +181,9 @@ try_all('after a move', 0);
 srand(12);
 foreach my $share (0.02, 0.5, 1)
 {
-	my $gone = $node->safe_psql('shop', "WITH gone AS (DELETE FROM sellometer.segments s WHERE hashtext(s::text || $share) % 1000 < ($share - 0.5) * 2000 OR $share = 1
-		OR (whole AND $share > 0.1) RETURNING 1) SELECT count(*) FROM gone");
+	my $gone = $node->safe_psql('shop', join(' + ', map { "(SELECT count(*) FROM gone_$_)" } qw(segments dimension_segments)) =~ s/^/'WITH ' . join(', ', map {
+			"gone_$_ AS (DELETE FROM sellometer.$_ s WHERE hashtext(s::text || $share) % 1000 < ($share - 0.5) * 2000 OR $share = 1 OR (whole AND $share > 0.1) RETURNING 1)"
+		} qw(segments dimension_segments)) . ' SELECT '/er);
 	cmp_ok($gone, '>', 0, "$gone segments are gone");
 	cmp_ok($node->safe_psql('shop', $without), '>', 0, 'and are missing');
 	try_all("without $share of the segments");
@@ -190,10 +200,58 @@ like($stderr, qr/sellometer.segments has bytes that are no segment/, 'that says 
 $node->safe_psql('shop', q{SELECT sellometer_add_tier('two_hours', '2 hours', '1 year'); UPDATE sellometer.tiers SET partition_width = '4 hours' WHERE name = 'two_hours'});
 $node->safe_psql('shop', 'CALL sellometer_rollup()');
 try_all('with another tier', 0);
+cmp_ok($node->safe_psql('shop', 'SELECT count(*) FROM sellometer.segments WHERE whole'), '>', 0, 'partitions have segments of their own');
+is($node->safe_psql('shop', 'SELECT count(*) FROM sellometer.dimension_segments WHERE whole'), $node->safe_psql('shop', 'SELECT 3 * count(*) FROM sellometer.segments WHERE whole'), '... of each dimension');
 $node->safe_psql('shop', q{SELECT sellometer_drop_tier('two_hours', discard => true)});
 is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.segments WHERE tier = 'two_hours'}), '0', 'no segment of a tier that is gone');
 is($node->safe_psql('shop', q{SELECT count(*) FROM sellometer.totals WHERE tier = 'two_hours'}), '0', 'nor totals');
 try_all('without it', 0);
+
+# Dimensions come, are filled for the past, and go, and so do their segments
+sub load_more
+{
+	my ($key, $at, @more) = @_;
+
+	write_object($dir, $key, csv(map { event(event_time => $at, event_type => $_, product_id => 5, brand => 'more', price => '7', @more) } qw(purchase view cart)));
+	wait_until($node, "SELECT state = 'done' FROM sellometer.objects WHERE key = '$key'");
+	return;
+}
+$node->safe_psql('shop', q{SELECT sellometer_add_dimension('maker', 'brand'), sellometer_add_dimension('way', 'category_code', separator => '.', levels => 2, max_keys => 3)});
+load_more('2019-10-01-05-58-21.csv', '2019-10-01 05:58:00');
+try_all('with a dimension that is empty', undef, 1);
+cmp_ok($node->safe_psql('shop', $without), '>', 0, '... whose segments are missing');
+$node->safe_psql('shop', 'CALL sellometer_rollup()');
+try_all('with its segments', 0, 1);
+load_more('2019-10-01-05-59-22.csv', '2019-10-01 05:59:00');
+load_more('2019-10-01-06-04-23.csv', '2019-10-01 06:04:00');
+try_all('with what it counts', 0, 1);
+$node->safe_psql('shop', q{SELECT sellometer_replay('shop', '2019-10-01 03:00+00', '2019-10-01 05:00+00')});
+try_all('after a replay of some time', 0, 1);
+$node->safe_psql('shop', q{SELECT sellometer_replay('shop', '2019-10-01 03:00+00', 'infinity')});
+is($node->safe_psql('shop', q{SELECT key, count FROM sellometer_top('maker', 'view', '2019-10-01 01:00+00', '2019-10-01 04:00+00', 20, 'count') WHERE key IN ('samsung', 'apple')}),
+	$node->safe_psql('shop', q{SELECT key, count FROM sellometer_top('brand', 'view', '2019-10-01 03:00+00', '2019-10-01 04:00+00', 20, 'count') WHERE key IN ('samsung', 'apple')}), 'the past is filled from three on');
+try_all('after that', 0, 1);
+$node->safe_psql('shop', q{SELECT sellometer_replay('shop', '2019-10-01 00:00+00', 'infinity'); SELECT sellometer_unload('shop', '2019-10-01-05-59-22.csv')});
+try_all('filled from the beginning on', 0, 1);
+my $dropped = $node->safe_psql('shop', q{SELECT id FROM sellometer.dimensions WHERE dimension = 'visitor'});
+$node->safe_psql('shop', q{SELECT sellometer_drop_dimension('visitor')});
+is($node->safe_psql('shop', "SELECT count(*) FROM sellometer.dimension_segments WHERE dimension_id = $dropped"), '0', 'no segment of a dimension that is gone');
+# who made one while it went leaves such
+$node->safe_psql('shop', "INSERT INTO sellometer.dimension_segments (tier, event_type, event_time, whole, dimension_id, since, upto, made, sums)
+	SELECT tier, event_type, event_time, whole, $dropped, since, upto, made, sums FROM sellometer.dimension_segments ORDER BY dimension_id, tier, event_time, event_type LIMIT 10");
+$node->safe_psql('shop', q{SELECT sellometer_add_dimension('visitor', 'user_id'); SELECT sellometer_replay('shop', '-infinity', 'infinity'); CALL sellometer_rollup()});
+is($node->safe_psql('shop', "SELECT count(*) FROM sellometer.dimension_segments WHERE dimension_id = $dropped"), '0', '... nor of one that has been forgotten');
+try_all('with one of the same name', 0, 1);
+
+# Partitions that are packed
+$node->append_conf('postgresql.conf', "sellometer.pack_after = '1 h'");
+$node->reload;
+$node->safe_psql('shop', q{CALL sellometer_prune(); CALL sellometer_rollup()});
+cmp_ok($node->safe_psql('shop', q{SELECT count(*) FROM pg_class WHERE relkind = 'f' AND relname LIKE 'visitor\_minute%'}), '>', 0, 'partitions are packed');
+$node->safe_psql('shop', 'DELETE FROM sellometer.dimension_segments');
+try_all('packed, without segments', undef, 1);
+$node->safe_psql('shop', 'CALL sellometer_rollup()');
+try_all('packed, with segments made of their rows', 0, 1);
 
 $node->stop;
 done_testing();

@@ -57,7 +57,7 @@ my $contents = q{
 			ELSE 'SELECT count(*) || md5(string_agg(r::text, chr(10) ORDER BY r::text COLLATE "C")) AS x FROM sellometer.%I r' END,
 		c.relname), false, true, '')))[1]
 	FROM pg_class c WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
-		AND relname !~ '^(own_)?(health|status)|^metrics' AND relname NOT IN ('sources', 'tiers', 'as_node', 'progress', 'rollup_changes', 'baselines', 'segments') ORDER BY 1};
+		AND relname !~ '^(own_)?(health|status)|^metrics' AND relname NOT IN ('sources', 'tiers', 'as_node', 'progress', 'rollup_changes', 'baselines', 'segments', 'dimension_segments') ORDER BY 1};
 # What relations look like, who may do what, and what belongs to the extension.
 my $definitions = q{
 	SELECT c.relname, c.relkind, CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, c.relacl,
@@ -104,7 +104,7 @@ is($old->safe_psql('shop', q{
 	SELECT c.relname FROM pg_class c JOIN pg_extension e ON extname = 'sellometer'
 	WHERE relnamespace = 'sellometer'::regnamespace AND relkind IN ('r', 'S') AND relpersistence = 'p' AND c.oid <> ALL (extconfig)
 		AND EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND refobjid = e.oid AND deptype = 'e')
-	ORDER BY 1}), "nodes\nown_views\nsegments", 'the rows of all tables of the extension are dumped, but those that are a copy of others, and nodes, which are to be added anew');
+	ORDER BY 1}), "dimension_segments\nnodes\nown_views\nsegments", 'the rows of all tables of the extension are dumped, but those that are a copy of others, and nodes, which are to be added anew');
 is($old->safe_psql('shop', q{
 	SELECT indrelid::regclass FROM pg_index JOIN pg_class c ON c.oid = indrelid AND relkind = 'p'
 	WHERE relnamespace = 'sellometer'::regnamespace
