@@ -235,7 +235,10 @@ slm_sniff(const uint8_t *bytes, size_t len, bool whole, SlmSniff *sniff)
 			if (sample.format.no_header)
 				slm_sniff_places(&sample);
 			else
+			{
 				(void) slm_sniff_names(&sample);
+				slm_sniff_unnamed(&sample);
+			}
 			slm_sniff_forms(&sample);
 		}
 	}

@@ -50,6 +50,9 @@ typedef struct SniffSample
 	bool		has_zone;		/* times do */
 	bool		odd_time;		/* times are such that files without a format can't have them */
 	SlmSure		sure_time;
+	bool		time_by_values;	/* the column of times is known by what it holds, and not by its name */
+	int			odd_prices;		/* that are none for the reader, even by the format */
+	bool		unfit[SLM_ROLES];	/* a column has the role's own name, and can't be it */
 	const char *fixed_event;	/* of files without such a column */
 } SniffSample;
 
@@ -62,6 +65,9 @@ sniff_cell(const SniffSample *sample, int row, int column)
 /* In sniff_names.c: which columns have names that are known; count how many. */
 extern int	slm_sniff_names(SniffSample *sample);
 
+/* Of the columns whose names are a visitor's, the one that most rows have; -1 if there is none.  Of a file with a header. */
+extern int	slm_sniff_visitor(const SniffSample *sample);
+
 /* Does a cell name a column that is known? */
 extern bool slm_sniff_is_name(SlmSlice cell);
 
@@ -73,6 +79,9 @@ extern void slm_sniff_values(SniffSample *sample);
 
 /* Columns by what they hold, where there is no header. */
 extern void slm_sniff_places(SniffSample *sample);
+
+/* The columns of times and of events by what they hold, where a header has no name that is known for them. */
+extern void slm_sniff_unnamed(SniffSample *sample);
 
 /* How the times, numbers and events are written, which are in known columns. */
 extern void slm_sniff_forms(SniffSample *sample);

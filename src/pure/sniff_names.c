@@ -105,6 +105,26 @@ best_column(const SniffSample *sample, const char *const *names, int *rank)
 	return best;
 }
 
+int
+slm_sniff_visitor(const SniffSample *sample)
+{
+	int			best = -1;
+	int			best_rank = 0;
+
+	for (int c = 0; c < sample->ncolumns; c++)
+	{
+		int			rank = rank_of(sample->header[c], user_names);
+		int			more = best < 0 ? 1 : sample->column[c].filled - sample->column[best].filled;
+
+		if (rank >= 0 && (more > 0 || (more == 0 && rank < best_rank)))
+		{
+			best = c;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+
 bool
 slm_sniff_is_name(SlmSlice cell)
 {

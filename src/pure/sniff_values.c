@@ -208,6 +208,21 @@ slm_sniff_places(SniffSample *sample)
 		set_role(sample, SLM_COL_CATEGORY_CODE, next_column(sample, product + 1, count_texts), SLM_SURE_GUESS);
 }
 
+void
+slm_sniff_unnamed(SniffSample *sample)
+{
+	int			times = next_column(sample, 0, count_times);
+	int			events = next_column(sample, 0, count_events);
+
+	if (sample->role[SLM_COL_EVENT_TIME] < 0 && times >= 0)
+	{
+		set_role(sample, SLM_COL_EVENT_TIME, times, SLM_SURE_GUESS);
+		sample->time_by_values = true;
+	}
+	if (sample->role[SLM_COL_EVENT_TYPE] < 0 && events >= 0)
+		set_role(sample, SLM_COL_EVENT_TYPE, events, SLM_SURE_GUESS);
+}
+
 /* --- times --- */
 
 /* Days, months and years that begin with the day or the month: which? */
@@ -296,6 +311,17 @@ sniff_time(SniffSample *sample)
 
 /* --- numbers --- */
 
+/* Can the reader read it, as the format writes it? */
+static bool
+is_price(const SlmFormat *format, SlmSlice value)
+{
+	char		text[SLM_MAX_NUMBER + 8 + SLM_PAD] = "";
+	size_t		len;
+	SlmMoney	price;
+
+	return slm_format_number(format, true, value, text, &len) == NULL && slm_parse_price((SlmSlice) {text, (uint32_t) len}, &price);
+}
+
 static void
 sniff_price(SniffSample *sample)
 {
@@ -331,6 +357,12 @@ sniff_price(SniffSample *sample)
 		sample->format.decimal = ',';
 	if (thousands != sample->format.decimal)
 		sample->format.thousands = thousands;
+	for (int r = 0; r < sample->nrows && c >= 0; r++)
+	{
+		SlmSlice	value = slm_field_value(sniff_cell(sample, r, c));
+
+		sample->odd_prices += value.len > 0 && !is_price(&sample->format, value);
+	}
 }
 
 /* --- events --- */

@@ -164,13 +164,38 @@ holds_integers(const SniffSample *sample, int role)
 	return column->integers == column->filled;
 }
 
+static bool
+holds_few_integers(const SniffSample *sample, int role)
+{
+	const SniffColumn *column = &sample->column[sample->role[role]];
+
+	return column->integers * 10 < column->filled * 9;
+}
+
 /* Are products known by texts?  A few among numbers are faults. */
 static bool
 has_text_products(const SniffSample *sample)
 {
-	const SniffColumn *column = &sample->column[sample->role[SLM_COL_PRODUCT_ID]];
+	return sample->role[SLM_COL_PRODUCT_ID] >= 0 && holds_few_integers(sample, SLM_COL_PRODUCT_ID);
+}
 
-	return sample->role[SLM_COL_PRODUCT_ID] >= 0 && column->integers * 10 < column->filled * 9;
+/* An id that is no whole number.  Of what bears the role's own name a few such are faults; and it has to be said that it is not that. */
+static void
+drop_unfit(SniffSample *sample, SlmColumn id)
+{
+	int			column = sample->role[id];
+	bool		own = column >= 0 && is_own_name(sample, id);
+
+	if (column < 0 || (own ? !holds_few_integers(sample, id) : holds_integers(sample, id)))
+		return;
+	sample->unfit[id] = own;
+	sample->role[id] = -1;
+	/* texts are what a category is called, if nothing else is */
+	if (own && id == SLM_COL_CATEGORY_ID && sample->role[SLM_COL_CATEGORY_CODE] < 0)
+	{
+		sample->role[SLM_COL_CATEGORY_CODE] = column;
+		sample->sure[SLM_COL_CATEGORY_CODE] = SLM_SURE_GUESS;
+	}
 }
 
 /* What can't be what it is called is left out, or stands for something else. */
@@ -181,14 +206,11 @@ settle(SniffSample *sample)
 
 	if (role[SLM_COL_USER_SESSION] < 0 && role[SLM_COL_USER_ID] >= 0)
 	{
-		role[SLM_COL_USER_SESSION] = role[SLM_COL_USER_ID];
+		role[SLM_COL_USER_SESSION] = slm_sniff_visitor(sample);
 		sample->sure[SLM_COL_USER_SESSION] = SLM_SURE_GUESS;
 	}
-	for (int r = 0; r < SLM_ROLES; r++)
-	{
-		if ((r == SLM_COL_USER_ID || r == SLM_COL_CATEGORY_ID) && role[r] >= 0 && !is_own_name(sample, r) && !holds_integers(sample, r))
-			role[r] = -1;
-	}
+	drop_unfit(sample, SLM_COL_USER_ID);
+	drop_unfit(sample, SLM_COL_CATEGORY_ID);
 	if (role[SLM_COL_CATEGORY_CODE] >= 0 && role[SLM_COL_CATEGORY_CODE] == role[SLM_COL_CATEGORY_ID])
 		role[SLM_COL_CATEGORY_CODE] = -1;
 }
@@ -228,13 +250,18 @@ put_constants(Writer *writer)
 	bool		no_price = sample->role[SLM_COL_PRICE] < 0;
 	int			outer;
 
-	if (!no_event && !no_price)
+	if (!no_event && !no_price && !sample->unfit[SLM_COL_USER_ID] && !sample->unfit[SLM_COL_CATEGORY_ID])
 		return;
 	outer = begin_object(writer, "constants");
 	if (no_event)
 		put_text(writer, "event_type", sample->fixed_event);
 	if (no_price)
 		put_text(writer, "price", "0");
+	for (int r = 0; r < SLM_ROLES; r++)
+	{
+		if (sample->unfit[r])
+			put_text(writer, slm_role_name(r), "");
+	}
 	end_object(writer, outer);
 }
 
@@ -358,11 +385,28 @@ tell_time(Writer *writer, const char *name, SlmSlice value)
 
 	if (slm_format_time(&sample->format, value, &time) == NULL)
 		text[slm_format_put_time(time, text)] = '\0';
-	find(writer, "event_time", name, sample->sure_time, "\"%.*s\" is %s%s%s", (int) value.len, value.data, text,
+	find(writer, "event_time", name, sample->time_by_values && sample->sure_time < SLM_SURE_GUESS ? SLM_SURE_GUESS : sample->sure_time,
+		 "\"%.*s\" is %s%s%s%s", (int) value.len, value.data, text,
 		 sample->format.time >= SLM_TIME_S || sample->has_zone ? " UTC" : ": there is no zone in it, so it is taken for UTC unless \"time_zone\" says otherwise",
 		 sample->sure_time != SLM_SURE_NO ? "" :
 		 sample->format.time == SLM_TIME_MDY ? "; day and month can't be told apart: \"time\" is \"mdy\" here, else write \"dmy\"" :
-		 "; day and month can't be told apart: \"time\" is \"dmy\" here, else write \"mdy\"");
+		 "; day and month can't be told apart: \"time\" is \"dmy\" here, else write \"mdy\"",
+		 sample->time_by_values ? "; no column is called as times are, and this is the first that holds some" : "");
+}
+
+/* A few are faults. */
+static bool
+has_odd_prices(const SniffSample *sample)
+{
+	return sample->odd_prices * 10 > sample->column[sample->role[SLM_COL_PRICE]].filled;
+}
+
+/* Its role is clear, and most of its rows would be rejected. */
+static bool
+is_unreadable(const SniffSample *sample, int role)
+{
+	return (role == SLM_COL_PRODUCT_ID && !holds_integers(sample, role) && !has_text_products(sample)) ||
+		(role == SLM_COL_PRICE && has_odd_prices(sample));
 }
 
 /* What more there is to be said of a column. */
@@ -378,6 +422,8 @@ remark(const SniffSample *sample, int role)
 				return "; products are known by texts: \"product_ids\" says so";
 			return holds_integers(sample, role) ? "" : "; not all are whole numbers: rows with others are rejected, unless \"product_ids\" is \"text\"";
 		case SLM_COL_PRICE:
+			if (has_odd_prices(sample))
+				return ": there is more in it than a number, and rows with such are rejected; have prices written without signs of currencies";
 			return column->filled > 0 && column->integers == column->filled && sample->format.thousands == '\0'
 				? "; whole numbers: if they are cents, add \"minor_units\": 2" : "";
 		case SLM_COL_USER_SESSION:
@@ -412,7 +458,7 @@ tell_columns(Writer *writer)
 			find(writer, "currency", name, sample->sure[r], "\"%.*s\": what is not in sellometer.currency needs a rate in sellometer.currency_rates",
 				 (int) (value.len > SLM_MAX_CURRENCY ? SLM_MAX_CURRENCY : value.len), value.data);
 		else
-			find(writer, slm_role_name(r), name, r == SLM_COL_PRODUCT_ID && !holds_integers(sample, r) && !has_text_products(sample) ? SLM_SURE_NO : sample->sure[r],
+			find(writer, slm_role_name(r), name, is_unreadable(sample, r) ? SLM_SURE_NO : sample->sure[r],
 				 "\"%.*s\"%s", (int) value.len, value.data, remark(sample, r));
 	}
 }
@@ -433,6 +479,12 @@ tell_missing(Writer *writer)
 	if (role[SLM_COL_EVENT_TYPE] < 0)
 		find(writer, "event_type", "none", SLM_SURE_GUESS, "every row is taken for a %s: \"event_type\" in \"constants\" may say view, cart or purchase",
 			 sample->fixed_event);
+	for (int r = 0; r < SLM_ROLES; r++)
+	{
+		if (sample->unfit[r])
+			find(writer, slm_role_name(r), "none", SLM_SURE_GUESS, "column \"%s\" holds texts, and ids are whole numbers: \"constants\" says that it is none",
+				 slm_role_name(r));
+	}
 	if (role[SLM_COL_PRICE] < 0)
 		find(writer, "price", "none", SLM_SURE_GUESS, "there is no price: events are counted, and their GMV is 0");
 }

@@ -143,6 +143,25 @@ my %SHAPES = (
 		raw => q{ts, CASE event WHEN 'Product Viewed' THEN 'view' WHEN 'Product Added' THEN 'cart' WHEN 'Product Removed' THEN 'remove_from_cart' ELSE 'purchase' END, product, '', category, brand, price, '', anonymous},
 		where => q{event <> 'Signed Up'}, quantity => 'quantity', event_id => 'message', sniffed_id => 'messageId'
 	},
+	'Segment, a table of its own' => {
+		write => sub {
+			my %name = (view => 'Product Viewed', cart => 'Product Added', purchase => 'Order Completed', remove => 'Product Removed', other => 'Signed Up');
+			return lines(',', [qw(id received_at event user_id anonymous_id product_id category_id brand price quantity)],
+				map { [ "r$_->{order}", utc('%Y-%m-%dT%H:%M:%S.123Z', $_->{time}), $name{ $_->{type} }, $_->{visitor} % 3 ? '' : "u-$_->{visitor}", sprintf('%08x-anon', $_->{visitor}), $_->{id}, $_->{category}, $_->{brand}, $_->{price}, $_->{n} ] }
+				  events(1569916800, 250, @TYPES, 'remove', 'other'));
+		},
+		columns => 'id text, ts timestamptz, event text, usr text, anonymous text, product text, category text, brand text, price text, quantity text',
+		raw => q{ts, CASE event WHEN 'Product Viewed' THEN 'view' WHEN 'Product Added' THEN 'cart' WHEN 'Product Removed' THEN 'remove_from_cart' ELSE 'purchase' END, product, '', category, brand, price, '', anonymous},
+		where => q{event <> 'Signed Up'}, quantity => 'quantity'
+	},
+	'times and events in columns of names that nobody knows' => {
+		write => sub {
+			return lines(';', [qw(zeit ereignis product_id category_code brand price user_session)],
+				map { [ utc('%d.%m.%Y %H:%M:%S', $_->{time}), $_->{type}, $_->{id}, $_->{category}, $_->{brand}, $_->{price} =~ s/[.]/,/r, $_->{session} ] } events(1572480000, 250, @TYPES));
+		},
+		columns => 'ts text, type text, product text, category text, brand text, price text, session text', copy => q{DELIMITER ';'},
+		raw => q{to_timestamp(ts, 'DD.MM.YYYY HH24:MI:SS'), type, product, '', category, brand, replace(price, ',', '.'), '', session}
+	},
 	'Snowplow' => {
 		write => sub {
 			my %name = (view => 'product_view', cart => 'add_to_cart', purchase => 'transaction', other => 'link_click');
@@ -303,6 +322,15 @@ foreach my $name (sort keys %SHAPES)
 	value("SELECT sellometer_unload('shop', 'a.csv')");
 	value(q{DELETE FROM oracle.raw WHERE object = 'a.csv'; DELETE FROM oracle.object WHERE object = 'a.csv'});
 	agrees("$name, one file taken out");
+}
+
+# what the reader can't read is not told as certain
+fresh();
+my $prices = slm_directory($node, 'prices');
+foreach my $price ('$18.99', '18.99 USD', "12,50 \xe2\x82\xac", 'on request')
+{
+	write_object($prices, 'a.csv', "event_time,event_type,product_id,price\n" . join('', map { "2019-10-01 00:00:0$_,view,1,\"$price\"\n" } 1 .. 5));
+	is(value("SELECT sure || (detail LIKE '%rejected%') FROM sellometer_sniff('file://$prices/a.csv') WHERE item = 'price'"), 'notrue', "a price that can't be read: $price");
 }
 
 done_testing();
