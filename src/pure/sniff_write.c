@@ -394,11 +394,11 @@ tell_time(Writer *writer, const char *name, SlmSlice value)
 		 sample->time_by_values ? "; no column is called as times are, and this is the first that holds some" : "");
 }
 
-/* A few are faults. */
+/* Where most can be read, the others are faults. */
 static bool
 has_odd_prices(const SniffSample *sample)
 {
-	return sample->odd_prices * 10 > sample->column[sample->role[SLM_COL_PRICE]].filled;
+	return sample->odd_prices * 2 > sample->column[sample->role[SLM_COL_PRICE]].filled;
 }
 
 /* Its role is clear, and most of its rows would be rejected. */
