@@ -197,26 +197,26 @@ new_segments(int n)
 
 /* Make those of the first n that are wanted; false if they have too many rows. */
 static bool
-make_missing(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, int n)
+make_missing(const SlmSegmentSet *set, const SlmTier *tier, const SlmWanted *wanted, int n)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "sellometer segments", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	Make		make = {.set = set,.tier = tier,.wanted = wanted,.n = n,.snapshot = GetActiveSnapshot(),.segments = new_segments(n * set.n)};
+	Make		make = {.set = *set,.tier = tier,.wanted = wanted,.n = n,.snapshot = GetActiveSnapshot(),.segments = new_segments(n * set->n)};
 	volatile bool fits = true;
 
 	PG_TRY();
 	{
-		for (int d = 0; fits && d < set.n; d++)
+		for (int d = 0; fits && d < set->n; d++)
 		{
-			fits = make_dimension(&make, set.first + d);
+			fits = make_dimension(&make, set->first + d);
 			MemoryContextReset(context);
 		}
 		for (int i = 0; fits && i < n; i++)
-			write_segments(set, tier, &wanted[i], false, &make.segments[i * set.n]);
+			write_segments(*set, tier, &wanted[i], false, &make.segments[i * set->n]);
 	}
 	PG_FINALLY();
 	{
-		free_segments(make.segments, n * set.n);
+		free_segments(make.segments, n * set->n);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
@@ -252,25 +252,25 @@ put_together(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, Ti
 
 /* First all is added up, then all is written: rows are locked for a moment. */
 static void
-put_all_together(SlmSegmentSet set, const SlmTier *tier, const SlmWanted *wanted, int n, bool whole)
+put_all_together(const SlmSegmentSet *set, const SlmTier *tier, const SlmWanted *wanted, int n, bool whole)
 {
-	SlmSegment *segments = new_segments(n * set.n);
+	SlmSegment *segments = new_segments(n * set->n);
 	bool	   *fits = palloc0(sizeof(bool) * n);
 
 	PG_TRY();
 	{
 		for (int i = 0; i < n; i++)
-			fits[i] = put_together(set, tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1,
-								   &segments[i * set.n]);
+			fits[i] = put_together(*set, tier, &wanted[i], whole ? slm_bucket_next(tier->partition, wanted[i].time) : wanted[i].time + 1,
+								   &segments[i * set->n]);
 		for (int i = 0; i < n; i++)
 		{
 			if (fits[i])
-				write_segments(set, tier, &wanted[i], whole, &segments[i * set.n]);
+				write_segments(*set, tier, &wanted[i], whole, &segments[i * set->n]);
 		}
 	}
 	PG_FINALLY();
 	{
-		free_segments(segments, n * set.n);
+		free_segments(segments, n * set->n);
 	}
 	PG_END_TRY();
 }
@@ -294,10 +294,10 @@ half_of(const SlmWanted *wanted, int n)
 static TimestampTz
 make_wanted(SlmSegmentSet set, const SlmTier *tier, Phase phase, const SlmWanted *wanted, int n)
 {
-	while (phase == MISSING && !make_missing(set, tier, wanted, n) && wanted[0].time != wanted[n - 1].time)
+	while (phase == MISSING && !make_missing(&set, tier, wanted, n) && wanted[0].time != wanted[n - 1].time)
 		n = half_of(wanted, n);
 	if (phase != MISSING)
-		put_all_together(set, tier, wanted, n, phase == WHOLE);
+		put_all_together(&set, tier, wanted, n, phase == WHOLE);
 	return wanted[n - 1].time;
 }
 
