@@ -54,14 +54,14 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	-- what nodes have of a product may have other labels in each
+	-- what nodes have of a product may have other labels in each: all are looked at, which the planner does by a join if nothing stands beside it
 	RETURN format('SELECT %s, array_agg(s.product_id) FROM sellometer.all_sold_products s
-		WHERE %s AND %s AND NOT (%s AND EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
+		WHERE %s AND %s AND NOT (%s EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
 			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category))) GROUP BY 1',
 		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 's.brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 's.category') END,
 		CASE WHEN cardinality(brands) > 0 THEN format('s.brand = ANY (%L)', brands) ELSE 'true' END,
 		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories(3, 's.category', categories) ELSE 'true' END,
-		CASE WHEN sellometer.asks_nodes() THEN 'true' ELSE 's.has_others' END);
+		CASE WHEN sellometer.asks_nodes() THEN '' ELSE 's.has_others AND' END);
 END
 $$;
 COMMENT ON FUNCTION sellometer.labelled_products(text, text[], text[]) IS
