@@ -83,17 +83,20 @@ rank_of(SlmSlice name, const char *const *names)
 	return -1;
 }
 
-/* The column with the best of the names that holds something; -1 if none has one. */
+/*
+ * The column with the best of the names that holds something, or, fullest, with whichever of them most rows hold something of; -1 if none has
+ * one.  *rank: the name's place.
+ */
 static int
-best_column(const SniffSample *sample, const char *const *names, int *rank)
+best_column(const SniffSample *sample, const char *const *names, bool fullest, int *rank)
 {
 	int			best = -1;
-	bool		best_filled = false;
+	int			best_filled = 0;
 
 	for (int c = 0; c < sample->ncolumns; c++)
 	{
 		int			r = rank_of(sample->header[c], names);
-		bool		filled = sample->column[c].filled > 0;
+		int			filled = fullest ? sample->column[c].filled : sample->column[c].filled > 0;
 
 		if (r >= 0 && (best < 0 || filled > best_filled || (filled == best_filled && r < *rank)))
 		{
@@ -108,21 +111,9 @@ best_column(const SniffSample *sample, const char *const *names, int *rank)
 int
 slm_sniff_visitor(const SniffSample *sample)
 {
-	int			best = -1;
-	int			best_rank = 0;
+	int			rank = 0;
 
-	for (int c = 0; c < sample->ncolumns; c++)
-	{
-		int			rank = rank_of(sample->header[c], user_names);
-		int			more = best < 0 ? 1 : sample->column[c].filled - sample->column[best].filled;
-
-		if (rank >= 0 && (more > 0 || (more == 0 && rank < best_rank)))
-		{
-			best = c;
-			best_rank = rank;
-		}
-	}
-	return best;
+	return best_column(sample, user_names, true, &rank);
 }
 
 bool
@@ -144,7 +135,7 @@ slm_sniff_names(SniffSample *sample)
 
 	for (int r = 0; r < SLM_ROLES; r++)
 	{
-		sample->role[r] = best_column(sample, names_of[r], &rank);
+		sample->role[r] = best_column(sample, names_of[r], false, &rank);
 		known += sample->role[r] >= 0;
 		if (sample->role[r] < 0)
 			continue;
@@ -152,7 +143,7 @@ slm_sniff_names(SniffSample *sample)
 		sample->sure[r] = slm_role_named(sample->header[sample->role[r]]) == r ? SLM_SURE_CERTAIN
 			: names_of[r][rank + 1] == NULL ? SLM_SURE_GUESS : SLM_SURE_LIKELY;
 	}
-	sample->order = best_column(sample, order_names, &rank);
+	sample->order = best_column(sample, order_names, false, &rank);
 	/* an id of a session that counts anew for each visitor */
 	if (sample->role[SLM_COL_USER_SESSION] >= 0 && sample->role[SLM_COL_USER_ID] >= 0 &&
 		rank_of(sample->header[sample->role[SLM_COL_USER_SESSION]], (const char *const[]) {"gasessionid", "visitid", NULL}) >= 0)
