@@ -215,7 +215,7 @@ free_sample(SniffSample *sample)
 bool
 slm_sniff(const uint8_t *bytes, size_t len, bool whole, SlmSniff *sniff)
 {
-	SniffSample sample = {.session_part = -1,.order = -1};
+	SniffSample sample = {.session_part = -1,.order = -1,.no_event = -1};
 	SlmTranscoder transcoder = {0};
 	bool		ok;
 
@@ -232,7 +232,7 @@ slm_sniff(const uint8_t *bytes, size_t len, bool whole, SlmSniff *sniff)
 		if (ok)
 		{
 			slm_sniff_values(&sample);
-			if (sample.format.no_header)
+			if (sample.format.no_header && !slm_sniff_snowplow(&sample))
 				slm_sniff_places(&sample);
 			else
 			{
@@ -240,6 +240,7 @@ slm_sniff(const uint8_t *bytes, size_t len, bool whole, SlmSniff *sniff)
 				slm_sniff_unnamed(&sample);
 			}
 			slm_sniff_forms(&sample);
+			slm_sniff_rows(&sample);
 		}
 	}
 	ok = ok && slm_sniff_write(&sample, sniff);

@@ -48,7 +48,7 @@ is_decimal(SlmSlice value)
 		else if (value.data[i] != ' ' && value.data[i] != '\'' && (uint8_t) value.data[i] < 0x80)
 			return false;
 	}
-	return digits > 0 && points > 0 && digits < 16;
+	return digits > 0 && points > 0 && digits < 24;
 }
 
 /* Is it a date in any order, with separators? */
@@ -84,16 +84,20 @@ slm_sniff_values(SniffSample *sample)
 			SlmSlice	value = slm_field_value(sniff_cell(sample, r, c));
 			int			length = integer_length(value);
 			bool		broad;
+			bool		known;
+			int			type;
 
 			if (value.len == 0)
 				continue;
+			type = slm_sniff_event(value, &broad, &known);
 			column->filled++;
 			column->integers += length > 0;
 			if (length > column->longest)
 				column->longest = length;
 			column->times += is_time(value);
 			column->decimals += length == 0 && is_decimal(value);
-			column->events += slm_sniff_event(value, &broad) >= 0;
+			column->events += known;
+			column->narrow += type >= 0 && !broad;
 		}
 	}
 }
@@ -156,10 +160,11 @@ count_decimals(const SniffColumn *column)
 	return column->decimals;
 }
 
+/* Tools have events of their own besides, so half of them will do. */
 static int
 count_events(const SniffColumn *column)
 {
-	return column->events;
+	return column->narrow > 0 && column->events * 2 > column->filled ? column->filled : 0;
 }
 
 static int
@@ -172,6 +177,43 @@ static int
 count_texts(const SniffColumn *column)
 {
 	return column->filled;
+}
+
+/* Who, what, and what kind it is of, before a time that is last. */
+static void
+place_before_time(SniffSample *sample)
+{
+	int			who = next_column(sample, 0, count_integers);
+	int			what;
+
+	set_role(sample, SLM_COL_PRODUCT_ID, who, SLM_SURE_GUESS);
+	what = who < 0 ? -1 : next_column(sample, who + 1, count_integers);
+	if (what < 0)
+		return;
+	set_role(sample, SLM_COL_PRODUCT_ID, what, SLM_SURE_GUESS);
+	set_role(sample, SLM_COL_USER_SESSION, who, SLM_SURE_GUESS);
+	set_role(sample, SLM_COL_PRICE, next_column(sample, what + 1, count_decimals), SLM_SURE_GUESS);
+	if (sample->role[SLM_COL_PRICE] < 0)
+		set_role(sample, SLM_COL_CATEGORY_ID, next_column(sample, what + 1, count_integers), SLM_SURE_GUESS);
+}
+
+/* What stands before the time is who, what stands behind it is what. */
+static void
+place_behind_time(SniffSample *sample, int time, int product)
+{
+	int			who;
+
+	set_role(sample, SLM_COL_PRODUCT_ID, product, SLM_SURE_GUESS);
+	who = next_column(sample, 0, count_integers);
+	if (who < time)
+		set_role(sample, SLM_COL_USER_SESSION, who, SLM_SURE_GUESS);
+	set_role(sample, SLM_COL_PRICE, next_column(sample, 0, count_decimals), SLM_SURE_GUESS);
+	if (sample->role[SLM_COL_PRICE] < 0 && sample->ncolumns - product > 2)
+		set_role(sample, SLM_COL_PRICE, next_column(sample, product + 1, count_integers), SLM_SURE_GUESS);
+	if (sample->role[SLM_COL_PRICE] >= 0)
+		set_role(sample, (SlmColumn) SLM_ROLE_QUANTITY, next_column(sample, sample->role[SLM_COL_PRICE] + 1, count_integers), SLM_SURE_GUESS);
+	else
+		set_role(sample, SLM_COL_CATEGORY_CODE, next_column(sample, product + 1, count_texts), SLM_SURE_GUESS);
 }
 
 void
@@ -190,22 +232,29 @@ slm_sniff_places(SniffSample *sample)
 	set_role(sample, SLM_COL_EVENT_TIME, time, SLM_SURE_CERTAIN);
 	set_role(sample, SLM_COL_EVENT_TYPE, next_column(sample, 0, count_events), SLM_SURE_LIKELY);
 	product = next_column(sample, time + 1, count_integers);
-	if (product < 0)
-		product = next_column(sample, 0, count_integers);
-	set_role(sample, SLM_COL_PRODUCT_ID, product, SLM_SURE_GUESS);
-	/* what stands before the time is who, what stands behind it is what */
-	if (time > 0)
-		set_role(sample, SLM_COL_USER_SESSION, next_column(sample, 0, count_integers) < time ? next_column(sample, 0, count_integers) : -1,
-				 SLM_SURE_GUESS);
-	if (product < 0)
-		return;
-	set_role(sample, SLM_COL_PRICE, next_column(sample, 0, count_decimals), SLM_SURE_GUESS);
-	if (sample->role[SLM_COL_PRICE] < 0 && sample->ncolumns - product > 2)
-		set_role(sample, SLM_COL_PRICE, next_column(sample, product + 1, count_integers), SLM_SURE_GUESS);
-	if (sample->role[SLM_COL_PRICE] >= 0)
-		set_role(sample, (SlmColumn) SLM_ROLE_QUANTITY, next_column(sample, sample->role[SLM_COL_PRICE] + 1, count_integers), SLM_SURE_GUESS);
+	if (product >= 0)
+		place_behind_time(sample, time, product);
 	else
-		set_role(sample, SLM_COL_CATEGORY_CODE, next_column(sample, product + 1, count_texts), SLM_SURE_GUESS);
+		place_before_time(sample);
+}
+
+/* Has a name something of a time in it? */
+static bool
+sounds_like_time(SlmSlice name)
+{
+	static const char *const words[] = {"time", "date", "stamp", "epoch"};
+
+	for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)
+	{
+		size_t		len = strlen(words[w]);
+
+		for (uint32_t i = 0; i + len <= name.len; i++)
+		{
+			if (slm_is_name((SlmSlice) {name.data + i, (uint32_t) len}, words[w]))
+				return true;
+		}
+	}
+	return false;
 }
 
 void
@@ -214,6 +263,11 @@ slm_sniff_unnamed(SniffSample *sample)
 	int			times = next_column(sample, 0, count_times);
 	int			events = next_column(sample, 0, count_events);
 
+	for (int c = 0; c < sample->ncolumns && times < 0; c++)
+	{
+		if (is_free(sample, c) && holds_epoch(&sample->column[c]) && sounds_like_time(sample->header[c]))
+			times = c;
+	}
 	if (sample->role[SLM_COL_EVENT_TIME] < 0 && times >= 0)
 	{
 		set_role(sample, SLM_COL_EVENT_TIME, times, SLM_SURE_GUESS);
@@ -361,7 +415,10 @@ sniff_price(SniffSample *sample)
 	{
 		SlmSlice	value = slm_field_value(sniff_cell(sample, r, c));
 
-		sample->odd_prices += value.len > 0 && !is_price(&sample->format, value);
+		if (value.len == 0 || is_price(&sample->format, value))
+			continue;
+		sample->odd_prices++;
+		sample->long_prices += is_decimal(value);
 	}
 }
 
@@ -370,6 +427,8 @@ sniff_price(SniffSample *sample)
 static SniffEvent *
 event_of(SniffSample *sample, SlmSlice name)
 {
+	bool		known;
+
 	for (int e = 0; e < sample->nevents; e++)
 	{
 		if (sample->event[e].name.len == name.len && memcmp(sample->event[e].name.data, name.data, name.len) == 0)
@@ -378,8 +437,23 @@ event_of(SniffSample *sample, SlmSlice name)
 	if (sample->nevents == SNIFF_EVENTS)
 		return NULL;
 	sample->event[sample->nevents] = (SniffEvent) {.name = name};
-	sample->event[sample->nevents].type = slm_sniff_event(name, &sample->event[sample->nevents].broad);
+	sample->event[sample->nevents].type = slm_sniff_event(name, &sample->event[sample->nevents].broad, &known);
 	return &sample->event[sample->nevents++];
+}
+
+/* An event none of whose rows has a product, as those of whole orders, is passed over; if no event has any, it is not the events' fault. */
+static void
+drop_bare(SniffSample *sample)
+{
+	bool		any = false;
+
+	for (int e = 0; e < sample->nevents; e++)
+		any = any || (sample->event[e].type >= 0 && sample->event[e].bare < sample->event[e].count);
+	for (int e = 0; e < sample->nevents && any; e++)
+	{
+		if (sample->event[e].bare == sample->event[e].count)
+			sample->event[e].type = -1;
+	}
 }
 
 /* A wide word, as page_view, counts for views only where no narrower one does. */
@@ -401,6 +475,7 @@ static void
 sniff_events(SniffSample *sample)
 {
 	int			c = sample->role[SLM_COL_EVENT_TYPE];
+	int			product = sample->role[SLM_COL_PRODUCT_ID];
 	bool		any = false;
 
 	for (int r = 0; r < sample->nrows && c >= 0; r++)
@@ -409,28 +484,35 @@ sniff_events(SniffSample *sample)
 		SniffEvent *event = name.len == 0 ? NULL : event_of(sample, name);
 
 		if (event != NULL)
+		{
 			event->count++;
+			event->bare += product >= 0 && slm_field_value(sniff_cell(sample, r, product)).len == 0;
+		}
 		else if (name.len > 0)
 			sample->more_events = true;
+		sample->nameless += name.len == 0;
 	}
+	drop_bare(sample);
 	drop_broad(sample);
 	for (int e = 0; e < sample->nevents; e++)
 		any = any || sample->event[e].type >= 0;
 	if (c >= 0 && any)
 		return;
-	/* a column whose words are none for events is something else */
+	/* a column whose words are none for events is something else, unless it is called as hardly anything else is */
+	if (c >= 0 && sample->sure[SLM_COL_EVENT_TYPE] != SLM_SURE_GUESS && sample->column[c].filled > 0)
+		sample->no_event = c;
 	sample->role[SLM_COL_EVENT_TYPE] = -1;
 	sample->fixed_event = sample->order >= 0 || sample->role[SLM_COL_PRICE] >= 0 || sample->role[SLM_ROLE_QUANTITY] >= 0 ? "purchase" : "view";
 }
 
 /* --- ids --- */
 
-/* The type of a row's event; -1 if it is none. */
-static int
-row_type(SniffSample *sample, int row)
+int
+slm_sniff_row_type(SniffSample *sample, int row)
 {
 	int			c = sample->role[SLM_COL_EVENT_TYPE];
-	const SniffEvent *event = c < 0 ? NULL : event_of(sample, slm_field_value(sniff_cell(sample, row, c)));
+	SlmSlice	name = c < 0 ? (SlmSlice) {NULL, 0} : slm_field_value(sniff_cell(sample, row, c));
+	const SniffEvent *event = name.len == 0 ? NULL : event_of(sample, name);
 
 	if (c < 0)
 		return strcmp(sample->fixed_event, "purchase") == 0 ? SLM_PURCHASE : -1;
@@ -487,7 +569,7 @@ tells_lines(SniffSample *sample)
 
 		if (order.len == 0)
 			continue;
-		if (row_type(sample, r) != SLM_PURCHASE || is_second_line(sample, r) || (by_name && order.data[0] != '#'))
+		if (slm_sniff_row_type(sample, r) != SLM_PURCHASE || is_second_line(sample, r) || (by_name && order.data[0] != '#'))
 			return false;
 		lines++;
 	}

@@ -141,78 +141,21 @@ end_object(Writer *writer, int items)
 
 /* --- columns --- */
 
-/* Does the column's own name say what it is? */
-static bool
-is_own_name(const SniffSample *sample, int role)
-{
-	return !sample->format.no_header && slm_role_named(sample->header[sample->role[role]]) == role;
-}
-
 /* Must the description say where the role is? */
 static bool
 must_say(const SniffSample *sample, int role)
 {
+	if ((role == SLM_ROLE_CURRENCY && sample->only_currency.data != NULL) || (role == SLM_ROLE_QUANTITY && sample->line_totals))
+		return false;
 	return sample->role[role] >= 0 &&
-		(!is_own_name(sample, role) || (role == SLM_COL_USER_SESSION && sample->session_part >= 0));
-}
-
-static bool
-holds_integers(const SniffSample *sample, int role)
-{
-	const SniffColumn *column = &sample->column[sample->role[role]];
-
-	return column->integers == column->filled;
-}
-
-static bool
-holds_few_integers(const SniffSample *sample, int role)
-{
-	const SniffColumn *column = &sample->column[sample->role[role]];
-
-	return column->integers * 10 < column->filled * 9;
+		(!sniff_is_own_name(sample, role) || (role == SLM_COL_USER_SESSION && sample->session_part >= 0));
 }
 
 /* Are products known by texts?  A few among numbers are faults. */
 static bool
 has_text_products(const SniffSample *sample)
 {
-	return sample->role[SLM_COL_PRODUCT_ID] >= 0 && holds_few_integers(sample, SLM_COL_PRODUCT_ID);
-}
-
-/* An id that is no whole number.  Of what bears the role's own name a few such are faults; and it has to be said that it is not that. */
-static void
-drop_unfit(SniffSample *sample, SlmColumn id)
-{
-	int			column = sample->role[id];
-	bool		own = column >= 0 && is_own_name(sample, id);
-
-	if (column < 0 || (own ? !holds_few_integers(sample, id) : holds_integers(sample, id)))
-		return;
-	sample->unfit[id] = own;
-	sample->role[id] = -1;
-	/* texts are what a category is called, if nothing else is */
-	if (own && id == SLM_COL_CATEGORY_ID && sample->role[SLM_COL_CATEGORY_CODE] < 0)
-	{
-		sample->role[SLM_COL_CATEGORY_CODE] = column;
-		sample->sure[SLM_COL_CATEGORY_CODE] = SLM_SURE_GUESS;
-	}
-}
-
-/* What can't be what it is called is left out, or stands for something else. */
-static void
-settle(SniffSample *sample)
-{
-	int		   *role = sample->role;
-
-	if (role[SLM_COL_USER_SESSION] < 0 && role[SLM_COL_USER_ID] >= 0)
-	{
-		role[SLM_COL_USER_SESSION] = slm_sniff_visitor(sample);
-		sample->sure[SLM_COL_USER_SESSION] = SLM_SURE_GUESS;
-	}
-	drop_unfit(sample, SLM_COL_USER_ID);
-	drop_unfit(sample, SLM_COL_CATEGORY_ID);
-	if (role[SLM_COL_CATEGORY_CODE] >= 0 && role[SLM_COL_CATEGORY_CODE] == role[SLM_COL_CATEGORY_ID])
-		role[SLM_COL_CATEGORY_CODE] = -1;
+	return sample->role[SLM_COL_PRODUCT_ID] >= 0 && sniff_holds_few_integers(sample, SLM_COL_PRODUCT_ID);
 }
 
 static void
@@ -248,15 +191,24 @@ put_constants(Writer *writer)
 	SniffSample *sample = writer->sample;
 	bool		no_event = sample->role[SLM_COL_EVENT_TYPE] < 0;
 	bool		no_price = sample->role[SLM_COL_PRICE] < 0;
+	bool		one_piece = sample->line_totals && sniff_is_own_name(sample, SLM_ROLE_QUANTITY);
 	int			outer;
 
-	if (!no_event && !no_price && !sample->unfit[SLM_COL_USER_ID] && !sample->unfit[SLM_COL_CATEGORY_ID])
+	if (!no_event && !no_price && !one_piece && sample->only_currency.data == NULL && !sample->unfit[SLM_COL_USER_ID] &&
+		!sample->unfit[SLM_COL_CATEGORY_ID])
 		return;
 	outer = begin_object(writer, "constants");
 	if (no_event)
 		put_text(writer, "event_type", sample->fixed_event);
 	if (no_price)
 		put_text(writer, "price", "0");
+	if (one_piece)
+		put_text(writer, "quantity", "1");
+	if (sample->only_currency.data != NULL)
+	{
+		put_name(writer, slice("currency"));
+		put_quoted(writer, sample->only_currency);
+	}
 	for (int r = 0; r < SLM_ROLES; r++)
 	{
 		if (sample->unfit[r])
@@ -272,11 +224,30 @@ is_own_event(const SniffEvent *event)
 	return event->type >= 0 && slm_is_name(slm_trim(event->name), slm_event_type_name((SlmEventType) event->type));
 }
 
+/* ... though it is passed over here? */
+static bool
+is_own_word(const SniffEvent *event)
+{
+	for (int type = 0; type < SLM_EVENT_TYPES; type++)
+	{
+		if (slm_is_name(slm_trim(event->name), slm_event_type_name((SlmEventType) type)))
+			return true;
+	}
+	return false;
+}
+
+/* Rows without an event's name are other ones' where there are many; a few are faults. */
+static bool
+passes_nameless(const SniffSample *sample)
+{
+	return sample->nameless * 20 > sample->nrows;
+}
+
 static void
 put_events(Writer *writer)
 {
 	SniffSample *sample = writer->sample;
-	bool		all_own = !sample->more_events;
+	bool		all_own = !sample->more_events && !passes_nameless(sample);
 	int			outer;
 
 	for (int e = 0; e < sample->nevents; e++)
@@ -286,10 +257,20 @@ put_events(Writer *writer)
 	outer = begin_object(writer, "events");
 	for (int e = 0; e < sample->nevents; e++)
 	{
-		if (sample->event[e].type < 0 || is_own_event(&sample->event[e]))
+		const SniffEvent *event = &sample->event[e];
+
+		if (event->type < 0 ? !is_own_word(event) : is_own_event(event))
 			continue;
-		put_name(writer, sample->event[e].name);
-		put_quoted(writer, slice(slm_event_type_name((SlmEventType) sample->event[e].type)));
+		put_name(writer, event->name);
+		if (event->type < 0)
+			put(writer, "null");
+		else
+			put_quoted(writer, slice(slm_event_type_name((SlmEventType) event->type)));
+	}
+	if (passes_nameless(sample))
+	{
+		put_name(writer, slice(""));
+		put(writer, "null");
 	}
 	end_object(writer, outer);
 }
@@ -401,12 +382,21 @@ has_odd_prices(const SniffSample *sample)
 	return sample->odd_prices * 2 > sample->column[sample->role[SLM_COL_PRICE]].filled;
 }
 
-/* Its role is clear, and most of its rows would be rejected. */
+/* Of the rows that count, so many would be rejected for what a column holds, or lacks. */
+static int
+count_rejected(const SniffSample *sample, int role)
+{
+	if (role == SLM_COL_PRODUCT_ID || role == SLM_COL_PRICE)
+		return sample->lacking[role];
+	return role == SLM_ROLE_QUANTITY && !sample->line_totals ? sample->odd_quantities : 0;
+}
+
+/* Its role is clear, and so many of its rows would be rejected that the file would fail. */
 static bool
 is_unreadable(const SniffSample *sample, int role)
 {
-	return (role == SLM_COL_PRODUCT_ID && !holds_integers(sample, role) && !has_text_products(sample)) ||
-		(role == SLM_COL_PRICE && has_odd_prices(sample));
+	return (role == SLM_COL_PRODUCT_ID && !sniff_holds_integers(sample, role) && !has_text_products(sample)) ||
+		(role == SLM_COL_PRICE && has_odd_prices(sample)) || count_rejected(sample, role) * 10 > sample->counted;
 }
 
 /* What more there is to be said of a column. */
@@ -420,16 +410,21 @@ remark(const SniffSample *sample, int role)
 		case SLM_COL_PRODUCT_ID:
 			if (has_text_products(sample))
 				return "; products are known by texts: \"product_ids\" says so";
-			return holds_integers(sample, role) ? "" : "; not all are whole numbers: rows with others are rejected, unless \"product_ids\" is \"text\"";
+			return sniff_holds_integers(sample, role) ? "" : "; not all are whole numbers: rows with others are rejected, unless \"product_ids\" is \"text\"";
 		case SLM_COL_PRICE:
 			if (has_odd_prices(sample))
-				return ": there is more in it than a number, and rows with such are rejected; have prices written without signs of currencies";
+				return sample->long_prices == sample->odd_prices ? " has more than 4 decimals, and rows with such are rejected: have prices rounded" :
+					": there is more in it than a number, and rows with such are rejected; have prices written without signs of currencies";
+			if (sample->line_totals)
+				return "; by its name it is of all pieces of a row, so it is not multiplied by the quantity, and each row counts once";
 			return column->filled > 0 && column->integers == column->filled && sample->format.thousands == '\0'
 				? "; whole numbers: if they are cents, add \"minor_units\": 2" : "";
 		case SLM_COL_USER_SESSION:
 			return sample->session_part >= 0 ? "; with what numbers the sessions of each" :
 				sample->sure[role] == SLM_SURE_GUESS && !sample->format.no_header
 				? "; there is no session in the file: one visitor's views of a product count once within sellometer.view_window" : "";
+		case SLM_ROLE_QUANTITY:
+			return sample->line_totals ? "; not taken: the price is of all pieces already. If it is of one, name this column in \"columns\"" : "";
 		case SLM_ROLE_EVENT_ID:
 			return sample->role[role] == sample->order ? "; each product of an order counts once: if one can stand in two lines of it, add the line's number, as in [\"order_id\", \"line\"]"
 				: "; carts, removals and purchases count once for each id and product";
@@ -438,11 +433,41 @@ remark(const SniffSample *sample, int role)
 	}
 }
 
+/* What rows are rejected for it. */
+static void
+remark_rejected(const SniffSample *sample, int role, char out[128])
+{
+	int			n = count_rejected(sample, role);
+
+	out[0] = '\0';
+	if (n > 0)
+		snprintf(out, 128, "; %d of %d rows that count %s, and are rejected", n, sample->counted,
+				 role == SLM_ROLE_QUANTITY ? "are of no piece, or give some back" : "have none");
+}
+
+static void
+tell_currency(Writer *writer, const char *name, SlmSlice value)
+{
+	const SniffSample *sample = writer->sample;
+	int			len = (int) (value.len > SLM_MAX_CURRENCY ? SLM_MAX_CURRENCY : value.len);
+
+	if (sample->only_currency.data != NULL)
+		find(writer, "currency", name, SLM_SURE_GUESS, "\"%.*s\": %d of %d rows that count have none, and all others this one, so \"constants\" says that it is of all; what is not in sellometer.currency needs a rate in sellometer.currency_rates",
+			 len, value.data, sample->lacking[SLM_ROLE_CURRENCY], sample->counted);
+	else if (sample->lacking[SLM_ROLE_CURRENCY] > 0)
+		find(writer, "currency", name, SLM_SURE_NO, "\"%.*s\", and others; %d of %d rows that count have none, and are taken to be in sellometer.currency",
+			 len, value.data, sample->lacking[SLM_ROLE_CURRENCY], sample->counted);
+	else
+		find(writer, "currency", name, sample->sure[SLM_ROLE_CURRENCY], "\"%.*s\": what is not in sellometer.currency needs a rate in sellometer.currency_rates",
+			 len, value.data);
+}
+
 static void
 tell_columns(Writer *writer)
 {
 	const SniffSample *sample = writer->sample;
 	char		name[128];
+	char		rejected[128];
 
 	for (int r = 0; r < SLM_ROLES; r++)
 	{
@@ -455,12 +480,34 @@ tell_columns(Writer *writer)
 		if (r == SLM_COL_EVENT_TIME)
 			tell_time(writer, name, value);
 		else if (r == SLM_ROLE_CURRENCY)
-			find(writer, "currency", name, sample->sure[r], "\"%.*s\": what is not in sellometer.currency needs a rate in sellometer.currency_rates",
-				 (int) (value.len > SLM_MAX_CURRENCY ? SLM_MAX_CURRENCY : value.len), value.data);
+			tell_currency(writer, name, value);
 		else
+		{
+			remark_rejected(sample, r, rejected);
 			find(writer, slm_role_name(r), name, is_unreadable(sample, r) ? SLM_SURE_NO : sample->sure[r],
-				 "\"%.*s\"%s", (int) value.len, value.data, remark(sample, r));
+				 "\"%.*s\"%s%s", (int) value.len, value.data, remark(sample, r), rejected);
+		}
 	}
+}
+
+/* A column that is called as events are, and what it holds, of which none is known. */
+static void
+tell_unknown_events(Writer *writer)
+{
+	const SniffSample *sample = writer->sample;
+	char		name[128];
+	char		seen[200] = "";
+	size_t		len = 0;
+
+	name_column(sample, sample->no_event, name);
+	for (int e = 0; e < sample->nevents && e < 6; e++)
+	{
+		SlmSlice	word = sample->event[e].name;
+
+		len += (size_t) snprintf(seen + len, sizeof(seen) - len, "%s\"%.*s\"", e > 0 ? ", " : "", (int) (word.len > 24 ? 24 : word.len), word.data);
+	}
+	find(writer, "event_type", name, SLM_SURE_NO, "it holds %s, of which none is known: say in \"columns\" that it is the \"event_type\", and in \"events\" which of these is a view, cart, remove_from_cart or purchase; as proposed every row is a %s",
+		 seen, sample->fixed_event);
 }
 
 /* What a file must have, and this one lacks. */
@@ -476,7 +523,9 @@ tell_missing(Writer *writer)
 		find(writer, "event_time", "none", SLM_SURE_NO, "no column holds times: without them nothing can be counted; name one in \"columns\"");
 	if (role[SLM_COL_PRODUCT_ID] < 0)
 		find(writer, "product_id", "none", SLM_SURE_NO, "no column is known to be the product's: name one in \"columns\"");
-	if (role[SLM_COL_EVENT_TYPE] < 0)
+	if (role[SLM_COL_EVENT_TYPE] < 0 && sample->no_event >= 0)
+		tell_unknown_events(writer);
+	else if (role[SLM_COL_EVENT_TYPE] < 0)
 		find(writer, "event_type", "none", SLM_SURE_GUESS, "every row is taken for a %s: \"event_type\" in \"constants\" may say view, cart or purchase",
 			 sample->fixed_event);
 	for (int r = 0; r < SLM_ROLES; r++)
@@ -500,9 +549,12 @@ tell_events(Writer *writer)
 		const SniffEvent *event = &sample->event[e];
 
 		snprintf(name, sizeof(name), "%.*s", (int) (event->name.len > 100 ? 100 : event->name.len), event->name.data);
-		find(writer, "event", name, event->type < 0 ? SLM_SURE_GUESS : SLM_SURE_LIKELY, "%s, in %d rows",
-			 event->type < 0 ? "passed over" : slm_event_type_name((SlmEventType) event->type), event->count);
+		find(writer, "event", name, event->type < 0 ? SLM_SURE_GUESS : SLM_SURE_LIKELY, "%s, in %d rows%s",
+			 event->type < 0 ? "passed over" : slm_event_type_name((SlmEventType) event->type), event->count,
+			 event->bare == event->count ? ", none of which has a product" : "");
 	}
+	if (sample->role[SLM_COL_EVENT_TYPE] >= 0 && passes_nameless(sample))
+		find(writer, "event", "", SLM_SURE_GUESS, "passed over, in %d rows that have no event's name", sample->nameless);
 }
 
 bool
@@ -510,8 +562,6 @@ slm_sniff_write(SniffSample *sample, SlmSniff *sniff)
 {
 	Writer		writer = {.sample = sample,.sniff = sniff,.ok = true};
 
-	if (sample->ncolumns > 0)
-		settle(sample);
 	tell_shape(&writer);
 	tell_columns(&writer);
 	tell_missing(&writer);
