@@ -100,6 +100,15 @@ find_line_totals(SniffSample *sample)
 		(has_column(sample, "amazon-order-id") && has_column(sample, "item-price"));
 }
 
+static bool
+ends_in(SlmSlice name, const char *end)
+{
+	uint32_t	len = (uint32_t) strlen(end);
+
+	name = slm_trim(name);
+	return name.len >= len && slm_is_name((SlmSlice) {name.data + name.len - len, len}, end);
+}
+
 /* A product's name is the same in all its rows, or nearly; what is just called name or title may be anybody's, or a page's. */
 static void
 drop_others_names(SniffSample *sample)
@@ -125,7 +134,8 @@ drop_others_names(SniffSample *sample)
 			break;
 		}
 	}
-	if (same < other * 10 || same == 0 || *role == sample->role[SLM_ROLE_EVENT_ID])
+	/* a title is of a thing, so that it need not be seen twice */
+	if (same < other * 10 || (same == 0 && !ends_in(sample->header[*role], "title")) || *role == sample->role[SLM_ROLE_EVENT_ID])
 		*role = -1;
 }
 
