@@ -68,12 +68,14 @@ def alerts_carts():
         table("Left in cart", "Products put in a cart and neither bought nor taken out, the newest first; where there are very many a day, of the time of the last.",
               sql(f"""
             SELECT {label("'product_id'", 'product_id::text')} AS product, price, {seconds("since")} AS "time"
-            FROM sellometer.left_in_cart
-            WHERE since >= (SELECT CASE WHEN t.count > {MANY_CARTS} THEN s.until - interval '1 day' * ({MANY_CARTS}.0 / t.count) ELSE '-infinity' END
-                FROM (SELECT date_trunc('minute', head - sellometer.cart_timeout()) AS until FROM sellometer.state) s,
-                    sellometer_total('cart', s.until - interval '1 day', s.until) t)
-            ORDER BY since DESC, product_id, price
-            LIMIT 500"""), 12, 12, columns={"product": PRODUCT, "price": column(MONEY, width=85, decimals=2), "time": TIME})]
+            FROM (SELECT product_id, price, since
+                FROM sellometer.left_in_cart
+                WHERE since >= (SELECT CASE WHEN t.count > {MANY_CARTS} THEN s.until - interval '1 day' * ({MANY_CARTS}.0 / t.count) ELSE '-infinity' END
+                    FROM (SELECT date_trunc('minute', head - sellometer.cart_timeout()) AS until FROM sellometer.state) s,
+                        sellometer_total('cart', s.until - interval '1 day', s.until) t)
+                ORDER BY since DESC, product_id, price
+                LIMIT 500) l
+            ORDER BY since DESC, product_id, price"""), 12, 12, columns={"product": PRODUCT, "price": column(MONEY, width=85, decimals=2), "time": TIME})]
     kinds = query_variable("kind", "Kind", "SELECT DISTINCT kind AS __value FROM sellometer.alerts ORDER BY 1")
     return dashboard("sellometer-alerts", "Sellometer: Alerts & carts", "What needs somebody: prices, sales, stock, carts.", panels, [kinds],
                      time="now-24h", refresh="1m")

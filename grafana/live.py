@@ -26,9 +26,10 @@ def top(dimension, variable, one, many, width=12):
 
 
 def of_chosen(dimension, variable, many, value, what, unit):
-    # OFFSET 0: names are looked up once a key, not once a point
+    # OFFSET 0: names are looked up once a key, not once a point; NULL is all together; as equalities can be hashed
     series_ = f"""SELECT s.*, n.name FROM (SELECT k, coalesce({label(f"'{dimension}'", 'k')}, 'All') AS name FROM unnest({chosen(variable)}) k OFFSET 0) n
-        JOIN sellometer_series_of('{dimension}', '${{event}}', {chosen(variable)}, {RANGE}, '$__interval', true) s ON s.key IS NOT DISTINCT FROM n.k"""
+        JOIN sellometer_series_of('{dimension}', '${{event}}', {chosen(variable)}, {RANGE}, '$__interval', true) s
+        ON coalesce(s.key, '') = coalesce(n.k, '') AND (s.key IS NULL) = (n.k IS NULL)"""
     return lines(f"${{event:text}}: {what} of chosen {many}", f"{what} per minute of the {many} that are chosen above; all together if none is.",
                  per_minute(f"s.name AS metric, {value} / w.minutes AS value", series_, "1, 2"), unit, 12, 8)
 

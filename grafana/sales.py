@@ -115,7 +115,7 @@ def weeks():
 
 
 def days():
-    """A day that is not over is compared with the same part of the day a week before."""
+    """A day that is not over is compared with the same part of the day a week before; OFFSET 0: the others are not compared at all."""
     return table("Day by day", "Days of the shop, the newest first, against the same day of the week before: the same part of it, where a day is not over or not kept whole.",
                  sql(f"""
         WITH days AS MATERIALIZED (
@@ -128,7 +128,7 @@ def days():
                 WHEN NOT coalesce(earlier_final, false) THEN 'the week before is not kept whole' END AS compared
         FROM days d LEFT JOIN LATERAL (
             SELECT * FROM sellometer_compare('category_l1', '{EVENT}', NULL, event_time, sellometer.bucket_next('1 day', event_time, {ZONE}), interval '7 days')
-            WHERE NOT d.is_final) c ON true
+            WHERE NOT d.is_final OFFSET 0) c ON true
         WHERE event_time > $__timeFrom()::timestamptz - interval '24 hours'
         ORDER BY event_time DESC"""), 10, 12, columns={"day": column(width=95), "GMV": column(MONEY), "number": COUNT, "GMV Δ%": CHANGED,
                                                  "compared": column(least=100, inspect=True)})

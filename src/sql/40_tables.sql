@@ -126,6 +126,9 @@ CREATE TABLE sellometer.objects (
 		AND least(rows_counted, rows_duplicate, rows_rejected, rows_expired, rows_elsewhere) >= 0)
 );
 CREATE INDEX objects_waiting ON sellometer.objects (source, state, object_time, id) WHERE state IN ('pending', 'backlog');
+-- what dashboards and alert rules ask of a time, of all sources, without looking at rows
+CREATE INDEX objects_loaded ON sellometer.objects (ingested_at) INCLUDE (source, last_modified, rows_total, rows_counted, rows_duplicate, rows_rejected, rows_expired)
+	WHERE ingested_at IS NOT NULL;
 CREATE INDEX objects_ingested ON sellometer.objects (source, ingested_at) WHERE ingested_at IS NOT NULL;
 CREATE INDEX objects_done ON sellometer.objects (source, object_time) WHERE state = 'done';
 CREATE INDEX objects_failed ON sellometer.objects (source, key) WHERE state = 'failed';
@@ -224,6 +227,7 @@ CREATE TABLE sellometer.rejected_rows (
 	rejected_at	timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 CREATE INDEX rejected_rows_object ON sellometer.rejected_rows (object_id);
+CREATE INDEX rejected_rows_time ON sellometer.rejected_rows (rejected_at);
 CREATE INDEX rejected_rows_misplaced ON sellometer.rejected_rows (source, rejected_at) WHERE reason = 'other_slice';
 -- without a key, rows are published whole
 ALTER TABLE sellometer.rejected_rows REPLICA IDENTITY FULL;

@@ -76,7 +76,8 @@ CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS objects FROM sellometer.object
 LEFT JOIN LATERAL (SELECT ingested_at - last_modified AS lag FROM sellometer.objects
 	WHERE source = s.name AND ingested_at IS NOT NULL ORDER BY ingested_at DESC LIMIT 1) l ON true
 CROSS JOIN LATERAL (SELECT coalesce(pg_catalog.sum(rows_total), 0)::float8 / 60 AS rows_per_second FROM sellometer.objects
-	WHERE source = s.name AND ingested_at > pg_catalog.clock_timestamp() - interval '1 minute') r
+	-- by a subquery, so that the index is asked for the time, too
+	WHERE source = s.name AND ingested_at > (SELECT pg_catalog.clock_timestamp() - interval '1 minute')) r
 LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o.discovered_at AS at FROM sellometer.objects o
 	WHERE o.source = s.name AND o.state = 'failed' ORDER BY o.id DESC LIMIT 1) e ON true
 LEFT JOIN LATERAL (SELECT sellometer.shown(o.key || ': ' || o.error) AS error, o.discovered_at AS at FROM sellometer.objects o
