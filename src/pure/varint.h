@@ -80,6 +80,15 @@ slm_put_money_varint(unsigned char *to, SlmMoneySum gmv)
 	return slm_put_varint(to, (unsigned __int128) value << 1 ^ (unsigned __int128) (value >> 127));
 }
 
+/* Money by the number of its varint, of fewer than 64 bits. */
+static inline SlmMoneySum
+slm_narrow_money(uint64_t value)
+{
+	int64_t		narrow = slm_unzigzag(value);
+
+	return (narrow & 1) != 0 ? (narrow - 1) / 2 : (SlmMoneySum) (narrow / 2) * SLM_CENT;
+}
+
 /* Sums of money are mostly below 2^56, and eight bytes are read with one shift each. */
 static inline bool
 slm_get_money_varint(const unsigned char **at, const unsigned char *end, SlmMoneySum *gmv)
@@ -91,9 +100,7 @@ slm_get_money_varint(const unsigned char **at, const unsigned char *end, SlmMone
 
 	if (slm_get_varint(at, end, &value) && *at - start < SLM_VARINT_MAX)
 	{
-		int64_t		narrow = slm_unzigzag(value);
-
-		*gmv = (narrow & 1) != 0 ? (narrow - 1) / 2 : (SlmMoneySum) (narrow / 2) * SLM_CENT;
+		*gmv = slm_narrow_money(value);
 		return true;
 	}
 	*at = start;
@@ -106,6 +113,16 @@ slm_get_money_varint(const unsigned char **at, const unsigned char *end, SlmMone
 	/* the lowest bit of a negative number tells as well */
 	*gmv = (*gmv & 1) != 0 ? (*gmv - 1) / 2 : *gmv / 2 * SLM_CENT;
 	return true;
+}
+
+/* The number of a varint's bytes, all of which are in these eight. */
+static inline uint64_t
+slm_join_sevens(uint64_t bytes)
+{
+	bytes &= UINT64_C(0x7f7f7f7f7f7f7f7f);
+	bytes = (bytes & UINT64_C(0x007f007f007f007f)) | (bytes & UINT64_C(0x7f007f007f007f00)) >> 1;
+	bytes = (bytes & UINT64_C(0x00003fff00003fff)) | (bytes & UINT64_C(0x3fff00003fff0000)) >> 2;
+	return (bytes & UINT64_C(0x0fffffff)) | (bytes & UINT64_C(0x0fffffff00000000)) >> 4;
 }
 
 #endif							/* SLM_PURE_VARINT_H */

@@ -9,6 +9,7 @@
 #include "server/zone.h"
 #include "sql/sums_range.h"
 #include "tiers/segment_read.h"
+#include "tiers/sums_sweep.h"
 #include "types/event_type.h"
 #include "types/money.h"
 #include "utils/builtins.h"
@@ -118,6 +119,7 @@ slm_sums_add_range(SlmSums *sums, SlmEventType type, Datum from, Datum to, const
 
 	for (int i = 0; i < n; i++)
 		(few ? slm_rows_sum : slm_segments_sum) (sums, &pieces[i].tier, type, pieces[i].from, pieces[i].to, only);
+	slm_sums_sweep(sums);
 }
 
 /* --- what nodes have --- */

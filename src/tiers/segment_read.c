@@ -13,6 +13,7 @@
 #include "server/spi.h"
 #include "tiers/segment_read.h"
 #include "tiers/segments.h"
+#include "tiers/sums_sweep.h"
 #include "types/event_type.h"
 #include "types/money.h"
 #include "utils/builtins.h"
@@ -98,8 +99,14 @@ add_segment(SlmSums *sums, int row)
 {
 	bool		isnull;
 	Datum		value = slm_value(row, 6, &isnull);
-	bytea	   *bytes = DatumGetByteaPP(value);
+	bytea	   *bytes;
 
+	if (slm_sums_may_hold(sums))
+	{
+		slm_sums_hold(sums, DatumGetByteaPCopy(value));
+		return;
+	}
+	bytes = DatumGetByteaPP(value);
 	slm_sums_add_segment(sums, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	if ((Pointer) bytes != DatumGetPointer(value))
 		pfree(bytes);

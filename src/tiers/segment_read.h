@@ -10,7 +10,8 @@
 /*
  * Add what the tier has of an event type in the buckets from a time on and before another to the sums of their dimension.  only: a condition
  * on the rows, "AND product_id = ANY (…)", that may be used to leave out other keys; or "".  With SPI, in the active snapshot, under which all of it is
- * of one state.  If the sums have a limit: of segments alone, and over if some are missing.
+ * of one state.  If the sums have a limit: of segments alone, and over if some are missing.  What slm_sums_may_hold() is added by slm_sums_sweep(),
+ * which the caller is to call.
  */
 extern void slm_segments_sum(SlmSums *sums, const SlmTier *tier, SlmEventType type, TimestampTz from, TimestampTz to, const char *only);
 

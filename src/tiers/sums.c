@@ -181,6 +181,7 @@ make_index(SlmSums *sums)
 			n--;
 	}
 	sums->indexed = sums->n;
+	sums->loose = false;
 	products_reset(sums->products);
 	if (order != NULL)
 		pfree(order);
@@ -201,11 +202,34 @@ number_product(SlmSums *sums, int64 product_id)
 	return entry->number;
 }
 
+uint32
+slm_sums_hash(const SlmSums *sums, int64 product_id)
+{
+	return hash_product(sums->seed, product_id);
+}
+
+uint32
+slm_sums_new_product(SlmSums *sums, int64 product_id)
+{
+	add_key(sums, product_id);
+	sums->loose = true;
+	return sums->n - 1;
+}
+
+void
+slm_sums_index(SlmSums *sums)
+{
+	if (sums->indexed < sums->n)
+		make_index(sums);
+}
+
 bool
 slm_sums_find_product(const SlmSums *sums, int64 product_id, uint32 *number)
 {
 	uint32		at = go_along(sums, 0, product_id);
 	ProductEntry *entry = NULL;
+
+	Assert(!sums->loose);
 
 	if (at < sums->indexed && sums->ids[at] == product_id)
 		*number = sums->numbers[at];
@@ -221,6 +245,8 @@ slm_sums_product(SlmSums *sums, int64 product_id)
 {
 	uint32		number;
 
+	if (sums->loose)
+		make_index(sums);
 	if (sums->indexed > 0 && slm_sums_find_product(sums, product_id, &number))
 		return number;
 	return number_product(sums, product_id);
@@ -295,6 +321,33 @@ keep_tail(SlmSums *sums)
 		products_insert(sums->products, sums->keys[i].product_id, &found)->number = i;
 }
 
+/* Of the products of the index alone; what is between them is passed over. */
+static SlmSegmentStatus
+add_closed(SlmSums *sums, SlmSegmentReader *reader)
+{
+	SlmSegmentSum sum = {0};
+	SlmSegmentStatus status;
+	int64		last = PG_INT64_MIN;
+	uint32		at = 0;
+
+	while ((status = slm_segment_quick_product(reader, &sum)) == SLM_SEGMENT_SUM)
+	{
+		if (sum.product_id <= last)
+			at = 0;
+		last = sum.product_id;
+		at = go_along(sums, at, last);
+		if (at < sums->indexed && sums->ids[at] == last)
+		{
+			SlmKeySum  *key = &sums->keys[sums->numbers[at++]];
+
+			key->count += sum.count;
+			key->gmv += sum.gmv;
+		}
+		slm_segment_pass_over(reader, sums->ids[at]);
+	}
+	return status;
+}
+
 /* Whoever wrote them had them ascend: then those that neither index nor table have are new, and the table need not be asked if it is empty. */
 static SlmSegmentStatus
 add_products(SlmSums *sums, SlmSegmentReader *reader)
@@ -306,10 +359,10 @@ add_products(SlmSums *sums, SlmSegmentReader *reader)
 	bool		is_first = true;
 	bool		all_new;
 
-	if (sums->n - sums->indexed > ENOUGH(sums->indexed))
+	if (sums->loose || sums->n - sums->indexed > ENOUGH(sums->indexed))
 		make_index(sums);
 	all_new = sums->n == sums->indexed;
-	while (!sums->over && (status = slm_segment_next_product(reader, &sum)) == SLM_SEGMENT_SUM)
+	while (!sums->over && (status = slm_segment_quick_product(reader, &sum)) == SLM_SEGMENT_SUM)
 	{
 		uint32		number;
 
@@ -325,8 +378,6 @@ add_products(SlmSums *sums, SlmSegmentReader *reader)
 		at = go_along(sums, at, last);
 		if (at < sums->indexed && sums->ids[at] == last)
 			number = sums->numbers[at];
-		else if (sums->closed)
-			continue;
 		else if (all_new)
 		{
 			number = sums->n;
@@ -364,24 +415,30 @@ add_texts(SlmSums *sums, SlmSegmentReader *reader)
 }
 
 void
-slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len)
+slm_sums_add_rest(SlmSums *sums, SlmSegmentReader *reader)
 {
-	SlmSegmentReader reader = slm_segment_read(bytes, len);
 	SlmSegmentStatus status;
 
 	CHECK_FOR_INTERRUPTS();
-	if (sums->dimension == SLM_PRODUCT_ID)
-	{
-		make_room(sums, len);
-		status = add_products(sums, &reader);
-	}
+	if (sums->dimension != SLM_PRODUCT_ID)
+		status = add_texts(sums, reader);
 	else
-		status = add_texts(sums, &reader);
+		status = sums->closed ? add_closed(sums, reader) : add_products(sums, reader);
 	if (status == SLM_SEGMENT_DAMAGED)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("sellometer.segments has bytes that are no segment"),
 				 errhint("DELETE FROM sellometer.segments, likewise from sellometer.dimension_segments, and CALL sellometer_rollup() make them anew.")));
+}
+
+void
+slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len)
+{
+	SlmSegmentReader reader = slm_segment_read(bytes, len);
+
+	if (sums->dimension == SLM_PRODUCT_ID)
+		make_room(sums, len);
+	slm_sums_add_rest(sums, &reader);
 }
 
 void

@@ -16,6 +16,12 @@ typedef struct SlmKeySum
 	int128		gmv;			/* in 1/10000 */
 } SlmKeySum;
 
+typedef struct SlmHeldSegment
+{
+	bytea	   *bytes;
+	SlmSegmentReader reader;
+} SlmHeldSegment;
+
 typedef struct SlmSums
 {
 	SlmDimension dimension;
@@ -31,6 +37,11 @@ typedef struct SlmSums
 	Size		limit;			/* the caller may set it: from so many bytes on nothing is added any more ... */
 	bool		over;			/* ... and what was is of no use; 0: no limit */
 	bool		closed;			/* slm_sums_close() */
+	bool		loose;			/* some of the keys are neither in the index nor in the table: slm_sums_index() */
+	SlmHeldSegment *held;		/* segments that wait for slm_sums_sweep() */
+	int			nheld;
+	int			held_room;
+	Size		held_bytes;
 	MemoryContextCallback callback;
 } SlmSums;
 
@@ -55,6 +66,12 @@ extern SlmSlice slm_sums_text_of(const SlmSums *sums, uint32 key);
 
 /* Add what a segment of the dimension has, up to the limit; an error if these are no such bytes. */
 extern void slm_sums_add_segment(SlmSums *sums, const void *bytes, Size len);
+
+/* For sums_sweep.h: a product's hash; a key for one that is known to have none; all keys into the index; what is left of a segment. */
+extern uint32 slm_sums_hash(const SlmSums *sums, int64 product_id);
+extern uint32 slm_sums_new_product(SlmSums *sums, int64 product_id);
+extern void slm_sums_index(SlmSums *sums);
+extern void slm_sums_add_rest(SlmSums *sums, SlmSegmentReader *reader);
 
 /* Sort n keys into the order of the tables' primary keys. */
 extern void slm_sums_sort(const SlmSums *sums, SlmKeyId *keys, uint32 n);

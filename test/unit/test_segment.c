@@ -45,6 +45,55 @@ next(SlmSegmentReader *reader, SlmSegmentSum *sum, bool products)
 	return products ? slm_segment_next_product(reader, sum) : slm_segment_next_text(reader, sum);
 }
 
+/* Are products read as quickly what they are read as one by one, to the end or the damage? */
+static bool
+quick_is_same(const void *bytes, size_t len)
+{
+	SlmSegmentReader slow = slm_segment_read(bytes, len);
+	SlmSegmentReader quick = slow;
+	SlmSegmentSum a = {0};
+	SlmSegmentSum b = {0};
+	SlmSegmentStatus status;
+
+	do
+	{
+		status = slm_segment_next_product(&slow, &a);
+		if (slm_segment_quick_product(&quick, &b) != status || (status == SLM_SEGMENT_SUM && (!is_same(&a, &b, true) || quick.at != slow.at)))
+			return false;
+	} while (status == SLM_SEGMENT_SUM);
+	return true;
+}
+
+/* What is passed over ascends, is before the limit, and nothing else is missing. */
+static bool
+passes_over(const void *bytes, size_t len)
+{
+	SlmSegmentReader all = slm_segment_read(bytes, len);
+	SlmSegmentReader some = all;
+	SlmSegmentSum a = {0};
+	SlmSegmentSum b = {0};
+	SlmSegmentStatus status;
+
+	for (;;)
+	{
+		int64_t		last = some.product;
+		int64_t		before = random() % 4 ? some.product + random() % 300 : random_number();
+		const unsigned char *stop;
+
+		slm_segment_pass_over(&some, before);
+		for (stop = some.at; all.at < stop; last = a.product_id)
+		{
+			if (slm_segment_next_product(&all, &a) != SLM_SEGMENT_SUM || a.product_id <= last || a.product_id >= before)
+				return false;
+		}
+		status = slm_segment_next_product(&all, &a);
+		if (all.at < stop || slm_segment_quick_product(&some, &b) != status || (status == SLM_SEGMENT_SUM && !is_same(&a, &b, true)))
+			return false;
+		if (status != SLM_SEGMENT_SUM)
+			return true;
+	}
+}
+
 static void
 round_trip(unsigned seed)
 {
@@ -67,6 +116,7 @@ round_trip(unsigned seed)
 	for (int i = 0; i < n && ok; i++)
 		ok = next(&reader, &sum, products) == SLM_SEGMENT_SUM && is_same(&sum, &sums[i], products);
 	UNIT_OK(ok && next(&reader, &sum, products) == SLM_SEGMENT_END, "seed %u: %d %s come back", seed, n, products ? "products" : "texts");
+	UNIT_OK(!products || (quick_is_same(segment.data, segment.len) && passes_over(segment.data, segment.len)), "seed %u: quickly, too, and some of them", seed);
 
 	/* in a block of its own, so that a step beyond its end is noticed */
 	for (int i = 0; i < 50 && segment.len > 0; i++)
@@ -80,6 +130,7 @@ round_trip(unsigned seed)
 		reader = slm_segment_read(part, len);
 		while (next(&reader, &sum, products) == SLM_SEGMENT_SUM)
 			ok &= products || (size_t) (sum.text.data + sum.text.len - (char *) part) <= len;
+		ok &= !products || (quick_is_same(part, len) && passes_over(part, len));
 		free(part);
 	}
 	UNIT_OK(ok, "seed %u: damaged bytes end", seed);
