@@ -150,13 +150,8 @@ COMMENT ON FUNCTION sellometer.shown_key(text, text, jsonb) IS 'A key as files h
 /* A category without the levels that are only filled up: "a.b.b" is a.b, and an id that stands for all three levels stands once. */
 CREATE FUNCTION sellometer.category_label(category text)
 RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN regexp_replace(category, '(^|\.)([^.]+)(\.\2){1,2}$', '\1\2');
-END
-$$;
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sellometer_category_label';
 COMMENT ON FUNCTION sellometer.category_label(text) IS 'A category without the levels that only repeat the one before';
 
 /* Of a name what fits into a line of text, whatever stands in it. */
@@ -263,7 +258,7 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.key_name(text, text, jsonb) IS 'What sellometer.product_name() gives, of a key that is a product; NULL of all others';
 
-CREATE FUNCTION sellometer.key_label(dimension text, key text)
+CREATE FUNCTION sellometer.any_key_label(dimension text, key text)
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
@@ -280,16 +275,20 @@ BEGIN
 	RETURN sellometer.shown_key(dimension, k, told) || coalesce(' (' || sellometer.key_name(dimension, k, told) || ')', '');
 END
 $$;
+COMMENT ON FUNCTION sellometer.any_key_label(text, text) IS 'What sellometer_key_label() gives, of whatever key, looked up in SQL';
+
+/* Of a product that is a number, and has a plain name, the same much sooner: src/sql/label_calls.c. */
+CREATE FUNCTION sellometer.key_label(dimension text, key text)
+RETURNS text
+LANGUAGE c STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sellometer_key_label';
 COMMENT ON FUNCTION sellometer.key_label(text, text) IS 'What sellometer_key_label() is, for the extension''s own functions';
 
 CREATE FUNCTION @extschema@.sellometer_key_label(dimension text, key text)
 RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE
+LANGUAGE c STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-	RETURN sellometer.key_label(dimension, key);
-END
-$$;
+AS 'MODULE_PATHNAME', 'sellometer_key_label';
 COMMENT ON FUNCTION @extschema@.sellometer_key_label(text, text) IS
 	'A key as people know it: of categories the levels that are no repetition, of a product its id and its name in sellometer.products, or the category that it was sold under most';
