@@ -226,6 +226,24 @@ slm_query_once(const char *sql)
 	return SPI_processed;
 }
 
+void
+slm_query_into(const char *sql, DestReceiver *receiver)
+{
+	MemoryContext context = CurrentMemoryContext;
+	SPIExecuteOptions options = {.read_only = true,.dest = receiver};
+	int			nest_level = NewGUCNestLevel();
+	int			result;
+
+	Assert(may_execute());
+	Assert(ActiveSnapshotSet());
+	/* a bitmap of rows instead */
+	(void) set_config_option("enable_indexscan", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	result = SPI_execute_extended(sql, &options);
+	AtEOXact_GUC(true, nest_level);
+	MemoryContextSwitchTo(context);
+	take_result(result, SPI_OK_SELECT, sql);
+}
+
 /*
  * A plan is made when a table may still be empty, and then kept: without these off it could read the whole of a table that
  * has grown since.

@@ -71,6 +71,9 @@ extern uint64 slm_execute_by_index(SlmStatement *statement, const Datum *values,
 extern uint64 slm_query(SlmStatement *statement, const Datum *values);
 extern uint64 slm_query_once(const char *sql);
 
+/* Likewise; rows go to a receiver as they come, and none are in SPI_tuptable.  Of a table much of which is wanted, by the order of its pages. */
+extern void slm_query_into(const char *sql, DestReceiver *receiver);
+
 /* Execute a command that is used but once, e.g. DDL. */
 extern uint64 slm_execute_once(const char *sql, int expected);
 

@@ -47,25 +47,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION sellometer.is_in_categories(integer, text, text[]) IS 'SQL for: a category of so many levels is in one of these, of as many or fewer';
 
-/* SQL: of each label, the products of some brands and categories (an empty list: any) that have it; without labels, all of them at once. */
-CREATE FUNCTION sellometer.labelled_products(dimension text, brands text[], categories text[])
+/* SQL: products by the label that they were last sold under, of some brands (an empty list: any); categories are judged by who reads it. */
+CREATE FUNCTION sellometer.labelled_products(brands text[])
 RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
 	-- what nodes have of a product may have other labels in each: all are looked at, which the planner does by a join if nothing stands beside it
-	RETURN format('SELECT %s, array_agg(s.product_id) FROM sellometer.all_sold_products s
-		WHERE %s AND %s AND NOT (%s EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
-			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category))) GROUP BY 1',
-		CASE dimension WHEN 'product_id' THEN 'NULL::text' WHEN 'brand' THEN 's.brand' ELSE sellometer.first_levels(right(dimension, 1)::integer, 3, 's.category') END,
+	RETURN format('SELECT s.product_id, s.brand, s.category FROM sellometer.all_sold_products s
+		WHERE %s AND NOT (%s EXISTS (SELECT FROM sellometer.all_sold_products n WHERE n.product_id = s.product_id AND n.category <> s.category
+			AND (n.last_sold, n.sales, s.category) > (s.last_sold, s.sales, n.category)))',
 		CASE WHEN cardinality(brands) > 0 THEN format('s.brand = ANY (%L)', brands) ELSE 'true' END,
-		CASE WHEN cardinality(categories) > 0 THEN sellometer.is_in_categories(3, 's.category', categories) ELSE 'true' END,
 		CASE WHEN sellometer.asks_nodes() THEN '' ELSE 's.has_others AND' END);
 END
 $$;
-COMMENT ON FUNCTION sellometer.labelled_products(text, text[], text[]) IS
-	'SQL for products that were last sold under one of some brands and in one of some categories, of any level, by label';
+COMMENT ON FUNCTION sellometer.labelled_products(text[]) IS
+	'SQL for products that were last sold under one of some brands, with that brand and category: product_id, brand, category';
 
 /* Of products by their labels. */
 CREATE FUNCTION sellometer.top_by_labels(

@@ -7,9 +7,9 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "pure/sort.h"
 #include "server/spi.h"
 #include "sql/best_keys.h"
+#include "sql/labelled.h"
 #include "sql/sums_range.h"
 #include "types/money.h"
 #include "utils/array.h"
@@ -161,47 +161,6 @@ sellometer_sums(PG_FUNCTION_ARGS)
 
 /* --- by labels --- */
 
-static void
-sort_ids(int64 *ids, int n)
-{
-	SlmSortItem *items = MemoryContextAllocHuge(CurrentMemoryContext, 2 * sizeof(SlmSortItem) * Max(n, 1));
-	SlmSortItem *sorted;
-
-	for (int i = 0; i < n; i++)
-		items[i] = (SlmSortItem) {.key = (uint64) ids[i] ^ UINT64CONST(1) << 63};
-	sorted = slm_sort_with(items, items + n, n);
-	for (int i = 0; i < n; i++)
-		ids[i] = (int64) (sorted[i].key ^ UINT64CONST(1) << 63);
-	pfree(items);
-}
-
-/* Number the products of a row of the result, which has a label and an array of products; by_label and label_of are NULL if labels don't matter. */
-static void
-number_products(SlmSums *sums, uint64 row, SlmSums *by_label, uint32 **label_of)
-{
-	bool		isnull;
-	Datum		label = slm_value(row, 1, &isnull);
-	uint32		number = by_label != NULL ? slm_sums_text(by_label, isnull ? (SlmSlice) {0} : slm_text_slice(label)) : 0;
-	ArrayType  *products = DatumGetArrayTypePCopy(slm_value(row, 2, &isnull));
-	int64	   *ids = (int64 *) ARR_DATA_PTR(products);
-	int			n = ArrayGetNItems(ARR_NDIM(products), ARR_DIMS(products));
-
-	/* in the order of segments, which go along them */
-	sort_ids(ids, n);
-
-	if (by_label != NULL)
-		*label_of = repalloc_huge(*label_of, sizeof(uint32) * (sums->n + (Size) Max(n, 1)));
-	for (int i = 0; i < n; i++)
-	{
-		uint32		before = sums->n;
-		uint32		product = slm_sums_product(sums, ids[i]);
-
-		/* of several nodes that have it the first */
-		if (by_label != NULL && product == before)
-			(*label_of)[product] = number;
-	}
-}
-
 /* The products that are numbered as a literal, '{1,2}'. */
 static char *
 list_products(const SlmSums *sums)
@@ -229,24 +188,19 @@ add_products(SlmSums *sums, SlmEventType type, Datum from, Datum to)
 Datum
 sellometer_top_by_labels(PG_FUNCTION_ARGS)
 {
-	static SlmStatement statement = {"SELECT sellometer.labelled_products($1, $2, $3)", 3, {TEXTOID, TEXTARRAYOID, TEXTARRAYOID}};
-	Datum		args[3] = {PG_GETARG_DATUM(0), PG_GETARG_DATUM(2), PG_GETARG_DATUM(3)};
 	SlmEventType type = slm_asked_type(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	SlmSums    *sums;
 	SlmSums    *by_label = NULL;
-	uint32	   *label_of = palloc(sizeof(uint32));
-	uint64		rows;
+	uint32	   *label_of;
+	SlmDimension dimension;
 
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	sums = slm_sums_create(SLM_PRODUCT_ID);
-	if (slm_asked_dimension(text_to_cstring(PG_GETARG_TEXT_PP(0))) != SLM_PRODUCT_ID)
+	dimension = slm_asked_dimension(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	if (dimension != SLM_PRODUCT_ID)
 		by_label = slm_sums_create(SLM_BRAND);
-	(void) slm_query(&statement, args);
-	rows = slm_query_once(slm_text(CurrentMemoryContext, 0, 1));
-	for (uint64 i = 0; i < rows; i++)
-		number_products(sums, i, by_label, &label_of);
-	SPI_freetuptable(SPI_tuptable);
+	label_of = slm_number_labelled(sums, by_label, dimension, PG_GETARG_DATUM(2), PG_GETARG_DATUM(3));
 	slm_sums_close(sums);
 	if (sums->n > 0)
 		add_products(sums, type, PG_GETARG_DATUM(4), PG_GETARG_DATUM(5));
