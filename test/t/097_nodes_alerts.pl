@@ -78,6 +78,8 @@ sub random_alerts
 	}
 	$node->safe_psql('shop', q{UPDATE sellometer.detectors SET enabled = kind IN ('volume_anomaly', 'category_shift')});
 	my @products = map { +{ id => $_, brand => pick(@brands), category => pick(@categories), sales => pick(0, 2, 4, 20) } } 1 .. pick(20, 60, 150);
+	# whose label alone is another one at first
+	$products[0]{sales} = 20;
 	my @offers = map { [ 'purchase', $_->{id}, $_->{sales}, '2019-10-01 08:00+00', $_->{category}, $_->{brand} ] } grep { $_->{sales} } @products;
 	my @totals = map { ([ 'view', $_, 100 ], [ 'cart', $_, 10 ], [ 'purchase', $_, 7 ]) } map { sprintf('2019-10-01 %02d:%02d+00', 6 + int($_ / 60), $_ % 60) } 0 .. 239;
 	add(\@slices, \@offers, \@totals);
@@ -93,10 +95,11 @@ sub random_alerts
 		for my $p (@products)
 		{
 			$p->{now} = undef if $what eq 'back' && chance($share);
-			next if $what eq 'none' || $what eq 'back' || !chance($what eq 'some' ? 0.05 : $share) || ($what ne 'some' && $what ne 'all' && $p->{$what} ne $which);
+			$p->{now} = 'x.y.z' if $step == 1 && $p->{id} == 1;
+			next if $step == 1 || $what eq 'none' || $what eq 'back' || !chance($what eq 'some' ? 0.05 : $share) || ($what ne 'some' && $what ne 'all' && $p->{$what} ne $which);
 			$p->{now} = $to eq 'a.b.x' ? "$p->{category}x" : $to;
 		}
-		@offers = map { [ pick('view', 'view', 'cart'), $_->{id}, pick(1, 11, 11), $at->(-11), $_->{now} // $_->{category}, $_->{brand} ] } grep { chance(0.8) } @products;
+		@offers = map { [ pick('view', 'view', 'cart'), $_->{id}, $step == 1 ? 11 : pick(1, 11, 11), $at->(-11), $_->{now} // $_->{category}, $_->{brand} ] } grep { $step == 1 || chance(0.8) } @products;
 		@totals = map { ([ 'view', $_, $views ], [ 'cart', $_, int(10 * $others) ], [ 'purchase', $_, int(7 * $others) ]) } map { $at->($_ - 12) } 0 .. 11;
 		add(\@slices, \@offers, \@totals);
 		look("seed $seed, step $step: " . @slices . " nodes, $what of $which to $to, $views views, others times $others", $at->(1), @slices);
