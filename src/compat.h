@@ -23,6 +23,13 @@
 #define pg_noreturn				__attribute__((noreturn))
 #endif
 
+/* What tells a transaction of this process from others, also one that has no number yet.  With storage/proc.h. */
+#if PG_VERSION_NUM >= 170000
+#define slm_local_transaction()	(MyProc->vxid.lxid)
+#else
+#define slm_local_transaction()	(MyProc->lxid)
+#endif
+
 /*
  * Insert a tuple's entries into all indexes of a table; a duplicate key is an error, or, with the second, just makes *is_there
  * true.

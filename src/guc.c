@@ -30,6 +30,7 @@ int			slm_surge_bytes;
 int			slm_max_object_bytes;
 bool		slm_fill_pages;
 bool		slm_partial_results;
+char	   *slm_asked_as;
 int			slm_max_parse_workers;
 int			slm_batch_bytes;
 int			slm_chunk_rows = SLM_CHUNK_ROWS;
@@ -398,6 +399,9 @@ slm_guc_init(void)
 	DefineCustomStringVariable("sellometer.slice", "Which products this database counts: 'i/N' are those of node i of N, numbered from 0.",
 							   "Empty: all.  Set with ALTER DATABASE before the first load; it stays as it is then.",
 							   &slice, "", PGC_SUSET, 0, check_slice, NULL, NULL);
+	DefineCustomStringVariable("sellometer.asked_as", "Which node, of which slice, this database is taken for: 'n0:0/4'.",
+							   "Connections of a database that knows nodes say so; if it is another, queries are errors.",
+							   &slm_asked_as, "", PGC_USERSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
 	define_alert_settings();
 	if (process_shared_preload_libraries_in_progress)
 		define_preload_settings();

@@ -17,6 +17,7 @@ extern int	slm_batch_bytes;		/* kB */
 extern int	slm_chunk_rows;			/* SLM_CHUNK_ROWS but in tests */
 extern int	slm_work_memory;		/* kB */
 extern bool slm_partial_results;	/* sums are made of the nodes that can be asked, where not all can be */
+extern char *slm_asked_as;		/* never NULL: which node others take this database for */
 extern bool slm_fill_pages;
 extern int	slm_max_object_keys;
 extern int	slm_max_minute_keys;

@@ -10,6 +10,7 @@
 
 #include "guc.h"
 #include "server/crash_point.h"
+#include "sql/asked_as.h"
 #include "upkeep/schedule.h"
 #include "worker/make_way.h"
 #include "worker/worker.h"
@@ -25,6 +26,7 @@ _PG_init(void)
 	slm_crash_point_init();
 	MarkGUCPrefixReserved("sellometer");
 	slm_schedule_init();
+	slm_asked_as_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	slm_shmem_init();

@@ -75,7 +75,9 @@ COMMENT ON FUNCTION sellometer.own_identity() IS 'What tells this database from 
 CREATE VIEW sellometer.as_node AS
 SELECT sellometer.own_slice() AS slice, s.head, (SELECT x.extversion FROM pg_catalog.pg_extension x WHERE x.extname = 'sellometer') AS version,
 	sellometer.own_identity() AS identity,
-	ARRAY(SELECT d.dimension::text FROM sellometer.dimension_others o JOIN sellometer.dimensions d ON d.id = o.dimension_id) AS full_dimensions
+	ARRAY(SELECT d.dimension::text FROM sellometer.dimension_others o JOIN sellometer.dimensions d ON d.id = o.dimension_id) AS full_dimensions,
+	(SELECT pg_catalog.count(*) FROM sellometer.archives a WHERE NOT a.own_slice AND a.archived_at IS NOT NULL) AS archives,
+	(SELECT pg_catalog.count(*) FROM sellometer.archives a WHERE NOT a.own_slice AND a.originals_deleted_at IS NOT NULL) AS without_originals
 FROM sellometer.state s;
 COMMENT ON VIEW sellometer.as_node IS 'What this database says of itself where it is a node of others';
 
@@ -152,7 +154,8 @@ AS $$
 	SELECT format('realtime_%s_%s', d.dimension, t.name), format('own_realtime_%s_%s', d.dimension, t.name), format('SELECT event_time, %I, event_type, count, gmv FROM %%n WHERE sellometer.is_asked(%%l)', d.dimension),
 		CASE WHEN d.dimension = 'product_id' THEN format('SELECT event_time, product_id, event_type, count, gmv FROM sellometer_nodes.%I WHERE sellometer.are_all_asked()
 			UNION ALL SELECT * FROM (%%a) a WHERE NOT sellometer.are_all_asked()', 'product_id_' || t.name)
-		ELSE format('SELECT event_time, %1$I, event_type, sum(count)::bigint AS count, sum(gmv) AS gmv FROM (%%a) a GROUP BY event_time, %1$I, event_type', d.dimension) END
+		ELSE format('SELECT event_time, %1$I, event_type, sum(count)::bigint AS count, sum(gmv) AS gmv FROM (%2$s%%a) a GROUP BY event_time, %1$I, event_type', d.dimension,
+			CASE WHEN d.dimension IN (SELECT o.dimension FROM sellometer.dimensions o) THEN format('SELECT event_time, key COLLATE "C" AS %1$I, event_type, count, gmv FROM sellometer.tell_full_view(%1$L) UNION ALL ', d.dimension) END) END
 	FROM sellometer.dimensions() d, sellometer.tiers t
 $$;
 COMMENT ON FUNCTION sellometer.asked_views() IS 'Views that read from all nodes in the dashboards'' database, and how';
@@ -335,6 +338,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	n sellometer.nodes;
+	is_another boolean;
 BEGIN
 	FOR n IN SELECT * FROM sellometer.nodes x WHERE x.asked ORDER BY x.slice LOOP
 		BEGIN
@@ -344,9 +348,11 @@ BEGIN
 		EXCEPTION WHEN OTHERS THEN
 			name := format('node %s', n.name);
 			severity := 'critical';
-			detail := format('can''t be asked (%s), %s', SQLSTATE, CASE WHEN current_setting('sellometer.partial_results', true)::boolean
-				THEN 'and is left out of all that is shown here' ELSE 'so neither can what all nodes have together' END);
-			hint := format('Does its server run?  SELECT * FROM sellometer_nodes.%I says what is wrong.', 'own_health_of_' || n.name);
+			is_another := SQLSTATE = '55000' AND SQLERRM LIKE 'node "%" has slice %';
+			detail := format('%s, %s', CASE WHEN is_another THEN regexp_replace(SQLERRM, '^node "[^"]*" ', '') ELSE format('can''t be asked (%s)', SQLSTATE) END, CASE WHEN current_setting('sellometer.partial_results', true)::boolean
+				THEN 'and is left out of all that is shown here' ELSE 'so what all nodes have together can''t be asked' END);
+			hint := CASE WHEN is_another THEN 'Set it as it was, or sellometer_drop_node() it and add it anew.'
+				ELSE format('Does its server run?  SELECT * FROM sellometer_nodes.%I says what is wrong.', 'own_health_of_' || n.name) END;
 			RETURN NEXT;
 		END;
 	END LOOP;

@@ -39,7 +39,7 @@ BEGIN
 		string_agg(format('%I %L', o.keyword, o.value), ', ') FILTER (WHERE o.keyword IN ('user', 'password', 'sslpassword', 'passfile'))
 	INTO given, secret
 	FROM (SELECT * FROM sellometer.connection_options(connection) UNION ALL
-		SELECT v.k, v.v FROM (VALUES ('connect_timeout', '10'), ('options', '-c jit=off'), ('fetch_size', '10000'), ('async_capable', 'true'), ('updatable', 'false'), ('extensions', 'sellometer')) v (k, v)
+		SELECT v.k, v.v FROM (VALUES ('connect_timeout', '10'), ('keepalives_idle', '30'), ('keepalives_interval', '10'), ('keepalives_count', '3'), ('tcp_user_timeout', '60000'), ('options', '-c jit=off'), ('fetch_size', '10000'), ('async_capable', 'true'), ('updatable', 'false'), ('extensions', 'sellometer')) v (k, v)
 		WHERE v.k NOT IN (SELECT c.keyword FROM sellometer.connection_options(connection) c)) o;
 	EXECUTE format('CREATE SERVER %I FOREIGN DATA WRAPPER postgres_fdw OPTIONS (%s)', server, given);
 	EXECUTE format('CREATE USER MAPPING FOR %s SERVER %I%s', (SELECT e.extowner::regrole FROM pg_extension e WHERE e.extname = 'sellometer'), server,
@@ -112,6 +112,22 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.meet_node(text) IS 'What a database that is to be a node says of itself; an error if it can''t be asked';
 
+/* Whatever it is asked from now on, it says so if it is another one by then: asked_as.c. */
+CREATE FUNCTION sellometer.ask_as(node text, slice text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	server name := 'sellometer_node_' || node;
+	options text := (SELECT o.option_value FROM pg_foreign_server s, pg_options_to_table(s.srvoptions) o WHERE s.srvname = server AND o.option_name = 'options');
+BEGIN
+	EXECUTE format('ALTER SERVER %I OPTIONS (SET options %L)', server, format('%s -c sellometer.asked_as=%s:%s', options, node, slice));
+END
+$$;
+COMMENT ON FUNCTION sellometer.ask_as(text, text) IS 'Have connections to a node say which slice it is taken to have';
+REVOKE ALL ON FUNCTION sellometer.ask_as(text, text) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.sellometer_add_node(name text, connection text)
 RETURNS void
 LANGUAGE plpgsql
@@ -142,6 +158,7 @@ BEGIN
 	PERFORM sellometer.make_foreign(row(sellometer_add_node.name, 0, 1, shows, false, now())::sellometer.nodes, 'as_node');
 	found := sellometer.meet_node(sellometer_add_node.name);
 	PERFORM sellometer.check_node(sellometer_add_node.name, found.slice, found.version, found.here);
+	PERFORM sellometer.ask_as(sellometer_add_node.name, found.slice);
 	INSERT INTO sellometer.nodes VALUES (sellometer_add_node.name, split_part(found.slice, '/', 1)::integer, split_part(found.slice, '/', 2)::integer, shows, found.here);
 	-- a node that is told of itself shows what all have
 	UPDATE sellometer.nodes SET asked = true WHERE found.here;

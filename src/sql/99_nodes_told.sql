@@ -96,3 +96,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION sellometer.tell_full(text) IS 'A warning if keys of a dimension of one''s own may be parts, as some nodes count further ones as other';
+
+/* What stands in views by a dimension of one's own. */
+CREATE FUNCTION sellometer.tell_full_view(
+	dimension text, OUT event_time timestamptz, OUT key text, OUT event_type sellometer.event_type, OUT count bigint, OUT gmv numeric)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+	PERFORM sellometer.tell_full(dimension);
+END
+$$;
+COMMENT ON FUNCTION sellometer.tell_full_view(text) IS 'No rows, and what tell_full() tells';

@@ -11,9 +11,8 @@
 #include "server/spi.h"
 #include "sql/own_slice.h"
 
-/* Whoever may add a source need not be able to read what this database holds. */
-static SlmNodeSlice
-read_slice(void)
+SlmNodeSlice
+slm_own_slice_read(void)
 {
 	static SlmStatement statement = {"SELECT sellometer.own_slice()"};
 	SlmNodeSlice slice;
@@ -22,7 +21,7 @@ read_slice(void)
 
 	GetUserIdAndSecContext(&caller, &security);
 	SetUserIdAndSecContext(slm_extension_owner(get_extension_oid("sellometer", false)), security | SECURITY_LOCAL_USERID_CHANGE);
-	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	slm_query(&statement, NULL);
 	SetUserIdAndSecContext(caller, security);
 	(void) slm_slice_parse(slm_text(CurrentMemoryContext, 0, 1), &slice);
 	return slice;
@@ -31,7 +30,7 @@ read_slice(void)
 static SlmNodeSlice
 need_slice(const char *source)
 {
-	SlmNodeSlice slice = read_slice();
+	SlmNodeSlice slice = slm_own_slice_read();
 
 	if (slice.of == 0)
 		ereport(ERROR,

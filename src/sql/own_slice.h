@@ -6,6 +6,11 @@
 
 #include "postgres.h"
 
+#include "pure/node_slice.h"
+
+/* What this database counts, or will count once it loads.  Whoever asks need not be able to read what it holds.  Needs SPI, and a snapshot. */
+extern SlmNodeSlice slm_own_slice_read(void);
+
 /*
  * A URL of a source with the number of this database's slice for {slice}, and how many there are for {slices}; new, in the current memory
  * context.  An error if it counts all products.  Needs SPI.

@@ -36,7 +36,7 @@ sub know
 {
 	my ($database, @nodes) = @_;
 
-	$node->safe_psql($database, 'CREATE EXTENSION IF NOT EXISTS postgres_fdw');
+	$node->safe_psql($database, 'CREATE EXTENSION IF NOT EXISTS postgres_fdw; CREATE EXTENSION IF NOT EXISTS dblink');
 	$node->safe_psql($database, "SELECT sellometer_add_node('$_', 'host=" . $node->host . ' port=' . $node->port . " dbname=$_ user=asker')") foreach (@nodes);
 	return;
 }
@@ -162,6 +162,13 @@ for my $sql ("sellometer_series('tag', 'view', 't1', $r, '1 day')", "sellometer_
 	($status, $out, $err) = $node->psql('dash', "SELECT count(*) FROM $sql");
 	like($err, qr/WARNING:  dimension "tag" has as many keys/, "... by $sql too");
 }
+for my $view (qw(view_tag_minute view_tag_hour realtime_tag_hour view_tag_rank))
+{
+	($status, $out, $err) = $node->psql('dash', "SELECT count(*) FROM sellometer.$view");
+	like($err, qr/WARNING:  dimension "tag" has as many keys/, "... by $view too");
+	($status, $out, $err) = $node->psql('dash', 'SELECT count(*) FROM sellometer.' . $view =~ s/tag/few/r);
+	is($err, '', '... and not by that of another dimension');
+}
 ($status, $out, $err) = $node->psql('dash', "SELECT * FROM sellometer_top('few', 'view', $r, 100)");
 is($err, '', 'a dimension that has room says nothing');
 is($out, $node->safe_psql('shop', "SELECT * FROM sellometer_top('few', 'view', $r, 100)"), '... and is the same as in one database');
@@ -175,6 +182,31 @@ is(join(' ', grep { !$same{$_} && !$refused{$_} && !$refused_in_front{$_} && !$o
 my @views = split(/\n/, $node->safe_psql('shop', q{SELECT relname FROM pg_class WHERE relnamespace = 'sellometer'::regnamespace AND relkind = 'v'
 	AND relname !~ '^(own_|told_|health_|metrics|realtime_|(view|cart|purchase|remove_from_cart)_)' ORDER BY 1}));
 is(join(' ', grep { !$same_views{$_} && !$one_view{$_} && !$elsewhere{$_} } @views), '', 'each view is known here');
+
+# --- a node that has become another one ---
+
+my @events = split(/\n/, $node->safe_psql('shop', q{SELECT relname FROM pg_class WHERE relnamespace = 'sellometer'::regnamespace AND relkind = 'v' AND relname ~ '^(realtime|view|cart|purchase)_(product_id|brand|category_l1|country)_'}));
+for my $database ('dash', 's1')
+{
+	my $changed = qr/node "s2" has slice 0\/3 by now, not 2\/3/;
+	my (@wrong, $errors);
+
+	$node->safe_psql($database, q{ALTER SERVER sellometer_node_s2 OPTIONS (SET dbname 's0')});
+	for my $sql ((map { my $x = $_; $x =~ /^SELECT/ ? "SELECT y::text FROM ($x) y ORDER BY 1" : "SELECT x::text FROM $x x ORDER BY 1" } (map { @$_ } values %same), values %same_views), (map { "SELECT x::text FROM sellometer.$_ x ORDER BY 1" } @events))
+	{
+		my $is = answer($database, $sql);
+
+		$errors++, next if $is =~ $changed;
+		push @wrong, "$sql\nis: " . substr($is, 0, 400) if $is ne answer('shop', $sql);
+	}
+	is(substr(join("\n", @wrong), 0, 4000), '', "$database: a node has another slice by now: what it has a part in is an error that names it");
+	cmp_ok($errors, '>', scalar(@events), "... $errors of them");
+	is($node->safe_psql($database, q{SELECT severity || ': ' || detail FROM sellometer.health WHERE name = 'node s2'}), 'critical: has slice 0/3 by now, not 2/3, so what all nodes have together can\'t be asked', '... and health says so');
+	like(answer($database, q{SELECT * FROM sellometer_on_nodes('SELECT 1')}), $changed, '... nor is anything set there');
+	my $parts = answer($database, q{SET sellometer.partial_results = on; SELECT string_agg(node, ',') FROM sellometer.nodes_left_out; SELECT sum(count) FROM sellometer.view_brand_hour});
+	is($parts =~ s{\n$}{}r, "s2\n" . $node->safe_psql('shop', 'SELECT sum(count) FROM sellometer.view_product_id_hour WHERE sellometer_slice_of(product_id, 3) <> 2'), '... and where parts will do, it is left out');
+	$node->safe_psql($database, q{ALTER SERVER sellometer_node_s2 OPTIONS (SET dbname 's2')});
+}
 
 # --- a part of the nodes ---
 
