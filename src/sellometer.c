@@ -11,6 +11,7 @@
 #include "guc.h"
 #include "server/crash_point.h"
 #include "sql/asked_as.h"
+#include "sql/node_errors.h"
 #include "upkeep/schedule.h"
 #include "worker/make_way.h"
 #include "worker/worker.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 	MarkGUCPrefixReserved("sellometer");
 	slm_schedule_init();
 	slm_asked_as_init();
+	slm_node_errors_init();
 	if (!process_shared_preload_libraries_in_progress)
 		return;
 	slm_shmem_init();

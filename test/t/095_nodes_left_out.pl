@@ -139,6 +139,21 @@ is($out =~ s/\n/ /gr, join(' ', map { '[ ' . join(' ', @$_) . ' ]' } ([ ($whole)
 	'a session sees at once when nodes go, and when they come back');
 is(scalar(() = $err =~ /WARNING:  the result is partial/g), 10, '... is warned with each statement that asks, and no more when they are back');
 
+# --- a node that goes in the midst of a transaction ---
+
+for my $sql ($by_product, $total, q{SELECT sum(count) FROM sellometer.view_brand_hour}, q{SELECT count(*) FROM sellometer_top('brand', 'view', '-infinity', 'infinity')}, 'SELECT count(*) FROM sellometer.left_in_cart',
+	q{SELECT count(*) FROM sellometer_movers('brand', 'view', '2019-10-09', 'infinity', '1 hour')})
+{
+	($status, $out, $err) = $near->psql('dash', "BEGIN;\n$by_product;\n$stop$sql;\nROLLBACK;\n$start$sql;\n", on_error_stop => 0);
+	$far->_update_pid(1);
+	like($err, qr/ERROR: .*node "s[13]"/s, "a node that goes in the midst of a transaction: an error that names it, for $sql");
+	is(scalar(split(/\n/, $out)), 2, '... until it is there again');
+}
+$far->safe_psql('postgres', 'ALTER ROLE asker SET statement_timeout = 1');
+$near->safe_psql('postgres', 'ALTER ROLE asker SET statement_timeout = 1');
+like(${ dash("SELECT count(*) FROM sellometer.view_product_id_minute a, sellometer.view_product_id_minute b") }[2], qr/canceling statement due to statement timeout.*node "s\d"/s, 'what a node cancels is told with its name');
+$_->safe_psql('postgres', 'ALTER ROLE asker RESET statement_timeout') foreach ($far, $near);
+
 # --- the worker of alerts, and no node at all ---
 
 $far->stop('immediate');
