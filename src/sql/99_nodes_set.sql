@@ -124,6 +124,8 @@ UNION ALL SELECT x.name, sellometer.rows_as_text(x.relation, x.columns) FROM (VA
 	('mutes', 'mutes', 'kind, key, until, dimension'), ('calendar', 'calendar', 'from_time, to_time, factor'), ('currency_rates', 'currency_rates', 'currency, from_time, rate')
 	) x (name, relation, columns)
 UNION ALL SELECT 'inventory', pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.max(i.as_of), pg_catalog.sum(i.stock)) FROM sellometer.inventory i
+-- a hash: a sum of one would tell whose it is
+UNION ALL SELECT 'opted out of reminders', pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.left(pg_catalog.md5(pg_catalog.sum(o.user_id)::text), 8)) FROM sellometer.reminder_opt_outs o
 UNION ALL SELECT 'source ' || s.name, CASE WHEN s.own_slice THEN 'what is of its slice alone' ELSE s.url END FROM sellometer.sources s
 UNION ALL SELECT 'setting ' || s.name, s.setting FROM pg_catalog.pg_settings s
 WHERE s.name LIKE 'sellometer.%' AND s.name <> ALL (ARRAY['sellometer.slice', 'sellometer.database', 'sellometer.alert_link', 'sellometer.batch_bytes', 'sellometer.fill_pages',
@@ -131,6 +133,22 @@ WHERE s.name LIKE 'sellometer.%' AND s.name <> ALL (ARRAY['sellometer.slice', 's
 COMMENT ON VIEW sellometer.set_up IS 'How this database is set up, in short: of the dashboards'' database''s nodes all should be set up alike';
 COMMENT ON COLUMN sellometer.set_up.name IS 'what is set';
 COMMENT ON COLUMN sellometer.set_up.value IS 'how: the value, or how many rows and a hash of them';
+
+/*
+ * A node that was set back, or made anew, lacks archives that others know, and with them what was loaded since: its sums are too small.  Slice 0
+ * knows of each archive first, and deletes originals when all know it.
+ */
+CREATE FUNCTION sellometer.lacking_archives(node text, slice integer, archives bigint, known jsonb)
+RETURNS TABLE (name text, severity text, since timestamptz, detail text, hint text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT format('node %s', $1), 'critical', NULL::timestamptz, format('lacks at least %s archives that other nodes know: its sums may be too small', x.others - archives),
+		'There, before anything else: CALL sellometer_archive()'
+	FROM (SELECT max((k->CASE slice WHEN 0 THEN 'archives' ELSE 'without_originals' END)::bigint) AS others FROM jsonb_array_elements(known) k WHERE (k->'slice' = '0') = (slice <> 0)) x
+	WHERE x.others > archives
+$$;
+COMMENT ON FUNCTION sellometer.lacking_archives(text, integer, bigint, jsonb) IS 'A row of sellometer.health for a node that does not know archives that others know';
 
 /* Also of what the dashboards' database itself reads by; a node that can't be asked is told of elsewhere. */
 CREATE FUNCTION sellometer.differing_nodes(OUT name text, OUT severity text, OUT since timestamptz, OUT detail text, OUT hint text)
@@ -145,12 +163,14 @@ DECLARE
 	one jsonb;
 	found record;
 	sets jsonb := '[]';
+	known jsonb := '[]';
 BEGIN
 	FOR n IN SELECT * FROM sellometer.nodes x WHERE x.asked ORDER BY x.slice LOOP
 		BEGIN
 			EXECUTE format('SELECT * FROM sellometer_nodes.%I', 'as_node_of_' || n.name) INTO found;
 			EXECUTE format('SELECT jsonb_object_agg(s.name, coalesce(s.value, ''none'')) FROM sellometer_nodes.%I s', 'set_up_of_' || n.name) INTO one;
 			sets := sets || jsonb_build_object('name', n.name, 'set', one);
+			known := known || jsonb_build_object('name', n.name, 'slice', n.slice, 'archives', found.archives, 'without_originals', found.without_originals);
 			IF found.slice IS DISTINCT FROM n.slice || '/' || n.slices OR found.version IS DISTINCT FROM (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'sellometer') THEN
 				name := format('node %s', n.name);
 				severity := 'critical';
@@ -163,6 +183,7 @@ BEGIN
 			NULL;
 		END;
 	END LOOP;
+	RETURN QUERY SELECT l.* FROM jsonb_to_recordset(known) AS k (name text, slice integer, archives bigint), sellometer.lacking_archives(k.name, k.slice, k.archives, known) l;
 	sets := sets || jsonb_build_object('name', 'here', 'set', (SELECT jsonb_object_agg(s.name, coalesce(s.value, 'none')) FROM sellometer.set_up s
 		WHERE s.name ~ '^(tier|dimension) ' OR s.name IN ('calendar', 'setting sellometer.timezone', 'setting sellometer.currency') OR s.name ~ '^setting sellometer.(volume|shift)_'
 			-- of no use where nothing is counted, unless it is the same

@@ -109,9 +109,18 @@ $node->safe_psql('postgres', 'DROP DATABASE s1');
 $node->safe_psql('postgres', 'CREATE DATABASE s1');
 $node->safe_psql('postgres', "ALTER DATABASE s1 SET sellometer.slice = '1/2'");
 $node->safe_psql('s1', "CREATE EXTENSION sellometer; CREATE EXTENSION postgres_fdw; SELECT sellometer_add_source('a', 'file://$dir/in/'); SELECT sellometer_add_node('n0', '" . connection('s0') . "')");
+$node->safe_psql('postgres', 'CREATE DATABASE dash');
+$node->safe_psql('dash', 'CREATE EXTENSION sellometer; CREATE EXTENSION postgres_fdw');
+$node->safe_psql('dash', "SELECT sellometer_add_node('n$_', '" . connection("s$_") . "')") foreach (0, 1);
+my $lacks = q{SELECT name || ' ' || severity || ': ' || detail FROM sellometer.health WHERE name ~ '^node n.$'};
+like($node->safe_psql('dash', $lacks), qr/^node n1 critical: lacks at least \d+ archives that other nodes know: its sums may be too small$/, 'the dashboards\' database tells of a node that lacks archives');
 like(archive('s1'), qr/archives of other nodes had objects that were never loaded here: all from .* on was counted anew/, 'a new node counts what is archived');
 catch_up($node, 's1', 's0', 'shop');
 is(join("\n", tiers()), '', '... and has then what the old one had');
+is($node->safe_psql('dash', $lacks), '', '... which is told no more');
+$node->safe_psql('s0', 'UPDATE sellometer.archives SET own_slice = true WHERE id = (SELECT max(id) FROM sellometer.archives)');
+like($node->safe_psql('dash', $lacks), qr/^node n0 critical: lacks at least 1 archives/, '... nor of slice 0, unless it lacks one');
+$node->safe_psql('s0', 'UPDATE sellometer.archives SET own_slice = false');
 is($node->safe_psql('s1', "SELECT detail FROM sellometer_check() WHERE NOT ok AND name IN ('ledger', 'tiers', 'totals')"), '', '... in order');
 
 # --- another number of nodes: new databases, of what is archived and what is still at the source ---

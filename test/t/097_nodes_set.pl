@@ -88,6 +88,12 @@ is(alike(), 'ok: all that can be asked are set up alike', '... and does no more'
 $far->safe_psql('postgres', q{ALTER DATABASE s2 SET sellometer.view_window = '13h'});
 like(alike(), qr/setting sellometer\.view_window \(s0: 43200; s1: 43200; s2: 46800\)/, 'a setting');
 $far->safe_psql('postgres', q{ALTER DATABASE s2 SET sellometer.view_window = '12h'});
+dash(on_nodes('SELECT sellometer_reminder_opt_out(7)', ', false'), @setter);
+is(everywhere('SELECT count(*) FROM sellometer.reminder_opt_outs'), '1 1 1 0', 'who wants no reminders is told to all nodes');
+is(alike(), 'ok: all that can be asked are set up alike', '... which are alike');
+$node->safe_psql('s1', q{SELECT sellometer_reminder_opt_out(7, false)});
+like(alike(), qr/opted out of reminders \(s0: 1 (\w+); s1: 0; s2: 1 \1\)/, '... and who wants none by one alone is told');
+$node->safe_psql('s1', q{SELECT sellometer_reminder_opt_out(7)});
 $node->safe_psql('s1', q{SELECT sellometer_alter_tier('day', retention => '2 years')});
 like(alike(), qr{tier day \(s0: 1 day 1 year UTC; s1: 1 day 2 years UTC; s2: 1 day 1 year UTC; here: 1 day 1 year UTC\)}, 'a tier');
 $node->safe_psql('s1', q{SELECT sellometer_alter_tier('day', retention => '1 year')});
