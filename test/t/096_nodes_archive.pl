@@ -123,7 +123,33 @@ like($node->safe_psql('dash', $lacks), qr/^node n0 critical: lacks at least 1 ar
 $node->safe_psql('s0', 'UPDATE sellometer.archives SET own_slice = false');
 is($node->safe_psql('s1', "SELECT detail FROM sellometer_check() WHERE NOT ok AND name IN ('ledger', 'tiers', 'totals')"), '', '... in order');
 
-# --- another number of nodes: new databases, of what is archived and what is still at the source ---
+# --- another number of nodes: new databases, of what is archived and what is still at the source, as docs/scaling.md tells ---
+
+sub put_more
+{
+	my ($start, $seed) = @_;
+
+	traffic("$dir/all", '--minutes' => 100, '--rate' => 40, '--start' => $start, '--seed' => $seed, '--products' => 200, '--bad' => 0.02);
+	for my $key (files_below("$dir/all"))
+	{
+		next if -e "$dir/whole/$key";
+		link_object("$dir/all", "$dir/$_", $key) foreach (qw(in whole));
+	}
+	return;
+}
+
+my $with_originals = 'SELECT count(*) FROM sellometer.archives WHERE originals_deleted_at IS NULL';
+put_more('2019-10-09 10:40:00', 12);
+catch_up($node, 'shop', @slices);
+$node->safe_psql($_, "SET client_min_messages = warning; SET sellometer.keep_originals = '30d'; CALL sellometer_archive()") foreach (qw(s0 s1 s0));
+cmp_ok($node->safe_psql('s0', $with_originals), '>', 0, 'what is archived is at the source still');
+$node->safe_psql($_, "SET client_min_messages = warning; SET sellometer.keep_originals = 0; CALL sellometer_archive()") foreach (qw(s0 s1));
+is($node->safe_psql('s0', $with_originals), '0', '... until it is to be there no more');
+$node->safe_psql($_, q{SELECT sellometer_alter_source('a', archive_url => '')}) foreach (@slices);
+put_more('2019-10-09 12:20:00', 13);
+catch_up($node, 'shop', @slices);
+archive($_) foreach (qw(s0 s1 s0));
+is($node->safe_psql('s0', $with_originals), '0', 'nothing is archived any more');
 
 my @more = map { "more$_" } (0 .. 2);
 for my $i (0 .. 2)
@@ -135,7 +161,23 @@ for my $i (0 .. 2)
 }
 catch_up($node, @more);
 is(join("\n", grep { !/^(ledger|rejected)/ } slice_differences($node, @more)), '', 'three nodes, made of archives and what is left, have what two had, carts and offers too');
-cmp_ok(in_source(), '<', $all, '... though originals are gone');
+my $left = in_source();
+is($left, $node->safe_psql('s0', q{SELECT count(*) FROM sellometer.objects WHERE state <> 'archived'}), '... though originals are gone');
+mkdir "$dir/out3";
+for my $i (0 .. 2)
+{
+	$node->safe_psql("more$i", "SELECT sellometer_alter_source('a', archive_url => 'file://$dir/out3/'); CREATE EXTENSION postgres_fdw");
+	$node->safe_psql("more$i", "SELECT sellometer_add_node('n$_', '" . connection("more$_") . "')") foreach ($i == 0 ? (1, 2) : 0);
+}
+put_more('2019-10-09 14:00:00', 14);
+catch_up($node, 'shop', @more);
+archive($_) foreach (@more, @more);
+my @elsewhere = files_below("$dir/out3");
+cmp_ok(scalar(@elsewhere), '>', 1, 'they archive elsewhere');
+cmp_ok(in_source(), '<', $left, '... and what was left goes, too');
+is(join("\n", grep { !/^(ledger|rejected)/ } slice_differences($node, @more)), '', '... they still have what one database has');
+$node->safe_psql($_, "SET client_min_messages = warning; SELECT sellometer_replay(NULL, '-infinity', 'infinity')") foreach (@more);
+is(join("\n", grep { !/^(ledger|rejected)/ } slice_differences($node, @more)), '', '... and replayed from both places');
 $node->safe_psql('postgres', "ALTER DATABASE more0 SET sellometer.slice = '0/4'");
 link_object("$dir/all", "$dir/in", (grep { !-e "$dir/in/$_" } files_below("$dir/all"))[0]);
 like(($node->psql('more0', 'CALL sellometer_ingest()'))[2], qr/sellometer.slice has changed, and this database is loaded already.*HINT:  Set it back: ALTER DATABASE more0 SET sellometer.slice = '0\/3'/s,
