@@ -79,10 +79,11 @@ typedef bool SlmUpdatedIndexes;
 	vac_update_relstats(rel, pages, tuples, 0, true, InvalidTransactionId, InvalidMultiXactId, NULL, NULL, true)
 #endif
 
-/* From 17 on the server has a writer of new relations. */
-#if PG_VERSION_NUM >= 170000
-#define SLM_HAVE_BULK_WRITE		1
-#include "storage/bulk_write.h"
+/* Make an index without a page. */
+#if PG_VERSION_NUM >= 160000
+#define slm_define_empty_index(relid, statement)	DefineIndex(relid, statement, InvalidOid, InvalidOid, InvalidOid, -1, true, false, false, true, true)
+#else
+#define slm_define_empty_index(relid, statement)	DefineIndex(relid, statement, InvalidOid, InvalidOid, InvalidOid, true, false, false, true, true)
 #endif
 
 /* Which file a relation is. */
@@ -90,6 +91,13 @@ typedef bool SlmUpdatedIndexes;
 #define slm_relation_file(rel)	(&(rel)->rd_locator)
 #else
 #define slm_relation_file(rel)	(&(rel)->rd_node)
+#endif
+
+/* The path of its main fork's first file, palloc'ed. */
+#if PG_VERSION_NUM >= 180000
+#define slm_relation_path(rel)	pstrdup(relpathbackend(*slm_relation_file(rel), (rel)->rd_backend, MAIN_FORKNUM).str)
+#else
+#define slm_relation_path(rel)	relpathbackend(*slm_relation_file(rel), (rel)->rd_backend, MAIN_FORKNUM)
 #endif
 
 /* Begin to scan an index for the rows of its table. */

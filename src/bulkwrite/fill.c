@@ -1,8 +1,9 @@
 /*
  * fill.c: rows for a table that is new and empty and for its primary key, in the key's order.
  *
- *    a thread      forms pages 0 to 127   | forms pages 128 to 255        | ...
- *    this thread                          | writes and logs pages 0 to 127 | ...
+ *    a thread      forms pages 0 to 127 | forms pages 128 to 255 | forms pages 256 to 383  | ...
+ *    this thread                        | logs pages 0 to 127    | logs pages 128 to 255   | ...
+ *    a thread                                                    | writes pages 0 to 127   | ...
  */
 #include "postgres.h"
 
@@ -31,7 +32,8 @@ typedef struct Fill
 	Relation	rel;
 	SlmFormer  *former;
 	SlmIndexFill *index;
-	SlmPiece	formed;			/* is being written while the former goes on */
+	SlmPiece	formed[2];		/* one is being logged, the other written, while the former goes on */
+	int			at;				/* the one that is being logged */
 	SlmPageWriter *writer;
 	SlmThread	thread;
 } Fill;
@@ -57,13 +59,15 @@ take_piece(Fill *fill)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a row is too large for table \"%s\" or its index", RelationGetRelationName(fill->rel))));
-	slm_former_swap(fill->former, &fill->formed);
+	fill->at = 1 - fill->at;
+	slm_former_swap(fill->former, &fill->formed[fill->at]);
 }
 
 static void
 write_pieces(Fill *fill, const SlmCallback *callback)
 {
 	SlmFormer  *former = fill->former;
+	const SlmPiece *formed;
 	bool		last;
 
 	Assert(former->nrows > 0 && former->next == 0);
@@ -72,14 +76,30 @@ write_pieces(Fill *fill, const SlmCallback *callback)
 	do
 	{
 		take_piece(fill);
+		formed = &fill->formed[fill->at];
 		last = former->next == former->nrows;
 		if (!last)
 			form_piece(fill);
-		slm_page_writer_put(fill->writer, fill->formed.rows.pages, fill->formed.rows.n + (last ? 1 : 0));
-		slm_index_fill_leaves(fill->index, fill->formed.leaves.pages, fill->formed.leaves.n);
+		slm_page_writer_put(fill->writer, formed->rows.pages, formed->rows.n + (last ? 1 : 0));
+		slm_index_fill_leaves(fill->index, formed->leaves.pages, formed->leaves.n);
 		slm_call_back(callback);
 	} while (!last);
-	slm_index_fill_end(fill->index, &fill->formed.leaves.pages[fill->formed.leaves.n]);
+	slm_index_fill_end(fill->index, &formed->leaves.pages[formed->leaves.n]);
+	fill->index = NULL;
+}
+
+/* After an error, too: no thread uses the memory of pieces, which goes. */
+static void
+free_pieces(Fill *fill)
+{
+	slm_thread_join(&fill->thread);
+	if (fill->index != NULL)
+		slm_index_fill_abandon(fill->index);
+	if (fill->writer != NULL)
+		slm_page_writer_abandon(fill->writer);
+	slm_piece_free(&fill->formed[0]);
+	slm_piece_free(&fill->formed[1]);
+	slm_piece_free(&fill->former->piece);
 }
 
 void
@@ -89,8 +109,9 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmCa
 	MemoryContext outer = MemoryContextSwitchTo(context);
 	Relation	index = index_open(slm_primary_key_index(rel), AccessExclusiveLock);
 	Fill	   *fill = palloc0(sizeof(Fill));
-	BlockNumber npages;
+	volatile BlockNumber npages = 0;
 
+	Assert(nrows > 0);
 	Assert(slm_fill_possible(rel));
 	Assert(CheckRelationLockedByMe(rel, AccessExclusiveLock, false));
 
@@ -102,20 +123,18 @@ slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmCa
 	fill->writer = slm_page_writer_begin(rel);
 	PG_TRY();
 	{
-		if (!slm_piece_init(&fill->formed) || !slm_former_make_room(fill->former))
+		if (!slm_piece_init(&fill->formed[0]) || !slm_piece_init(&fill->formed[1]) || !slm_former_make_room(fill->former))
 			slm_out_of_memory();
-		if (nrows > 0)
-			write_pieces(fill, callback);
+		write_pieces(fill, callback);
+		npages = slm_page_writer_next(fill->writer);
+		slm_page_writer_end(fill->writer);
+		fill->writer = NULL;
 	}
 	PG_FINALLY();
 	{
-		slm_thread_join(&fill->thread);
-		slm_piece_free(&fill->formed);
-		slm_piece_free(&fill->former->piece);
+		free_pieces(fill);
 	}
 	PG_END_TRY();
-	npages = slm_page_writer_next(fill->writer);
-	slm_page_writer_end(fill->writer);
 	index_close(index, NoLock);
 	pgstat_count_heap_insert(rel, nrows);
 	CommandCounterIncrement();

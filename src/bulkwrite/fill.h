@@ -19,7 +19,7 @@
 extern bool slm_fill_possible(Relation rel);
 
 /*
- * Fill a table, which with its primary key, a B-tree of plain columns, is empty and new in this transaction.  Each row comes after
+ * Fill a table, which with its primary key, a B-tree of plain columns that has no page yet, is empty and new in this transaction, with one or more rows.  Each row comes after
  * all before it in the key's order.  source is called in a thread; callback, if not NULL, now and then in this one.
  */
 extern void slm_fill(Relation rel, SlmRowSource source, void *arg, uint64 nrows, const SlmCallback *callback);

@@ -58,6 +58,16 @@ begin_level(SlmIndexFill *fill)
 	add_page(fill, lowest, slm_page_writer_next(fill->writer));
 }
 
+/* With a page in the place of the meta page, which is known last. */
+static void
+begin_file(SlmIndexFill *fill)
+{
+	PGAlignedBlock meta;
+
+	_bt_initmetapage(meta.data, P_NONE, 0, fill->order->allequalimage);
+	slm_page_writer_put(fill->writer, &meta, 1);
+}
+
 SlmIndexFill *
 slm_index_fill_begin(Relation index)
 {
@@ -70,7 +80,9 @@ slm_index_fill_begin(Relation index)
 	fill->order = _bt_mkscankey(index, NULL);
 	fill->order->allequalimage = _bt_allequalimage(index, false);
 	fill->writer = slm_page_writer_begin(index);
-	Assert(slm_page_writer_next(fill->writer) == BTREE_METAPAGE + 1);
+	if (slm_page_writer_next(fill->writer) != BTREE_METAPAGE)
+		elog(ERROR, "index %s is not empty", RelationGetRelationName(index));
+	begin_file(fill);
 	begin_level(fill);
 	return fill;
 }
@@ -178,12 +190,6 @@ slm_index_fill_end(SlmIndexFill *fill, PGAlignedBlock *last)
 	BlockNumber root;
 	uint32		level = 0;
 
-	/* an index without entries has no root */
-	if (last == NULL)
-	{
-		slm_page_writer_end(fill->writer);
-		return;
-	}
 	check_order(fill, last->data);
 	end_level(fill, last);
 	while (fill->npages > 1)
@@ -192,4 +198,10 @@ slm_index_fill_end(SlmIndexFill *fill, PGAlignedBlock *last)
 	slm_page_writer_end(fill->writer);
 	_bt_initmetapage(meta.data, root, level, fill->order->allequalimage);
 	slm_page_replace(fill->index, BTREE_METAPAGE, &meta);
+}
+
+void
+slm_index_fill_abandon(SlmIndexFill *fill)
+{
+	slm_page_writer_abandon(fill->writer);
 }

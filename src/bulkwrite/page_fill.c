@@ -1,14 +1,15 @@
 /*
  * page_fill.c: pages for a relation that is new, one after the other.
  *
- * Outside of the shared buffers, which would write them a second time: from 17 on by the server's own bulk writer, before as its build of a
- * B-tree does (nbtsort.c), some at a time: logged whole, then appended by smgrextend().
+ * Outside of the shared buffers, which would write them a second time: as the server builds a B-tree (nbtsort.c of 15), logged whole, then appended,
+ * but many at a time, and by a thread (page_file.c).
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xloginsert.h"
+#include "bulkwrite/page_file.h"
 #include "bulkwrite/page_fill.h"
 #include "bulkwrite/wal.h"
 #include "compat.h"
@@ -25,14 +26,11 @@
 struct SlmPageWriter
 {
 	Relation	rel;
+	SlmPageFile *file;
 	BlockNumber next;
-#ifdef SLM_HAVE_BULK_WRITE
-	BulkWriteState *bulk;
-#else
 	XLogRecPtr	redo;			/* from where a crash would have been recovered from when we began */
 	PGAlignedBlock last;		/* the page before next, if any was put */
 	bool		any;
-#endif
 };
 
 SlmPageWriter *
@@ -44,11 +42,8 @@ slm_page_writer_begin(Relation rel)
 	SLM_CRASH_POINT("fill.begun");
 	writer->rel = rel;
 	writer->next = RelationGetNumberOfBlocks(rel);
-#ifdef SLM_HAVE_BULK_WRITE
-	writer->bulk = smgr_bulk_start_rel(rel, MAIN_FORKNUM);
-#else
 	writer->redo = GetRedoRecPtr();
-#endif
+	writer->file = slm_page_file_open(rel);
 	return writer;
 }
 
@@ -58,54 +53,21 @@ slm_page_writer_next(const SlmPageWriter *writer)
 	return writer->next;
 }
 
-#ifdef SLM_HAVE_BULK_WRITE
-
-/* At most n pages; returns how many. */
-static int
-put_some(SlmPageWriter *writer, PGAlignedBlock *pages, int n)
-{
-	int			m = Min(n, PAGES_TOGETHER);
-
-	for (int i = 0; i < m; i++)
-	{
-		BulkWriteBuffer buffer = smgr_bulk_get_buf(writer->bulk);
-
-		memcpy(buffer->data, pages[i].data, BLCKSZ);
-		smgr_bulk_write(writer->bulk, writer->next + i, buffer, true);
-	}
-	return m;
-}
-
+/* The next n pages, of which the first is page number block, which sets their LSN. */
 static void
-finish(SlmPageWriter *writer)
+log_pages(SlmPageWriter *writer, BlockNumber block, PGAlignedBlock *pages, int n)
 {
-	smgr_bulk_finish(writer->bulk);
-}
-
-#else
-
-static int
-put_some(SlmPageWriter *writer, PGAlignedBlock *pages, int n)
-{
-	int			m = Min(n, PAGES_TOGETHER);
 	BlockNumber blocks[PAGES_TOGETHER];
 	char	   *datas[PAGES_TOGETHER];
 
-	for (int i = 0; i < m; i++)
+	Assert(n <= PAGES_TOGETHER);
+	for (int i = 0; i < n; i++)
 	{
-		blocks[i] = writer->next + i;
+		blocks[i] = block + i;
 		datas[i] = pages[i].data;
 	}
-	if (RelationNeedsWAL(writer->rel))
-		log_newpages(slm_relation_file(writer->rel), MAIN_FORKNUM, m, blocks, datas, true);
-	for (int i = 0; i < m; i++)
-	{
-		PageSetChecksumInplace(datas[i], blocks[i]);
-		smgrextend(RelationGetSmgr(writer->rel), MAIN_FORKNUM, blocks[i], datas[i], true);
-	}
-	writer->last = pages[m - 1];
-	writer->any = true;
-	return m;
+	log_newpages(slm_relation_file(writer->rel), MAIN_FORKNUM, n, blocks, datas, true);
+	slm_wal_write_ahead();
 }
 
 /*
@@ -121,6 +83,7 @@ finish(SlmPageWriter *writer)
 	/* without WAL the commit syncs what is new */
 	if (!writer->any || !RelationNeedsWAL(writer->rel))
 		return;
+	PageSetChecksumInplace(writer->last.data, writer->next - 1);
 	smgrwrite(file, MAIN_FORKNUM, writer->next - 1, writer->last.data, false);
 	if (GetRedoRecPtr() != writer->redo || writer->next > RELSEG_SIZE)
 	{
@@ -129,30 +92,38 @@ finish(SlmPageWriter *writer)
 	}
 }
 
-#endif
-
 void
 slm_page_writer_put(SlmPageWriter *writer, PGAlignedBlock *pages, int n)
 {
 	for (int i = 0; i < n; i++)
 		Assert(!PageIsNew((Page) pages[i].data) && PageGetPageSize((Page) pages[i].data) == BLCKSZ);
-	for (int done = 0, m; done < n; done += m)
+	for (int i = 0; i < n && RelationNeedsWAL(writer->rel); i += PAGES_TOGETHER)
 	{
-		m = put_some(writer, &pages[done], n - done);
-		writer->next += m;
-		slm_wal_write_ahead();
+		log_pages(writer, writer->next + i, &pages[i], Min(n - i, PAGES_TOGETHER));
 		slm_alive();
 		CHECK_FOR_INTERRUPTS();
 	}
+	if (n > 0)
+		writer->last = pages[n - 1];
+	writer->any |= n > 0;
+	slm_page_file_append(writer->file, writer->next, pages, n);
+	writer->next += n;
 }
 
 void
 slm_page_writer_end(SlmPageWriter *writer)
 {
 	SLM_CRASH_POINT("fill.written");
+	slm_page_file_close(writer->file);
 	finish(writer);
 	Assert(RelationGetNumberOfBlocks(writer->rel) == writer->next);
 	pfree(writer);
+}
+
+void
+slm_page_writer_abandon(SlmPageWriter *writer)
+{
+	slm_page_file_abandon(writer->file);
 }
 
 void

@@ -5,6 +5,7 @@
 #define SLM_BULKWRITE_PAGE_FILL_H
 
 #include "postgres.h"
+#include "bulkwrite/page_file.h"
 #include "storage/bufpage.h"
 #include "utils/relcache.h"
 
@@ -18,7 +19,8 @@ extern SlmPageWriter *slm_page_writer_begin(Relation rel);
 
 /*
  * The next n pages, as the server lays pages out (PageInit(), pd_lower and pd_upper true).  They are written and, if the relation needs WAL,
- * logged whole; their LSN and checksum may be set.
+ * logged whole; their LSN and checksum are set.  If they are SLM_PAGES_FOR_THREAD or more, a thread may be
+ * writing them until the next call for this writer: till then they stay as they are.
  */
 extern void slm_page_writer_put(SlmPageWriter *writer, PGAlignedBlock *pages, int n);
 
@@ -27,6 +29,9 @@ extern BlockNumber slm_page_writer_next(const SlmPageWriter *writer);
 
 /* All is with the server, which cares for it at the commit; frees the writer. */
 extern void slm_page_writer_end(SlmPageWriter *writer);
+
+/* After an error, before memory goes: a thread may be writing pages. */
+extern void slm_page_writer_abandon(SlmPageWriter *writer);
 
 /* Exchange a page that was there before the writer began. */
 extern void slm_page_replace(Relation rel, BlockNumber block, const PGAlignedBlock *page);

@@ -6,7 +6,7 @@
 #include "server/background.h"
 #include "storage/ipc.h"
 
-#define WORTH_A_THREAD	100000
+#define WORTH_A_THREAD	10000
 
 static void
 join_all(int code, Datum arg)

@@ -43,6 +43,11 @@ BEGIN
 		-- each partition has a primary key, made by slm_partition_attach(); the table must not, or pg_dump could not restore it; so
 		-- whoever publishes it publishes whole rows
 		EXECUTE format('CREATE TABLE sellometer.%I (%s, gmv numeric NOT NULL) PARTITION BY RANGE (event_time)', t, columns);
+		-- what might be stored elsewhere has a table for that made with each partition, which would stay empty: see slm_partition_create()
+		EXECUTE format('ALTER TABLE sellometer.%I ALTER gmv SET STORAGE PLAIN', t);
+		IF d.key_type <> 'bigint' THEN
+			EXECUTE format('ALTER TABLE sellometer.%I ALTER %I SET STORAGE PLAIN', t, d.dimension);
+		END IF;
 		EXECUTE format('GRANT SELECT ON sellometer.%I TO pg_database_owner', t);
 		EXECUTE format('ALTER TABLE sellometer.%I REPLICA IDENTITY FULL', t);
 		EXECUTE format('COMMENT ON TABLE sellometer.%I IS %L', t,

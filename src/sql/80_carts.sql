@@ -79,13 +79,12 @@ END
 $$;
 COMMENT ON FUNCTION sellometer.fold_user_carts() IS 'Merge sellometer.user_cart_log into sellometer.user_carts; gives how many rows it had';
 
-/* Passes over what somebody else is changing at this moment: it is looked at again. */
+/* Passes over what somebody else is changing at this moment, and what is in the log still: it is looked at again. */
 CREATE FUNCTION sellometer.prune_user_carts(before timestamptz)
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT sellometer.fold_user_carts();
 	DELETE FROM sellometer.user_carts u USING (
 		SELECT o.user_id, o.product_id FROM sellometer.user_carts o WHERE greatest(o.removed_at, o.purchased_at) < before FOR UPDATE SKIP LOCKED) o
 	WHERE u.user_id = o.user_id AND u.product_id = o.product_id

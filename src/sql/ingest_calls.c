@@ -18,6 +18,7 @@
 #include "server/spi.h"
 #include "sql/calls.h"
 #include "tcop/pquery.h"
+#include "upkeep/fold_beside.h"
 #include "upkeep/prune.h"
 #include "upkeep/runs.h"
 #include "upkeep/surge.h"
@@ -53,9 +54,9 @@ slm_source_argument(FunctionCallInfo fcinfo)
 	return name;
 }
 
-/* Load batches until none is due.  listing: is a list under way, whose end brings more? */
+/* Load batches until none is due.  listing: is a list under way, whose end brings more?  *fold: see slm_fold_in_step(). */
 static void
-load_all(SlmIngest *ingest, const char *source, bool listing)
+load_batches(SlmIngest *ingest, const char *source, bool listing, SlmRemote **fold)
 {
 	MemoryContext turn_context = AllocSetContextCreate(CurrentMemoryContext, "sellometer turn", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext outer = MemoryContextSwitchTo(turn_context);
@@ -67,7 +68,6 @@ load_all(SlmIngest *ingest, const char *source, bool listing)
 	bool		surge = false;
 	TimestampTz began;
 
-	slm_progress_begin("load");
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -82,6 +82,11 @@ load_all(SlmIngest *ingest, const char *source, bool listing)
 		began = GetCurrentTimestamp();
 		slm_ingest_batch(ingest, "pending", source, &result);
 		slm_keep_in_step(result.applied.head);
+		MemoryContextSwitchTo(outer);
+		/* while the last batch, which is often the largest, is written nothing is left to read */
+		if (waiting.objects > result.ended)
+			slm_fold_in_step(fold, (waiting.bytes - result.ended_bytes) / 2 <= result.ended_bytes);
+		MemoryContextSwitchTo(turn_context);
 		/* lists that are under way go on to their end, but none begins; what the end of one lets be loaded is still to come */
 		was_listing = listing;
 		listing = slm_sources_go_on(ingest->sources, source, slm_list_turn_after(began));
@@ -89,9 +94,33 @@ load_all(SlmIngest *ingest, const char *source, bool listing)
 			slm_ingest_wait(ingest, 20);
 	} while (result.objects > 0 || result.more || result.waiting > 0 || listing || was_listing);
 	slm_ingest_set_surge(ingest, false);
-	slm_progress_end();
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(turn_context);
+}
+
+static void
+load_all(SlmIngest *ingest, const char *source, bool listing)
+{
+	SlmRemote **fold = palloc0(sizeof(SlmRemote *));
+	SlmRemote  *last;
+
+	slm_progress_begin("load");
+	PG_TRY();
+	{
+		load_batches(ingest, source, listing, fold);
+		last = *fold;
+		/* after an error in waiting it is gone */
+		*fold = NULL;
+		slm_fold_beside_wait(last);
+	}
+	PG_CATCH();
+	{
+		if (*fold != NULL)
+			slm_remote_forget(*fold);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	slm_progress_end();
 }
 
 /* Whoever calls to load wants it loaded here. */

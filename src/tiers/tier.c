@@ -3,9 +3,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/dependency.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "common/int.h"
+#include "compat.h"
 #include "dedup/own_dimensions.h"
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
@@ -17,6 +26,8 @@
 #include "types/event_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* So that any time less a retention, or at the other end of a bucket, is a time still. */
@@ -309,24 +320,70 @@ partition_bounds(const SlmTier *tier, TimestampTz start, char **from, char **to)
 	*to = pstrdup(timestamptz_to_str(slm_bucket_next(tier->partition, start)));
 }
 
+/* The constraint of a table that is to be a partition. */
+#define BOUNDS	"bounds"
+
+/* Not by ALTER TABLE, which would see whether the table wants a TOAST table. */
+static void
+drop_constraint(Oid relid, const char *name)
+{
+	ObjectAddress constraint;
+
+	ObjectAddressSet(constraint, ConstraintRelationId, get_relation_constraint_oid(relid, name, false));
+	performDeletion(&constraint, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	CommandCounterIncrement();
+}
+
+/*
+ * Columns of a new table that are never to be stored elsewhere, for which it has no TOAST table, are stored from here on as their type is otherwise:
+ * with short headers.  Keys and sums fit a page; if an ALTER TABLE has the table given one later on, well.
+ */
+static void
+store_short(Oid relid)
+{
+	Relation	attributes = table_open(AttributeRelationId, RowExclusiveLock);
+	Relation	rel = table_open(relid, AccessExclusiveLock);
+
+	for (int i = 1; i <= RelationGetDescr(rel)->natts; i++)
+	{
+		HeapTuple	tuple = SearchSysCacheCopy2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(i));
+		Form_pg_attribute column = (Form_pg_attribute) GETSTRUCT(tuple);
+
+		if (column->attlen == -1 && column->attstorage == TYPSTORAGE_PLAIN)
+		{
+			column->attstorage = get_typstorage(column->atttypid);
+			CatalogTupleUpdate(attributes, &tuple->t_self, tuple);
+		}
+		heap_freetuple(tuple);
+	}
+	table_close(rel, NoLock);
+	table_close(attributes, RowExclusiveLock);
+	CommandCounterIncrement();
+}
+
 Oid
 slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
 {
 	char		name[NAMEDATALEN];
 	char	   *from;
 	char	   *to;
+	Oid			relid;
 
 	partition_name(tier, dimension, start, name);
 	partition_bounds(tier, start, &from, &to);
 	/* with the constraint, which an empty table meets, attaching need not read the rows; what somebody has added must be there, too */
 	slm_execute_once(psprintf("CREATE TABLE sellometer.%s (LIKE sellometer.%s INCLUDING STORAGE INCLUDING DEFAULTS INCLUDING GENERATED "
-							  "INCLUDING CONSTRAINTS, CONSTRAINT bounds CHECK "
+							  "INCLUDING CONSTRAINTS, CONSTRAINT " BOUNDS " CHECK "
 							  "(event_time >= '%s'::timestamptz AND event_time < '%s'::timestamptz))",
 							  quote_identifier(name),
 							  quote_identifier(psprintf("%s_%s", slm_dimension_name(dimension), tier->name)), from, to),
 					 SPI_OK_UTILITY);
 	slm_let_dump(name);
-	return get_relname_relid(name, get_namespace_oid("sellometer", false));
+	/* the identity is that of the partitioned table, as whose rows they are published */
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s REPLICA IDENTITY FULL", quote_identifier(name)), SPI_OK_UTILITY);
+	relid = get_relname_relid(name, get_namespace_oid("sellometer", false));
+	store_short(relid);
+	return relid;
 }
 
 void
@@ -335,9 +392,33 @@ slm_partition_add_key(const SlmTier *tier, SlmDimension dimension, TimestampTz s
 	char		name[NAMEDATALEN];
 
 	partition_name(tier, dimension, start, name);
-	/* the identity is that of the partitioned table, as whose rows they are published */
-	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type), REPLICA IDENTITY FULL",
-							  quote_identifier(name), slm_dimension_name(dimension)), SPI_OK_UTILITY);
+	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ADD PRIMARY KEY (%s, event_time, event_type)", quote_identifier(name),
+							  slm_dimension_name(dimension)), SPI_OK_UTILITY);
+}
+
+static IndexElem *
+index_column(const char *name)
+{
+	IndexElem  *column = makeNode(IndexElem);
+
+	column->name = pstrdup(name);
+	return column;
+}
+
+void
+slm_partition_add_key_to_fill(const SlmTier *tier, SlmDimension dimension, TimestampTz start)
+{
+	char		name[NAMEDATALEN];
+	IndexStmt  *key = makeNode(IndexStmt);
+
+	partition_name(tier, dimension, start, name);
+	key->relation = makeRangeVar("sellometer", pstrdup(name), -1);
+	key->accessMethod = DEFAULT_INDEX_TYPE;
+	key->indexParams = list_make3(index_column(slm_dimension_name(dimension)), index_column("event_time"), index_column("event_type"));
+	key->unique = key->primary = key->isconstraint = true;
+	key->transformed = true;
+	slm_define_empty_index(get_relname_relid(name, get_namespace_oid("sellometer", false)), key);
+	CommandCounterIncrement();
 }
 
 void
@@ -354,7 +435,7 @@ slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz st
 	slm_execute_once(psprintf("ALTER TABLE sellometer.%s ATTACH PARTITION sellometer.%s FOR VALUES FROM ('%s') TO ('%s')",
 							  quote_identifier(psprintf("%s_%s", slm_dimension_name(dimension), tier->name)),
 							  quoted, from, to), SPI_OK_UTILITY);
-	slm_execute_once(psprintf("ALTER TABLE sellometer.%s DROP CONSTRAINT bounds", quoted), SPI_OK_UTILITY);
+	drop_constraint(get_relname_relid(name, get_namespace_oid("sellometer", false)), BOUNDS);
 }
 
 bool

@@ -107,10 +107,12 @@ extern TimestampTz *slm_partitions_of(const SlmTier *tier, SlmDimension dimensio
 /*
  * Make a partition as a table of its own, without index; give it its primary key; give it its place in the parent.  Before that
  * it can be filled at full speed, with the key or before it has one.  None of these waits for or holds up anybody who reads
- * the parent.
+ * the parent.  A key that is to be filled (bulkwrite/fill.h) has no page yet, and nobody may use it until it is: the server would write it one, and
+ * wait for the disk.
  */
 extern Oid	slm_partition_create(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
 extern void slm_partition_add_key(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
+extern void slm_partition_add_key_to_fill(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
 extern void slm_partition_attach(const SlmTier *tier, SlmDimension dimension, TimestampTz start);
 
 #endif							/* SLM_TIERS_TIER_H */

@@ -133,7 +133,7 @@ slm_tier_insert_partition(SlmTierTarget *target, const SlmDeltaRun *run)
 	pg_rusage_init(&start);
 	if (slm_fill_pages && may_fill(target, relid))
 	{
-		slm_partition_add_key(target->tier, target->dimension, run->start);
+		slm_partition_add_key_to_fill(target->tier, target->dimension, run->start);
 		written = fill_table(target, relid, run);
 		slm_partition_attach(target->tier, target->dimension, run->start);
 	}

@@ -13,6 +13,13 @@
  */
 extern SlmRemote *slm_fold_beside(SlmRun *run);
 
+/*
+ * Between the batches of a load that goes on: have what they have logged of offers and carts added up beside the next one, unless that is under way.
+ * free_core: will there be a core for it?  Else only if it is very much.  *fold is NULL at first; what it is then is waited for, or forgotten, by the
+ * caller.  In the current memory context.
+ */
+extern void slm_fold_in_step(SlmRemote **fold, bool free_core);
+
 /* Add up the carts meanwhile, in a step of the run.  Where that fails there is a WARNING, and the log is as it was. */
 extern void slm_fold_carts(SlmRun *run);
 

@@ -224,6 +224,17 @@ prune_offers_step(void *arg)
 		slm_run_begin(arg);
 }
 
+/* Carts of users that are still in the log would not be found when they are pruned. */
+static void
+fold_carts_step(void *arg)
+{
+	static SlmStatement statement = {"SELECT sellometer.fold_user_carts()"};
+
+	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
+	if (slm_int64(0, 1, 0) > 0)
+		slm_run_begin(arg);
+}
+
 /* Likewise what sessions did. */
 static void
 prune_visits_step(void *arg)
@@ -322,6 +333,7 @@ slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 	if (!slm_run_hold(run))
 	{
 		slm_step(run, prune_offers_step, run);
+		slm_step(run, fold_carts_step, run);
 		slm_step(run, prune_visits_step, run);
 	}
 	pruning.objects = slm_ledger_prune(run);

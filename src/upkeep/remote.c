@@ -180,6 +180,15 @@ slm_remote_forget(SlmRemote *remote)
 	dsm_detach(remote->segment);
 }
 
+bool
+slm_remote_is_over(SlmRemote *remote)
+{
+	pid_t		pid;
+	BgwHandleStatus status = GetBackgroundWorkerPid(remote->handle, &pid);
+
+	return status == BGWH_STOPPED || status == BGWH_POSTMASTER_DIED;
+}
+
 const char *
 slm_remote_wait(SlmRemote *remote)
 {

@@ -17,6 +17,9 @@ extern SlmRemote *slm_remote_start(Oid database, Oid role, const char *sql);
 /* Wait for its end; what it holds goes with slm_remote_forget().  Returns NULL, or the error's message.  After an error here it is terminated and forgotten. */
 extern const char *slm_remote_wait(SlmRemote *remote);
 
+/* Has it ended, so that nobody would wait for it? */
+extern bool slm_remote_is_over(SlmRemote *remote);
+
 /* Don't wait for it, or not any more: it is terminated if it is at work. */
 extern void slm_remote_forget(SlmRemote *remote);
 

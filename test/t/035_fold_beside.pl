@@ -12,8 +12,8 @@ my $round = 0;
 
 sub value { my ($sql) = @_; return $node->safe_psql('shop', $sql); }
 
-# Sales of as many products, in the next hour.
-sub load
+# Sales of as many products, in the next hour, to be loaded.
+sub hold
 {
 	my $file = sprintf('2019-10-01-%02d-00-1.csv', $round++);
 
@@ -22,6 +22,12 @@ sub load
 	printf $out "2019-10-01 %02d:%02d:00,purchase,%d,%d.50,%d,s%d\n", $round, $_ % 60, $_, 1 + $_ % 900, $_, $_ for 1 .. $ROWS;
 	close($out) or die "$file: $!";
 	rename("$in/$file.part", "$in/$file") or die "$file: $!";
+	return;
+}
+
+sub load
+{
+	hold();
 	value('CALL sellometer_ingest()');
 	return;
 }
@@ -51,7 +57,7 @@ is(sums(), join('|', ($ROWS) x 4), 'all of them');
 
 load();
 value('ALTER TABLE sellometer.offer_history ADD CONSTRAINT closed CHECK (false) NOT VALID');
-like(warnings_of('CALL sellometer_rollup()'), qr/WARNING:  offers could not be added up with the rollup: .*violates check constraint "closed"/,
+like(warnings_of('CALL sellometer_rollup()'), qr/WARNING:  offers could not be added up: .*violates check constraint "closed"/,
 	'if that fails there is a warning');
 is(value("SELECT outcome FROM sellometer.runs WHERE procedure = 'rollup' ORDER BY id DESC LIMIT 1"), 'done', 'and the rollup is done');
 is(logged(), "$ROWS|0", 'nothing is lost, and carts are added up');
@@ -59,10 +65,20 @@ value('ALTER TABLE sellometer.offer_history DROP CONSTRAINT closed');
 
 load();
 value('ALTER TABLE sellometer.user_carts ADD CONSTRAINT closed CHECK (false) NOT VALID');
-like(warnings_of('CALL sellometer_rollup()'), qr/WARNING:  carts could not be added up with the rollup: .*violates check constraint "closed"/,
+like(warnings_of('CALL sellometer_rollup()'), qr/WARNING:  carts could not be added up: .*violates check constraint "closed"/,
 	'likewise where it is the carts');
 is(logged(), "0|$ROWS", '... whose log stays');
 value('ALTER TABLE sellometer.user_carts DROP CONSTRAINT closed');
+load();
+
+# a load of several batches has what the first ones logged added up beside the last
+my $before = value('SELECT sum(sales) FROM sellometer.sold_products');
+hold() for 1 .. 3;
+value("SET sellometer.batch_bytes = '1MB'; CALL sellometer_ingest()");
+cmp_ok((split /\|/, logged())[0], '<', 4 * $ROWS, 'a load of several batches has some of it added up');
+cmp_ok((split /\|/, logged())[1], '<', 4 * $ROWS, '... of carts, too');
+is(warnings_of('CALL sellometer_rollup()'), '', 'a rollup adds up the rest');
+is(value('SELECT sum(sales) FROM sellometer.sold_products'), $before + 3 * $ROWS + $ROWS, 'and all counts once');
 load();
 
 # the log of the load before is there still: another rollup, even with nothing to do, adds it up; one that is cancelled does not
@@ -85,6 +101,6 @@ is(warnings_of('CALL sellometer_rollup()'), '', 'without a background worker a r
 is(logged(), "$ROWS|$ROWS", 'and the logs stay');
 is(warnings_of('CALL sellometer_prune()'), '', 'a prune');
 is(logged(), '0|0', 'adds them up');
-is(value('SELECT sum(count) FROM sellometer.offer_history'), 5 * $ROWS, 'all of them');
+is(value('SELECT sum(count) FROM sellometer.offer_history'), 9 * $ROWS, 'all of them');
 $node->stop;
 done_testing();
