@@ -231,8 +231,6 @@ fold_carts_step(void *arg)
 	static SlmStatement statement = {"SELECT sellometer.fold_user_carts()"};
 
 	slm_execute(&statement, NULL, NULL, SPI_OK_SELECT);
-	if (slm_int64(0, 1, 0) > 0)
-		slm_run_begin(arg);
 }
 
 /* Likewise what sessions did. */
@@ -333,7 +331,7 @@ slm_prune_all(SlmRun *run, bool heed_surge, bool loud)
 	if (!slm_run_hold(run))
 	{
 		slm_step(run, prune_offers_step, run);
-		slm_step(run, fold_carts_step, run);
+		slm_step(run, fold_carts_step, NULL);
 		slm_step(run, prune_visits_step, run);
 	}
 	pruning.objects = slm_ledger_prune(run);
